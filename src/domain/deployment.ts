@@ -1,0 +1,86 @@
+/** One run of one target. */
+export interface Deployment {
+  readonly id: number;
+  readonly target: string;
+  readonly state: DeploymentState;
+  /** What people should know of how it ended, or of what it deployed instead; null where there is nothing. */
+  readonly reason: string | null;
+  readonly trigger: Trigger;
+  /** The delivery that asked for it. */
+  readonly delivery: number | null;
+  /** The commit that the delivery told; what is deployed is the tip, in `commit`. */
+  readonly pushedCommit: string | null;
+  /** The branch or tag that was deployed; null until known, and for targets without git. */
+  readonly branch: string | null;
+  readonly commit: string | null;
+  /** What was live before. */
+  readonly previousCommit: string | null;
+  readonly release: string | null;
+  readonly createdAt: Date;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+  readonly steps: readonly StepResult[];
+}
+
+export type DeploymentState =
+  | "queued"
+  | "running"
+  | "succeeded"
+  | "failed"
+  | "superseded"
+  | "cancelled"
+  | "interrupted";
+
+export type Trigger = "push" | "redelivery" | "replay" | "catch-up" | "manual" | "rollback";
+
+/** How one configured command ended. */
+export interface StepResult {
+  readonly command: string;
+  /** Null when a signal ended it. */
+  readonly exitCode: number | null;
+  /** Such as `SIGTERM`; null when it exited by itself. */
+  readonly signal: string | null;
+  readonly milliseconds: number;
+}
+
+/** How a deployment ended, and what it put where. */
+export interface Ending {
+  readonly state: "succeeded" | "failed" | "cancelled" | "interrupted";
+  readonly reason: string | null;
+  readonly branch: string | null;
+  readonly commit: string | null;
+  readonly release: string | null;
+  readonly steps: readonly StepResult[];
+}
+
+/** What is live in a target now. */
+export interface Live {
+  readonly commit: string | null;
+  readonly release: string | null;
+  readonly since: Date;
+}
+
+/** At most this many bytes of a deployment's output are kept; beyond it, lines from the middle go. */
+export const MAX_OUTPUT_BYTES = 10 * 1024 * 1024;
+
+/** The store's part that queues, runs and remembers deployments. */
+export interface DeploymentStore {
+  /**
+   * Takes the oldest queued deployment among `targets` whose target has none running, marks it `running`
+   * since `now` and notes what is live before it. Null when there is none.
+   */
+  claim(targets: readonly string[], now: Date): Promise<Deployment | null>;
+  /** Writes down how a running deployment ended; a successful one is what is live from `now` on. */
+  settle(id: number, ending: Ending, now: Date): Promise<Deployment>;
+  /** Marks every running deployment `interrupted`: called at the start, when nothing can be running. */
+  interruptRunning(now: Date): Promise<readonly Deployment[]>;
+  /** Marks queued deployments of targets that are not in `targets` any more `cancelled`. */
+  cancelOrphans(targets: readonly string[], now: Date): Promise<readonly Deployment[]>;
+  readDeployment(id: number): Promise<Deployment | null>;
+  /** What is live in a target; null when nothing ever was. */
+  readLive(target: string): Promise<Live | null>;
+  /** Adds lines of output, without their newlines. Beyond {@link MAX_OUTPUT_BYTES} the middle is cut. */
+  appendOutput(deployment: number, lines: readonly string[]): Promise<void>;
+  /** The kept output in order; where lines were cut, one line in between says how many. */
+  readOutput(deployment: number): Promise<readonly string[]>;
+}

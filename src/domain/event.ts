@@ -1,0 +1,54 @@
+/** What a delivery says, in our own terms, whichever forge sent it. */
+export type Event = PingEvent | PushEvent | OtherEvent;
+
+/** A sender tries whether we are there. */
+export interface PingEvent {
+  readonly kind: "ping";
+}
+
+/** A branch or tag of a repository was created, moved or deleted. */
+export interface PushEvent {
+  readonly kind: "push";
+  /** `owner/name` as the sender writes it; compared without regard to case. */
+  readonly repository: string;
+  readonly ref: Ref;
+  /** Whether the ref is gone now. */
+  readonly deleted: boolean;
+  /** The commit that was pushed, 40 or 64 hex digits; null when the ref is gone or the sender does not say. */
+  readonly commit: string | null;
+}
+
+/** Anything else: kept, and of use to targets that run on every delivery. */
+export interface OtherEvent {
+  readonly kind: "other";
+  /** The provider's own word for it, such as `issues`; `payload` where it has none. */
+  readonly name: string;
+}
+
+/** A full git ref name taken apart. `name` is untrusted text: data, never part of a command line. */
+export interface Ref {
+  readonly kind: "branch" | "tag" | "other";
+  /** Without `refs/heads/` or `refs/tags/`; the full name for any other ref. */
+  readonly name: string;
+}
+
+const PREFIXES = [
+  ["refs/heads/", "branch"],
+  ["refs/tags/", "tag"],
+] as const;
+
+/**
+ * Takes a full ref name apart. The prefix is cut once, from the start: branch names contain `/`, and
+ * `refs/heads/a/refs/heads/b` is a legal ref (git-check-ref-format(1)).
+ */
+export function parseRef(full: string): Ref {
+  for (const [prefix, kind] of PREFIXES) {
+    if (full.startsWith(prefix)) return { kind, name: full.slice(prefix.length) };
+  }
+  return { kind: "other", name: full };
+}
+
+/** Whether an object name is git's "nothing here": 40 zeros, or 64 in a SHA-256 repository. */
+export function isZeroCommit(commit: string): boolean {
+  return /^0{40}(?:0{24})?$/.test(commit);
+}

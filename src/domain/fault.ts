@@ -1,0 +1,21 @@
+/** What kind of fault it is; `http/faults` and the command line map it to an answer or an exit code. */
+export type FaultCode =
+  /** The command line or the configuration is wrong. */
+  | "configuration"
+  /** It cannot be done now, and may be tried again: a full disk, say. */
+  | "unavailable"
+  /** It did not work: something outside is not as it has to be. */
+  | "failed";
+
+/** A fault of ours or of the machine's, with a message that is safe to show and says what to do. */
+export class Fault extends Error {
+  constructor(
+    readonly code: FaultCode,
+    message: string,
+    /** What was underneath; goes to the log under `--debug`, never to a sender. */
+    cause?: unknown,
+  ) {
+    super(message, { cause });
+    this.name = "Fault";
+  }
+}

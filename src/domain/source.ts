@@ -1,0 +1,16 @@
+import type { Dialect } from "./provider.ts";
+
+/** An address that receives webhooks: a path, a provider, the checks a request must pass. */
+export interface Source {
+  readonly name: string;
+  /** The provider's name. */
+  readonly provider: string;
+  /** The exact path on the public listener, such as `/github-webhook`. */
+  readonly path: string;
+  /** The provider with this source's own secrets and settings in it. */
+  readonly dialect: Dialect;
+  /** Whether each accepted payload is written to standard output as one line of JSON. */
+  readonly print: boolean;
+  /** What the same delivery, sent again on purpose, does: runs again, or nothing. */
+  readonly onRedelivery: "run" | "skip";
+}
