@@ -1,8 +1,16 @@
 import type { Event } from "./event.ts";
 import type { Decision } from "./match.ts";
+import type { Source } from "./source.ts";
 
 /** What became of a delivery: the `status` word of the answer that its sender got. */
 export type DeliveryStatus = "pong" | "ok" | "skipped" | "success";
+
+/** The word for a delivery: sources that admit clients have one word, signed ones tell what follows. */
+export function chooseStatus(source: Source, event: Event, decisions: readonly Decision[]): DeliveryStatus {
+  if (source.dialect.handshake !== null) return "success";
+  if (event.kind === "ping") return "pong";
+  return decisions.some((decision) => decision.deploy) ? "ok" : "skipped";
+}
 
 /** One webhook request that passed its source's checks, before the store gave it a number. */
 export interface NewDelivery {

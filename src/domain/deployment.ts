@@ -53,6 +53,12 @@ export interface Ending {
   readonly steps: readonly StepResult[];
 }
 
+/** Why a running deployment is ended from outside: the reason of the abort signal that it is given. */
+export interface Interruption {
+  readonly kind: "cancelled" | "interrupted";
+  readonly reason: string;
+}
+
 /** What is live in a target now. */
 export interface Live {
   readonly commit: string | null;

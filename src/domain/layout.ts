@@ -9,6 +9,7 @@ export interface Layout {
   open(target: Target, tools: LayoutTools): Workplace;
 }
 
+/** What a layout works with. */
 export interface LayoutTools {
   readonly clock: Clock;
   readonly run: RunProcess;
@@ -33,6 +34,7 @@ export interface Workplace {
   tidy(): Promise<void>;
 }
 
+/** What a fetch brought, and what of it is to be deployed. */
 export interface Fetched {
   /** The branch or tag, without `refs/…/`. */
   readonly ref: string;
@@ -41,6 +43,7 @@ export interface Fetched {
   readonly note: string | null;
 }
 
+/** Where a commit's files are now. */
 export interface CheckedOut {
   /** Where the commands run. */
   readonly directory: string;
@@ -62,6 +65,7 @@ export type RunProcess = (
   options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> } & ProcessIo,
 ) => Promise<ProcessResult>;
 
+/** How a process ended. */
 export interface ProcessResult {
   readonly exitCode: number | null;
   /** Such as `SIGKILL`; null when it exited by itself. */

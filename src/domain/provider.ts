@@ -4,19 +4,28 @@ import type { Event } from "./event.ts";
 import type { Secret } from "./secret.ts";
 
 /** The dialect that a source speaks: how a request proves itself, and what its body says. */
-export interface Provider<Options extends TObject = TObject> {
+export interface Provider {
   readonly name: string;
   /** One line for people: what sends this. */
   readonly summary: string;
   /** The provider's own keys in `[[source]]`, beside the ones that every source has. */
-  readonly options: Options;
+  readonly options: TObject;
   /** The key of `options` whose secret is made by us when the configuration leaves it out. */
-  readonly generatedSecret: keyof StaticDecode<Options> & string;
+  readonly generatedSecret: string;
   /** Whether its deliveries tell which branch of which repository was pushed. */
   readonly tellsPushes: boolean;
   /** Where a repository `owner/name` of this provider is cloned from; null when it cannot be known. */
   cloneUrl(repository: string): string | null;
-  /** The provider with one source's settings in it. */
+  /** The provider with one source's settings in it, as `options` decodes them. */
+  open(options: StaticDecode<TObject>): Dialect;
+  /** The provider with this secret and its defaults, for a sender that has no configuration. */
+  openWith(secret: Secret): Dialect;
+}
+
+/** A provider as its own file writes it down, with the settings that its schema promises. */
+export interface ProviderWith<Options extends TObject> extends Omit<Provider, "open"> {
+  readonly options: Options;
+  readonly generatedSecret: keyof StaticDecode<Options> & string;
   open(options: StaticDecode<Options>): Dialect;
 }
 
@@ -75,6 +84,8 @@ export interface Handshake {
   readonly lifetime: number;
   /** Looks for the token in the query and the headers, compares it in constant time. */
   examine(query: URLSearchParams, headers: Headers): HandshakeVerdict;
+  /** The headers of a GET that shows the token, for `send` and the demo. */
+  present(): Headers;
 }
 
 export type HandshakeVerdict =
@@ -106,6 +117,3 @@ export type Message =
       readonly form: boolean;
       readonly json: string;
     };
-
-/** Which secrets a set of provider options holds, for the loader. */
-export type SecretSetting = Secret | readonly Secret[];

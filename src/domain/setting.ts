@@ -1,4 +1,4 @@
-import { type TSchema, type TTransform, Type } from "@sinclair/typebox";
+import { type TSchema, Type } from "@sinclair/typebox";
 import { parseSecretOrigin, Secret } from "./secret.ts";
 
 /**
@@ -48,5 +48,3 @@ export const SecretReference = Type.Transform(
 export function Table<Properties extends Record<string, TSchema>>(properties: Properties) {
   return Type.Object(properties, { additionalProperties: false, expected: "a table" });
 }
-
-export type SettingSchema = TSchema | TTransform;

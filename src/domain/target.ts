@@ -28,6 +28,7 @@ export interface Target {
   readonly catchUp: boolean;
 }
 
+/** The repository and the branch, or tags, that a target follows. */
 export interface Watch {
   /** `owner/name`, compared without regard to case. */
   readonly repository: string;
@@ -44,6 +45,7 @@ export type WatchedRef =
 /** A line for `/bin/sh -c`, or an argument list that no shell sees. */
 export type Command = string | readonly string[];
 
+/** What is asked whether a new release is well. */
 export interface Health {
   readonly url: string;
   /** Milliseconds until it must have answered 2xx. */

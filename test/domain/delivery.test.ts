@@ -1,0 +1,68 @@
+import { describe, expect, test } from "bun:test";
+import { chooseStatus, keepHeaders } from "../../src/domain/delivery.ts";
+import type { Event } from "../../src/domain/event.ts";
+import type { Source } from "../../src/domain/source.ts";
+import { generic } from "../../src/providers/generic.ts";
+import { github } from "../../src/providers/github.ts";
+import { providers } from "../../src/providers/index.ts";
+
+const SECRETS = {
+  authorization: "Bearer s3cret",
+  cookie: "session=s3cret",
+  "x-hub-signature": "sha1=s3cret",
+  "x-hub-signature-256": "sha256=s3cret",
+  "x-github-encoded-secret": "czNjcmV0",
+  "x-github-unheard-of": "s3cret",
+};
+
+describe("keepHeaders", () => {
+  test("keeps the named headers, whatever their case, and no other", () => {
+    const headers = new Headers({
+      ...SECRETS,
+      "Content-Type": "application/json",
+      "User-Agent": "GitHub-Hookshot/044aadd",
+      "X-Request-Id": "1",
+      "X-GitHub-Event": "push",
+      "X-GitHub-Hook-ID": "2",
+    });
+    expect(keepHeaders(headers, ["x-github-event", "x-github-hook-id", "x-github-delivery"])).toEqual({
+      "content-type": "application/json",
+      "user-agent": "GitHub-Hookshot/044aadd",
+      "x-request-id": "1",
+      "x-github-event": "push",
+      "x-github-hook-id": "2",
+    });
+  });
+
+  test("keeps no secret of any provider there is", () => {
+    for (const provider of providers) {
+      expect(keepHeaders(new Headers(SECRETS), provider.open({}).keptHeaders)).toEqual({});
+    }
+  });
+
+  test("cuts a value that no honest sender would send", () => {
+    const kept = keepHeaders(new Headers({ "user-agent": "x".repeat(5000) }), []);
+    expect(kept).toEqual({ "user-agent": "x".repeat(1024) });
+  });
+});
+
+describe("chooseStatus", () => {
+  const common = { name: "hook", path: "/hook", print: false, onRedelivery: "run" } as const;
+  const signed: Source = { ...common, provider: "github", dialect: github.open({}) };
+  const admitting: Source = { ...common, provider: "generic", dialect: generic.open({}) };
+  const ping: Event = { kind: "ping" };
+  const other: Event = { kind: "other", name: "issues" };
+  const yes = { target: "blog", deploy: true, reason: null };
+  const no = { target: "docs", deploy: false, reason: "a reason" };
+
+  test("is pong for a signed ping, ok when any target deploys, else skipped", () => {
+    expect(chooseStatus(signed, ping, [no])).toBe("pong");
+    expect(chooseStatus(signed, other, [no, yes])).toBe("ok");
+    expect(chooseStatus(signed, other, [no])).toBe("skipped");
+    expect(chooseStatus(signed, other, [])).toBe("skipped");
+  });
+
+  test("is success for everything from an admitted client", () => {
+    for (const event of [ping, other]) expect(chooseStatus(admitting, event, [yes, no])).toBe("success");
+  });
+});

@@ -1,0 +1,29 @@
+import { describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import fc from "fast-check";
+import { describeCommand } from "../../src/domain/target.ts";
+
+describe("describeCommand", () => {
+  test("shows a line as it stands", () => {
+    expect(describeCommand("npm ci && npm run build")).toBe("npm ci && npm run build");
+  });
+
+  test("shows an argument list with quotes only where a shell would need them", () => {
+    expect(describeCommand(["npm", "run", "build", "--prefix=/srv/a_b"])).toBe(
+      "npm run build --prefix=/srv/a_b",
+    );
+    expect(describeCommand(["echo", "it's", "", "a b", "$HOME"])).toBe("echo 'it'\\''s' '' 'a b' '$HOME'");
+  });
+
+  test("shows any argument list so that a shell reads the same words", () => {
+    const word = fc.string({ unit: "grapheme-ascii" });
+    fc.assert(
+      fc.property(fc.array(word, { minLength: 1, maxLength: 4 }), (words) => {
+        const line = `printf '%s\\0' ${describeCommand(words)}`;
+        const read = execFileSync("/bin/sh", ["-c", line], { encoding: "utf8" });
+        expect(read).toBe(words.map((each) => `${each}\0`).join(""));
+      }),
+      { numRuns: 30 },
+    );
+  });
+});

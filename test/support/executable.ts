@@ -1,0 +1,150 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { GIT_ENV } from "./git.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+
+/** The compiled executable, as users copy it to a server. */
+const EXECUTABLE = join(ROOT, "dist/hooklatch");
+
+/** `bun test` alone builds what is missing or older than its source, so that no test meets yesterday's program. */
+function buildWhenStale(): void {
+  const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
+  const newest = Math.max(...[...sources.map((file) => join("src", file)), "package.json"].map(modifiedAt));
+  if (existsSync(EXECUTABLE) && modifiedAt("dist/hooklatch") >= newest) return;
+  const build = Bun.spawnSync([process.execPath, "run", "build"], { cwd: ROOT });
+  if (build.exitCode !== 0) throw new Error(`the build failed: ${build.stderr.toString()}`);
+}
+
+function modifiedAt(file: string): number {
+  return statSync(join(ROOT, file)).mtimeMs;
+}
+
+buildWhenStale();
+
+/** A directory of its own for one test, removed with `dispose`. */
+export class Workshop {
+  readonly path = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
+  readonly #servers: Server[] = [];
+
+  /** Writes a file below the directory and gives its path. */
+  write(name: string, content: string): string {
+    const file = join(this.path, name);
+    mkdirSync(join(file, ".."), { recursive: true });
+    writeFileSync(file, content);
+    return file;
+  }
+
+  /** The environment of everything that runs here: nothing of the user's own. */
+  env(more: Record<string, string> = {}): Record<string, string> {
+    return { PATH: process.env.PATH ?? "", HOME: this.path, ...GIT_ENV, ...more };
+  }
+
+  /** Runs the executable to its end. */
+  async run(args: readonly string[], env: Record<string, string> = {}) {
+    const child = Bun.spawn([EXECUTABLE, ...args], {
+      cwd: this.path,
+      env: this.env(env),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [stdout, stderr, exitCode] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
+    return { exitCode, stdout, stderr };
+  }
+
+  /** Starts `hooklatch serve` and resolves once it listens. */
+  async serve(args: readonly string[] = [], env: Record<string, string> = {}): Promise<Server> {
+    const server = new Server(this.path, ["serve", ...args], this.env(env));
+    this.#servers.push(server);
+    await server.untilListening();
+    return server;
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.end("SIGKILL")));
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** A running `hooklatch serve`. */
+export class Server {
+  stdout = "";
+  stderr = "";
+  url = new URL("http://127.0.0.1");
+  readonly #child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  readonly #read: Promise<unknown>;
+  #waiting: (() => void)[] = [];
+
+  constructor(cwd: string, args: readonly string[], env: Record<string, string>) {
+    this.#child = Bun.spawn([EXECUTABLE, ...args], {
+      cwd,
+      env,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    this.#read = Promise.all([
+      this.#collect(this.#child.stdout, (text) => (this.stdout += text)),
+      this.#collect(this.#child.stderr, (text) => (this.stderr += text)),
+    ]).finally(() => this.#wake());
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** The log's lines as objects. */
+  get log(): readonly Record<string, unknown>[] {
+    return this.stderr
+      .split("\n")
+      .filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line));
+  }
+
+  async untilListening(): Promise<void> {
+    await this.until(() => this.log.some(({ url }) => typeof url === "string"));
+    this.url = new URL(String(this.log.find(({ url }) => typeof url === "string")?.url));
+  }
+
+  /** Resolves when `condition` holds of what was written so far. Throws with the log when the server ended before. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+        throw new Error(`the server ended:\n${this.stderr}`);
+      }
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  /** Resolves when the log tells that a deployment ended, and gives that line. */
+  async untilDeployed(id: number): Promise<Record<string, unknown>> {
+    const ended = () => this.log.find(({ deployment, state }) => deployment === id && state !== undefined);
+    await this.until(() => ended() !== undefined);
+    return ended() ?? {};
+  }
+
+  async end(signal: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<number | null> {
+    this.#child.kill(signal);
+    await this.#child.exited;
+    await this.#read;
+    return this.#child.exitCode;
+  }
+
+  async #collect(stream: ReadableStream<Uint8Array>, add: (text: string) => void): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+      add(decoder.decode(chunk, { stream: true }));
+      this.#wake();
+    }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}

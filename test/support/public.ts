@@ -1,0 +1,169 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Clock } from "../../src/domain/clock.ts";
+import type { Log } from "../../src/domain/log.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import type { Source } from "../../src/domain/source.ts";
+import type { Store } from "../../src/domain/store.ts";
+import type { Target } from "../../src/domain/target.ts";
+import { authorise } from "../../src/flow/authorise.ts";
+import { receive } from "../../src/flow/receive.ts";
+import { parseRange } from "../../src/http/address.ts";
+import { createPublic } from "../../src/http/public.ts";
+import { generic } from "../../src/providers/generic.ts";
+import { github } from "../../src/providers/github.ts";
+import { stores } from "../../src/store/index.ts";
+
+/** A secret with its value in it. */
+export function secretOf(value: string): Secret {
+  const secret = new Secret({ kind: "env", name: "A_TEST" });
+  secret.load(value);
+  return secret;
+}
+
+export const GITHUB_SECRET = "It's a Secret to Everybody";
+export const VERIFY_TOKEN = "meatyhamhock-meatyhamhock";
+export const DAY = 86_400_000;
+
+/** A target with everything but its name left at what the configuration's defaults are. */
+export function targetOf(name: string, settings: Partial<Target> = {}): Target {
+  return {
+    name,
+    source: "github",
+    watch: {
+      repository: "octocat/blog",
+      ref: { kind: "branch", name: "main" },
+      cloneUrl: "/nowhere/blog.git",
+    },
+    directory: `/nowhere/${name}`,
+    layout: "releases",
+    run: [],
+    after: [],
+    env: {},
+    passEnv: [],
+    shared: [],
+    keepReleases: 5,
+    timeout: 600_000,
+    health: null,
+    catchUp: true,
+    ...settings,
+  };
+}
+
+/** A clock that a test moves by hand. */
+export interface SetClock extends Clock {
+  advance(milliseconds: number): void;
+}
+
+export function clockAt(start: string): SetClock {
+  let time = new Date(start).getTime();
+  return {
+    now: () => new Date(time),
+    async sleep(milliseconds) {
+      time += milliseconds;
+    },
+    advance(milliseconds) {
+      time += milliseconds;
+    },
+  };
+}
+
+/** A log that a test reads. */
+export function logInto(lines: string[]): Log {
+  const write = (fields: unknown, message: string) =>
+    void lines.push(`${message} ${JSON.stringify(fields, replaceError)}`);
+  return { debug: write, info: write, warn: write, error: write };
+}
+
+function replaceError(_key: string, value: unknown): unknown {
+  return value instanceof Error ? { message: value.message } : value;
+}
+
+export interface PublicHarness {
+  readonly store: Store;
+  readonly clock: SetClock;
+  readonly log: string[];
+  readonly printed: string[];
+  /** How often the worker was told that something waits. */
+  readonly woken: () => number;
+  send(path: string, init?: RequestInit, peer?: string | null): Promise<Response>;
+  drain(): void;
+  /** How many deliveries and deployments there are: the highest numbers that were given. */
+  kept(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface HarnessOptions {
+  readonly targets?: readonly Target[];
+  readonly maxBody?: number;
+  readonly trustedProxies?: readonly string[];
+  readonly print?: boolean;
+  /** Replaces a part of the store. */
+  readonly store?: Partial<Store>;
+}
+
+/** The public listener over a real store in a temporary directory, without a port. */
+export async function openPublic(options: HarnessOptions = {}): Promise<PublicHarness> {
+  const directory = await mkdtemp(join(tmpdir(), "hooklatch-test-"));
+  const kept = await stores.sqlite(directory);
+  const store: Store = { ...kept, ...options.store };
+  const clock = clockAt("2026-11-21T12:00:00Z");
+  const log: string[] = [];
+  const printed: string[] = [];
+  let woken = 0;
+  const sources: readonly Source[] = [
+    {
+      name: "github",
+      provider: "github",
+      path: "/github-webhook",
+      dialect: github.open({ secrets: [secretOf("an older secret, still valid"), secretOf(GITHUB_SECRET)] }),
+      print: options.print ?? false,
+      onRedelivery: "run",
+    },
+    {
+      name: "webhook",
+      provider: "generic",
+      path: "/webhook",
+      dialect: generic.open({ verify_token: secretOf(VERIFY_TOKEN), client_timeout: DAY }),
+      print: options.print ?? false,
+      onRedelivery: "run",
+    },
+  ];
+  const tools = { store, clock, log: logInto(log) };
+  const listener = createPublic({
+    sources,
+    maxBody: options.maxBody ?? 64 * 1024,
+    trustedProxies: (options.trustedProxies ?? []).map(parseRange),
+    receive: (source, request) =>
+      receive(source, request, {
+        ...tools,
+        targetsOf: ({ name }) => (options.targets ?? []).filter((target) => target.source === name),
+        print: (line) => void printed.push(line),
+        wake: () => void woken++,
+      }),
+    authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
+    log: tools.log,
+  });
+  return {
+    store,
+    clock,
+    log,
+    printed,
+    woken: () => woken,
+    send: (path, init, peer = "192.0.2.1") =>
+      listener.handle(new Request(`http://hooks.test${path}`, init), peer),
+    drain: listener.drain,
+    async kept() {
+      let id = 0;
+      while ((await kept.readDelivery(id + 1)) !== null) id++;
+      let deployment = 0;
+      while ((await kept.readDeployment(deployment + 1)) !== null) deployment++;
+      return id + deployment;
+    },
+    async close() {
+      await kept.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
