@@ -1,0 +1,43 @@
+import { Secret } from "../domain/secret.ts";
+import { overlap } from "./address.ts";
+import { under, variable } from "./finding.ts";
+import { type Ground, isSet } from "./ground.ts";
+import type { AdminTable } from "./schema.ts";
+import { type GeneratedSecret, keepSecret, loadSecret } from "./secret.ts";
+import type { Section } from "./section.ts";
+import { checkHost, type Server } from "./server.ts";
+
+/** The admin listener's part of the configuration. */
+export interface Admin {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  readonly token: Secret;
+}
+
+const TOKEN = "HOOKLATCH_ADMIN_TOKEN";
+
+/** `[admin]`, and its token in `generated` where nothing sets it. */
+export function resolveAdmin(
+  { values, place, has }: Section<typeof AdminTable>,
+  server: Server,
+  dataDir: string,
+  ground: Ground,
+): { readonly admin: Admin; readonly generated: readonly GeneratedSecret[] } {
+  const host = checkHost(values.host, under(place, "host"), ground) ?? "127.0.0.1";
+  const port = values.port ?? 9001;
+  if (port !== 0 && port === server.port && overlap(host, server.host)) {
+    ground.report.fault(
+      under(place, "port"),
+      `expected another port than the public listener's, found ${port}`,
+    );
+  }
+  if (!has("token") && !isSet(TOKEN, ground)) {
+    const kept = keepSecret({ what: "admin token", source: null, name: "admin.token" }, dataDir, ground);
+    return { admin: Object.freeze({ host, port, token: kept.secret }), generated: [kept] };
+  }
+  const token = values.token ?? new Secret({ kind: "env", name: TOKEN });
+  if (!has("token")) loadSecret(token, variable(TOKEN), ground);
+  else if (values.token !== undefined) loadSecret(token, under(place, "token"), ground);
+  return { admin: Object.freeze({ host, port, token }), generated: [] };
+}

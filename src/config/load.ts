@@ -1,0 +1,141 @@
+import { dirname, resolve } from "node:path";
+import type { Provider } from "../domain/provider.ts";
+import type { Source } from "../domain/source.ts";
+import type { Target } from "../domain/target.ts";
+import { type Admin, resolveAdmin } from "./admin.ts";
+import { writeDefaultSources } from "./defaults.ts";
+import { findDocument, SYSTEM_FILE } from "./document.ts";
+import { type Finding, Report, under } from "./finding.ts";
+import { type Ground, readVariable, type Surroundings } from "./ground.ts";
+import { LONGEST_AGE, limitDuration } from "./limit.ts";
+import { AdminTable, DocumentTable, ServerTable, StoreTable } from "./schema.ts";
+import type { GeneratedSecret } from "./secret.ts";
+import { readTable, type Section } from "./section.ts";
+import { resolveServer, type Server } from "./server.ts";
+import { readSources } from "./source.ts";
+import { readTargets } from "./target.ts";
+
+export { describeFinding, type Finding } from "./finding.ts";
+export type { Surroundings } from "./ground.ts";
+
+/** What a configuration may name; each list comes from the room that has it. */
+export interface Lists {
+  readonly providers: readonly Provider[];
+  /** The names of the layouts. */
+  readonly layouts: readonly string[];
+}
+
+/** Everything that is configured, checked and resolved; its secrets print only where they come from. */
+export interface Config {
+  /** The absolute path of the file it was read from; null when there was none. */
+  readonly file: string | null;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly server: Server;
+  readonly admin: Admin;
+  readonly store: Retention;
+  readonly sources: readonly Source[];
+  readonly targets: readonly Target[];
+  /** Secrets that nothing sets: kept in these files, and made where they are not loaded. */
+  readonly generated: readonly GeneratedSecret[];
+}
+
+/** How long what is kept is kept, in milliseconds. */
+interface Retention {
+  readonly keepDeliveries: number;
+  readonly keepDeployments: number;
+}
+
+export type Loaded =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Finding[] }
+  | { readonly ok: false; readonly faults: readonly Finding[]; readonly file: string | null };
+
+const DAY = 86_400_000;
+
+/**
+ * Reads the configuration from its file and the environment, and the secrets it names. Tells every fault at
+ * once. Writes nothing: what is in `generated` and not there yet is made by `generateSecrets`.
+ *
+ * @param explicitFile what `--config` names.
+ * @param systemFile the last place that is looked at.
+ */
+export function loadConfig(
+  explicitFile: string | undefined,
+  surroundings: Surroundings,
+  lists: Lists,
+  systemFile: string = SYSTEM_FILE,
+): Loaded {
+  const document = findDocument(explicitFile, surroundings, systemFile);
+  if (!document.ok) return { ok: false, faults: [document.fault], file: document.file };
+  const report = new Report();
+  const directory = document.file === null ? surroundings.cwd : dirname(document.file);
+  const ground: Ground = { env: surroundings.env, cwd: surroundings.cwd, directory, report };
+  const config = resolveConfig(document, lists, ground);
+  return report.faults.length > 0
+    ? { ok: false, faults: report.faults, file: document.file }
+    : { ok: true, config, warnings: report.warnings };
+}
+
+function resolveConfig(
+  { file, label, table }: { file: string | null; label: string; table: unknown },
+  { providers, layouts }: Lists,
+  ground: Ground,
+): Config {
+  const { report } = ground;
+  const root = readTable(DocumentTable, table, { file: label, path: "" }, report);
+  const at = (key: string) => under(root.place, key);
+  const written = (key: "source" | "target") =>
+    (root.values[key] ?? []).map((entry, index) => ({ table: entry, place: under(at(key), index) }));
+
+  const dataDir = findDataDir(root, ground);
+  const server = resolveServer(readTable(ServerTable, root.values.server, at("server"), report), ground);
+  const adminSection = readTable(AdminTable, root.values.admin, at("admin"), report);
+  const { admin, generated } = resolveAdmin(adminSection, server, dataDir, ground);
+  const store = resolveStore(readTable(StoreTable, root.values.store, at("store"), report), ground);
+  const configured = written("source");
+  // What stands where the sources should, but is no list of them, is a fault and nothing to put defaults for.
+  const isSilent = configured.length === 0 && (root.values.source !== undefined || !root.has("source"));
+  const sources = readSources(isSilent ? writeDefaultSources(providers, ground) : configured, {
+    providers,
+    dataDir,
+    ground,
+  });
+  const targets = readTargets(written("target"), { sources, layouts, dataDir, ground });
+
+  const used = new Set(targets.map((target) => target.source));
+  return Object.freeze({
+    file,
+    dataDir,
+    server,
+    admin,
+    store,
+    sources: Object.freeze(
+      sources
+        .map((source) => source.complete(source.name === undefined || !used.has(source.name)))
+        .filter((source) => source !== undefined),
+    ),
+    targets: Object.freeze(targets),
+    generated: Object.freeze([...generated, ...sources.flatMap((source) => source.generated)]),
+  });
+}
+
+function findDataDir({ has, values }: Section<typeof DocumentTable>, ground: Ground): string {
+  if (has("data_dir")) return resolve(ground.directory, values.data_dir ?? "");
+  const named = readVariable("HOOKLATCH_DATA_DIR", ground);
+  // systemd separates several state directories with colons (systemd.exec(5)).
+  const ofSystemd =
+    named ??
+    readVariable("STATE_DIRECTORY", ground)
+      ?.split(":")
+      .find((path) => path !== "");
+  return resolve(ground.cwd, ofSystemd ?? "hooklatch-data");
+}
+
+function resolveStore({ values, place }: Section<typeof StoreTable>, ground: Ground): Retention {
+  limitDuration(values.keep_deliveries, LONGEST_AGE, under(place, "keep_deliveries"), ground);
+  limitDuration(values.keep_deployments, LONGEST_AGE, under(place, "keep_deployments"), ground);
+  return Object.freeze({
+    keepDeliveries: values.keep_deliveries ?? 30 * DAY,
+    keepDeployments: values.keep_deployments ?? 180 * DAY,
+  });
+}

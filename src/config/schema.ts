@@ -1,0 +1,147 @@
+import { Type } from "@sinclair/typebox";
+import { Duration, SecretReference, Size, Table } from "../domain/setting.ts";
+import { EXPECTED_HOST } from "./address.ts";
+import type { Section } from "./section.ts";
+
+/**
+ * The configuration file as it is written (the contract's chapter "Configuration"). What one value alone can
+ * have wrong is said here; what it must have to do with others is said where it is resolved. `secret` marks
+ * what no message may repeat: secrets, and what people put secrets into.
+ * `pending` marks what has no effect yet.
+ */
+
+const NO_CONTROLS = "^[^\\x00-\\x1f\\x7f]+$";
+
+/** Words for faults. */
+export const EXPECTED_PORT = "a port number from 0 to 65535";
+
+const Name = Type.String({
+  pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+  expected: 'a name of at most 64 letters, digits and "._-" that starts with a letter or digit',
+});
+const Path = Type.String({ pattern: NO_CONTROLS, expected: "a path" });
+const Port = Type.Integer({ minimum: 0, maximum: 65_535, expected: EXPECTED_PORT });
+const Host = Type.String({ expected: EXPECTED_HOST });
+const SEGMENT = "(?!\\.{1,2}(?:/|$))[^/\\x00-\\x1f\\x7f]+";
+const Text = Type.String({ pattern: "^[^\\0]*$", secret: true, expected: "a string" });
+const Switch = Type.Boolean({ expected: "true or false" });
+const VARIABLE = {
+  pattern: "^(?!HOOKLATCH_)[A-Za-z_][A-Za-z0-9_]*$",
+  expected: "the name of an environment variable, other than hooklatch's own HOOKLATCH_…",
+};
+
+/** The document's top level. Its parts are checked one by one, so that one fault does not hide others. */
+export const DocumentTable = Table({
+  data_dir: Type.Optional(Path),
+  server: Type.Optional(Type.Unknown()),
+  admin: Type.Optional(Type.Unknown({ pending: true })),
+  store: Type.Optional(Type.Unknown({ pending: true })),
+  source: Type.Optional(
+    Type.Array(Type.Unknown(), { secret: true, expected: "tables, each under its own [[source]]" }),
+  ),
+  target: Type.Optional(
+    Type.Array(Type.Unknown(), { secret: true, expected: "tables, each under its own [[target]]" }),
+  ),
+});
+
+/** `[server]`, the public listener. */
+export const ServerTable = Table({
+  host: Type.Optional(Host),
+  port: Type.Optional(Port),
+  max_body: Type.Optional(Size),
+  trusted_proxies: Type.Optional(
+    Type.Array(Type.String({ expected: 'an IP address or a range such as "10.0.0.0/8"' }), {
+      expected: "a list of IP addresses and ranges",
+    }),
+  ),
+  public_url: Type.Optional(
+    Type.String({ secret: true, expected: 'a URL such as "https://hooks.example.com"' }),
+  ),
+  shutdown_grace: Type.Optional(Duration),
+  tls: Type.Optional(Table({ cert: Path, key: Path })),
+});
+
+/** `[admin]`, the listener for the people who run it. */
+export const AdminTable = Table({
+  host: Type.Optional(Host),
+  port: Type.Optional(Port),
+  token: Type.Optional(SecretReference),
+});
+
+/** `[store]`, what is kept and for how long. */
+export const StoreTable = Table({
+  keep_deliveries: Type.Optional(Duration),
+  keep_deployments: Type.Optional(Duration),
+});
+
+/** What every `[[source]]` has, whatever its provider. */
+export const SourceTable = Table({
+  name: Name,
+  provider: Type.String({ expected: "the name of a provider" }),
+  path: Type.String({
+    // Segments are compared to the letter with what a sender asks for, so nothing in them may need decoding.
+    pattern: "^(?:/(?!\\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+$",
+    expected: 'a path such as "/github-webhook", of letters, digits and "._~-", without a slash at its end',
+  }),
+  print: Type.Optional(Switch),
+  on_redelivery: Type.Optional(
+    Type.Union([Type.Literal("run"), Type.Literal("skip")], { expected: '"run" or "skip"', pending: true }),
+  ),
+});
+
+const SharedPath = Type.String({
+  pattern: `^(?!\\.[gG][iI][tT](?:/|$))${SEGMENT}(?:/${SEGMENT})*$`,
+  expected: 'a relative path inside the release, such as "uploads", without "." or "..", outside ".git"',
+});
+
+const Command = Type.Union(
+  [Type.String({ pattern: "^\\s*[^\\s\\0][^\\0]*$", secret: true }), Type.Array(Text, { minItems: 1 })],
+  { expected: "a command: a string for /bin/sh, or an array of strings that no shell sees" },
+);
+const Commands = Type.Array(Command, { expected: "a list of commands" });
+
+/** One `[[target]]`. Names of sources and layouts are looked up where it is resolved. */
+export const TargetTable = Table({
+  name: Name,
+  source: Type.Optional(Type.String({ expected: "the name of a source" })),
+  repository: Type.Optional(
+    Type.String({
+      pattern: "^[A-Za-z0-9][\\w.-]*/(?!\\.{1,2}$)(?![\\w.-]*\\.git$)[\\w.-]+$",
+      expected: 'a repository as "owner/name", without ".git"',
+    }),
+  ),
+  branch: Type.Optional(Type.String({ expected: "the name of a branch" })),
+  tag: Type.Optional(Type.String({ expected: 'a tag or a pattern such as "v*"' })),
+  clone_url: Type.Optional(Type.String({ secret: true, expected: "a URL or path that git can clone from" })),
+  directory: Path,
+  layout: Type.Optional(Type.String({ expected: "the name of a layout" })),
+  run: Type.Optional(Commands),
+  after: Type.Optional(Commands),
+  env: Type.Optional(
+    Type.Record(Type.String({ pattern: VARIABLE.pattern }), Text, {
+      additionalProperties: false,
+      expected: "a table of environment variables",
+      expectedKey: VARIABLE.expected,
+    }),
+  ),
+  pass_env: Type.Optional(
+    Type.Array(Type.String(VARIABLE), { expected: "a list of names of environment variables" }),
+  ),
+  shared: Type.Optional(Type.Array(SharedPath, { expected: "a list of paths" })),
+  keep_releases: Type.Optional(Type.Integer({ minimum: 1, expected: "a whole number from 1" })),
+  timeout: Type.Optional(Duration),
+  health: Type.Optional(
+    Table({
+      url: Type.String({
+        pattern: "^https?://",
+        secret: true,
+        expected: 'a URL such as "http://127.0.0.1:8080/health"',
+      }),
+      within: Type.Optional(Duration),
+    }),
+  ),
+  catch_up: Type.Optional(Type.Boolean({ ...Switch, pending: true })),
+});
+
+/** One `[[target]]` after its check. */
+export type TargetSection = Section<typeof TargetTable>;

@@ -1,0 +1,120 @@
+import { isAbsolute, join, resolve } from "node:path";
+import { Fault } from "../domain/fault.ts";
+import { parseSecretOrigin, Secret, type SecretOrigin } from "../domain/secret.ts";
+import { describeFinding, type Place, Report } from "./finding.ts";
+import { type Ground, isSet, type Surroundings } from "./ground.ts";
+import { readText } from "./read-file.ts";
+
+/** A secret that nothing sets: kept in a file of the data directory, and made when that is not there yet. */
+export interface GeneratedSecret {
+  /** In words for people, such as `verify token of source webhook`. */
+  readonly what: string;
+  /** The name of the source that it belongs to; null for the admin token. */
+  readonly source: string | null;
+  readonly secret: Secret;
+  /** Absolute. */
+  readonly file: string;
+}
+
+/** Shorter ones can be guessed: 16 bytes are 128 bits at best. */
+const FEWEST_BYTES = 16;
+
+type Value = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly problem: string };
+
+/** Fills in a secret from where it comes from. What is missing, unreadable or empty is a fault at `place`. */
+export function loadSecret(secret: Secret, place: Place, ground: Ground): void {
+  const value = findValue(secret.origin, ground);
+  if (!value.ok || value.text === "") {
+    ground.report.fault(place, value.ok ? `the secret ${secret} is empty` : value.problem);
+    return;
+  }
+  secret.load(value.text);
+  if (secret.origin.kind === "literal") {
+    ground.report.warn(
+      place,
+      'the secret is written out here, for every reader of this file: better "file:PATH" or "env:NAME"',
+    );
+  }
+  if (Buffer.byteLength(value.text) < FEWEST_BYTES) {
+    ground.report.warn(place, `the secret is shorter than ${FEWEST_BYTES} bytes and may be guessed`);
+  }
+}
+
+/** Reads one secret that a command line names. Throws a {@link Fault} `configuration` that says what is wrong. */
+export function readSecret(text: string, option: string, surroundings: Surroundings): Secret {
+  const secret = new Secret(parseSecretOrigin(text));
+  const report = new Report();
+  loadSecret(secret, { file: option, path: "" }, { ...surroundings, directory: surroundings.cwd, report });
+  const [fault] = report.faults;
+  if (fault !== undefined) throw new Fault("configuration", describeFinding(fault));
+  return secret;
+}
+
+/**
+ * A secret of our own making, kept as `<data directory>/secrets/<name>`. Loads it where it was made before and
+ * leaves it unloaded otherwise. What is there and has no secret in it is a fault.
+ */
+export function keepSecret(
+  { what, source, name }: { what: string; source: string | null; name: string },
+  dataDir: string,
+  ground: Ground,
+): GeneratedSecret {
+  const file = join(dataDir, "secrets", name);
+  const secret = new Secret({ kind: "file", name: file });
+  const kept = readText(file);
+  const place: Place = { file, path: "" };
+  if (kept.ok && dropNewline(kept.text) !== "") secret.load(dropNewline(kept.text));
+  else if (kept.ok)
+    ground.report.fault(place, `the ${what} is empty: remove the file, and a new one is made`);
+  else if (!kept.missing) ground.report.fault(place, `the ${what} ${kept.problem}`);
+  return { what, source, secret, file };
+}
+
+function findValue(origin: SecretOrigin, ground: Ground): Value {
+  switch (origin.kind) {
+    case "literal":
+      return { ok: true, text: origin.value };
+    case "env":
+      return findVariable(origin.name, ground);
+    case "file":
+      if (origin.name === "") return { ok: false, problem: 'expected "file:PATH", found no path' };
+      return findFile(resolve(ground.directory, origin.name), `file:${origin.name}`);
+    case "credential":
+      return findCredential(origin.name, ground);
+  }
+}
+
+function findVariable(name: string, ground: Ground): Value {
+  // A text that can be no name may be the secret itself, so it is not repeated.
+  if (!/^[A-Za-z_]\w*$/.test(name)) {
+    return { ok: false, problem: 'expected "env:NAME" with the name of an environment variable' };
+  }
+  if (!isSet(name, ground)) return { ok: false, problem: `the environment variable ${name} is not set` };
+  return { ok: true, text: ground.env[name] ?? "" };
+}
+
+function findCredential(name: string, ground: Ground): Value {
+  if (!/^[^/\0]+$/.test(name) || name === "." || name === "..") {
+    return { ok: false, problem: 'expected "credential:NAME" with the name of a file' };
+  }
+  const directory = ground.env.CREDENTIALS_DIRECTORY ?? "";
+  if (!isAbsolute(directory)) {
+    return {
+      ok: false,
+      problem: `credential:${name} needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=`,
+    };
+  }
+  return findFile(join(directory, name), `credential:${name}`);
+}
+
+function findFile(file: string, written: string): Value {
+  const found = readText(file);
+  return found.ok
+    ? { ok: true, text: dropNewline(found.text) }
+    : { ok: false, problem: `${written} ${found.problem}` };
+}
+
+/** Editors and `echo` end a file with a newline that is no part of the secret. */
+function dropNewline(text: string): string {
+  return text.replace(/\r?\n$/, "");
+}

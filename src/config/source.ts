@@ -1,0 +1,151 @@
+import type { TObject } from "@sinclair/typebox";
+import type { Provider } from "../domain/provider.ts";
+import type { Source } from "../domain/source.ts";
+import { checkDistinct } from "./distinct.ts";
+import { type Place, under } from "./finding.ts";
+import { describeFound, isTable } from "./found.ts";
+import type { Ground } from "./ground.ts";
+import { readOptions } from "./options.ts";
+import { SourceTable, type TargetSection } from "./schema.ts";
+import type { GeneratedSecret } from "./secret.ts";
+import { explainUnknownKey, readTable } from "./section.ts";
+
+/** One `[[source]]` as it is written, or one of the defaults. */
+export interface WrittenSource {
+  readonly table: unknown;
+  readonly place: Place;
+  /** Where faults of its secrets are told; undefined where the secrets stand in the table itself. */
+  readonly secretPlace?: Place | undefined;
+}
+
+/** A source after its check. What is wrong with it was reported. */
+export interface ReadSource {
+  readonly place: Place;
+  readonly name: string | undefined;
+  readonly path: string | undefined;
+  readonly provider: Provider | undefined;
+  readonly generated: readonly GeneratedSecret[];
+  /** The source itself; undefined when something is wrong. Where `print` is not written, it is `printByDefault`. */
+  complete(printByDefault: boolean): Source | undefined;
+}
+
+/** What sources are read with. */
+export interface SourceTools {
+  readonly providers: readonly Provider[];
+  /** Where secrets of our own making are kept. */
+  readonly dataDir: string;
+  readonly ground: Ground;
+}
+
+/** Checks every source, and that no two have the same name or path. */
+export function readSources(written: readonly WrittenSource[], tools: SourceTools): readonly ReadSource[] {
+  const read = written.map((source) => readSource(source, tools));
+  for (const key of ["name", "path"] as const) {
+    const claims = read.map((source) => ({ place: source.place, value: source[key] }));
+    checkDistinct(key, "source", claims, tools.ground.report);
+  }
+  return read;
+}
+
+/**
+ * The source that a target names, or the only one that fits it: with a repository those that tell of pushes,
+ * else all. Undefined when there is not exactly one, which is a fault unless it follows from a faulty source.
+ */
+export function findSource(
+  { has, place, values }: TargetSection,
+  sources: readonly ReadSource[],
+  { report }: Ground,
+): ReadSource | undefined {
+  const allSound =
+    sources.length > 0 && sources.every(({ name, provider }) => name !== undefined && provider !== undefined);
+  const telling = has("repository") ? sources.filter(({ provider }) => provider?.tellsPushes) : [];
+  const fitting = telling.length > 0 ? telling : sources;
+  const found = has("source") ? sources.filter(({ name }) => name === values.source) : fitting;
+  if (found.length === 1) return found[0];
+  if (!allSound || (has("source") && (values.source === undefined || found.length > 1))) return undefined;
+  const names = (has("source") ? sources : fitting).map(({ name }) => describeFound(name)).join(", ");
+  report.fault(
+    under(place, "source"),
+    has("source")
+      ? `expected one of the sources ${names}, found ${describeFound(values.source)}`
+      : `expected the name of a source, because several fit (${names}), found nothing`,
+  );
+  return undefined;
+}
+
+function readSource(written: WrittenSource, tools: SourceTools): ReadSource {
+  const { table, place } = written;
+  const { providers, ground } = tools;
+  const provider = isTable(table) ? providers.find(({ name }) => name === table.provider) : undefined;
+  const ownKeys = (provider ? [provider] : providers).flatMap(({ options }) => keysOf(options));
+  const { own, common } = splitTable(table, ownKeys);
+  const section = readTable(SourceTable, common, place, ground.report, (key, known) =>
+    explainKey(key, [...known, ...ownKeys], provider, providers),
+  );
+  const { name, path, print, on_redelivery: onRedelivery = "run" } = section.values;
+  checkProvider(section.values.provider, provider, tools, place);
+  checkPath(path, place, ground);
+  const options = provider && readOptions(provider, own, { ...written, name }, tools);
+
+  return {
+    place,
+    name,
+    path,
+    provider,
+    generated: options?.generated ?? [],
+    complete: (printByDefault) => {
+      if (!section.sound || !options?.sound || !provider || name === undefined || path === undefined)
+        return undefined;
+      const dialect = provider.open(options.values);
+      return Object.freeze({
+        name,
+        provider: provider.name,
+        path,
+        dialect,
+        print: print ?? printByDefault,
+        onRedelivery,
+      });
+    },
+  };
+}
+
+function checkProvider(
+  written: string | undefined,
+  provider: Provider | undefined,
+  { providers, ground }: SourceTools,
+  place: Place,
+): void {
+  if (written === undefined || provider !== undefined) return;
+  const known = providers.map(({ name }) => describeFound(name)).join(", ");
+  ground.report.fault(under(place, "provider"), `expected one of ${known}, found ${describeFound(written)}`);
+}
+
+function checkPath(path: string | undefined, place: Place, { report }: Ground): void {
+  if (path !== "/healthz") return;
+  report.fault(under(place, "path"), 'expected another path than the server\'s own, found "/healthz"');
+}
+
+/** The keys that belong to the provider, and the rest. What is no table is left to the check of the rest. */
+function splitTable(table: unknown, ownKeys: readonly string[]) {
+  if (!isTable(table)) return { own: {}, common: table };
+  const entries = Object.entries(table);
+  return {
+    own: Object.fromEntries(entries.filter(([key]) => ownKeys.includes(key))),
+    common: Object.fromEntries(entries.filter(([key]) => !ownKeys.includes(key))),
+  };
+}
+
+function explainKey(
+  key: string,
+  known: readonly string[],
+  provider: Provider | undefined,
+  providers: readonly Provider[],
+): string {
+  const owner = providers.find(({ options }) => keysOf(options).includes(key));
+  if (owner === undefined || provider === undefined) return explainUnknownKey(key, known);
+  return `unknown key ${describeFound(key)}: it is for provider "${owner.name}", not for "${provider.name}"`;
+}
+
+function keysOf(options: TObject): string[] {
+  return Object.keys(options.properties);
+}

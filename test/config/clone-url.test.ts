@@ -1,0 +1,53 @@
+import { describe, expect, test } from "bun:test";
+import { checkCloneUrl } from "../../src/config/clone-url.ts";
+
+describe("an address to clone from", () => {
+  test.each([
+    "https://github.com/octocat/blog.git",
+    "http://127.0.0.1:3000/octocat/blog",
+    "ssh://git@example.com:2222/octocat/blog.git",
+    "git://example.com/blog.git",
+    "file:///srv/git/blog.git",
+    "git@github.com:octocat/blog.git",
+    "example.com:blog.git",
+    "/srv/git/blog.git",
+  ])("may be %p, and stays as it is", (url) => {
+    expect(checkCloneUrl(url, "/etc")).toEqual({ ok: true, url });
+  });
+
+  test("that is a relative path starts where the configuration file is", () => {
+    expect(checkCloneUrl("../blog.git", "/etc/hooklatch")).toEqual({ ok: true, url: "/etc/blog.git" });
+  });
+
+  test.each([
+    "",
+    "-x",
+    "--upload-pack=touch /tmp/x",
+    "ext::sh -c touch% /tmp/x",
+    "EXT::sh",
+    "fd::17",
+    "https::https://example.com/",
+    "helper://example.com/blog",
+    "ssh://-oProxyCommand=x/blog",
+    "ssh://git@-oProxyCommand=x/blog",
+    "ssh://-x@example.com/blog",
+    "git@-oProxyCommand=x:blog",
+    "https:///blog",
+    "https://example.com/\nblog",
+    "/srv/\0blog",
+  ])("is not taken when it is %p", (url) => {
+    expect(checkCloneUrl(url, "/etc").ok).toBe(false);
+  });
+
+  test.each([
+    "https://octocat:hunter2@github.com/octocat/blog.git",
+    "https://hunter2@github.com/octocat/blog.git",
+    "https://a@hunter2:b@github.com/octocat/blog.git",
+    "ssh://git:hunter2@example.com/blog.git",
+    "git:hunter2@example.com:blog.git",
+  ])("with a password or token is not taken, nor repeated: %p", (url) => {
+    const checked = checkCloneUrl(url, "/etc");
+    expect(checked.ok).toBe(false);
+    expect(JSON.stringify(checked)).not.toContain("hunter2");
+  });
+});

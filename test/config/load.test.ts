@@ -1,0 +1,333 @@
+import { describe, expect, test } from "bun:test";
+import { readdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { stringify } from "smol-toml";
+import { loadConfig } from "../../src/config/load.ts";
+import { configOf, linesOf, makeHome } from "./home.ts";
+import { lists, openedDialect } from "./lists.ts";
+
+const FIXTURES = join(import.meta.dirname, "../fixtures/config");
+const SECRETS = {
+  HOOKLATCH_ADMIN_TOKEN: "admin-0123456789-abcdef",
+  GITHUB_WEBHOOK_SECRET: "github-0123456789-abcdef",
+  WEBHOOK_VERIFY_TOKEN: "webhook-0123456789-abcdef",
+};
+const DAY = 86_400_000;
+
+describe("the manual's example", () => {
+  const loaded = loadConfig("contract.toml", { env: SECRETS, cwd: FIXTURES }, lists);
+
+  test("loads with exactly the values it writes", () => {
+    const config = configOf(loaded);
+    const { sources, admin, ...rest } = config;
+    expect(rest).toEqual({
+      file: join(FIXTURES, "contract.toml"),
+      dataDir: "/var/lib/hooklatch",
+      server: {
+        host: "0.0.0.0",
+        port: 9000,
+        maxBody: 26_214_400,
+        trustedProxies: ["10.0.0.0/8"],
+        publicUrl: "https://hooks.example.com",
+        shutdownGrace: 30_000,
+        tls: {
+          cert: "/etc/letsencrypt/live/hooks.example.com/fullchain.pem",
+          key: "/etc/letsencrypt/live/hooks.example.com/privkey.pem",
+        },
+      },
+      store: { keepDeliveries: 30 * DAY, keepDeployments: 180 * DAY },
+      targets: [
+        {
+          name: "blog",
+          source: "github",
+          watch: {
+            repository: "octocat/blog",
+            ref: { kind: "branch", name: "main" },
+            cloneUrl: "https://github.com/octocat/blog.git",
+          },
+          directory: "/srv/blog",
+          layout: "releases",
+          run: ["npm ci", "npm run build"],
+          after: ["systemctl reload nginx"],
+          env: { NODE_ENV: "production" },
+          passEnv: ["SSH_AUTH_SOCK"],
+          shared: ["uploads"],
+          keepReleases: 5,
+          timeout: 600_000,
+          health: { url: "http://127.0.0.1:8080/health", within: 30_000 },
+          catchUp: true,
+        },
+      ],
+      generated: [],
+    });
+    expect(admin).toMatchObject({ host: "127.0.0.1", port: 9001 });
+    expect(sources.map(({ dialect: _, ...source }) => source)).toEqual([
+      { name: "github", provider: "github", path: "/github-webhook", print: false, onRedelivery: "run" },
+      { name: "webhook", provider: "generic", path: "/webhook", print: true, onRedelivery: "run" },
+    ]);
+    expect(loaded.ok && loaded.warnings).toEqual([]);
+  });
+
+  test("opens its sources with the secrets and times that it names", () => {
+    const { admin, sources } = configOf(loaded);
+    const dialects = sources.map(openedDialect);
+    expect(admin.token.reveal()).toBe(SECRETS.HOOKLATCH_ADMIN_TOKEN);
+    expect(dialects.map(({ secrets }) => secrets.map((secret) => secret.reveal()))).toEqual([
+      [SECRETS.GITHUB_WEBHOOK_SECRET],
+      [SECRETS.WEBHOOK_VERIFY_TOKEN],
+    ]);
+    expect(dialects.map(({ lifetime }) => lifetime)).toEqual([undefined, DAY]);
+  });
+
+  test("is frozen, and shows no secret when it is printed", () => {
+    const config = configOf(loaded);
+    for (const part of [config, config.server, config.admin, config.store, config.sources, config.targets]) {
+      expect(Object.isFrozen(part)).toBe(true);
+    }
+    for (const secret of Object.values(SECRETS)) {
+      expect(JSON.stringify(loaded)).not.toContain(secret);
+      expect(String(loaded)).not.toContain(secret);
+    }
+  });
+});
+
+describe("the configuration file", () => {
+  const home = makeHome();
+
+  test("is not needed: the defaults stand, and nothing is written", () => {
+    const config = configOf(home.load());
+    expect(config.file).toBeNull();
+    expect(config.dataDir).toBe(home.path("hooklatch-data"));
+    expect(config.server).toEqual({
+      host: "127.0.0.1",
+      port: 9000,
+      maxBody: 26_214_400,
+      trustedProxies: [],
+      publicUrl: null,
+      shutdownGrace: 30_000,
+      tls: null,
+    });
+    expect(config.store).toEqual({ keepDeliveries: 30 * DAY, keepDeployments: 180 * DAY });
+    expect(config.sources.map(({ name, path, print }) => ({ name, path, print }))).toEqual([
+      { name: "github", path: "/github-webhook", print: true },
+      { name: "webhook", path: "/webhook", print: true },
+    ]);
+    expect(config.targets).toEqual([]);
+    expect(config.generated.map(({ what, file, secret }) => [what, file, secret.loaded])).toEqual([
+      ["admin token", home.path("hooklatch-data/secrets/admin.token"), false],
+      ["secret of source github", home.path("hooklatch-data/secrets/github.secret"), false],
+      ["verify token of source webhook", home.path("hooklatch-data/secrets/webhook.verify-token"), false],
+    ]);
+    expect(readdirSync(home.path())).toEqual([]);
+  });
+
+  test("is the one on the command line, else that of $HOOKLATCH_CONFIG, else ./hooklatch.toml, else the system's", () => {
+    const explicit = home.write("explicit.toml", "[server]\nport = 1");
+    const named = home.write("named.toml", "[server]\nport = 2");
+    home.write("hooklatch.toml", "[server]\nport = 3");
+    home.write("system.toml", "[server]\nport = 4");
+    const env = { HOOKLATCH_CONFIG: "named.toml" };
+    expect(configOf(home.load({ file: "explicit.toml", env }))).toMatchObject({
+      file: explicit,
+      server: { port: 1 },
+    });
+    expect(configOf(home.load({ env }))).toMatchObject({ file: named, server: { port: 2 } });
+    expect(configOf(home.load()).server.port).toBe(3);
+  });
+
+  test("is the system's where nothing else is there", () => {
+    home.write("system.toml", "[server]\nport = 4");
+    expect(configOf(home.load())).toMatchObject({ file: home.path("system.toml"), server: { port: 4 } });
+  });
+
+  test("is a fault when it is named and not there, though others are", () => {
+    home.write("hooklatch.toml", "");
+    expect(home.load({ file: "gone.toml" })).toEqual({
+      ok: false,
+      file: home.path("gone.toml"),
+      faults: [{ file: "gone.toml", path: "", message: "does not exist" }],
+    });
+    expect(linesOf(home.load({ env: { HOOKLATCH_CONFIG: "gone.toml" } }))).toEqual([
+      "gone.toml: does not exist, but $HOOKLATCH_CONFIG names it",
+    ]);
+    expect(linesOf(home.load({ env: { HOOKLATCH_CONFIG: "" } }))).toEqual([
+      "environment: $HOOKLATCH_CONFIG: is set but empty: give it a value or unset it",
+    ]);
+  });
+
+  test("is a fault when it is no file, or no text", () => {
+    symlinkSync(home.path(), home.path("hooklatch.toml"));
+    expect(linesOf(home.load())).toEqual(["hooklatch.toml: is not a regular file"]);
+    home.write("latin.toml", new Uint8Array([0x61, 0x3d, 0x22, 0xe9, 0x22]));
+    expect(linesOf(home.load({ file: "latin.toml" }))).toEqual(["latin.toml: is not UTF-8 text"]);
+  });
+
+  test("may start with a byte order mark", () => {
+    home.write("hooklatch.toml", "\uFEFF[server]\r\nport = 3\r\n");
+    expect(configOf(home.load()).server.port).toBe(3);
+  });
+
+  test("is where its relative paths start", () => {
+    home.write(
+      "etc/hooklatch.toml",
+      `data_dir = "data"
+      [server.tls]
+      cert = "cert.pem"
+      key = "/keys/key.pem"
+      [[target]]
+      name = "site"
+      repository = "octocat/site"
+      branch = "main"
+      clone_url = "../site.git"
+      directory = "../site"`,
+    );
+    const config = configOf(home.load({ file: "etc/hooklatch.toml" }));
+    expect(config.dataDir).toBe(home.path("etc/data"));
+    expect(config.server.tls).toEqual({ cert: home.path("etc/cert.pem"), key: "/keys/key.pem" });
+    expect(config.targets[0]).toMatchObject({
+      directory: home.path("site"),
+      watch: { cloneUrl: home.path("site.git") },
+    });
+  });
+});
+
+describe("a target", () => {
+  const home = makeHome();
+
+  test("needs no more than a name, a repository, a branch and a directory", () => {
+    home.write(
+      "hooklatch.toml",
+      '[[target]]\nname = "blog"\nrepository = "octocat/blog"\nbranch = "main"\ndirectory = "/srv/blog"',
+    );
+    const config = configOf(home.load());
+    expect(config.targets).toEqual([
+      {
+        name: "blog",
+        source: "github",
+        watch: {
+          repository: "octocat/blog",
+          ref: { kind: "branch", name: "main" },
+          cloneUrl: "https://github.com/octocat/blog.git",
+        },
+        directory: "/srv/blog",
+        layout: "releases",
+        run: [],
+        after: [],
+        env: {},
+        passEnv: [],
+        shared: [],
+        keepReleases: 5,
+        timeout: 600_000,
+        health: null,
+        catchUp: true,
+      },
+    ]);
+    expect(config.sources.map(({ name, print }) => [name, print])).toEqual([
+      ["github", false],
+      ["webhook", true],
+    ]);
+  });
+
+  test("without a repository watches nothing and may contain the data directory", () => {
+    home.write(
+      "hooklatch.toml",
+      '[[target]]\nname = "script"\nsource = "webhook"\ndirectory = "."\nrun = [["./script", ""], "true"]',
+    );
+    expect(configOf(home.load()).targets[0]).toMatchObject({
+      source: "webhook",
+      watch: null,
+      directory: home.path(),
+      run: [["./script", ""], "true"],
+    });
+  });
+
+  test("watches tags by a pattern, and clones from where it says", () => {
+    home.write(
+      "hooklatch.toml",
+      `[[source]]
+      name = "any"
+      provider = "generic"
+      path = "/any"
+      on_redelivery = "skip"
+      [[target]]
+      name = "tool"
+      repository = "octocat/tool"
+      tag = "v*"
+      clone_url = "git@example.com:octocat/tool.git"
+      directory = "/srv/tool"
+      catch_up = false
+      health = { url = "https://example.com/" }`,
+    );
+    const { sources, targets } = configOf(home.load());
+    expect(sources[0]?.onRedelivery).toBe("skip");
+    expect(targets[0]).toMatchObject({
+      source: "any",
+      watch: { ref: { kind: "tag", pattern: "v*" }, cloneUrl: "git@example.com:octocat/tool.git" },
+      catchUp: false,
+      health: { within: 30_000 },
+    });
+  });
+});
+
+describe("whatever a file holds", () => {
+  const home = makeHome();
+  const word = fc.constantFrom(
+    ..."data_dir server admin store source target name provider path secrets verify_token client_timeout".split(
+      " ",
+    ),
+    ..."repository branch tag clone_url directory layout run after env shared health url within tls cert".split(
+      " ",
+    ),
+    ..."constructor toString hasOwnProperty github generic /hook env:PATH file:x octocat/blog main 10m".split(
+      " ",
+    ),
+  );
+  const text = fc.oneof(word, fc.string());
+  const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4 },
+      text,
+      fc.integer(),
+      fc.double(),
+      fc.boolean(),
+      fc.date({ noInvalidDate: true, min: new Date("1000-01-01"), max: new Date("9000-01-01") }),
+      fc.array(tie("value"), { maxLength: 4 }),
+      fc.dictionary(text, tie("value"), { maxKeys: 6 }),
+    ),
+  }));
+  const document = fc.record(
+    {
+      data_dir: value,
+      server: value,
+      admin: value,
+      store: value,
+      source: fc.oneof(value, fc.array(fc.dictionary(word, value), { maxLength: 3 })),
+      target: fc.oneof(value, fc.array(fc.dictionary(word, value), { maxLength: 3 })),
+    },
+    { requiredKeys: [] },
+  );
+
+  test("the answer is a configuration or faults of one line each, never an exception", () => {
+    fc.assert(
+      fc.property(document, (table) => {
+        home.write("hooklatch.toml", stringify(table));
+        const loaded = home.load();
+        expect(loaded.ok || loaded.faults.length > 0).toBe(true);
+        for (const line of linesOf(loaded)) expect(line).not.toMatch(/[\n\r]/);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("the answer to any bytes is a configuration or faults, never an exception", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array(), fc.string({ unit: "binary" })), (content) => {
+        home.write("hooklatch.toml", content);
+        const loaded = home.load();
+        expect(loaded.ok || loaded.faults.length > 0).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
