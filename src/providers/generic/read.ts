@@ -1,0 +1,38 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
+import type { RawRequest, Reading } from "../../domain/provider.ts";
+import { FullRef, ObjectName } from "../git-names.ts";
+import { decodeJsonBody } from "../json.ts";
+
+/** A push as GitHub, Gitea and Forgejo write it, as far as it tells what to deploy. */
+const PushLike = Type.Object({
+  ref: FullRef,
+  after: Type.Optional(Type.Unknown()),
+  deleted: Type.Optional(Type.Unknown()),
+  repository: Type.Object({ full_name: Type.String() }),
+});
+
+const pushLike = TypeCompiler.Compile(PushLike);
+const objectName = TypeCompiler.Compile(ObjectName);
+
+/** Decodes any JSON. What looks like a push is one; nothing is misshapen, as nothing was promised. */
+export function readPayload({ body }: RawRequest): Reading {
+  const decoded = decodeJsonBody(body);
+  if (!decoded.ok) return { ok: false, kind: "undecodable", reason: decoded.reason };
+  const { text: json, value: payload } = decoded;
+  const event = pushLike.Check(payload) ? tellPush(payload) : { kind: "other" as const, name: "payload" };
+  return { ok: true, event, payload, json, providerId: null };
+}
+
+function tellPush({ ref, after, deleted, repository }: Static<typeof PushLike>): PushEvent {
+  const commit = objectName.Check(after) ? after : null;
+  const gone = deleted === true || (commit !== null && isZeroCommit(commit));
+  return {
+    kind: "push",
+    repository: repository.full_name,
+    ref: parseRef(ref),
+    deleted: gone,
+    commit: gone ? null : commit,
+  };
+}

@@ -1,0 +1,13 @@
+import { Type } from "@sinclair/typebox";
+
+/** A git object name: 40 hex digits, or 64 in a SHA-256 repository. */
+export const ObjectName = Type.String({
+  pattern: "^[0-9a-f]{40}(?:[0-9a-f]{24})?$",
+  expected: "40 or 64 lower-case hex digits",
+});
+
+/**
+ * A full ref name. Only what git itself can never have in one is refused, control characters and lone surrogates
+ * (git-check-ref-format(1)): the rest is data, however much it looks like an option or a shell command.
+ */
+export const FullRef = Type.RegExp(/^refs\/[^\p{Cc}\p{Cs}]+$/u, { expected: "a full ref name" });

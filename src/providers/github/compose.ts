@@ -1,0 +1,33 @@
+import { Fault } from "../../domain/fault.ts";
+import type { Message, RawRequest } from "../../domain/provider.ts";
+import type { Secret } from "../../domain/secret.ts";
+import { signSha256 } from "../hmac.ts";
+import { describePing, describePush, HOOK_ID } from "./example.ts";
+import { REPOSITORY_ID } from "./example-repository.ts";
+
+/**
+ * A request as GitHub would send it, signed with the first secret. Throws a {@link Fault} `configuration` when
+ * there is none.
+ */
+export function composeDelivery(message: Message, secrets: readonly Secret[]): RawRequest {
+  const [secret] = secrets;
+  if (secret === undefined) throw new Fault("configuration", "a github source without secrets cannot sign");
+  const json = writeJson(message);
+  const body = new TextEncoder().encode(message.form ? `payload=${encodeURIComponent(json)}` : json);
+  const headers = new Headers({
+    "content-type": message.form ? "application/x-www-form-urlencoded" : "application/json",
+    "user-agent": "GitHub-Hookshot/hooklatch",
+    "x-github-event": message.kind === "payload" ? message.event : message.kind,
+    "x-github-delivery": message.deliveryId,
+    "x-github-hook-id": String(HOOK_ID),
+    "x-github-hook-installation-target-id": String(REPOSITORY_ID),
+    "x-github-hook-installation-target-type": "repository",
+    "x-hub-signature-256": `sha256=${signSha256(secret.reveal(), body)}`,
+  });
+  return { headers, body };
+}
+
+function writeJson(message: Message): string {
+  if (message.kind === "payload") return message.json;
+  return JSON.stringify(message.kind === "ping" ? describePing(message.form) : describePush(message));
+}

@@ -1,0 +1,89 @@
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { FullRef, ObjectName } from "../git-names.ts";
+
+/**
+ * The parts of GitHub's payloads that mean something here. At the top what GitHub requires is required; further
+ * down only what is used is, and the rest has its type when it is there. Unknown keys are welcome: GitHub adds them
+ * without notice. Source: the schemas `webhook-push` and `webhook-ping` of github/rest-api-description, of which
+ * everything that passes there passes here.
+ */
+
+function nullable<Schema extends TSchema>(schema: Schema, expected: string) {
+  return Type.Union([schema, Type.Null()], { expected });
+}
+
+const NullableText = nullable(Type.String(), "string or null");
+const Paths = Type.Array(Type.String());
+
+const Person = Type.Object({
+  name: Type.String(),
+  email: Type.Optional(NullableText),
+  username: Type.Optional(Type.String()),
+});
+
+const Commit = Type.Object({
+  id: Type.String(),
+  message: Type.Optional(Type.String()),
+  timestamp: Type.Optional(Type.String()),
+  url: Type.Optional(Type.String()),
+  author: Type.Optional(Person),
+  committer: Type.Optional(Person),
+  added: Type.Optional(Paths),
+  removed: Type.Optional(Paths),
+  modified: Type.Optional(Paths),
+});
+
+/** The one commit whose id is used: it is what an annotated tag stands for. */
+const HeadCommit = Type.Object({ ...Commit.properties, id: ObjectName });
+
+/** Unix seconds in a push, text everywhere else. */
+const Moment = Type.Union([Type.Integer(), Type.String(), Type.Null()], {
+  expected: "integer, string or null",
+});
+
+const Account = Type.Object({ login: Type.String(), id: Type.Optional(Type.Integer()) });
+
+const Repository = Type.Object({
+  full_name: Type.String(),
+  id: Type.Optional(Type.Integer()),
+  name: Type.Optional(Type.String()),
+  owner: Type.Optional(nullable(Account, "an account or null")),
+  private: Type.Optional(Type.Boolean()),
+  default_branch: Type.Optional(Type.String()),
+  created_at: Type.Optional(Moment),
+  pushed_at: Type.Optional(Moment),
+});
+
+/** What `push` says. `after` is the new tip, or the tag object of an annotated tag, or zeros. */
+export const Push = Type.Object({
+  ref: FullRef,
+  before: ObjectName,
+  after: ObjectName,
+  created: Type.Boolean(),
+  deleted: Type.Boolean(),
+  forced: Type.Boolean(),
+  base_ref: NullableText,
+  compare: Type.String(),
+  commits: Type.Array(Commit),
+  head_commit: nullable(HeadCommit, "a commit or null"),
+  repository: Repository,
+  pusher: Person,
+  sender: Type.Optional(Account),
+});
+export type Push = Static<typeof Push>;
+
+/** What `ping` says. GitHub's schema requires nothing; an organisation's ping has no repository. */
+export const Ping = Type.Object({
+  zen: Type.Optional(Type.String()),
+  hook_id: Type.Optional(Type.Integer()),
+  hook: Type.Optional(
+    Type.Object({
+      id: Type.Optional(Type.Integer()),
+      type: Type.Optional(Type.String()),
+      active: Type.Optional(Type.Boolean()),
+      events: Type.Optional(Type.Array(Type.String())),
+    }),
+  ),
+  repository: Type.Optional(Repository),
+  sender: Type.Optional(Account),
+});

@@ -1,0 +1,53 @@
+import { describe, expect, test } from "bun:test";
+import definitions from "@octokit/webhooks-examples";
+import { GUID, receive } from "./send.ts";
+
+describe("the published examples", () => {
+  const examples = definitions.flatMap(({ name, examples }) =>
+    (examples as readonly unknown[]).map((payload, index) => ({ name: name as string, index, payload })),
+  );
+  const known = examples.filter(({ name }) => name === "push" || name === "ping");
+  const others = examples.filter(({ name }) => name !== "push" && name !== "ping");
+
+  test("are the 11 pings and pushes and the 318 others", () => {
+    expect([known.length, others.length]).toEqual([11, 318]);
+  });
+
+  for (const { name, index, payload } of known) {
+    for (const form of [false, true]) {
+      test(`${name} ${index} is read as ${name} from ${form ? "a form" : "JSON"}`, async () => {
+        const json = JSON.stringify(payload);
+        const reading = await receive(name, payload, form);
+        expect(reading).toMatchObject({ ok: true, event: { kind: name }, payload, json, providerId: GUID });
+      });
+    }
+  }
+
+  for (const form of [false, true]) {
+    test(`of other events are each read as that event from ${form ? "forms" : "JSON"}`, async () => {
+      for (const { name, payload } of others) {
+        expect(await receive(name, payload, form)).toMatchObject({
+          ok: true,
+          event: { kind: "other", name },
+        });
+      }
+    });
+  }
+
+  test("of pings and pushes are misshapen under any other event's name", async () => {
+    for (const { name, payload } of known) {
+      for (const claimed of ["push", "ping", "issues", "create"]) {
+        if (claimed === name) continue;
+        expect(await receive(claimed, payload)).toMatchObject({ ok: false, kind: "misshapen" });
+      }
+    }
+  });
+
+  test("of other events are misshapen as a push, and as a ping where they tell an action", async () => {
+    for (const { payload } of others) {
+      expect(await receive("push", payload)).toMatchObject({ ok: false, kind: "misshapen" });
+      const { ok } = await receive("ping", payload);
+      expect(ok).toBe(!(typeof payload === "object" && payload !== null && "action" in payload));
+    }
+  });
+});

@@ -1,0 +1,31 @@
+import { expect } from "bun:test";
+import { sign } from "@octokit/webhooks-methods";
+import type { RawRequest, Reading } from "../../../src/domain/provider.ts";
+import { github } from "../../../src/providers/github.ts";
+import { loadSecret } from "../load-secret.ts";
+
+export const SECRET = "It's a Secret to Everybody";
+export const GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
+export const NOW = new Date("2026-11-21T20:30:00Z");
+
+export const dialect = github.open({ secrets: [loadSecret(SECRET)] });
+
+/** A request as GitHub sends it, put together and signed without any of our own code. */
+export async function send(event: string, payload: unknown, form = false): Promise<RawRequest> {
+  const json = typeof payload === "string" ? payload : JSON.stringify(payload);
+  const body = form ? new URLSearchParams({ payload: json }).toString() : json;
+  const headers = new Headers({
+    "Content-Type": form ? "application/x-www-form-urlencoded" : "application/json",
+    "X-GitHub-Event": event,
+    "X-GitHub-Delivery": GUID,
+    "X-Hub-Signature-256": await sign(SECRET, body),
+  });
+  return { headers, body: new TextEncoder().encode(body) };
+}
+
+/** What becomes of such a request: it verifies, and then reads as what is given back. */
+export async function receive(event: string, payload: unknown, form = false): Promise<Reading> {
+  const request = await send(event, payload, form);
+  expect(dialect.verify(request, null, NOW)).toEqual({ ok: true });
+  return dialect.read(request);
+}

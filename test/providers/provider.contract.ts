@@ -1,0 +1,189 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import type { Client } from "../../src/domain/client.ts";
+import { keepHeaders } from "../../src/domain/delivery.ts";
+import { Fault } from "../../src/domain/fault.ts";
+import type { Dialect, Message, Provider, RawRequest } from "../../src/domain/provider.ts";
+
+/** What every provider promises. A new one is handed in with a dialect that has its secrets. */
+export interface ProviderSubject {
+  readonly provider: Provider;
+  /** Opened with secrets. */
+  readonly dialect: Dialect;
+  /** Opened with no setting at all. */
+  readonly unset: Dialect;
+  /** What the store knows of an honest sender's address. */
+  readonly client: Client | null;
+}
+
+const NOW = new Date("2026-11-21T20:30:00Z");
+const BEFORE = "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5";
+const AFTER = "0d1a26e67d8f5eaf1f6ba5c57fc3c7d91ac0fd1c";
+const ZERO = "0".repeat(40);
+
+const PUSH = {
+  kind: "push",
+  deliveryId: "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+  form: false,
+  repository: "octocat/blog",
+  ref: "refs/heads/main",
+  before: BEFORE,
+  after: AFTER,
+} as const satisfies Message;
+const PING = { kind: "ping", deliveryId: PUSH.deliveryId, form: false } as const satisfies Message;
+
+const SECRET_HEADERS = [
+  "authorization",
+  "cookie",
+  "x-hub-signature",
+  "x-hub-signature-256",
+  "x-github-encoded-secret",
+  "x-gitlab-token",
+];
+
+export function describeProvider(subject: ProviderSubject): void {
+  const { provider, dialect, unset, client } = subject;
+
+  /** The composed request with another body: what a provider's honest headers say about wrong bytes. */
+  const withBody = (body: Uint8Array): RawRequest => ({ headers: dialect.compose(PING).headers, body });
+
+  describe(`the provider ${provider.name}`, () => {
+    test("has a name that configuration can hold and a summary of one line", () => {
+      expect(provider.name).toMatch(/^[a-z][a-z0-9-]*$/);
+      expect(provider.summary).toMatch(/^[^\n]+$/);
+      expect(Object.keys(provider.options.properties)).toContain(provider.generatedSecret);
+    });
+
+    describe("composes what it accepts itself", () => {
+      for (const form of dialect.contentTypes.includes("application/x-www-form-urlencoded")
+        ? [false, true]
+        : [false]) {
+        const as = form ? "as a form" : "as JSON";
+
+        test(`a ping ${as}`, () => {
+          const request = dialect.compose({ ...PING, form });
+          expect(dialect.contentTypes).toContain(request.headers.get("content-type") ?? "");
+          expect(dialect.verify(request, client, NOW)).toEqual({ ok: true });
+          expect(dialect.read(request)).toMatchObject({ ok: true });
+        });
+
+        for (const [what, ref, kind] of [
+          ["branch", "refs/heads/main", "branch"],
+          ["tag", "refs/tags/v1.0.0", "tag"],
+        ] as const) {
+          const name = ref.slice(ref.indexOf("/", "refs/".length) + 1);
+          const event = { kind: "push", repository: "octocat/blog", ref: { kind, name } };
+
+          test(`the push of a ${what} ${as}`, () => {
+            const request = dialect.compose({ ...PUSH, ref, form });
+            expect(dialect.verify(request, client, NOW)).toEqual({ ok: true });
+            const reading = dialect.read(request);
+            expect(reading).toMatchObject({ ok: true, event: { ...event, deleted: false, commit: AFTER } });
+          });
+
+          test(`the creation of a ${what} ${as}`, () => {
+            const reading = dialect.read(dialect.compose({ ...PUSH, ref, before: ZERO, form }));
+            expect(reading).toMatchObject({ ok: true, event: { ...event, deleted: false, commit: AFTER } });
+          });
+
+          test(`the deletion of a ${what} ${as}`, () => {
+            const reading = dialect.read(dialect.compose({ ...PUSH, ref, after: ZERO, form }));
+            expect(reading).toMatchObject({ ok: true, event: { ...event, deleted: true, commit: null } });
+          });
+        }
+
+        test(`a payload from a file, byte for byte, ${as}`, () => {
+          const json = '{ "text" : "\\u001B[34m ♥ 100% a+b&c=d" }\n';
+          const request = dialect.compose({ kind: "payload", event: "note", deliveryId: "1", form, json });
+          expect(dialect.verify(request, client, NOW)).toEqual({ ok: true });
+          expect(dialect.read(request)).toMatchObject({
+            ok: true,
+            json,
+            payload: { text: "\u001b[34m ♥ 100% a+b&c=d" },
+            event: { kind: "other" },
+          });
+        });
+      }
+
+      test("and refuses a form with a fault where it takes none", () => {
+        if (dialect.contentTypes.includes("application/x-www-form-urlencoded")) return;
+        expect(() => dialect.compose({ ...PUSH, form: true })).toThrow(Fault);
+      });
+    });
+
+    describe("refuses", () => {
+      test("everybody, whatever the client, when no secret is set", () => {
+        const stranger = unset.handshake === null ? client : null;
+        expect(unset.verify(dialect.compose(PUSH), stranger, NOW).ok).toBe(false);
+        for (const query of ["", "verify_token=", "verify_token=null", "verify_token=undefined"]) {
+          const examined = unset.handshake?.examine(new URLSearchParams(query), new Headers());
+          expect(examined ?? { ok: false }).toEqual({ ok: false });
+        }
+      });
+
+      test("a request that proves nothing", () => {
+        const body = dialect.compose(PUSH).body;
+        expect(dialect.verify({ headers: new Headers(), body }, null, NOW).ok).toBe(false);
+      });
+    });
+
+    describe("reads", () => {
+      for (const [what, body] of [
+        ["an empty body", bytes("")],
+        ["only white space", bytes(" \n")],
+        ["a body that is not UTF-8", Uint8Array.of(0x22, 0xff, 0x22)],
+        ["an encoded surrogate", Uint8Array.of(0x22, 0xed, 0xa0, 0x80, 0x22)],
+        ["a byte order mark", bytes('\ufeff{"a":1}')],
+        ["text", bytes("hello")],
+        ["JSON cut short", bytes('{"a":')],
+        ["two JSON values", bytes("{}{}")],
+        ["NaN", bytes("NaN")],
+        ["a million arrays in each other", bytes("[".repeat(1_000_000) + "]".repeat(1_000_000))],
+        [
+          "a hundred thousand objects in each other",
+          bytes(`${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`),
+        ],
+      ] as const) {
+        test(`${what} as undecodable`, () => {
+          const reading = dialect.read(withBody(body));
+          expect(reading).toMatchObject({ ok: false, kind: "undecodable" });
+        });
+      }
+
+      test("the key __proto__ as data that changes nothing", () => {
+        const json = '{"__proto__":{"ref":"refs/heads/main","deleted":true},"constructor":1,"a":[]}';
+        const reading = dialect.read(
+          dialect.compose({ kind: "payload", event: "note", deliveryId: "1", form: false, json }),
+        );
+        expect(reading).toMatchObject({ ok: true, event: { kind: "other" }, json });
+        expect(Object.hasOwn({}, "ref")).toBe(false);
+        expect(Reflect.get({}, "ref")).toBeUndefined();
+      });
+
+      test("any bytes without throwing", () => {
+        fc.assert(
+          fc.property(fc.uint8Array({ maxLength: 200 }), (body) => dialect.read(withBody(body)) !== null),
+        );
+      });
+
+      test("any JSON without throwing, and keeps its text", () => {
+        fc.assert(
+          fc.property(fc.json(), (json) => {
+            const reading = dialect.read(withBody(bytes(json)));
+            if (reading.ok) expect(reading.json).toBe(json);
+          }),
+        );
+      });
+    });
+
+    test("keeps no header that holds a secret", () => {
+      const headers = new Headers(SECRET_HEADERS.map((name) => [name, "s3cret"]));
+      expect(keepHeaders(headers, dialect.keptHeaders)).toEqual({});
+      for (const name of dialect.keptHeaders) expect(name).toBe(name.toLowerCase());
+    });
+  });
+}
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}

@@ -1,0 +1,34 @@
+import { describe, expect, test } from "bun:test";
+import { generic } from "../../src/providers/generic.ts";
+import { github } from "../../src/providers/github.ts";
+import { providers } from "../../src/providers/index.ts";
+import { loadSecret } from "./load-secret.ts";
+import { describeProvider } from "./provider.contract.ts";
+
+const [listedGithub, listedGeneric] = providers;
+if (listedGithub === undefined || listedGeneric === undefined) throw new Error("a provider is not listed");
+
+describeProvider({
+  provider: listedGithub,
+  dialect: github.open({ secrets: [loadSecret("It's a Secret to Everybody")] }),
+  unset: github.open({}),
+  client: null,
+});
+
+describeProvider({
+  provider: listedGeneric,
+  dialect: generic.open({ verify_token: loadSecret("It's a Secret to Everybody") }),
+  unset: generic.open({}),
+  client: {
+    source: "webhook",
+    address: "192.0.2.1",
+    authorisedAt: new Date("2026-11-21T20:00:00Z"),
+    expiresAt: new Date("2026-11-22T20:00:00Z"),
+  },
+});
+
+describe("the list of providers", () => {
+  test("names each provider once", () => {
+    expect(providers.map((provider) => provider.name)).toEqual(["github", "generic"]);
+  });
+});
