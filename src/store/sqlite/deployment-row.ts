@@ -1,0 +1,73 @@
+import type { Deployment, StepResult } from "../../domain/deployment.ts";
+
+/** A deployment as its table has it. */
+export interface DeploymentRow {
+  id: number;
+  target: string;
+  state: Deployment["state"];
+  reason: string | null;
+  trigger: Deployment["trigger"];
+  delivery: number | null;
+  pushed_commit: string | null;
+  branch: string | null;
+  commit: string | null;
+  previous_commit: string | null;
+  release: string | null;
+  created_at: number;
+  started_at: number | null;
+  ended_at: number | null;
+}
+
+/** A step as its table has it, in whole milliseconds. */
+export type StepRow = {
+  command: string;
+  exit_code: number | null;
+  signal: string | null;
+  milliseconds: number;
+};
+
+/** The deployment that a row and its steps, in order, tell. */
+/** A deployment as the rest of the program knows it. */
+export function toDeployment(row: DeploymentRow, steps: readonly StepRow[]): Deployment {
+  return {
+    id: row.id,
+    target: row.target,
+    state: row.state,
+    reason: row.reason,
+    trigger: row.trigger,
+    delivery: row.delivery,
+    pushedCommit: row.pushed_commit,
+    branch: row.branch,
+    commit: row.commit,
+    previousCommit: row.previous_commit,
+    release: row.release,
+    createdAt: new Date(row.created_at),
+    startedAt: toDate(row.started_at),
+    endedAt: toDate(row.ended_at),
+    steps: steps.map(toStep),
+  };
+}
+
+/** The step as its table has it; fractions of a millisecond are rounded. */
+/** A step as its row has it: whole milliseconds, since the column is STRICT. */
+export function toStepRow(step: StepResult): StepRow {
+  return {
+    command: step.command,
+    exit_code: step.exitCode,
+    signal: step.signal,
+    milliseconds: Math.round(step.milliseconds),
+  };
+}
+
+function toStep(row: StepRow): StepResult {
+  return {
+    command: row.command,
+    exitCode: row.exit_code,
+    signal: row.signal,
+    milliseconds: row.milliseconds,
+  };
+}
+
+function toDate(time: number | null): Date | null {
+  return time === null ? null : new Date(time);
+}

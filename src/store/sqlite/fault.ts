@@ -1,0 +1,46 @@
+import { Fault } from "../../domain/fault.ts";
+
+/** Primary result codes that say "not now", in plain words (https://www.sqlite.org/rescode.html). */
+const UNAVAILABLE: Readonly<Record<number, string>> = {
+  5: "another process holds it locked", // SQLITE_BUSY
+  8: "the file or its disk is read-only", // SQLITE_READONLY
+  10: "the disk reports an error", // SQLITE_IOERR
+  13: "the disk is full", // SQLITE_FULL
+  14: "the file, or one beside it, cannot be opened", // SQLITE_CANTOPEN
+};
+
+const DAMAGED: readonly number[] = [
+  11, // SQLITE_CORRUPT
+  26, // SQLITE_NOTADB
+];
+
+/** What an error of an open store is to its caller: a Fault `unavailable`, or itself where the fault is ours. */
+export function explain(error: unknown): unknown {
+  const why = UNAVAILABLE[primaryCode(error)];
+  return why === undefined
+    ? error
+    : new Fault("unavailable", `the store cannot be written now: ${why}`, error);
+}
+
+/** Why a database file could not be opened, and what to do, as a Fault `failed` that names the file. */
+export function explainOpening(error: unknown, file: string): unknown {
+  if (DAMAGED.includes(primaryCode(error))) {
+    const advice =
+      "move it away together with its -wal and -shm files, then put back a backup or start empty";
+    return new Fault("failed", `${file} is damaged or is no SQLite database: ${advice}`, error);
+  }
+  const why = UNAVAILABLE[primaryCode(error)] ?? systemReason(error);
+  if (why === null) return error;
+  return new Fault("failed", `${file} cannot be opened: ${why}; make it and its directory writable`, error);
+}
+
+/** The low byte of SQLite's extended result code; -1 for an error that is not SQLite's. */
+function primaryCode(error: unknown): number {
+  if (!(error instanceof Error) || error.name !== "SQLiteError" || !("errno" in error)) return -1;
+  return typeof error.errno === "number" ? error.errno & 0xff : -1;
+}
+
+/** What the system says of a directory or file it does not give us; null for an error that is not the system's. */
+function systemReason(error: unknown): string | null {
+  return error instanceof Error && "syscall" in error ? error.message : null;
+}

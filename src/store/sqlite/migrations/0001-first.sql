@@ -1,0 +1,96 @@
+-- "hook" in ASCII: how file(1) and we know the file for ours.
+PRAGMA application_id = 0x686f6f6b;
+
+-- Times are milliseconds since 1970 in UTC, everywhere.
+
+CREATE TABLE client (
+  source TEXT NOT NULL,
+  address TEXT NOT NULL,
+  authorised_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  PRIMARY KEY (source, address)
+) STRICT, WITHOUT ROWID;
+
+-- The body stands last, so that everything before it is read without its overflow pages.
+CREATE TABLE delivery (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  source TEXT NOT NULL,
+  event TEXT NOT NULL,
+  status TEXT NOT NULL,
+  reason TEXT,
+  received_at INTEGER NOT NULL,
+  client TEXT NOT NULL,
+  provider_id TEXT,
+  redelivery_of INTEGER REFERENCES delivery (id) ON DELETE SET NULL,
+  replay_of INTEGER REFERENCES delivery (id) ON DELETE SET NULL,
+  headers TEXT NOT NULL, -- a JSON object
+  body_sha256 BLOB NOT NULL CHECK (length(body_sha256) = 32), -- of the body as it came
+  decisions TEXT NOT NULL, -- a JSON array of { target, deploy, reason }
+  body_encoding TEXT NOT NULL CHECK (body_encoding IN ('plain', 'zstd')),
+  body BLOB NOT NULL
+) STRICT;
+
+-- Without these two, removing a delivery would read the whole table for rows that point to it.
+CREATE INDEX delivery_redelivery_of ON delivery (redelivery_of) WHERE redelivery_of IS NOT NULL;
+CREATE INDEX delivery_replay_of ON delivery (replay_of) WHERE replay_of IS NOT NULL;
+
+CREATE TABLE deployment (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  target TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (
+    state IN ('queued', 'running', 'succeeded', 'failed', 'superseded', 'cancelled', 'interrupted')
+  ),
+  reason TEXT,
+  trigger TEXT NOT NULL CHECK (
+    trigger IN ('push', 'redelivery', 'replay', 'catch-up', 'manual', 'rollback')
+  ),
+  delivery INTEGER REFERENCES delivery (id) ON DELETE SET NULL,
+  pushed_commit TEXT,
+  branch TEXT,
+  "commit" TEXT,
+  previous_commit TEXT,
+  release TEXT,
+  created_at INTEGER NOT NULL,
+  started_at INTEGER,
+  ended_at INTEGER
+) STRICT;
+
+CREATE INDEX deployment_delivery ON deployment (delivery) WHERE delivery IS NOT NULL;
+CREATE INDEX deployment_queued ON deployment (target) WHERE state = 'queued';
+-- One deployment of a target runs at a time, whatever the code above believes.
+CREATE UNIQUE INDEX deployment_running ON deployment (target) WHERE state = 'running';
+
+CREATE TABLE step (
+  deployment INTEGER NOT NULL REFERENCES deployment (id) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  command TEXT NOT NULL,
+  exit_code INTEGER,
+  signal TEXT,
+  milliseconds INTEGER NOT NULL,
+  PRIMARY KEY (deployment, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE live (
+  target TEXT PRIMARY KEY,
+  "commit" TEXT,
+  release TEXT,
+  since INTEGER NOT NULL,
+  deployment INTEGER NOT NULL UNIQUE REFERENCES deployment (id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE output (
+  deployment INTEGER NOT NULL REFERENCES deployment (id) ON DELETE CASCADE,
+  line INTEGER NOT NULL, -- counted from 0 as they came, cut ones included
+  text TEXT NOT NULL,
+  PRIMARY KEY (deployment, line)
+) STRICT, WITHOUT ROWID;
+
+-- Which lines of a deployment's output are kept: [0, head_lines) and [tail_start, next_line).
+CREATE TABLE output_extent (
+  deployment INTEGER PRIMARY KEY REFERENCES deployment (id) ON DELETE CASCADE,
+  head_lines INTEGER NOT NULL,
+  head_bytes INTEGER NOT NULL,
+  tail_start INTEGER NOT NULL,
+  tail_bytes INTEGER NOT NULL,
+  next_line INTEGER NOT NULL
+) STRICT;

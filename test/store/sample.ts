@@ -1,0 +1,53 @@
+import type { NewDelivery, Receipt } from "../../src/domain/delivery.ts";
+import type { Ending } from "../../src/domain/deployment.ts";
+import type { Decision } from "../../src/domain/match.ts";
+
+/** A moment that all tests agree on, `seconds` later. */
+export function at(seconds: number): Date {
+  return new Date(Date.UTC(2026, 10, 21, 20, 30, seconds));
+}
+
+/** A push that deploys the targets. */
+export function pushFor(...targets: string[]): NewDelivery {
+  return delivery({
+    decisions: targets.map((target): Decision => ({ target, deploy: true, reason: null })),
+  });
+}
+
+export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
+  return {
+    source: "github",
+    event: "push",
+    status: "ok",
+    reason: null,
+    receivedAt: at(0),
+    client: "192.0.2.1",
+    providerId: "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+    headers: { "content-type": "application/json", "x-github-event": "push" },
+    body: Buffer.from('{"ref":"refs/heads/main"}'),
+    decisions: [],
+    ...own,
+  };
+}
+
+/** The id of the only deployment that a delivery asked for. */
+export function onlyDeployment(receipt: Receipt): number {
+  const [only, ...others] = receipt.deployments;
+  if (only === undefined || others.length > 0) throw new Error("not exactly one deployment");
+  return only.id;
+}
+
+export function success(commit: string, own: Partial<Ending> = {}): Ending {
+  return {
+    state: "succeeded",
+    reason: null,
+    branch: "main",
+    commit,
+    release: `20261121T203000Z-${commit.slice(0, 12)}`,
+    steps: [],
+    ...own,
+  };
+}
+
+export const COMMIT_A = "a".repeat(40);
+export const COMMIT_B = "b".repeat(40);
