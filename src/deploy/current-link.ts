@@ -1,0 +1,33 @@
+import { readlink, rename, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { Fault } from "../domain/fault.ts";
+
+/** Where the next link is made before it takes the place of `current`. */
+const NEXT = ".current-next";
+
+/** What `<directory>/current` points to, as written; null when there is none. */
+export async function readCurrent(directory: string): Promise<string | null> {
+  const path = join(directory, "current");
+  try {
+    return await readlink(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT") return null;
+    if (code !== "EINVAL") throw error;
+    throw new Fault("failed", `${path} is not a symbolic link; move it away, or choose another directory`);
+  }
+}
+
+/** Points `current` elsewhere in one step: whoever looks sees the old link or the new one (rename(2)). */
+export async function replaceCurrent(directory: string, to: string | null): Promise<void> {
+  if (to === null) return rm(join(directory, "current"), { force: true });
+  const next = join(directory, NEXT);
+  await rm(next, { force: true });
+  await symlink(to, next);
+  await rename(next, join(directory, "current"));
+}
+
+/** Removes the link that a deployment which was killed had ready. */
+export async function removeNextLink(directory: string): Promise<void> {
+  await rm(join(directory, NEXT), { force: true });
+}

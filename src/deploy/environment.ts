@@ -1,0 +1,78 @@
+import { userInfo } from "node:os";
+import type { Deployment } from "../domain/deployment.ts";
+import type { CheckedOut, Fetched } from "../domain/layout.ts";
+import type { Target } from "../domain/target.ts";
+
+/** Names of our own environment that every command may see. */
+const PASSED = ["PATH", "HOME", "USER", "LANG", "TZ"] as const;
+
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * What a target's commands, and git for it, see of our environment: five names, those in `pass_env`, and what
+ * `env` sets. Nothing else of ours gets through, so that no secret of the server reaches a build by accident.
+ */
+export function cleanEnvironment(target: Target, ours: Environment): Record<string, string> {
+  const defaults = { PATH: DEFAULT_PATH, ...ourAccount() };
+  return withoutAbsent({
+    ...defaults,
+    ...pick(ours, [...PASSED, ...target.passEnv]),
+    ...target.env,
+  });
+}
+
+/** What the `HOOKLATCH_…` variables tell a command about the deployment it runs in. */
+export interface Circumstances {
+  readonly deployment: Deployment;
+  readonly target: Target;
+  readonly event: string | null;
+  readonly payloadFile: string | null;
+  readonly previousCommit: string | null;
+  /** Null for a target without git. */
+  readonly fetched: Fetched | null;
+  readonly checkedOut: CheckedOut;
+}
+
+/** The `HOOKLATCH_…` variables; what there is nothing to say about is left out. */
+export function describeCircumstances(facts: Circumstances): Record<string, string> {
+  const watch = facts.target.watch;
+  const ref = facts.fetched?.ref;
+  return withoutAbsent({
+    HOOKLATCH_TARGET: facts.target.name,
+    HOOKLATCH_BRANCH: watch?.ref.kind === "branch" ? ref : null,
+    HOOKLATCH_TAG: watch?.ref.kind === "tag" ? ref : null,
+    HOOKLATCH_COMMIT: facts.fetched?.commit,
+    HOOKLATCH_PREVIOUS_COMMIT: facts.previousCommit,
+    HOOKLATCH_REPOSITORY: watch?.repository,
+    HOOKLATCH_RELEASE: facts.checkedOut.release,
+    HOOKLATCH_DEPLOYMENT: String(facts.deployment.id),
+    HOOKLATCH_DELIVERY: facts.deployment.delivery?.toString(),
+    HOOKLATCH_EVENT: facts.event,
+    HOOKLATCH_PAYLOAD_FILE: facts.payloadFile,
+  });
+}
+
+/** HOME and USER of the account we run as: a service manager may have set neither. */
+function ourAccount(): { HOME?: string; USER?: string } {
+  try {
+    const { homedir, username } = userInfo();
+    // Bun says "unknown" where neither the environment nor the system told it a name.
+    return username === "unknown" ? { HOME: homedir } : { HOME: homedir, USER: username };
+  } catch {
+    return {}; // A container may run us under a number that no account has.
+  }
+}
+
+function pick(ours: Environment, names: readonly string[]): Record<string, string> {
+  return withoutAbsent(Object.fromEntries(names.map((name) => [name, ours[name]])));
+}
+
+function withoutAbsent(entries: Readonly<Record<string, string | null | undefined>>): Record<string, string> {
+  const present: Record<string, string> = {};
+  for (const [name, value] of Object.entries(entries)) {
+    if (value !== null && value !== undefined) present[name] = value;
+  }
+  return present;
+}

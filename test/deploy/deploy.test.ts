@@ -1,0 +1,154 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { Interruption } from "../../src/domain/deployment.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { Site } from "./site.ts";
+
+let site: Site;
+beforeEach(() => {
+  site = new Site("releases");
+  site.repository.commit({ "index.html": "one" });
+});
+afterEach(() => site.remove());
+
+const page = () => readFileSync(join(site.live, "index.html"), "utf8");
+
+/** A command that says it is there and would go on for a minute. */
+const LONG = "echo ready; sleep 60";
+
+test("tells each command before its output, line by line", async () => {
+  const { lines } = await site.deploy({ run: ["echo one\necho two", ["echo", "three four"]] });
+  expect(lines.slice(-6)).toEqual([
+    "$ echo one",
+    "> echo two",
+    "one",
+    "two",
+    "$ echo 'three four'",
+    "three four",
+  ]);
+});
+
+describe("time-out", () => {
+  test("ends the step, its children too, and leaves live what was", async () => {
+    await site.deploy();
+    site.repository.commit({ "index.html": "two" });
+    const clock = new FakeClock();
+    const onLine = (line: string) => line === "ready" && clock.ring();
+    const ending = await site.deploy({ run: [LONG, "echo never"], timeout: 600_000 }, { clock, onLine });
+    const reason = 'timed out after 10m while running "echo ready; sleep 60"';
+    expect(ending).toMatchObject({ state: "failed", reason });
+    expect(ending.steps).toMatchObject([{ command: LONG, exitCode: null, signal: "SIGTERM" }]);
+    expect(page()).toBe("one");
+    expect(readdirSync(join(site.directory, "releases")).length).toBe(1);
+  });
+
+  test("puts back what was live when it comes after going live", async () => {
+    await site.deploy();
+    site.repository.commit({ "index.html": "two" });
+    const clock = new FakeClock();
+    const onLine = (line: string) => line === "ready" && clock.ring();
+    const ending = await site.deploy({ after: [LONG], timeout: 90_000 }, { clock, onLine });
+    expect(ending.reason).toStartWith("timed out after 90s while running");
+    expect(page()).toBe("one");
+  });
+
+  test("ends the fetch", async () => {
+    const clock = new FakeClock();
+    const onLine = (line: string) => line.startsWith("$ git fetch") && clock.ring();
+    const deployment = { pushedCommit: "b".repeat(40) };
+    const ending = await site.deploy({ run: ["echo never"] }, { clock, onLine, deployment });
+    expect(ending).toMatchObject({ state: "failed", steps: [] });
+    expect(ending.reason).toStartWith("timed out after 10m while ");
+    expect(existsSync(site.live)).toBe(false);
+  });
+});
+
+describe("ended from outside", () => {
+  const kinds: readonly Interruption["kind"][] = ["cancelled", "interrupted"];
+
+  test.each(kinds)("is %s, with the reason given, and leaves live what was", async (kind) => {
+    await site.deploy();
+    site.repository.commit({ "index.html": "two" });
+    const controller = new AbortController();
+    const onLine = (line: string) =>
+      line === "ready" && controller.abort({ kind, reason: "Ada said so" } satisfies Interruption);
+    const ending = await site.deploy({ run: [LONG, "echo never"] }, { onLine, signal: controller.signal });
+    expect(ending).toMatchObject({ state: kind, reason: "Ada said so" });
+    expect(ending.lines).not.toContain("never");
+    expect(page()).toBe("one");
+  });
+
+  test("does not count a step that ended well because of it", async () => {
+    const controller = new AbortController();
+    const onLine = (line: string) =>
+      line === "ready" && controller.abort({ kind: "cancelled", reason: "stop" });
+    const run = ["trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done"];
+    const ending = await site.deploy({ run }, { onLine, signal: controller.signal });
+    expect(ending).toMatchObject({ state: "cancelled", reason: "stop", release: expect.any(String) });
+    expect(existsSync(site.live)).toBe(false);
+  });
+
+  test("starts nothing when it was ended before it began", async () => {
+    const signal = AbortSignal.abort({ kind: "interrupted", reason: "stopping" } satisfies Interruption);
+    const ending = await site.deploy({ run: ["touch ../../started"] }, { signal });
+    expect(ending).toMatchObject({ state: "interrupted", reason: "stopping", steps: [] });
+    expect(existsSync(join(site.directory, "started"))).toBe(false);
+  });
+});
+
+test("tells both when putting back fails too", async () => {
+  await site.deploy();
+  const after = ["rm ../../current && mkdir ../../current && exit 1"];
+  const ending = await site.deploy({ after });
+  const where = join(site.directory, "current");
+  expect(ending.reason).toBe(
+    `step ${JSON.stringify(after[0])} exited with 1; putting back what was live failed: ` +
+      `${where} is not a symbolic link; move it away, or choose another directory`,
+  );
+});
+
+test("stays a success, and says so, when only the tidying up fails", async () => {
+  const after = ["mv ../../repo ../../repo-moved"];
+  const ending = await site.deploy({ after });
+  expect(ending.state).toBe("succeeded");
+  expect(ending.reason).toStartWith("tidying up failed: ");
+  expect(readlinkSync(join(site.directory, "current"))).toBe(`releases/${ending.release}`);
+});
+
+test("fails with one line when the machine does not let it", async () => {
+  writeFileSync(site.directory, "a file stands in the way");
+  const ending = await site.deploy();
+  expect(ending.state).toBe("failed");
+  expect(ending.reason).toContain(site.directory);
+  expect(ending.reason).not.toContain("\n");
+});
+
+describe("a target without a repository", () => {
+  test("runs its commands in its directory", async () => {
+    mkdirSync(site.directory);
+    const ending = await site.deploy({ watch: null, run: ["pwd"], after: ["echo after"] });
+    expect(ending).toMatchObject({ state: "succeeded", branch: null, commit: null, release: null });
+    expect(ending.lines).toEqual(["$ pwd", site.directory, "$ echo after", "after"]);
+    expect(readdirSync(site.directory)).toEqual([]);
+  });
+
+  test("fails when its directory is not there", async () => {
+    rmSync(site.directory, { recursive: true, force: true });
+    const ending = await site.deploy({ watch: null, run: ["pwd"] });
+    expect(ending).toMatchObject({
+      state: "failed",
+      reason: `directory ${site.directory} does not exist`,
+      steps: [],
+    });
+    expect(existsSync(site.directory)).toBe(false);
+  });
+});

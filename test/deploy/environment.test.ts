@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { userInfo } from "node:os";
+import { cleanEnvironment } from "../../src/deploy/environment.ts";
+import { GIT_ENV } from "../support/git.ts";
+import { Site } from "./site.ts";
+
+let site: Site;
+beforeEach(() => {
+  site = new Site("releases");
+});
+afterEach(() => site.remove());
+
+const OURS = {
+  PATH: String(process.env.PATH),
+  HOME: "/home/ada",
+  USER: "ada",
+  LANG: "de_DE.UTF-8",
+  TZ: "Europe/Berlin",
+  SSH_AUTH_SOCK: "/run/agent",
+  GITHUB_WEBHOOK_SECRET: "not for anybody",
+};
+
+/** What `env` printed, but for PWD, which every shell sets. */
+function printed(lines: readonly string[]): Record<string, string> {
+  const pairs = lines.slice(lines.indexOf("$ env") + 1).map((line) => line.split(/=(.*)/s).slice(0, 2));
+  const { PWD: _, ...rest } = Object.fromEntries(pairs);
+  return rest;
+}
+
+test("gives commands what is promised and nothing else", async () => {
+  const commit = site.repository.commit({ "index.html": "one" });
+  const { lines, release } = await site.deploy(
+    { run: ["env"], env: { ...GIT_ENV, NODE_ENV: "production" }, passEnv: ["SSH_AUTH_SOCK", "NOT_SET"] },
+    {
+      env: OURS,
+      deployment: { id: 12, delivery: 34, previousCommit: "a".repeat(40) },
+      payloadFile: "/tmp/payload",
+    },
+  );
+  expect(printed(lines)).toEqual({
+    PATH: OURS.PATH,
+    HOME: "/home/ada",
+    USER: "ada",
+    LANG: "de_DE.UTF-8",
+    TZ: "Europe/Berlin",
+    SSH_AUTH_SOCK: "/run/agent",
+    ...GIT_ENV,
+    NODE_ENV: "production",
+    HOOKLATCH_TARGET: "blog",
+    HOOKLATCH_BRANCH: "main",
+    HOOKLATCH_COMMIT: commit,
+    HOOKLATCH_PREVIOUS_COMMIT: "a".repeat(40),
+    HOOKLATCH_REPOSITORY: "octocat/blog",
+    HOOKLATCH_RELEASE: String(release),
+    HOOKLATCH_DEPLOYMENT: "12",
+    HOOKLATCH_DELIVERY: "34",
+    HOOKLATCH_EVENT: "push",
+    HOOKLATCH_PAYLOAD_FILE: "/tmp/payload",
+  });
+});
+
+test("leaves out what there is nothing to say about", async () => {
+  const { lines } = await site.deploy(
+    { watch: null, directory: site.root, env: {}, run: [["env"]] },
+    { env: OURS, event: null, deployment: { id: 1, delivery: null } },
+  );
+  const { PATH, HOME, USER, LANG, TZ, ...rest } = printed(lines);
+  expect({ PATH, HOME, USER, LANG, TZ }).toEqual({
+    PATH: OURS.PATH,
+    HOME: OURS.HOME,
+    USER: OURS.USER,
+    LANG: OURS.LANG,
+    TZ: OURS.TZ,
+  });
+  expect(rest).toEqual({ HOOKLATCH_TARGET: "blog", HOOKLATCH_DEPLOYMENT: "1" });
+});
+
+test("tells a tag as the tag, never as a branch", async () => {
+  site.repository.commit({ "index.html": "one" });
+  site.repository.git("tag", "v1");
+  const { lines } = await site.deploy({ ...site.watch({ kind: "tag", pattern: "v*" }), run: ["env"] });
+  expect(printed(lines)).toMatchObject({ HOOKLATCH_TAG: "v1" });
+  expect(printed(lines)).not.toHaveProperty("HOOKLATCH_BRANCH");
+});
+
+test("lets the target's own variables win over ours, but not over what we tell", async () => {
+  const env = { HOME: "/srv/home", HOOKLATCH_TARGET: "another" };
+  const { lines } = await site.deploy(
+    { watch: null, directory: site.root, env, run: ["env"] },
+    { env: OURS },
+  );
+  expect(printed(lines)).toMatchObject({ HOME: "/srv/home", HOOKLATCH_TARGET: "blog" });
+});
+
+test("finds a PATH and a HOME when the service manager set none", () => {
+  const environment = cleanEnvironment(site.target({ env: {} }), {});
+  expect(environment.PATH).toBe("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  expect(environment.HOME).toBe(userInfo().homedir);
+  expect(Object.keys(environment).filter((name) => !["PATH", "HOME", "USER"].includes(name))).toEqual([]);
+});
+
+test("passes on text that looks like commands as it is", async () => {
+  const { lines } = await site.deploy(
+    { watch: null, directory: site.root, env: {}, run: ['printf "%s\\n" "$HOOKLATCH_EVENT"', "ls"] },
+    { env: OURS, event: "$(touch hacked)" },
+  );
+  expect(lines).toContain("$(touch hacked)");
+  expect(lines).not.toContain("hacked");
+});

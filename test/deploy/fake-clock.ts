@@ -1,0 +1,37 @@
+import type { Clock } from "../../src/domain/clock.ts";
+
+/** Sleeps up to this long are over at once; longer ones, such as a time limit, last until `ring`. */
+const LONGEST_NAP = 60_000;
+
+/** A clock that goes one second further at each look, and whose sleeps take no time. */
+export class FakeClock implements Clock {
+  readonly naps: number[] = [];
+  readonly #ringing = Promise.withResolvers<void>();
+  #time = Date.parse("2026-11-21T20:30:00Z");
+
+  /** `onNap` is what happens in the world while somebody waits. */
+  constructor(readonly onNap: (milliseconds: number) => void = () => {}) {}
+
+  now(): Date {
+    this.#time += 1_000;
+    return new Date(this.#time);
+  }
+
+  async sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return;
+    if (milliseconds <= LONGEST_NAP) {
+      this.naps.push(milliseconds);
+      this.onNap(milliseconds);
+      return;
+    }
+    const aborted = new Promise<void>((resolve) =>
+      signal?.addEventListener("abort", () => resolve(), { once: true }),
+    );
+    await Promise.race([aborted, this.#ringing.promise]);
+  }
+
+  /** Ends every long sleep. */
+  ring(): void {
+    this.#ringing.resolve();
+  }
+}

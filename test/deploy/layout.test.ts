@@ -1,0 +1,14 @@
+import { expect, test } from "bun:test";
+import { layouts } from "../../src/deploy/index.ts";
+import { testLayout } from "./layout.contract.ts";
+
+const GIT_DIRECTORIES: Readonly<Record<keyof typeof layouts, string>> = {
+  releases: "repo",
+  worktree: ".git",
+};
+
+for (const [layout, gitDirectory] of Object.entries(GIT_DIRECTORIES)) testLayout(layout, gitDirectory);
+
+test("names each layout as the list does", () => {
+  for (const [name, layout] of Object.entries(layouts)) expect(layout.name).toBe(name);
+});

@@ -1,0 +1,156 @@
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createRunProcess } from "../../src/deploy/process.ts";
+
+const cwd = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
+afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+
+const env = { PATH: "/usr/bin:/bin" };
+
+/** Runs a command; `onLine` may abort it. */
+async function run(
+  argv: readonly string[],
+  {
+    killAfter = 5_000,
+    onLine,
+  }: { killAfter?: number; onLine?: (line: string, abort: () => void) => void } = {},
+) {
+  const lines: string[] = [];
+  const controller = new AbortController();
+  const hear = (line: string) => {
+    lines.push(line);
+    onLine?.(line, () => controller.abort());
+  };
+  const result = await createRunProcess({ killAfter })(argv, {
+    cwd,
+    env,
+    onLine: hear,
+    signal: controller.signal,
+  });
+  return { ...result, lines };
+}
+
+const sh = (script: string) => ["/bin/sh", "-c", script];
+
+function lives(pid: string | undefined): boolean {
+  try {
+    process.kill(Number(pid), 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test("delivers both streams in the order they were written", async () => {
+  const script = "for n in 1 2 3 4 5; do echo out $n; echo err $n >&2; done";
+  const { lines, exitCode, signal } = await run(sh(script));
+  expect(lines).toEqual([1, 2, 3, 4, 5].flatMap((n) => [`out ${n}`, `err ${n}`]));
+  expect({ exitCode, signal }).toEqual({ exitCode: 0, signal: null });
+});
+
+test("takes a megabyte on standard error before anything on standard output", async () => {
+  const { lines } = await run(sh("yes 123456789 | head -n 100000 >&2; echo done"));
+  expect(lines.length).toBe(100_001);
+  expect(lines.at(-1)).toBe("done");
+});
+
+test("hands arguments on as they are, to no shell", async () => {
+  const nasty = ["$(touch hacked)", ";touch hacked", "`touch hacked`", "a  b", "", "--", "*", "'\"\\", "\n"];
+  const { lines } = await run(["printf", "[%s]\\n", ...nasty]);
+  expect(lines.join("\n")).toBe(nasty.map((word) => `[${word}]`).join("\n"));
+  expect(readdirSync(cwd)).toEqual([]);
+});
+
+test("gives the process no standard input", async () => {
+  expect(await run(["cat"])).toMatchObject({ exitCode: 0, lines: [] });
+});
+
+test("tells the exit code, and the signal that ended it", async () => {
+  expect(await run(sh("exit 7"))).toMatchObject({ exitCode: 7, signal: null });
+  expect(await run(sh("kill -9 $$"))).toMatchObject({ exitCode: null, signal: "SIGKILL" });
+});
+
+test("exits with 127 and says why when there is no such command", async () => {
+  const { exitCode, lines } = await run(["no-such-command-anywhere"]);
+  expect(exitCode).toBe(127);
+  expect(lines.join()).toContain("no-such-command-anywhere");
+});
+
+test("rejects when the working directory is not there", async () => {
+  const missing = join(cwd, "missing");
+  const signal = new AbortController().signal;
+  const running = createRunProcess({ killAfter: 1 })(["true"], {
+    cwd: missing,
+    env,
+    onLine: () => {},
+    signal,
+  });
+  expect(running).rejects.toMatchObject({ code: "failed", message: `directory ${missing} does not exist` });
+});
+
+test("starts nothing when it was aborted before", async () => {
+  const options = { cwd, env, onLine: () => {}, signal: AbortSignal.abort() };
+  const result = await createRunProcess({ killAfter: 1 })(sh("touch started"), options);
+  expect(result).toEqual({ exitCode: null, signal: "SIGTERM", milliseconds: 0 });
+  expect(readdirSync(cwd)).toEqual([]);
+});
+
+test("ends the whole group with TERM when aborted", async () => {
+  const { lines, signal } = await run(sh("sleep 60 & echo $!; wait"), { onLine: (_, abort) => abort() });
+  expect(signal).toBe("SIGTERM");
+  expect(lives(lines[0])).toBe(false);
+});
+
+test("lets a process end in its own way when aborted", async () => {
+  const script = "trap 'echo cleaning; exit 9' TERM; echo ready; while :; do sleep 0.01; done";
+  const { lines, exitCode } = await run(sh(script), { onLine: (line, abort) => line === "ready" && abort() });
+  expect(exitCode).toBe(9);
+  expect(lines.at(-1)).toBe("cleaning");
+});
+
+test("kills what ignores TERM", async () => {
+  const script = "trap '' TERM; echo ready; while :; do sleep 0.01; done";
+  const { signal } = await run(sh(script), { killAfter: 50, onLine: (_, abort) => abort() });
+  expect(signal).toBe("SIGKILL");
+});
+
+test("kills a grandchild that ignores TERM when its parent obeys", async () => {
+  const script = `(trap '' TERM; while :; do sleep 0.01; done) & echo $!; wait`;
+  const { lines, signal } = await run(sh(script), { killAfter: 50, onLine: (_, abort) => abort() });
+  expect(signal).toBe("SIGTERM");
+  expect(isGoneOrZombie(lines[0])).toBe(true);
+});
+
+test("ends a process that never stops writing", async () => {
+  let heard = 0;
+  const onLine = (_: string, abort: () => void) => {
+    heard += 1;
+    if (heard === 100_000) abort();
+  };
+  expect(await run(["yes"], { onLine })).toMatchObject({ exitCode: null, signal: "SIGTERM" });
+});
+
+test("does not wait for a daemon that holds the output, and lets it live", async () => {
+  const { lines, exitCode } = await run(sh("sleep 60 & echo $!"));
+  expect(exitCode).toBe(0);
+  expect(lives(lines[0])).toBe(true);
+  process.kill(Number(lines[0]), "SIGKILL");
+});
+
+test("ends the process and rejects when a line cannot be handed on", async () => {
+  const pids: string[] = [];
+  const onLine = (line: string) => {
+    pids.push(line);
+    throw new Error("nobody listens");
+  };
+  await expect(run(sh("echo $$; sleep 60"), { onLine })).rejects.toThrow("nobody listens");
+  expect(isGoneOrZombie(pids[0])).toBe(true);
+});
+
+/** A killed orphan stays a zombie until whoever adopted it looks: what counts is that it runs no more. */
+function isGoneOrZombie(pid: string | undefined): boolean {
+  const state = new Bun.Glob("stat").scanSync({ cwd: `/proc/${pid}`, onlyFiles: false });
+  return [...state].length === 0;
+}

@@ -1,0 +1,107 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DeployTools, deploy, type Job } from "../../src/deploy/deploy.ts";
+import { createRunProcess } from "../../src/deploy/process.ts";
+import type { Deployment, Ending } from "../../src/domain/deployment.ts";
+import type { Target, WatchedRef } from "../../src/domain/target.ts";
+import { GIT_ENV, Repository } from "../support/git.ts";
+import { FakeClock } from "./fake-clock.ts";
+
+const MAIN: WatchedRef = { kind: "branch", name: "main" };
+
+export type Outcome = Ending & { readonly lines: readonly string[] };
+
+/** A repository and a directory that it is deployed to, in a temporary directory. */
+export class Site {
+  readonly root = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
+  readonly directory = join(this.root, "site");
+  readonly repository = new Repository(join(this.root, "repository"));
+  #deployments = 0;
+
+  constructor(readonly layout: string) {}
+
+  /** Where the live files are. */
+  get live(): string {
+    return this.layout === "releases" ? join(this.directory, "current") : this.directory;
+  }
+
+  watch(ref: WatchedRef = MAIN): Pick<Target, "watch"> {
+    return { watch: { repository: "octocat/blog", ref, cloneUrl: this.repository.path } };
+  }
+
+  target(changes: Partial<Target> = {}): Target {
+    return {
+      name: "blog",
+      source: "github",
+      ...this.watch(),
+      directory: this.directory,
+      layout: this.layout,
+      run: [],
+      after: [],
+      env: GIT_ENV,
+      passEnv: [],
+      shared: [],
+      keepReleases: 5,
+      timeout: 600_000,
+      health: null,
+      catchUp: true,
+      ...changes,
+    };
+  }
+
+  /** Deploys what is watched, with the target, job and tools changed as told. */
+  async deploy(
+    target: Partial<Target> = {},
+    {
+      deployment,
+      clock = new FakeClock(),
+      env = { PATH: process.env.PATH, HOME: this.root },
+      onLine = () => {},
+      signal = new AbortController().signal,
+      ...job
+    }: Partial<Omit<Job, "deployment">> & { deployment?: Partial<Deployment> } & Partial<DeployTools> = {},
+  ): Promise<Outcome> {
+    const lines: string[] = [];
+    const hear = (line: string) => {
+      lines.push(line);
+      onLine(line);
+    };
+    const ending = await deploy(
+      {
+        target: this.target(target),
+        deployment: { ...this.#nextDeployment(), ...deployment },
+        event: "push",
+        payloadFile: null,
+        ...job,
+      },
+      { clock, env, signal, run: createRunProcess({ killAfter: 100 }), onLine: hear },
+    );
+    return { ...ending, lines };
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+
+  #nextDeployment(): Deployment {
+    this.#deployments += 1;
+    return {
+      id: this.#deployments,
+      target: "blog",
+      state: "running",
+      reason: null,
+      trigger: "push",
+      delivery: 7,
+      pushedCommit: null,
+      branch: null,
+      commit: null,
+      previousCommit: null,
+      release: null,
+      createdAt: new Date(0),
+      startedAt: new Date(0),
+      endedAt: null,
+      steps: [],
+    };
+  }
+}
