@@ -1,0 +1,51 @@
+import type { Client, ClientStore } from "../domain/client.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { Log } from "../domain/log.ts";
+import type { Handshake } from "../domain/provider.ts";
+import type { Source } from "../domain/source.ts";
+
+/** A GET that wants its sender's address admitted. */
+export interface HandshakeRequest {
+  readonly query: URLSearchParams;
+  readonly headers: Headers;
+  /** The sender's normalised address; null when the connection is gone already. */
+  readonly client: string | null;
+}
+
+export type HandshakeOutcome =
+  | { readonly kind: "admitted"; readonly challenge: string | null }
+  | { readonly kind: "bad token" };
+
+/** What a handshake works with. */
+export interface AuthoriseTools {
+  readonly store: ClientStore;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Admits the sender's address to one source for the source's time, when it shows the source's token. */
+export async function authorise(
+  source: Source,
+  handshake: Handshake,
+  request: HandshakeRequest,
+  { store, clock, log }: AuthoriseTools,
+): Promise<HandshakeOutcome> {
+  const verdict = handshake.examine(request.query, request.headers);
+  if (!verdict.ok || request.client === null) {
+    log.warn({ source: source.name, client: request.client }, "refused a client: bad token");
+    return { kind: "bad token" };
+  }
+  const now = clock.now();
+  const client: Client = {
+    source: source.name,
+    address: request.client,
+    authorisedAt: now,
+    expiresAt: new Date(now.getTime() + handshake.lifetime),
+  };
+  await store.authorise(client);
+  log.info(
+    { source: client.source, client: client.address, expires_at: client.expiresAt },
+    "authorised a client",
+  );
+  return { kind: "admitted", challenge: verdict.challenge };
+}

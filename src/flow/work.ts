@@ -1,0 +1,150 @@
+import type { Clock } from "../domain/clock.ts";
+import type { DeliveryStore } from "../domain/delivery.ts";
+import type { Deployment, DeploymentStore, Ending, Interruption } from "../domain/deployment.ts";
+import type { Event } from "../domain/event.ts";
+import type { ProcessIo } from "../domain/layout.ts";
+import type { Log } from "../domain/log.ts";
+import type { Source } from "../domain/source.ts";
+import type { Target } from "../domain/target.ts";
+import { bufferOutput } from "./output.ts";
+
+/** What a deployment is told beside its target. */
+export interface Job {
+  readonly deployment: Deployment;
+  readonly target: Target;
+  /** The kind of event that asked for it; null when no delivery did. */
+  readonly event: Event["kind"] | null;
+  /** The delivery's payload as JSON text; null when no delivery asked for it. */
+  readonly payload: string | null;
+}
+
+/** What the worker works with. */
+export interface WorkTools {
+  readonly store: DeliveryStore & DeploymentStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly sources: readonly Source[];
+  readonly targets: readonly Target[];
+  /** Does the work itself. Resolves with how it ended, also when it failed. */
+  readonly deploy: (job: Job, io: ProcessIo) => Promise<Ending>;
+}
+
+/** The one who takes deployments from the queue. */
+export interface Worker {
+  /** Says that something may be waiting. */
+  wake(): void;
+  /**
+   * Claims nothing more, gives what runs `grace` milliseconds, then ends it as `interrupted`.
+   * Resolves when nothing runs any more.
+   */
+  stop(grace: number): Promise<void>;
+}
+
+/** How long to wait before writing down an ending again that the store could not take. */
+const SETTLE_AGAIN_AFTER = [1_000, 2_000, 5_000, 10_000, 30_000];
+
+/** Runs what is queued: one deployment of a target at a time, different targets side by side. */
+export function createWorker(tools: WorkTools): Worker {
+  const { store, clock, log } = tools;
+  const targets = new Map(tools.targets.map((target) => [target.name, target]));
+  const running = new Set<Promise<void>>();
+  const stopping = new AbortController();
+  let claiming: Promise<void> | null = null;
+  let wokenMeanwhile = false;
+  let stopped = false;
+
+  function wake(): void {
+    wokenMeanwhile = true;
+    claiming ??= claimAll().finally(() => {
+      claiming = null;
+    });
+  }
+
+  async function claimAll(): Promise<void> {
+    while (wokenMeanwhile && !stopped) {
+      wokenMeanwhile = false;
+      try {
+        await claimEach();
+      } catch (error) {
+        log.error(
+          { err: error },
+          "could not take the next deployment from the queue; trying again in a second",
+        );
+        void clock.sleep(1_000, stopping.signal).then(wake);
+      }
+    }
+  }
+
+  async function claimEach(): Promise<void> {
+    while (!stopped) {
+      const deployment = await store.claim([...targets.keys()], clock.now());
+      const target = targets.get(deployment?.target ?? "");
+      if (deployment === null || target === undefined) return;
+      const run = runOne(deployment, target).finally(() => {
+        running.delete(run);
+        wake();
+      });
+      running.add(run);
+    }
+  }
+
+  async function runOne(deployment: Deployment, target: Target): Promise<void> {
+    const fields = { deployment: deployment.id, target: target.name };
+    log.info({ ...fields, delivery: deployment.delivery, trigger: deployment.trigger }, "deployment started");
+    const output = bufferOutput(deployment.id, store, log);
+    const io: ProcessIo = { onLine: output.add, signal: stopping.signal };
+    const ending = await recall(deployment, target, tools)
+      .then((job) => tools.deploy(job, io))
+      .catch((error: unknown) => failUnexpectedly(error, fields));
+    await output.flush();
+    await settle(deployment.id, ending);
+    const { state, reason, commit, release } = ending;
+    const say = state === "succeeded" ? log.info : log.warn;
+    say.call(log, { ...fields, state, reason, commit, release }, `deployment ${state}`);
+  }
+
+  function failUnexpectedly(error: unknown, fields: { deployment: number; target: string }): Ending {
+    log.error({ ...fields, err: error }, "a fault of ours ended a deployment");
+    const reason = "internal error; the log has it";
+    return { state: "failed", reason, branch: null, commit: null, release: null, steps: [] };
+  }
+
+  /** A target whose ending is not written down would stay `running` for ever: try until the store can again. */
+  async function settle(id: number, ending: Ending): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await store.settle(id, ending, clock.now());
+        return;
+      } catch (error) {
+        if (stopped) throw error;
+        log.error(
+          { deployment: id, err: error },
+          "could not write down how a deployment ended; trying again",
+        );
+        await clock.sleep(SETTLE_AGAIN_AFTER[attempt] ?? 30_000, stopping.signal);
+      }
+    }
+  }
+
+  async function stop(grace: number): Promise<void> {
+    stopped = true;
+    await claiming;
+    const graceOver = new AbortController();
+    await Promise.race([Promise.all(running), clock.sleep(grace, graceOver.signal)]);
+    graceOver.abort();
+    const interruption: Interruption = { kind: "interrupted", reason: "hooklatch was stopped while it ran" };
+    stopping.abort(interruption);
+    await Promise.allSettled(running);
+  }
+
+  return { wake, stop };
+}
+
+/** Reads back what the delivery said, for the commands' environment and payload file. */
+async function recall(deployment: Deployment, target: Target, { store, sources }: WorkTools): Promise<Job> {
+  const delivery = deployment.delivery === null ? null : await store.readDelivery(deployment.delivery);
+  if (delivery === null) return { deployment, target, event: null, payload: null };
+  const source = sources.find(({ name }) => name === delivery.source);
+  const reading = source?.dialect.read({ headers: new Headers(delivery.headers), body: delivery.body });
+  return { deployment, target, event: delivery.event, payload: reading?.ok ? reading.json : null };
+}

@@ -1,0 +1,110 @@
+import { Elysia } from "elysia";
+import type { Log } from "../domain/log.ts";
+import type { Handshake } from "../domain/provider.ts";
+import type { Source } from "../domain/source.ts";
+import type { HandshakeOutcome, HandshakeRequest } from "../flow/authorise.ts";
+import type { ReceivedRequest, ReceiveOutcome } from "../flow/receive.ts";
+import { findClientAddress, type Range } from "./address.ts";
+import { answer, answerDelivery, echo, refuse, refuseMethod } from "./answers.ts";
+import { declaresMoreThan, readBody } from "./body.ts";
+import { answerFault } from "./faults.ts";
+import { isAcceptedMediaType } from "./media-type.ts";
+
+/** What the public listener works with. */
+export interface PublicTools {
+  readonly sources: readonly Source[];
+  /** In bytes. */
+  readonly maxBody: number;
+  /** Whose X-Forwarded-For counts. */
+  readonly trustedProxies: readonly Range[];
+  readonly receive: (source: Source, request: ReceivedRequest) => Promise<ReceiveOutcome>;
+  readonly authorise: (
+    source: Source,
+    handshake: Handshake,
+    request: HandshakeRequest,
+  ) => Promise<HandshakeOutcome>;
+  readonly log: Log;
+}
+
+/** The public listener's requests and answers, without a port of its own. */
+export interface PublicListener {
+  /**
+   * Answers one request.
+   * @param peer the socket's address; null when the connection is gone already.
+   */
+  handle(request: Request, peer: string | null): Promise<Response>;
+  /** From now on every request is answered 503. */
+  drain(): void;
+}
+
+/** The public listener: the sources' paths and `/healthz`, and nothing else. */
+export function createPublic(tools: PublicTools): PublicListener {
+  // The framework hands its handlers the request alone; who sent it travels beside it.
+  const peers = new WeakMap<Request, string | null>();
+  let draining = false;
+
+  const app = new Elysia({ strictPath: true })
+    .onRequest(() => (draining ? refuse("unavailable") : undefined))
+    .onError(({ code, error }) =>
+      code === "NOT_FOUND" ? refuse("not found") : answerFault(error, tools.log),
+    )
+    .all("/healthz", ({ request }) => answerHealth(request));
+  for (const source of tools.sources) {
+    // parse: "none" leaves the body alone: its size and type are checked before a byte is read.
+    app.all(source.path, ({ request }) => serve(source, request, peers.get(request) ?? null, tools), {
+      parse: "none",
+    });
+  }
+
+  return {
+    async handle(request, peer) {
+      peers.set(request, peer);
+      return app.handle(request);
+    },
+    drain() {
+      draining = true;
+    },
+  };
+}
+
+function answerHealth(request: Request): Response {
+  if (request.method !== "GET" && request.method !== "HEAD") return refuseMethod(["GET", "HEAD"]);
+  return answer(200, { status: "ok" });
+}
+
+/** Checks before meaning: method, size and type of the request come first, then who sent it. */
+async function serve(
+  source: Source,
+  request: Request,
+  peer: string | null,
+  tools: PublicTools,
+): Promise<Response> {
+  const { headers } = request;
+  const client = findClientAddress(peer, headers.get("x-forwarded-for"), tools.trustedProxies);
+  const { handshake } = source.dialect;
+
+  if (request.method === "GET" && handshake !== null) {
+    const query = new URL(request.url).searchParams;
+    return answerHandshake(await tools.authorise(source, handshake, { query, headers, client }));
+  }
+  if (request.method !== "POST") return refuseMethod(handshake === null ? ["POST"] : ["GET", "POST"]);
+
+  if (declaresMoreThan(tools.maxBody, headers)) return refuse("payload too large");
+  if (
+    headers.has("content-encoding") ||
+    !isAcceptedMediaType(headers.get("content-type"), source.dialect.contentTypes)
+  ) {
+    return refuse("unsupported media type", {
+      reason: `send ${source.dialect.contentTypes.join(" or ")}, unencoded`,
+    });
+  }
+  const body = await readBody(request, tools.maxBody);
+  if (body.kind === "too large") return refuse("payload too large");
+  if (body.kind === "incomplete") return refuse("invalid payload", { reason: "the body is not complete" });
+  return answerDelivery(await tools.receive(source, { headers, body: body.bytes, client }));
+}
+
+function answerHandshake(outcome: HandshakeOutcome): Response {
+  if (outcome.kind === "bad token") return refuse("bad token");
+  return outcome.challenge === null ? answer(200, { status: "success" }) : echo(outcome.challenge);
+}

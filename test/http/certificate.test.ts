@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readCertificate } from "../../src/http/certificate.ts";
+import { type CertificatePair, makeCertificate } from "../support/certificate.ts";
+
+const NOW = new Date();
+let directory: string;
+let good: CertificatePair;
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
+  good = makeCertificate(directory, "good");
+});
+
+afterAll(() => rmSync(directory, { recursive: true }));
+
+describe("readCertificate", () => {
+  test("gives the pair and the day on which it runs out", () => {
+    const certificate = readCertificate(good, NOW);
+    expect(certificate.cert).toContain("BEGIN CERTIFICATE");
+    expect(certificate.key).toContain("PRIVATE KEY");
+    expect(certificate.validTo.getTime()).toBeGreaterThan(NOW.getTime());
+  });
+
+  test("names the file that is missing", () => {
+    const cert = join(directory, "nowhere.pem");
+    expect(() => readCertificate({ ...good, cert }, NOW)).toThrow(
+      `TLS: the certificate file ${cert} does not exist`,
+    );
+    expect(() => readCertificate({ ...good, key: cert }, NOW)).toThrow(
+      `TLS: the private key file ${cert} does not exist`,
+    );
+  });
+
+  test("names the file that is no PEM, also when it is empty", () => {
+    for (const content of ["", "hello"]) {
+      const broken = join(directory, "broken.pem");
+      writeFileSync(broken, content);
+      expect(() => readCertificate({ ...good, cert: broken }, NOW)).toThrow(
+        `TLS: ${broken} is not a PEM certificate`,
+      );
+      expect(() => readCertificate({ ...good, key: broken }, NOW)).toThrow(
+        `TLS: ${broken} is not a PEM private key`,
+      );
+    }
+  });
+
+  test("names both files when they do not belong together", () => {
+    const other = makeCertificate(directory, "other");
+    expect(() => readCertificate({ cert: good.cert, key: other.key }, NOW)).toThrow(
+      `TLS: the key ${other.key} does not belong to the certificate ${good.cert}`,
+    );
+  });
+
+  test("names the certificate that expired, or is not valid yet", () => {
+    const { validTo } = readCertificate(good, NOW);
+    expect(() => readCertificate(good, new Date(validTo.getTime() + 1000))).toThrow(
+      `TLS: the certificate ${good.cert} expired at ${validTo.toISOString()}`,
+    );
+    expect(() => readCertificate(good, new Date(0))).toThrow(
+      `TLS: the certificate ${good.cert} is not valid before`,
+    );
+  });
+});
