@@ -1,0 +1,64 @@
+import { Command, CommanderError } from "commander";
+import { version } from "../../package.json" with { type: "json" };
+import { Fault } from "../domain/fault.ts";
+import { check } from "./check.ts";
+import { demo } from "./demo.ts";
+import { init } from "./init.ts";
+import { send } from "./send.ts";
+import { serve } from "./serve.ts";
+import { EXIT, type Finish, type Terminal } from "./terminal.ts";
+
+/** Every command, in the order in which `--help` shows them. Each gets its terminal and gives a command. */
+const COMMANDS = [serve, init, check, demo, send];
+
+/** Runs one command line and resolves with its exit code: 0 done, 1 it did not work, 2 it is wrong. */
+export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
+  let exitCode: number = EXIT.done;
+  const program = defineProgram(terminal, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // The command line's own complaints, and the help that was asked for, are written already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrong;
+    terminal.err(describeError(error, program.opts<{ debug?: boolean }>().debug === true));
+    return error instanceof Fault && error.code === "configuration" ? EXIT.wrong : EXIT.failed;
+  }
+}
+
+function defineProgram(terminal: Terminal, finish: Finish): Command {
+  const program = new Command("hooklatch")
+    .description("Receives webhooks over HTTPS, keeps every delivery, and deploys what was pushed.")
+    .version(`hooklatch ${version}`, "--version", "print the version")
+    .option("--debug", "log more, and show the stack of an error")
+    .addHelpText("after", EXPLANATION);
+  for (const define of COMMANDS) {
+    program.addCommand(define(terminal, finish), { isDefault: define === serve });
+  }
+  const all = [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)];
+  for (const command of all) {
+    command
+      .exitOverride()
+      .helpOption("--help", "show this help")
+      .configureOutput({
+        writeOut: terminal.out,
+        writeErr: terminal.err,
+        outputError: (text, write) => write(`hooklatch: ${text.replace(/^error: /, "")}`),
+      });
+  }
+  return program;
+}
+
+const EXPLANATION = `
+Without a command it serves. --help works on each command.
+Exit codes: 0 done, 1 it did not work, 2 the command line or the configuration is wrong.`;
+
+/** A line for each thing that is wrong and what to do; the stack, and what was underneath, only for `--debug`. */
+function describeError(error: unknown, debug: boolean): string {
+  const lines = error instanceof Error ? error.message.split("\n") : [String(error)];
+  if (!(error instanceof Fault)) lines[0] += " (a fault of hooklatch; --debug shows more)";
+  if (debug && error instanceof Error) lines.push(error.stack ?? "", error.cause ? String(error.cause) : "");
+  return lines.map((line) => `hooklatch: ${line}\n`).join("");
+}

@@ -1,0 +1,127 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { Command } from "commander";
+import { createSecretFile } from "../config/generate.ts";
+import { Fault } from "../domain/fault.ts";
+import type { Terminal } from "./terminal.ts";
+
+interface InitOptions {
+  readonly config: string;
+  readonly repository?: string;
+  readonly branch: string;
+  readonly directory?: string;
+  readonly url: string;
+}
+
+/** `hooklatch init`: writes a configuration and fresh secrets, and says what to paste into GitHub. */
+export function init(terminal: Terminal): Command {
+  return new Command("init")
+    .description("write hooklatch.toml and fresh secrets; say what to paste into GitHub")
+    .option("-c, --config <file>", "where to write the configuration", "hooklatch.toml")
+    .option("--repository <owner/name>", "the repository to deploy")
+    .option("--branch <name>", "the branch to deploy", "main")
+    .option("--directory <path>", "where to deploy to (default: /srv/<name of the repository>)")
+    .option("--url <url>", "where the internet reaches this server", "https://YOUR-SERVER:9000")
+    .action((options: InitOptions) => {
+      if (options.repository !== undefined && !/^[^/\s]+\/[^/\s]+$/.test(options.repository)) {
+        throw new Fault(
+          "configuration",
+          `--repository: expected owner/name, found ${quote(options.repository)}`,
+        );
+      }
+      if (!/^https?:\/\/[^/?#]+\/?$/.test(options.url)) {
+        throw new Fault(
+          "configuration",
+          `--url: expected one like https://hooks.example.com:9000, found ${quote(options.url)}`,
+        );
+      }
+      const file = resolve(terminal.cwd, options.config);
+      if (existsSync(file)) {
+        throw new Fault(
+          "failed",
+          `${file} is there already and stays as it is; move it away or choose another --config`,
+        );
+      }
+      const home = dirname(file);
+      const secrets = join(home, "hooklatch-data", "secrets");
+      const secret = keepSecret(join(secrets, "github.secret"), terminal);
+      keepSecret(join(secrets, "webhook.verify-token"), terminal);
+      mkdirSync(home, { recursive: true });
+      writeFileSync(file, describeConfiguration(options), { flag: "wx" });
+      terminal.out(`wrote ${relative(terminal.cwd, file)}\n${explainNextSteps(options, secret)}`);
+    });
+}
+
+/** Makes a secret file, or keeps the one that is there: a forge may know it already. */
+function keepSecret(file: string, terminal: Terminal): string {
+  if (existsSync(file)) {
+    terminal.out(`kept ${relative(terminal.cwd, file)}\n`);
+    return readFileSync(file, "utf8").trim();
+  }
+  const secret = createSecretFile(file);
+  terminal.out(`wrote ${relative(terminal.cwd, file)} (mode 0600)\n`);
+  return secret;
+}
+
+function describeConfiguration({ repository, branch, directory, url }: InitOptions): string {
+  const name = repository?.split("/")[1] ?? "blog";
+  const target = [
+    "[[target]]",
+    `name = ${quote(name)}`,
+    'source = "github"',
+    `repository = ${quote(repository ?? "octocat/blog")}`,
+    `branch = ${quote(branch)}`,
+    `directory = ${quote(directory ?? `/srv/${name}`)}`,
+    '# run = ["npm ci", "npm run build"]       # in the new release, before it goes live',
+    '# after = ["systemctl reload nginx"]      # once it is live',
+  ];
+  return `# hooklatch: every key is explained in the README. \`hooklatch check\` tells what is wrong with this file.
+data_dir = "hooklatch-data"
+
+[server]
+host = "0.0.0.0"
+port = 9000
+${url.includes("YOUR-SERVER") ? "# " : ""}public_url = ${quote(url)}
+
+# HTTPS without a proxy in front:
+# [server.tls]
+# cert = "/etc/letsencrypt/live/hooks.example.com/fullchain.pem"
+# key = "/etc/letsencrypt/live/hooks.example.com/privkey.pem"
+
+[[source]]
+name = "github"
+provider = "github"
+path = "/github-webhook"
+secrets = ["file:hooklatch-data/secrets/github.secret"]
+
+[[source]]
+name = "webhook"
+provider = "generic"
+path = "/webhook"
+verify_token = "file:hooklatch-data/secrets/webhook.verify-token"
+
+${(repository === undefined ? ["# What to deploy: remove the marks and fill in yours.", ...target.map((line) => `# ${line}`)] : target).join("\n")}
+`;
+}
+
+function explainNextSteps({ repository, url, config }: InitOptions, secret: string): string {
+  const page =
+    repository === undefined
+      ? "your repository's"
+      : `https://github.com/${repository}/settings/hooks/new, or`;
+  const also = config === "hooklatch.toml" ? "" : ` --config ${config}`;
+  return `
+Paste into GitHub (${page} Settings > Webhooks > Add webhook):
+  Payload URL   ${url.replace(/\/$/, "")}/github-webhook
+  Content type  application/json
+  Secret        ${secret}
+  Events        Just the push event
+
+Then: hooklatch check${also}, and hooklatch serve${also}
+`;
+}
+
+/** A TOML basic string: JSON's escapes are all TOML's too. */
+function quote(text: string): string {
+  return JSON.stringify(text);
+}

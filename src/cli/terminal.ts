@@ -1,0 +1,19 @@
+/** What a command may touch of the outside; tests pass their own. */
+export interface Terminal {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Whether a person reads standard output, or standard error. */
+  readonly isTty: { readonly stdout: boolean; readonly stderr: boolean };
+  /** Writes text to standard output. */
+  readonly out: (text: string) => void;
+  /** Writes text to standard error. */
+  readonly err: (text: string) => void;
+  /** Resolves when the program is asked to stop, by SIGINT or SIGTERM; a second signal ends it at once. */
+  readonly untilStopped: () => Promise<void>;
+}
+
+/** Exit codes, as `--help` tells them. */
+export const EXIT = { done: 0, failed: 1, wrong: 2 } as const;
+
+/** How a command says that its exit code is not 0 although nothing was thrown. */
+export type Finish = (exitCode: number) => void;

@@ -1,0 +1,215 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { type Server, Workshop } from "../support/executable.ts";
+import { Repository } from "../support/git.ts";
+import { deliver } from "../support/github.ts";
+import { pushBody } from "../support/payloads.ts";
+
+const SECRET = "a secret of the tests, long enough";
+
+let workshop: Workshop;
+let repository: Repository;
+let server: Server;
+
+beforeEach(() => {
+  workshop = new Workshop();
+  repository = new Repository(join(workshop.path, "origin"));
+});
+
+afterEach(() => workshop.dispose());
+
+async function serve(target: string): Promise<void> {
+  const config = workshop.write(
+    "hooklatch.toml",
+    `data_dir = "data"
+[server]
+port = 0
+[[source]]
+name = "github"
+provider = "github"
+path = "/github-webhook"
+secrets = ["env:SECRET"]
+[[target]]
+name = "blog"
+repository = "octocat/blog"
+branch = "main"
+clone_url = ${JSON.stringify(repository.path)}
+directory = "site"
+${target}
+`,
+  );
+  server = await workshop.serve(["--config", config], { SECRET });
+}
+
+function push(changes: Record<string, unknown> = {}): Promise<Response> {
+  const body = pushBody({ after: repository.tip, ...changes });
+  return deliver(new URL("/github-webhook", server.url), "push", body, { secret: SECRET });
+}
+
+const site = (...path: string[]) => join(workshop.path, "site", ...path);
+
+describe("a push to the watched branch", () => {
+  test("is live under current, built by the target's commands, and the next one replaces it", async () => {
+    await serve(
+      `run = ["tr a-z A-Z < index.html > built.html", ["cp", "built.html", "a file; with $(odd) name"]]`,
+    );
+    const first = repository.commit({ "index.html": "first\n" });
+    const response = await push();
+    expect(response.status).toBe(202);
+    expect(await response.json()).toEqual({
+      status: "ok",
+      delivery: 1,
+      deployments: [{ id: 1, target: "blog" }],
+    });
+    expect(await server.untilDeployed(1)).toMatchObject({ state: "succeeded", reason: null, commit: first });
+    expect(readFileSync(site("current/built.html"), "utf8")).toBe("FIRST\n");
+    expect(existsSync(site("current/a file; with $(odd) name"))).toBe(true);
+    expect(readlinkSync(site("current"))).toMatch(
+      new RegExp(`^releases/\\d{8}T\\d{6}Z-${first.slice(0, 12)}$`),
+    );
+
+    const second = repository.commit({ "index.html": "second\n" });
+    await push();
+    await server.untilDeployed(2);
+    expect(readFileSync(site("current/built.html"), "utf8")).toBe("SECOND\n");
+    expect(readlinkSync(site("current"))).toEndWith(second.slice(0, 12));
+    expect(readdirSync(site("releases"))).toHaveLength(2);
+  });
+
+  test("leaves what is live as it was when a command fails, and runs no further one", async () => {
+    await serve(`run = ["test ! -e broken", "touch later"]\nafter = ["touch ${site("after")}"]`);
+    repository.commit({ "index.html": "good\n" });
+    await push();
+    await server.untilDeployed(1);
+    const live = readlinkSync(site("current"));
+    repository.commit({ broken: "" });
+    await push();
+    expect(await server.untilDeployed(2)).toMatchObject({
+      state: "failed",
+      reason: expect.stringContaining("test ! -e broken"),
+    });
+    expect(readlinkSync(site("current"))).toBe(live);
+    expect(readdirSync(site("releases"))).toHaveLength(1);
+  });
+
+  test("is deployed to the end although the sender hangs up after its request", async () => {
+    await serve("");
+    repository.commit({ "index.html": "hello\n" });
+    const response = await push();
+    await response.body?.cancel();
+    expect(await server.untilDeployed(1)).toMatchObject({ state: "succeeded" });
+  });
+
+  test("gives commands a clean environment and the payload in a file that is gone afterwards", async () => {
+    await serve(`run = ["env > ${site("env")}; cp $HOOKLATCH_PAYLOAD_FILE ${site("payload")}; stat -c %a $HOOKLATCH_PAYLOAD_FILE > ${site("mode")}"]
+env = { NODE_ENV = "production" }`);
+    const commit = repository.commit({ "index.html": "hello\n" });
+    await push();
+    await server.untilDeployed(1);
+    const env = Object.fromEntries(
+      readFileSync(site("env"), "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+    );
+    const {
+      PATH,
+      HOME,
+      USER,
+      LANG,
+      TZ,
+      PWD,
+      OLDPWD,
+      SHLVL,
+      _,
+      HOOKLATCH_PAYLOAD_FILE,
+      HOOKLATCH_RELEASE,
+      ...rest
+    } = env;
+    expect(rest).toEqual({
+      NODE_ENV: "production",
+      HOOKLATCH_TARGET: "blog",
+      HOOKLATCH_BRANCH: "main",
+      HOOKLATCH_COMMIT: commit,
+      HOOKLATCH_REPOSITORY: "octocat/blog",
+      HOOKLATCH_DEPLOYMENT: "1",
+      HOOKLATCH_DELIVERY: "1",
+      HOOKLATCH_EVENT: "push",
+    });
+    expect(env.SECRET).toBeUndefined();
+    expect(JSON.parse(readFileSync(site("payload"), "utf8"))).toEqual(
+      JSON.parse(pushBody({ after: commit })),
+    );
+    expect(readFileSync(site("mode"), "utf8")).toBe("600\n");
+    expect(existsSync(HOOKLATCH_PAYLOAD_FILE ?? "/")).toBe(false);
+  });
+
+  test("resets a worktree, and keeps ignored files, with that layout", async () => {
+    await serve(`layout = "worktree"\nrun = ["touch untracked kept.log"]`);
+    repository.commit({ "index.html": "first\n", ".gitignore": "*.log\n" });
+    await push();
+    await server.untilDeployed(1);
+    repository.commit({ "index.html": "second\n" });
+    await push();
+    await server.untilDeployed(2);
+    expect(readFileSync(site("index.html"), "utf8")).toBe("second\n");
+    expect(existsSync(site("kept.log"))).toBe(true);
+  });
+
+  test("is deployed after a restart when the server was killed before it ran", async () => {
+    await serve(`run = ["while test ! -e ${site("go")}; do sleep 0.05; done"]`);
+    repository.commit({ "index.html": "first\n" });
+    await push();
+    await server.until(() => server.stderr.includes("deployment started"));
+    const queued = repository.commit({ "index.html": "second\n" });
+    expect((await push()).status).toBe(202);
+    await server.end("SIGKILL");
+    workshop.write("site/go", "");
+    server = await workshop.serve([], { SECRET });
+    expect(server.stderr).toContain("interrupted");
+    expect(await server.untilDeployed(2)).toMatchObject({ state: "succeeded", commit: queued });
+    expect(readFileSync(site("current/index.html"), "utf8")).toBe("second\n");
+  });
+
+  test("that many others follow at once is deployed one at a time, and the last commit is live", async () => {
+    await serve(`run = ["mkdir ${site("only-one")} && sleep 0.1 && rmdir ${site("only-one")}"]`);
+    for (let number = 1; number <= 20; number++) {
+      repository.commit({ "index.html": `${number}\n` });
+      expect((await push()).status).toBe(202);
+    }
+    expect(await server.untilDeployed(20)).toMatchObject({ state: "succeeded", commit: repository.tip });
+    expect(readFileSync(site("current/index.html"), "utf8")).toBe("20\n");
+    expect(server.log.filter(({ state }) => state === "failed")).toEqual([]);
+  });
+});
+
+describe("a push that is data to nobody's shell", () => {
+  test.each(["$(touch${IFS}x)", ";id", "--upload-pack=x", "`id`", "it's", "a|b&c", "\u202egnp.exe"])(
+    "of branch %p is skipped with its name as text",
+    async (branch) => {
+      await serve("");
+      repository.commit({ "index.html": "hello\n" });
+      const response = await push({ ref: `refs/heads/${branch}` });
+      expect(response.status).toBe(200);
+      const { status, reason } = (await response.json()) as Record<string, string>;
+      expect(status).toBe("skipped");
+      expect(reason).toBe(`blog: branch ${JSON.stringify(branch)} is not "main"`);
+      expect(server.stderr).not.toContain("\u202e");
+      expect(existsSync(site())).toBe(false);
+      expect(readdirSync(workshop.path).sort()).toEqual(["data", "hooklatch.toml", "origin"]);
+    },
+  );
+});
+
+describe("stopping", () => {
+  test("waits for a running deployment within its grace and exits with 0", async () => {
+    await serve(`run = ["sleep 0.5"]`);
+    repository.commit({ "index.html": "hello\n" });
+    await push();
+    await server.until(() => server.stderr.includes("deployment started"));
+    expect(await server.end("SIGTERM")).toBe(0);
+    expect(readFileSync(site("current/index.html"), "utf8")).toBe("hello\n");
+    expect(server.log.at(-1)).toMatchObject({ msg: "stopped" });
+  });
+});

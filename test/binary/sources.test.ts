@@ -1,0 +1,156 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { type Server, Workshop } from "../support/executable.ts";
+import { deliver } from "../support/github.ts";
+import { pingBody, pushBody } from "../support/payloads.ts";
+
+const TOKEN = "a token of the tests, long enough";
+const SECRET = "a secret of the tests, long enough";
+
+let workshop: Workshop;
+
+beforeEach(() => {
+  workshop = new Workshop();
+});
+
+afterEach(() => workshop.dispose());
+
+const hello = (server: Server, body: RequestInit["body"] = '{"hello":"world"}') =>
+  fetch(new URL("/webhook", server.url), {
+    method: "POST",
+    body,
+    headers: { "content-type": "application/json" },
+  });
+
+const show = (server: Server, token: string) =>
+  fetch(new URL("/webhook", server.url), { headers: { authorization: `Bearer ${token}` } });
+
+describe("without any configuration", () => {
+  test("secrets are made once, kept for their owner alone, named in the log, and never shown", async () => {
+    const server = await workshop.serve([], { PORT: "0" });
+    const files = ["github.secret", "webhook.verify-token"].map((name) =>
+      join(workshop.path, "hooklatch-data/secrets", name),
+    );
+    for (const file of files) {
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      const value = readFileSync(file, "utf8").trim();
+      expect(value).toMatch(/^[0-9a-f]{64}$/);
+      expect(server.stderr).toContain(file);
+      expect(server.stderr + server.stdout).not.toContain(value);
+    }
+    expect(statSync(join(workshop.path, "hooklatch-data")).mode & 0o777).toBe(0o700);
+    for (const name of readdirSync(join(workshop.path, "hooklatch-data")).filter((name) =>
+      name.startsWith("hooklatch.db"),
+    )) {
+      expect(statSync(join(workshop.path, "hooklatch-data", name)).mode & 0o777).toBe(0o600);
+    }
+    const token = readFileSync(files[1] ?? "", "utf8").trim();
+    await server.end("SIGTERM");
+    const again = await workshop.serve([], { PORT: "0" });
+    expect((await show(again, token)).status).toBe(200);
+  });
+
+  test.each(["", "?verify_token=", "?verify_token=undefined", "?verify_token=null"])(
+    "a GET with %p is a bad token, and a POST has no right signature",
+    async (query) => {
+      const server = await workshop.serve([], { PORT: "0" });
+      const response = await fetch(new URL(`/webhook${query}`, server.url));
+      expect(response.status).toBe(401);
+      expect(await response.json()).toEqual({ status: "bad token" });
+      for (const secret of ["undefined", "null", "development", "secret"]) {
+        expect(
+          (await deliver(new URL("/github-webhook", server.url), "ping", pingBody(), { secret })).status,
+        ).toBe(401);
+      }
+    },
+  );
+
+  test("an empty token in the environment is a fault, not an open door", async () => {
+    for (const name of ["WEBHOOK_VERIFY_TOKEN", "GITHUB_WEBHOOK_SECRET"]) {
+      const { exitCode, stderr } = await workshop.run(["serve"], { [name]: "", PORT: "0" });
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain(name);
+    }
+  });
+
+  test("a client stays authorised over a restart, and its payloads are printed as lines of JSON", async () => {
+    const env = { PORT: "0", WEBHOOK_VERIFY_TOKEN: TOKEN, GITHUB_WEBHOOK_SECRET: SECRET };
+    const first = await workshop.serve([], env);
+    expect((await hello(first)).status).toBe(401);
+    expect((await show(first, TOKEN)).status).toBe(200);
+    expect(await (await hello(first)).json()).toEqual({ status: "success", delivery: 1 });
+    expect(await first.end("SIGTERM")).toBe(0);
+    expect(first.stdout).toBe('{"hello":"world"}\n');
+
+    const second = await workshop.serve([], env);
+    expect(await (await hello(second)).json()).toEqual({ status: "success", delivery: 2 });
+    expect(second.stderr + first.stderr).not.toContain(TOKEN);
+  });
+
+  test("nothing of the working directory is loaded: neither .env nor bunfig.toml", async () => {
+    workshop.write(".env", `WEBHOOK_VERIFY_TOKEN=${TOKEN}\nPORT=1\n`);
+    workshop.write("bunfig.toml", 'preload = ["./preload.ts"]\n');
+    workshop.write("preload.ts", "await Bun.write('preloaded', '');");
+    const server = await workshop.serve([], { PORT: "0" });
+    expect((await show(server, TOKEN)).status).toBe(401);
+    expect(readdirSync(workshop.path)).not.toContain("preloaded");
+  });
+});
+
+describe("bodies", () => {
+  test("over max_body get 413 whether their length is told or not, and nothing is kept", async () => {
+    const config = workshop.write("hooklatch.toml", '[server]\nport = 0\nmax_body = "64KiB"\n');
+    const server = await workshop.serve(["--config", config], { WEBHOOK_VERIFY_TOKEN: TOKEN });
+    await show(server, TOKEN);
+    const body = `"${"x".repeat(64 * 1024)}"`;
+    for (const sent of [body, new Blob([body]).stream()]) {
+      const response = await hello(server, sent);
+      expect(response.status).toBe(413);
+      expect(await response.json()).toEqual({ status: "payload too large" });
+    }
+    expect(await (await hello(server)).json()).toEqual({ status: "success", delivery: 1 });
+  });
+
+  test("that do not arrive whole are not kept, and the server goes on", async () => {
+    const server = await workshop.serve([], { PORT: "0", WEBHOOK_VERIFY_TOKEN: TOKEN });
+    await show(server, TOKEN);
+    const socket = connect(Number(server.url.port), server.url.hostname);
+    socket.write(
+      'POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"hello":',
+    );
+    await new Promise((resolve) => socket.once("connect", resolve));
+    socket.destroy();
+    expect(await (await hello(server)).json()).toEqual({ status: "success", delivery: 1 });
+  });
+});
+
+describe("a github source on the executable", () => {
+  test("answers to the letter and never with a fault's text", async () => {
+    const server = await workshop.serve([], { PORT: "0", GITHUB_WEBHOOK_SECRET: SECRET });
+    const url = new URL("/github-webhook", server.url);
+    const pong = await deliver(url, "ping", pingBody(), { secret: SECRET });
+    expect([pong.status, await pong.json()]).toEqual([200, { status: "pong", delivery: 1 }]);
+    const skipped = await deliver(url, "push", pushBody(), { secret: SECRET, form: true });
+    expect([skipped.status, await skipped.json()]).toEqual([
+      200,
+      { status: "skipped", delivery: 2, reason: "no target listens to source github" },
+    ]);
+    const refused = await deliver(url, "push", pushBody(), { secret: "another secret, just as long" });
+    expect([refused.status, await refused.json()]).toEqual([
+      401,
+      { status: "signature verification failed" },
+    ]);
+    const misshapen = await deliver(url, "push", '{"ref":1}', { secret: SECRET });
+    expect(misshapen.status).toBe(422);
+    const nested = await deliver(url, "push", "[".repeat(100_000), { secret: SECRET });
+    expect(nested.status).toBe(400);
+    const get = await fetch(url);
+    expect([get.status, get.headers.get("allow")]).toEqual([405, "POST"]);
+    for (const path of ["/", "/github-webhook/", "/api/status", "/..%2fhealthz"]) {
+      expect((await fetch(new URL(path, server.url), { redirect: "manual" })).status).toBe(404);
+    }
+    expect((await fetch(new URL("/healthz", server.url))).status).toBe(200);
+  });
+});

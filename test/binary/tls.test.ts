@@ -1,0 +1,96 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { type CertificatePair, makeCertificate, makeExpiredCertificate } from "../support/certificate.ts";
+import { Workshop } from "../support/executable.ts";
+import { deliver } from "../support/github.ts";
+import { pingBody } from "../support/payloads.ts";
+
+const SECRET = "a secret of the tests, long enough";
+
+let workshop: Workshop;
+let files: CertificatePair;
+
+beforeEach(() => {
+  workshop = new Workshop();
+  files = makeCertificate(workshop.path, "server");
+});
+
+afterEach(() => workshop.dispose());
+
+describe("TLS by file", () => {
+  test.each(["the configuration", "the environment"])(
+    "from %s serves HTTPS that verifies, and no plain HTTP",
+    async (from) => {
+      const toml = `[server]\nport = 0\nhost = "127.0.0.1"\n[server.tls]\ncert = "server-cert.pem"\nkey = "server-key.pem"\n`;
+      const server =
+        from === "the configuration"
+          ? await workshop.serve(["-c", workshop.write("hooklatch.toml", toml)], {
+              GITHUB_WEBHOOK_SECRET: SECRET,
+            })
+          : await workshop.serve([], {
+              GITHUB_WEBHOOK_SECRET: SECRET,
+              HOST: "127.0.0.1",
+              PORT: "0",
+              TLS_CERT: files.cert,
+              TLS_KEY: files.key,
+            });
+      expect(server.url.protocol).toBe("https:");
+      const url = `https://localhost:${server.url.port}/github-webhook`;
+      const curl = Bun.spawn(
+        ["openssl", "s_client", "-connect", `localhost:${server.url.port}`, "-CAfile", files.cert],
+        {
+          stdin: "ignore",
+          stdout: "pipe",
+          stderr: "ignore",
+        },
+      );
+      expect(await new Response(curl.stdout).text()).toContain("Verify return code: 0 (ok)");
+      const tls = { tls: { ca: await Bun.file(files.cert).text() } };
+      const pong = await fetch(url.replace("/github-webhook", "/healthz"), tls);
+      expect(pong.status).toBe(200);
+      expect(
+        await workshop.run(["send", "ping", "--url", url, "--secret", SECRET, "--insecure"]),
+      ).toMatchObject({
+        exitCode: 0,
+        stdout: '200 {"status":"pong","delivery":1}\n',
+      });
+      const verified = await workshop.run(["send", "ping", "--url", url, "--secret", SECRET]);
+      expect(verified.exitCode).toBe(1);
+      expect(verified.stderr).toContain("certificate");
+      expect(
+        deliver(url.replace("https:", "http:"), "ping", pingBody(), { secret: SECRET }),
+      ).rejects.toThrow();
+    },
+  );
+
+  test("listens on all addresses unless told otherwise, since it is there to be exposed", async () => {
+    const server = await workshop.serve([], { PORT: "0", TLS_CERT: files.cert, TLS_KEY: files.key });
+    expect(server.url.hostname).toBe("0.0.0.0");
+  });
+
+  test.each([
+    ["missing", { TLS_CERT: "nowhere.pem" }, "nowhere.pem does not exist"],
+    ["not PEM", { TLS_CERT: "broken.pem" }, "broken.pem is not a PEM certificate"],
+    ["mismatched", { TLS_KEY: "other-key.pem" }, "other-key.pem does not belong to"],
+    ["expired", { TLS_CERT: "expired-cert.pem", TLS_KEY: "expired-key.pem" }, "expired-cert.pem expired at"],
+    ["without its key", { TLS_KEY: undefined }, "TLS_KEY"],
+  ])("that is %s is a fault at the start that names the file", async (_what, changes, message) => {
+    makeCertificate(workshop.path, "other");
+    makeExpiredCertificate(workshop.path, "expired");
+    writeFileSync(`${workshop.path}/broken.pem`, "hello");
+    const env: Record<string, string | undefined> = {
+      PORT: "0",
+      TLS_CERT: files.cert,
+      TLS_KEY: files.key,
+      ...changes,
+    };
+    const set = Object.fromEntries(
+      Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    );
+    const { exitCode, stdout, stderr } = await workshop.run(["serve"], set);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain("listening");
+    expect(stdout).toBe("");
+  });
+});
