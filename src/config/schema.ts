@@ -131,16 +131,19 @@ export const TargetTable = Table({
   keep_releases: Type.Optional(Type.Integer({ minimum: 1, expected: "a whole number from 1" })),
   timeout: Type.Optional(Duration),
   health: Type.Optional(
-    Table({
-      url: Type.String({
-        pattern: "^https?://",
-        secret: true,
-        expected: 'a URL such as "http://127.0.0.1:8080/health"',
-      }),
-      within: Type.Optional(Duration),
-    }),
+    Type.Object(
+      {
+        url: Type.String({
+          pattern: "^https?://",
+          secret: true,
+          expected: 'a URL such as "http://127.0.0.1:8080/health"',
+        }),
+        within: Type.Optional(Duration),
+      },
+      { additionalProperties: false, expected: "a table", pending: true },
+    ),
   ),
-  catch_up: Type.Optional(Type.Boolean({ ...Switch, pending: true })),
+  catch_up: Type.Optional(Type.Boolean({ expected: "true or false", pending: true })),
 });
 
 /** One `[[target]]` after its check. */

@@ -20,7 +20,8 @@ const SETTINGS = {
 /** So that nothing ever asks: an unanswered question would hold the deployment until its time is over. */
 const UNASKING = {
   GIT_ASKPASS: "false",
-  GIT_SSH_COMMAND: "ssh -o BatchMode=yes",
+  // There is no terminal either: every process has a session of its own. `core.sshCommand` keeps its say.
+  SSH_ASKPASS_REQUIRE: "never",
 } as const;
 
 const FORCED = { GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" } as const;

@@ -29,8 +29,8 @@ class ReleasesPlace implements Workplace {
   readonly #git: Git;
   /** What `current` pointed to before this deployment. */
   #previous: string | null = null;
-  /** The name of the release that this deployment made. */
-  #made: string | null = null;
+  /** The release that this deployment makes; null until `checkOut`. */
+  #release: string | null = null;
 
   constructor(
     readonly target: Target,
@@ -50,6 +50,7 @@ class ReleasesPlace implements Workplace {
   async checkOut({ commit }: Fetched, io: ProcessIo): Promise<CheckedOut> {
     this.#previous = await readCurrent(this.target.directory);
     const name = nameRelease(commit, this.tools.clock.now(), await this.#names());
+    this.#release = name;
     const place = await realpath(this.#releases);
     const coming = join(place, COMING, name);
     const release = join(place, name);
@@ -57,24 +58,23 @@ class ReleasesPlace implements Workplace {
     const shared = join(await realpath(this.target.directory), "shared");
     for (const path of this.target.shared) await linkShared({ checkout: coming, release, shared }, path);
     await rename(coming, release);
-    this.#made = name;
     // Git remembers where each of its working trees is, and would prune one that is not there.
     await this.#git.act(["worktree", "repair", "--", release], UNHEARD);
     return { directory: join(this.#releases, name), release: name };
   }
 
   async activate(): Promise<void> {
-    if (this.#made === null) return;
+    if (this.#release === null) return;
+    // Refuses what is no link: a rename would replace a file without a word.
     await readCurrent(this.target.directory);
-    await replaceCurrent(this.target.directory, linkTo(this.#made));
+    await replaceCurrent(this.target.directory, linkTo(this.#release));
   }
 
   async revert(): Promise<void> {
-    if (this.#made !== null) {
-      const current = await readCurrent(this.target.directory);
-      if (current === linkTo(this.#made)) await replaceCurrent(this.target.directory, this.#previous);
-      await this.#remove(this.#made);
-    }
+    if (this.#release === null) return;
+    const current = await readCurrent(this.target.directory);
+    if (current === linkTo(this.#release)) await replaceCurrent(this.target.directory, this.#previous);
+    if ((await this.#names()).includes(this.#release)) await this.#remove(this.#release);
     await this.#clear();
   }
 
@@ -90,9 +90,10 @@ class ReleasesPlace implements Workplace {
   /** Makes the directories and puts in order what a deployment that was killed left behind. */
   async #prepare(): Promise<void> {
     const { directory } = this.target;
-    for (const name of ["repo", "releases", "shared"])
-      await mkdir(join(directory, name), { recursive: true });
     await readCurrent(directory);
+    for (const path of [this.#repository, this.#releases, join(directory, "shared")]) {
+      await mkdir(path, { recursive: true });
+    }
     await removeNextLink(directory);
     await removeGitLeftovers(this.#repository);
     await this.#git.act(["init", "--quiet", "--bare", "--template="], UNHEARD);

@@ -41,7 +41,11 @@ export async function fetchTip(
   for (let attempt = 0; ; attempt += 1) {
     const { ref, commit, missing } = await fetchOnce(git, watch, into, pushed, io);
     const wait = WAITS[attempt];
-    if (missing === null || wait === undefined || io.signal.aborted) return { ref, commit, note: missing };
+    if (missing === null || io.signal.aborted) return { ref, commit, note: missing };
+    if (wait === undefined) {
+      io.onLine(`${missing}; going on without it`);
+      return { ref, commit, note: missing };
+    }
     io.onLine(`${missing}; fetching again in ${wait / 1_000} s`);
     await clock.sleep(wait, io.signal);
   }

@@ -74,11 +74,11 @@ test("keeps as many releases as told, and nothing of the others", async () => {
 test("never removes the live release, the one before it, or what is not a release", async () => {
   const first = await site.deploy();
   mkdirSync(at("releases", "notes"));
-  mkdirSync(at("releases", "20990101T000000Z-aaaaaaaaaaaa"));
-  mkdirSync(at("releases", "20990101T000001Z-aaaaaaaaaaaa"));
+  mkdirSync(at("releases", "20261121T203500Z-aaaaaaaaaaaa"));
+  mkdirSync(at("releases", "20261121T203501Z-aaaaaaaaaaaa"));
   const second = await site.deploy({ keepReleases: 1 });
   expect(names()).toEqual([String(first.release), String(second.release), "notes"].sort());
-  expect(String(second.release) > "20990101T000001Z").toBe(true);
+  expect(String(second.release) > "20261121T203501Z").toBe(true);
 });
 
 test("shares a path between releases, beginning with what the repository has there", async () => {
@@ -86,7 +86,7 @@ test("shares a path between releases, beginning with what the repository has the
   const shared = ["uploads", "var/cache/pages/"];
   await site.deploy({ shared, run: ["echo written > uploads/second.txt; touch var/cache/pages/one"] });
   expect(readlinkSync(at("current/uploads"))).toBe("../../shared/uploads");
-  expect(readlinkSync(at("current/var/cache/pages"))).toBe("../../../../../shared/var/cache/pages");
+  expect(readlinkSync(at("current/var/cache/pages"))).toBe("../../../../shared/var/cache/pages");
   site.repository.commit({ "uploads/first.txt": "changed in the repository" });
   expect(await site.deploy({ shared })).toMatchObject({ state: "succeeded", reason: null });
   expect(readFileSync(at("current/uploads/first.txt"), "utf8")).toBe("from the repository");
@@ -162,4 +162,14 @@ test("says what to do, and changes nothing, when current is not a link", async (
   const reason = `${at("current")} is not a symbolic link; move it away, or choose another directory`;
   expect(ending).toMatchObject({ state: "failed", reason });
   expect(readFileSync(at("current/index.html"), "utf8")).toBe("theirs");
+  expect(readdirSync(site.directory)).toEqual(["current"]);
+});
+
+test("ends a checkout half-way without a trace, and makes the release the next time", async () => {
+  const controller = new AbortController();
+  const onLine = (line: string) => line.startsWith("$ git worktree add") && controller.abort();
+  const ending = await site.deploy({}, { onLine, signal: controller.signal });
+  expect(ending).toMatchObject({ state: "interrupted", release: null });
+  expect(names()).toEqual([]);
+  expect((await site.deploy()).state).toBe("succeeded");
 });

@@ -19,6 +19,11 @@ describe("nameRelease", () => {
     expect(nameRelease(COMMIT, NOW, taken)).toBe("20270101T000000Z-0123456789ab");
   });
 
+  test("comes after a release of the far future at once, and passes over names that tell no time", () => {
+    const taken = ["20990101T000000Z-ffffffffffff", "99999999T999999Z-ffffffffffff", "lost+found"];
+    expect(nameRelease(COMMIT, NOW, taken)).toBe("20990101T000001Z-0123456789ab");
+  });
+
   test("sorts the releases as they were made, at whatever times", () => {
     const moment = fc.date({
       min: new Date("2026-01-01T00:00:00Z"),
@@ -48,6 +53,7 @@ describe("isReleaseName", () => {
       "20261121T203000Z-0123456789AB",
       "20261121T203000Z-0123456789abc",
       "../20261121T203000Z-0123456789ab",
+      "99999999T999999Z-0123456789ab",
     ]) {
       expect(isReleaseName(name)).toBe(false);
     }
