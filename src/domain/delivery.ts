@@ -1,8 +1,9 @@
 import type { Event } from "./event.ts";
+import type { Identity } from "./identity.ts";
 import type { Decision } from "./match.ts";
 import type { Source } from "./source.ts";
 
-/** What became of a delivery: the `status` word of the answer that its sender got. */
+/** What became of a delivery that is kept: the `status` word of the answer that its sender got. */
 export type DeliveryStatus = "pong" | "ok" | "skipped" | "success";
 
 /** The word for a delivery: sources that admit clients have one word, signed ones tell what follows. */
@@ -23,8 +24,8 @@ export interface NewDelivery {
   readonly receivedAt: Date;
   /** The sender's normalised address. */
   readonly client: string;
-  /** The sender's own id of the delivery. */
-  readonly providerId: string | null;
+  /** How it is known again; null where each delivery stands for itself. */
+  readonly identity: Identity | null;
   /** Only headers that are named in `KEPT_HEADERS` or by the provider. */
   readonly headers: Readonly<Record<string, string>>;
   /** The body's bytes as they came. */
@@ -35,6 +36,10 @@ export interface NewDelivery {
 /** A delivery as it is kept. */
 export interface Delivery extends NewDelivery {
   readonly id: number;
+  /** The first delivery with the same id from the same hook, when somebody had it sent again. */
+  readonly redeliveryOf: number | null;
+  /** The delivery that a person had run again from what is kept. */
+  readonly replayOf: number | null;
   /** The deployments it asked for, oldest first. */
   readonly deployments: readonly number[];
 }
@@ -52,19 +57,45 @@ export function keepHeaders(headers: Headers, providerOwn: readonly string[]): R
   return kept;
 }
 
+/** What the store needs to know of a delivery besides itself. */
+export interface AcceptOptions {
+  /** The commit that was pushed, for its deployments. */
+  readonly pushedCommit: string | null;
+  /** What the same delivery, sent again on purpose, does. */
+  readonly onRedelivery: "run" | "skip";
+  /** The delivery that this one is run again from; null for one that came over the wire. */
+  readonly replayOf: number | null;
+}
+
 /** The store's part that keeps deliveries. */
 export interface DeliveryStore {
   /**
    * Keeps the delivery and queues a deployment for each decision that deploys, in one commit that is on disk
    * before it resolves. A deployment of the same target that was still waiting becomes `superseded`.
-   * Rejects with a {@link Fault} `unavailable` when it cannot be kept; then nothing of it is.
+   *
+   * A delivery with an identity, over the wire, is first compared with those of its source that are kept:
+   * - its body came before under another id: a replay, `duplicate` of the first with that body;
+   * - its id came before from the same hook: a redelivery, kept as one and run with that trigger, or with
+   *   `onRedelivery: "skip"` a `duplicate`;
+   * - its id came before from another hook: the same event twice, `duplicate`.
+   * Of two that come at the same moment one is the first.
+   *
+   * Rejects with a {@link Fault} `unavailable` when it cannot be kept, or when too much waits to be; then
+   * nothing of it is.
    */
-  accept(delivery: NewDelivery, pushedCommit: string | null): Promise<Receipt>;
+  accept(delivery: NewDelivery, options: AcceptOptions): Promise<Acceptance>;
   readDelivery(id: number): Promise<Delivery | null>;
 }
+
+/** What became of a delivery in the store. */
+export type Acceptance =
+  | ({ readonly kind: "kept" } & Receipt)
+  /** Nothing of it was kept; `delivery` is the number of the one that came first. */
+  | { readonly kind: "duplicate"; readonly delivery: number };
 
 /** Proof that a delivery is kept. */
 export interface Receipt {
   readonly delivery: number;
   readonly deployments: readonly { readonly id: number; readonly target: string }[];
+  readonly redeliveryOf: number | null;
 }

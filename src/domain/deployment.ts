@@ -69,24 +69,72 @@ export interface Live {
 /** At most this many bytes of a deployment's output are kept; beyond it, lines from the middle go. */
 export const MAX_OUTPUT_BYTES = 10 * 1024 * 1024;
 
+/** A deployment that nothing but we ourselves or a person asks for. */
+export interface DeploymentRequest {
+  readonly target: string;
+  readonly trigger: Trigger;
+  /** The commit that is expected at the tip; null when none in particular is. */
+  readonly commit: string | null;
+}
+
+/** A deployment that was running when it should not, and the one that was queued in its place. */
+export interface Interrupted {
+  readonly deployment: Deployment;
+  /** Null when it had been queued again before, or when a newer one waits anyway. */
+  readonly queuedAgainAs: number | null;
+}
+
+/** What is known of a target, for the decision whether to catch up. */
+export interface Standing {
+  readonly live: Live | null;
+  /** The newest deployment that is not `superseded`; null when there never was one. */
+  readonly last: Deployment | null;
+}
+
+/** How long what is kept is kept. */
+export interface Retention {
+  /** Deliveries that were received before this may go. */
+  readonly deliveriesBefore: Date;
+  /** Deployments that ended before this may go. */
+  readonly deploymentsBefore: Date;
+  /** At most this many rows in one act, so that no accept waits long. */
+  readonly limit: number;
+}
+
 /** The store's part that queues, runs and remembers deployments. */
 export interface DeploymentStore {
+  /** Queues a deployment without a delivery; one of the same target that was waiting becomes `superseded`. */
+  request(request: DeploymentRequest, now: Date): Promise<number>;
   /**
    * Takes the oldest queued deployment among `targets` whose target has none running, marks it `running`
    * since `now` and notes what is live before it. Null when there is none.
    */
   claim(targets: readonly string[], now: Date): Promise<Deployment | null>;
-  /** Writes down how a running deployment ended; a successful one is what is live from `now` on. */
+  /**
+   * Writes down how a running deployment ended; a successful one is what is live from `now` on. One that ended
+   * `interrupted` is queued again once, unless a newer one waits.
+   */
   settle(id: number, ending: Ending, now: Date): Promise<Deployment>;
-  /** Marks every running deployment `interrupted`: called at the start, when nothing can be running. */
-  interruptRunning(now: Date): Promise<readonly Deployment[]>;
+  /**
+   * Marks every running deployment `interrupted`: called at the start, when nothing can be running. Each is queued
+   * again once, with its delivery and trigger, unless a newer one waits.
+   */
+  interruptRunning(now: Date): Promise<readonly Interrupted[]>;
   /** Marks queued deployments of targets that are not in `targets` any more `cancelled`. */
   cancelOrphans(targets: readonly string[], now: Date): Promise<readonly Deployment[]>;
   readDeployment(id: number): Promise<Deployment | null>;
   /** What is live in a target; null when nothing ever was. */
   readLive(target: string): Promise<Live | null>;
+  readStanding(target: string): Promise<Standing>;
   /** Adds lines of output, without their newlines. Beyond {@link MAX_OUTPUT_BYTES} the middle is cut. */
   appendOutput(deployment: number, lines: readonly string[]): Promise<void>;
   /** The kept output in order; where lines were cut, one line in between says how many. */
   readOutput(deployment: number): Promise<readonly string[]>;
+  /**
+   * Removes one batch of what is older than the retention: deployments that ended, with their output, and
+   * deliveries; never the deployment that is live in a target, nor a delivery that a queued, running or live
+   * deployment needs. Then gives some of the file's free space back. Resolves with how many rows went, 0 when
+   * there is nothing more to do.
+   */
+  prune(retention: Retention): Promise<number>;
 }

@@ -17,13 +17,16 @@ export function match(event: Event, targets: readonly Target[]): readonly Decisi
   });
 }
 
+/** How many targets an answer names: a kept delivery has them all. */
+const MOST_NAMED = 20;
+
 /** The decisions against, in one line: `blog: branch "dev" is not "main"; docs: …`. */
 export function summarise(decisions: readonly Decision[], source: string): string {
   if (decisions.length === 0) return `no target listens to source ${source}`;
-  return decisions
-    .filter((decision) => !decision.deploy)
-    .map((decision) => `${decision.target}: ${decision.reason}`)
-    .join("; ");
+  const against = decisions.filter((decision) => !decision.deploy);
+  const named = against.slice(0, MOST_NAMED).map(({ target, reason }) => `${target}: ${reason}`);
+  const others = against.length - named.length;
+  return [...named, ...(others > 0 ? [`and ${others} other targets`] : [])].join("; ");
 }
 
 function whyNot(event: Event, target: Target): string | null {

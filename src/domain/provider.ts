@@ -1,6 +1,7 @@
 import type { StaticDecode, TObject } from "@sinclair/typebox";
 import type { Client } from "./client.ts";
 import type { Event } from "./event.ts";
+import type { Identity } from "./identity.ts";
 import type { Secret } from "./secret.ts";
 
 /** The dialect that a source speaks: how a request proves itself, and what its body says. */
@@ -67,8 +68,8 @@ export type Reading =
       readonly payload: unknown;
       /** The payload as JSON text, for the file that commands may read. */
       readonly json: string;
-      /** The sender's own id of the delivery, where it has one. */
-      readonly providerId: string | null;
+      /** How the delivery is known again; null where each stands for itself. */
+      readonly identity: Identity | null;
     }
   | {
       readonly ok: false;
