@@ -1,20 +1,31 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { generateSecrets } from "./config/generate.ts";
 import type { Config } from "./config/load.ts";
 import { deploy } from "./deploy/deploy.ts";
 import { withPayloadFile } from "./deploy/payload-file.ts";
 import { runProcess } from "./deploy/process.ts";
+import { askTip } from "./deploy/remote.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { Log } from "./domain/log.ts";
-import type { Source } from "./domain/source.ts";
+import type { Store } from "./domain/store.ts";
+import type { Target } from "./domain/target.ts";
 import { authorise } from "./flow/authorise.ts";
+import { catchUp } from "./flow/catch-up.ts";
+import { complainSparingly } from "./flow/complain.ts";
+import { rememberOutcomes } from "./flow/decide.ts";
+import { prune } from "./flow/prune.ts";
 import { receive } from "./flow/receive.ts";
+import { repeat } from "./flow/repeat.ts";
+import { replay } from "./flow/replay.ts";
 import { createWorker, type Job } from "./flow/work.ts";
 import { parseRange } from "./http/address.ts";
+import { createAdmin } from "./http/admin.ts";
 import { readCertificate } from "./http/certificate.ts";
-import { listen } from "./http/listen.ts";
+import { type Listener, listen } from "./http/listen.ts";
 import { createPublic } from "./http/public.ts";
+import { boundUnverified } from "./http/unverified.ts";
+import { equalInConstantTime } from "./providers/hmac.ts";
 import { stores } from "./store/index.ts";
 
 /** What the program needs of the outside, handed in so that tests decide it. */
@@ -37,6 +48,17 @@ export interface App {
   close(): Promise<void>;
 }
 
+/** What the parts of the program share. */
+interface Shared {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly wake: () => void;
+}
+
+/** Milliseconds between two looks for what is older than its retention. */
+const PRUNE_EVERY = 10 * 60_000;
+
 /** How long requests under way may still take at the end, in milliseconds. */
 const REQUEST_GRACE = 10_000;
 
@@ -49,51 +71,66 @@ export async function startApp(config: Config, { clock, log, env, print }: AppSu
   for (const { what, file } of generateSecrets(config)) {
     log.warn({ file }, `no ${what} is set: made one, kept in ${file}`);
   }
-  const temporary = join(config.dataDir, "tmp");
-  mkdirSync(temporary, { recursive: true, mode: 0o700 });
   const store = await stores.sqlite(config.dataDir);
+  const temporary = join(config.dataDir, "tmp");
 
-  const targetsBySource = Map.groupBy(config.targets, (target) => target.source);
-  const targetsOf = (source: Source) => targetsBySource.get(source.name) ?? [];
+  const { sources, targets, server: settings } = config;
   const worker = createWorker({
     store,
     clock,
     log,
-    sources: config.sources,
-    targets: config.targets,
+    sources,
+    targets,
     deploy: (job: Job, io) =>
       withPayloadFile(temporary, job.deployment.id, job.payload, (payloadFile) =>
         deploy({ ...job, payloadFile }, { clock, env, run: runProcess, ...io }),
       ),
   });
+  const targetsBySource = Map.groupBy(targets, (target) => target.source);
+  const decide = rememberOutcomes((source) => targetsBySource.get(source.name) ?? []);
+  const complain = complainSparingly(log, clock);
+  const tools = { store, clock, log, complain, decide, print, wake: worker.wake };
   const listener = createPublic({
-    sources: config.sources,
-    maxBody: config.server.maxBody,
-    trustedProxies: config.server.trustedProxies.map(parseRange),
-    receive: (source, request) =>
-      receive(source, request, { store, clock, log, targetsOf, print, wake: worker.wake }),
-    authorise: (source, handshake, request) => authorise(source, handshake, request, { store, clock, log }),
+    sources,
+    maxBody: settings.maxBody,
+    unverified: boundUnverified(settings.maxUnverified),
+    trustedProxies: settings.trustedProxies.map(parseRange),
+    receive: (source, request) => receive(source, request, tools),
+    authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
+    log,
+  });
+  const admin = createAdmin({
+    token: config.admin.token,
+    equal: equalInConstantTime,
+    replay: (id) => replay(id, sources, tools),
     log,
   });
 
+  const closing = new AbortController();
   try {
-    await takeUpQueue();
-    const { host, port, maxBody } = config.server;
-    const server = listen({ host, port, maxBody, certificate, handle: listener.handle });
+    // What a killed run left there, payloads of deployments, is of no use any more.
+    rmSync(temporary, { recursive: true, force: true });
+    mkdirSync(temporary, { mode: 0o700 });
+    await takeUpQueue(config, tools);
+    const server = listen({ ...settings, certificate, handle: listener.handle });
+    const adminServer = openAdmin(config, admin, log);
     log.info(
-      {
-        url: server.url.href,
-        sources: config.sources.map(({ path }) => path),
-        targets: config.targets.length,
-      },
+      { url: server.url.href, sources: sources.map(({ path }) => path), targets: targets.length },
       `listening on ${server.url.href}`,
     );
     worker.wake();
+    const chores = keepUp(config, { ...tools, env }, closing.signal);
     return {
       url: server.url,
       async close() {
         listener.drain();
-        await Promise.all([server.stop(REQUEST_GRACE), worker.stop(config.server.shutdownGrace)]);
+        closing.abort();
+        const parts = [
+          server.stop(REQUEST_GRACE),
+          adminServer?.stop(REQUEST_GRACE),
+          worker.stop(settings.shutdownGrace),
+        ];
+        await Promise.allSettled([...parts, chores]);
         await store.close();
       },
     };
@@ -101,15 +138,56 @@ export async function startApp(config: Config, { clock, log, env, print }: AppSu
     await store.close();
     throw error;
   }
+}
 
-  /** What the last run left: nothing can be running yet, and some targets may be gone from the configuration. */
-  async function takeUpQueue(): Promise<void> {
-    for (const { id, target } of await store.interruptRunning(clock.now())) {
-      log.warn({ deployment: id, target }, "deployment interrupted: hooklatch stopped while it ran");
-    }
-    const names = config.targets.map(({ name }) => name);
-    for (const { id, target, reason } of await store.cancelOrphans(names, clock.now())) {
-      log.warn({ deployment: id, target, reason }, "deployment cancelled");
-    }
+/** What the last run left: nothing can be running yet, and some targets may be gone from the configuration. */
+async function takeUpQueue({ targets }: Config, { store, clock, log }: Shared): Promise<void> {
+  for (const { deployment, queuedAgainAs } of await store.interruptRunning(clock.now())) {
+    const { id, target } = deployment;
+    log.warn(
+      { deployment: id, target, queued_again_as: queuedAgainAs },
+      "deployment interrupted by the last stop",
+    );
   }
+  const names = targets.map(({ name }) => name);
+  for (const { id, target, reason } of await store.cancelOrphans(names, clock.now())) {
+    log.warn({ deployment: id, target, reason }, "deployment cancelled");
+  }
+}
+
+/**
+ * Opens the admin listener. On its default port it gives way to whatever is there: that people can look at the
+ * server matters less than that deliveries are taken.
+ */
+function openAdmin({ admin }: Config, handle: ReturnType<typeof createAdmin>, log: Log): Listener | null {
+  let hosts: readonly string[] = [];
+  try {
+    const listener = listen({
+      ...admin,
+      maxBody: 0,
+      certificate: null,
+      handle: (request) => handle(request, hosts),
+    });
+    hosts = [listener.url.host, `localhost:${listener.url.port}`];
+    log.info({ admin_url: listener.url.href }, `the admin listener is on ${listener.url.href}`);
+    return listener;
+  } catch (error) {
+    if (admin.isConfigured) throw error;
+    log.warn({ err: error }, "no admin listener: set [admin] port to a free one");
+    return null;
+  }
+}
+
+/** What is done beside receiving and deploying: looking for missed pushes, and removing what is old. */
+async function keepUp(
+  { server, store: retention, targets }: Config,
+  { store, clock, log, wake, env }: Shared & { env: AppSurroundings["env"] },
+  signal: AbortSignal,
+): Promise<void> {
+  const ask = (target: Target) => askTip(target, { run: runProcess, env }, signal);
+  const look = () => catchUp(targets, { store, clock, log, wake, askTip: ask }, signal);
+  await Promise.all([
+    server.catchUpEvery === null ? look() : repeat(server.catchUpEvery, look, clock, signal),
+    repeat(PRUNE_EVERY, () => prune({ store, clock, log, ...retention }, signal), clock, signal),
+  ]);
 }

@@ -1,5 +1,6 @@
 import pino from "pino";
 import type { Log } from "./domain/log.ts";
+import { escapeInvisible } from "./domain/printable.ts";
 
 /** Where log lines go, and how: lines of JSON, or coloured text for somebody at a terminal. */
 export interface LogOptions {
@@ -9,7 +10,7 @@ export interface LogOptions {
   readonly debug: boolean;
 }
 
-/** Field names whose values are never printed, at the first three levels of a line. */
+/** Fields that are never printed. Further down a secret is a {@link Secret}, which prints only where it is from. */
 const NEVER_PRINTED = ["secret", "secrets", "token", "verify_token", "authorization", "cookie", "password"];
 
 /**
@@ -17,19 +18,34 @@ const NEVER_PRINTED = ["secret", "secrets", "token", "verify_token", "authorizat
  * and {@link escapeInvisible} the rest.
  */
 export async function openLog({ write, pretty, debug }: LogOptions): Promise<Log> {
-  const destination = { write: (line: string) => write(escapeInvisible(line)) };
+  const destination = { write: collectLines((lines) => write(escapeInvisible(lines))) };
   const log: Log = pino(
     {
       level: debug ? "debug" : "info",
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      redact: NEVER_PRINTED.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
-      serializers: { err: debug ? pino.stdSerializers.err : describeError },
+      redact: NEVER_PRINTED,
+      serializers: { err: (error: unknown) => describeError(error, debug) },
     },
     pretty ? await prettify(destination) : destination,
   );
   return log;
+}
+
+/** Hands on the lines of one turn of the event loop together: under load a write for each would cost most of it. */
+function collectLines(write: (lines: string) => void): (line: string) => void {
+  let waiting = "";
+  return (line) => {
+    if (waiting === "") {
+      setImmediate(() => {
+        const lines = waiting;
+        waiting = "";
+        write(lines);
+      });
+    }
+    waiting += line;
+  };
 }
 
 /** The pretty printer is loaded only for a terminal: a service starts without it. */
@@ -39,18 +55,13 @@ async function prettify(destination: { write(line: string): void }) {
   return { write: (line: string) => destination.write(format(JSON.parse(line)) ?? line) };
 }
 
-/** An error in one line; its stack is for `--debug`. */
-function describeError(error: unknown) {
-  return error instanceof Error ? { name: error.name, message: error.message } : { message: String(error) };
-}
-
 /**
- * Escapes what a terminal or a reader's eye would take for something else: C1 controls, zero-width and
- * bidirectional characters (a branch name may hold U+202E) and the Unicode line separators.
+ * An error in one line; its stack and its cause are for `--debug`. Never its other properties: a runtime puts
+ * there what it was given, a URL with a token in it for one.
  */
-export function escapeInvisible(text: string): string {
-  return text.replace(
-    /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+function describeError(error: unknown, debug: boolean): Record<string, unknown> {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { name, message, stack, cause } = error;
+  if (!debug) return { name, message };
+  return { name, message, stack, ...(cause === undefined ? {} : { cause: describeError(cause, debug) }) };
 }

@@ -1,4 +1,8 @@
+import { constants } from "node:os";
 import { run } from "./cli/index.ts";
+
+// Whoever read our output may be gone (`hooklatch demo | head`): that is no fault, and a server goes on.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
 process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
@@ -9,12 +13,9 @@ process.exitCode = await run(process.argv.slice(2), {
   untilStopped: () =>
     new Promise((resolve) => {
       let asked = false;
-      for (const [signal, number] of [
-        ["SIGINT", 2],
-        ["SIGTERM", 15],
-      ] as const) {
+      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
         process.on(signal, () => {
-          if (asked) process.exit(128 + number);
+          if (asked) process.exit(128 + constants.signals[signal]);
           asked = true;
           resolve();
         });

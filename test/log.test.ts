@@ -6,6 +6,7 @@ async function logged(options: Partial<LogOptions>, fields: object, message = "h
   const lines: string[] = [];
   const log = await openLog({ write: (line) => lines.push(line), pretty: false, debug: false, ...options });
   log.info({ ...fields }, message);
+  await new Promise((resolve) => setImmediate(resolve));
   return lines.join("");
 }
 
@@ -21,11 +22,12 @@ describe("the log", () => {
     secret.load("swordfish");
     const fields = {
       secret: "swordfish",
-      a: { token: "swordfish", b: { authorization: "swordfish" } },
-      c: [secret],
+      token: "swordfish",
+      authorization: "swordfish",
+      a: { b: [secret] },
     };
     for (const pretty of [false, true]) {
-      const line = await logged({ pretty }, fields, `${secret}`);
+      const line = await logged({ pretty }, fields, `the secret ${secret}`);
       expect(line).not.toContain("swordfish");
       expect(line).toContain("env:NAME");
     }
@@ -39,6 +41,22 @@ describe("the log", () => {
       expect(line).toContain("\\u202e");
     }
     expect(JSON.parse(await logged({}, { branch })).branch).toBe(branch);
+  });
+
+  test("hands on what is logged together in one piece, in order", async () => {
+    const pieces: string[] = [];
+    const log = await openLog({ write: (text) => pieces.push(text), pretty: false, debug: false });
+    for (const number of [1, 2, 3]) log.info({ number }, "hello");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(pieces).toHaveLength(1);
+    expect(pieces[0]?.split("\n").map((line) => line && JSON.parse(line).number)).toEqual([1, 2, 3, ""]);
+  });
+
+  test("never prints an error's own properties: a runtime puts there what it was given", async () => {
+    const err = Object.assign(new Error("no URL"), { input: "/webhook?verify_token=swordfish" });
+    const wrapped = new Error("a fault", { cause: err });
+    for (const debug of [false, true])
+      expect(await logged({ debug }, { err: wrapped })).not.toContain("swordfish");
   });
 
   test("leaves an error's stack to --debug", async () => {

@@ -29,6 +29,7 @@ export function check(terminal: Terminal, finish: Finish): Command {
       const remarks = [
         ...checkConfiguration(config, warnings),
         checkDirectory("data directory", config.dataDir),
+        ...checkPrivacy(config),
         ...checkSecrets(config),
         ...checkCertificate(config),
         ...checkSources(config),
@@ -81,7 +82,22 @@ function checkSecrets(config: Config): Remark[] {
   );
 }
 
+/** What others on the machine could read: the store and the secrets are their owner's alone. */
+function checkPrivacy({ dataDir, generated }: Config): Remark[] {
+  const loose = [dataDir, ...generated.map(({ file }) => file)].filter((path) => isOpenToOthers(path));
+  return loose.map((path) => warn(`${path} is open to others on this machine: chmod go= ${path}`));
+}
+
+function isOpenToOthers(path: string): boolean {
+  return ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o077) !== 0;
+}
+
 function checkCertificate({ server, targets }: Config): Remark[] {
+  if (server.tls === null && server.publicUrl?.startsWith("https:")) {
+    return [
+      warn(`public_url is https, but [server.tls] is not set: a proxy has to speak HTTPS for ${server.host}`),
+    ];
+  }
   if (server.tls === null) {
     const local = ["127.0.0.1", "::1", "localhost"].includes(server.host);
     const text =

@@ -11,7 +11,7 @@ import type { Message } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import { openLog } from "../log.ts";
 import { readConfiguration } from "./configuration.ts";
-import { post } from "./post.ts";
+import { greet, post } from "./post.ts";
 import type { Terminal } from "./terminal.ts";
 
 const REPOSITORY = "octocat/blog";
@@ -45,13 +45,15 @@ async function stage(home: string, keep: boolean, terminal: Terminal, stopped: P
   const print = (line: string) => terminal.out(`    printed by the server: ${line}\n`);
   const app = await startApp(config, { clock: systemClock, log, env: terminal.env, print });
   try {
-    await Promise.race([play({ home, forge, app, sources: config.sources, terminal }), stopped]);
-    if (keep) {
-      terminal.out(explainPlayground(home, file, app));
-      await stopped;
-    } else {
-      terminal.out(NEXT_STEPS);
-    }
+    let isStopped = false;
+    const quiet: Terminal = { ...terminal, out: (text) => (isStopped ? undefined : terminal.out(text)) };
+    const stop = stopped.then(() => {
+      isStopped = true;
+    });
+    await Promise.race([play({ home, forge, app, sources: config.sources, terminal: quiet }), stop]);
+    if (isStopped) return;
+    terminal.out(keep ? explainPlayground(home, file, app) : NEXT_STEPS);
+    if (keep) await stopped;
   } catch (error) {
     terminal.err(lines.join(""));
     throw error;
@@ -82,13 +84,13 @@ async function play(scene: Scene): Promise<void> {
         headers: { "content-type": "application/json" },
         body: '{"hello":"world"}',
       });
-      terminal.out(`    ${stranger.status} ${await stranger.text()}\n`);
+      terminal.out(`    POST ${stranger.status} ${await stranger.text()}\n`);
       await deliver(scene, "webhook", {
         kind: "payload",
         event: "hello",
         deliveryId: randomUUID(),
         form: false,
-        json: '{"hello":"world"}',
+        json: Buffer.from('{"hello":"world"}'),
       });
     },
   );
@@ -141,8 +143,11 @@ function describePush(branch: string, commit: string): Message {
 async function deliver({ sources, app, terminal }: Scene, name: string, message: Message): Promise<void> {
   const source = sources.find((one) => one.name === name);
   if (source === undefined) throw new Error(`the demo's configuration has no source ${name}`);
-  const answer = await post(new URL(source.path, app.url).href, source.dialect, message);
-  terminal.out(`    ${answer.code} ${answer.text}\n`);
+  const url = new URL(source.path, app.url).href;
+  const greeting = await greet(url, source.dialect);
+  if (greeting !== null) terminal.out(`    GET  ${greeting.code} ${greeting.text}\n`);
+  const answer = await post(url, source.dialect, message);
+  terminal.out(`    POST ${answer.code} ${answer.text}\n`);
 }
 
 async function waitForPage(file: string, words: string): Promise<string> {

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { version } from "../../package.json" with { type: "json" };
 import { Fault } from "../domain/fault.ts";
 import { check } from "./check.ts";
+import { delivery } from "./delivery.ts";
 import { demo } from "./demo.ts";
 import { init } from "./init.ts";
 import { send } from "./send.ts";
@@ -9,7 +10,7 @@ import { serve } from "./serve.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
 
 /** Every command, in the order in which `--help` shows them. Each gets its terminal and gives a command. */
-const COMMANDS = [serve, init, check, demo, send];
+const COMMANDS = [serve, init, check, demo, send, delivery];
 
 /** Runs one command line and resolves with its exit code: 0 done, 1 it did not work, 2 it is wrong. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -41,7 +42,7 @@ function defineProgram(terminal: Terminal, finish: Finish): Command {
   for (const command of all) {
     command
       .exitOverride()
-      .helpOption("--help", "show this help")
+      .helpOption("-h, --help", "show this help")
       .configureOutput({
         writeOut: terminal.out,
         writeErr: terminal.err,
@@ -59,6 +60,9 @@ Exit codes: 0 done, 1 it did not work, 2 the command line or the configuration i
 function describeError(error: unknown, debug: boolean): string {
   const lines = error instanceof Error ? error.message.split("\n") : [String(error)];
   if (!(error instanceof Fault)) lines[0] += " (a fault of hooklatch; --debug shows more)";
-  if (debug && error instanceof Error) lines.push(error.stack ?? "", error.cause ? String(error.cause) : "");
+  if (debug && error instanceof Error) {
+    lines.push(...(error.stack ?? "").split("\n").slice(1));
+    if (error.cause !== undefined) lines.push(`caused by ${error.cause}`);
+  }
   return lines.map((line) => `hooklatch: ${line}\n`).join("");
 }

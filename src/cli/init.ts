@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { Command } from "commander";
 import { createSecretFile } from "../config/generate.ts";
 import { Fault } from "../domain/fault.ts";
+import { readConfiguration } from "./configuration.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface InitOptions {
@@ -23,18 +24,7 @@ export function init(terminal: Terminal): Command {
     .option("--directory <path>", "where to deploy to (default: /srv/<name of the repository>)")
     .option("--url <url>", "where the internet reaches this server", "https://YOUR-SERVER:9000")
     .action((options: InitOptions) => {
-      if (options.repository !== undefined && !/^[^/\s]+\/[^/\s]+$/.test(options.repository)) {
-        throw new Fault(
-          "configuration",
-          `--repository: expected owner/name, found ${quote(options.repository)}`,
-        );
-      }
-      if (!/^https?:\/\/[^/?#]+\/?$/.test(options.url)) {
-        throw new Fault(
-          "configuration",
-          `--url: expected one like https://hooks.example.com:9000, found ${quote(options.url)}`,
-        );
-      }
+      checkOptions(options);
       const file = resolve(terminal.cwd, options.config);
       if (existsSync(file)) {
         throw new Fault(
@@ -42,23 +32,58 @@ export function init(terminal: Terminal): Command {
           `${file} is there already and stays as it is; move it away or choose another --config`,
         );
       }
-      const home = dirname(file);
-      const secrets = join(home, "hooklatch-data", "secrets");
-      const secret = keepSecret(join(secrets, "github.secret"), terminal);
-      keepSecret(join(secrets, "webhook.verify-token"), terminal);
-      mkdirSync(home, { recursive: true });
-      writeFileSync(file, describeConfiguration(options), { flag: "wx" });
+      const secrets = join(dirname(file), "hooklatch-data", "secrets");
+      const secret = provideSecret(join(secrets, "github.secret"), terminal);
+      provideSecret(join(secrets, "webhook.verify-token"), terminal);
+      writeChecked(file, describeConfiguration(options), terminal);
       terminal.out(`wrote ${relative(terminal.cwd, file)}\n${explainNextSteps(options, secret)}`);
     });
 }
 
+function checkOptions({ repository, url }: InitOptions): void {
+  if (repository !== undefined && !/^[^/\s]+\/[^/\s]+$/.test(repository)) {
+    throw new Fault("configuration", `--repository: expected owner/name, found ${quote(repository)}`);
+  }
+  if (!/^https?:\/\/[\w.:[\]-]+\/?$/.test(url)) {
+    throw new Fault(
+      "configuration",
+      `--url: expected one like https://hooks.example.com:9000, found ${quote(url)}`,
+    );
+  }
+}
+
+/** Writes a configuration only when it can be read back without a fault: what an option held may be no good. */
+function writeChecked(file: string, text: string, terminal: Terminal): void {
+  const draft = `${file}.new`;
+  attempt(file, () => writeFileSync(draft, text, { flag: "wx" }));
+  try {
+    readConfiguration(draft, terminal);
+    // Unlike a rename this never replaces a file that came in the meantime.
+    linkSync(draft, file);
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+function attempt<T>(file: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw new Fault(
+      "failed",
+      `cannot write ${file}: ${error instanceof Error ? error.message : error}`,
+      error,
+    );
+  }
+}
+
 /** Makes a secret file, or keeps the one that is there: a forge may know it already. */
-function keepSecret(file: string, terminal: Terminal): string {
+function provideSecret(file: string, terminal: Terminal): string {
   if (existsSync(file)) {
     terminal.out(`kept ${relative(terminal.cwd, file)}\n`);
     return readFileSync(file, "utf8").trim();
   }
-  const secret = createSecretFile(file);
+  const secret = attempt(file, () => createSecretFile(file));
   terminal.out(`wrote ${relative(terminal.cwd, file)} (mode 0600)\n`);
   return secret;
 }
@@ -79,7 +104,7 @@ function describeConfiguration({ repository, branch, directory, url }: InitOptio
 data_dir = "hooklatch-data"
 
 [server]
-host = "0.0.0.0"
+# Without [server.tls] it listens on this machine alone, for a proxy in front; with it, on all addresses.
 port = 9000
 ${url.includes("YOUR-SERVER") ? "# " : ""}public_url = ${quote(url)}
 

@@ -8,9 +8,14 @@ export interface Answer {
   readonly text: string;
 }
 
+/** Shows the token with a GET, where the dialect admits clients that way; null where requests prove themselves. */
+export async function greet(url: string, { handshake }: Dialect, insecure = false): Promise<Answer | null> {
+  return handshake === null ? null : ask(url, "GET", { headers: handshake.present() }, insecure);
+}
+
 /**
- * Sends a message as the dialect's provider would: signed, or after a handshake that shows the token.
- * Throws a {@link Fault} `failed` when the server cannot be reached.
+ * Sends a message as the dialect's provider would. Throws a {@link Fault} `failed` when the server cannot be
+ * reached.
  *
  * @param insecure whether a certificate that cannot be verified is good enough.
  */
@@ -20,18 +25,15 @@ export async function post(
   message: Message,
   insecure = false,
 ): Promise<Answer> {
-  if (dialect.handshake !== null) {
-    const greeting = await ask(url, "GET", { headers: dialect.handshake.present() }, insecure);
-    if (greeting.code !== 200) return greeting;
-  }
   return ask(url, "POST", dialect.compose(message), insecure);
 }
 
-async function ask(
+/** Sends one request and reads the whole answer. Throws a {@link Fault} `failed` when there is none. */
+export async function ask(
   url: string,
   method: string,
   { headers, body }: Partial<RawRequest>,
-  insecure: boolean,
+  insecure = false,
 ): Promise<Answer> {
   try {
     const response = await fetch(url, {
@@ -43,7 +45,17 @@ async function ask(
     });
     return { code: response.status, text: await response.text() };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Fault("failed", `cannot reach ${new URL(url).origin}: ${why}`, error);
+    throw new Fault("failed", `cannot reach ${new URL(url).origin}: ${explainFailure(error)}`, error);
   }
+}
+
+/** The runtime's own words advise on its own functions; these say what a person can do. */
+function explainFailure(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+  if (code === "ConnectionRefused" || code === "ECONNREFUSED")
+    return "nothing listens there; is the server running?";
+  if (/CERT|SELF_SIGNED|ISSUER|ERR_TLS/.test(code)) {
+    return `its certificate cannot be verified (${code}); is --url the name in it? --insecure does without`;
+  }
+  return code;
 }

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { Config } from "../config/load.ts";
 import { readSecret } from "../config/secret.ts";
 import { runProcess } from "../deploy/process.ts";
@@ -12,7 +12,7 @@ import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import { providers } from "../providers/index.ts";
 import { CONFIG_OPTION, readConfiguration } from "./configuration.ts";
-import { post } from "./post.ts";
+import { greet, post } from "./post.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
 
 interface SendOptions {
@@ -43,17 +43,25 @@ export function send(terminal: Terminal, finish: Finish): Command {
     .option("--repository <owner/name>", "the repository (default: the first target's)")
     .option("--branch <name>", "the branch (default: the target's, or main)")
     .addOption(new Option("--tag <name>", "a tag instead of a branch").conflicts("branch"))
-    .option("--commit <id>", "the pushed commit (default: the tip where a target tells it, else made up)")
-    .option("--before <id>", "what it was before (default: made up)")
+    .option(
+      "--commit <id>",
+      "the pushed commit (default: the tip where a target tells it, else made up)",
+      readCommit,
+    )
+    .option("--before <id>", "what it was before (default: made up)", readCommit)
     .option("--deleted", "the branch or tag was deleted");
   const command = new Command("send").description(
     "sign a delivery as the provider would and send it to a running server",
   );
   for (const kind of [ping, push]) {
     addSharedOptions(kind).action(async (options: SendOptions) => {
-      const { url, dialect, target } = findAddressee(options, terminal);
+      const { url, dialect, target, isOurs } = findAddressee(options, terminal);
       const message = await write(kind.name(), options, target, terminal);
-      const answer = await post(url, dialect, message, options.insecure);
+      // The certificate names the public host, and on this machine there is nobody in between.
+      const insecure = options.insecure || isOurs;
+      const greeting = await greet(url, dialect, insecure);
+      const isAdmitted = greeting === null || greeting.code === 200;
+      const answer = isAdmitted ? await post(url, dialect, message, insecure) : greeting;
       terminal.out(`${answer.code} ${answer.text}\n`);
       finish(answer.code >= 200 && answer.code < 300 ? EXIT.done : EXIT.failed);
     });
@@ -78,6 +86,8 @@ function addSharedOptions(command: Command): Command {
 
 interface Addressee {
   readonly url: string;
+  /** Whether the address was not given but is this machine's own. */
+  readonly isOurs: boolean;
   readonly dialect: Dialect;
   /** The first target that listens to the source, for what the options leave out. */
   readonly target: Target | undefined;
@@ -86,7 +96,8 @@ interface Addressee {
 /** Whom to send to: options first, the configuration's source for what they leave out. */
 function findAddressee(options: SendOptions, terminal: Terminal): Addressee {
   if (options.url !== undefined && options.secret !== undefined && options.config === undefined) {
-    return { url: options.url, dialect: openDialect(options, options.secret, terminal), target: undefined };
+    const dialect = openDialect(options, options.secret, terminal);
+    return { url: checkUrl(options.url), isOurs: false, dialect, target: undefined };
   }
   const { config } = readConfiguration(options.config, terminal);
   const source = findSource(config, options);
@@ -100,7 +111,8 @@ function findAddressee(options: SendOptions, terminal: Terminal): Addressee {
     );
   }
   return {
-    url: options.url ?? guessUrl(config, source),
+    url: options.url === undefined ? guessUrl(config, source) : checkUrl(options.url),
+    isOurs: options.url === undefined,
     dialect: options.secret === undefined ? source.dialect : openDialect(options, options.secret, terminal),
     target: config.targets.find((target) => target.source === source.name && target.watch !== null),
   };
@@ -121,8 +133,15 @@ function openDialect({ provider: name }: SendOptions, secretText: string, termin
   return provider.openWith(readSecret(secretText, "--secret", terminal));
 }
 
+function checkUrl(url: string): string {
+  if (URL.canParse(url) && /^https?:/.test(url)) return url;
+  throw new Fault("configuration", `--url: expected a URL such as https://hooks.example.com/github-webhook`);
+}
+
 /** The source on this machine; an address that means "all of them" is reached on loopback. */
 function guessUrl({ server }: Config, { path }: Source): string {
+  if (server.port === 0)
+    throw new Fault("configuration", "the server picks a free port: pass --url as its log tells it");
   const everywhere = ["0.0.0.0", "::", "[::]"].includes(server.host);
   const host = everywhere ? "127.0.0.1" : server.host.includes(":") ? `[${server.host}]` : server.host;
   return `${server.tls === null ? "http" : "https"}://${host}:${server.port}${path}`;
@@ -172,13 +191,18 @@ async function findTip(
   return tip.kind === "found" ? tip.commit : makeUpCommit();
 }
 
+function readCommit(text: string): string {
+  if (/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text)) return text;
+  throw new InvalidArgumentError("Expected a full commit id: 40 or 64 lower-case hex digits.");
+}
+
 function makeUpCommit(): string {
   return randomBytes(20).toString("hex");
 }
 
-function readPayload(file: string): string {
+function readPayload(file: string): Uint8Array {
   try {
-    return readFileSync(file, "utf8");
+    return readFileSync(file);
   } catch (error) {
     throw new Fault("failed", `cannot read the payload ${file}`, error);
   }

@@ -18,7 +18,10 @@ export function serve(terminal: Terminal): Command {
       .action(async (_options, command: Command) => {
         const [word] = command.args;
         if (word !== undefined)
-          throw new Fault("configuration", `unknown command ${JSON.stringify(word)}; see hooklatch --help`);
+          throw new Fault(
+            "configuration",
+            `unexpected ${JSON.stringify(word)}: no such command; see hooklatch --help`,
+          );
         const { config: file, debug = false } = command.optsWithGlobals<{
           config?: string;
           debug?: boolean;

@@ -12,6 +12,8 @@ export interface Admin {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
+  /** Whether somebody chose the port: only then the start fails where it cannot be had. */
+  readonly isConfigured: boolean;
   readonly token: Secret;
 }
 
@@ -26,7 +28,8 @@ export function resolveAdmin(
 ): { readonly admin: Admin; readonly generated: readonly GeneratedSecret[] } {
   const host = checkHost(values.host, under(place, "host"), ground) ?? "127.0.0.1";
   const port = values.port ?? 9001;
-  if (port !== 0 && port === server.port && overlap(host, server.host)) {
+  const isConfigured = has("port");
+  if (isConfigured && port !== 0 && port === server.port && overlap(host, server.host)) {
     ground.report.fault(
       under(place, "port"),
       `expected another port than the public listener's, found ${port}`,
@@ -34,10 +37,10 @@ export function resolveAdmin(
   }
   if (!has("token") && !isSet(TOKEN, ground)) {
     const kept = keepSecret({ what: "admin token", source: null, name: "admin.token" }, dataDir, ground);
-    return { admin: Object.freeze({ host, port, token: kept.secret }), generated: [kept] };
+    return { admin: Object.freeze({ host, port, isConfigured, token: kept.secret }), generated: [kept] };
   }
   const token = values.token ?? new Secret({ kind: "env", name: TOKEN });
   if (!has("token")) loadSecret(token, variable(TOKEN), ground);
   else if (values.token !== undefined) loadSecret(token, under(place, "token"), ground);
-  return { admin: Object.freeze({ host, port, token }), generated: [] };
+  return { admin: Object.freeze({ host, port, isConfigured, token }), generated: [] };
 }

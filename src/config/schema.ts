@@ -34,8 +34,8 @@ const VARIABLE = {
 export const DocumentTable = Table({
   data_dir: Type.Optional(Path),
   server: Type.Optional(Type.Unknown()),
-  admin: Type.Optional(Type.Unknown({ pending: true })),
-  store: Type.Optional(Type.Unknown({ pending: true })),
+  admin: Type.Optional(Type.Unknown()),
+  store: Type.Optional(Type.Unknown()),
   source: Type.Optional(
     Type.Array(Type.Unknown(), { secret: true, expected: "tables, each under its own [[source]]" }),
   ),
@@ -49,6 +49,7 @@ export const ServerTable = Table({
   host: Type.Optional(Host),
   port: Type.Optional(Port),
   max_body: Type.Optional(Size),
+  max_unverified: Type.Optional(Size),
   trusted_proxies: Type.Optional(
     Type.Array(Type.String({ expected: 'an IP address or a range such as "10.0.0.0/8"' }), {
       expected: "a list of IP addresses and ranges",
@@ -58,6 +59,9 @@ export const ServerTable = Table({
     Type.String({ secret: true, expected: 'a URL such as "https://hooks.example.com"' }),
   ),
   shutdown_grace: Type.Optional(Duration),
+  catch_up_every: Type.Optional(
+    Type.Union([Type.Literal("off"), Duration], { expected: 'a duration such as "15m", or "off"' }),
+  ),
   tls: Type.Optional(Table({ cert: Path, key: Path })),
 });
 
@@ -85,7 +89,7 @@ export const SourceTable = Table({
   }),
   print: Type.Optional(Switch),
   on_redelivery: Type.Optional(
-    Type.Union([Type.Literal("run"), Type.Literal("skip")], { expected: '"run" or "skip"', pending: true }),
+    Type.Union([Type.Literal("run"), Type.Literal("skip")], { expected: '"run" or "skip"' }),
   ),
 });
 
@@ -143,7 +147,7 @@ export const TargetTable = Table({
       { additionalProperties: false, expected: "a table", pending: true },
     ),
   ),
-  catch_up: Type.Optional(Type.Boolean({ expected: "true or false", pending: true })),
+  catch_up: Type.Optional(Switch),
 });
 
 /** One `[[target]]` after its check. */

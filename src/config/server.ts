@@ -8,6 +8,8 @@ import { EXPECTED_PORT, type ServerTable } from "./schema.ts";
 import type { Section } from "./section.ts";
 import { parseHttpUrl } from "./url.ts";
 
+const MIB = 1024 ** 2;
+
 /** The public listener's part of the configuration. */
 export interface Server {
   readonly host: string;
@@ -15,12 +17,16 @@ export interface Server {
   readonly port: number;
   /** In bytes. */
   readonly maxBody: number;
+  /** Bytes held in all for requests whose senders are not verified yet. */
+  readonly maxUnverified: number;
   /** IP addresses and CIDR ranges whose X-Forwarded-For counts. */
   readonly trustedProxies: readonly string[];
   /** Without a slash at its end; for messages and links only. */
   readonly publicUrl: string | null;
   /** In milliseconds. */
   readonly shutdownGrace: number;
+  /** Milliseconds between two looks at what the targets' branches are at; null for none after the start. */
+  readonly catchUpEvery: number | null;
   /** Absolute paths of PEM files; null for plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
 }
@@ -34,15 +40,28 @@ export function resolveServer(section: Section<typeof ServerTable>, ground: Grou
     ? checkHost(values.host, under(place, "host"), ground)
     : checkHost(readVariable("HOST", ground), variable("HOST"), ground);
   const port = section.has("port") ? values.port : portFromEnvironment(ground);
+  const { max_body: maxBody = 25 * MIB, max_unverified: maxUnverified = Math.max(256 * MIB, maxBody) } =
+    values;
+  if (maxUnverified < maxBody) {
+    ground.report.fault(under(place, "max_unverified"), "expected room for at least one body of max_body");
+  }
   return Object.freeze({
     host: host ?? (tls === undefined ? "127.0.0.1" : "0.0.0.0"),
     port: port ?? 9000,
-    maxBody: values.max_body ?? 25 * 1024 ** 2,
+    maxBody,
+    maxUnverified,
     trustedProxies: checkProxies(values.trusted_proxies ?? [], under(place, "trusted_proxies"), ground),
     publicUrl: checkPublicUrl(values.public_url, under(place, "public_url"), ground),
     shutdownGrace: values.shutdown_grace ?? 30_000,
+    catchUpEvery: readInterval(values.catch_up_every, under(place, "catch_up_every"), ground),
     tls: tls === undefined ? null : resolveTls(tls, section.has("tls") ? ground.directory : ground.cwd),
   });
+}
+
+function readInterval(written: number | "off" | undefined, place: Place, ground: Ground): number | null {
+  if (written === "off") return null;
+  limitDuration(written, LONGEST_TIMER, place, ground);
+  return written ?? 15 * 60_000;
 }
 
 /** The host itself where it can be one, else a fault. Undefined stays undefined. */

@@ -1,18 +1,11 @@
 import { tmpdir } from "node:os";
 import type { RunProcess } from "../domain/layout.ts";
 import { tagMatches } from "../domain/match.ts";
+import type { RemoteTip } from "../domain/remote.ts";
 import type { Target, WatchedRef } from "../domain/target.ts";
 import { cleanEnvironment } from "./environment.ts";
 import { isObjectName, openGit } from "./git.ts";
 import { watchOf } from "./tip.ts";
-
-/** What the other end says of what a target watches, without anything being fetched. */
-export type RemoteTip =
-  | { readonly kind: "found"; readonly commit: string }
-  /** There is no such branch, or no tag that matches. */
-  | { readonly kind: "absent" }
-  /** The reason completes "git ls-remote …". */
-  | { readonly kind: "unreachable"; readonly reason: string };
 
 /** Milliseconds that the other end may take to answer. */
 const PATIENCE = 30_000;
@@ -21,12 +14,16 @@ const PATIENCE = 30_000;
 export async function askTip(
   target: Target,
   ours: { readonly run: RunProcess; readonly env: Readonly<Record<string, string | undefined>> },
+  stop: AbortSignal = new AbortController().signal,
 ): Promise<RemoteTip> {
   const { cloneUrl, ref } = watchOf(target);
   const git = openGit(tmpdir(), {}, { run: ours.run, env: cleanEnvironment(target, ours.env) });
   const pattern = ref.kind === "branch" ? `refs/heads/${ref.name}` : "refs/tags/*";
   const lines: string[] = [];
-  const io = { onLine: (line: string) => lines.push(line), signal: AbortSignal.timeout(PATIENCE) };
+  const io = {
+    onLine: (line: string) => lines.push(line),
+    signal: AbortSignal.any([stop, AbortSignal.timeout(PATIENCE)]),
+  };
   const reason = await git.attempt(["ls-remote", "--sort=-version:refname", "--", cloneUrl, pattern], io);
   if (io.signal.aborted)
     return { kind: "unreachable", reason: `gave no answer within ${PATIENCE / 1_000} s` };

@@ -7,10 +7,10 @@ import type { Source } from "./source.ts";
 export type DeliveryStatus = "pong" | "ok" | "skipped" | "success";
 
 /** The word for a delivery: sources that admit clients have one word, signed ones tell what follows. */
-export function chooseStatus(source: Source, event: Event, decisions: readonly Decision[]): DeliveryStatus {
+export function chooseStatus(source: Source, event: Event, deploys: boolean): DeliveryStatus {
   if (source.dialect.handshake !== null) return "success";
   if (event.kind === "ping") return "pong";
-  return decisions.some((decision) => decision.deploy) ? "ok" : "skipped";
+  return deploys ? "ok" : "skipped";
 }
 
 /** One webhook request that passed its source's checks, before the store gave it a number. */
@@ -63,6 +63,8 @@ export interface AcceptOptions {
   readonly pushedCommit: string | null;
   /** What the same delivery, sent again on purpose, does. */
   readonly onRedelivery: "run" | "skip";
+  /** Whether it is compared with earlier ones; one that is not (a ping, say) can still be the first of others. */
+  readonly compare: boolean;
   /** The delivery that this one is run again from; null for one that came over the wire. */
   readonly replayOf: number | null;
 }
@@ -73,7 +75,7 @@ export interface DeliveryStore {
    * Keeps the delivery and queues a deployment for each decision that deploys, in one commit that is on disk
    * before it resolves. A deployment of the same target that was still waiting becomes `superseded`.
    *
-   * A delivery with an identity, over the wire, is first compared with those of its source that are kept:
+   * A delivery with an identity that is to be compared, and is not run again from another, is first compared with those of its source that are kept:
    * - its body came before under another id: a replay, `duplicate` of the first with that body;
    * - its id came before from the same hook: a redelivery, kept as one and run with that trigger, or with
    *   `onRedelivery: "skip"` a `duplicate`;

@@ -13,8 +13,10 @@ export interface Layout {
 export interface LayoutTools {
   readonly clock: Clock;
   readonly run: RunProcess;
-  /** Environment for git itself: PATH, HOME and what else the target may see. */
+  /** Environment for git itself: PATH, HOME, what else the target may see, and which deployment it is. */
   readonly env: Readonly<Record<string, string>>;
+  /** Hears what is done now; completes "timed out after … while". */
+  readonly onDoing: (what: string) => void;
 }
 
 /**
@@ -30,8 +32,11 @@ export interface Workplace {
   activate(): Promise<void>;
   /** Takes back what `checkOut` and `activate` did, as far as the layout can; what was live stays or returns. */
   revert(): Promise<void>;
-  /** Removes what is no longer needed. Called after a success. */
-  tidy(): Promise<void>;
+  /**
+   * Removes what is no longer needed. Called after a success, which it does not change; what it leaves when
+   * the signal cuts it short, the next deployment removes.
+   */
+  tidy(io: ProcessIo): Promise<void>;
 }
 
 /** What a fetch brought, and what of it is to be deployed. */

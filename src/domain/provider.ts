@@ -116,5 +116,5 @@ export type Message =
       readonly event: string;
       readonly deliveryId: string;
       readonly form: boolean;
-      readonly json: string;
+      readonly json: Uint8Array;
     };

@@ -3,6 +3,7 @@ import type { Clock } from "../domain/clock.ts";
 import type { Log } from "../domain/log.ts";
 import type { Handshake } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
+import type { Complain } from "./complain.ts";
 
 /** A GET that wants its sender's address admitted. */
 export interface HandshakeRequest {
@@ -21,6 +22,7 @@ export interface AuthoriseTools {
   readonly store: ClientStore;
   readonly clock: Clock;
   readonly log: Log;
+  readonly complain: Complain;
 }
 
 /** Admits the sender's address to one source for the source's time, when it shows the source's token. */
@@ -28,11 +30,11 @@ export async function authorise(
   source: Source,
   handshake: Handshake,
   request: HandshakeRequest,
-  { store, clock, log }: AuthoriseTools,
+  { store, clock, log, complain }: AuthoriseTools,
 ): Promise<HandshakeOutcome> {
   const verdict = handshake.examine(request.query, request.headers);
   if (!verdict.ok || request.client === null) {
-    log.warn({ source: source.name, client: request.client }, "refused a client: bad token");
+    complain({ source: source.name, client: request.client }, "refused a client: bad token");
     return { kind: "bad token" };
   }
   const now = clock.now();

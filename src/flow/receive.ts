@@ -1,17 +1,9 @@
 import type { Client, ClientStore } from "../domain/client.ts";
-import type { Clock } from "../domain/clock.ts";
-import {
-  chooseStatus,
-  type DeliveryStatus,
-  type DeliveryStore,
-  keepHeaders,
-  type Receipt,
-} from "../domain/delivery.ts";
-import type { Log } from "../domain/log.ts";
-import { match, summarise } from "../domain/match.ts";
+import { keepHeaders } from "../domain/delivery.ts";
 import type { RawRequest, Reading, Refusal } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
-import type { Target } from "../domain/target.ts";
+import type { Complain } from "./complain.ts";
+import { type KeepOutcome, type KeepTools, keep } from "./keep.ts";
 
 /** A webhook request as it came, with its sender's normalised address. */
 export interface ReceivedRequest extends RawRequest {
@@ -20,31 +12,19 @@ export interface ReceivedRequest extends RawRequest {
 }
 
 export type ReceiveOutcome =
-  | {
-      readonly kind: "kept";
-      readonly status: DeliveryStatus;
-      readonly reason: string | null;
-      readonly receipt: Receipt;
-    }
+  | KeepOutcome
   | { readonly kind: "refused"; readonly refusal: Refusal }
   | { readonly kind: "unreadable"; readonly reading: Extract<Reading, { ok: false }> };
 
 /** What receiving works with. */
-export interface ReceiveTools {
-  readonly store: ClientStore & DeliveryStore;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** The targets that listen to a source, in the configuration's order. */
-  readonly targetsOf: (source: Source) => readonly Target[];
-  /** Writes one line to standard output. */
-  readonly print: (line: string) => void;
-  /** Says that deployments may be waiting. */
-  readonly wake: () => void;
+export interface ReceiveTools extends KeepTools {
+  readonly store: KeepTools["store"] & ClientStore;
+  readonly complain: Complain;
 }
 
 /**
  * The way of one webhook request: who sent it, what it says, which targets want it, kept with the
- * deployments it asks for. A 2xx may be answered only after this resolved with `kept`.
+ * deployments it asks for. A 2xx may be answered only after this resolved with `kept` or `duplicate`.
  * Rejects with a {@link Fault} `unavailable` when it could not be kept.
  */
 export async function receive(
@@ -52,47 +32,20 @@ export async function receive(
   request: ReceivedRequest,
   tools: ReceiveTools,
 ): Promise<ReceiveOutcome> {
+  const fields = { source: source.name, client: request.client };
   const refusal = await refuse(source, request, tools);
   if (refusal !== null) {
-    tools.log.warn({ source: source.name, client: request.client }, `refused a delivery: ${refusal}`);
+    tools.complain(fields, `refused a delivery: ${refusal}`);
     return { kind: "refused", refusal };
   }
-
   const reading = source.dialect.read(request);
   if (!reading.ok) {
-    tools.log.warn(
-      { source: source.name, client: request.client, reason: reading.reason },
-      "refused a delivery: invalid payload",
-    );
+    tools.complain({ ...fields, reason: reading.reason }, "refused a delivery: invalid payload");
     return { kind: "unreadable", reading };
   }
-
-  const decisions = match(reading.event, tools.targetsOf(source));
-  const status = chooseStatus(source, reading.event, decisions);
-  const reason = explain(source, status, decisions);
-  const receipt = await tools.store.accept(
-    {
-      source: source.name,
-      event: reading.event.kind,
-      status,
-      reason,
-      receivedAt: tools.clock.now(),
-      client: request.client ?? "unknown",
-      providerId: reading.providerId,
-      headers: keepHeaders(request.headers, source.dialect.keptHeaders),
-      body: request.body,
-      decisions,
-    },
-    reading.event.kind === "push" ? reading.event.commit : null,
-  );
-
-  tools.log.info(
-    { source: source.name, client: request.client, ...receipt, event: reading.event.kind, status, reason },
-    "kept a delivery",
-  );
-  if (source.print) tools.print(JSON.stringify(reading.payload));
-  if (receipt.deployments.length > 0) tools.wake();
-  return { kind: "kept", status, reason, receipt };
+  const { headers, body, client } = request;
+  const kept = keepHeaders(headers, source.dialect.keptHeaders);
+  return keep(source, { reading, client: client ?? "unknown", headers: kept, body, replayOf: null }, tools);
 }
 
 /** Why the sender is not let in, or null. A client whose time ran out is forgotten. */
@@ -111,15 +64,4 @@ async function refuse(
     await tools.store.forgetClient(client.source, client.address);
   }
   return verdict.refusal;
-}
-
-/** What to tell the sender of targets that were not deployed; a plain `success` or `pong` needs no words. */
-function explain(
-  source: Source,
-  status: DeliveryStatus,
-  decisions: Parameters<typeof summarise>[0],
-): string | null {
-  if (status === "pong") return null;
-  if (status !== "skipped" && decisions.every((decision) => decision.deploy)) return null;
-  return summarise(decisions, source.name);
 }

@@ -2,6 +2,7 @@ import type { Clock } from "../domain/clock.ts";
 import type { DeliveryStore } from "../domain/delivery.ts";
 import type { Deployment, DeploymentStore, Ending, Interruption } from "../domain/deployment.ts";
 import type { Event } from "../domain/event.ts";
+import { Fault } from "../domain/fault.ts";
 import type { ProcessIo } from "../domain/layout.ts";
 import type { Log } from "../domain/log.ts";
 import type { Source } from "../domain/source.ts";
@@ -80,10 +81,14 @@ export function createWorker(tools: WorkTools): Worker {
       const deployment = await store.claim([...targets.keys()], clock.now());
       const target = targets.get(deployment?.target ?? "");
       if (deployment === null || target === undefined) return;
-      const run = runOne(deployment, target).finally(() => {
-        running.delete(run);
-        wake();
-      });
+      const run = runOne(deployment, target)
+        .catch((error: unknown) =>
+          log.error({ err: error }, `deployment ${deployment.id} could not be written down`),
+        )
+        .finally(() => {
+          running.delete(run);
+          wake();
+        });
       running.add(run);
     }
   }
@@ -116,7 +121,8 @@ export function createWorker(tools: WorkTools): Worker {
         await store.settle(id, ending, clock.now());
         return;
       } catch (error) {
-        if (stopped) throw error;
+        const mayHeal = error instanceof Fault && error.code === "unavailable";
+        if (stopped || !mayHeal) throw error;
         log.error(
           { deployment: id, err: error },
           "could not write down how a deployment ended; trying again",

@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import ipaddr from "ipaddr.js";
 
 /** A range of addresses, as `parseRange` reads it. */
@@ -8,17 +9,27 @@ export type Range = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
  * `::ffff:192.0.2.1`), IPv6 in short lower-case form (RFC 5952). Null for anything that is not a plain address.
  */
 export function normaliseAddress(text: string): string | null {
+  // Four plain numbers have one form only, and nearly every sender has one.
+  if (isIPv4(text)) return text;
   const address = parseAddress(text);
   if (address === null) return null;
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 }
 
-/** Reads `10.0.0.0/8`, `2001:db8::/32` or a bare address, which stands for itself alone. Throws on others. */
+/**
+ * Reads `10.0.0.0/8`, `2001:db8::/32` or a bare address, which stands for itself alone. Ranges of IPv4-mapped
+ * addresses are IPv4's, as the clients' addresses are. Throws on anything else.
+ */
 export function parseRange(text: string): Range {
-  if (text.includes("/")) return ipaddr.parseCIDR(text);
-  const address = ipaddr.process(text);
-  return [address, address.kind() === "ipv4" ? 32 : 128];
+  const [network, bits] = text.includes("/") ? ipaddr.parseCIDR(text) : [ipaddr.parse(text), null];
+  if (network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress() && (bits ?? 128) >= MAPPED_PREFIX) {
+    return [network.toIPv4Address(), (bits ?? 128) - MAPPED_PREFIX];
+  }
+  return [network, bits ?? (network.kind() === "ipv4" ? 32 : 128)];
 }
+
+/** `::ffff:0:0/96` holds all IPv4 addresses (RFC 4291, section 2.5.5.2). */
+const MAPPED_PREFIX = 96;
 
 /**
  * The address of the client: the socket's peer, unless that is a trusted proxy. Then the X-Forwarded-For
@@ -43,6 +54,7 @@ export function findClientAddress(
 }
 
 function isWithin(address: string, ranges: readonly Range[]): boolean {
+  if (ranges.length === 0) return false;
   const parsed = ipaddr.parse(address);
   return ranges.some(([network, bits]) => parsed.kind() === network.kind() && parsed.match([network, bits]));
 }

@@ -11,6 +11,7 @@ const CODES = {
   "payload too large": 413,
   "unsupported media type": 415,
   "method not allowed": 405,
+  "misdirected request": 421,
   "not found": 404,
   "internal error": 500,
   unavailable: 503,
@@ -60,6 +61,8 @@ export function answerDelivery(outcome: ReceiveOutcome): Response {
       const code = outcome.reading.kind === "misshapen" ? 422 : 400;
       return answer(code, { status: "invalid payload", reason: outcome.reading.reason });
     }
+    case "duplicate":
+      return answer(200, { status: "duplicate", delivery: outcome.first });
     case "kept": {
       const { status, reason, receipt } = outcome;
       const deployments = receipt.deployments.length > 0 ? receipt.deployments : null;

@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { Fault } from "../domain/fault.ts";
 
 /** The files of `[server.tls]`, as absolute paths. */
@@ -21,8 +21,11 @@ export interface Certificate {
  * missing, unreadable or not PEM, when they do not belong together, or when the certificate is not valid at `now`.
  */
 export function readCertificate(files: CertificateFiles, now: Date): Certificate {
-  const cert = readPem(files.cert, "certificate");
-  const key = readPem(files.key, "private key");
+  const missing = [explainUnreadable(files.cert, "certificate"), explainUnreadable(files.key, "private key")];
+  if (missing.some((reason) => reason !== null)) {
+    throw new Fault("configuration", missing.filter((reason) => reason !== null).join("\n"));
+  }
+  const [cert, key] = [readFileSync(files.cert, "utf8"), readFileSync(files.key, "utf8")];
   const leaf = parse(files.cert, "a PEM certificate", () => new X509Certificate(cert));
   const privateKey: KeyObject = parse(files.key, "a PEM private key without a passphrase", () =>
     createPrivateKey(key),
@@ -50,15 +53,14 @@ export function readCertificate(files: CertificateFiles, now: Date): Certificate
   return { cert, key, validTo };
 }
 
-function readPem(file: string, what: string): string {
+/** Why a file cannot be read, or null. */
+function explainUnreadable(file: string, what: string): string | null {
   try {
-    return readFileSync(file, "utf8");
+    accessSync(file, constants.R_OK);
+    return null;
   } catch (error) {
-    const why =
-      error instanceof Error && "code" in error && error.code === "ENOENT"
-        ? "does not exist"
-        : "cannot be read";
-    throw new Fault("configuration", `TLS: the ${what} file ${file} ${why}`, error);
+    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    return `TLS: the ${what} file ${file} ${isMissing ? "does not exist" : "cannot be read by this user"}`;
   }
 }
 

@@ -72,7 +72,7 @@ function open<T>(host: string, port: number, serve: () => T): T {
         ? "is in use; is another hooklatch running, or does another program listen there?"
         : code === "EACCES"
           ? "needs a privilege; give the service CAP_NET_BIND_SERVICE or take a port over 1023"
-          : "cannot be opened; check [server] host and port";
+          : `cannot be opened (${code ?? error}); check the host and port`;
     throw new Fault("failed", `port ${port} on ${host} ${why}`, error);
   }
 }

@@ -9,12 +9,15 @@ import { answer, answerDelivery, echo, refuse, refuseMethod } from "./answers.ts
 import { declaresMoreThan, readBody } from "./body.ts";
 import { answerFault } from "./faults.ts";
 import { isAcceptedMediaType } from "./media-type.ts";
+import type { UnverifiedBytes } from "./unverified.ts";
 
 /** What the public listener works with. */
 export interface PublicTools {
   readonly sources: readonly Source[];
   /** In bytes. */
   readonly maxBody: number;
+  /** Bounds what is held for senders that are not verified yet. */
+  readonly unverified: UnverifiedBytes;
   /** Whose X-Forwarded-For counts. */
   readonly trustedProxies: readonly Range[];
   readonly receive: (source: Source, request: ReceivedRequest) => Promise<ReceiveOutcome>;
@@ -44,7 +47,6 @@ export function createPublic(tools: PublicTools): PublicListener {
   let draining = false;
 
   const app = new Elysia({ strictPath: true })
-    .onRequest(() => (draining ? refuse("unavailable") : undefined))
     .onError(({ code, error }) =>
       code === "NOT_FOUND" ? refuse("not found") : answerFault(error, tools.log),
     )
@@ -56,15 +58,30 @@ export function createPublic(tools: PublicTools): PublicListener {
     });
   }
 
+  // Compiled once: the framework's own `handle` would do it again for each request.
+  const answerRequest = app.compile().fetch;
+
   return {
     async handle(request, peer) {
-      peers.set(request, peer);
-      return app.handle(request);
+      if (draining) return refuse("unavailable");
+      const routable = withRoutableUrl(request);
+      peers.set(routable, peer);
+      return answerRequest(routable);
     },
     drain() {
       draining = true;
     },
   };
+}
+
+/**
+ * The framework looks for the path from the URL's twelfth character on, so a Host of one to three characters (a
+ * container's name, say) would shift it, and an absent or malformed Host leaves no URL at all. Such a request
+ * gets a host that can be routed; which one was asked for matters to nothing here.
+ */
+function withRoutableUrl(request: Request): Request {
+  const [, path] = /^https?:\/\/[^/?#]{0,3}(\/.*)$/.exec(request.url) ?? /^(\/.*)$/.exec(request.url) ?? [];
+  return path === undefined ? request : new Request(`http://localhost${path}`, request);
 }
 
 function answerHealth(request: Request): Response {
@@ -84,7 +101,7 @@ async function serve(
   const { handshake } = source.dialect;
 
   if (request.method === "GET" && handshake !== null) {
-    const query = new URL(request.url).searchParams;
+    const query = new URLSearchParams(/\?([^#]*)/.exec(request.url)?.[1]);
     return answerHandshake(await tools.authorise(source, handshake, { query, headers, client }));
   }
   if (request.method !== "POST") return refuseMethod(handshake === null ? ["POST"] : ["GET", "POST"]);
@@ -98,10 +115,15 @@ async function serve(
       reason: `send ${source.dialect.contentTypes.join(" or ")}, unencoded`,
     });
   }
-  const body = await readBody(request, tools.maxBody);
+  const body = await readBody(request, tools.maxBody, tools.unverified);
   if (body.kind === "too large") return refuse("payload too large");
+  if (body.kind === "no room") return refuse("unavailable");
   if (body.kind === "incomplete") return refuse("invalid payload", { reason: "the body is not complete" });
-  return answerDelivery(await tools.receive(source, { headers, body: body.bytes, client }));
+  try {
+    return answerDelivery(await tools.receive(source, { headers, body: body.bytes, client }));
+  } finally {
+    body.release();
+  }
 }
 
 function answerHandshake(outcome: HandshakeOutcome): Response {

@@ -28,3 +28,12 @@ function decodeComponent(text: string): string | null {
     return null;
   }
 }
+
+/** One field of a form, percent-encoded byte by byte, so that what is not UTF-8 is sent as it is. */
+export function encodeField(name: string, value: Uint8Array): Uint8Array {
+  const written = Array.from(value, (byte) => {
+    const character = String.fromCharCode(byte);
+    return /[\w.*-]/.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  });
+  return Buffer.from(`${name}=${written.join("")}`);
+}

@@ -6,6 +6,8 @@ import { Repository } from "../support/git.ts";
 import { deliver } from "../support/github.ts";
 import { pushBody } from "../support/payloads.ts";
 
+/** Commands find a running server through its configuration, so its admin port has to be known. */
+const adminPort = 20_000 + (process.pid % 20_000);
 const SECRET = "a secret of the tests, long enough";
 
 let workshop: Workshop;
@@ -25,6 +27,8 @@ async function serve(target: string): Promise<void> {
     `data_dir = "data"
 [server]
 port = 0
+[admin]
+port = ${adminPort}
 [[source]]
 name = "github"
 provider = "github"
@@ -181,6 +185,59 @@ env = { NODE_ENV = "production" }`);
     expect(await server.untilDeployed(20)).toMatchObject({ state: "succeeded", commit: repository.tip });
     expect(readFileSync(site("current/index.html"), "utf8")).toBe("20\n");
     expect(server.log.filter(({ state }) => state === "failed")).toEqual([]);
+  });
+});
+
+describe("what was missed", () => {
+  test("while the server was down is deployed at the next start, and nothing where nothing moved", async () => {
+    await serve("");
+    repository.commit({ "index.html": "first\n" });
+    await push();
+    await server.untilDeployed(1);
+    await server.end("SIGTERM");
+    server = await workshop.serve([], { SECRET });
+    await server.end("SIGTERM");
+    const missed = repository.commit({ "index.html": "second\n" });
+    server = await workshop.serve([], { SECRET });
+    expect(await server.untilDeployed(2)).toMatchObject({ state: "succeeded", commit: missed });
+    expect(readFileSync(site("current/index.html"), "utf8")).toBe("second\n");
+    expect(server.log.find(({ trigger }) => trigger !== undefined)).toMatchObject({ trigger: "catch-up" });
+  });
+
+  test("by a target that never listened is not deployed by itself", async () => {
+    repository.commit({ "index.html": "first\n" });
+    await serve("");
+    await server.end("SIGTERM");
+    expect(existsSync(site())).toBe(false);
+  });
+});
+
+describe("hooklatch delivery replay", () => {
+  test("runs a kept delivery again, as the configuration says today", async () => {
+    await serve("");
+    repository.commit({ "index.html": "hello\n" });
+    await push();
+    await server.untilDeployed(1);
+    const replay = await workshop.run(["delivery", "replay", "1"], { SECRET });
+    expect(replay).toEqual({
+      exitCode: 0,
+      stdout: '202 {"status":"ok","delivery":2,"deployments":[{"id":2,"target":"blog"}]}\n',
+      stderr: "",
+    });
+    expect(await server.untilDeployed(2)).toMatchObject({ state: "succeeded" });
+    expect(server.log.filter(({ trigger }) => trigger === "replay")).toHaveLength(1);
+    expect(await workshop.run(["delivery", "replay", "99"], { SECRET })).toMatchObject({
+      exitCode: 1,
+      stdout: '404 {"status":"not found","reason":"there is no such delivery"}\n',
+    });
+  });
+
+  test("does nothing with a wrong token", async () => {
+    await serve("");
+    const url = String(server.log.find((line) => line.admin_url)?.admin_url);
+    const env = { SECRET, HOOKLATCH_ADMIN_TOKEN: "a wrong token, long enough" };
+    const replay = await workshop.run(["delivery", "replay", "1", "--admin-url", url], env);
+    expect([replay.exitCode, replay.stdout.slice(0, 3)]).toEqual([1, "401"]);
   });
 });
 

@@ -28,9 +28,11 @@ describe("the manual's example", () => {
         host: "0.0.0.0",
         port: 9000,
         maxBody: 26_214_400,
+        maxUnverified: 268_435_456,
         trustedProxies: ["10.0.0.0/8"],
         publicUrl: "https://hooks.example.com",
         shutdownGrace: 30_000,
+        catchUpEvery: 900_000,
         tls: {
           cert: "/etc/letsencrypt/live/hooks.example.com/fullchain.pem",
           key: "/etc/letsencrypt/live/hooks.example.com/privkey.pem",
@@ -68,9 +70,7 @@ describe("the manual's example", () => {
     ]);
     // Keys whose effect comes later are told, so that nobody relies on them.
     expect(loaded.ok && loaded.warnings.map(describeFinding)).toEqual(
-      ["admin", "store", "target[0].health"].map(
-        (key) => `contract.toml: ${key}: is read and checked, but has no effect yet`,
-      ),
+      ["target[0].health"].map((key) => `contract.toml: ${key}: is read and checked, but has no effect yet`),
     );
   });
 
@@ -108,9 +108,11 @@ describe("the configuration file", () => {
       host: "127.0.0.1",
       port: 9000,
       maxBody: 26_214_400,
+      maxUnverified: 268_435_456,
       trustedProxies: [],
       publicUrl: null,
       shutdownGrace: 30_000,
+      catchUpEvery: 900_000,
       tls: null,
     });
     expect(config.store).toEqual({ keepDeliveries: 30 * DAY, keepDeployments: 180 * DAY });
@@ -245,6 +247,21 @@ describe("a target", () => {
       directory: home.path(),
       run: [["./script", ""], "true"],
     });
+  });
+
+  test("is asked for again as often as told, or never", () => {
+    for (const [written, every] of [
+      ['"90s"', 90_000],
+      ['"off"', null],
+    ] as const) {
+      home.write("hooklatch.toml", `[server]\ncatch_up_every = ${written}\nmax_unverified = "25MiB"\n`);
+      expect(configOf(home.load()).server).toMatchObject({ catchUpEvery: every, maxUnverified: 26_214_400 });
+    }
+    home.write("hooklatch.toml", '[server]\ncatch_up_every = "often"\nmax_unverified = "1MiB"\n');
+    expect(linesOf(home.load())).toEqual([
+      'hooklatch.toml: server.catch_up_every: expected a duration such as "15m", or "off", found "often"',
+      "hooklatch.toml: server.max_unverified: expected room for at least one body of max_body",
+    ]);
   });
 
   test("watches tags by a pattern, and clones from where it says", () => {

@@ -44,12 +44,12 @@ async function push(...targets: string[]): Promise<void> {
       reason: null,
       receivedAt: new Date(),
       client: "192.0.2.1",
-      providerId: null,
+      identity: null,
       headers: {},
       body: new Uint8Array(),
       decisions: targets.map((target) => ({ target, deploy: true, reason: null })),
     },
-    null,
+    { pushedCommit: null, onRedelivery: "run", compare: false, replayOf: null },
   );
 }
 

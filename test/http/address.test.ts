@@ -40,7 +40,9 @@ describe("normaliseAddress", () => {
 });
 
 describe("findClientAddress", () => {
-  const trusted = ["10.0.0.0/8", "2001:db8::1"].map(parseRange);
+  const trusted = ["10.0.0.0/8", "2001:db8::1", "::ffff:192.0.2.64/122", "::ffff:203.0.113.77"].map(
+    parseRange,
+  );
 
   test.each([
     ["an untrusted peer's own address", "192.0.2.1", "203.0.113.1", "192.0.2.1"],
@@ -57,6 +59,8 @@ describe("findClientAddress", () => {
     ["the last good hop before garbage", "10.0.0.1", "203.0.113.1, garbage, 10.1.1.1", "10.1.1.1"],
     ["a mapped peer as the proxy it is", "::ffff:10.0.0.1", "198.51.100.2", "198.51.100.2"],
     ["the peer when a bare IPv6 range is only like it", "2001:db8:1::1", "198.51.100.2", "2001:db8:1::1"],
+    ["the last entry of a proxy in a mapped range", "192.0.2.77", "198.51.100.2", "198.51.100.2"],
+    ["the last entry of a mapped address", "203.0.113.77", "198.51.100.2", "198.51.100.2"],
     ["nothing when the connection is gone", null, "198.51.100.2", null],
   ])("gives %s", (_what, peer, forwardedFor, client) => {
     expect(findClientAddress(peer, forwardedFor, trusted)).toBe(client);

@@ -34,6 +34,13 @@ describe("readCertificate", () => {
     );
   });
 
+  test("names both files when both are missing", () => {
+    const nowhere = { cert: join(directory, "a.pem"), key: join(directory, "b.pem") };
+    expect(() => readCertificate(nowhere, NOW)).toThrow(
+      `TLS: the certificate file ${nowhere.cert} does not exist\nTLS: the private key file ${nowhere.key} does not exist`,
+    );
+  });
+
   test("names the file that is no PEM, also when it is empty", () => {
     for (const content of ["", "hello"]) {
       const broken = join(directory, "broken.pem");

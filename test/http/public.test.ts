@@ -86,7 +86,7 @@ describe("a github source", () => {
       status: "ok",
       reason: null,
       client: "192.0.2.1",
-      providerId: "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+      identity: { id: "72d3162e-cc78-11e3-81ab-4c9367dc0958", hook: null },
       decisions: [{ target: "blog", deploy: true, reason: null }],
       deployments: [1],
     });
@@ -262,6 +262,54 @@ describe("a github source", () => {
   });
 });
 
+describe("a push that came before", () => {
+  const from = (id: string, hook: string) => ({ "x-github-delivery": id, "x-github-hook-id": hook });
+  const send = async (body: string, headers: Record<string, string>) =>
+    (await harness.send("/github-webhook", await delivery("push", body, headers))).json();
+
+  test("runs again when somebody pressed Redeliver: same id, same hook", async () => {
+    await send(pushBody(), from("a", "1"));
+    expect(await send(pushBody(), from("a", "1"))).toEqual({
+      status: "ok",
+      delivery: 2,
+      deployments: [{ id: 2, target: "blog" }],
+    });
+    expect(await harness.store.readDelivery(2)).toMatchObject({ redeliveryOf: 1 });
+    expect(await harness.store.readDeployment(2)).toMatchObject({ trigger: "redelivery" });
+  });
+
+  test.each([
+    ["through a second hook", pushBody({ organization: { login: "octocat" } }), from("a", "2")],
+    ["under a new id", pushBody(), from("b", "1")],
+    ["without an id", pushBody(), { "x-github-delivery": "b", "x-github-hook-id": "9" }],
+  ])("is a duplicate of the first %s, and runs nothing", async (_how, body, headers) => {
+    await send(pushBody(), from("a", "1"));
+    const kept = await harness.kept();
+    expect(await send(body, headers)).toEqual({ status: "duplicate", delivery: 1 });
+    expect(await harness.kept()).toBe(kept);
+    expect(harness.woken()).toBe(1);
+  });
+
+  test("does not count when it was refused", async () => {
+    const request = await delivery("push", pushBody(), { "x-hub-signature-256": `sha256=${"0".repeat(64)}` });
+    expect((await harness.send("/github-webhook", request)).status).toBe(401);
+    expect(await send(pushBody(), from("a", "1"))).toMatchObject({ status: "ok", delivery: 1 });
+  });
+
+  test("may be a ping, or an event that does nothing", async () => {
+    for (const status of ["pong", "pong"]) {
+      const response = await harness.send("/github-webhook", await delivery("ping", pingBody()));
+      expect(await response.json()).toMatchObject({ status });
+    }
+    for (const id of ["x", "y"]) {
+      const issues = await delivery("issues", '{"action":"opened"}', from(id, "1"));
+      expect(await (await harness.send("/github-webhook", issues)).json()).toMatchObject({
+        status: "skipped",
+      });
+    }
+  });
+});
+
 describe("a generic source", () => {
   const show = (query: string, headers: Record<string, string> = {}, peer?: string) =>
     harness.send(`/webhook${query}`, { headers }, peer);
@@ -354,7 +402,7 @@ describe("a generic source", () => {
     await harness.send("/webhook", { ...hello, body: '{"refused": true}' });
     await show(`?verify_token=${VERIFY_TOKEN}`);
     await harness.send("/webhook", { ...hello, body: '{\n  "two":\n "lines\u202e"}' });
-    expect(harness.printed).toEqual(['{"two":"lines\u202e"}']);
+    expect(harness.printed).toEqual(['{"two":"lines\\u202e"}']);
   });
 
   test("answers 202 with deployments when a target without a repository listens", async () => {
@@ -437,6 +485,44 @@ describe("the public listener", () => {
     expect(response.status).toBe(404);
     expect(await response.json()).toEqual({ status: "not found" });
     await expectNothingHappened();
+  });
+
+  test.each(["x", "app", "localhost:9000", "a b%%[[", ""])(
+    "routes alike whatever Host says: %p",
+    async (host) => {
+      const base = host === "" ? "" : `http://${host}`;
+      const request = (path: string, init?: RequestInit) => {
+        const made = new Request(`http://hooks.test${path}`, init);
+        // What the runtime hands over for an odd Host is no URL that a constructor would take.
+        Object.defineProperty(made, "url", { value: `${base}${path}` });
+        return made;
+      };
+      expect((await harness.handle(request("/healthz"))).status).toBe(200);
+      expect((await harness.handle(request("/foo/webhook", hello))).status).toBe(404);
+      const shown = await harness.handle(request(`/webhook?verify_token=${VERIFY_TOKEN}`));
+      expect(shown.status).toBe(200);
+      const posted = await harness.handle(request("/webhook", hello));
+      expect(await posted.json()).toEqual({ status: "success", delivery: 1 });
+      expect((await harness.handle(request("/webhook?verify_token=swordfish"))).status).toBe(401);
+      expect(harness.log.join("\n")).not.toContain("swordfish");
+    },
+  );
+
+  test("answers 503 to the largest body when too much is held for strangers, and serves the others", async () => {
+    await reopen({ maxBody: 1024 * 1024, maxUnverified: 1024 * 1024 });
+    const slow = new TransformStream<Uint8Array>();
+    const writer = slow.writable.getWriter();
+    const large = harness.send(
+      "/github-webhook",
+      await delivery("push", "x").then((init) => ({ ...init, body: slow.readable })),
+    );
+    await writer.write(new Uint8Array(1024 * 1024 - 1000));
+    const normal = await harness.send("/github-webhook", await delivery("push", pushBody()));
+    expect(normal.status).toBe(200);
+    const response = await large;
+    expect(response.status).toBe(503);
+    expect(response.headers.get("retry-after")).toBe("30");
+    expect(await harness.kept()).toBe(1);
   });
 
   test("says at /healthz that it is there", async () => {

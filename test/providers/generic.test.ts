@@ -76,7 +76,7 @@ describe("read", () => {
     ],
   ] as const) {
     test(`takes ${what} for a push`, () => {
-      expect(sent(JSON.stringify(payload))).toMatchObject({ ok: true, event, providerId: null });
+      expect(sent(JSON.stringify(payload))).toMatchObject({ ok: true, event, identity: null });
     });
   }
 
@@ -94,7 +94,7 @@ describe("read", () => {
     test(`takes ${what} for any payload`, () => {
       const json = JSON.stringify(payload);
       const event = { kind: "other", name: "payload" } as const;
-      expect(sent(json)).toEqual({ ok: true, event, payload, json, providerId: null });
+      expect(sent(json)).toEqual({ ok: true, event, payload, json, identity: null });
     });
   }
 });

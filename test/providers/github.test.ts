@@ -56,7 +56,7 @@ describe("headers", () => {
   test("without a delivery id leave it null", async () => {
     const { headers, body } = await send("push", ordinary);
     headers.delete("x-github-delivery");
-    expect(dialect.read({ headers, body })).toMatchObject({ ok: true, providerId: null });
+    expect(dialect.read({ headers, body })).toMatchObject({ ok: true, identity: { id: null } });
   });
 
   test("with parameters on the content type are read the same", async () => {

@@ -94,7 +94,13 @@ export function describeProvider(subject: ProviderSubject): void {
 
         test(`a payload from a file, byte for byte, ${as}`, () => {
           const json = '{ "text" : "\\u001B[34m ♥ 100% a+b&c=d" }\n';
-          const request = dialect.compose({ kind: "payload", event: "note", deliveryId: "1", form, json });
+          const request = dialect.compose({
+            kind: "payload",
+            event: "note",
+            deliveryId: "1",
+            form,
+            json: Buffer.from(json),
+          });
           expect(dialect.verify(request, client, NOW)).toEqual({ ok: true });
           expect(dialect.read(request)).toMatchObject({
             ok: true,
@@ -153,7 +159,13 @@ export function describeProvider(subject: ProviderSubject): void {
       test("the key __proto__ as data that changes nothing", () => {
         const json = '{"__proto__":{"ref":"refs/heads/main","deleted":true},"constructor":1,"a":[]}';
         const reading = dialect.read(
-          dialect.compose({ kind: "payload", event: "note", deliveryId: "1", form: false, json }),
+          dialect.compose({
+            kind: "payload",
+            event: "note",
+            deliveryId: "1",
+            form: false,
+            json: Buffer.from(json),
+          }),
         );
         expect(reading).toMatchObject({ ok: true, event: { kind: "other" }, json });
         expect(Object.hasOwn({}, "ref")).toBe(false);

@@ -1,6 +1,7 @@
-import type { NewDelivery, Receipt } from "../../src/domain/delivery.ts";
+import type { AcceptOptions, NewDelivery, Receipt } from "../../src/domain/delivery.ts";
 import type { Ending } from "../../src/domain/deployment.ts";
 import type { Decision } from "../../src/domain/match.ts";
+import type { Store } from "../../src/domain/store.ts";
 
 /** A moment that all tests agree on, `seconds` later. */
 export function at(seconds: number): Date {
@@ -22,12 +23,28 @@ export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
     reason: null,
     receivedAt: at(0),
     client: "192.0.2.1",
-    providerId: "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+    identity: null,
     headers: { "content-type": "application/json", "x-github-event": "push" },
     body: Buffer.from('{"ref":"refs/heads/main"}'),
     decisions: [],
     ...own,
   };
+}
+
+/** Options as a push over the wire has them. */
+export function options(own: Partial<AcceptOptions> = {}): AcceptOptions {
+  return { pushedCommit: null, onRedelivery: "run", compare: true, replayOf: null, ...own };
+}
+
+/** Has the store keep a delivery that it must not take for a duplicate. */
+export async function keep(
+  store: Store,
+  given: NewDelivery,
+  own: Partial<AcceptOptions> = {},
+): Promise<Receipt> {
+  const acceptance = await store.accept(given, options(own));
+  if (acceptance.kind === "duplicate") throw new Error(`a duplicate of ${acceptance.delivery}`);
+  return acceptance;
 }
 
 /** The id of the only deployment that a delivery asked for. */

@@ -2,20 +2,17 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { MAX_OUTPUT_BYTES } from "../../src/domain/deployment.ts";
 import type { Store } from "../../src/domain/store.ts";
-import { at, COMMIT_A, COMMIT_B, delivery, onlyDeployment, pushFor, success } from "./sample.ts";
-
-/** A store on disk that a test may close and open again. */
-export interface OpenedStore {
-  readonly store: Store;
-  /** Closes the store and opens it again, as a restart would. */
-  reopen(): Promise<Store>;
-  /** Closes the store and removes what it kept. */
-  close(): Promise<void>;
-}
+import { comparingContract } from "./comparing.contract.ts";
+import type { OpenedStore } from "./opened-store.ts";
+import { pruningContract } from "./pruning.contract.ts";
+import { at, COMMIT_A, COMMIT_B, delivery, keep, onlyDeployment, pushFor, success } from "./sample.ts";
 
 /** What every store promises; run for each implementation. */
 export function storeContract(name: string, open: () => Promise<OpenedStore>): void {
   describe(`the ${name} store`, () => {
+    comparingContract(open);
+    pruningContract(open);
+
     let opened: OpenedStore;
     let store: Store;
 
@@ -25,15 +22,17 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     });
     afterEach(() => opened.close());
 
-    const queue = async (target: string) => onlyDeployment(await store.accept(pushFor(target), COMMIT_A));
+    const queue = async (target: string) =>
+      onlyDeployment(await keep(store, pushFor(target), { pushedCommit: COMMIT_A }));
     const stateOf = async (id: number) => (await store.readDeployment(id))?.state;
 
     describe("keeping deliveries", () => {
       test("gives a delivery back as it came, byte for byte, whatever is in it", async () => {
         const text = fc.string({ unit: "binary", maxLength: 40 });
+        let runs = 0;
         const any = fc.record({
           reason: fc.option(text),
-          providerId: fc.option(text),
+          identity: fc.option(fc.record({ id: fc.option(text), hook: fc.option(text) })),
           headers: fc.dictionary(fc.string({ minLength: 1 }), text, { maxKeys: 4, noNullPrototype: true }),
           body: fc.oneof(
             fc.uint8Array({ maxLength: 600 }),
@@ -45,10 +44,18 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         });
         await fc.assert(
           fc.asyncProperty(any, async (own) => {
-            const given = delivery(own);
-            const { delivery: id, deployments } = await store.accept(given, null);
+            runs += 1;
+            // Each in a source of its own, so that none repeats another.
+            const given = delivery({ ...own, source: `source-${runs}` });
+            const { delivery: id, deployments } = await keep(store, given);
             expect(deployments).toEqual([]);
-            expect(await store.readDelivery(id)).toEqual({ ...given, id, deployments: [] });
+            expect(await store.readDelivery(id)).toEqual({
+              ...given,
+              id,
+              redeliveryOf: null,
+              replayOf: null,
+              deployments: [],
+            });
           }),
           { numRuns: 60 },
         );
@@ -58,7 +65,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const given = Array.from({ length: 200 }, (_, n) =>
           delivery({ body: Buffer.from(`body ${n} `.repeat(n)) }),
         );
-        const receipts = await Promise.all(given.map((one) => store.accept(one, null)));
+        const receipts = await Promise.all(given.map((one) => keep(store, one)));
         expect(new Set(receipts.map((receipt) => receipt.delivery)).size).toBe(200);
 
         store = await opened.reopen();
@@ -69,9 +76,9 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       });
 
       test("numbers deliveries upwards, also over a restart", async () => {
-        const first = await store.accept(delivery(), null);
+        const first = await keep(store, delivery());
         store = await opened.reopen();
-        const second = await store.accept(delivery(), null);
+        const second = await keep(store, delivery());
         expect(second.delivery).toBeGreaterThan(first.delivery);
       });
 
@@ -80,10 +87,10 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       });
 
       test("keeps what waits when it is closed, and then refuses what comes", async () => {
-        const waiting = store.accept(pushFor("blog"), null);
+        const waiting = keep(store, pushFor("blog"));
         await store.close();
         const receipt = await waiting;
-        await expect(store.accept(pushFor("blog"), null)).rejects.toMatchObject({ code: "unavailable" });
+        await expect(keep(store, pushFor("blog"))).rejects.toMatchObject({ code: "unavailable" });
 
         store = await opened.reopen();
         expect(await store.readDelivery(receipt.delivery)).toMatchObject({
@@ -104,7 +111,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
             { target: "shop", deploy: true, reason: null },
           ],
         });
-        const receipt = await store.accept(given, COMMIT_A);
+        const receipt = await keep(store, given, { pushedCommit: COMMIT_A });
         expect(receipt.deployments.map(({ target }) => target)).toEqual(["blog", "shop"]);
         const ids = receipt.deployments.map(({ id }) => id);
         expect((await store.readDelivery(receipt.delivery))?.deployments).toEqual(ids);
@@ -133,7 +140,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const first = await queue("blog");
         const second = await queue("blog");
         const newer = { ...pushFor("blog"), receivedAt: at(5) };
-        const third = onlyDeployment(await store.accept(newer, COMMIT_B));
+        const third = onlyDeployment(await keep(store, newer, { pushedCommit: COMMIT_B }));
 
         expect(await store.readDeployment(first)).toMatchObject({
           state: "superseded",
@@ -150,12 +157,30 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       });
 
       test("keeps only the newest of a target when twenty come at once", async () => {
-        const ids = (
-          await Promise.all(Array.from({ length: 20 }, () => store.accept(pushFor("blog"), null)))
-        ).map(onlyDeployment);
+        const ids = (await Promise.all(Array.from({ length: 20 }, () => keep(store, pushFor("blog"))))).map(
+          onlyDeployment,
+        );
         const states = await Promise.all(ids.map(stateOf));
         expect(states.slice(0, -1).every((state) => state === "superseded")).toBe(true);
         expect(states.at(-1)).toBe("queued");
+      });
+
+      test("queues what nobody sent, which supersedes what waits", async () => {
+        const waiting = await queue("blog");
+        const request = { target: "blog", trigger: "catch-up" as const, commit: COMMIT_B };
+        const id = await store.request(request, at(3));
+        expect(await store.readDeployment(id)).toMatchObject({
+          target: "blog",
+          state: "queued",
+          trigger: "catch-up",
+          delivery: null,
+          pushedCommit: COMMIT_B,
+          createdAt: at(3),
+        });
+        expect(await store.readDeployment(waiting)).toMatchObject({
+          state: "superseded",
+          reason: `deployment ${id} is newer`,
+        });
       });
 
       test("leaves a running deployment alone when a newer one comes", async () => {
@@ -281,6 +306,17 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         },
       );
 
+      test("queues one that ended as interrupted again, once and not for ever", async () => {
+        const id = await store.request({ target: "blog", trigger: "catch-up", commit: COMMIT_B }, at(0));
+        await store.claim(["blog"], at(1));
+        const ending = success(COMMIT_A, { state: "interrupted", reason: "hooklatch is stopping" });
+        expect(await store.settle(id, ending, at(2))).toMatchObject({ id, state: "interrupted" });
+        const again = await store.claim(["blog"], at(3));
+        expect(again).toMatchObject({ trigger: "catch-up", pushedCommit: COMMIT_B, createdAt: at(2) });
+        await store.settle(again?.id ?? 0, ending, at(4));
+        expect(await store.claim(["blog"], at(5))).toBeNull();
+      });
+
       test("throws, and changes nothing, when the deployment is not running", async () => {
         const id = await queue("blog");
         await expect(store.settle(id, success(COMMIT_A), at(1))).rejects.toThrow(`${id} is not running`);
@@ -294,6 +330,28 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       });
     });
 
+    describe("telling how a target stands", () => {
+      test("tells what is live and the newest deployment that was not superseded", async () => {
+        expect(await store.readStanding("blog")).toEqual({ live: null, last: null });
+        const first = await queue("blog");
+        await store.claim(["blog"], at(1));
+        await store.settle(first, success(COMMIT_A), at(2));
+        await queue("blog");
+        const third = await queue("blog");
+        await queue("docs");
+        expect(await store.readStanding("blog")).toMatchObject({
+          live: { commit: COMMIT_A },
+          last: { id: third, state: "queued" },
+        });
+        await store.cancelOrphans(["docs"], at(3));
+        await store.claim(["blog"], at(4));
+        expect(await store.readStanding("blog")).toEqual({
+          live: await store.readLive("blog"),
+          last: await store.readDeployment(third),
+        });
+      });
+    });
+
     describe("starting anew", () => {
       test("marks what was running interrupted, and nothing else", async () => {
         const running = await queue("blog");
@@ -303,7 +361,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
 
         const interrupted = await store.interruptRunning(at(9));
         expect(interrupted).toHaveLength(1);
-        expect(interrupted[0]).toMatchObject({
+        expect(interrupted[0]?.deployment).toMatchObject({
           id: running,
           state: "interrupted",
           reason: "hooklatch stopped while it ran",
@@ -313,6 +371,44 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         expect(await stateOf(queued)).toBe("queued");
         expect(await store.interruptRunning(at(10))).toEqual([]);
         expect(await store.claim(["blog"], at(11))).toMatchObject({ id: queued });
+      });
+
+      test("queues what was running again, once and not for ever", async () => {
+        const { delivery: asked, ...receipt } = await keep(store, pushFor("blog"), {
+          pushedCommit: COMMIT_A,
+        });
+        const first = onlyDeployment({ delivery: asked, ...receipt });
+        await store.claim(["blog"], at(1));
+        store = await opened.reopen();
+        const [interrupted] = await store.interruptRunning(at(9));
+        const second = interrupted?.queuedAgainAs ?? 0;
+        expect(second).toBeGreaterThan(first);
+        expect(await store.readDeployment(second)).toMatchObject({
+          target: "blog",
+          state: "queued",
+          reason: null,
+          trigger: "push",
+          delivery: asked,
+          pushedCommit: COMMIT_A,
+          createdAt: at(9),
+          startedAt: null,
+        });
+        expect((await store.readDelivery(asked))?.deployments).toEqual([first, second]);
+
+        expect(await store.claim(["blog"], at(10))).toMatchObject({ id: second });
+        store = await opened.reopen();
+        expect(await store.interruptRunning(at(11))).toMatchObject([
+          { deployment: { id: second, state: "interrupted" }, queuedAgainAs: null },
+        ]);
+        expect(await store.claim(["blog"], at(12))).toBeNull();
+      });
+
+      test("queues nothing again where a newer one of the target waits", async () => {
+        await queue("blog");
+        await store.claim(["blog"], at(1));
+        const waiting = await queue("blog");
+        expect(await store.interruptRunning(at(9))).toMatchObject([{ queuedAgainAs: null }]);
+        expect(await store.readDeployment(waiting + 1)).toBeNull();
       });
 
       test("cancels what waits for a target that is no longer configured, and nothing else", async () => {

@@ -8,9 +8,12 @@ import type { Source } from "../../src/domain/source.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { authorise } from "../../src/flow/authorise.ts";
+import { complainSparingly } from "../../src/flow/complain.ts";
+import { rememberOutcomes } from "../../src/flow/decide.ts";
 import { receive } from "../../src/flow/receive.ts";
 import { parseRange } from "../../src/http/address.ts";
 import { createPublic } from "../../src/http/public.ts";
+import { boundUnverified } from "../../src/http/unverified.ts";
 import { generic } from "../../src/providers/generic.ts";
 import { github } from "../../src/providers/github.ts";
 import { stores } from "../../src/store/index.ts";
@@ -88,6 +91,7 @@ export interface PublicHarness {
   /** How often the worker was told that something waits. */
   readonly woken: () => number;
   send(path: string, init?: RequestInit, peer?: string | null): Promise<Response>;
+  handle(request: Request): Promise<Response>;
   drain(): void;
   /** How many deliveries and deployments there are: the highest numbers that were given. */
   kept(): Promise<number>;
@@ -97,6 +101,7 @@ export interface PublicHarness {
 export interface HarnessOptions {
   readonly targets?: readonly Target[];
   readonly maxBody?: number;
+  readonly maxUnverified?: number;
   readonly trustedProxies?: readonly string[];
   readonly print?: boolean;
   /** Replaces a part of the store. */
@@ -130,18 +135,22 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
       onRedelivery: "run",
     },
   ];
-  const tools = { store, clock, log: logInto(log) };
+  const targetsOf = ({ name }: Source) => (options.targets ?? []).filter((target) => target.source === name);
+  const tools = {
+    store,
+    clock,
+    log: logInto(log),
+    complain: complainSparingly(logInto(log), clock),
+    decide: rememberOutcomes(targetsOf),
+    print: (line: string) => void printed.push(line),
+    wake: () => void woken++,
+  };
   const listener = createPublic({
     sources,
     maxBody: options.maxBody ?? 64 * 1024,
+    unverified: boundUnverified(options.maxUnverified ?? 1024 * 1024),
     trustedProxies: (options.trustedProxies ?? []).map(parseRange),
-    receive: (source, request) =>
-      receive(source, request, {
-        ...tools,
-        targetsOf: ({ name }) => (options.targets ?? []).filter((target) => target.source === name),
-        print: (line) => void printed.push(line),
-        wake: () => void woken++,
-      }),
+    receive: (source, request) => receive(source, request, tools),
     authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
     log: tools.log,
   });
@@ -153,6 +162,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     woken: () => woken,
     send: (path, init, peer = "192.0.2.1") =>
       listener.handle(new Request(`http://hooks.test${path}`, init), peer),
+    handle: (request) => listener.handle(request, "192.0.2.1"),
     drain: listener.drain,
     async kept() {
       let id = 0;

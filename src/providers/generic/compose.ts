@@ -11,19 +11,12 @@ export function composeRequest(message: Message): RawRequest {
     throw new Fault("configuration", "a generic source takes JSON only: send it without --form");
   return {
     headers: new Headers({ "content-type": "application/json", "user-agent": "hooklatch" }),
-    body: new TextEncoder().encode(writeJson(message)),
+    body: message.kind === "payload" ? message.json : Buffer.from(JSON.stringify(describe(message))),
   };
 }
 
-function writeJson(message: Message): string {
-  if (message.kind === "payload") return message.json;
-  if (message.kind === "ping") return JSON.stringify({ ping: true });
+function describe(message: Exclude<Message, { kind: "payload" }>) {
+  if (message.kind === "ping") return { ping: true };
   const { ref, before, after, repository } = message;
-  return JSON.stringify({
-    ref,
-    before,
-    after,
-    deleted: isZeroCommit(after),
-    repository: { full_name: repository },
-  });
+  return { ref, before, after, deleted: isZeroCommit(after), repository: { full_name: repository } };
 }

@@ -1,6 +1,7 @@
 import { Fault } from "../../domain/fault.ts";
 import type { Message, RawRequest } from "../../domain/provider.ts";
 import type { Secret } from "../../domain/secret.ts";
+import { encodeField } from "../form.ts";
 import { signSha256 } from "../hmac.ts";
 import { describePing, describePush, HOOK_ID } from "./example.ts";
 import { REPOSITORY_ID } from "./example-repository.ts";
@@ -13,7 +14,7 @@ export function composeDelivery(message: Message, secrets: readonly Secret[]): R
   const [secret] = secrets;
   if (secret === undefined) throw new Fault("configuration", "a github source without secrets cannot sign");
   const json = writeJson(message);
-  const body = new TextEncoder().encode(message.form ? `payload=${encodeURIComponent(json)}` : json);
+  const body = message.form ? encodeField("payload", json) : json;
   const headers = new Headers({
     "content-type": message.form ? "application/x-www-form-urlencoded" : "application/json",
     "user-agent": "GitHub-Hookshot/hooklatch",
@@ -27,7 +28,9 @@ export function composeDelivery(message: Message, secrets: readonly Secret[]): R
   return { headers, body };
 }
 
-function writeJson(message: Message): string {
+function writeJson(message: Message): Uint8Array {
   if (message.kind === "payload") return message.json;
-  return JSON.stringify(message.kind === "ping" ? describePing(message.form) : describePush(message));
+  return Buffer.from(
+    JSON.stringify(message.kind === "ping" ? describePing(message.form) : describePush(message)),
+  );
 }

@@ -8,7 +8,7 @@ import { Ping, Push } from "./payload.ts";
 
 const EVENT_NAME = /^[a-z0-9_]{1,100}$/;
 /** Printable ASCII without spaces, so that two headers joined by `, ` are not an id. GitHub's own is a GUID. */
-const DELIVERY_ID = /^[!-~]{1,128}$/;
+const ID = /^[!-~]{1,128}$/;
 
 /** Fields that together tell a push, and a ping, from every other event. */
 const PUSH_MARKS = ["ref", "before", "after"];
@@ -21,16 +21,17 @@ const ping = TypeCompiler.Compile(Ping);
 export function readDelivery({ headers, body }: RawRequest): Reading {
   const name = headers.get("x-github-event") ?? "";
   if (!EVENT_NAME.test(name)) return undecodable("the header x-github-event does not name an event");
-  const providerId = headers.get("x-github-delivery");
-  if (providerId !== null && !DELIVERY_ID.test(providerId)) {
+  const identity = { id: headers.get("x-github-delivery"), hook: headers.get("x-github-hook-id") };
+  if (identity.id !== null && !ID.test(identity.id))
     return undecodable("the header x-github-delivery is not an id");
-  }
+  if (identity.hook !== null && !ID.test(identity.hook))
+    return undecodable("the header x-github-hook-id is not an id");
   const decoded = isForm(headers) ? decodeJsonField(body, "payload") : decodeJsonBody(body);
   if (!decoded.ok) return undecodable(decoded.reason);
   const { text: json, value: payload } = decoded;
   const told = tell(name, payload);
   if (typeof told === "string") return { ok: false, kind: "misshapen", reason: `${name}: ${told}` };
-  return { ok: true, event: told, payload, json, providerId };
+  return { ok: true, event: told, payload, json, identity };
 }
 
 function undecodable(reason: string): Reading {

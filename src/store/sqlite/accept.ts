@@ -1,17 +1,29 @@
-import type { NewDelivery, Receipt } from "../../domain/delivery.ts";
-import { digestBody, packBody } from "./body.ts";
+import type { Acceptance, AcceptOptions, NewDelivery } from "../../domain/delivery.ts";
+import { Fault } from "../../domain/fault.ts";
+import { type Ledgers, prepareKeep } from "./keep.ts";
 import type { Connection } from "./open.ts";
 
 /** Keeps deliveries, those that wait together in one commit. */
 export interface Acceptor {
-  accept(delivery: NewDelivery, pushedCommit: string | null): Promise<Receipt>;
+  accept(delivery: NewDelivery, options: AcceptOptions): Promise<Acceptance>;
   /** Commits now what waits, so that the store can be closed. */
   flush(): void;
 }
 
+/** How much may wait for the next commit. Past either bound a delivery is refused at once. */
+export interface WaitingBounds {
+  readonly deliveries: number;
+  /** Of their bodies together. */
+  readonly bytes: number;
+}
+
+/** Five of the largest bodies there are; as many of the usual ones as are written in a quarter of a second. */
+const BOUNDS: WaitingBounds = { deliveries: 4096, bytes: 128 * 1024 * 1024 };
+
 interface Waiting {
-  readonly write: () => Receipt;
-  readonly resolve: (receipt: Receipt) => void;
+  readonly delivery: NewDelivery;
+  readonly options: AcceptOptions;
+  readonly resolve: (acceptance: Acceptance) => void;
   readonly reject: (fault: unknown) => void;
 }
 
@@ -19,19 +31,25 @@ interface Waiting {
  * Collects the accepts of one turn of the event loop and commits them together: one wait for the disk for all
  * of them. If the commit fails it fails for each, and nothing of any is kept.
  */
-export function collectAccepts(connection: Connection): Acceptor {
-  const write = prepareWrite(connection);
+export function collectAccepts(
+  connection: Connection,
+  ledgers: Ledgers,
+  bounds: WaitingBounds = BOUNDS,
+): Acceptor {
+  const keepGroup = prepareKeepGroup(connection, ledgers);
   let waiting: Waiting[] = [];
+  let waitingBytes = 0;
 
   function flush(): void {
     if (waiting.length === 0) return;
     const group = waiting;
     waiting = [];
+    waitingBytes = 0;
     connection
-      .attempt(() => connection.transact(() => group.map((one) => ({ ...one, receipt: one.write() }))))
+      .attempt(() => keepGroup(group))
       .then(
-        (kept) => {
-          for (const { resolve, receipt } of kept) resolve(receipt);
+        (acceptances) => {
+          for (const [at, acceptance] of acceptances.entries()) group[at]?.resolve(acceptance);
         },
         (fault: unknown) => {
           for (const { reject } of group) reject(fault);
@@ -40,66 +58,39 @@ export function collectAccepts(connection: Connection): Acceptor {
   }
 
   return {
-    async accept(delivery, pushedCommit) {
-      const row = toRow(delivery);
+    accept(delivery, options) {
+      const bytes = waitingBytes + delivery.body.length;
+      if (waiting.length >= bounds.deliveries || (waiting.length > 0 && bytes > bounds.bytes)) {
+        return Promise.reject(new Fault("unavailable", "too many deliveries wait to be kept"));
+      }
       return new Promise((resolve, reject) => {
         // After the requests that came with this one, and before the loop waits for more.
         if (waiting.length === 0) setImmediate(flush);
-        waiting.push({ write: () => write(row, delivery, pushedCommit), resolve, reject });
+        waiting.push({ delivery, options, resolve, reject });
+        waitingBytes = bytes;
       });
     },
     flush,
   };
 }
 
-function toRow(delivery: NewDelivery) {
-  const { encoding, bytes } = packBody(delivery.body);
-  return {
-    source: delivery.source,
-    event: delivery.event,
-    status: delivery.status,
-    reason: delivery.reason,
-    received_at: delivery.receivedAt.getTime(),
-    client: delivery.client,
-    provider_id: delivery.providerId,
-    headers: JSON.stringify(delivery.headers),
-    decisions: JSON.stringify(delivery.decisions),
-    body_sha256: digestBody(delivery.body),
-    body_encoding: encoding,
-    body: bytes,
-  };
-}
-
-/** What writes one delivery and queues its deployments, inside the group's transaction. */
-function prepareWrite(connection: Connection) {
-  const insertDelivery = connection.prepare<never, ReturnType<typeof toRow>>(`
-    INSERT INTO delivery (source, event, status, reason, received_at, client, provider_id, headers, decisions,
-      body_sha256, body_encoding, body)
-    VALUES ($source, $event, $status, $reason, $received_at, $client, $provider_id, $headers, $decisions,
-      $body_sha256, $body_encoding, $body)`);
-  const insertDeployment = connection.prepare<
-    never,
-    { target: string; delivery: number; pushed_commit: string | null; created_at: number }
-  >(`
-    INSERT INTO deployment (target, state, trigger, delivery, pushed_commit, created_at)
-    VALUES ($target, 'queued', 'push', $delivery, $pushed_commit, $created_at)`);
-  const supersedeOlder = connection.prepare<never, { id: number; target: string; ended_at: number }>(`
-    UPDATE deployment
-    SET state = 'superseded', reason = 'deployment ' || $id || ' is newer', ended_at = $ended_at
-    WHERE target = $target AND state = 'queued' AND id < $id`);
-
-  function queue(target: string, delivery: number, pushedCommit: string | null, now: number) {
-    const values = { target, delivery, pushed_commit: pushedCommit, created_at: now };
-    const id = Number(insertDeployment.run(values).lastInsertRowid);
-    supersedeOlder.run({ id, target, ended_at: now });
-    return { id, target };
-  }
-
-  return (row: ReturnType<typeof toRow>, delivery: NewDelivery, pushedCommit: string | null): Receipt => {
-    const id = Number(insertDelivery.run(row).lastInsertRowid);
-    const deployments = delivery.decisions
-      .filter((decision) => decision.deploy)
-      .map(({ target }) => queue(target, id, pushedCommit, row.received_at));
-    return { delivery: id, deployments };
+/** What keeps a group in one transaction, and lets the ledgers know how it ended. */
+function prepareKeepGroup(connection: Connection, ledgers: Ledgers) {
+  const { seen, decisionSets } = ledgers;
+  const keep = prepareKeep(connection, ledgers);
+  return (group: readonly Waiting[]): readonly Acceptance[] => {
+    try {
+      const acceptances = connection.transact(() => {
+        const kept = group.map(({ delivery, options }) => keep(delivery, options));
+        seen.write();
+        return kept;
+      });
+      seen.confirm();
+      return acceptances;
+    } catch (error) {
+      seen.discard();
+      decisionSets.discard();
+      throw error;
+    }
   };
 }

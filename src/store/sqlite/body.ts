@@ -1,30 +1,33 @@
-import { createHash } from "node:crypto";
-import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { hash } from "node:crypto";
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 
-/** A body as it is kept. */
-export interface KeptBody {
+/** Bytes as they are kept. */
+export interface Packed {
   readonly encoding: "plain" | "zstd";
   readonly bytes: Uint8Array;
 }
 
-/** Bodies under this many bytes are kept as they are: compressing them costs time and saves no page. */
+/** Under this many bytes they are kept as they are: compressing them costs time and saves no page. */
 const PLAIN_BELOW = 256;
 
 /**
- * Compresses a body at zstd's own level, 3: for a push of 7 KB it takes the time of level 1 and saves more, a
- * fifth remains.
+ * Compresses at zstd's level 1: of a push of 7 KB a fifth remains, as at its own level 3. Bodies of any size are
+ * compressed here and now: 25 MiB, the largest there are, take 4 ms as JSON and 80 ms as noise, less than the
+ * signature and the digest before it, so a thread for them would not spare the others much.
  */
-export function packBody(body: Uint8Array): KeptBody {
-  if (body.length < PLAIN_BELOW) return { encoding: "plain", bytes: body };
-  return { encoding: "zstd", bytes: zstdCompressSync(body) };
+export function pack(bytes: Uint8Array): Packed {
+  if (bytes.length < PLAIN_BELOW) return { encoding: "plain", bytes };
+  // With its size foretold the compressor takes tables of that size: the half of its time.
+  const options = { pledgedSrcSize: bytes.length, params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+  return { encoding: "zstd", bytes: zstdCompressSync(bytes, options) };
 }
 
-/** The body as it came. */
-export function unpackBody(kept: KeptBody): Uint8Array {
-  return kept.encoding === "plain" ? kept.bytes : new Uint8Array(zstdDecompressSync(kept.bytes));
+/** The bytes as they were. */
+export function unpack(packed: Packed): Uint8Array {
+  return packed.encoding === "plain" ? packed.bytes : new Uint8Array(zstdDecompressSync(packed.bytes));
 }
 
-/** The SHA-256 of a body, by which the same body under another id is found. */
-export function digestBody(body: Uint8Array): Uint8Array {
-  return createHash("sha256").update(body).digest();
+/** The SHA-256, by which the same bytes are found again. */
+export function digest(bytes: Uint8Array | string): Uint8Array {
+  return hash("sha256", bytes, "buffer");
 }

@@ -26,7 +26,6 @@ export type StepRow = {
   milliseconds: number;
 };
 
-/** The deployment that a row and its steps, in order, tell. */
 /** A deployment as the rest of the program knows it. */
 export function toDeployment(row: DeploymentRow, steps: readonly StepRow[]): Deployment {
   return {
@@ -48,7 +47,6 @@ export function toDeployment(row: DeploymentRow, steps: readonly StepRow[]): Dep
   };
 }
 
-/** The step as its table has it; fractions of a millisecond are rounded. */
 /** A step as its row has it: whole milliseconds, since the column is STRICT. */
 export function toStepRow(step: StepResult): StepRow {
   return {

@@ -1,15 +1,60 @@
-import type { Deployment, DeploymentStore, Ending, Live } from "../../domain/deployment.ts";
-import { type DeploymentRow, type StepRow, toDeployment, toStepRow } from "./deployment-row.ts";
+import type { Deployment, DeploymentStore, Live } from "../../domain/deployment.ts";
+import { type DeploymentRow, type StepRow, toDeployment } from "./deployment-row.ts";
 import type { Connection } from "./open.ts";
+import type { Queue } from "./queue.ts";
+import { prepareSettle } from "./settle.ts";
 
-type LiveRow = { commit: string | null; release: string | null; since: number };
-
-/** The deployments' part of the store, without their output. */
+/** The deployments' part of the store, without their output and their removal. */
 export function openDeployments(
   connection: Connection,
-): Omit<DeploymentStore, "appendOutput" | "readOutput"> {
-  const read = prepareRead(connection);
+  queue: Queue,
+): Omit<DeploymentStore, "appendOutput" | "readOutput" | "prune"> {
+  const { read, readNewest } = prepareRead(connection);
   const readLive = prepareReadLive(connection);
+  const claim = prepareClaim(connection);
+  const settle = prepareSettle(connection, queue);
+  const interrupt = connection.prepare<{ id: number }, { ended_at: number }>(`
+    UPDATE deployment
+    SET state = 'interrupted', reason = 'hooklatch stopped while it ran', ended_at = $ended_at
+    WHERE state = 'running' RETURNING id`);
+  const cancelOrphans = prepareCancelOrphans(connection);
+
+  /** One act in one transaction. */
+  const act = <Result>(work: () => Result) => connection.attempt(() => connection.transact(work));
+  const readKnown = (id: number) => known(read(id), id);
+
+  return {
+    request: ({ target, trigger, commit }, now) =>
+      act(() =>
+        queue.add({ target, trigger, delivery: null, pushedCommit: commit, createdAt: now.getTime() }),
+      ),
+    claim: (targets, now) =>
+      act(() => {
+        const id = claim(targets, now, (target) => readLive(target)?.commit ?? null);
+        return id === null ? null : read(id);
+      }),
+    settle: (id, ending, now) =>
+      act(() => {
+        settle(id, ending, now);
+        return readKnown(id);
+      }),
+    interruptRunning: (now) =>
+      act(() =>
+        interrupt.all({ ended_at: now.getTime() }).map(({ id }) => ({
+          deployment: readKnown(id),
+          queuedAgainAs: queue.addAgain(id, now.getTime()),
+        })),
+      ),
+    cancelOrphans: (targets, now) => act(() => cancelOrphans(targets, now).map(readKnown)),
+    readDeployment: (id) => connection.attempt(() => read(id)),
+    readLive: (target) => connection.attempt(() => readLive(target)),
+    readStanding: (target) =>
+      connection.attempt(() => ({ live: readLive(target), last: readNewest(target) })),
+  };
+}
+
+/** What marks the oldest queued deployment whose target is wanted and free as running, and gives its id. */
+function prepareClaim(connection: Connection) {
   const selectFree = connection.prepare<{ id: number; target: string }>(`
     SELECT id, target FROM deployment AS waiting
     WHERE state = 'queued'
@@ -22,83 +67,37 @@ export function openDeployments(
     UPDATE deployment
     SET state = 'running', started_at = $started_at, previous_commit = $previous_commit
     WHERE id = $id`);
-  const settle = prepareSettle(connection);
-  const interrupt = connection.prepare<{ id: number }, { ended_at: number }>(`
-    UPDATE deployment
-    SET state = 'interrupted', reason = 'hooklatch stopped while it ran', ended_at = $ended_at
-    WHERE state = 'running' RETURNING id`);
+
+  return (
+    targets: readonly string[],
+    now: Date,
+    readPreviousCommit: (target: string) => string | null,
+  ): number | null => {
+    const wanted = new Set(targets);
+    const next = selectFree.all({}).find((waiting) => wanted.has(waiting.target));
+    if (next === undefined) return null;
+    const previous_commit = readPreviousCommit(next.target);
+    start.run({ id: next.id, started_at: now.getTime(), previous_commit });
+    return next.id;
+  };
+}
+
+/** What cancels the queued deployments of targets that are not among the given ones, and gives their ids. */
+function prepareCancelOrphans(connection: Connection) {
   const selectQueued = connection.prepare<{ id: number; target: string }>(
     "SELECT id, target FROM deployment WHERE state = 'queued' ORDER BY id",
   );
   const cancel = connection.prepare<never, { id: number; reason: string; ended_at: number }>(
     "UPDATE deployment SET state = 'cancelled', reason = $reason, ended_at = $ended_at WHERE id = $id",
   );
-
-  /** One act in one transaction. */
-  const act = <Result>(work: () => Result) => connection.attempt(() => connection.transact(work));
-
-  return {
-    claim: (targets, now) =>
-      act(() => {
-        const wanted = new Set(targets);
-        const next = selectFree.all({}).find((waiting) => wanted.has(waiting.target));
-        if (next === undefined) return null;
-        const previous = readLive(next.target)?.commit ?? null;
-        start.run({ id: next.id, started_at: now.getTime(), previous_commit: previous });
-        return read(next.id);
-      }),
-    settle: (id, ending, now) =>
-      act(() => {
-        settle(id, ending, now);
-        return known(read(id), id);
-      }),
-    interruptRunning: (now) =>
-      act(() => interrupt.all({ ended_at: now.getTime() }).map(({ id }) => known(read(id), id))),
-    cancelOrphans: (targets, now) =>
-      act(() => {
-        const configured = new Set(targets);
-        const orphans = selectQueued.all({}).filter((waiting) => !configured.has(waiting.target));
-        return orphans.map(({ id, target }) => {
-          const reason = `target ${target} is no longer configured`;
-          cancel.run({ id, reason, ended_at: now.getTime() });
-          return known(read(id), id);
-        });
-      }),
-    readDeployment: (id) => connection.attempt(() => read(id)),
-    readLive: (target) => connection.attempt(() => readLive(target)),
-  };
-}
-
-/** What writes how a running deployment ended: its state, its steps and, for a success, what is live. */
-function prepareSettle(connection: Connection) {
-  const end = connection.prepare<
-    { target: string },
-    Omit<Ending, "steps"> & { id: number; ended_at: number }
-  >(`
-    UPDATE deployment
-    SET state = $state, reason = $reason, branch = $branch, "commit" = $commit, release = $release,
-      ended_at = $ended_at
-    WHERE id = $id AND state = 'running' RETURNING target`);
-  const insertStep = connection.prepare<never, StepRow & { deployment: number; position: number }>(`
-    INSERT INTO step (deployment, position, command, exit_code, signal, milliseconds)
-    VALUES ($deployment, $position, $command, $exit_code, $signal, $milliseconds)`);
-  const upsertLive = connection.prepare<never, LiveRow & { target: string; deployment: number }>(`
-    INSERT INTO live (target, "commit", release, since, deployment)
-    VALUES ($target, $commit, $release, $since, $deployment)
-    ON CONFLICT (target) DO UPDATE SET
-      "commit" = excluded."commit", release = excluded.release, since = excluded.since,
-      deployment = excluded.deployment`);
-
-  return (id: number, ending: Ending, now: Date): void => {
-    const { steps, ...told } = ending;
-    const ended = end.get({ ...told, id, ended_at: now.getTime() });
-    if (ended === null) throw new Error(`deployment ${id} is not running`);
-    for (const [position, step] of steps.entries()) {
-      insertStep.run({ ...toStepRow(step), deployment: id, position });
+  return (targets: readonly string[], now: Date): readonly number[] => {
+    const configured = new Set(targets);
+    const orphans = selectQueued.all({}).filter((waiting) => !configured.has(waiting.target));
+    for (const { id, target } of orphans) {
+      const reason = `target ${target} is no longer configured`;
+      cancel.run({ id, reason, ended_at: now.getTime() });
     }
-    if (ending.state !== "succeeded") return;
-    const { commit, release } = ending;
-    upsertLive.run({ target: ended.target, commit, release, since: now.getTime(), deployment: id });
+    return orphans.map(({ id }) => id);
   };
 }
 
@@ -107,16 +106,26 @@ function prepareRead(connection: Connection) {
   const selectSteps = connection.prepare<StepRow, { deployment: number }>(
     "SELECT * FROM step WHERE deployment = $deployment ORDER BY position",
   );
-  return (id: number): Deployment | null => {
+  const selectNewest = connection.prepare<{ id: number }, { target: string }>(`
+    SELECT id FROM deployment WHERE target = $target AND state <> 'superseded' ORDER BY id DESC LIMIT 1`);
+
+  function read(id: number): Deployment | null {
     const row = select.get({ id });
     return row === null ? null : toDeployment(row, selectSteps.all({ deployment: id }));
-  };
+  }
+  /** The target's newest that was not superseded. */
+  function readNewest(target: string): Deployment | null {
+    const newest = selectNewest.get({ target });
+    return newest === null ? null : read(newest.id);
+  }
+  return { read, readNewest };
 }
 
 function prepareReadLive(connection: Connection) {
-  const select = connection.prepare<LiveRow, { target: string }>(
-    'SELECT "commit", release, since FROM live WHERE target = $target',
-  );
+  const select = connection.prepare<
+    { commit: string | null; release: string | null; since: number },
+    { target: string }
+  >('SELECT "commit", release, since FROM live WHERE target = $target');
   return (target: string): Live | null => {
     const row = select.get({ target });
     return row === null ? null : { ...row, since: new Date(row.since) };

@@ -1,12 +1,16 @@
 import { Fault } from "../../domain/fault.ts";
 
-/** Primary result codes that say "not now", in plain words (https://www.sqlite.org/rescode.html). */
+/** Result codes that say "not now", in plain words (https://www.sqlite.org/rescode.html). */
 const UNAVAILABLE: Readonly<Record<number, string>> = {
   5: "another process holds it locked", // SQLITE_BUSY
+  7: "the memory is used up", // SQLITE_NOMEM
   8: "the file or its disk is read-only", // SQLITE_READONLY
   10: "the disk reports an error", // SQLITE_IOERR
   13: "the disk is full", // SQLITE_FULL
   14: "the file, or one beside it, cannot be opened", // SQLITE_CANTOPEN
+  // Extended codes, where they tell more than the primary one in their low byte.
+  1032: "the file was moved or removed while it was open; put it back, or start hooklatch again", // …READONLY_DBMOVED
+  4874: "the file beside it cannot grow, is the disk full?", // SQLITE_IOERR_SHMSIZE
 };
 
 const DAMAGED: readonly number[] = [
@@ -15,11 +19,14 @@ const DAMAGED: readonly number[] = [
 ];
 
 /** What an error of an open store is to its caller: a Fault `unavailable`, or itself where the fault is ours. */
-export function explain(error: unknown): unknown {
-  const why = UNAVAILABLE[primaryCode(error)];
-  return why === undefined
-    ? error
-    : new Fault("unavailable", `the store cannot be written now: ${why}`, error);
+export function explain(error: unknown, file: string): unknown {
+  if (DAMAGED.includes(primaryCode(error))) {
+    const advice =
+      "stop hooklatch, then restore a backup, or move it away together with its -wal and -shm files";
+    return new Fault("unavailable", `the database ${file} is damaged: ${advice}`, error);
+  }
+  const why = whyUnavailable(error);
+  return why === null ? error : new Fault("unavailable", `the store cannot be written now: ${why}`, error);
 }
 
 /** Why a database file could not be opened, and what to do, as a Fault `failed` that names the file. */
@@ -29,15 +36,29 @@ export function explainOpening(error: unknown, file: string): unknown {
       "move it away together with its -wal and -shm files, then put back a backup or start empty";
     return new Fault("failed", `${file} is damaged or is no SQLite database: ${advice}`, error);
   }
-  const why = UNAVAILABLE[primaryCode(error)] ?? systemReason(error);
+  const why = whyUnavailable(error) ?? systemReason(error);
   if (why === null) return error;
   return new Fault("failed", `${file} cannot be opened: ${why}; make it and its directory writable`, error);
 }
 
+/** Whether another connection holds the file locked. */
+export function isBusy(error: unknown): boolean {
+  return primaryCode(error) === 5;
+}
+
+function whyUnavailable(error: unknown): string | null {
+  return UNAVAILABLE[extendedCode(error)] ?? UNAVAILABLE[primaryCode(error)] ?? null;
+}
+
 /** The low byte of SQLite's extended result code; -1 for an error that is not SQLite's. */
 function primaryCode(error: unknown): number {
+  const code = extendedCode(error);
+  return code < 0 ? code : code & 0xff;
+}
+
+function extendedCode(error: unknown): number {
   if (!(error instanceof Error) || error.name !== "SQLiteError" || !("errno" in error)) return -1;
-  return typeof error.errno === "number" ? error.errno & 0xff : -1;
+  return typeof error.errno === "number" ? error.errno : -1;
 }
 
 /** What the system says of a directory or file it does not give us; null for an error that is not the system's. */

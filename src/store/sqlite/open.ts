@@ -1,8 +1,8 @@
 import { Database } from "bun:sqlite";
-import { closeSync, fchmodSync, mkdirSync, openSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { Fault } from "../../domain/fault.ts";
-import { explain, explainOpening } from "./fault.ts";
+import { explain, explainOpening, isBusy } from "./fault.ts";
 
 /** What this room uses of a SQLite database: the one seam to the runtime's driver. */
 export interface Connection {
@@ -67,15 +67,33 @@ export function openDatabase(file: string): Connection {
   }
 }
 
-/** Makes the file before SQLite does: its log and its shared memory then take the same mode, whatever the umask. */
+/**
+ * Holds a lock on a file, which is made where it is not there, until the returned function is called or this
+ * process ends. Null when another connection holds it, this process's own included.
+ */
+export function holdLock(file: string): (() => void) | null {
+  makePrivate(file);
+  const database = new Database(file, { strict: true });
+  try {
+    // Nothing is ever written, on purpose: no journal stays behind, and it works on a full disk too.
+    database.run("PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE");
+    return () => database.close(true);
+  } catch (error) {
+    database.close();
+    if (isBusy(error)) return null;
+    throw error;
+  }
+}
+
+/**
+ * Makes the file before SQLite does: its log and its shared memory then take the same mode, whatever the umask.
+ * One that is there is not opened, for closing it would drop every lock this process has on it (fcntl(2)).
+ */
 function makePrivate(file: string): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const descriptor = openSync(file, "a", 0o600);
-  try {
-    fchmodSync(descriptor, 0o600);
-  } finally {
-    closeSync(descriptor);
-  }
+  const there = statSync(file, { throwIfNoEntry: false });
+  if (there === undefined) closeSync(openSync(file, "a", 0o600));
+  if (there === undefined || there.isFile()) chmodSync(file, 0o600);
 }
 
 function connect(database: Database, file: string): Connection {
@@ -106,7 +124,7 @@ function connect(database: Database, file: string): Connection {
       try {
         return act();
       } catch (error) {
-        throw explain(error);
+        throw explain(error, file);
       }
     },
     close() {

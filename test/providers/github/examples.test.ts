@@ -18,7 +18,13 @@ describe("the published examples", () => {
       test(`${name} ${index} is read as ${name} from ${form ? "a form" : "JSON"}`, async () => {
         const json = JSON.stringify(payload);
         const reading = await receive(name, payload, form);
-        expect(reading).toMatchObject({ ok: true, event: { kind: name }, payload, json, providerId: GUID });
+        expect(reading).toMatchObject({
+          ok: true,
+          event: { kind: name },
+          payload,
+          json,
+          identity: { id: GUID },
+        });
       });
     }
   }

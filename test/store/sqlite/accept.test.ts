@@ -8,7 +8,7 @@ import { migrate } from "../../../src/store/sqlite/migrate.ts";
 import { type Connection, openDatabase } from "../../../src/store/sqlite/open.ts";
 import { assembleStore } from "../../../src/store/sqlite/store.ts";
 import { makeDirectory } from "../directory.ts";
-import { at, COMMIT_A, delivery, pushFor } from "../sample.ts";
+import { at, COMMIT_A, delivery, keep, pushFor } from "../sample.ts";
 
 let directory: Awaited<ReturnType<typeof makeDirectory>>;
 let connection: Connection;
@@ -38,11 +38,11 @@ function leaveRoom(pages: number): void {
 const bulky = () => ({ ...pushFor("blog"), body: randomBytes(8000) });
 
 const acceptAtOnce = (times: number) =>
-  Promise.allSettled(Array.from({ length: times }, () => store.accept(bulky(), COMMIT_A)));
+  Promise.allSettled(Array.from({ length: times }, () => keep(store, bulky(), { pushedCommit: COMMIT_A })));
 
 describe("accepting on a full disk", () => {
   test("refuses every one of a group as unavailable, keeps nothing of any, and works again later", async () => {
-    await store.accept(pushFor("blog"), COMMIT_A);
+    await keep(store, pushFor("blog"), { pushedCommit: COMMIT_A });
     leaveRoom(20);
     const refused = await acceptAtOnce(64);
     for (const outcome of refused) {
@@ -65,13 +65,13 @@ describe("accepting on a full disk", () => {
 
   test("carries what SQLite said as the fault's cause", async () => {
     leaveRoom(0);
-    const fault = await store.accept(bulky(), null).catch((error: unknown) => error);
+    const fault = await keep(store, bulky()).catch((error: unknown) => error);
     expect(fault).toBeInstanceOf(Fault);
     expect(fault).toMatchObject({ cause: { code: "SQLITE_FULL" } });
   });
 
   test("refuses output, clients and endings in the same way", async () => {
-    await store.accept(pushFor("blog"), COMMIT_A);
+    await keep(store, pushFor("blog"), { pushedCommit: COMMIT_A });
     const running = await store.claim(["blog"], at(1));
     const id = running?.id ?? 0;
     leaveRoom(0);
@@ -100,13 +100,13 @@ describe("accepting while another process holds the file", () => {
     connection.execute("PRAGMA busy_timeout = 1");
     using other = new Database(connection.file);
     other.run("BEGIN IMMEDIATE");
-    await expect(store.accept(pushFor("blog"), null)).rejects.toMatchObject({
+    await expect(keep(store, pushFor("blog"))).rejects.toMatchObject({
       code: "unavailable",
       message: "the store cannot be written now: another process holds it locked",
     });
     other.run("ROLLBACK");
     expect(count("delivery")).toBe(0);
-    expect(await store.accept(pushFor("blog"), null)).toMatchObject({ delivery: 1 });
+    expect(await keep(store, pushFor("blog"))).toMatchObject({ delivery: 1 });
   });
 });
 
@@ -129,7 +129,7 @@ describe("a kept body", () => {
 
   test("is compressed, beside the digest of the bytes as they came", async () => {
     const body = Buffer.from(JSON.stringify({ commits: Array.from({ length: 50 }, () => "the same") }));
-    await store.accept(delivery({ body }), null);
+    await keep(store, delivery({ body }));
     expect(kept()?.body_encoding).toBe("zstd");
     expect(kept()?.size).toBeLessThan(body.length / 4);
     expect(Buffer.from(kept()?.body_sha256 ?? []).toString("hex")).toBe(
@@ -138,7 +138,7 @@ describe("a kept body", () => {
   });
 
   test("stays plain when it is small", async () => {
-    await store.accept(delivery({ body: Buffer.alloc(255, "a") }), null);
+    await keep(store, delivery({ body: Buffer.alloc(255, "a") }));
     expect(kept()).toMatchObject({ body_encoding: "plain", size: 255 });
   });
 });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openDatabase } from "../../../src/store/sqlite/open.ts";
 import { openSqlite } from "../../../src/store/sqlite/store.ts";
 import { makeDirectory } from "../directory.ts";
-import { delivery } from "../sample.ts";
+import { delivery, keep } from "../sample.ts";
 
 let directory: Awaited<ReturnType<typeof makeDirectory>>;
 let file: string;
@@ -26,10 +26,16 @@ describe("opening a store", () => {
     const before = process.umask(Number.parseInt(umask, 8));
     try {
       const store = await openSqlite(data);
-      await store.accept(delivery(), null);
+      await keep(store, delivery());
       expect(await modeOf(data)).toBe("700");
       const names = (await readdir(data)).sort();
-      expect(names).toEqual(["hooklatch.db", "hooklatch.db-shm", "hooklatch.db-wal"]);
+      expect(names).toEqual([
+        "hooklatch.db",
+        "hooklatch.db-shm",
+        "hooklatch.db-wal",
+        "hooklatch.lock",
+        "hooklatch.pid",
+      ]);
       for (const name of names) expect(await modeOf(join(data, name))).toBe("600");
       await store.close();
     } finally {
@@ -44,12 +50,13 @@ describe("opening a store", () => {
     expect(await modeOf(file)).toBe("600");
   });
 
-  test("leaves one file, with everything in it, when it is closed, and may be closed twice", async () => {
+  test("leaves everything in one file, beside an empty lock, when it is closed, and may be closed twice", async () => {
     const store = await openSqlite(directory.path);
-    const { delivery: id } = await store.accept(delivery(), null);
+    const { delivery: id } = await keep(store, delivery());
     await store.close();
     await store.close();
-    expect(await readdir(directory.path)).toEqual(["hooklatch.db"]);
+    expect((await readdir(directory.path)).sort()).toEqual(["hooklatch.db", "hooklatch.lock"]);
+    expect((await stat(join(directory.path, "hooklatch.lock"))).size).toBe(0);
     using raw = new Database(file, { readonly: true });
     expect(raw.query("SELECT id FROM delivery").all()).toEqual([{ id }]);
   });
@@ -94,7 +101,7 @@ describe("refusing to open", () => {
     await writeFile(join(directory.path, "a-file"), "");
     await expect(openSqlite(blocked)).rejects.toMatchObject({
       code: "failed",
-      message: expect.stringContaining(join(blocked, "hooklatch.db")),
+      message: expect.stringContaining(`${blocked} cannot be opened: ENOTDIR`),
     });
   });
 

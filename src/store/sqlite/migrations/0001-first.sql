@@ -11,6 +11,18 @@ CREATE TABLE client (
   PRIMARY KEY (source, address)
 ) STRICT, WITHOUT ROWID;
 
+-- What the targets decided, once for all deliveries of which they decided the same. It goes when no delivery
+-- refers to it, see decisions.ts; there is no index on the references, which would cost every accept.
+CREATE TABLE decision_set (
+  id INTEGER PRIMARY KEY,
+  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- SHA-256 of the JSON
+  leased_until INTEGER NOT NULL, -- no delivery with a higher id refers to it
+  encoding TEXT NOT NULL CHECK (encoding IN ('plain', 'zstd')),
+  decisions BLOB NOT NULL -- a JSON array of { target, deploy, reason }
+) STRICT;
+
+CREATE INDEX decision_set_leased_until ON decision_set (leased_until);
+
 -- The body stands last, so that everything before it is read without its overflow pages.
 CREATE TABLE delivery (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -20,12 +32,14 @@ CREATE TABLE delivery (
   reason TEXT,
   received_at INTEGER NOT NULL,
   client TEXT NOT NULL,
+  has_identity INTEGER NOT NULL CHECK (has_identity IN (0, 1)), -- whether others are compared with it
   provider_id TEXT,
+  hook TEXT,
   redelivery_of INTEGER REFERENCES delivery (id) ON DELETE SET NULL,
   replay_of INTEGER REFERENCES delivery (id) ON DELETE SET NULL,
   headers TEXT NOT NULL, -- a JSON object
+  decision_set INTEGER NOT NULL,
   body_sha256 BLOB NOT NULL CHECK (length(body_sha256) = 32), -- of the body as it came
-  decisions TEXT NOT NULL, -- a JSON array of { target, deploy, reason }
   body_encoding TEXT NOT NULL CHECK (body_encoding IN ('plain', 'zstd')),
   body BLOB NOT NULL
 ) STRICT;
@@ -33,6 +47,19 @@ CREATE TABLE delivery (
 -- Without these two, removing a delivery would read the whole table for rows that point to it.
 CREATE INDEX delivery_redelivery_of ON delivery (redelivery_of) WHERE redelivery_of IS NOT NULL;
 CREATE INDEX delivery_replay_of ON delivery (replay_of) WHERE replay_of IS NOT NULL;
+
+-- By which a delivery is known again: the keys of its body and of its sender's id, see seen.ts.
+CREATE TABLE seen (
+  key INTEGER NOT NULL,
+  delivery INTEGER NOT NULL,
+  PRIMARY KEY (key, delivery)
+) STRICT, WITHOUT ROWID;
+
+-- Keys of the newest deliveries, which are not in `seen` yet: one row for each commit.
+CREATE TABLE seen_lately (
+  id INTEGER PRIMARY KEY,
+  keys TEXT NOT NULL -- a JSON array: key, delivery, key, delivery …
+) STRICT;
 
 CREATE TABLE deployment (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -46,6 +73,7 @@ CREATE TABLE deployment (
   ),
   delivery INTEGER REFERENCES delivery (id) ON DELETE SET NULL,
   pushed_commit TEXT,
+  attempt INTEGER NOT NULL DEFAULT 1, -- 2 for one that was queued again after an interruption
   branch TEXT,
   "commit" TEXT,
   previous_commit TEXT,
@@ -55,6 +83,7 @@ CREATE TABLE deployment (
   ended_at INTEGER
 ) STRICT;
 
+CREATE INDEX deployment_target ON deployment (target);
 CREATE INDEX deployment_delivery ON deployment (delivery) WHERE delivery IS NOT NULL;
 CREATE INDEX deployment_queued ON deployment (target) WHERE state = 'queued';
 -- One deployment of a target runs at a time, whatever the code above believes.

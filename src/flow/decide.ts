@@ -1,0 +1,56 @@
+import { chooseStatus, type DeliveryStatus } from "../domain/delivery.ts";
+import type { Event } from "../domain/event.ts";
+import { type Decision, match, summarise } from "../domain/match.ts";
+import type { Source } from "../domain/source.ts";
+import type { Target } from "../domain/target.ts";
+
+/** What becomes of an event that came to a source. */
+export interface Outcome {
+  readonly status: DeliveryStatus;
+  readonly decisions: readonly Decision[];
+  /** Whether anything is deployed. */
+  readonly deploys: boolean;
+  /** What to tell the sender of targets that are not deployed; null where no words are needed. */
+  readonly reason: string | null;
+}
+
+export type Decide = (source: Source, event: Event) => Outcome;
+
+/** How many outcomes are remembered: more than the branches that a busy organisation pushes to in an hour. */
+const REMEMBERED = 1000;
+
+/**
+ * Makes the function that decides. Equal events have equal outcomes, and get the very same one: with a thousand
+ * targets it is worked out once, and the store keeps its decisions once.
+ */
+export function rememberOutcomes(targetsOf: (source: Source) => readonly Target[]): Decide {
+  const outcomes = new Map<string, Outcome>();
+  return (source, event) => {
+    const key = JSON.stringify([source.name, describeMatched(event)]);
+    const known = outcomes.get(key);
+    if (known !== undefined) return known;
+    if (outcomes.size >= REMEMBERED) outcomes.clear();
+    const outcome = decide(source, event, targetsOf(source));
+    outcomes.set(key, outcome);
+    return outcome;
+  };
+}
+
+/** What of an event the outcome depends on: not the commit. */
+function describeMatched(event: Event): unknown {
+  return event.kind === "push" ? { ...event, commit: null } : event;
+}
+
+function decide(source: Source, event: Event, targets: readonly Target[]): Outcome {
+  const decisions = Object.freeze(match(event, targets));
+  const deploys = decisions.some(({ deploy }) => deploy);
+  const status = chooseStatus(source, event, deploys);
+  return Object.freeze({ status, decisions, deploys, reason: explain(source, status, decisions) });
+}
+
+/** A plain `success` or `pong` needs no words, and neither does a push that every target wanted. */
+function explain(source: Source, status: DeliveryStatus, decisions: readonly Decision[]): string | null {
+  if (status === "pong") return null;
+  if (status !== "skipped" && decisions.every(({ deploy }) => deploy)) return null;
+  return summarise(decisions, source.name);
+}

@@ -1,0 +1,78 @@
+import type { Clock } from "../domain/clock.ts";
+import type { DeliveryStatus, DeliveryStore, Receipt } from "../domain/delivery.ts";
+import type { Log } from "../domain/log.ts";
+import { putOnOneLine } from "../domain/printable.ts";
+import type { Reading } from "../domain/provider.ts";
+import type { Source } from "../domain/source.ts";
+import type { Decide } from "./decide.ts";
+
+/** What keeping works with. */
+export interface KeepTools {
+  readonly store: DeliveryStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly decide: Decide;
+  /** Writes one line to standard output. */
+  readonly print: (line: string) => void;
+  /** Says that deployments may be waiting. */
+  readonly wake: () => void;
+}
+
+/** A delivery that was checked and read, and is not kept yet. */
+export interface Readable {
+  readonly reading: Extract<Reading, { ok: true }>;
+  readonly client: string;
+  /** Only what may be kept. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  /** The delivery that it is run again from; null for one that came over the wire. */
+  readonly replayOf: number | null;
+}
+
+export type KeepOutcome =
+  | {
+      readonly kind: "kept";
+      readonly status: DeliveryStatus;
+      readonly reason: string | null;
+      readonly receipt: Receipt;
+    }
+  /** It came before: `first` is the number of the delivery that did. */
+  | { readonly kind: "duplicate"; readonly first: number };
+
+/** Decides what a delivery deploys and keeps both in one act. Rejects with a {@link Fault} `unavailable`. */
+export async function keep(source: Source, delivery: Readable, tools: KeepTools): Promise<KeepOutcome> {
+  const { reading, ...told } = delivery;
+  const { event, identity } = reading;
+  const { status, decisions, deploys, reason } = tools.decide(source, event);
+  const { replayOf, ...kept } = told;
+  const accepted = await tools.store.accept(
+    {
+      ...kept,
+      source: source.name,
+      event: event.kind,
+      status,
+      reason,
+      receivedAt: tools.clock.now(),
+      identity,
+      decisions,
+    },
+    {
+      pushedCommit: event.kind === "push" ? event.commit : null,
+      onRedelivery: source.onRedelivery,
+      // A ping may be repeated, and so may an event that does nothing.
+      compare: event.kind === "push" || deploys,
+      replayOf,
+    },
+  );
+
+  const fields = { source: source.name, client: delivery.client, event: event.kind };
+  if (accepted.kind === "duplicate") {
+    tools.log.warn({ ...fields, delivery: accepted.delivery }, "a delivery came before: nothing is run");
+    return { kind: "duplicate", first: accepted.delivery };
+  }
+  const { kind: _, ...receipt } = accepted;
+  tools.log.info({ ...fields, ...receipt, status, reason }, "kept a delivery");
+  if (source.print) tools.print(putOnOneLine(reading.json));
+  if (receipt.deployments.length > 0) tools.wake();
+  return { kind: "kept", status, reason, receipt };
+}

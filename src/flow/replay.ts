@@ -1,0 +1,25 @@
+import type { Source } from "../domain/source.ts";
+import { type KeepOutcome, type KeepTools, keep } from "./keep.ts";
+
+export type ReplayOutcome =
+  | KeepOutcome
+  | { readonly kind: "unknown delivery" }
+  /** It cannot be read today: its source is gone, or reads differently now. */
+  | { readonly kind: "unreadable"; readonly reason: string };
+
+/** Runs a kept delivery again: it is read and matched as today's configuration says, and kept as a replay. */
+export async function replay(
+  id: number,
+  sources: readonly Source[],
+  tools: KeepTools,
+): Promise<ReplayOutcome> {
+  const delivery = await tools.store.readDelivery(id);
+  if (delivery === null) return { kind: "unknown delivery" };
+  const source = sources.find(({ name }) => name === delivery.source);
+  if (source === undefined)
+    return { kind: "unreadable", reason: `source ${delivery.source} is no longer configured` };
+  const { headers, body, client } = delivery;
+  const reading = source.dialect.read({ headers: new Headers(headers), body });
+  if (!reading.ok) return { kind: "unreadable", reason: reading.reason };
+  return keep(source, { reading, client, headers, body, replayOf: id }, tools);
+}

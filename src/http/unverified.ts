@@ -1,0 +1,59 @@
+/** Bytes of one request whose sender is not verified yet. */
+export interface Holding {
+  /** Adds bytes. Gives false when this request had to be let go, now or before. */
+  add(bytes: number): boolean;
+  /** Called once, when the request is answered or given up. */
+  release(): void;
+}
+
+/** All bytes that are held for requests whose senders are not verified yet. */
+export interface UnverifiedBytes {
+  /** Starts to count for one request. `letGo` is called at most once, when it must give its bytes up. */
+  hold(letGo: () => void): Holding;
+}
+
+interface Holder {
+  bytes: number;
+  isLetGo: boolean;
+  readonly letGo: () => void;
+}
+
+/**
+ * Bounds what strangers can make us hold: `limit` bytes in all. Over it the request that holds most is let go,
+ * until the rest fits, so that senders of huge bodies are in each other's way and not in that of a normal one.
+ */
+export function boundUnverified(limit: number): UnverifiedBytes {
+  const holders = new Set<Holder>();
+  let total = 0;
+
+  function drop(holder: Holder): void {
+    if (!holders.delete(holder)) return;
+    total -= holder.bytes;
+  }
+
+  function letLargestGo(): void {
+    let largest: Holder | undefined;
+    for (const holder of holders) if (holder.bytes > (largest?.bytes ?? -1)) largest = holder;
+    if (largest === undefined) return;
+    drop(largest);
+    largest.isLetGo = true;
+    largest.letGo();
+  }
+
+  return {
+    hold(letGo) {
+      const holder: Holder = { bytes: 0, isLetGo: false, letGo };
+      holders.add(holder);
+      return {
+        add(bytes) {
+          if (holder.isLetGo) return false;
+          holder.bytes += bytes;
+          total += bytes;
+          while (total > limit) letLargestGo();
+          return !holder.isLetGo;
+        },
+        release: () => drop(holder),
+      };
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import type { Decision } from "../../domain/match.ts";
+import { digest, type Packed, pack, unpack } from "./body.ts";
+import type { Connection } from "./open.ts";
+
+/** What the targets decided, kept once however many deliveries share it. All of it runs in a transaction of its caller's. */
+export interface DecisionSets {
+  /** The id of the set with these decisions, for a delivery whose id will be at most `delivery`. */
+  intern(decisions: readonly Decision[], delivery: number): number;
+  read(id: number): readonly Decision[];
+  /** Has to be called when a transaction with `intern` in it was rolled back. */
+  discard(): void;
+  /** Removes up to `limit` sets that no delivery refers to, where all below `horizon` that can go are gone. */
+  prune(horizon: number, limit: number): number;
+}
+
+/** A set and the highest delivery that it may serve. */
+type Lease = { id: number; leasedUntil: number };
+
+/**
+ * For how many deliveries to come a set is leased at once. Within a lease a delivery refers to it without writing
+ * so down; that many may pass until a set that nobody refers to any more is removed.
+ */
+const LEASE = 16_384;
+
+/**
+ * Opens the sets of decisions. The same array, which a caller that has many equal events hands in again and again,
+ * is found by itself; another with the same content by its digest.
+ */
+export function openDecisionSets(connection: Connection): DecisionSets {
+  const extend = connection.prepare<Lease, Lease>(`
+    UPDATE decision_set SET leased_until = $leasedUntil WHERE id = $id
+    RETURNING id, leased_until AS leasedUntil`);
+  const upsert = connection.prepare<
+    Lease,
+    { digest: Uint8Array; leasedUntil: number; encoding: string; bytes: Uint8Array }
+  >(`
+    INSERT INTO decision_set (digest, leased_until, encoding, decisions)
+    VALUES ($digest, $leasedUntil, $encoding, $bytes)
+    ON CONFLICT (digest) DO UPDATE SET leased_until = max(leased_until, excluded.leased_until)
+    RETURNING id, leased_until AS leasedUntil`);
+  const select = connection.prepare<Packed, { id: number }>(
+    "SELECT encoding, decisions AS bytes FROM decision_set WHERE id = $id",
+  );
+  // Deliveries below the horizon that are still there are the few that a deployment needs.
+  const remove = connection.prepare<never, { horizon: number; limit: number }>(`
+    DELETE FROM decision_set WHERE id IN (
+      SELECT id FROM decision_set
+      WHERE leased_until < $horizon AND id NOT IN (SELECT decision_set FROM delivery WHERE id < $horizon)
+      LIMIT $limit)`);
+  let leases = new WeakMap<readonly Decision[], Lease>();
+
+  function write(decisions: readonly Decision[], leasedUntil: number): Lease {
+    const json = JSON.stringify(decisions);
+    const lease = upsert.get({ digest: digest(json), leasedUntil, ...pack(Buffer.from(json)) });
+    if (lease === null) throw new Error("SQLite returned nothing for a row that it wrote");
+    return lease;
+  }
+
+  return {
+    intern(decisions, delivery) {
+      const known = leases.get(decisions);
+      if (known !== undefined && known.leasedUntil >= delivery) return known.id;
+      const leasedUntil = delivery + LEASE;
+      // A set whose lease ran out may be gone.
+      const extended = known === undefined ? null : extend.get({ id: known.id, leasedUntil });
+      const lease = extended ?? write(decisions, leasedUntil);
+      leases.set(decisions, lease);
+      return lease.id;
+    },
+    read(id) {
+      const packed = select.get({ id });
+      if (packed === null) throw new Error(`decision set ${id} is gone`);
+      return JSON.parse(Buffer.from(unpack(packed)).toString()) as readonly Decision[];
+    },
+    discard() {
+      leases = new WeakMap();
+    },
+    prune: (horizon, limit) => Number(remove.run({ horizon, limit }).changes),
+  };
+}

@@ -1,0 +1,146 @@
+import type { DeploymentStore, Retention } from "../../domain/deployment.ts";
+import { keysOf } from "./compare.ts";
+import type { DecisionSets } from "./decisions.ts";
+import type { Connection } from "./open.ts";
+import { type Aging, searchOld } from "./search-old.ts";
+import type { Seen } from "./seen.ts";
+
+/** How much of the file's free space is given back. Pages have 4 KiB. */
+export interface Vacuum {
+  /** How many free pages stay in the file, for what comes next. */
+  readonly spare: number;
+  /** How many are given back in one act, at most. */
+  readonly atOnce: number;
+}
+
+const VACUUM: Vacuum = { spare: 1024, atOnce: 1024 };
+
+/** What removes rows of one kind, inside a transaction of its caller's. */
+interface Remover {
+  /** Removes rows that are old, at most `limit`, and tells how many went. */
+  remove(retention: Retention, limit: number): number;
+  /** Lets the next search begin at the first row again. */
+  startOver(): void;
+}
+
+/** The store's part that removes what is old, and gives its space back to the disk. */
+export function openPrune(
+  connection: Connection,
+  seen: Seen,
+  decisionSets: DecisionSets,
+  vacuum: Vacuum = VACUUM,
+): Pick<DeploymentStore, "prune"> {
+  const removers = [
+    prepareRemoveDeployments(connection),
+    prepareRemoveDeliveries(connection, seen, decisionSets),
+  ];
+  const giveBack = prepareGiveBack(connection, vacuum);
+
+  function removeBatch(retention: Retention): number {
+    let removed = 0;
+    try {
+      connection.transact(() => {
+        for (const { remove } of removers) removed += remove(retention, retention.limit - removed);
+      });
+    } catch (error) {
+      for (const { startOver } of removers) startOver();
+      throw error;
+    }
+    if (removed === 0) for (const { startOver } of removers) startOver();
+    return removed;
+  }
+
+  return {
+    prune: (retention) =>
+      connection.attempt(() => {
+        const removed = removeBatch(retention);
+        giveBack();
+        return removed;
+      }),
+  };
+}
+
+function prepareRemoveDeployments(connection: Connection): Remover {
+  const select = connection.prepare<Aging, { after: number }>(`
+    SELECT id, ended_at AS time, 0 AS size FROM deployment
+    WHERE id > $after AND ended_at IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM live WHERE live.deployment = deployment.id)
+    ORDER BY id`);
+  // A long output goes before its deployment, in as many acts as it takes.
+  const removeOutput = connection.prepare<never, { deployment: number; limit: number }>(`
+    DELETE FROM output WHERE deployment = $deployment AND line IN (
+      SELECT line FROM output WHERE deployment = $deployment ORDER BY line LIMIT $limit)`);
+  const removeRow = connection.prepare<never, { id: number }>("DELETE FROM deployment WHERE id = $id");
+  let after = 0;
+
+  return {
+    remove({ deploymentsBefore }, limit) {
+      let removed = 0;
+      for (const id of searchOld(select.iterate({ after }), deploymentsBefore, limit).old) {
+        removed += removeOutput.run({ deployment: id, limit: limit - removed }).changes;
+        if (removed >= limit) break;
+        removeRow.run({ id });
+        removed += 1;
+        after = id;
+      }
+      return removed;
+    },
+    startOver() {
+      after = 0;
+    },
+  };
+}
+
+/** Removes deliveries, their keys and, after the last of them, the decisions that were theirs alone. */
+function prepareRemoveDeliveries(connection: Connection, seen: Seen, decisionSets: DecisionSets): Remover {
+  const select = connection.prepare<Aging, { after: number }>(`
+    SELECT id, received_at AS time, length(body) AS size FROM delivery
+    WHERE id > $after
+      AND NOT EXISTS (
+        SELECT 1 FROM deployment
+        WHERE delivery = delivery.id
+          AND (state IN ('queued', 'running') OR id IN (SELECT deployment FROM live)))
+    ORDER BY id`);
+  const remove = prepareRemoveDelivery(connection, seen);
+  const selectNext = connection.prepare<{ id: number }>(
+    "SELECT ifnull(max(seq), 0) + 1 AS id FROM sqlite_sequence WHERE name = 'delivery'",
+  );
+  let after = 0;
+
+  return {
+    remove({ deliveriesBefore }, limit) {
+      const { old, youngFrom } = searchOld(select.iterate({ after }), deliveriesBefore, limit);
+      for (const id of old) {
+        remove(id);
+        after = id;
+      }
+      if (old.length > 0) return old.length;
+      return decisionSets.prune(youngFrom ?? selectNext.get({})?.id ?? 0, limit);
+    },
+    startOver() {
+      after = 0;
+    },
+  };
+}
+
+function prepareRemoveDelivery(connection: Connection, seen: Seen) {
+  const remove = connection.prepare<
+    { source: string; has_identity: 0 | 1; provider_id: string | null; body_sha256: Uint8Array },
+    { id: number }
+  >("DELETE FROM delivery WHERE id = $id RETURNING source, has_identity, provider_id, body_sha256");
+  return (id: number): void => {
+    const row = remove.get({ id });
+    if (row === null || row.has_identity === 0) return;
+    const identity = { id: row.provider_id, hook: null };
+    seen.forget(id, keysOf({ source: row.source, identity, body: row.body_sha256 }));
+  };
+}
+
+/** What gives free pages back, in a transaction of its own: each is filled from the end of the file. */
+function prepareGiveBack(connection: Connection, { spare, atOnce }: Vacuum) {
+  const countFree = connection.prepare<{ freelist_count: number }>("PRAGMA freelist_count");
+  return (): void => {
+    const pages = Math.min((countFree.get({})?.freelist_count ?? 0) - spare, atOnce);
+    if (pages > 0) connection.execute(`PRAGMA incremental_vacuum(${pages})`);
+  };
+}

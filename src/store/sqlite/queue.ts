@@ -1,0 +1,50 @@
+import type { Trigger } from "../../domain/deployment.ts";
+import type { Connection } from "./open.ts";
+
+/** A deployment as it is asked for. */
+export interface Wanted {
+  readonly target: string;
+  readonly trigger: Trigger;
+  readonly delivery: number | null;
+  readonly pushedCommit: string | null;
+  /** In Unix milliseconds. */
+  readonly createdAt: number;
+}
+
+/** What puts deployments into the queue, inside a transaction of its caller's. */
+export interface Queue {
+  /** The new deployment's id; one of the same target that was waiting is superseded by it. */
+  add(wanted: Wanted): number;
+  /**
+   * Queues an interrupted deployment once more and gives the new one's id; null when it was queued again before,
+   * or when a newer one of its target waits.
+   */
+  addAgain(interrupted: number, createdAt: number): number | null;
+}
+
+/** Prepares the queue's statements. */
+export function openQueue(connection: Connection): Queue {
+  const insert = connection.prepare<never, Omit<Wanted, "pushedCommit"> & { pushedCommit: string | null }>(`
+    INSERT INTO deployment (target, state, trigger, delivery, pushed_commit, created_at)
+    VALUES ($target, 'queued', $trigger, $delivery, $pushedCommit, $createdAt)`);
+  const supersede = connection.prepare<never, { id: number; target: string; endedAt: number }>(`
+    UPDATE deployment
+    SET state = 'superseded', reason = 'deployment ' || $id || ' is newer', ended_at = $endedAt
+    WHERE target = $target AND state = 'queued' AND id < $id`);
+  const insertAgain = connection.prepare<{ id: number }, { id: number; createdAt: number }>(`
+    INSERT INTO deployment (target, state, trigger, delivery, pushed_commit, attempt, created_at)
+    SELECT target, 'queued', trigger, delivery, pushed_commit, attempt + 1, $createdAt
+    FROM deployment AS interrupted
+    WHERE id = $id AND attempt = 1
+      AND NOT EXISTS (SELECT 1 FROM deployment WHERE target = interrupted.target AND state = 'queued')
+    RETURNING id`);
+
+  return {
+    add(wanted) {
+      const id = Number(insert.run({ ...wanted }).lastInsertRowid);
+      supersede.run({ id, target: wanted.target, endedAt: wanted.createdAt });
+      return id;
+    },
+    addAgain: (interrupted, createdAt) => insertAgain.get({ id: interrupted, createdAt })?.id ?? null,
+  };
+}

@@ -1,0 +1,43 @@
+import type { Ending } from "../../domain/deployment.ts";
+import { type StepRow, toStepRow } from "./deployment-row.ts";
+import type { Connection } from "./open.ts";
+import type { Queue } from "./queue.ts";
+
+type LiveRow = { target: string; commit: string | null; release: string | null; since: number };
+
+/**
+ * What writes, in a transaction of its caller's, how a running deployment ended: its state, its steps and, for a
+ * success, what is live. One that was interrupted is queued again.
+ */
+export function prepareSettle(connection: Connection, queue: Queue) {
+  const end = connection.prepare<
+    { target: string },
+    Omit<Ending, "steps"> & { id: number; ended_at: number }
+  >(`
+    UPDATE deployment
+    SET state = $state, reason = $reason, branch = $branch, "commit" = $commit, release = $release,
+      ended_at = $ended_at
+    WHERE id = $id AND state = 'running' RETURNING target`);
+  const insertStep = connection.prepare<never, StepRow & { deployment: number; position: number }>(`
+    INSERT INTO step (deployment, position, command, exit_code, signal, milliseconds)
+    VALUES ($deployment, $position, $command, $exit_code, $signal, $milliseconds)`);
+  const upsertLive = connection.prepare<never, LiveRow & { deployment: number }>(`
+    INSERT INTO live (target, "commit", release, since, deployment)
+    VALUES ($target, $commit, $release, $since, $deployment)
+    ON CONFLICT (target) DO UPDATE SET
+      "commit" = excluded."commit", release = excluded.release, since = excluded.since,
+      deployment = excluded.deployment`);
+
+  return (id: number, ending: Ending, now: Date): void => {
+    const { steps, ...told } = ending;
+    const ended = end.get({ ...told, id, ended_at: now.getTime() });
+    if (ended === null) throw new Error(`deployment ${id} is not running`);
+    for (const [position, step] of steps.entries()) {
+      insertStep.run({ ...toStepRow(step), deployment: id, position });
+    }
+    if (ending.state === "interrupted") queue.addAgain(id, now.getTime());
+    if (ending.state !== "succeeded") return;
+    const { commit, release } = ending;
+    upsertLive.run({ target: ended.target, commit, release, since: now.getTime(), deployment: id });
+  };
+}

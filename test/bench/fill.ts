@@ -1,0 +1,39 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { stores } from "../../src/store/index.ts";
+import { pushBody } from "../support/payloads.ts";
+
+/** Accepts at once, as many as a busy server's event loop would group. */
+const GROUP = 500;
+
+/** Fills a data directory with deliveries, each a push of its own that was skipped, through the store itself. */
+export async function fillStore(dataDir: string, count: number): Promise<void> {
+  const store = await stores.sqlite(dataDir);
+  const decisions = Object.freeze([{ target: "t0", deploy: false, reason: 'branch "dev" is not "main"' }]);
+  const start = performance.now();
+  for (let done = 0; done < count; done += GROUP) {
+    await Promise.all(
+      Array.from({ length: GROUP }, () => {
+        const commit = randomBytes(20).toString("hex");
+        return store.accept(
+          {
+            source: "github",
+            event: "push",
+            status: "skipped",
+            reason: 't0: branch "dev" is not "main"',
+            receivedAt: new Date(),
+            client: "192.0.2.1",
+            identity: { id: randomUUID(), hook: "1" },
+            headers: { "content-type": "application/json", "x-github-event": "push" },
+            body: Buffer.from(pushBody({ after: commit })),
+            decisions,
+          },
+          { pushedCommit: commit, onRedelivery: "run", compare: true, replayOf: null },
+        );
+      }),
+    );
+  }
+  await store.close();
+  console.log(
+    `filled the store with ${count} deliveries in ${((performance.now() - start) / 1000).toFixed(0)} s`,
+  );
+}

@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run } from "../../src/cli/index.ts";
+
+let cwd: string;
+
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
+});
+
+afterEach(() => rmSync(cwd, { recursive: true }));
+
+async function hooklatch(line: string, env: Record<string, string> = {}) {
+  let [stdout, stderr] = ["", ""];
+  const exitCode = await run(line.split(" "), {
+    env: { PATH: process.env.PATH, ...env },
+    cwd,
+    isTty: { stdout: false, stderr: false },
+    out: (text) => {
+      stdout += text;
+    },
+    err: (text) => {
+      stderr += text;
+    },
+    untilStopped: () => Promise.resolve(),
+  });
+  return { exitCode, stdout, stderr };
+}
+
+describe("hooklatch init", () => {
+  test.each([
+    ["--repository nonsense", "--repository: expected owner/name"],
+    ["--repository a/b.git", "target[0].repository"],
+    ["--repository a/b --branch=--evil", "target[0].branch"],
+    ["--url ftp://x", "--url: expected one like"],
+    ["--url https://x/path?query", "--url: expected one like"],
+  ])("writes no configuration that it would refuse itself: %s", async (options, message) => {
+    const { exitCode, stderr } = await hooklatch(`init ${options}`);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(message);
+    expect(readdirSync(cwd).filter((name) => name.includes("toml"))).toEqual([]);
+  });
+
+  test("writes one that check takes, with the target as an example to fill in", async () => {
+    expect((await hooklatch("init --url https://hooks.example.com")).exitCode).toBe(0);
+    expect(readFileSync(join(cwd, "hooklatch.toml"), "utf8")).toContain("# [[target]]");
+    const { exitCode, stdout } = await hooklatch("check");
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("warn public_url is https, but [server.tls] is not set");
+  });
+
+  test("keeps a secret that is there: the forge may know it already", async () => {
+    await hooklatch("init");
+    const secret = readFileSync(join(cwd, "hooklatch-data/secrets/github.secret"), "utf8");
+    rmSync(join(cwd, "hooklatch.toml"));
+    const { stdout } = await hooklatch("init");
+    expect(stdout).toContain("kept hooklatch-data/secrets/github.secret");
+    expect(stdout).toContain(secret.trim());
+  });
+
+  test("says in one line when it cannot write", async () => {
+    writeFileSync(join(cwd, "hooklatch-data"), "a file where the directory should be");
+    const { exitCode, stderr } = await hooklatch("init");
+    expect(exitCode).toBe(1);
+    expect(stderr).toStartWith("hooklatch: cannot write ");
+    expect(stderr).not.toContain("a fault of hooklatch");
+  });
+});
+
+describe("hooklatch send", () => {
+  test.each([
+    ["send push --url nonsense --secret 0123456789abcdef", "--url: expected a URL"],
+    ["send push --commit zzz", "Expected a full commit id"],
+    ["send push --branch a --tag b", "cannot be used with"],
+    ["send ping --provider nonsense", "Allowed choices are github, generic"],
+    ["send ping --source nonsense", "no source nonsense; there are github (github), webhook (generic)"],
+    [
+      "send ping --secret env:NOWHERE --url http://127.0.0.1:1/",
+      "--secret: the environment variable NOWHERE is not set",
+    ],
+    ["send ping", "source github has no secret yet"],
+  ])("exits with 2 and says what is wrong: %s", async (line, message) => {
+    const { exitCode, stdout, stderr } = await hooklatch(line);
+    expect(exitCode).toBe(2);
+    expect(stdout).toBe("");
+    expect(stderr).toContain(message);
+  });
+
+  test("exits with 1 and says what to do when nobody listens", async () => {
+    const { exitCode, stderr } = await hooklatch(
+      "send ping --url http://127.0.0.1:1/x --secret 0123456789abcdef",
+    );
+    expect(exitCode).toBe(1);
+    expect(stderr).toBe(
+      "hooklatch: cannot reach http://127.0.0.1:1: nothing listens there; is the server running?\n",
+    );
+  });
+});
+
+describe("hooklatch delivery replay", () => {
+  test("exits with 2 without a token for another machine, and for what is no number", async () => {
+    const remote = await hooklatch("delivery replay 1 --admin-url http://127.0.0.1:1");
+    expect([remote.exitCode, remote.stderr]).toEqual([
+      2,
+      "hooklatch: --admin-url needs the token of that server in $HOOKLATCH_ADMIN_TOKEN\n",
+    ]);
+    expect((await hooklatch("delivery replay x")).exitCode).toBe(2);
+  });
+
+  test("exits with 1 when no server ever ran with this configuration, and makes nothing", async () => {
+    const { exitCode, stderr } = await hooklatch("delivery replay 1");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("there is no admin token yet");
+    expect(existsSync(join(cwd, "hooklatch-data"))).toBe(false);
+  });
+});

@@ -1,0 +1,28 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { putOnOneLine } from "../../src/domain/printable.ts";
+
+describe("putOnOneLine", () => {
+  test("keeps numbers, keys and strings to the letter and drops what stands between them", () => {
+    const json =
+      '{\n  "id": 12345678901234567890,\r\n\t"f": 1.0, "e": 1e400, "2": "a b\\" \\\\", "1": [ ], "1": " " }';
+    expect(putOnOneLine(json)).toBe(
+      '{"id":12345678901234567890,"f":1.0,"e":1e400,"2":"a b\\" \\\\","1":[],"1":" "}',
+    );
+  });
+
+  test("escapes what would break the line or turn it around", () => {
+    expect(putOnOneLine('"\u2028\u202e\u009b31m\u00ad"')).toBe('"\\u2028\\u202e\\u009b31m\\u00ad"');
+  });
+
+  test("means the same value as before, on one line, whatever the value", () => {
+    fc.assert(
+      fc.property(fc.json(), fc.constantFrom(0, 2, "\t"), (json, indent) => {
+        const value: unknown = JSON.parse(json);
+        const line = putOnOneLine(JSON.stringify(value, null, indent));
+        expect(JSON.parse(line)).toEqual(value);
+        expect(line).not.toMatch(/[\r\n\u2028\u2029\u0085]/);
+      }),
+    );
+  });
+});

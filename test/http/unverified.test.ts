@@ -1,0 +1,55 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { boundUnverified } from "../../src/http/unverified.ts";
+
+describe("boundUnverified", () => {
+  test("lets the request go that holds most, and not the one that comes last", () => {
+    const letGo: string[] = [];
+    const bytes = boundUnverified(100);
+    const large = bytes.hold(() => letGo.push("large"));
+    const small = bytes.hold(() => letGo.push("small"));
+    expect(large.add(90)).toBe(true);
+    expect(small.add(20)).toBe(true);
+    expect(letGo).toEqual(["large"]);
+    expect(large.add(1)).toBe(false);
+    expect(small.add(80)).toBe(true);
+    expect(letGo).toEqual(["large"]);
+  });
+
+  test("lets a request go that is larger than everything allowed, and has room again for others", () => {
+    const bytes = boundUnverified(100);
+    expect(bytes.hold(() => {}).add(101)).toBe(false);
+    expect(bytes.hold(() => {}).add(100)).toBe(true);
+  });
+
+  test("has room again for what was released, once", () => {
+    const bytes = boundUnverified(100);
+    const first = bytes.hold(() => {});
+    first.add(100);
+    first.release();
+    first.release();
+    const second = bytes.hold(() => {});
+    expect(second.add(100)).toBe(true);
+    expect(second.add(1)).toBe(false);
+  });
+
+  test("never holds more than its limit, whatever comes and goes", () => {
+    const step = fc.record({ request: fc.nat(9), bytes: fc.nat(60), release: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(step), (steps) => {
+        const bytes = boundUnverified(100);
+        const held = Array.from({ length: 10 }, () => 0);
+        const holdings = held.map((_, at) => bytes.hold(() => (held[at] = 0)));
+        for (const { request, bytes: more, release } of steps) {
+          const holding = holdings[request];
+          if (release) {
+            holding?.release();
+            held[request] = 0;
+            holdings[request] = bytes.hold(() => (held[request] = 0));
+          } else if (holding?.add(more)) held[request] = (held[request] ?? 0) + more;
+          expect(held.reduce((sum, one) => sum + one, 0)).toBeLessThanOrEqual(100);
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,10 @@
+import type { Store } from "../../src/domain/store.ts";
+
+/** A store on disk that a test may close and open again. */
+export interface OpenedStore {
+  readonly store: Store;
+  /** Closes the store and opens it again, as a restart would. */
+  reopen(): Promise<Store>;
+  /** Closes the store and removes what it kept. */
+  close(): Promise<void>;
+}

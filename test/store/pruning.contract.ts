@@ -1,0 +1,165 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { Retention } from "../../src/domain/deployment.ts";
+import type { Store } from "../../src/domain/store.ts";
+import type { OpenedStore } from "./opened-store.ts";
+import { at, COMMIT_A, COMMIT_B, delivery, keep, onlyDeployment, pushFor, success } from "./sample.ts";
+
+/** What every store promises of what is old. */
+export function pruningContract(open: () => Promise<OpenedStore>): void {
+  describe("removing what is old", () => {
+    let opened: OpenedStore;
+    let store: Store;
+
+    beforeEach(async () => {
+      opened = await open();
+      store = opened.store;
+    });
+    afterEach(() => opened.close());
+
+    const LATE = at(1000);
+    const retention = (own: Partial<Retention> = {}): Retention => ({
+      deliveriesBefore: LATE,
+      deploymentsBefore: LATE,
+      limit: 100,
+      ...own,
+    });
+    const push = (target: string, seconds: number) => ({ ...pushFor(target), receivedAt: at(seconds) });
+
+    /** Prunes until there is nothing more to do; how many rows each act removed. */
+    async function pruneAll(own: Partial<Retention> = {}): Promise<number[]> {
+      const acts: number[] = [];
+      for (;;) {
+        const removed = await store.prune(retention(own));
+        if (removed === 0) return acts;
+        acts.push(removed);
+      }
+    }
+
+    /** Queues, runs and ends a deployment; the ids of its delivery and its own. */
+    async function deploy(target: string, seconds: number, ending = success(COMMIT_A)) {
+      const receipt = await keep(store, push(target, seconds));
+      const id = onlyDeployment(receipt);
+      await store.claim([target], at(seconds));
+      await store.settle(id, ending, at(seconds));
+      return { delivery: receipt.delivery, deployment: id };
+    }
+    const failed = success(COMMIT_B, { state: "failed", reason: "why", release: null });
+
+    test("does nothing to an empty store", async () => {
+      expect(await store.prune(retention())).toBe(0);
+    });
+
+    test("removes the deliveries received before the moment, and none at it or later", async () => {
+      const ids: number[] = [];
+      for (const seconds of [1, 2, 3, 4]) {
+        ids.push((await keep(store, delivery({ receivedAt: at(seconds) }))).delivery);
+      }
+      await pruneAll({ deliveriesBefore: at(3) });
+      const kept = await Promise.all(ids.map((id) => store.readDelivery(id)));
+      expect(kept.map((one) => one !== null)).toEqual([false, false, true, true]);
+    });
+
+    test("removes those that came while the clock was wrong once they are old, not before", async () => {
+      const wrong = await keep(store, delivery({ receivedAt: at(500) }));
+      const old = await keep(store, delivery({ receivedAt: at(1) }));
+      await pruneAll({ deliveriesBefore: at(100) });
+      expect(await store.readDelivery(old.delivery)).toBeNull();
+      expect(await store.readDelivery(wrong.delivery)).not.toBeNull();
+      await pruneAll();
+      expect(await store.readDelivery(wrong.delivery)).toBeNull();
+    });
+
+    test("removes no more than the limit in one act, and all of it in the end", async () => {
+      const receipts = await Promise.all(
+        Array.from({ length: 25 }, (_, n) => keep(store, delivery({ receivedAt: at(n) }))),
+      );
+      const acts = await pruneAll({ limit: 10 });
+      expect(Math.max(...acts)).toBeLessThanOrEqual(10);
+      expect(acts.reduce((sum, removed) => sum + removed, 0)).toBeGreaterThanOrEqual(25);
+      for (const receipt of receipts) expect(await store.readDelivery(receipt.delivery)).toBeNull();
+    });
+
+    test("keeps what is live, queued or running, and the deliveries that they need", async () => {
+      const live = await deploy("live", 1);
+      const waiting = await keep(store, push("waiting", 2));
+      const running = await keep(store, push("running", 3));
+      await store.claim(["running"], at(3));
+      const over = await deploy("over", 4, failed);
+      await pruneAll();
+
+      for (const id of [live.deployment, onlyDeployment(waiting), onlyDeployment(running)]) {
+        expect(await store.readDeployment(id)).not.toBeNull();
+      }
+      for (const id of [live.delivery, waiting.delivery, running.delivery]) {
+        expect(await store.readDelivery(id)).not.toBeNull();
+      }
+      expect(await store.readDeployment(over.deployment)).toBeNull();
+      expect(await store.readDelivery(over.delivery)).toBeNull();
+      expect(await store.readLive("live")).toMatchObject({ commit: COMMIT_A });
+    });
+
+    test("removes what was live, once something else is", async () => {
+      const before = await deploy("blog", 1);
+      const now = await deploy("blog", 2, success(COMMIT_B));
+      await pruneAll();
+      expect(await store.readDeployment(before.deployment)).toBeNull();
+      expect(await store.readDelivery(before.delivery)).toBeNull();
+      expect(await store.readDeployment(now.deployment)).not.toBeNull();
+    });
+
+    test("keeps a deployment longer than its delivery, with its steps and output", async () => {
+      const steps = [{ command: "true", exitCode: 0, signal: null, milliseconds: 1 }];
+      const { delivery: asked, deployment } = await deploy("blog", 1, { ...failed, steps });
+      await store.appendOutput(deployment, ["line"]);
+      await pruneAll({ deploymentsBefore: at(0) });
+      expect(await store.readDelivery(asked)).toBeNull();
+      expect(await store.readDeployment(deployment)).toMatchObject({ delivery: null, steps });
+      expect(await store.readOutput(deployment)).toEqual(["line"]);
+    });
+
+    test("removes a deployment with its output, as many lines in one act as the limit allows", async () => {
+      const { deployment } = await deploy("blog", 1, failed);
+      const other = await deploy("docs", 2);
+      await store.appendOutput(
+        deployment,
+        Array.from({ length: 95 }, (_, n) => `line ${n}`),
+      );
+      await store.appendOutput(other.deployment, ["theirs"]);
+      const acts = await pruneAll({ limit: 10 });
+      expect(Math.max(...acts)).toBeLessThanOrEqual(10);
+      expect(acts.length).toBeGreaterThanOrEqual(10);
+      expect(await store.readDeployment(deployment)).toBeNull();
+      expect(await store.readOutput(deployment)).toEqual([]);
+      expect(await store.readOutput(other.deployment)).toEqual(["theirs"]);
+    });
+
+    test("forgets a delivery that it removed: the same one is new again", async () => {
+      const given = delivery({ identity: { id: "1", hook: "h" }, receivedAt: at(1) });
+      const first = await keep(store, given);
+      await pruneAll();
+      const again = await keep(store, given);
+      expect(again.redeliveryOf).toBeNull();
+      expect(again.delivery).toBeGreaterThan(first.delivery);
+      store = await opened.reopen();
+      expect((await keep(store, given)).redeliveryOf).toBe(again.delivery);
+    });
+
+    test("makes the oldest redelivery the first when the one that it repeats is removed", async () => {
+      const given = (seconds: number) =>
+        delivery({ identity: { id: "1", hook: "h" }, receivedAt: at(seconds) });
+      await keep(store, given(1));
+      const second = await keep(store, given(2));
+      await pruneAll({ deliveriesBefore: at(2) });
+      expect(await store.readDelivery(second.delivery)).toMatchObject({ redeliveryOf: null });
+      expect((await keep(store, given(3))).redeliveryOf).toBe(second.delivery);
+    });
+
+    test("keeps decisions as long as a delivery has them", async () => {
+      const decisions = [{ target: "blog", deploy: false, reason: "why not" }];
+      await keep(store, delivery({ decisions, receivedAt: at(1) }));
+      const later = await keep(store, delivery({ decisions, receivedAt: at(5) }));
+      await pruneAll({ deliveriesBefore: at(5) });
+      expect(await store.readDelivery(later.delivery)).toMatchObject({ decisions });
+    });
+  });
+}

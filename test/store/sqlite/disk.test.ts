@@ -1,0 +1,159 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdir, open, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Store } from "../../../src/domain/store.ts";
+import { openSqlite } from "../../../src/store/sqlite/store.ts";
+import { makeDirectory } from "../directory.ts";
+import { at, COMMIT_A, delivery, keep, options, pushFor } from "../sample.ts";
+
+let directory: Awaited<ReturnType<typeof makeDirectory>>;
+
+beforeEach(async () => {
+  directory = await makeDirectory();
+});
+afterEach(() => directory.remove());
+
+const isRoot = process.getuid?.() === 0;
+const mountOptions = ["-t", "tmpfs", "-o", "size=4m", "tmpfs"];
+
+/** Whether this process may mount a small disk: in most containers, root may not. */
+const mayMount = isRoot && (await tryToMount());
+
+async function tryToMount(): Promise<boolean> {
+  const { path, remove } = await makeDirectory();
+  const mounted = spawnSync("mount", [...mountOptions, path]).status === 0;
+  if (mounted) spawnSync("umount", [path]);
+  await remove();
+  return mounted;
+}
+
+/** A push whose body does not compress. */
+const bulky = () => ({ ...pushFor("blog"), body: randomBytes(8000) });
+
+describe("a disk that fills up", () => {
+  const name = "refuses, goes on reading, and keeps again without a restart when there is space";
+  const because = mayMount ? "" : " (skipped: it needs root that may mount a tmpfs)";
+  test.skipIf(!mayMount)(`${name}${because}`, async () => {
+    const disk = join(directory.path, "disk");
+    await mkdir(disk);
+    expect(spawnSync("mount", [...mountOptions, disk]).status).toBe(0);
+    try {
+      // Something else takes half of it.
+      await writeFile(join(disk, "theirs"), Buffer.alloc(2 * 1024 * 1024));
+      const store = await openSqlite(join(disk, "data"));
+      try {
+        const kept = await fillUp(store);
+        expect(kept.length).toBeGreaterThan(10);
+        for (const id of kept) expect(await store.readDelivery(id)).not.toBeNull();
+        const retention = { deliveriesBefore: at(1), deploymentsBefore: at(1), limit: 10 };
+        await expect(store.prune(retention)).rejects.toMatchObject({ code: "unavailable" });
+
+        await rm(join(disk, "theirs"));
+        const later = await keep(store, bulky(), { pushedCommit: COMMIT_A });
+        expect(later.delivery).toBe((kept.at(-1) ?? 0) + 1);
+        expect(await store.prune(retention)).toBeGreaterThan(0);
+      } finally {
+        await store.close();
+      }
+      const again = await openSqlite(join(disk, "data"));
+      expect(await keep(again, bulky())).toMatchObject({ redeliveryOf: null });
+      await again.close();
+    } finally {
+      expect(spawnSync("umount", [disk]).status).toBe(0);
+    }
+  });
+
+  /** Keeps deliveries in groups until a whole group is refused; the ids of those that were kept. */
+  async function fillUp(store: Store): Promise<number[]> {
+    const kept: number[] = [];
+    for (;;) {
+      const group = await Promise.allSettled(
+        Array.from({ length: 4 }, () => store.accept(bulky(), options({ pushedCommit: COMMIT_A }))),
+      );
+      const refused = group.filter((one) => one.status === "rejected");
+      if (refused.length > 0) {
+        expect(refused).toHaveLength(4);
+        for (const { reason } of refused) {
+          expect(reason).toMatchObject({
+            code: "unavailable",
+            message: "the store cannot be written now: the disk is full",
+          });
+        }
+        return kept;
+      }
+      for (const one of group) {
+        if (one.status === "fulfilled" && one.value.kind === "kept") kept.push(one.value.delivery);
+      }
+    }
+  }
+});
+
+describe("a file that is damaged while it is open", () => {
+  test("is named, with what to do, to whoever needs a damaged part", async () => {
+    let store = await openSqlite(directory.path);
+    const ids: number[] = [];
+    for (let n = 0; n < 40; n += 1) {
+      ids.push((await keep(store, delivery({ body: randomBytes(8000) }))).delivery);
+    }
+    await store.close();
+    store = await openSqlite(directory.path);
+    const file = join(directory.path, "hooklatch.db");
+    await overwrite(file, 100_000);
+
+    const faults = await Promise.all(
+      ids.map((id) =>
+        store.readDelivery(id).then(
+          () => null,
+          (fault: unknown) => fault,
+        ),
+      ),
+    );
+    const told = faults.filter((fault) => fault !== null);
+    expect(told.length).toBeGreaterThan(0);
+    for (const fault of told) {
+      expect(fault).toMatchObject({
+        code: "unavailable",
+        message: `the database ${file} is damaged: stop hooklatch, then restore a backup, or move it away together with its -wal and -shm files`,
+        cause: { name: "SQLiteError" },
+      });
+    }
+    await store.close();
+  });
+
+  /** Writes rubbish over a file from an offset on. */
+  async function overwrite(file: string, from: number): Promise<void> {
+    const { size } = await stat(file);
+    const handle = await open(file, "r+");
+    await handle.write(Buffer.alloc(size - from, 0xff), 0, size - from, from);
+    await handle.close();
+  }
+});
+
+describe("too much at once", () => {
+  test("is refused past so many deliveries that wait, and taken again after them", async () => {
+    const store = await openSqlite(directory.path);
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 4097 }, () => store.accept(delivery(), options())),
+    );
+    expect(outcomes.slice(0, -1).every(({ status }) => status === "fulfilled")).toBe(true);
+    expect(outcomes.at(-1)).toMatchObject({
+      status: "rejected",
+      reason: { code: "unavailable", message: "too many deliveries wait to be kept" },
+    });
+    expect(await keep(store, delivery())).toMatchObject({ delivery: 4097 });
+    await store.close();
+  });
+
+  test("is refused past so many bytes that wait, and taken again after them", async () => {
+    const store = await openSqlite(directory.path);
+    const large = delivery({ body: new Uint8Array(25 * 1024 * 1024) });
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 6 }, () => store.accept(large, options())),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual([...Array(5).fill("fulfilled"), "rejected"]);
+    expect(await keep(store, large)).toMatchObject({ delivery: 6 });
+    await store.close();
+  });
+});

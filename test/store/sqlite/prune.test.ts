@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Store } from "../../../src/domain/store.ts";
+import { migrate } from "../../../src/store/sqlite/migrate.ts";
+import { type Connection, openDatabase } from "../../../src/store/sqlite/open.ts";
+import { assembleStore } from "../../../src/store/sqlite/store.ts";
+import { makeDirectory } from "../directory.ts";
+import { at, delivery, keep, pushFor } from "../sample.ts";
+
+let directory: Awaited<ReturnType<typeof makeDirectory>>;
+let connection: Connection;
+let store: Store;
+
+beforeEach(async () => {
+  directory = await makeDirectory();
+  connection = openDatabase(join(directory.path, "hooklatch.db"));
+  migrate(connection);
+  store = assembleStore(connection);
+});
+afterEach(async () => {
+  await store.close();
+  await directory.remove();
+});
+
+const count = (table: string) =>
+  connection.prepare<{ count: number }>(`SELECT count(*) AS count FROM ${table}`).get({})?.count;
+
+async function pruneAll(): Promise<void> {
+  const retention = { deliveriesBefore: at(100), deploymentsBefore: at(100), limit: 500 };
+  while ((await store.prune(retention)) > 0);
+}
+
+describe("removing what is old", () => {
+  test("gives the file's space back in steps, but for a reserve", async () => {
+    const bodies = Array.from({ length: 64 }, () => delivery({ body: randomBytes(400_000) }));
+    await Promise.all(bodies.map((body) => keep(store, body)));
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    const full = (await stat(connection.file)).size;
+    const sizes: number[] = [];
+    for (;;) {
+      const removed = await store.prune({ deliveriesBefore: at(1), deploymentsBefore: at(1), limit: 500 });
+      connection.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+      sizes.push((await stat(connection.file)).size);
+      // Some 8 MiB go at once, and half of that is given back.
+      expect(removed).toBeLessThan(25);
+      if (removed === 0) break;
+    }
+    expect(sizes.length).toBeGreaterThan(3);
+    expect(sizes[0]).toBeLessThan(full);
+    expect(sizes.at(-1)).toBeLessThan(full / 2);
+    expect(connection.prepare("PRAGMA integrity_check").all({})).toEqual([{ integrity_check: "ok" }]);
+  });
+
+  test("removes no more than a limited number of bytes in one act, however few rows", async () => {
+    const large = delivery({ body: randomBytes(5 * 1024 * 1024) });
+    await Promise.all([keep(store, large), keep(store, large), keep(store, large)]);
+    expect(await store.prune({ deliveriesBefore: at(1), deploymentsBefore: at(1), limit: 500 })).toBe(1);
+  });
+
+  test("leaves no row of a kind behind that nothing refers to any more", async () => {
+    for (const n of [1, 2, 3]) {
+      const body = Buffer.from(`body ${n}`);
+      await keep(store, { ...pushFor(`target-${n}`), identity: { id: `${n}`, hook: "h" }, body });
+    }
+    await store.cancelOrphans([], at(1));
+    await pruneAll();
+    for (const table of ["delivery", "deployment", "step", "output", "output_extent", "seen"]) {
+      expect([table, count(table)]).toEqual([table, 0]);
+    }
+  });
+});
+
+describe("decisions", () => {
+  const decide = (reason: string) => [{ target: "blog", deploy: false, reason }];
+
+  test("are kept once for all deliveries that share them, over a restart", async () => {
+    const shared = decide("the same");
+    await Promise.all(Array.from({ length: 20 }, () => keep(store, delivery({ decisions: shared }))));
+    await keep(store, delivery({ decisions: decide("the same") }));
+    const again = assembleStore(connection);
+    await keep(again, delivery({ decisions: decide("the same") }));
+    await keep(again, delivery({ decisions: decide("another") }));
+    expect(count("decision_set")).toBe(2);
+  });
+
+  test("are kept with a later delivery when the commit with the first one failed", async () => {
+    const decisions = decide("x".repeat(300));
+    connection.execute("PRAGMA max_page_count = 1");
+    const large = delivery({ decisions, body: randomBytes(100_000) });
+    await expect(keep(store, large)).rejects.toMatchObject({ code: "unavailable" });
+    connection.execute("PRAGMA max_page_count = 1000000");
+    const kept = await keep(store, delivery({ decisions }));
+    expect(await store.readDelivery(kept.delivery)).toMatchObject({ decisions });
+  });
+
+  test("go when no delivery has them and their lease is over, and not before", async () => {
+    await keep(store, delivery({ decisions: decide("needed"), receivedAt: at(200) }));
+    await keep(store, delivery({ decisions: decide("gone") }));
+    await pruneAll();
+    expect(count("decision_set")).toBe(2);
+    // As after many thousand deliveries more.
+    connection.execute("UPDATE sqlite_sequence SET seq = 1000000 WHERE name = 'delivery'");
+    store = assembleStore(connection);
+    await keep(store, delivery({ decisions: decide("newer") }));
+    await pruneAll();
+    const decisions = connection.prepare<{ text: string }>(
+      "SELECT CAST(decisions AS TEXT) AS text FROM decision_set ORDER BY id",
+    );
+    expect(decisions.all({}).map(({ text }) => JSON.parse(text))).toEqual([
+      decide("needed"),
+      decide("newer"),
+    ]);
+    const kept = await keep(store, delivery({ decisions: decide("gone") }));
+    expect(await store.readDelivery(1)).toMatchObject({ decisions: decide("needed") });
+    expect(await store.readDelivery(kept.delivery)).toMatchObject({ decisions: decide("gone") });
+  });
+});
