@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { generateSecrets } from "./config/generate.ts";
 import type { Config } from "./config/load.ts";
 import { deploy } from "./deploy/deploy.ts";
+import { endOrphans } from "./deploy/orphans.ts";
 import { withPayloadFile } from "./deploy/payload-file.ts";
 import { runProcess } from "./deploy/process.ts";
 import { askTip } from "./deploy/remote.ts";
@@ -140,15 +141,25 @@ export async function startApp(config: Config, { clock, log, env, print }: AppSu
   }
 }
 
-/** What the last run left: nothing can be running yet, and some targets may be gone from the configuration. */
+/**
+ * What the last run left: nothing can be running, what still does is ended, and some targets may be gone from
+ * the configuration.
+ */
 async function takeUpQueue({ targets }: Config, { store, clock, log }: Shared): Promise<void> {
-  for (const { deployment, queuedAgainAs } of await store.interruptRunning(clock.now())) {
+  const interrupted = await store.interruptRunning(clock.now());
+  for (const { deployment, queuedAgainAs } of interrupted) {
     const { id, target } = deployment;
     log.warn(
       { deployment: id, target, queued_again_as: queuedAgainAs },
       "deployment interrupted by the last stop",
     );
   }
+  const abandoned = interrupted.flatMap(({ deployment }) => {
+    const target = targets.find(({ name }) => name === deployment.target);
+    return target === undefined ? [] : [{ deployment: deployment.id, target }];
+  });
+  const pids = await endOrphans(abandoned, clock);
+  if (pids.length > 0) log.warn({ pids }, "ended what an interrupted deployment had left running");
   const names = targets.map(({ name }) => name);
   for (const { id, target, reason } of await store.cancelOrphans(names, clock.now())) {
     log.warn({ deployment: id, target, reason }, "deployment cancelled");

@@ -4,6 +4,12 @@ import { run } from "./cli/index.ts";
 // Whoever read our output may be gone (`hooklatch demo | head`): that is no fault, and a server goes on.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
+// While the line below waits, the runtime prints an uncaught exception and hangs: a supervisor could not restart us.
+process.on("uncaughtException", (error) => {
+  process.stderr.write(`hooklatch: ${error.message} (a fault of hooklatch)\n`);
+  process.exit(1);
+});
+
 process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),

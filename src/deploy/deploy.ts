@@ -3,10 +3,13 @@ import type { Deployment, Ending, StepResult } from "../domain/deployment.ts";
 import { Fault } from "../domain/fault.ts";
 import type { CheckedOut, Fetched, Layout, ProcessIo, RunProcess, Workplace } from "../domain/layout.ts";
 import { type Command, describeCommand, type Target } from "../domain/target.ts";
-import { cleanEnvironment, describeCircumstances } from "./environment.ts";
+import { cleanEnvironment, describeCircumstances, nameDeployment } from "./environment.ts";
 import { layouts } from "./index.ts";
 import { oneLine } from "./one-line.ts";
-import { limitTime } from "./time-limit.ts";
+import { limitTime, type TimeLimit } from "./time-limit.ts";
+
+/** Milliseconds for tidying up: as long as it takes, nothing else of the target is deployed. */
+const TIDY_TIME = 60_000;
 
 /** What is to be deployed, and what the commands may know of why. */
 export interface Job {
@@ -50,19 +53,42 @@ export async function deploy(job: Job, tools: DeployTools): Promise<Ending> {
     steps: [],
   };
   const limit = limitTime(job.target.timeout, tools);
-  const io: ProcessIo = { onLine: tools.onLine, signal: limit.signal };
-  const place = openPlace(job.target, tools);
   try {
+    return await deployWithin(limit, job, tools, progress);
+  } finally {
+    limit.stop();
+  }
+}
+
+async function deployWithin(
+  limit: TimeLimit,
+  job: Job,
+  tools: DeployTools,
+  progress: Progress,
+): Promise<Ending> {
+  const io: ProcessIo = { onLine: tools.onLine, signal: limit.signal };
+  let place: Workplace | null = null;
+  try {
+    place = openPlace(job, tools, progress);
     await goLive(job, tools, place, progress, io);
   } catch (error) {
     const { state, reason } = limit.cause(progress.doing) ?? failedBecause(error);
     const trouble = await failureOf(() => place?.revert(), "putting back what was live failed");
+    // What was put back took the release with it.
+    if (trouble === null) progress.checkedOut = { ...progress.checkedOut, release: null };
     return end(progress, state, [reason, trouble]);
-  } finally {
-    limit.stop();
   }
-  const trouble = await failureOf(() => place?.tidy(), "tidying up failed");
-  return end(progress, "succeeded", [progress.fetched?.note ?? null, trouble]);
+  return end(progress, "succeeded", [progress.fetched?.note ?? null, await tidyUp(place, tools)]);
+}
+
+/** Resolves with what people should know of it; it changes nothing of the success that it comes after. */
+async function tidyUp(place: Workplace | null, tools: DeployTools): Promise<string | null> {
+  const limit = limitTime(TIDY_TIME, tools);
+  const io: ProcessIo = { onLine: () => {}, signal: limit.signal };
+  const trouble = await failureOf(() => place?.tidy(io), "tidying up failed");
+  limit.stop();
+  const wasCut = trouble !== null && limit.signal.aborted;
+  return wasCut ? "tidying up was cut short; the next deployment goes on with it" : trouble;
 }
 
 async function goLive(
@@ -119,12 +145,19 @@ async function runStep(
 }
 
 /** Null for a target without git: its commands run in the directory as it is. */
-function openPlace(target: Target, { clock, run, env }: DeployTools): Workplace | null {
+function openPlace({ target, deployment }: Job, { clock, run, env }: DeployTools, progress: Progress) {
   if (target.watch === null) return null;
   const known: Readonly<Record<string, Layout>> = layouts;
   const layout = known[target.layout];
-  if (layout === undefined) throw new Fault("configuration", `there is no layout ${quote(target.layout)}`);
-  return layout.open(target, { clock, run, env: cleanEnvironment(target, env) });
+  if (layout === undefined) throw new Fault("configuration", `there is no layout ${target.layout}`);
+  return layout.open(target, {
+    clock,
+    run,
+    env: { ...cleanEnvironment(target, env), ...nameDeployment(target, deployment.id) },
+    onDoing: (what) => {
+      progress.doing = what;
+    },
+  });
 }
 
 function end(progress: Progress, state: Ending["state"], reasons: readonly (string | null)[]): Ending {

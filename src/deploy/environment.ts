@@ -1,7 +1,7 @@
-import { userInfo } from "node:os";
 import type { Deployment } from "../domain/deployment.ts";
 import type { CheckedOut, Fetched } from "../domain/layout.ts";
 import type { Target } from "../domain/target.ts";
+import { ourAccount } from "./account.ts";
 
 /** Names of our own environment that every command may see. */
 const PASSED = ["PATH", "HOME", "USER", "LANG", "TZ"] as const;
@@ -23,6 +23,11 @@ export function cleanEnvironment(target: Target, ours: Environment): Record<stri
   });
 }
 
+/** The two variables by which a process is known as one of a deployment's; git has them too. */
+export function nameDeployment(target: Target, deployment: number) {
+  return { HOOKLATCH_TARGET: target.name, HOOKLATCH_DEPLOYMENT: String(deployment) };
+}
+
 /** What the `HOOKLATCH_…` variables tell a command about the deployment it runs in. */
 export interface Circumstances {
   readonly deployment: Deployment;
@@ -40,29 +45,17 @@ export function describeCircumstances(facts: Circumstances): Record<string, stri
   const watch = facts.target.watch;
   const ref = facts.fetched?.ref;
   return withoutAbsent({
-    HOOKLATCH_TARGET: facts.target.name,
+    ...nameDeployment(facts.target, facts.deployment.id),
     HOOKLATCH_BRANCH: watch?.ref.kind === "branch" ? ref : null,
     HOOKLATCH_TAG: watch?.ref.kind === "tag" ? ref : null,
     HOOKLATCH_COMMIT: facts.fetched?.commit,
     HOOKLATCH_PREVIOUS_COMMIT: facts.previousCommit,
     HOOKLATCH_REPOSITORY: watch?.repository,
     HOOKLATCH_RELEASE: facts.checkedOut.release,
-    HOOKLATCH_DEPLOYMENT: String(facts.deployment.id),
     HOOKLATCH_DELIVERY: facts.deployment.delivery?.toString(),
     HOOKLATCH_EVENT: facts.event,
     HOOKLATCH_PAYLOAD_FILE: facts.payloadFile,
   });
-}
-
-/** HOME and USER of the account we run as: a service manager may have set neither. */
-function ourAccount(): { HOME?: string; USER?: string } {
-  try {
-    const { homedir, username } = userInfo();
-    // Bun says "unknown" where neither the environment nor the system told it a name.
-    return username === "unknown" ? { HOME: homedir } : { HOME: homedir, USER: username };
-  } catch {
-    return {}; // A container may run us under a number that no account has.
-  }
 }
 
 function pick(ours: Environment, names: readonly string[]): Record<string, string> {

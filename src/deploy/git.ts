@@ -11,6 +11,9 @@ const SETTINGS = {
   "protocol.ext.allow": "never",
   "submodule.recurse": "false",
   "advice.detachedHead": "false",
+  // What is fetched stays a pack, and packs and refs are flushed to disk: a power failure leaves no empty file.
+  "fetch.unpackLimit": "1",
+  "core.fsync": "reference",
   // `git gc --auto` is called where nothing waits for it, and must not outlive the deployment.
   "gc.autoDetach": "false",
   // `v1.0-rc1` is older than `v1.0` (git-tag(1), "versionsort.suffix").
@@ -31,6 +34,11 @@ const REMEMBERED_LINES = 20;
 
 /** Where what nobody needs to read goes, for work that must not be cut short. */
 export const UNHEARD: ProcessIo = { onLine: () => {}, signal: new AbortController().signal };
+
+/** The same for work that may be cut short. */
+export function unheard({ signal }: ProcessIo): ProcessIo {
+  return { ...UNHEARD, signal };
+}
 
 /** How git is run, and in which environment. */
 export interface GitTools {

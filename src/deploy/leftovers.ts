@@ -1,5 +1,5 @@
 import type { Dirent } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
+import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
@@ -8,22 +8,49 @@ import { join } from "node:path";
  * No ref ends in `.lock` (git-check-ref-format(1)), so nothing that belongs there is taken for a lock.
  */
 export async function removeGitLeftovers(gitDirectory: string): Promise<void> {
-  await removeIn(gitDirectory, (entry) => entry.name.endsWith(".lock"));
-  await removeIn(join(gitDirectory, "objects", "pack"), (entry) => /^\.?tmp[-_]/.test(entry.name));
+  await removeIn(gitDirectory, async ({ name }) => name.endsWith(".lock"));
+  await removeIn(join(gitDirectory, "objects", "pack"), async ({ name }) => /^\.?tmp[-_]/.test(name));
 }
 
-async function removeIn(directory: string, isLeftover: (entry: Dirent) => boolean): Promise<void> {
+/**
+ * Removes what a power failure leaves of a file that was renamed before its content was on disk: HEAD, index and
+ * refs with nothing in them. Git refuses to work with one that is empty, and makes or fetches one that is missing.
+ */
+export async function removeBlankFiles(gitDirectory: string): Promise<void> {
+  for (const name of ["HEAD", "index"]) {
+    const path = join(gitDirectory, name);
+    if (await isBlank(path)) await rm(path);
+  }
+  await removeIn(join(gitDirectory, "refs"), ({ parentPath, name }) => isBlank(join(parentPath, name)));
+}
+
+async function removeIn(directory: string, isLeftover: (entry: Dirent) => Promise<boolean>): Promise<void> {
   for (const entry of await entriesOf(directory)) {
     const path = join(directory, entry.name);
     // A link is not a directory here, so nothing is removed behind one.
     if (entry.isDirectory() && !isObjectDirectory(entry)) await removeIn(path, isLeftover);
-    else if (isLeftover(entry)) await rm(path, { force: true });
+    else if (await isLeftover(entry)) await rm(path, { force: true });
   }
 }
 
 /** `objects/00` to `objects/ff`: up to 256 directories without any lock. */
 function isObjectDirectory(entry: Dirent): boolean {
   return entry.parentPath.endsWith("/objects") && /^[0-9a-f]{2}$/.test(entry.name);
+}
+
+/** Whether there is a file that begins with nothing: it is empty, or full of zeros. */
+async function isBlank(path: string): Promise<boolean> {
+  const file = await open(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
+    throw error;
+  });
+  if (file === null) return false;
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    return buffer.subarray(0, bytesRead).every((byte) => byte === 0);
+  } finally {
+    await file.close();
+  }
 }
 
 /** A directory's entries; none when it is not there or not a directory. */

@@ -4,7 +4,7 @@ import type { ProcessIo, ProcessResult, RunProcess } from "../domain/layout.ts";
 import { OutputLines } from "./output-lines.ts";
 
 /** Milliseconds that an aborted process group has between TERM and KILL. */
-const KILL_AFTER = 5_000;
+export const KILL_AFTER = 5_000;
 
 /**
  * Milliseconds that the output of an ended process may still take. Only a process that it left behind can
@@ -13,7 +13,7 @@ const KILL_AFTER = 5_000;
 const OUTPUT_GRACE = 500;
 
 /** Milliseconds between two looks at whether a process group that got TERM still lives. */
-const GROUP_POLL = 25;
+export const GROUP_POLL = 25;
 
 /**
  * Puts both streams on one pipe, so that their lines come in true order, and then becomes the command. The
@@ -32,6 +32,7 @@ export function createRunProcess({ killAfter }: { readonly killAfter: number }):
     const start = performance.now();
     const child = spawn(argv, cwd, env);
     const group = new ProcessGroup(child.pid, killAfter);
+    endWithUs(group);
     const end = () => group.end();
     signal.addEventListener("abort", end, { once: true });
     const output = readLines(child.stdout, onLine);
@@ -42,8 +43,9 @@ export function createRunProcess({ killAfter }: { readonly killAfter: number }):
       throw error;
     } finally {
       signal.removeEventListener("abort", end);
+      await group.ended;
+      running.delete(group);
     }
-    await group.ended;
     await output.finish();
     return resultOf(child, performance.now() - start);
   };
@@ -109,6 +111,19 @@ class ProcessGroup {
       return false;
     }
   }
+}
+
+/** The groups whose process has not ended yet. What a process leaves behind on purpose is not among them. */
+const running = new Set<ProcessGroup>();
+
+/** Should we exit first, in a hurry, the group is killed: nobody would watch over it any more. */
+function endWithUs(group: ProcessGroup): void {
+  if (!process.listeners("exit").includes(killRunning)) process.on("exit", killRunning);
+  running.add(group);
+}
+
+function killRunning(): void {
+  for (const group of running) group.kill();
 }
 
 /** Reads a process's output line by line until it ends, or until `finish` has waited long enough. */

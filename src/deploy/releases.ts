@@ -1,17 +1,17 @@
 import { mkdir, realpath, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { Fault } from "../domain/fault.ts";
 import type { CheckedOut, Fetched, Layout, LayoutTools, ProcessIo, Workplace } from "../domain/layout.ts";
-import { isReleaseName, nameRelease } from "../domain/release.ts";
+import { nameRelease } from "../domain/release.ts";
 import type { Target } from "../domain/target.ts";
 import { readCurrent, removeNextLink, replaceCurrent } from "./current-link.ts";
-import { type Git, openGit, UNHEARD } from "./git.ts";
-import { entriesOf, removeGitLeftovers } from "./leftovers.ts";
+import { type Git, openGit, UNHEARD, unheard } from "./git.ts";
+import { entriesOf } from "./leftovers.ts";
+import { ReleasesDirectory } from "./releases-directory.ts";
+import { removeTrees } from "./remove-trees.ts";
+import { makeBare } from "./repository.ts";
 import { linkShared } from "./shared-paths.ts";
 import { fetchTip, watchOf } from "./tip.ts";
-
-/** In `releases/`: what is not complete yet, and what is being removed. A release's own name means a whole one. */
-const COMING = ".coming";
-const GOING = ".going";
 
 /** Our own name for the branch's tip: one that no other branch name can stand in the way of. */
 const TIP = "refs/hooklatch/tip";
@@ -25,7 +25,7 @@ export const releases: Layout = {
 
 class ReleasesPlace implements Workplace {
   readonly #repository: string;
-  readonly #releases: string;
+  readonly #releases: ReleasesDirectory;
   readonly #git: Git;
   /** What `current` pointed to before this deployment. */
   #previous: string | null = null;
@@ -37,30 +37,29 @@ class ReleasesPlace implements Workplace {
     readonly tools: LayoutTools,
   ) {
     this.#repository = join(target.directory, "repo");
-    this.#releases = join(target.directory, "releases");
-    this.#git = openGit(this.#repository, { GIT_DIR: this.#repository }, tools);
+    this.#releases = new ReleasesDirectory(join(target.directory, "releases"));
+    this.#git = this.#openGit(this.#repository);
   }
 
   async fetch(pushedCommit: string | null, io: ProcessIo): Promise<Fetched> {
     const watch = watchOf(this.target);
-    await this.#prepare();
-    return fetchTip(this.#git, { watch, into: TIP, pushedCommit }, this.tools.clock, io);
+    await this.#prepare(io);
+    return fetchTip(this.#git, { watch, into: TIP, pushedCommit }, this.tools, io);
   }
 
   async checkOut({ commit }: Fetched, io: ProcessIo): Promise<CheckedOut> {
     this.#previous = await readCurrent(this.target.directory);
-    const name = nameRelease(commit, this.tools.clock.now(), await this.#names());
+    const name = nameRelease(commit, this.tools.clock.now(), await this.#releases.names());
     this.#release = name;
-    const place = await realpath(this.#releases);
-    const coming = join(place, COMING, name);
-    const release = join(place, name);
-    await this.#git.act(["worktree", "add", "--detach", "--", coming, commit], io);
+    const checkout = await this.#releases.begin(name);
+    const release = join(await realpath(this.#releases.path), name);
+    await this.#git.act(["worktree", "add", "--detach", "--", checkout, commit], io);
     const shared = join(await realpath(this.target.directory), "shared");
-    for (const path of this.target.shared) await linkShared({ checkout: coming, release, shared }, path);
-    await rename(coming, release);
+    for (const path of this.target.shared) await linkShared({ checkout, release, shared }, path);
+    await this.#releases.place(name);
     // Git remembers where each of its working trees is, and would prune one that is not there.
     await this.#git.act(["worktree", "repair", "--", release], UNHEARD);
-    return { directory: join(this.#releases, name), release: name };
+    return { directory: join(this.#releases.path, name), release: name };
   }
 
   async activate(): Promise<void> {
@@ -74,51 +73,74 @@ class ReleasesPlace implements Workplace {
     if (this.#release === null) return;
     const current = await readCurrent(this.target.directory);
     if (current === linkTo(this.#release)) await replaceCurrent(this.target.directory, this.#previous);
-    if ((await this.#names()).includes(this.#release)) await this.#remove(this.#release);
-    await this.#clear();
+    await this.#discardIncomplete();
+    // What stays of the files does not matter to what is live, and goes with the next deployment.
+    await this.#sweep(UNHEARD);
   }
 
-  async tidy(): Promise<void> {
-    const current = await readCurrent(this.target.directory);
-    const needed = [current, this.#previous].map((link) => basename(link ?? ""));
-    const old = (await this.#names()).toSorted().reverse().slice(this.target.keepReleases);
-    for (const name of old.filter((each) => !needed.includes(each))) await this.#remove(name);
-    await this.#clear();
-    await this.#git.act(["gc", "--auto", "--quiet"], UNHEARD);
+  async tidy(io: ProcessIo): Promise<void> {
+    if (this.#release !== null) await this.#releases.complete(this.#release);
+    const needed = [await this.#live(), basename(this.#previous ?? "")];
+    const old = (await this.#releases.names()).toSorted().reverse().slice(this.target.keepReleases);
+    for (const name of old.filter((each) => !needed.includes(each))) {
+      await this.#releases.discard(join(this.#releases.path, name));
+    }
+    const trouble = await this.#sweep(io);
+    if (trouble !== null) throw new Fault("failed", trouble);
+    await this.#git.act(["gc", "--auto", "--quiet"], unheard(io));
   }
 
   /** Makes the directories and puts in order what a deployment that was killed left behind. */
-  async #prepare(): Promise<void> {
+  async #prepare(io: ProcessIo): Promise<void> {
     const { directory } = this.target;
     await readCurrent(directory);
-    for (const path of [this.#repository, this.#releases, join(directory, "shared")]) {
+    for (const path of [this.#repository, this.#releases.path, join(directory, "shared")]) {
       await mkdir(path, { recursive: true });
     }
     await removeNextLink(directory);
-    await removeGitLeftovers(this.#repository);
-    await this.#git.act(["init", "--quiet", "--bare", "--template="], UNHEARD);
-    await this.#clear();
+    await this.#discardIncomplete();
+    await this.#openRepository(io);
+    const trouble = await this.#sweep(io);
+    if (trouble !== null) io.onLine(trouble);
   }
 
-  async #names(): Promise<readonly string[]> {
-    return (await entriesOf(this.#releases)).map(({ name }) => name).filter(isReleaseName);
+  /** Makes the repository, or takes the one there is; one that is beyond repair gives way to a new one. */
+  async #openRepository(io: ProcessIo): Promise<void> {
+    const trouble = await makeBare(this.#repository, this.#git);
+    if (trouble === null) return;
+    // Nothing is given up before there is another: the fault may lie with git itself, or with its settings.
+    const next = await this.#releases.begin("repo");
+    await rm(next, { recursive: true, force: true });
+    await mkdir(next);
+    if ((await makeBare(next, this.#openGit(next))) !== null) throw new Fault("failed", trouble);
+    io.onLine(
+      `${this.#repository} is beyond repair (${trouble}): it is made anew, and everything fetched again`,
+    );
+    await this.#releases.discard(this.#repository);
+    await rename(next, this.#repository);
   }
 
-  /** Takes a release out of sight in one step before its files go: nobody ever finds half of one. */
-  async #remove(name: string): Promise<void> {
-    await mkdir(join(this.#releases, GOING), { recursive: true });
-    await rename(join(this.#releases, name), join(this.#releases, GOING, name));
+  #openGit(repository: string): Git {
+    return openGit(repository, { GIT_DIR: repository }, this.tools);
   }
 
-  /** Removes what is half-way, and what git knows of working trees that are no more. */
-  async #clear(): Promise<void> {
-    for (const name of [COMING, GOING]) {
-      await rm(join(this.#releases, name), { recursive: true, force: true });
-    }
+  /** The name of the release that `current` points to, however it is written. */
+  async #live(): Promise<string> {
+    return basename((await readCurrent(this.target.directory)) ?? "");
+  }
+
+  async #discardIncomplete(): Promise<void> {
+    await this.#releases.discardIncomplete(await this.#live());
+  }
+
+  /** Removes files that nobody needs, and what git knows of working trees that are no more. Resolves as `removeTrees`. */
+  async #sweep({ signal }: ProcessIo): Promise<string | null> {
+    const trouble = await removeTrees(await this.#releases.leftovers(), this.tools, signal);
     // A `worktree add` that was killed leaves its entry locked; we never lock one.
     const known = join(this.#repository, "worktrees");
     for (const { name } of await entriesOf(known)) await rm(join(known, name, "locked"), { force: true });
     await this.#git.act(["worktree", "prune", "--expire=now"], UNHEARD);
+    return trouble;
   }
 }
 

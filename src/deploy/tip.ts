@@ -34,7 +34,7 @@ export function watchOf(target: Target): Watch {
 export async function fetchTip(
   git: Git,
   { watch, into, pushedCommit }: { watch: Watch; into: string; pushedCommit: string | null },
-  clock: Clock,
+  { clock, onDoing }: { readonly clock: Clock; readonly onDoing: (what: string) => void },
   io: ProcessIo,
 ): Promise<Fetched> {
   const pushed = pushedCommit !== null && isObjectName(pushedCommit) ? pushedCommit : null;
@@ -46,6 +46,7 @@ export async function fetchTip(
       io.onLine(`${missing}; going on without it`);
       return { ref, commit, note: missing };
     }
+    onDoing("waiting for the pushed commit");
     io.onLine(`${missing}; fetching again in ${wait / 1_000} s`);
     await clock.sleep(wait, io.signal);
   }

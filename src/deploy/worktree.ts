@@ -3,8 +3,9 @@ import { dirname, join } from "node:path";
 import { Fault } from "../domain/fault.ts";
 import type { CheckedOut, Fetched, Layout, LayoutTools, ProcessIo, Workplace } from "../domain/layout.ts";
 import type { Target } from "../domain/target.ts";
-import { type Git, openGit, UNHEARD } from "./git.ts";
-import { entriesOf, removeGitLeftovers } from "./leftovers.ts";
+import { type Git, openGit, UNHEARD, unheard } from "./git.ts";
+import { entriesOf, removeBlankFiles, removeGitLeftovers } from "./leftovers.ts";
+import { isSound } from "./repository.ts";
 import { fetchTip, watchOf } from "./tip.ts";
 
 /** The directory itself is the checkout. `shared` has no meaning here: ignored files stay where they are. */
@@ -37,7 +38,7 @@ class WorktreePlace implements Workplace {
     const watch = watchOf(this.target);
     const git = await this.#prepare(watch.cloneUrl);
     const into = `refs/remotes/origin/${watch.ref.kind === "branch" ? watch.ref.name : "HEAD"}`;
-    return fetchTip(git, { watch, into, pushedCommit }, this.tools.clock, io);
+    return fetchTip(git, { watch, into, pushedCommit }, this.tools, io);
   }
 
   async checkOut({ ref, commit }: Fetched, io: ProcessIo): Promise<CheckedOut> {
@@ -59,8 +60,8 @@ class WorktreePlace implements Workplace {
     await moveTo(await this.#git(), this.#before, UNHEARD);
   }
 
-  async tidy(): Promise<void> {
-    await (await this.#git()).act(["gc", "--auto", "--quiet"], UNHEARD);
+  async tidy(io: ProcessIo): Promise<void> {
+    await (await this.#git()).act(["gc", "--auto", "--quiet"], unheard(io));
   }
 
   /** Makes the checkout, or takes the one there is, and puts in order what a killed deployment left behind. */
@@ -69,13 +70,18 @@ class WorktreePlace implements Workplace {
     await mkdir(directory, { recursive: true });
     const git = await this.#git();
     const isNew = !(await isCheckout(directory));
-    await removeGitLeftovers(join(directory, ".git"));
-    if (isNew) {
-      await git.act(["init", "--quiet", "--template="], UNHEARD);
-      await setting(git, "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*");
-    }
+    await this.#mend(git);
+    if (isNew) await setting(git, "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*");
     await setting(git, "remote.origin.url", cloneUrl);
     return git;
+  }
+
+  /** Makes a repository, or what is missing of one. Nothing in one that is sound is touched: it may be somebody's. */
+  async #mend(git: Git): Promise<void> {
+    const own = join(this.target.directory, ".git");
+    await removeGitLeftovers(own);
+    await removeBlankFiles(own);
+    if (!(await isSound(git))) await git.act(["init", "--quiet", "--template="], UNHEARD);
   }
 
   async #git(): Promise<Git> {

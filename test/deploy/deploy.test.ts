@@ -9,7 +9,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { createRunProcess } from "../../src/deploy/process.ts";
 import type { Interruption } from "../../src/domain/deployment.ts";
+import type { RunProcess } from "../../src/domain/layout.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { Site } from "./site.ts";
 
@@ -72,6 +74,34 @@ describe("time-out", () => {
   });
 });
 
+test("says that it waited for the pushed commit when the time ran out meanwhile", async () => {
+  const clock = new FakeClock(() => clock.ring());
+  const ending = await site.deploy({}, { clock, deployment: { pushedCommit: "b".repeat(40) } });
+  const reason = "timed out after 10m while waiting for the pushed commit";
+  expect(ending).toMatchObject({ state: "failed", reason });
+});
+
+test("fails, and leaves no time running, when there is no such layout", async () => {
+  const clock = new FakeClock();
+  const ending = await site.deploy({ layout: "containers" }, { clock });
+  expect(ending).toMatchObject({ state: "failed", reason: "there is no layout containers" });
+  expect(clock.sleeping).toBe(0);
+});
+
+describe("the release in the ending", () => {
+  test("is none when it failed: nothing of that name is left", async () => {
+    const before = await site.deploy({ run: ["false"] });
+    const after = await site.deploy({ after: ["false"] });
+    expect([before.release, after.release]).toEqual([null, null]);
+    expect(readdirSync(join(site.directory, "releases"))).toEqual([]);
+  });
+
+  test("is named when it could not be taken back", async () => {
+    const { release } = await site.deploy({ after: ["rm ../../current && mkdir ../../current && exit 1"] });
+    expect(readdirSync(join(site.directory, "releases"))).toContain(String(release));
+  });
+});
+
 describe("ended from outside", () => {
   const kinds: readonly Interruption["kind"][] = ["cancelled", "interrupted"];
 
@@ -93,7 +123,7 @@ describe("ended from outside", () => {
       line === "ready" && controller.abort({ kind: "cancelled", reason: "stop" });
     const run = ["trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done"];
     const ending = await site.deploy({ run }, { onLine, signal: controller.signal });
-    expect(ending).toMatchObject({ state: "cancelled", reason: "stop", release: expect.any(String) });
+    expect(ending).toMatchObject({ state: "cancelled", reason: "stop", release: null });
     expect(existsSync(site.live)).toBe(false);
   });
 
@@ -122,6 +152,53 @@ test("stays a success, and says so, when only the tidying up fails", async () =>
   expect(ending.state).toBe("succeeded");
   expect(ending.reason).toStartWith("tidying up failed: ");
   expect(readlinkSync(join(site.directory, "current"))).toBe(`releases/${ending.release}`);
+});
+
+describe("tidying up", () => {
+  const all = () => readdirSync(join(site.directory, "releases")).sort();
+  const releases = () => all().filter((name) => !name.startsWith("."));
+  const reason = "tidying up was cut short; the next deployment goes on with it";
+  const real = createRunProcess({ killAfter: 100 });
+
+  /** Never ends by itself what git would do to tidy up. */
+  const untilAborted =
+    (abort: () => void): RunProcess =>
+    (argv, options) =>
+      argv.includes("gc")
+        ? real(["/bin/sh", "-c", "echo ready; sleep 60"], { ...options, onLine: abort })
+        : real(argv, options);
+
+  test("ends with the deployment's signal, and stays a success", async () => {
+    const controller = new AbortController();
+    const ending = await site.deploy(
+      {},
+      { run: untilAborted(() => controller.abort()), signal: controller.signal },
+    );
+    expect(ending).toMatchObject({ state: "succeeded", reason, release: releases()[0] });
+    expect(page()).toBe("one");
+  });
+
+  test("ends when its time is over, and stays a success", async () => {
+    const clock = new FakeClock();
+    const ending = await site.deploy({}, { run: untilAborted(() => clock.ring()), clock });
+    expect(ending).toMatchObject({ state: "succeeded", reason });
+  });
+
+  test("takes old releases away even when it is cut short, and their files the next time", async () => {
+    await site.deploy();
+    const second = await site.deploy();
+    const controller = new AbortController();
+    const run: RunProcess = (argv, options) => {
+      if (argv[0] === "rm") controller.abort();
+      return real(argv, options);
+    };
+    const third = await site.deploy({ keepReleases: 1 }, { run, signal: controller.signal });
+    expect(third).toMatchObject({ state: "succeeded", reason });
+    expect(releases()).toEqual([String(second.release), String(third.release)]);
+    const fourth = await site.deploy({ keepReleases: 1 });
+    expect(fourth).toMatchObject({ state: "succeeded", reason: null });
+    expect(all()).toEqual([String(third.release), String(fourth.release)]);
+  });
 });
 
 test("fails with one line when the machine does not let it", async () => {

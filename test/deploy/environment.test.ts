@@ -1,8 +1,14 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
+import { join } from "node:path";
+import { findName } from "../../src/deploy/account.ts";
 import { cleanEnvironment } from "../../src/deploy/environment.ts";
 import { GIT_ENV } from "../support/git.ts";
 import { Site } from "./site.ts";
+
+const ENVIRONMENT = join(import.meta.dir, "../../src/deploy/environment.ts");
 
 let site: Site;
 beforeEach(() => {
@@ -97,6 +103,32 @@ test("finds a PATH and a HOME when the service manager set none", () => {
   expect(environment.PATH).toBe("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   expect(environment.HOME).toBe(userInfo().homedir);
   expect(Object.keys(environment).filter((name) => !["PATH", "HOME", "USER"].includes(name))).toEqual([]);
+});
+
+test("looks the user's name up when nothing in the environment says it", () => {
+  const script = `
+    const { cleanEnvironment } = await import(${JSON.stringify(ENVIRONMENT)});
+    console.log(JSON.stringify(cleanEnvironment({ passEnv: [], env: {} }, {})));
+  `;
+  const printed = execFileSync(process.execPath, ["-e", script], { env: {}, encoding: "utf8" });
+  const name = execFileSync("id", ["-un"], { encoding: "utf8" }).trim();
+  expect(JSON.parse(printed)).toMatchObject({ USER: name, HOME: expect.any(String) });
+});
+
+test("finds the name of exactly that user number, or none", () => {
+  const passwd = "root:x:0:0::/root:/bin/sh\n# 10\n\nada:x:10:100:Ada:/home/ada:/bin/sh\n:x:11:1::/:\n";
+  expect([0, 10, 1, 100, 11].map((uid) => findName(passwd, uid))).toEqual(["root", "ada", null, null, null]);
+});
+
+test("lets git see which deployment it belongs to", async () => {
+  const told = join(site.root, "told");
+  const { watch } = site.watch();
+  const env = { ...GIT_ENV, GIT_SSH_COMMAND: `env > '${told}'; false` };
+  const cloneUrl = "ssh://nowhere.invalid/blog.git";
+  await site.deploy({ watch: watch && { ...watch, cloneUrl }, env }, { deployment: { id: 12 } });
+  const seen = readFileSync(told, "utf8").split("\n");
+  expect(seen).toContain("HOOKLATCH_TARGET=blog");
+  expect(seen).toContain("HOOKLATCH_DEPLOYMENT=12");
 });
 
 test("passes on text that looks like commands as it is", async () => {

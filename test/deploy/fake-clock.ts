@@ -1,11 +1,13 @@
 import type { Clock } from "../../src/domain/clock.ts";
 
 /** Sleeps up to this long are over at once; longer ones, such as a time limit, last until `ring`. */
-const LONGEST_NAP = 60_000;
+const LONGEST_NAP = 30_000;
 
 /** A clock that goes one second further at each look, and whose sleeps take no time. */
 export class FakeClock implements Clock {
   readonly naps: number[] = [];
+  /** How many long sleeps nobody has ended yet. */
+  sleeping = 0;
   readonly #ringing = Promise.withResolvers<void>();
   #time = Date.parse("2026-11-21T20:30:00Z");
 
@@ -27,7 +29,9 @@ export class FakeClock implements Clock {
     const aborted = new Promise<void>((resolve) =>
       signal?.addEventListener("abort", () => resolve(), { once: true }),
     );
+    this.sleeping += 1;
     await Promise.race([aborted, this.#ringing.promise]);
+    this.sleeping -= 1;
   }
 
   /** Ends every long sleep. */

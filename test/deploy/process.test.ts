@@ -10,6 +10,8 @@ afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 
 const env = { PATH: "/usr/bin:/bin" };
 
+const PROCESS = join(import.meta.dir, "../../src/deploy/process.ts");
+
 /** Runs a command; `onLine` may abort it. */
 async function run(
   argv: readonly string[],
@@ -141,6 +143,32 @@ test("does not wait for a daemon that holds the output, and lets it live", async
   expect(exitCode).toBe(0);
   expect(lives(lines[0])).toBe(true);
   process.kill(Number(lines[0]), "SIGKILL");
+});
+
+/** Runs a program that starts `command` with runProcess and leaves when that has ended, or says that it is `ready`. */
+function leave(command: string): readonly string[] {
+  const script = `
+    const { runProcess } = await import(${JSON.stringify(PROCESS)});
+    const options = { cwd: "/", env: process.env, signal: new AbortController().signal };
+    const onLine = (line) => line === "ready" ? process.exit(130) : console.log(line);
+    const argv = ["/bin/sh", "-c", ${JSON.stringify(command)}];
+    await runProcess(argv, { ...options, onLine });
+    process.exit(0);
+  `;
+  const { stdout } = spawnSync(process.execPath, ["-e", script], { env, encoding: "utf8" });
+  return stdout.trim().split("\n");
+}
+
+test("kills what still runs, all of the group, when the program leaves in a hurry", async () => {
+  const pids = leave("trap '' TERM; sleep 60 & echo $!; echo $$; echo ready; wait");
+  expect(pids.length).toBe(2);
+  for (const pid of pids) await isGone(pid);
+});
+
+test("lets a daemon live that a process left behind before the program leaves", () => {
+  const [pid] = leave("sleep 60 > /dev/null & echo $!");
+  expect(lives(pid)).toBe(true);
+  process.kill(Number(pid), "SIGKILL");
 });
 
 test("ends the process and rejects when a line cannot be handed on", async () => {

@@ -59,6 +59,7 @@ export class Site {
       env = { PATH: process.env.PATH, HOME: this.root },
       onLine = () => {},
       signal = new AbortController().signal,
+      run = createRunProcess({ killAfter: 100 }),
       ...job
     }: Partial<Omit<Job, "deployment">> & { deployment?: Partial<Deployment> } & Partial<DeployTools> = {},
   ): Promise<Outcome> {
@@ -75,7 +76,7 @@ export class Site {
         payloadFile: null,
         ...job,
       },
-      { clock, env, signal, run: createRunProcess({ killAfter: 100 }), onLine: hear },
+      { clock, env, signal, run, onLine: hear },
     );
     return { ...ending, lines };
   }

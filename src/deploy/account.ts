@@ -1,0 +1,44 @@
+import { readFileSync } from "node:fs";
+import { userInfo } from "node:os";
+
+/** What the machine knows of the account we run as. */
+interface Account {
+  readonly HOME?: string;
+  readonly USER?: string;
+}
+
+let known: Account | null = null;
+
+/** HOME and USER of the account we run as, looked up once: a service manager may have set neither. */
+export function ourAccount(): Account {
+  known ??= lookUp();
+  return known;
+}
+
+function lookUp(): Account {
+  try {
+    const { homedir, username, uid } = userInfo();
+    // Bun says "unknown" where the environment does not tell it a name.
+    const name = username === "unknown" ? findName(readAccounts(), uid) : username;
+    return name === null ? { HOME: homedir } : { HOME: homedir, USER: name };
+  } catch {
+    return {}; // A container may run us under a number that no account has.
+  }
+}
+
+function readAccounts(): string {
+  try {
+    return readFileSync("/etc/passwd", "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** The name that text in the form of passwd(5) has for a user number; null when it has none. */
+export function findName(passwd: string, uid: number): string | null {
+  for (const line of passwd.split("\n")) {
+    const [name, , number] = line.split(":");
+    if (name && number === String(uid)) return name;
+  }
+  return null;
+}

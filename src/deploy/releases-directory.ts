@@ -1,0 +1,64 @@
+import { mkdir, mkdtemp, realpath, rename, rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { isReleaseName } from "../domain/release.ts";
+import { entriesOf } from "./leftovers.ts";
+
+/** What is being made. What has an entry here is not whole, whatever else already has its name. */
+const COMING = ".coming";
+
+/** What is being removed. */
+const GOING = ".going";
+
+/**
+ * `releases/` of a target. A release is made in `.coming/<name>/<name>` and moved to its own name for its steps,
+ * since builds write down where they are; its entry in `.coming` stays until the deployment has succeeded. So
+ * that one may be killed at any moment: what it had begun is known by the entry.
+ */
+export class ReleasesDirectory {
+  constructor(readonly path: string) {}
+
+  /** The names of all releases, also of one that is not whole. */
+  async names(): Promise<readonly string[]> {
+    return (await entriesOf(this.path)).map(({ name }) => name).filter(isReleaseName);
+  }
+
+  /** Makes the entry of what is coming. Resolves with the real path where it is to be made: nothing is there yet. */
+  async begin(name: string): Promise<string> {
+    const entry = join(this.path, COMING, name);
+    await mkdir(entry, { recursive: true });
+    return join(await realpath(entry), name);
+  }
+
+  /** Moves a release that was begun to its own name. */
+  async place(name: string): Promise<void> {
+    await rename(join(this.path, COMING, name, name), join(this.path, name));
+  }
+
+  /** The release is whole: from now on its name says so. */
+  async complete(name: string): Promise<void> {
+    await rm(join(this.path, COMING, name), { recursive: true, force: true });
+    // Something that could not be removed may still be in it.
+    await rmdir(join(this.path, COMING)).catch(() => {});
+  }
+
+  /** Removes every release that is not whole, but never the one that is `live`: its `run` steps succeeded. */
+  async discardIncomplete(live: string): Promise<void> {
+    const begun = (await entriesOf(join(this.path, COMING))).map(({ name }) => name);
+    const placed = await this.names();
+    for (const name of begun) {
+      if (placed.includes(name) && name !== live) await this.discard(join(this.path, name));
+    }
+  }
+
+  /** Takes something out of sight in one step before its files go: nobody ever finds half of it. */
+  async discard(path: string): Promise<void> {
+    await mkdir(join(this.path, GOING), { recursive: true });
+    await rename(path, join(await mkdtemp(join(this.path, GOING, "gone-")), "it"));
+  }
+
+  /** Where files lie that nobody needs any more. */
+  async leftovers(): Promise<readonly string[]> {
+    const found = (await entriesOf(this.path)).filter(({ name }) => name === COMING || name === GOING);
+    return found.map(({ name }) => join(this.path, name));
+  }
+}
