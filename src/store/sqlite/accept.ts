@@ -10,15 +10,11 @@ export interface Acceptor {
   flush(): void;
 }
 
-/** How much may wait for the next commit. Past either bound a delivery is refused at once. */
-export interface WaitingBounds {
-  readonly deliveries: number;
-  /** Of their bodies together. */
-  readonly bytes: number;
-}
+/** How many deliveries may wait for the next commit: as many of the usual ones as are written in a quarter of a second. */
+const MOST_WAITING = 4096;
 
-/** Five of the largest bodies there are; as many of the usual ones as are written in a quarter of a second. */
-const BOUNDS: WaitingBounds = { deliveries: 4096, bytes: 128 * 1024 * 1024 };
+/** How many bytes their bodies may have together: five of the largest that there are. */
+const MOST_WAITING_BYTES = 128 * 1024 * 1024;
 
 interface Waiting {
   readonly delivery: NewDelivery;
@@ -31,11 +27,7 @@ interface Waiting {
  * Collects the accepts of one turn of the event loop and commits them together: one wait for the disk for all
  * of them. If the commit fails it fails for each, and nothing of any is kept.
  */
-export function collectAccepts(
-  connection: Connection,
-  ledgers: Ledgers,
-  bounds: WaitingBounds = BOUNDS,
-): Acceptor {
+export function collectAccepts(connection: Connection, ledgers: Ledgers): Acceptor {
   const keepGroup = prepareKeepGroup(connection, ledgers);
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
@@ -60,7 +52,7 @@ export function collectAccepts(
   return {
     accept(delivery, options) {
       const bytes = waitingBytes + delivery.body.length;
-      if (waiting.length >= bounds.deliveries || (waiting.length > 0 && bytes > bounds.bytes)) {
+      if (waiting.length === MOST_WAITING || bytes > MOST_WAITING_BYTES) {
         return Promise.reject(new Fault("unavailable", "too many deliveries wait to be kept"));
       }
       return new Promise((resolve, reject) => {

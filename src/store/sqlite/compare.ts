@@ -8,7 +8,7 @@ export interface Marks {
   readonly source: string;
   readonly identity: Identity;
   /** The SHA-256 of its body. */
-  readonly body: Uint8Array;
+  readonly body: Buffer;
 }
 
 /** What a delivery is beside those that are kept. */
@@ -36,8 +36,8 @@ export function keysOf({ source, identity, body }: Marks): readonly [number, ...
  * 48 bits of a digest: a whole number that SQLite and JavaScript both keep exactly. A new one meets one of a million
  * others by chance once in 2^48 / 10^6, some 280 million, times: rarely, not never, so the columns decide.
  */
-function keyOf(sha256: Uint8Array): number {
-  return Buffer.from(sha256.buffer, sha256.byteOffset, sha256.byteLength).readUIntBE(0, 6);
+function keyOf(sha256: Buffer): number {
+  return sha256.readUIntBE(0, 6);
 }
 
 /** What compares a delivery with those of its source that are kept. */

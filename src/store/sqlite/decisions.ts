@@ -2,7 +2,7 @@ import type { Decision } from "../../domain/match.ts";
 import { digest, type Packed, pack, unpack } from "./body.ts";
 import type { Connection } from "./open.ts";
 
-/** What the targets decided, kept once however many deliveries share it. All of it runs in a transaction of its caller's. */
+/** What the targets decided, kept once however many deliveries share it; it works in its caller's transactions. */
 export interface DecisionSets {
   /** The id of the set with these decisions, for a delivery whose id will be at most `delivery`. */
   intern(decisions: readonly Decision[], delivery: number): number;

@@ -10,7 +10,7 @@ const UNAVAILABLE: Readonly<Record<number, string>> = {
   14: "the file, or one beside it, cannot be opened", // SQLITE_CANTOPEN
   // Extended codes, where they tell more than the primary one in their low byte.
   1032: "the file was moved or removed while it was open; put it back, or start hooklatch again", // …READONLY_DBMOVED
-  4874: "the file beside it cannot grow, is the disk full?", // SQLITE_IOERR_SHMSIZE
+  4874: "the disk is full, or its -shm file cannot grow for another reason", // SQLITE_IOERR_SHMSIZE
 };
 
 const DAMAGED: readonly number[] = [

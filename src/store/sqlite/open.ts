@@ -47,7 +47,8 @@ const PRAGMAS = `
   PRAGMA trusted_schema = OFF;
   PRAGMA journal_size_limit = 67108864;
   PRAGMA temp_store = MEMORY;
-  PRAGMA cache_size = -16000;
+  -- 64 MB at most: the index of what came before stays in memory up to some two million deliveries.
+  PRAGMA cache_size = -64000;
 `;
 
 /**

@@ -5,19 +5,15 @@ import type { Connection } from "./open.ts";
 import { type Aging, searchOld } from "./search-old.ts";
 import type { Seen } from "./seen.ts";
 
-/** How much of the file's free space is given back. Pages have 4 KiB. */
-export interface Vacuum {
-  /** How many free pages stay in the file, for what comes next. */
-  readonly spare: number;
-  /** How many are given back in one act, at most. */
-  readonly atOnce: number;
-}
+/** Free pages of 4 KiB that stay in the file, for what comes next. */
+const SPARE_PAGES = 1024;
 
-const VACUUM: Vacuum = { spare: 1024, atOnce: 1024 };
+/** Pages that are given back in one act, at most: more than an act of some hundred rows makes free. */
+const MOST_PAGES = 1024;
 
 /** What removes rows of one kind, inside a transaction of its caller's. */
 interface Remover {
-  /** Removes rows that are old, at most `limit`, and tells how many went. */
+  /** Removes rows that are old, at most `limit`, which is over 0, and tells how many went. */
   remove(retention: Retention, limit: number): number;
   /** Lets the next search begin at the first row again. */
   startOver(): void;
@@ -28,19 +24,20 @@ export function openPrune(
   connection: Connection,
   seen: Seen,
   decisionSets: DecisionSets,
-  vacuum: Vacuum = VACUUM,
 ): Pick<DeploymentStore, "prune"> {
   const removers = [
     prepareRemoveDeployments(connection),
     prepareRemoveDeliveries(connection, seen, decisionSets),
   ];
-  const giveBack = prepareGiveBack(connection, vacuum);
+  const giveBack = prepareGiveBack(connection);
 
   function removeBatch(retention: Retention): number {
     let removed = 0;
     try {
       connection.transact(() => {
-        for (const { remove } of removers) removed += remove(retention, retention.limit - removed);
+        for (const { remove } of removers) {
+          if (removed < retention.limit) removed += remove(retention, retention.limit - removed);
+        }
       });
     } catch (error) {
       for (const { startOver } of removers) startOver();
@@ -132,15 +129,16 @@ function prepareRemoveDelivery(connection: Connection, seen: Seen) {
     const row = remove.get({ id });
     if (row === null || row.has_identity === 0) return;
     const identity = { id: row.provider_id, hook: null };
-    seen.forget(id, keysOf({ source: row.source, identity, body: row.body_sha256 }));
+    seen.forget(id, keysOf({ source: row.source, identity, body: Buffer.from(row.body_sha256) }));
   };
 }
 
 /** What gives free pages back, in a transaction of its own: each is filled from the end of the file. */
-function prepareGiveBack(connection: Connection, { spare, atOnce }: Vacuum) {
+function prepareGiveBack(connection: Connection) {
   const countFree = connection.prepare<{ freelist_count: number }>("PRAGMA freelist_count");
   return (): void => {
-    const pages = Math.min((countFree.get({})?.freelist_count ?? 0) - spare, atOnce);
+    const free = countFree.get({})?.freelist_count ?? 0;
+    const pages = Math.min(free - SPARE_PAGES, MOST_PAGES);
     if (pages > 0) connection.execute(`PRAGMA incremental_vacuum(${pages})`);
   };
 }

@@ -25,8 +25,8 @@ export interface Seen {
 /** With so many keys the newest ones become the next to merge: a few megabytes of memory. */
 const GENERATION = 131_072;
 
-/** How many keys are merged for each that is noted. With less than one it would never catch up. */
-const MERGED_FOR_EACH = 2;
+/** How many keys are merged for each that is noted: a little more than one, so that a merge ends before the next begins. */
+const MERGED_FOR_EACH = 1.25;
 
 /** A generation of keys on its way into the index. */
 interface Merge {
@@ -61,8 +61,12 @@ export function openSeen(connection: Connection, generation: number = GENERATION
     INSERT OR IGNORE INTO seen (key, delivery)
     SELECT $key, $delivery
     WHERE $delivery > $newestRemoved OR EXISTS (SELECT 1 FROM delivery WHERE id = $delivery)`);
+  const noteRemoved = connection.prepare<never, { delivery: number }>(
+    "UPDATE seen_removed SET newest = max(newest, $delivery)",
+  );
 
-  let { lately, lastRow, newestRemoved } = readLately(connection);
+  let { lately, lastRow } = readLately(connection);
+  let newestRemoved = readNewestRemoved(connection);
   let noted: number[] = [];
   let notedKeys = new KeyMap();
   let merge: Merge | null = null;
@@ -102,7 +106,7 @@ export function openSeen(connection: Connection, generation: number = GENERATION
     write() {
       if (noted.length === 0) return;
       lastRow = Number(insertLately.run({ keys: noted.join() }).lastInsertRowid);
-      if (merge !== null) mergeSome(merge, (noted.length / 2) * MERGED_FOR_EACH);
+      if (merge !== null) mergeSome(merge, Math.ceil((noted.length / 2) * MERGED_FOR_EACH));
     },
     confirm() {
       if (noted.length === 0) return;
@@ -117,26 +121,26 @@ export function openSeen(connection: Connection, generation: number = GENERATION
     discard,
     forget(delivery, keys) {
       for (const key of keys) remove.run({ key, delivery });
+      noteRemoved.run({ delivery });
       newestRemoved = Math.max(newestRemoved, delivery);
     },
   };
 }
 
 /** What a program that ran before had not merged; any of it may have been removed meanwhile. */
-function readLately(connection: Connection) {
+function readLately(connection: Connection): { lately: KeyMap; lastRow: number } {
   const row = connection
     .prepare<{ keys: string | null; lastRow: number | null }>(
       "SELECT group_concat(keys) AS keys, max(id) AS lastRow FROM seen_lately",
     )
     .get({});
   const lately = new KeyMap();
-  const pairs = JSON.parse(`[${row?.keys ?? ""}]`) as readonly number[];
-  addPairs(lately, pairs);
-  const newestRemoved = pairs.reduce(
-    (newest, number, at) => (at % 2 === 1 ? Math.max(newest, number) : newest),
-    0,
-  );
-  return { lately, lastRow: row?.lastRow ?? 0, newestRemoved };
+  addPairs(lately, JSON.parse(`[${row?.keys ?? ""}]`) as readonly number[]);
+  return { lately, lastRow: row?.lastRow ?? 0 };
+}
+
+function readNewestRemoved(connection: Connection): number {
+  return connection.prepare<{ newest: number }>("SELECT newest FROM seen_removed").get({})?.newest ?? 0;
 }
 
 function addPairs(map: KeyMap, pairs: readonly number[]): void {

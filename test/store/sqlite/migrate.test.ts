@@ -101,5 +101,8 @@ describe("the schema", () => {
     expect(plan("target = 'blog' AND state = 'running'")).toContain("deployment_running");
     expect(plan("state = 'running'")).toContain("deployment_running");
     expect(plan("delivery = 1")).toContain("deployment_delivery");
+    const newest = plan("target = 'blog' AND state <> 'superseded' ORDER BY id DESC LIMIT 1");
+    expect(newest).toContain("deployment_target");
+    expect(newest).not.toContain("TEMP B-TREE");
   });
 });

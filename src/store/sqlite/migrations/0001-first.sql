@@ -61,6 +61,13 @@ CREATE TABLE seen_lately (
   keys TEXT NOT NULL -- a JSON array: key, delivery, key, delivery …
 ) STRICT;
 
+-- The newest delivery that was removed. One row: a key that came after it needs no question whether it is still there.
+CREATE TABLE seen_removed (
+  newest INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO seen_removed VALUES (0);
+
 CREATE TABLE deployment (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   target TEXT NOT NULL,

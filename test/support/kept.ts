@@ -1,0 +1,119 @@
+import { Database } from "bun:sqlite";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { zstdDecompressSync } from "node:zlib";
+
+/** A deployment as the store's table has it. */
+export interface KeptDeployment {
+  readonly id: number;
+  readonly target: string;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly trigger: string;
+  readonly delivery: number | null;
+  readonly commit: string | null;
+}
+
+/** What a data directory keeps, read past the program: the file itself is asked. */
+export class Kept {
+  readonly #database: Database;
+
+  constructor(dataDirectory: string) {
+    this.#database = new Database(join(dataDirectory, "hooklatch.db"), { readonly: true });
+    // The server may be writing, or another reader may be bringing a killed one's log in order.
+    this.#database.run("PRAGMA busy_timeout = 10000");
+  }
+
+  /** Reads once and closes. */
+  static read<T>(dataDirectory: string, ask: (kept: Kept) => T): T {
+    const kept = new Kept(dataDirectory);
+    try {
+      return ask(kept);
+    } finally {
+      kept.close();
+    }
+  }
+
+  /** SQLite's own word on the whole file: `ok`, or what is wrong. */
+  get integrity(): string {
+    return this.#one<{ integrity_check: string }>("PRAGMA integrity_check")?.integrity_check ?? "nothing";
+  }
+
+  get deliveries(): number {
+    return this.#one<{ count: number }>("SELECT count(*) AS count FROM delivery")?.count ?? 0;
+  }
+
+  /** The SHA-256 of a delivery's body, computed from the body that is kept; null when there is no such delivery. */
+  digestOf(delivery: number): string | null {
+    const row = this.#one<{ body: Uint8Array; encoding: string }>(
+      "SELECT body, body_encoding AS encoding FROM delivery WHERE id = ?",
+      delivery,
+    );
+    if (row === null) return null;
+    return digest(row.encoding === "zstd" ? zstdDecompressSync(row.body) : row.body);
+  }
+
+  /** The deliveries with this body that are neither a redelivery nor a replay of another, oldest first. */
+  firstsWith(bodyDigest: string): readonly number[] {
+    return this.#all<{ id: number }>(
+      `SELECT id FROM delivery
+       WHERE body_sha256 = ? AND redelivery_of IS NULL AND replay_of IS NULL ORDER BY id`,
+      Buffer.from(bodyDigest, "hex"),
+    ).map(({ id }) => id);
+  }
+
+  /** Bodies of which more than one delivery claims to be the first. */
+  get bodiesKeptTwice(): number {
+    return this.#all(
+      `SELECT 1 FROM delivery WHERE redelivery_of IS NULL AND replay_of IS NULL
+       GROUP BY source, body_sha256 HAVING count(*) > 1`,
+    ).length;
+  }
+
+  redeliveryOf(delivery: number): number | null {
+    const row = this.#one<{ first: number | null }>(
+      "SELECT redelivery_of AS first FROM delivery WHERE id = ?",
+      delivery,
+    );
+    return row?.first ?? null;
+  }
+
+  /** The deployments that a delivery asked for, and those that were queued again for it, oldest first. */
+  deploymentsOf(delivery: number): readonly Pick<KeptDeployment, "id" | "target" | "state">[] {
+    return this.#all("SELECT id, target, state FROM deployment WHERE delivery = ? ORDER BY id", delivery);
+  }
+
+  /** Every deployment, oldest first; of one target where it is named. */
+  deployments(target: string | null = null): readonly KeptDeployment[] {
+    return this.#all(
+      `SELECT id, target, state, reason, trigger, delivery, "commit" FROM deployment
+       WHERE ?1 IS NULL OR target = ?1 ORDER BY id`,
+      target,
+    );
+  }
+
+  /** How many deployments wait or run. */
+  get unfinished(): number {
+    const row = this.#one<{ count: number }>(
+      "SELECT count(*) AS count FROM deployment WHERE state IN ('queued', 'running')",
+    );
+    return row?.count ?? 0;
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #one<Row>(sql: string, ...values: (string | number | null | Uint8Array)[]): Row | null {
+    return this.#database.query<Row, typeof values>(sql).get(...values);
+  }
+
+  #all<Row>(sql: string, ...values: (string | number | null | Uint8Array)[]): Row[] {
+    return this.#database.query<Row, typeof values>(sql).all(...values);
+  }
+}
+
+/** The SHA-256 of bytes or text, in hex. */
+export function digest(content: string | Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
+}

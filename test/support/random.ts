@@ -1,0 +1,32 @@
+/** Numbers that look random and come again with the same seed (mulberry32). */
+export class Random {
+  #state: number;
+
+  constructor(readonly seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** From 0 up to, not including, 1. */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** A whole number from 0 up to, not including, `limit`. */
+  below(limit: number): number {
+    return Math.floor(this.next() * limit);
+  }
+
+  /** One of the list, or undefined where it is empty. */
+  pick<T>(list: readonly T[]): T | undefined {
+    return list[this.below(list.length)];
+  }
+}
+
+/** The seed to repeat a failure with, `FAULTS_SEED`, or a new one. */
+export function chooseSeed(): number {
+  const wished = Number(process.env.FAULTS_SEED);
+  return Number.isInteger(wished) && wished > 0 ? wished : 1 + Math.floor(Math.random() * 0xffff_fffe);
+}
