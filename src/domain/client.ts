@@ -18,6 +18,6 @@ export interface ClientStore {
   /** Keeps the client, on disk before it resolves; a client already known gets the new times. */
   authorise(client: Client): Promise<void>;
   findClient(source: string, address: string): Promise<Client | null>;
-  /** Forgets the client; nothing happens when there is none. */
-  forgetClient(source: string, address: string): Promise<void>;
+  /** Forgets the client as it was found: one that was authorised again meanwhile stays. */
+  forgetClient(client: Client): Promise<void>;
 }

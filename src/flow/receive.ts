@@ -61,7 +61,7 @@ async function refuse(
   const verdict = source.dialect.verify(request, client, tools.clock.now());
   if (verdict.ok) return null;
   if (verdict.refusal === "authorisation timeout" && client !== null) {
-    await tools.store.forgetClient(client.source, client.address);
+    await tools.store.forgetClient(client);
   }
   return verdict.refusal;
 }

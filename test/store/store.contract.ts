@@ -506,10 +506,17 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const other = { ...client, source: "other" };
         await store.authorise(client);
         await store.authorise(other);
-        await store.forgetClient("webhook", "192.0.2.1");
-        await store.forgetClient("webhook", "192.0.2.1");
+        await store.forgetClient(client);
+        await store.forgetClient(client);
         expect(await store.findClient("webhook", "192.0.2.1")).toBeNull();
         expect(await store.findClient("other", "192.0.2.1")).toEqual(other);
+      });
+
+      test("does not forget one that was authorised again since it was found", async () => {
+        const again = { ...client, authorisedAt: at(30), expiresAt: at(90) };
+        await store.authorise(again);
+        await store.forgetClient(client);
+        expect(await store.findClient("webhook", "192.0.2.1")).toEqual(again);
       });
     });
   });

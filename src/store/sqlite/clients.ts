@@ -13,8 +13,8 @@ export function openClients(connection: Connection): ClientStore {
   const select = connection.prepare<ClientRow, ClientKey>(
     "SELECT * FROM client WHERE source = $source AND address = $address",
   );
-  const remove = connection.prepare<never, ClientKey>(
-    "DELETE FROM client WHERE source = $source AND address = $address",
+  const remove = connection.prepare<never, ClientKey & { expires_at: number }>(
+    "DELETE FROM client WHERE source = $source AND address = $address AND expires_at = $expires_at",
   );
   return {
     authorise: ({ source, address, authorisedAt, expiresAt }) =>
@@ -31,9 +31,9 @@ export function openClients(connection: Connection): ClientStore {
         const row = select.get({ source, address });
         return row === null ? null : toClient(row);
       }),
-    forgetClient: (source, address) =>
+    forgetClient: ({ source, address, expiresAt }) =>
       connection.attempt(() => {
-        remove.run({ source, address });
+        remove.run({ source, address, expires_at: expiresAt.getTime() });
       }),
   };
 }
