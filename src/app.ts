@@ -23,7 +23,7 @@ import { createWorker, type Job } from "./flow/work.ts";
 import { parseRange } from "./http/address.ts";
 import { createAdmin } from "./http/admin.ts";
 import { readCertificate } from "./http/certificate.ts";
-import { type Listener, listen } from "./http/listen.ts";
+import { collectGarbage, type Listener, listen } from "./http/listen.ts";
 import { createPublic } from "./http/public.ts";
 import { boundUnverified } from "./http/unverified.ts";
 import { equalInConstantTime } from "./providers/hmac.ts";
@@ -94,7 +94,7 @@ export async function startApp(config: Config, { clock, log, env, print }: AppSu
   const listener = createPublic({
     sources,
     maxBody: settings.maxBody,
-    unverified: boundUnverified(settings.maxUnverified),
+    unverified: boundUnverified(settings.maxUnverified, collectGarbage),
     trustedProxies: settings.trustedProxies.map(parseRange),
     receive: (source, request) => receive(source, request, tools),
     authorise: (source, handshake, request) => authorise(source, handshake, request, tools),

@@ -6,6 +6,8 @@ export interface Deployment {
   /** What people should know of how it ended, or of what it deployed instead; null where there is nothing. */
   readonly reason: string | null;
   readonly trigger: Trigger;
+  /** 1, or 2 for one that was queued again because the first was interrupted. */
+  readonly attempt: number;
   /** The delivery that asked for it. */
   readonly delivery: number | null;
   /** The commit that the delivery told; what is deployed is the tip, in `commit`. */

@@ -76,3 +76,8 @@ function open<T>(host: string, port: number, serve: () => T): T {
     throw new Fault("failed", `port ${port} on ${host} ${why}`, error);
   }
 }
+
+/** Frees at once what is of no use any more. Takes some milliseconds. */
+export function collectGarbage(): void {
+  Bun.gc(true);
+}

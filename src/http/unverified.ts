@@ -18,13 +18,29 @@ interface Holder {
   readonly letGo: () => void;
 }
 
+/** Bodies up to this size are a webhook's usual ones, and no reason to hurry; in bytes. */
+const ORDINARY = 64 * 1024;
+
+/** How often garbage is collected while as many bytes as the limit come in by larger ones. */
+const COLLECTIONS_PER_LIMIT = 8;
+
 /**
  * Bounds what strangers can make us hold: `limit` bytes in all. Over it the request that holds most is let go,
  * until the rest fits, so that senders of huge bodies are in each other's way and not in that of a normal one.
+ * `collectGarbage` frees what was let go.
  */
-export function boundUnverified(limit: number): UnverifiedBytes {
+export function boundUnverified(limit: number, collectGarbage: () => void): UnverifiedBytes {
   const holders = new Set<Holder>();
   let total = 0;
+  let passed = 0;
+
+  /** The runtime lets a flood of chunks pile up long after they are of no use: it is told to look in time. */
+  function notePassed(bytes: number): void {
+    passed += bytes;
+    if (passed < limit / COLLECTIONS_PER_LIMIT) return;
+    passed = 0;
+    collectGarbage();
+  }
 
   function drop(holder: Holder): void {
     if (!holders.delete(holder)) return;
@@ -49,6 +65,7 @@ export function boundUnverified(limit: number): UnverifiedBytes {
           if (holder.isLetGo) return false;
           holder.bytes += bytes;
           total += bytes;
+          if (holder.bytes > ORDINARY) notePassed(bytes);
           while (total > limit) letLargestGo();
           return !holder.isLetGo;
         },

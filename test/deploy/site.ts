@@ -93,6 +93,7 @@ export class Site {
       state: "running",
       reason: null,
       trigger: "push",
+      attempt: 1,
       delivery: 7,
       pushedCommit: null,
       branch: null,

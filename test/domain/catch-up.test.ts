@@ -5,13 +5,18 @@ import type { Deployment, DeploymentState } from "../../src/domain/deployment.ts
 const TIME = new Date("2026-11-21T12:00:00Z");
 const live = (commit: string) => ({ commit, release: null, since: TIME });
 
-function last(state: DeploymentState, commit: string | null = "old"): Deployment {
+function last(
+  state: DeploymentState,
+  commit: string | null = "old",
+  own: Partial<Deployment> = {},
+): Deployment {
   return {
     id: 7,
     target: "blog",
     state,
     reason: null,
     trigger: "push",
+    attempt: 1,
     delivery: 1,
     pushedCommit: null,
     branch: "main",
@@ -22,6 +27,7 @@ function last(state: DeploymentState, commit: string | null = "old"): Deployment
     startedAt: null,
     endedAt: null,
     steps: [],
+    ...own,
   };
 }
 
@@ -32,6 +38,14 @@ describe("decideCatchUp", () => {
     ["has one running", { live: live("old"), last: last("running") }],
     ["has the tip live", { live: live("tip"), last: last("succeeded", "tip") }],
     ["has the tip live, though the last one failed", { live: live("tip"), last: last("failed", "bad") }],
+    [
+      "was interrupted twice with this very commit",
+      { live: live("old"), last: last("interrupted", null, { attempt: 2, pushedCommit: "tip" }) },
+    ],
+    [
+      "was interrupted twice, nobody knows with which commit",
+      { live: live("old"), last: last("interrupted", null, { attempt: 2 }) },
+    ],
     ["failed to deploy this very commit", { live: live("old"), last: last("failed", "tip") }],
   ])("leaves a target alone that %s", (_what, standing) => {
     expect(decideCatchUp("tip", standing)).toMatchObject({ deploy: false });
@@ -41,6 +55,10 @@ describe("decideCatchUp", () => {
     ["moved while nobody listened", { live: live("old"), last: last("succeeded") }],
     ["was interrupted", { live: live("old"), last: last("interrupted", "tip") }],
     ["was interrupted at its first deployment", { live: null, last: last("interrupted", null) }],
+    [
+      "was interrupted twice with another commit",
+      { live: live("old"), last: last("interrupted", null, { attempt: 2, pushedCommit: "older" }) },
+    ],
     ["failed with another commit", { live: live("old"), last: last("failed", "bad") }],
     ["could not be fetched when it was pushed", { live: null, last: last("failed", null) }],
   ])("deploys a target that %s", (_what, standing) => {

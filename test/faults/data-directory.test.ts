@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Server, Workshop } from "../support/executable.ts";
@@ -8,6 +8,8 @@ import { Kept } from "../support/kept.ts";
 import { pushBody } from "../support/payloads.ts";
 
 const SECRET = "a secret of the tests, long enough";
+
+setDefaultTimeout(30_000);
 
 let workshop: Workshop;
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type Server, Workshop } from "../support/executable.ts";
@@ -11,6 +11,8 @@ import { untilGone } from "../support/until.ts";
 import { isLong } from "./length.ts";
 
 const SECRET = "a secret of the tests, long enough";
+
+setDefaultTimeout(30_000);
 
 let workshop: Workshop;
 let repository: Repository;
@@ -136,8 +138,6 @@ function momentsOf(stages: readonly Stage[], { most }: { most: number }) {
   );
 }
 
-const TIMEOUT = 30_000;
-
 async function deployAndKill(server: Server, page: string, words: string, moment: Moment): Promise<void> {
   saboteur.arm(words, moment);
   await push(server, page);
@@ -175,7 +175,6 @@ describe("kill -9 of the server with a release live", () => {
         { state: "succeeded", trigger: "push", delivery: 2, commit: repository.tip },
       ]);
     },
-    TIMEOUT,
   );
 });
 
@@ -196,7 +195,6 @@ describe("kill -9 of the server with nothing live", () => {
         { state: "succeeded", commit: repository.tip },
       ]);
     },
-    TIMEOUT,
   );
 });
 
@@ -222,65 +220,56 @@ describe("kill -9 of the server with a worktree live", () => {
         { state: "succeeded", commit: repository.tip },
       ]);
     },
-    TIMEOUT,
   );
 });
 
 describe("a deployment that is interrupted again", () => {
-  test(
-    "because it kills the server each time is tried twice and not for ever, and the next push is deployed",
-    async () => {
-      configure(
-        "releases",
-        '[["sh", "-c", "test ! -e deadly || kill -9 $PPID"], ["step", "first"], ["step", "second"]]',
-      );
-      const first = await serve();
-      repository.commit({ deadly: "" });
-      await push(first, "deadly\n");
-      await untilGone(first);
-      await untilGone(await serve());
-      for (let restart = 1; restart <= 3; restart++) {
-        const again = await serve();
-        // With the deployment of another target there was time enough for this one to begin, and to kill it.
-        await send(again, "octocat/docs").catch(() => null);
-        await Promise.race([untilQuiet(again).catch(() => null), untilGone(again)]);
-        await again.end("SIGKILL");
-      }
-      const states = () => Kept.read(data(), (kept) => kept.deployments("blog").map(({ state }) => state));
-      expect(states()).toEqual(["interrupted", "interrupted"]);
-      expect(existsSync(site("current"))).toBe(false);
+  test("because it kills the server each time is tried twice and not for ever, and the next push is deployed", async () => {
+    configure(
+      "releases",
+      '[["sh", "-c", "test ! -e deadly || kill -9 $PPID"], ["step", "first"], ["step", "second"]]',
+    );
+    const first = await serve();
+    repository.commit({ deadly: "" });
+    await push(first, "deadly\n");
+    await untilGone(first);
+    await untilGone(await serve());
+    for (let restart = 1; restart <= 3; restart++) {
+      const again = await serve();
+      // With the deployment of another target there was time enough for this one to begin, and to kill it.
+      await send(again, "octocat/docs").catch(() => null);
+      await Promise.race([untilQuiet(again).catch(() => null), untilGone(again)]);
+      await again.end("SIGKILL");
+    }
+    const states = () => Kept.read(data(), (kept) => kept.deployments("blog").map(({ state }) => state));
+    expect(states()).toEqual(["interrupted", "interrupted"]);
+    expect(existsSync(site("current"))).toBe(false);
 
-      const server = await serve();
-      repository.commit({ deadly: null });
-      await push(server, "harmless\n");
-      await untilQuiet(server);
-      expect(readFileSync(site("current/index.html"), "utf8")).toBe("harmless\n");
-      expect(states()).toEqual(["interrupted", "interrupted", "succeeded"]);
-      expect(halfMade()).toEqual([]);
-    },
-    TIMEOUT,
-  );
+    const server = await serve();
+    repository.commit({ deadly: null });
+    await push(server, "harmless\n");
+    await untilQuiet(server);
+    expect(readFileSync(site("current/index.html"), "utf8")).toBe("harmless\n");
+    expect(states()).toEqual(["interrupted", "interrupted", "succeeded"]);
+    expect(halfMade()).toEqual([]);
+  });
 
-  test(
-    "at another stage, and superseded by a newer push, leaves the newest commit live",
-    async () => {
-      configure("releases");
-      const first = await serve();
-      await push(first, "old\n");
-      await untilQuiet(first);
-      await deployAndKill(first, "new\n", "first", "after");
-      saboteur.arm("finally", "before");
-      await untilGone(await serve());
-      expect(saboteur.struck).toBe(true);
-      expect(isComplete(site("current"))).toBe(true);
+  test("at another stage, and superseded by a newer push, leaves the newest commit live", async () => {
+    configure("releases");
+    const first = await serve();
+    await push(first, "old\n");
+    await untilQuiet(first);
+    await deployAndKill(first, "new\n", "first", "after");
+    saboteur.arm("finally", "before");
+    await untilGone(await serve());
+    expect(saboteur.struck).toBe(true);
+    expect(isComplete(site("current"))).toBe(true);
 
-      const server = await serve();
-      await push(server, "newest\n");
-      await untilQuiet(server);
-      expect(readFileSync(site("current/index.html"), "utf8")).toBe("newest\n");
-      expect(halfMade()).toEqual([]);
-      expect(leftovers()).toEqual([]);
-    },
-    TIMEOUT,
-  );
+    const server = await serve();
+    await push(server, "newest\n");
+    await untilQuiet(server);
+    expect(readFileSync(site("current/index.html"), "utf8")).toBe("newest\n");
+    expect(halfMade()).toEqual([]);
+    expect(leftovers()).toEqual([]);
+  });
 });

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type Server, Workshop } from "../support/executable.ts";
@@ -12,6 +12,8 @@ import { Load } from "./load.ts";
 
 const SECRET = "a secret of the tests, long enough";
 const ROUNDS = times({ short: 8, long: 100 });
+
+setDefaultTimeout(times({ short: 60_000, long: 600_000 }));
 
 let workshop: Workshop;
 let disk: SmallDisk | FailingDisk | undefined;
@@ -130,7 +132,6 @@ describe("a disk that is full", () => {
       full.fill();
       await expectRefusalsUntil(server, full.path, () => full.free());
     },
-    30_000,
   );
 
   test.skipIf(!isPossible.small)(
@@ -178,7 +179,6 @@ describe("a disk that is full", () => {
         expect(kept.deployments().at(-1), seed).toMatchObject({ state: "succeeded" });
       });
     },
-    times({ short: 60_000, long: 600_000 }),
   );
 });
 
@@ -198,7 +198,6 @@ test.skipIf(!hasPrlimit)(
     limitFiles(server, "1");
     await expectRefusalsUntil(server, join(workshop.path, "data"), () => limitFiles(server, "unlimited"));
   },
-  30_000,
 );
 
 test.skipIf(!isPossible.failing)(
@@ -232,5 +231,4 @@ test.skipIf(!isPossible.failing)(
     await again.end("SIGTERM");
     expect(Kept.read(data, (kept) => kept.integrity)).toBe("ok");
   },
-  30_000,
 );

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Server, Workshop } from "../support/executable.ts";
@@ -11,6 +11,8 @@ import { isLong, times } from "./length.ts";
 const SECRET = "a secret of the tests, long enough";
 const HOOK = "292430182";
 const ANOTHER_HOOK = "292430183";
+
+setDefaultTimeout(times({ short: 30_000, long: 300_000 }));
 
 let workshop: Workshop;
 let repository: Repository;
@@ -165,7 +167,6 @@ describe("the tip stays live", () => {
       expect(deployment).toMatchObject({ state: "succeeded", commit: forced });
       expect(deployment?.reason).toContain(second.slice(0, 12));
     },
-    120_000,
   );
 });
 

@@ -5,7 +5,7 @@ import { boundUnverified } from "../../src/http/unverified.ts";
 describe("boundUnverified", () => {
   test("lets the request go that holds most, and not the one that comes last", () => {
     const letGo: string[] = [];
-    const bytes = boundUnverified(100);
+    const bytes = boundUnverified(100, () => {});
     const large = bytes.hold(() => letGo.push("large"));
     const small = bytes.hold(() => letGo.push("small"));
     expect(large.add(90)).toBe(true);
@@ -17,13 +17,13 @@ describe("boundUnverified", () => {
   });
 
   test("lets a request go that is larger than everything allowed, and has room again for others", () => {
-    const bytes = boundUnverified(100);
+    const bytes = boundUnverified(100, () => {});
     expect(bytes.hold(() => {}).add(101)).toBe(false);
     expect(bytes.hold(() => {}).add(100)).toBe(true);
   });
 
   test("has room again for what was released, once", () => {
-    const bytes = boundUnverified(100);
+    const bytes = boundUnverified(100, () => {});
     const first = bytes.hold(() => {});
     first.add(100);
     first.release();
@@ -33,11 +33,24 @@ describe("boundUnverified", () => {
     expect(second.add(1)).toBe(false);
   });
 
+  test("has garbage collected while large bodies pour in, and not for small ones", () => {
+    let collections = 0;
+    const bytes = boundUnverified(1024 * 1024, () => collections++);
+    for (let count = 0; count < 1000; count++) {
+      const small = bytes.hold(() => {});
+      small.add(7000);
+      small.release();
+    }
+    expect(collections).toBe(0);
+    for (let count = 0; count < 10; count++) bytes.hold(() => {}).add(200 * 1024);
+    expect(collections).toBeGreaterThanOrEqual(10);
+  });
+
   test("never holds more than its limit, whatever comes and goes", () => {
     const step = fc.record({ request: fc.nat(9), bytes: fc.nat(60), release: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step), (steps) => {
-        const bytes = boundUnverified(100);
+        const bytes = boundUnverified(100, () => {});
         const held = Array.from({ length: 10 }, () => 0);
         const holdings = held.map((_, at) => bytes.hold(() => (held[at] = 0)));
         for (const { request, bytes: more, release } of steps) {

@@ -122,6 +122,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
           state: "queued",
           reason: null,
           trigger: "push",
+          attempt: 1,
           delivery: receipt.delivery,
           pushedCommit: COMMIT_A,
           branch: null,

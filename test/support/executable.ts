@@ -92,6 +92,7 @@ export class Server {
     this.#read = Promise.all([
       this.#collect(this.#child.stdout, (text) => (this.stdout += text)),
       this.#collect(this.#child.stderr, (text) => (this.stderr += text)),
+      this.#child.exited,
     ]).finally(() => this.#wake());
   }
 

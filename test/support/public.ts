@@ -148,7 +148,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
   const listener = createPublic({
     sources,
     maxBody: options.maxBody ?? 64 * 1024,
-    unverified: boundUnverified(options.maxUnverified ?? 1024 * 1024),
+    unverified: boundUnverified(options.maxUnverified ?? 1024 * 1024, () => {}),
     trustedProxies: (options.trustedProxies ?? []).map(parseRange),
     receive: (source, request) => receive(source, request, tools),
     authorise: (source, handshake, request) => authorise(source, handshake, request, tools),

@@ -7,6 +7,7 @@ export interface DeploymentRow {
   state: Deployment["state"];
   reason: string | null;
   trigger: Deployment["trigger"];
+  attempt: number;
   delivery: number | null;
   pushed_commit: string | null;
   branch: string | null;
@@ -34,6 +35,7 @@ export function toDeployment(row: DeploymentRow, steps: readonly StepRow[]): Dep
     state: row.state,
     reason: row.reason,
     trigger: row.trigger,
+    attempt: row.attempt,
     delivery: row.delivery,
     pushedCommit: row.pushed_commit,
     branch: row.branch,
