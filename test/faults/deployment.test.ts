@@ -250,7 +250,10 @@ describe("a deployment that is interrupted again", () => {
     await push(server, "harmless\n");
     await untilQuiet(server);
     expect(readFileSync(site("current/index.html"), "utf8")).toBe("harmless\n");
-    expect(states()).toEqual(["interrupted", "interrupted", "succeeded"]);
+    // Catching up at the start may have met the new commit before its push came.
+    const [one, two, ...others] = states();
+    expect([one, two]).toEqual(["interrupted", "interrupted"]);
+    expect(new Set(others)).toEqual(new Set(["succeeded"]));
     expect(halfMade()).toEqual([]);
   });
 
