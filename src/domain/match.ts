@@ -18,7 +18,7 @@ export function match(event: Event, targets: readonly Target[]): readonly Decisi
 }
 
 /** How many targets an answer names: a kept delivery has them all. */
-const MOST_NAMED = 20;
+const MOST_NAMED = 10;
 
 /** The decisions against, in one line: `blog: branch "dev" is not "main"; docs: …`. */
 export function summarise(decisions: readonly Decision[], source: string): string {

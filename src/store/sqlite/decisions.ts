@@ -2,11 +2,17 @@ import type { Decision } from "../../domain/match.ts";
 import { digest, type Packed, pack, unpack } from "./body.ts";
 import type { Connection } from "./open.ts";
 
+/** What the targets decided about a delivery, and that in words. */
+export interface DecisionSet {
+  readonly decisions: readonly Decision[];
+  readonly reason: string | null;
+}
+
 /** What the targets decided, kept once however many deliveries share it; it works in its caller's transactions. */
 export interface DecisionSets {
   /** The id of the set with these decisions, for a delivery whose id will be at most `delivery`. */
-  intern(decisions: readonly Decision[], delivery: number): number;
-  read(id: number): readonly Decision[];
+  intern(set: DecisionSet, delivery: number): number;
+  read(id: number): DecisionSet;
   /** Has to be called when a transaction with `intern` in it was rolled back. */
   discard(): void;
   /** Removes up to `limit` sets that no delivery refers to, where all below `horizon` that can go are gone. */
@@ -15,6 +21,9 @@ export interface DecisionSets {
 
 /** A set and the highest delivery that it may serve. */
 type Lease = { id: number; leasedUntil: number };
+
+/** A lease, and the words that it is for: the same decisions may come with others. */
+type Known = Lease & Pick<DecisionSet, "reason">;
 
 /**
  * For how many deliveries to come a set is leased at once. Within a lease a delivery refers to it without writing
@@ -47,30 +56,31 @@ export function openDecisionSets(connection: Connection): DecisionSets {
       SELECT id FROM decision_set
       WHERE leased_until < $horizon AND id NOT IN (SELECT decision_set FROM delivery WHERE id < $horizon)
       LIMIT $limit)`);
-  let leases = new WeakMap<readonly Decision[], Lease>();
+  let leases = new WeakMap<readonly Decision[], Known>();
 
-  function write(decisions: readonly Decision[], leasedUntil: number): Lease {
-    const json = JSON.stringify(decisions);
+  function write({ decisions, reason }: DecisionSet, leasedUntil: number): Lease {
+    const json = JSON.stringify({ decisions, reason } satisfies DecisionSet);
     const lease = upsert.get({ digest: digest(json), leasedUntil, ...pack(Buffer.from(json)) });
     if (lease === null) throw new Error("SQLite returned nothing for a row that it wrote");
     return lease;
   }
 
   return {
-    intern(decisions, delivery) {
-      const known = leases.get(decisions);
+    intern(set, delivery) {
+      const last = leases.get(set.decisions);
+      const known = last?.reason === set.reason ? last : undefined;
       if (known !== undefined && known.leasedUntil >= delivery) return known.id;
       const leasedUntil = delivery + LEASE;
       // A set whose lease ran out may be gone.
       const extended = known === undefined ? null : extend.get({ id: known.id, leasedUntil });
-      const lease = extended ?? write(decisions, leasedUntil);
-      leases.set(decisions, lease);
+      const lease = extended ?? write(set, leasedUntil);
+      leases.set(set.decisions, { ...lease, reason: set.reason });
       return lease.id;
     },
     read(id) {
       const packed = select.get({ id });
       if (packed === null) throw new Error(`decision set ${id} is gone`);
-      return JSON.parse(Buffer.from(unpack(packed)).toString()) as readonly Decision[];
+      return JSON.parse(Buffer.from(unpack(packed)).toString()) as DecisionSet;
     },
     discard() {
       leases = new WeakMap();

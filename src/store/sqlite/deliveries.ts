@@ -8,7 +8,6 @@ interface DeliveryRow {
   source: string;
   event: Delivery["event"];
   status: Delivery["status"];
-  reason: string | null;
   received_at: number;
   client: string;
   has_identity: 0 | 1;
@@ -34,18 +33,17 @@ export function openDeliveries(connection: Connection, decisionSets: DecisionSet
         const row = select.get({ id });
         if (row === null) return null;
         const deployments = selectDeployments.all({ delivery: id }).map((deployment) => deployment.id);
-        return { ...toDelivery(row), decisions: decisionSets.read(row.decision_set), deployments };
+        return { ...toDelivery(row), ...decisionSets.read(row.decision_set), deployments };
       }),
   };
 }
 
-function toDelivery(row: DeliveryRow): Omit<Delivery, "decisions" | "deployments"> {
+function toDelivery(row: DeliveryRow): Omit<Delivery, "decisions" | "reason" | "deployments"> {
   return {
     id: row.id,
     source: row.source,
     event: row.event,
     status: row.status,
-    reason: row.reason,
     receivedAt: new Date(row.received_at),
     client: row.client,
     identity: row.has_identity === 1 ? { id: row.provider_id, hook: row.hook } : null,

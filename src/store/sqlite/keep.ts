@@ -18,7 +18,6 @@ type DeliveryRow = {
   source: string;
   event: string;
   status: string;
-  reason: string | null;
   received_at: number;
   client: string;
   has_identity: number;
@@ -37,9 +36,9 @@ type DeliveryRow = {
 export function prepareKeep(connection: Connection, { seen, decisionSets, queue }: Ledgers) {
   // What a replay is of may have been removed since somebody asked for it.
   const insert = connection.prepare<never, DeliveryRow>(`
-    INSERT INTO delivery (source, event, status, reason, received_at, client, has_identity, provider_id, hook,
+    INSERT INTO delivery (source, event, status, received_at, client, has_identity, provider_id, hook,
       redelivery_of, replay_of, headers, decision_set, body_sha256, body_encoding, body)
-    VALUES ($source, $event, $status, $reason, $received_at, $client, $has_identity, $provider_id, $hook,
+    VALUES ($source, $event, $status, $received_at, $client, $has_identity, $provider_id, $hook,
       $redelivery_of, (SELECT id FROM delivery WHERE id = $replay_of), $headers, $decision_set, $body_sha256,
       $body_encoding, $body)`);
   const compare = prepareCompare(connection, seen);
@@ -51,7 +50,6 @@ export function prepareKeep(connection: Connection, { seen, decisionSets, queue 
       source: delivery.source,
       event: delivery.event,
       status: delivery.status,
-      reason: delivery.reason,
       received_at: delivery.receivedAt.getTime(),
       client: delivery.client,
       has_identity: delivery.identity === null ? 0 : 1,
@@ -60,7 +58,7 @@ export function prepareKeep(connection: Connection, { seen, decisionSets, queue 
       redelivery_of: before.redeliveryOf,
       replay_of: before.replayOf,
       headers: JSON.stringify(delivery.headers),
-      decision_set: decisionSets.intern(delivery.decisions, newest + 1),
+      decision_set: decisionSets.intern(delivery, newest + 1),
       body_sha256: sha256,
       body_encoding: encoding,
       body: bytes,

@@ -142,3 +142,16 @@ describe("a kept body", () => {
     expect(kept()).toMatchObject({ body_encoding: "plain", size: 255 });
   });
 });
+
+describe("what the targets decided", () => {
+  test("is kept once for all that share it, and with its own words for each that has others", async () => {
+    const decisions = Object.freeze([{ target: "blog", deploy: false, reason: "why not" }]);
+    for (const reason of ["one", "one", "two", null, "one"])
+      await keep(store, delivery({ decisions, reason }));
+    expect(count("decision_set")).toBe(3);
+    const reasons = await Promise.all(
+      [1, 2, 3, 4, 5].map(async (id) => (await store.readDelivery(id))?.reason),
+    );
+    expect(reasons).toEqual(["one", "one", "two", null, "one"]);
+  });
+});

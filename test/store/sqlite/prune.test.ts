@@ -108,7 +108,7 @@ describe("decisions", () => {
     const decisions = connection.prepare<{ text: string }>(
       "SELECT CAST(decisions AS TEXT) AS text FROM decision_set ORDER BY id",
     );
-    expect(decisions.all({}).map(({ text }) => JSON.parse(text))).toEqual([
+    expect(decisions.all({}).map(({ text }) => JSON.parse(text).decisions)).toEqual([
       decide("needed"),
       decide("newer"),
     ]);

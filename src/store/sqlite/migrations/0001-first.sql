@@ -11,14 +11,14 @@ CREATE TABLE client (
   PRIMARY KEY (source, address)
 ) STRICT, WITHOUT ROWID;
 
--- What the targets decided, once for all deliveries of which they decided the same. It goes when no delivery
+-- What the targets decided and why, once for all deliveries of which they decided the same. It goes when no delivery
 -- refers to it, see decisions.ts; there is no index on the references, which would cost every accept.
 CREATE TABLE decision_set (
   id INTEGER PRIMARY KEY,
   digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- SHA-256 of the JSON
   leased_until INTEGER NOT NULL, -- no delivery with a higher id refers to it
   encoding TEXT NOT NULL CHECK (encoding IN ('plain', 'zstd')),
-  decisions BLOB NOT NULL -- a JSON array of { target, deploy, reason }
+  decisions BLOB NOT NULL -- a JSON object { decisions: [{ target, deploy, reason }], reason }
 ) STRICT;
 
 CREATE INDEX decision_set_leased_until ON decision_set (leased_until);
@@ -29,7 +29,6 @@ CREATE TABLE delivery (
   source TEXT NOT NULL,
   event TEXT NOT NULL,
   status TEXT NOT NULL,
-  reason TEXT,
   received_at INTEGER NOT NULL,
   client TEXT NOT NULL,
   has_identity INTEGER NOT NULL CHECK (has_identity IN (0, 1)), -- whether others are compared with it
