@@ -54,6 +54,7 @@ interface Shared {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
+  readonly env: AppSurroundings["env"];
   readonly wake: () => void;
 }
 
@@ -67,15 +68,49 @@ const REQUEST_GRACE = 10_000;
  * Opens every room and wires them: the one place that knows them all. Throws a {@link Fault} that says what
  * to do when the data directory, the certificate or the port cannot be had; nothing is left open then.
  */
-export async function startApp(config: Config, { clock, log, env, print }: AppSurroundings): Promise<App> {
+export async function startApp(config: Config, surroundings: AppSurroundings): Promise<App> {
+  const { clock, log } = surroundings;
   const certificate = config.server.tls === null ? null : readCertificate(config.server.tls, clock.now());
   for (const { what, file } of generateSecrets(config)) {
     log.warn({ file }, `no ${what} is set: made one, kept in ${file}`);
   }
   const store = await stores.sqlite(config.dataDir);
-  const temporary = join(config.dataDir, "tmp");
+  const { worker, listener, admin, tools } = wire(config, store, surroundings);
+  const open: Listener[] = [];
+  try {
+    // What a killed run left there, payloads of deployments, is of no use any more.
+    rmSync(temporaryOf(config), { recursive: true, force: true });
+    mkdirSync(temporaryOf(config), { mode: 0o700 });
+    await takeUpQueue(config, tools);
+    const server = listen({ ...config.server, certificate, handle: listener.handle });
+    open.push(server);
+    const adminServer = openAdmin(config, admin, log);
+    if (adminServer !== null) open.push(adminServer);
+    describeListeners(config, server, adminServer, log);
+    worker.wake();
 
-  const { sources, targets, server: settings } = config;
+    const closing = new AbortController();
+    const chores = keepUp(config, tools, closing.signal);
+    return {
+      url: server.url,
+      async close() {
+        listener.drain();
+        closing.abort();
+        const requests = open.map((each) => each.stop(REQUEST_GRACE));
+        await Promise.allSettled([...requests, worker.stop(config.server.shutdownGrace), chores]);
+        await store.close();
+      },
+    };
+  } catch (error) {
+    await Promise.all(open.map((each) => each.stop(0)));
+    await store.close();
+    throw error;
+  }
+}
+
+/** Hands each part what it works with. */
+function wire(config: Config, store: Store, { clock, log, env, print }: AppSurroundings) {
+  const { sources, targets, server } = config;
   const worker = createWorker({
     store,
     clock,
@@ -83,19 +118,19 @@ export async function startApp(config: Config, { clock, log, env, print }: AppSu
     sources,
     targets,
     deploy: (job: Job, io) =>
-      withPayloadFile(temporary, job.deployment.id, job.payload, (payloadFile) =>
+      withPayloadFile(temporaryOf(config), job.deployment.id, job.payload, (payloadFile) =>
         deploy({ ...job, payloadFile }, { clock, env, run: runProcess, ...io }),
       ),
   });
   const targetsBySource = Map.groupBy(targets, (target) => target.source);
   const decide = rememberOutcomes((source) => targetsBySource.get(source.name) ?? []);
   const complain = complainSparingly(log, clock);
-  const tools = { store, clock, log, complain, decide, print, wake: worker.wake };
+  const tools = { store, clock, log, complain, decide, print, env, wake: worker.wake };
   const listener = createPublic({
     sources,
-    maxBody: settings.maxBody,
-    unverified: boundUnverified(settings.maxUnverified, collectGarbage),
-    trustedProxies: settings.trustedProxies.map(parseRange),
+    maxBody: server.maxBody,
+    unverified: boundUnverified(server.maxUnverified, collectGarbage),
+    trustedProxies: server.trustedProxies.map(parseRange),
     receive: (source, request) => receive(source, request, tools),
     authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
     log,
@@ -106,39 +141,30 @@ export async function startApp(config: Config, { clock, log, env, print }: AppSu
     replay: (id) => replay(id, sources, tools),
     log,
   });
+  return { worker, listener, admin, tools };
+}
 
-  const closing = new AbortController();
-  try {
-    // What a killed run left there, payloads of deployments, is of no use any more.
-    rmSync(temporary, { recursive: true, force: true });
-    mkdirSync(temporary, { mode: 0o700 });
-    await takeUpQueue(config, tools);
-    const server = listen({ ...settings, certificate, handle: listener.handle });
-    const adminServer = openAdmin(config, admin, log);
-    log.info(
-      { url: server.url.href, sources: sources.map(({ path }) => path), targets: targets.length },
-      `listening on ${server.url.href}`,
-    );
-    worker.wake();
-    const chores = keepUp(config, { ...tools, env }, closing.signal);
-    return {
-      url: server.url,
-      async close() {
-        listener.drain();
-        closing.abort();
-        const parts = [
-          server.stop(REQUEST_GRACE),
-          adminServer?.stop(REQUEST_GRACE),
-          worker.stop(settings.shutdownGrace),
-        ];
-        await Promise.allSettled([...parts, chores]);
-        await store.close();
-      },
-    };
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
+/** Where payloads lie for as long as a deployment runs. */
+function temporaryOf({ dataDir }: Config): string {
+  return join(dataDir, "tmp");
+}
+
+function describeListeners(
+  { sources, targets }: Config,
+  { url }: Listener,
+  admin: Listener | null,
+  log: Log,
+): void {
+  log.info(
+    {
+      url: url.href,
+      port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
+      admin_url: admin?.url.href ?? null,
+      sources: sources.map(({ path }) => path),
+      targets: targets.length,
+    },
+    `listening on ${url.href}`,
+  );
 }
 
 /**
@@ -180,7 +206,6 @@ function openAdmin({ admin }: Config, handle: ReturnType<typeof createAdmin>, lo
       handle: (request) => handle(request, hosts),
     });
     hosts = [listener.url.host, `localhost:${listener.url.port}`];
-    log.info({ admin_url: listener.url.href }, `the admin listener is on ${listener.url.href}`);
     return listener;
   } catch (error) {
     if (admin.isConfigured) throw error;
@@ -192,7 +217,7 @@ function openAdmin({ admin }: Config, handle: ReturnType<typeof createAdmin>, lo
 /** What is done beside receiving and deploying: looking for missed pushes, and removing what is old. */
 async function keepUp(
   { server, store: retention, targets }: Config,
-  { store, clock, log, wake, env }: Shared & { env: AppSurroundings["env"] },
+  { store, clock, log, wake, env }: Shared,
   signal: AbortSignal,
 ): Promise<void> {
   const ask = (target: Target) => askTip(target, { run: runProcess, env }, signal);

@@ -33,7 +33,10 @@ export function serve(terminal: Terminal): Command {
         const stopped = terminal.untilStopped();
         const print = (line: string) => terminal.out(`${line}\n`);
         const app = await startApp(config, { clock: systemClock, log, env: terminal.env, print });
-        if (config.file === null && terminal.isTty.stdout) terminal.out(explainHowToTry(app.url, config));
+        if (config.file === null && terminal.isTty.stdout) {
+          // After the log's lines, which are written together at the end of this turn.
+          setImmediate(() => terminal.out(explainHowToTry(app.url, config)));
+        }
         await stopped;
         log.info({}, "stopping: answering what is under way and giving deployments their grace");
         await app.close();
@@ -45,15 +48,15 @@ export function serve(terminal: Terminal): Command {
 /** For somebody who just started it with nothing configured: lines to paste into another terminal. */
 function explainHowToTry(url: URL, config: Config): string {
   const source = config.sources.find(({ dialect }) => dialect.handshake !== null);
-  const kept = config.generated.find(({ what }) => what.endsWith(`source ${source?.name}`));
+  const kept = config.generated.find((generated) => generated.source === source?.name);
   if (source === undefined) return "";
-  const token = kept === undefined ? '"$WEBHOOK_VERIFY_TOKEN"' : `"$(cat '${kept.file}')"`;
+  const token = kept === undefined ? "$WEBHOOK_VERIFY_TOKEN" : `$(cat '${kept.file}')`;
   const hook = new URL(source.path, url).href;
   return `
 Nothing is configured, so the two sources of the manual are served. To try it, paste into another terminal:
 
   # show the token: your address may POST for the next 24 hours
-  curl -H "Authorization: Bearer "${token} ${hook}
+  curl -H "Authorization: Bearer ${token}" ${hook}
   # send something: it is kept, and printed here
   curl -H 'Content-Type: application/json' -d '{"hello":"world"}' ${hook}
 

@@ -76,6 +76,19 @@ describe("the executable", () => {
     expect(second.exitCode).toBe(1);
     expect(second.stderr).toContain(`port ${server.url.port} on 127.0.0.1 is in use`);
   });
+
+  test("exits with 1 when the admin port that somebody chose is taken, and goes on without the default one", async () => {
+    const first = await workshop.serve([], { PORT: "0" });
+    const taken = workshop.write(
+      "taken.toml",
+      `data_dir = "taken"\n[server]\nport = 0\n[admin]\nport = ${first.url.port}\n`,
+    );
+    const second = await workshop.run(["serve", "--config", taken]);
+    expect(second.exitCode).toBe(1);
+    expect(second.stderr).toContain(`port ${first.url.port} on 127.0.0.1 is in use`);
+    const another = await workshop.serve([], { PORT: "0", HOOKLATCH_DATA_DIR: "another" });
+    expect((await fetch(new URL("/healthz", another.url))).status).toBe(200);
+  });
 });
 
 describe("hooklatch init, check, serve and send", () => {
