@@ -224,6 +224,11 @@ async function keepUp(
   const look = () => catchUp(targets, { store, clock, log, wake, askTip: ask }, signal);
   await Promise.all([
     server.catchUpEvery === null ? look() : repeat(server.catchUpEvery, look, clock, signal),
-    repeat(PRUNE_EVERY, () => prune({ store, clock, log, ...retention }, signal), clock, signal),
+    repeat(
+      Math.min(PRUNE_EVERY, retention.keepDeliveries, retention.keepDeployments),
+      () => prune({ store, clock, log, ...retention }, signal),
+      clock,
+      signal,
+    ),
   ]);
 }

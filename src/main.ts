@@ -19,7 +19,9 @@ process.exitCode = await run(process.argv.slice(2), {
   untilStopped: () =>
     new Promise((resolve) => {
       let asked = false;
-      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      // A closed terminal ends what runs in it, but not what `nohup` took out of it.
+      const hangUp = process.stdin.isTTY ? (["SIGHUP"] as const) : [];
+      for (const signal of ["SIGINT", "SIGTERM", ...hangUp] as const) {
         process.on(signal, () => {
           if (asked) process.exit(128 + constants.signals[signal]);
           asked = true;

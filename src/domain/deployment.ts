@@ -6,7 +6,7 @@ export interface Deployment {
   /** What people should know of how it ended, or of what it deployed instead; null where there is nothing. */
   readonly reason: string | null;
   readonly trigger: Trigger;
-  /** 1, or 2 for one that was queued again because the first was interrupted. */
+  /** 1, or 2 for one that was queued again because the server crashed while the first ran. */
   readonly attempt: number;
   /** The delivery that asked for it. */
   readonly delivery: number | null;
@@ -114,12 +114,12 @@ export interface DeploymentStore {
   claim(targets: readonly string[], now: Date): Promise<Deployment | null>;
   /**
    * Writes down how a running deployment ended; a successful one is what is live from `now` on. One that ended
-   * `interrupted` is queued again once, unless a newer one waits.
+   * `interrupted`, because the server was stopped, is queued again, unless a newer one waits.
    */
   settle(id: number, ending: Ending, now: Date): Promise<Deployment>;
   /**
    * Marks every running deployment `interrupted`: called at the start, when nothing can be running. Each is queued
-   * again once, with its delivery and trigger, unless a newer one waits.
+   * again, with its delivery and trigger, unless a newer one waits; after a second crash no more.
    */
   interruptRunning(now: Date): Promise<readonly Interrupted[]>;
   /** Marks queued deployments of targets that are not in `targets` any more `cancelled`. */
@@ -134,7 +134,7 @@ export interface DeploymentStore {
   readOutput(deployment: number): Promise<readonly string[]>;
   /**
    * Removes one batch of what is older than the retention: deployments that ended, with their output, and
-   * deliveries; never the deployment that is live in a target, nor a delivery that a queued, running or live
+   * deliveries; never the deployment that is live in a target or its newest, nor a delivery that a queued, running or live
    * deployment needs. Then gives some of the file's free space back. Resolves with how many rows went, 0 when
    * there is nothing more to do.
    */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Server, Workshop } from "../support/executable.ts";
 import { Repository } from "../support/git.ts";
@@ -260,6 +260,28 @@ describe("a push that is data to nobody's shell", () => {
 });
 
 describe("stopping", () => {
+  test("any number of times while a push is deployed does not lose it", async () => {
+    await serve(`run = ["while test ! -e ${site("go")}; do sleep 0.05; done"]`);
+    const config = join(workshop.path, "hooklatch.toml");
+    writeFileSync(
+      config,
+      readFileSync(config, "utf8").replace("[server]", '[server]\nshutdown_grace = "10ms"'),
+    );
+    await server.end("SIGTERM");
+    server = await workshop.serve([], { SECRET });
+    const commit = repository.commit({ "index.html": "hello\n" });
+    expect((await push()).status).toBe(202);
+    for (let stop = 0; stop < 3; stop++) {
+      await server.until(() => server.stderr.includes("deployment started"));
+      expect(await server.end("SIGTERM")).toBe(0);
+      expect(server.log.filter(({ state }) => state === "interrupted")).toHaveLength(1);
+      server = await workshop.serve([], { SECRET });
+    }
+    workshop.write("site/go", "");
+    expect(await server.untilDeployed(4)).toMatchObject({ state: "succeeded", commit });
+    expect(readFileSync(site("current/index.html"), "utf8")).toBe("hello\n");
+  });
+
   test("waits for a running deployment within its grace and exits with 0", async () => {
     await serve(`run = ["sleep 0.5"]`);
     repository.commit({ "index.html": "hello\n" });

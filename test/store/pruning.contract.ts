@@ -79,15 +79,22 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
       for (const receipt of receipts) expect(await store.readDelivery(receipt.delivery)).toBeNull();
     });
 
-    test("keeps what is live, queued or running, and the deliveries that they need", async () => {
+    test("keeps what is live, queued, running or a target's newest, and the deliveries that they need", async () => {
       const live = await deploy("live", 1);
       const waiting = await keep(store, push("waiting", 2));
       const running = await keep(store, push("running", 3));
       await store.claim(["running"], at(3));
       const over = await deploy("over", 4, failed);
+      // Whether the newest of a target failed is what keeps its commit from being tried again.
+      const newest = await deploy("over", 5, failed);
       await pruneAll();
 
-      for (const id of [live.deployment, onlyDeployment(waiting), onlyDeployment(running)]) {
+      for (const id of [
+        live.deployment,
+        onlyDeployment(waiting),
+        onlyDeployment(running),
+        newest.deployment,
+      ]) {
         expect(await store.readDeployment(id)).not.toBeNull();
       }
       for (const id of [live.delivery, waiting.delivery, running.delivery]) {
@@ -120,6 +127,7 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
     test("removes a deployment with its output, as many lines in one act as the limit allows", async () => {
       const { deployment } = await deploy("blog", 1, failed);
       const other = await deploy("docs", 2);
+      await deploy("blog", 3, failed);
       await store.appendOutput(
         deployment,
         Array.from({ length: 95 }, (_, n) => `line ${n}`),

@@ -42,7 +42,7 @@ export function openDeployments(
       act(() =>
         interrupt.all({ ended_at: now.getTime() }).map(({ id }) => ({
           deployment: readKnown(id),
-          queuedAgainAs: queue.addAgain(id, now.getTime()),
+          queuedAgainAs: queue.addAgain(id, now.getTime(), "crash"),
         })),
       ),
     cancelOrphans: (targets, now) => act(() => cancelOrphans(targets, now).map(readKnown)),

@@ -38,7 +38,10 @@ export function explainOpening(error: unknown, file: string): unknown {
   }
   const why = whyUnavailable(error) ?? systemReason(error);
   if (why === null) return error;
-  return new Fault("failed", `${file} cannot be opened: ${why}; make it and its directory writable`, error);
+  const remedy = why.startsWith("the disk is full")
+    ? "free some space"
+    : "make it and its directory writable";
+  return new Fault("failed", `${file} cannot be opened: ${why}; ${remedy}`, error);
 }
 
 /** Whether another connection holds the file locked. */

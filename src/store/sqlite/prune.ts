@@ -58,10 +58,15 @@ export function openPrune(
 }
 
 function prepareRemoveDeployments(connection: Connection): Remover {
+  // The newest of a target stays: whether it failed is what keeps its commit from being tried again.
   const select = connection.prepare<Aging, { after: number }>(`
     SELECT id, ended_at AS time, 0 AS size FROM deployment
     WHERE id > $after AND ended_at IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM live WHERE live.deployment = deployment.id)
+      AND id IS NOT (
+        SELECT id FROM deployment AS newest
+        WHERE newest.target = deployment.target AND newest.state <> 'superseded'
+        ORDER BY newest.id DESC LIMIT 1)
     ORDER BY id`);
   // A long output goes before its deployment, in as many acts as it takes.
   const removeOutput = connection.prepare<never, { deployment: number; limit: number }>(`

@@ -16,10 +16,10 @@ export interface Queue {
   /** The new deployment's id; one of the same target that was waiting is superseded by it. */
   add(wanted: Wanted): number;
   /**
-   * Queues an interrupted deployment once more and gives the new one's id; null when it was queued again before,
-   * or when a newer one of its target waits.
+   * Queues an interrupted deployment again and gives the new one's id; null when a newer one of its target waits. One
+   * that a crash interrupted counts as an attempt, and a second is the last: it may be what caused the crash.
    */
-  addAgain(interrupted: number, createdAt: number): number | null;
+  addAgain(interrupted: number, createdAt: number, cause: "crash" | "stop"): number | null;
 }
 
 /** Prepares the queue's statements. */
@@ -31,11 +31,11 @@ export function openQueue(connection: Connection): Queue {
     UPDATE deployment
     SET state = 'superseded', reason = 'deployment ' || $id || ' is newer', ended_at = $endedAt
     WHERE target = $target AND state = 'queued' AND id < $id`);
-  const insertAgain = connection.prepare<{ id: number }, { id: number; createdAt: number }>(`
+  const insertAgain = connection.prepare<{ id: number }, { id: number; createdAt: number; crashes: 0 | 1 }>(`
     INSERT INTO deployment (target, state, trigger, delivery, pushed_commit, attempt, created_at)
-    SELECT target, 'queued', trigger, delivery, pushed_commit, attempt + 1, $createdAt
+    SELECT target, 'queued', trigger, delivery, pushed_commit, attempt + $crashes, $createdAt
     FROM deployment AS interrupted
-    WHERE id = $id AND attempt = 1
+    WHERE id = $id AND attempt + $crashes <= 2
       AND NOT EXISTS (SELECT 1 FROM deployment WHERE target = interrupted.target AND state = 'queued')
     RETURNING id`);
 
@@ -45,6 +45,9 @@ export function openQueue(connection: Connection): Queue {
       supersede.run({ id, target: wanted.target, endedAt: wanted.createdAt });
       return id;
     },
-    addAgain: (interrupted, createdAt) => insertAgain.get({ id: interrupted, createdAt })?.id ?? null,
+    addAgain(interrupted, createdAt, cause) {
+      const crashes = cause === "crash" ? 1 : 0;
+      return insertAgain.get({ id: interrupted, createdAt, crashes })?.id ?? null;
+    },
   };
 }

@@ -35,7 +35,7 @@ export function prepareSettle(connection: Connection, queue: Queue) {
     for (const [position, step] of steps.entries()) {
       insertStep.run({ ...toStepRow(step), deployment: id, position });
     }
-    if (ending.state === "interrupted") queue.addAgain(id, now.getTime());
+    if (ending.state === "interrupted") queue.addAgain(id, now.getTime(), "stop");
     if (ending.state !== "succeeded") return;
     const { commit, release } = ending;
     upsertLive.run({ target: ended.target, commit, release, since: now.getTime(), deployment: id });
