@@ -1,6 +1,6 @@
-import type { Config } from "../config/load.ts";
 import { Fault } from "../domain/fault.ts";
 import { readConfiguration } from "./configuration.ts";
+import { localOrigin } from "./local-origin.ts";
 import { type Answer, ask } from "./post.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -42,14 +42,9 @@ function findAdmin(
   }
   const { config } = readConfiguration(file, terminal);
   const { token } = config.admin;
-  if (token.loaded) return { url: addressOf(config), token: token.reveal() };
+  if (token.loaded) return { url: localOrigin("http", config.admin), token: token.reveal() };
   throw new Fault(
     "failed",
     `there is no admin token yet in ${config.dataDir}: is the server running with this configuration?`,
   );
-}
-
-function addressOf({ admin: { host, port } }: Config): string {
-  const everywhere: Record<string, string> = { "0.0.0.0": "127.0.0.1", "::": "[::1]" };
-  return `http://${everywhere[host] ?? (host.includes(":") ? `[${host}]` : host)}:${port}`;
 }

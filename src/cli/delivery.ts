@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from "commander";
+import { parseDeliveryId } from "../domain/delivery.ts";
 import { ADMIN_URL_OPTION, type AdminOptions, askAdmin } from "./admin-client.ts";
 import { CONFIG_OPTION } from "./configuration.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
@@ -21,6 +22,7 @@ export function delivery(terminal: Terminal, finish: Finish): Command {
 }
 
 function readId(text: string): number {
-  if (/^[1-9]\d{0,15}$/.test(text)) return Number(text);
+  const id = parseDeliveryId(text);
+  if (id !== null) return id;
   throw new InvalidArgumentError("expected a whole number from 1.");
 }

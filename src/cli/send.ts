@@ -12,6 +12,7 @@ import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import { providers } from "../providers/index.ts";
 import { CONFIG_OPTION, readConfiguration } from "./configuration.ts";
+import { localOrigin } from "./local-origin.ts";
 import { greet, post } from "./post.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
 
@@ -138,13 +139,11 @@ function checkUrl(url: string): string {
   throw new Fault("configuration", `--url: expected a URL such as https://hooks.example.com/github-webhook`);
 }
 
-/** The source on this machine; an address that means "all of them" is reached on loopback. */
+/** The source on this machine. */
 function guessUrl({ server }: Config, { path }: Source): string {
   if (server.port === 0)
     throw new Fault("configuration", "the server picks a free port: pass --url as its log tells it");
-  const everywhere = ["0.0.0.0", "::", "[::]"].includes(server.host);
-  const host = everywhere ? "127.0.0.1" : server.host.includes(":") ? `[${server.host}]` : server.host;
-  return `${server.tls === null ? "http" : "https"}://${host}:${server.port}${path}`;
+  return `${localOrigin(server.tls === null ? "http" : "https", server)}${path}`;
 }
 
 async function write(

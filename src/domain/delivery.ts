@@ -33,6 +33,11 @@ export interface NewDelivery {
   readonly decisions: readonly Decision[];
 }
 
+/** Reads a delivery's number, a whole one from 1; null for any other text. */
+export function parseDeliveryId(text: string): number | null {
+  return /^[1-9]\d{0,15}$/.test(text) ? Number(text) : null;
+}
+
 /** A delivery as it is kept. */
 export interface Delivery extends NewDelivery {
   readonly id: number;

@@ -41,10 +41,9 @@ export type KeepOutcome =
 
 /** Decides what a delivery deploys and keeps both in one act. Rejects with a {@link Fault} `unavailable`. */
 export async function keep(source: Source, delivery: Readable, tools: KeepTools): Promise<KeepOutcome> {
-  const { reading, ...told } = delivery;
+  const { reading, replayOf, ...kept } = delivery;
   const { event, identity } = reading;
   const { status, decisions, deploys, reason } = tools.decide(source, event);
-  const { replayOf, ...kept } = told;
   const accepted = await tools.store.accept(
     {
       ...kept,

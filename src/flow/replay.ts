@@ -1,5 +1,6 @@
 import type { Source } from "../domain/source.ts";
 import { type KeepOutcome, type KeepTools, keep } from "./keep.ts";
+import { readKept } from "./read-kept.ts";
 
 export type ReplayOutcome =
   | KeepOutcome
@@ -15,11 +16,11 @@ export async function replay(
 ): Promise<ReplayOutcome> {
   const delivery = await tools.store.readDelivery(id);
   if (delivery === null) return { kind: "unknown delivery" };
-  const source = sources.find(({ name }) => name === delivery.source);
-  if (source === undefined)
+  const kept = readKept(delivery, sources);
+  if (kept === null)
     return { kind: "unreadable", reason: `source ${delivery.source} is no longer configured` };
-  const { headers, body, client } = delivery;
-  const reading = source.dialect.read({ headers: new Headers(headers), body });
+  const { source, reading } = kept;
   if (!reading.ok) return { kind: "unreadable", reason: reading.reason };
+  const { headers, body, client } = delivery;
   return keep(source, { reading, client, headers, body, replayOf: id }, tools);
 }

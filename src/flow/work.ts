@@ -8,6 +8,7 @@ import type { Log } from "../domain/log.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import { bufferOutput } from "./output.ts";
+import { readKept } from "./read-kept.ts";
 
 /** What a deployment is told beside its target. */
 export interface Job {
@@ -48,6 +49,7 @@ const SETTLE_AGAIN_AFTER = [1_000, 2_000, 5_000, 10_000, 30_000];
 export function createWorker(tools: WorkTools): Worker {
   const { store, clock, log } = tools;
   const targets = new Map(tools.targets.map((target) => [target.name, target]));
+  const names = [...targets.keys()];
   const running = new Set<Promise<void>>();
   const stopping = new AbortController();
   let claiming: Promise<void> | null = null;
@@ -78,7 +80,7 @@ export function createWorker(tools: WorkTools): Worker {
 
   async function claimEach(): Promise<void> {
     while (!stopped) {
-      const deployment = await store.claim([...targets.keys()], clock.now());
+      const deployment = await store.claim(names, clock.now());
       const target = targets.get(deployment?.target ?? "");
       if (deployment === null || target === undefined) return;
       const run = runOne(deployment, target)
@@ -150,7 +152,6 @@ export function createWorker(tools: WorkTools): Worker {
 async function recall(deployment: Deployment, target: Target, { store, sources }: WorkTools): Promise<Job> {
   const delivery = deployment.delivery === null ? null : await store.readDelivery(deployment.delivery);
   if (delivery === null) return { deployment, target, event: null, payload: null };
-  const source = sources.find(({ name }) => name === delivery.source);
-  const reading = source?.dialect.read({ headers: new Headers(delivery.headers), body: delivery.body });
+  const reading = readKept(delivery, sources)?.reading;
   return { deployment, target, event: delivery.event, payload: reading?.ok ? reading.json : null };
 }

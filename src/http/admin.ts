@@ -1,4 +1,5 @@
 import { Elysia } from "elysia";
+import { parseDeliveryId } from "../domain/delivery.ts";
 import type { Log } from "../domain/log.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { ReplayOutcome } from "../flow/replay.ts";
@@ -29,7 +30,7 @@ export function createAdmin(
       "/api/deliveries/:id/replay",
       async ({ request, params }) => {
         if (request.method !== "POST") return refuseMethod(["POST"]);
-        const id = readId(params.id);
+        const id = parseDeliveryId(params.id);
         return id === null ? refuse("not found") : answerReplay(await tools.replay(id));
       },
       { parse: "none" },
@@ -52,11 +53,6 @@ function refuseStranger(
   if (shown !== undefined && equal(shown, token.reveal())) return null;
   log.warn({}, "refused a request to the admin listener: wrong token");
   return refuse("not authorised", { reason: "send the admin token as Authorization: Bearer" });
-}
-
-/** Ids are whole numbers from 1; anything else names nothing. */
-function readId(text: string): number | null {
-  return /^[1-9]\d{0,15}$/.test(text) ? Number(text) : null;
 }
 
 function answerReplay(outcome: ReplayOutcome): Response {
