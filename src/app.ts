@@ -19,6 +19,7 @@ import { prune } from "./flow/prune.ts";
 import { receive } from "./flow/receive.ts";
 import { repeat } from "./flow/repeat.ts";
 import { replay } from "./flow/replay.ts";
+import { takeUpQueue } from "./flow/take-up.ts";
 import { createWorker, type Job } from "./flow/work.ts";
 import { parseRange } from "./http/address.ts";
 import { createAdmin } from "./http/admin.ts";
@@ -81,7 +82,7 @@ export async function startApp(config: Config, surroundings: AppSurroundings): P
     // What a killed run left there, payloads of deployments, is of no use any more.
     rmSync(temporaryOf(config), { recursive: true, force: true });
     mkdirSync(temporaryOf(config), { mode: 0o700 });
-    await takeUpQueue(config, tools);
+    await takeUpQueue(config.targets, { ...tools, endOrphans: (runs) => endOrphans(runs, clock) });
     const server = listen({ ...config.server, certificate, handle: listener.handle });
     open.push(server);
     const adminServer = openAdmin(config, admin, log);
@@ -165,31 +166,6 @@ function describeListeners(
     },
     `listening on ${url.href}`,
   );
-}
-
-/**
- * What the last run left: nothing can be running, what still does is ended, and some targets may be gone from
- * the configuration.
- */
-async function takeUpQueue({ targets }: Config, { store, clock, log }: Shared): Promise<void> {
-  const interrupted = await store.interruptRunning(clock.now());
-  for (const { deployment, queuedAgainAs } of interrupted) {
-    const { id, target } = deployment;
-    log.warn(
-      { deployment: id, target, queued_again_as: queuedAgainAs },
-      "deployment interrupted by the last stop",
-    );
-  }
-  const abandoned = interrupted.flatMap(({ deployment }) => {
-    const target = targets.find(({ name }) => name === deployment.target);
-    return target === undefined ? [] : [{ deployment: deployment.id, target }];
-  });
-  const pids = await endOrphans(abandoned, clock);
-  if (pids.length > 0) log.warn({ pids }, "ended what an interrupted deployment had left running");
-  const names = targets.map(({ name }) => name);
-  for (const { id, target, reason } of await store.cancelOrphans(names, clock.now())) {
-    log.warn({ deployment: id, target, reason }, "deployment cancelled");
-  }
 }
 
 /**

@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { type App, startApp } from "../app.ts";
 import { systemClock } from "../clock.ts";
-import { runProcess } from "../deploy/process.ts";
 import { Fault } from "../domain/fault.ts";
 import type { Message } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import { openLog } from "../log.ts";
 import { readConfiguration } from "./configuration.ts";
+import { type Forge, makeForge } from "./demo-forge.ts";
 import { greet, post } from "./post.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -166,60 +166,6 @@ function readPage(file: string): string {
   } catch {
     return ""; // Not there until the first deployment.
   }
-}
-
-/** A bare repository, as a forge holds it, and a way to push to it. */
-interface Forge {
-  readonly url: string;
-  /** Commits a page with these words, pushes it to the branch, gives the commit's id. */
-  commit(words: string, branch: string): Promise<string>;
-}
-
-async function makeForge(home: string, terminal: Terminal): Promise<Forge> {
-  const url = join(home, "forge.git");
-  const work = join(home, "author");
-  mkdirSync(work);
-  await git(["init", "--quiet", "--bare", url]);
-  await git(["init", "--quiet"]);
-  return {
-    url,
-    async commit(words, branch) {
-      writeFileSync(join(work, "page.txt"), `${words}\n`);
-      await git(["add", "page.txt"]);
-      await git(["commit", "--quiet", "--message", words]);
-      await git(["push", "--quiet", url, `HEAD:refs/heads/${branch}`]);
-      return (await git(["rev-parse", "HEAD"])).trim();
-    },
-  };
-
-  async function git(args: readonly string[]): Promise<string> {
-    const lines: string[] = [];
-    const result = await runProcess(["git", ...args], {
-      cwd: work,
-      env: describeAuthor(terminal.env),
-      onLine: (line) => lines.push(line),
-      signal: new AbortController().signal,
-    });
-    if (result.exitCode === 0) return lines.join("\n");
-    throw new Fault(
-      "failed",
-      `git ${args[0]} did not work (is git installed?): ${lines.at(-1) ?? "no output"}`,
-    );
-  }
-}
-
-/** git for the demo's author: a name of its own, and none of the user's git settings. */
-function describeAuthor(env: Terminal["env"]): Record<string, string> {
-  const who = { name: "Mona", email: "mona@example.com" };
-  return {
-    PATH: env.PATH ?? "/usr/local/bin:/usr/bin:/bin",
-    GIT_CONFIG_GLOBAL: "/dev/null",
-    GIT_CONFIG_NOSYSTEM: "1",
-    GIT_AUTHOR_NAME: who.name,
-    GIT_AUTHOR_EMAIL: who.email,
-    GIT_COMMITTER_NAME: who.name,
-    GIT_COMMITTER_EMAIL: who.email,
-  };
 }
 
 /** The demo's own file decides everything: no setting of the user's environment leaks in. */
