@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { describeTarget, SECRET, writeConfiguration } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { Repository } from "../support/git.ts";
 import { deliver } from "../support/github.ts";
@@ -8,7 +9,6 @@ import { pushBody } from "../support/payloads.ts";
 
 /** Commands find a running server through its configuration, so its admin port has to be known. */
 const adminPort = 20_000 + (process.pid % 20_000);
-const SECRET = "a secret of the tests, long enough";
 
 let workshop: Workshop;
 let repository: Repository;
@@ -22,27 +22,8 @@ beforeEach(() => {
 afterEach(() => workshop.dispose());
 
 async function serve(target: string): Promise<void> {
-  const config = workshop.write(
-    "hooklatch.toml",
-    `data_dir = "data"
-[server]
-port = 0
-[admin]
-port = ${adminPort}
-[[source]]
-name = "github"
-provider = "github"
-path = "/github-webhook"
-secrets = ["env:SECRET"]
-[[target]]
-name = "blog"
-repository = "octocat/blog"
-branch = "main"
-clone_url = ${JSON.stringify(repository.path)}
-directory = "site"
-${target}
-`,
-  );
+  const targets = describeTarget("blog", "site", repository, target);
+  const config = writeConfiguration(workshop, { targets, adminPort });
   server = await workshop.serve(["--config", config], { SECRET });
 }
 

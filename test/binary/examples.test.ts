@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import definitions from "@octokit/webhooks-examples";
+import { SECRET } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
-
-const SECRET = "a secret of the tests, long enough";
 
 const examples = definitions.flatMap(({ name, examples }) =>
   (examples as readonly unknown[]).map((payload) => ({

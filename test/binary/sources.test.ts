@@ -2,12 +2,12 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { SECRET } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
 import { pingBody, pushBody } from "../support/payloads.ts";
 
 const TOKEN = "a token of the tests, long enough";
-const SECRET = "a secret of the tests, long enough";
 
 let workshop: Workshop;
 

@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { type CertificatePair, makeCertificate, makeExpiredCertificate } from "../support/certificate.ts";
+import { SECRET } from "../support/configuration.ts";
 import { Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
 import { pingBody } from "../support/payloads.ts";
-
-const SECRET = "a secret of the tests, long enough";
 
 let workshop: Workshop;
 let files: CertificatePair;

@@ -6,7 +6,7 @@ import { runProcess } from "../../src/deploy/process.ts";
 import { askTip } from "../../src/deploy/remote.ts";
 import type { WatchedRef } from "../../src/domain/target.ts";
 import { Repository } from "../support/git.ts";
-import { targetOf } from "../support/public.ts";
+import { targetOf } from "../support/target.ts";
 
 let directory: string;
 let repository: Repository;

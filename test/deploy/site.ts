@@ -6,6 +6,7 @@ import { createRunProcess } from "../../src/deploy/process.ts";
 import type { Deployment, Ending } from "../../src/domain/deployment.ts";
 import type { Target, WatchedRef } from "../../src/domain/target.ts";
 import { GIT_ENV, Repository } from "../support/git.ts";
+import { targetOf } from "../support/target.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 const MAIN: WatchedRef = { kind: "branch", name: "main" };
@@ -31,23 +32,8 @@ export class Site {
   }
 
   target(changes: Partial<Target> = {}): Target {
-    return {
-      name: "blog",
-      source: "github",
-      ...this.watch(),
-      directory: this.directory,
-      layout: this.layout,
-      run: [],
-      after: [],
-      env: GIT_ENV,
-      passEnv: [],
-      shared: [],
-      keepReleases: 5,
-      timeout: 600_000,
-      health: null,
-      catchUp: true,
-      ...changes,
-    };
+    const own = { ...this.watch(), directory: this.directory, layout: this.layout, env: GIT_ENV };
+    return targetOf("blog", { ...own, ...changes });
   }
 
   /** Deploys what is watched, with the target, job and tools changed as told. */

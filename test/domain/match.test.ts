@@ -3,26 +3,13 @@ import fc from "fast-check";
 import type { Event, PushEvent } from "../../src/domain/event.ts";
 import { match, summarise, tagMatches } from "../../src/domain/match.ts";
 import type { Target, WatchedRef } from "../../src/domain/target.ts";
+import { targetOf } from "../support/target.ts";
 
 const COMMIT = "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5";
 
 function target(name: string, ref: WatchedRef | null, repository = "octocat/blog"): Target {
-  return {
-    name,
-    source: "github",
-    watch: ref === null ? null : { repository, ref, cloneUrl: `https://github.com/${repository}.git` },
-    directory: `/srv/${name}`,
-    layout: "releases",
-    run: [],
-    after: [],
-    env: {},
-    passEnv: [],
-    shared: [],
-    keepReleases: 5,
-    timeout: 600_000,
-    health: null,
-    catchUp: true,
-  };
+  const cloneUrl = `https://github.com/${repository}.git`;
+  return targetOf(name, { watch: ref === null ? null : { repository, ref, cloneUrl } });
 }
 
 const main = { kind: "branch", name: "main" } as const;

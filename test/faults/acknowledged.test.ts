@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
+import { SECRET } from "../support/configuration.ts";
 import { Server, Workshop } from "../support/executable.ts";
 import { Repository } from "../support/git.ts";
 import { Kept } from "../support/kept.ts";
@@ -7,7 +8,6 @@ import { chooseSeed, Random } from "../support/random.ts";
 import { times } from "./length.ts";
 import { type Acknowledged, Load } from "./load.ts";
 
-const SECRET = "a secret of the tests, long enough";
 const ROUNDS = times({ short: 50, long: 500 });
 const SENDERS = 6;
 

@@ -2,12 +2,11 @@ import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { SECRET, writeConfiguration } from "../support/configuration.ts";
 import { Server, Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
 import { Kept } from "../support/kept.ts";
 import { pushBody } from "../support/payloads.ts";
-
-const SECRET = "a secret of the tests, long enough";
 
 setDefaultTimeout(30_000);
 
@@ -15,20 +14,7 @@ let workshop: Workshop;
 
 beforeEach(() => {
   workshop = new Workshop();
-  workshop.write(
-    "hooklatch.toml",
-    `data_dir = "data"
-[server]
-port = 0
-[admin]
-port = 0
-[[source]]
-name = "github"
-provider = "github"
-path = "/github-webhook"
-secrets = ["env:SECRET"]
-`,
-  );
+  writeConfiguration(workshop);
 });
 
 afterEach(() => workshop.dispose());

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import { describeTarget, SECRET, writeConfiguration } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { git, Repository } from "../support/git.ts";
 import { deliver } from "../support/github.ts";
@@ -9,8 +10,6 @@ import { pushBody } from "../support/payloads.ts";
 import { type Moment, Saboteur } from "../support/saboteur.ts";
 import { untilGone } from "../support/until.ts";
 import { isLong } from "./length.ts";
-
-const SECRET = "a secret of the tests, long enough";
 
 setDefaultTimeout(30_000);
 
@@ -30,35 +29,9 @@ const data = () => join(workshop.path, "data");
 const site = (...path: string[]) => join(workshop.path, "site", ...path);
 
 function configure(layout: string, run = '[["step", "first"], ["step", "second"]]'): void {
-  workshop.write(
-    "hooklatch.toml",
-    `data_dir = "data"
-[server]
-port = 0
-[admin]
-port = 0
-[[source]]
-name = "github"
-provider = "github"
-path = "/github-webhook"
-secrets = ["env:SECRET"]
-[[target]]
-name = "blog"
-repository = "octocat/blog"
-branch = "main"
-clone_url = ${JSON.stringify(repository.path)}
-directory = "site"
-layout = "${layout}"
-run = ${run}
-after = [["step", "finally"]]
-[[target]]
-name = "docs"
-repository = "octocat/docs"
-branch = "main"
-clone_url = ${JSON.stringify(repository.path)}
-directory = "docs"
-`,
-  );
+  const steps = `layout = "${layout}"\nrun = ${run}\nafter = [["step", "finally"]]`;
+  const blog = describeTarget("blog", "site", repository, steps);
+  writeConfiguration(workshop, { targets: blog + describeTarget("docs", "docs", repository) });
 }
 
 const serve = () => workshop.serve([], { SECRET, PATH: saboteur.path });

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { SECRET, writeConfiguration } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
 import { digest, Kept } from "../support/kept.ts";
@@ -10,7 +11,6 @@ import { FailingDisk, isPossible, SmallDisk } from "../support/small-disk.ts";
 import { times } from "./length.ts";
 import { Load } from "./load.ts";
 
-const SECRET = "a secret of the tests, long enough";
 const ROUNDS = times({ short: 8, long: 100 });
 
 setDefaultTimeout(times({ short: 60_000, long: 600_000 }));
@@ -29,25 +29,8 @@ afterEach(async () => {
 function configure(dataDirectory: string): void {
   workshop = new Workshop();
   workshop.write("site/index.html", "hello\n");
-  workshop.write(
-    "hooklatch.toml",
-    `data_dir = ${JSON.stringify(dataDirectory)}
-[server]
-port = 0
-[admin]
-port = 0
-[[source]]
-name = "github"
-provider = "github"
-path = "/github-webhook"
-secrets = ["env:SECRET"]
-[[target]]
-name = "site"
-source = "github"
-directory = "site"
-run = ["true"]
-`,
-  );
+  const targets = `[[target]]\nname = "site"\nsource = "github"\ndirectory = "site"\nrun = ["true"]`;
+  writeConfiguration(workshop, { targets, dataDir: dataDirectory });
 }
 
 const serve = () => workshop.serve([], { SECRET });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { SECRET, writeConfiguration } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
 import { digest, Kept } from "../support/kept.ts";
@@ -9,7 +10,6 @@ import { until } from "../support/until.ts";
 import { times } from "./length.ts";
 import { type Manner, Stranger } from "./strangers.ts";
 
-const SECRET = "a secret of the tests, long enough";
 const STRANGERS = 200;
 const MANNERS: readonly Manner[] = ["fast", "trickling", "holding"];
 const PUSHES = times({ short: 20, long: 200 });
@@ -21,20 +21,7 @@ let workshop: Workshop;
 
 beforeEach(() => {
   workshop = new Workshop();
-  workshop.write(
-    "hooklatch.toml",
-    `data_dir = "data"
-[server]
-port = 0
-[admin]
-port = 0
-[[source]]
-name = "github"
-provider = "github"
-path = "/github-webhook"
-secrets = ["env:SECRET"]
-`,
-  );
+  writeConfiguration(workshop);
 });
 
 afterEach(() => workshop.dispose());

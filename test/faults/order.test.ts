@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { describeTarget, SECRET, writeConfiguration } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { Repository } from "../support/git.ts";
 import { deliver } from "../support/github.ts";
@@ -8,7 +9,6 @@ import { Kept } from "../support/kept.ts";
 import { pingBody, pushBody } from "../support/payloads.ts";
 import { isLong, times } from "./length.ts";
 
-const SECRET = "a secret of the tests, long enough";
 const HOOK = "292430182";
 const ANOTHER_HOOK = "292430183";
 
@@ -30,27 +30,7 @@ const site = (...path: string[]) => join(workshop.path, "site", ...path);
 const page = () => readFileSync(site("current/index.html"), "utf8");
 
 async function serve(run = "[]"): Promise<void> {
-  workshop.write(
-    "hooklatch.toml",
-    `data_dir = "data"
-[server]
-port = 0
-[admin]
-port = 0
-[[source]]
-name = "github"
-provider = "github"
-path = "/github-webhook"
-secrets = ["env:SECRET"]
-[[target]]
-name = "blog"
-repository = "octocat/blog"
-branch = "main"
-clone_url = ${JSON.stringify(repository.path)}
-directory = "site"
-run = ${run}
-`,
-  );
+  writeConfiguration(workshop, { targets: describeTarget("blog", "site", repository, `run = ${run}`) });
   server = await workshop.serve([], { SECRET });
 }
 

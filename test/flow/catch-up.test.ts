@@ -7,7 +7,8 @@ import type { Store } from "../../src/domain/store.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { catchUp } from "../../src/flow/catch-up.ts";
 import { stores } from "../../src/store/index.ts";
-import { clockAt, logInto, targetOf } from "../support/public.ts";
+import { clockAt, logInto } from "../support/public.ts";
+import { targetOf } from "../support/target.ts";
 
 const NOW = new Date("2026-11-21T12:00:00Z");
 

@@ -4,7 +4,7 @@ import type { Source } from "../../src/domain/source.ts";
 import { rememberOutcomes } from "../../src/flow/decide.ts";
 import { generic } from "../../src/providers/generic.ts";
 import { github } from "../../src/providers/github.ts";
-import { targetOf } from "../support/public.ts";
+import { targetOf } from "../support/target.ts";
 
 const common = { path: "/hook", print: false, onRedelivery: "run" } as const;
 const signed: Source = { ...common, name: "github", provider: "github", dialect: github.open({}) };

@@ -8,7 +8,8 @@ import type { ProcessIo } from "../../src/domain/layout.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { createWorker, type Job, type WorkTools } from "../../src/flow/work.ts";
 import { stores } from "../../src/store/index.ts";
-import { logInto, targetOf } from "../support/public.ts";
+import { logInto } from "../support/public.ts";
+import { targetOf } from "../support/target.ts";
 
 const SUCCEEDED: Ending = {
   state: "succeeded",

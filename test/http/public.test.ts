@@ -8,9 +8,9 @@ import {
   type HarnessOptions,
   openPublic,
   type PublicHarness,
-  targetOf,
   VERIFY_TOKEN,
 } from "../support/public.ts";
+import { targetOf } from "../support/target.ts";
 
 let harness: PublicHarness;
 

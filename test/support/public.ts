@@ -29,31 +29,6 @@ export const GITHUB_SECRET = "It's a Secret to Everybody";
 export const VERIFY_TOKEN = "meatyhamhock-meatyhamhock";
 export const DAY = 86_400_000;
 
-/** A target with everything but its name left at what the configuration's defaults are. */
-export function targetOf(name: string, settings: Partial<Target> = {}): Target {
-  return {
-    name,
-    source: "github",
-    watch: {
-      repository: "octocat/blog",
-      ref: { kind: "branch", name: "main" },
-      cloneUrl: "/nowhere/blog.git",
-    },
-    directory: `/nowhere/${name}`,
-    layout: "releases",
-    run: [],
-    after: [],
-    env: {},
-    passEnv: [],
-    shared: [],
-    keepReleases: 5,
-    timeout: 600_000,
-    health: null,
-    catchUp: true,
-    ...settings,
-  };
-}
-
 /** A clock that a test moves by hand. */
 export interface SetClock extends Clock {
   advance(milliseconds: number): void;

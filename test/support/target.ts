@@ -1,0 +1,26 @@
+import type { Target } from "../../src/domain/target.ts";
+
+/** A target with everything but its name left at what the configuration's defaults are. */
+export function targetOf(name: string, settings: Partial<Target> = {}): Target {
+  return {
+    name,
+    source: "github",
+    watch: {
+      repository: "octocat/blog",
+      ref: { kind: "branch", name: "main" },
+      cloneUrl: "/nowhere/blog.git",
+    },
+    directory: `/nowhere/${name}`,
+    layout: "releases",
+    run: [],
+    after: [],
+    env: {},
+    passEnv: [],
+    shared: [],
+    keepReleases: 5,
+    timeout: 600_000,
+    health: null,
+    catchUp: true,
+    ...settings,
+  };
+}
