@@ -1,31 +1,23 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
-import type { Store } from "../../../src/domain/store.ts";
-import { migrate } from "../../../src/store/sqlite/migrate.ts";
-import { type Connection, openDatabase } from "../../../src/store/sqlite/open.ts";
 import { assembleStore } from "../../../src/store/sqlite/store.ts";
-import { makeDirectory } from "../directory.ts";
 import { at, delivery, keep, pushFor } from "../sample.ts";
+import { type Assembled, assemble, countRows } from "./assembled.ts";
 
-let directory: Awaited<ReturnType<typeof makeDirectory>>;
-let connection: Connection;
-let store: Store;
+let directory: Assembled["directory"];
+let connection: Assembled["connection"];
+let store: Assembled["store"];
 
 beforeEach(async () => {
-  directory = await makeDirectory();
-  connection = openDatabase(join(directory.path, "hooklatch.db"));
-  migrate(connection);
-  store = assembleStore(connection);
+  ({ directory, connection, store } = await assemble());
 });
 afterEach(async () => {
   await store.close();
   await directory.remove();
 });
 
-const count = (table: string) =>
-  connection.prepare<{ count: number }>(`SELECT count(*) AS count FROM ${table}`).get({})?.count;
+const count = (table: string) => countRows(connection, table);
 
 async function pruneAll(): Promise<void> {
   const retention = { deliveriesBefore: at(100), deploymentsBefore: at(100), limit: 500 };
