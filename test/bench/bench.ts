@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Server, Workshop } from "../support/executable.ts";
+import { freePort } from "../support/free-port.ts";
 import { pushBody } from "../support/payloads.ts";
 import { fillStore } from "./fill.ts";
 
@@ -106,13 +107,6 @@ async function startWebhook(): Promise<Contestant | null> {
   const url = new URL(`http://127.0.0.1:${port}`);
   while (!(await fetch(url).catch(() => null))) await Bun.sleep(20);
   return { name: "adnanh/webhook, keeps nothing", url, path: "/hooks/push", end: () => endChild(child) };
-}
-
-function freePort(): number {
-  const probe = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
-  const port = probe.port ?? 0;
-  void probe.stop(true);
-  return port;
 }
 
 async function endChild(child: Bun.Subprocess): Promise<void> {

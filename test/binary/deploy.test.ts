@@ -3,12 +3,10 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } fr
 import { join } from "node:path";
 import { describeTarget, SECRET, writeConfiguration } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
+import { freePort } from "../support/free-port.ts";
 import { Repository } from "../support/git.ts";
 import { deliver } from "../support/github.ts";
 import { pushBody } from "../support/payloads.ts";
-
-/** Commands find a running server through its configuration, so its admin port has to be known. */
-const adminPort = 20_000 + (process.pid % 20_000);
 
 let workshop: Workshop;
 let repository: Repository;
@@ -23,7 +21,8 @@ afterEach(() => workshop.dispose());
 
 async function serve(target: string): Promise<void> {
   const targets = describeTarget("blog", "site", repository, target);
-  const config = writeConfiguration(workshop, { targets, adminPort });
+  // Commands find a running server through its configuration, so its admin port has to be known.
+  const config = writeConfiguration(workshop, { targets, adminPort: freePort() });
   server = await workshop.serve(["--config", config], { SECRET });
 }
 
