@@ -1,3 +1,5 @@
+import type { Page, PageRange } from "./page.ts";
+
 /** An IP address that showed a source's verify token and may POST to that source for a while. */
 export interface Client {
   /** The name of the source it may POST to, and to no other. */
@@ -6,6 +8,12 @@ export interface Client {
   readonly address: string;
   readonly authorisedAt: Date;
   readonly expiresAt: Date;
+}
+
+/** A client as it is kept. */
+export interface KeptClient extends Client {
+  /** A higher one each time it is authorised. */
+  readonly id: number;
 }
 
 /** Whether the client's time ran out. At the very moment of expiry it still counts. */
@@ -20,4 +28,8 @@ export interface ClientStore {
   findClient(source: string, address: string): Promise<Client | null>;
   /** Forgets the client as it was found: one that was authorised again meanwhile stays. */
   forgetClient(client: Client): Promise<void>;
+  /** Those authorised last first; with those whose time ran out and who did not come since. */
+  listClients(source: string | null, range: PageRange): Promise<Page<KeptClient>>;
+  /** Forgets an address at one source, or at all with null. Resolves with what was forgotten. */
+  revokeClient(address: string, source: string | null): Promise<readonly Client[]>;
 }

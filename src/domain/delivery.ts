@@ -1,6 +1,8 @@
+import type { DeploymentState } from "./deployment.ts";
 import type { Event } from "./event.ts";
 import type { Identity } from "./identity.ts";
 import type { Decision } from "./match.ts";
+import type { Page, PageRange } from "./page.ts";
 import type { Source } from "./source.ts";
 
 /** What became of a delivery that is kept: the `status` word of the answer that its sender got. */
@@ -49,6 +51,27 @@ export interface Delivery extends NewDelivery {
   readonly deployments: readonly number[];
 }
 
+/** A kept delivery in a list: without its body, and with what became of the deployments it asked for. */
+export interface DeliverySummary extends Omit<Delivery, "body"> {
+  readonly outcomes: readonly DeploymentOutcome[];
+}
+
+/** What became of a deployment, in short. */
+export interface DeploymentOutcome {
+  readonly deployment: number;
+  readonly target: string;
+  readonly state: DeploymentState;
+  readonly reason: string | null;
+}
+
+/** Which deliveries a list has. */
+export interface DeliveryFilter {
+  readonly source: string | null;
+  readonly status: DeliveryStatus | null;
+  /** Only those that asked for a deployment of this target. */
+  readonly target: string | null;
+}
+
 /** Headers kept of every delivery. A list by name, because forges have sent secrets in headers. */
 export const KEPT_HEADERS: readonly string[] = ["content-type", "user-agent", "x-request-id"];
 
@@ -72,6 +95,8 @@ export interface AcceptOptions {
   readonly compare: boolean;
   /** The delivery that this one is run again from; null for one that came over the wire. */
   readonly replayOf: number | null;
+  /** Targets that would be deployed if they were not locked: unlocking does it. */
+  readonly heldBack: readonly string[];
 }
 
 /** The store's part that keeps deliveries. */
@@ -92,6 +117,10 @@ export interface DeliveryStore {
    */
   accept(delivery: NewDelivery, options: AcceptOptions): Promise<Acceptance>;
   readDelivery(id: number): Promise<Delivery | null>;
+  /** What became of the deployments that a delivery asked for, oldest first. */
+  readOutcomes(delivery: number): Promise<readonly DeploymentOutcome[]>;
+  /** Newest first. */
+  listDeliveries(filter: DeliveryFilter, range: PageRange): Promise<Page<DeliverySummary>>;
 }
 
 /** What became of a delivery in the store. */

@@ -1,3 +1,7 @@
+import type { Lock } from "./lock.ts";
+import type { Subscriber } from "./notice.ts";
+import type { Page, PageRange } from "./page.ts";
+
 /** One run of one target. */
 export interface Deployment {
   readonly id: number;
@@ -12,6 +16,8 @@ export interface Deployment {
   readonly delivery: number | null;
   /** The commit that the delivery told; what is deployed is the tip, in `commit`. */
   readonly pushedCommit: string | null;
+  /** What a person chose to deploy; null where it is the tip. */
+  readonly choice: Choice | null;
   /** The branch or tag that was deployed; null until known, and for targets without git. */
   readonly branch: string | null;
   readonly commit: string | null;
@@ -34,6 +40,29 @@ export type DeploymentState =
   | "interrupted";
 
 export type Trigger = "push" | "redelivery" | "replay" | "catch-up" | "manual" | "rollback";
+
+/** What a person chose to deploy instead of the tip. */
+export type Choice =
+  /** A commit by its name, at least 7 hex digits of it. */
+  | { readonly kind: "commit"; readonly commit: string }
+  /** A release that is still on disk, by its name; null is the one before the live one. Nothing is built. */
+  | { readonly kind: "release"; readonly release: string | null };
+
+/** Every state, in the order in which a deployment may pass them. */
+export const DEPLOYMENT_STATES: readonly DeploymentState[] = [
+  "queued",
+  "running",
+  "succeeded",
+  "failed",
+  "superseded",
+  "cancelled",
+  "interrupted",
+];
+
+/** Whether a deployment in this state has come to its end. */
+export function hasEnded(state: DeploymentState): boolean {
+  return state !== "queued" && state !== "running";
+}
 
 /** How one configured command ended. */
 export interface StepResult {
@@ -77,6 +106,7 @@ export interface DeploymentRequest {
   readonly trigger: Trigger;
   /** The commit that is expected at the tip; null when none in particular is. */
   readonly commit: string | null;
+  readonly choice: Choice | null;
 }
 
 /** A deployment that was running when it should not, and the one that was queued in its place. */
@@ -86,11 +116,28 @@ export interface Interrupted {
   readonly queuedAgainAs: number | null;
 }
 
-/** What is known of a target, for the decision whether to catch up. */
+/** How a target stands: what is live, what waits, what was tried. */
 export interface Standing {
   readonly live: Live | null;
   /** The newest deployment that is not `superseded`; null when there never was one. */
   readonly last: Deployment | null;
+  /** The newest that has ended and had fetched a tip (its commit is known, and no person chose it); null when none had. */
+  readonly lastTip: Deployment | null;
+  readonly queued: number | null;
+  readonly running: number | null;
+  readonly lock: Lock | null;
+}
+
+/** Which deployments a list has. */
+export interface DeploymentFilter {
+  readonly target: string | null;
+  readonly state: DeploymentState | null;
+}
+
+/** One line of output and its number, counted from 0 as they came. */
+export interface OutputLine {
+  readonly line: number;
+  readonly text: string;
 }
 
 /** How long what is kept is kept. */
@@ -108,15 +155,19 @@ export interface DeploymentStore {
   /** Queues a deployment without a delivery; one of the same target that was waiting becomes `superseded`. */
   request(request: DeploymentRequest, now: Date): Promise<number>;
   /**
-   * Takes the oldest queued deployment among `targets` whose target has none running, marks it `running`
-   * since `now` and notes what is live before it. Null when there is none.
+   * Takes the oldest queued deployment among `targets` whose target has none running and is not locked at `now`,
+   * marks it `running` since `now` and notes what is live before it. Null when there is none. A lock does not hold
+   * what a person asked for (triggers `manual` and `rollback`).
    */
   claim(targets: readonly string[], now: Date): Promise<Deployment | null>;
   /**
    * Writes down how a running deployment ended; a successful one is what is live from `now` on. One that ended
-   * `interrupted`, because the server was stopped, is queued again, unless a newer one waits.
+   * `interrupted`, because the server was stopped, is queued again, unless a newer one waits. In the same act a
+   * notice is kept for each of `subscribers` that wants to be told (see `chooseNotice`).
    */
-  settle(id: number, ending: Ending, now: Date): Promise<Deployment>;
+  settle(id: number, ending: Ending, now: Date, subscribers: readonly Subscriber[]): Promise<Deployment>;
+  /** Marks a deployment that waits `cancelled`. Null when it does not wait (any more). */
+  cancelQueued(id: number, reason: string, now: Date): Promise<Deployment | null>;
   /**
    * Marks every running deployment `interrupted`: called at the start, when nothing can be running. Each is queued
    * again, with its delivery and trigger, unless a newer one waits; after a second crash no more.
@@ -125,13 +176,21 @@ export interface DeploymentStore {
   /** Marks queued deployments of targets that are not in `targets` any more `cancelled`. */
   cancelOrphans(targets: readonly string[], now: Date): Promise<readonly Deployment[]>;
   readDeployment(id: number): Promise<Deployment | null>;
+  /** Newest first. */
+  listDeployments(filter: DeploymentFilter, range: PageRange): Promise<Page<Deployment>>;
   /** What is live in a target; null when nothing ever was. */
   readLive(target: string): Promise<Live | null>;
-  readStanding(target: string): Promise<Standing>;
+  /** With the lock that holds at `now`. */
+  readStanding(target: string, now: Date): Promise<Standing>;
   /** Adds lines of output, without their newlines. Beyond {@link MAX_OUTPUT_BYTES} the middle is cut. */
   appendOutput(deployment: number, lines: readonly string[]): Promise<void>;
   /** The kept output in order; where lines were cut, one line in between says how many. */
   readOutput(deployment: number): Promise<readonly string[]>;
+  /**
+   * At most `limit` kept lines whose number is greater than `after` (-1 for all), in order. Where lines were cut, one
+   * line with the number of the last of them says how many.
+   */
+  readOutputAfter(deployment: number, after: number, limit: number): Promise<readonly OutputLine[]>;
   /**
    * Removes one batch of what is older than the retention: deployments that ended, with their output, and
    * deliveries; never the deployment that is live in a target or its newest, nor a delivery that a queued, running or live

@@ -16,6 +16,8 @@ export interface PushEvent {
   readonly deleted: boolean;
   /** The commit that was pushed, 40 or 64 hex digits; null when the ref is gone or the sender does not say. */
   readonly commit: string | null;
+  /** Whether the tip's message asks not to be deployed, see {@link asksToSkip}. */
+  readonly skip: boolean;
 }
 
 /** Anything else: kept, and of use to targets that run on every delivery. */
@@ -46,6 +48,11 @@ export function parseRef(full: string): Ref {
     if (full.startsWith(prefix)) return { kind, name: full.slice(prefix.length) };
   }
   return { kind: "other", name: full };
+}
+
+/** Whether a commit's message holds `[skip deploy]` or `[deploy skip]`, in any case. */
+export function asksToSkip(message: string): boolean {
+  return /\[(?:skip deploy|deploy skip)\]/i.test(message);
 }
 
 /** Whether an object name is git's "nothing here": 40 zeros, or 64 in a SHA-256 repository. */

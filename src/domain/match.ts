@@ -48,7 +48,8 @@ function whyNotRef(push: PushEvent, watched: WatchedRef): string | null {
       ? `${describeRef(push.ref)} does not match ${show(watched.pattern)}`
       : `${describeRef(push.ref)} is not a tag`;
   }
-  return push.deleted ? `${describeRef(push.ref)} was deleted` : null;
+  if (push.deleted) return `${describeRef(push.ref)} was deleted`;
+  return push.skip ? "the commit's message asks to skip the deployment" : null;
 }
 
 function describeRef(ref: Ref): string {

@@ -1,11 +1,22 @@
 import type { ClientStore } from "./client.ts";
 import type { DeliveryStore } from "./delivery.ts";
 import type { DeploymentStore } from "./deployment.ts";
+import type { LockStore } from "./lock.ts";
+import type { NoticeStore } from "./notice.ts";
+
+/** Figures of the store as a whole. */
+export interface StoreStatistics {
+  /** What the files take on disk. */
+  readonly bytes: number;
+  readonly queued: number;
+  readonly running: number;
+}
 
 /**
  * What is kept. Its functions are whole acts, each of them atomic and on disk when it resolves; no
  * transaction is ever handed out.
  */
-export interface Store extends ClientStore, DeliveryStore, DeploymentStore {
+export interface Store extends ClientStore, DeliveryStore, DeploymentStore, LockStore, NoticeStore {
+  readStatistics(): Promise<StoreStatistics>;
   close(): Promise<void>;
 }

@@ -1,3 +1,5 @@
+import type { Secret } from "./secret.ts";
+
 /** What is deployed: a repository and branch to a directory, and the commands that build it. */
 export interface Target {
   readonly name: string;
@@ -26,6 +28,34 @@ export interface Target {
   readonly health: Health | null;
   /** Whether a branch that moved while nobody listened is deployed at the start. */
   readonly catchUp: boolean;
+  readonly access: RepositoryAccess;
+  /**
+   * Globs (git's pathspecs, gitglossary(7)): it is deployed when a file that differs between what is live and the tip
+   * fits one of `paths`, or any file does where that is empty, and none of `ignorePaths`.
+   */
+  readonly paths: readonly string[];
+  readonly ignorePaths: readonly string[];
+  /** The absolute path of a file of allowed signers (ssh-keygen(1)), one of whom must have signed the tip; null for no such check. */
+  readonly allowedSigners: string | null;
+  /** Where the forge is told how each commit fared; null when it is not. */
+  readonly commitStatus: CommitStatus | null;
+}
+
+/** How a private repository is reached. Paths are absolute. */
+export interface RepositoryAccess {
+  /** The private key that ssh shows, and no other; null for what ssh finds itself. */
+  readonly sshKey: string | null;
+  /** The file with the host's keys; null for ssh's own. A host that is not in it is not talked to. */
+  readonly knownHosts: string | null;
+  /** The password or token for https; null for none. */
+  readonly token: Secret | null;
+}
+
+/** Where and as whom the forge is told how a commit fared (GitHub's commit statuses). */
+export interface CommitStatus {
+  readonly token: Secret;
+  /** The API's base, such as `https://api.github.com`. */
+  readonly apiUrl: string;
 }
 
 /** The repository and the branch, or tags, that a target follows. */

@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import { isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
+import { asksToSkip, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
 import type { RawRequest, Reading } from "../../domain/provider.ts";
 import { FullRef, ObjectName } from "../git-names.ts";
 import { decodeJsonBody } from "../json.ts";
@@ -10,10 +10,12 @@ const PushLike = Type.Object({
   ref: FullRef,
   after: Type.Optional(Type.Unknown()),
   deleted: Type.Optional(Type.Unknown()),
+  head_commit: Type.Optional(Type.Unknown()),
   repository: Type.Object({ full_name: Type.String() }),
 });
 
 const pushLike = TypeCompiler.Compile(PushLike);
+const commitLike = TypeCompiler.Compile(Type.Object({ message: Type.String() }));
 const objectName = TypeCompiler.Compile(ObjectName);
 
 /** Decodes any JSON. What looks like a push is one; nothing is misshapen, as nothing was promised. */
@@ -25,7 +27,7 @@ export function readPayload({ body }: RawRequest): Reading {
   return { ok: true, event, payload, json, identity: null };
 }
 
-function tellPush({ ref, after, deleted, repository }: Static<typeof PushLike>): PushEvent {
+function tellPush({ ref, after, deleted, head_commit, repository }: Static<typeof PushLike>): PushEvent {
   const commit = objectName.Check(after) ? after : null;
   const gone = deleted === true || (commit !== null && isZeroCommit(commit));
   return {
@@ -34,5 +36,6 @@ function tellPush({ ref, after, deleted, repository }: Static<typeof PushLike>):
     ref: parseRef(ref),
     deleted: gone,
     commit: gone ? null : commit,
+    skip: commitLike.Check(head_commit) && asksToSkip(head_commit.message),
   };
 }

@@ -1,5 +1,5 @@
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import { type Event, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
+import { asksToSkip, type Event, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
 import type { RawRequest, Reading } from "../../domain/provider.ts";
 import { decodeJsonField } from "../form.ts";
 import { decodeJsonBody } from "../json.ts";
@@ -77,5 +77,6 @@ function tellPush(payload: Push): PushEvent {
     ref,
     deleted,
     commit: deleted ? null : commit,
+    skip: asksToSkip(payload.head_commit?.message ?? ""),
   };
 }
