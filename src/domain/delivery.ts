@@ -8,9 +8,9 @@ import type { Source } from "./source.ts";
 /** What became of a delivery that is kept: the `status` word of the answer that its sender got. */
 export type DeliveryStatus = "pong" | "ok" | "skipped" | "success";
 
-/** The word for a delivery: sources that admit clients have one word, signed ones tell what follows. */
+/** The word for a delivery: some dialects have one for all, others tell what follows. */
 export function chooseStatus(source: Source, event: Event, deploys: boolean): DeliveryStatus {
-  if (source.dialect.handshake !== null) return "success";
+  if (source.dialect.plain) return "success";
   if (event.kind === "ping") return "pong";
   return deploys ? "ok" : "skipped";
 }

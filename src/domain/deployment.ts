@@ -1,6 +1,9 @@
+import type { DeploymentState } from "./deployment-state.ts";
 import type { Lock } from "./lock.ts";
 import type { Subscriber } from "./notice.ts";
 import type { Page, PageRange } from "./page.ts";
+
+export { DEPLOYMENT_STATES, type DeploymentState, hasEnded } from "./deployment-state.ts";
 
 /** One run of one target. */
 export interface Deployment {
@@ -30,15 +33,6 @@ export interface Deployment {
   readonly steps: readonly StepResult[];
 }
 
-export type DeploymentState =
-  | "queued"
-  | "running"
-  | "succeeded"
-  | "failed"
-  | "superseded"
-  | "cancelled"
-  | "interrupted";
-
 export type Trigger = "push" | "redelivery" | "replay" | "catch-up" | "manual" | "rollback";
 
 /** What a person chose to deploy instead of the tip. */
@@ -47,22 +41,6 @@ export type Choice =
   | { readonly kind: "commit"; readonly commit: string }
   /** A release that is still on disk, by its name; null is the one before the live one. Nothing is built. */
   | { readonly kind: "release"; readonly release: string | null };
-
-/** Every state, in the order in which a deployment may pass them. */
-export const DEPLOYMENT_STATES: readonly DeploymentState[] = [
-  "queued",
-  "running",
-  "succeeded",
-  "failed",
-  "superseded",
-  "cancelled",
-  "interrupted",
-];
-
-/** Whether a deployment in this state has come to its end. */
-export function hasEnded(state: DeploymentState): boolean {
-  return state !== "queued" && state !== "running";
-}
 
 /** How one configured command ended. */
 export interface StepResult {
@@ -170,9 +148,10 @@ export interface DeploymentStore {
   cancelQueued(id: number, reason: string, now: Date): Promise<Deployment | null>;
   /**
    * Marks every running deployment `interrupted`: called at the start, when nothing can be running. Each is queued
-   * again, with its delivery and trigger, unless a newer one waits; after a second crash no more.
+   * again, with its delivery and trigger, unless a newer one waits; after a second crash no more. Notices are kept
+   * as by `settle`.
    */
-  interruptRunning(now: Date): Promise<readonly Interrupted[]>;
+  interruptRunning(now: Date, subscribers: readonly Subscriber[]): Promise<readonly Interrupted[]>;
   /** Marks queued deployments of targets that are not in `targets` any more `cancelled`. */
   cancelOrphans(targets: readonly string[], now: Date): Promise<readonly Deployment[]>;
   readDeployment(id: number): Promise<Deployment | null>;
@@ -193,7 +172,7 @@ export interface DeploymentStore {
   readOutputAfter(deployment: number, after: number, limit: number): Promise<readonly OutputLine[]>;
   /**
    * Removes one batch of what is older than the retention: deployments that ended, with their output, and
-   * deliveries; never the deployment that is live in a target or its newest, nor a delivery that a queued, running or live
+   * deliveries; never the deployment that is live in a target, its newest or the newest of its tip, nor a delivery that a queued, running or live
    * deployment needs. Then gives some of the file's free space back. Resolves with how many rows went, 0 when
    * there is nothing more to do.
    */

@@ -6,6 +6,8 @@ export interface Layout {
   readonly name: string;
   /** One line for people. */
   readonly summary: string;
+  /** The names of the complete releases in a directory, newest first; null for a layout that keeps none. */
+  readonly releasesOf: ((directory: string) => Promise<readonly string[]>) | null;
   open(target: Target, tools: LayoutTools): Workplace;
 }
 
@@ -13,30 +15,62 @@ export interface Layout {
 export interface LayoutTools {
   readonly clock: Clock;
   readonly run: RunProcess;
-  /** Environment for git itself: PATH, HOME, what else the target may see, and which deployment it is. */
+  /** Environment for git itself: PATH, HOME, what else the target may see, how it gets in, and which deployment it is. */
   readonly env: Readonly<Record<string, string>>;
   /** Hears what is done now; completes "timed out after … while". */
   readonly onDoing: (what: string) => void;
 }
 
 /**
- * One target's directory during one deployment. The calls come in the order they are listed; any of them may
- * throw a {@link Fault} `failed` whose message becomes the deployment's reason.
+ * One target's directory during one deployment. The calls come in the order they are listed, with `takeRelease` in
+ * the place of the first four where a person chose a release; any of them may throw a {@link Fault} `failed` whose
+ * message becomes the deployment's reason.
  */
 export interface Workplace {
-  /** Brings the watched branch's tip (or the newest matching tag) here. */
-  fetch(pushedCommit: string | null, io: ProcessIo): Promise<Fetched>;
-  /** Puts the commit's files where the commands run: in a new release, or over the old files. */
-  checkOut(fetched: Fetched, io: ProcessIo): Promise<CheckedOut>;
-  /** Makes what was checked out live, in one step. */
-  activate(): Promise<void>;
-  /** Takes back what `checkOut` and `activate` did, as far as the layout can; what was live stays or returns. */
-  revert(): Promise<void>;
+  /** Brings here what is watched: the branch's tip, the newest matching tag, or the commit that was chosen. */
+  fetch(wanted: Wanted, io: ProcessIo): Promise<Fetched>;
   /**
-   * Removes what is no longer needed. Called after a success, which it does not change; what it leaves when
-   * the signal cuts it short, the next deployment removes.
+   * Why what was fetched is not to be deployed by itself: the tip's message says so, or the target's paths do about
+   * the files that differ from the `live` commit. Null when it is.
+   */
+  reasonToSkip(fetched: Fetched, live: string | null, io: ProcessIo): Promise<string | null>;
+  /** Rejects when the target wants signed commits and this is not one by an allowed signer. */
+  verify(fetched: Fetched, io: ProcessIo): Promise<void>;
+  /**
+   * Puts the commit's files where the commands run: in a new release, or over the old files. What a deployment that
+   * was killed made live is not proven: what is put back, if need be, is rather the `live` commit.
+   */
+  checkOut(fetched: Fetched, live: string | null, io: ProcessIo): Promise<CheckedOut>;
+  /**
+   * Takes a complete release by its name, or with null the one before the live one, as `chooseRelease` does.
+   */
+  takeRelease(wanted: WantedRelease): Promise<Placed>;
+  /** Makes what was checked out, or taken, live in one step. */
+  activate(io: ProcessIo): Promise<void>;
+  /** Takes back what `checkOut` and `activate` did, as far as the layout can; what was live stays or returns. */
+  revert(): Promise<Reverted>;
+  /**
+   * Removes what is no longer needed. Called after a new commit's success, which it does not change; what it leaves
+   * when the signal cuts it short, the next deployment removes.
    */
   tidy(io: ProcessIo): Promise<void>;
+}
+
+/** Which release is to be live again. */
+export interface WantedRelease {
+  readonly name: string | null;
+  /** Commits that people went back from. */
+  readonly takenBack: readonly string[];
+  /** Where an attempt before this was killed, perhaps when it had gone live: the commit that was live before it. */
+  readonly liveBefore: string | null;
+}
+
+/** What a deployment asks a fetch for. */
+export interface Wanted {
+  /** The commit that a push told of; the tip should contain it. */
+  readonly pushedCommit: string | null;
+  /** What a person chose instead of the tip, 7 to 64 hex digits. */
+  readonly chosenCommit: string | null;
 }
 
 /** What a fetch brought, and what of it is to be deployed. */
@@ -55,6 +89,21 @@ export interface CheckedOut {
   /** The release's name, where the layout has releases. */
   readonly release: string | null;
 }
+
+/** Files where they can be live, and what they are as far as that is known. */
+export interface Placed extends CheckedOut {
+  readonly ref: string | null;
+  readonly commit: string | null;
+}
+
+/** What taking a deployment back did to what is live. */
+export type Reverted =
+  /** It had not gone live: nothing changed. */
+  | { readonly kind: "untouched" }
+  /** What was live before it is live again. */
+  | { readonly kind: "put back"; readonly placed: Placed }
+  /** Nothing was live before it, and nothing is now. */
+  | { readonly kind: "taken down" };
 
 /** Where a process's output goes, and what ends it early. */
 export interface ProcessIo {

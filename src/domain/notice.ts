@@ -1,5 +1,4 @@
-import type { Deployment, DeploymentState } from "./deployment.ts";
-import type { Secret } from "./secret.ts";
+import type { DeploymentState } from "./deployment-state.ts";
 
 /** What somebody may be told of a deployment. `recovered` is a success after a failure. */
 export type News = "started" | "succeeded" | "recovered" | "failed" | "cancelled" | "interrupted";
@@ -45,7 +44,8 @@ export interface NoticeStore {
   noteStart(deployment: number, subscribers: readonly Subscriber[], now: Date): Promise<void>;
   /**
    * Notices that are due at `now`, oldest first, at most one of each subscriber. One whose subscriber waits for an
-   * earlier notice of the same deployment is not due; a `started` goes once the deployment's end is noted.
+   * earlier notice of the same deployment is not due; a `started` gives
+   * way to the end where the subscriber wants that.
    */
   dueNotices(now: Date, limit: number): Promise<readonly Notice[]>;
   /** When the next notice is due; null when there is none. */
@@ -54,38 +54,4 @@ export interface NoticeStore {
   settleNotice(id: number): Promise<void>;
   /** Counts an attempt that failed; the notice is due again at `due`. */
   postponeNotice(id: number, due: Date): Promise<void>;
-}
-
-/** A message for one subscriber: what to send, and where. */
-export interface Post {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
-/** One `[[notify]]`: who is told of what, and how. */
-export interface NotifySettings {
-  readonly name: string;
-  /** Where to post; a secret, because the addresses of chat rooms are. */
-  readonly url: Secret;
-  /** The key that signs the post (Standard Webhooks); null for formats that sign nothing. */
-  readonly secret: Secret | null;
-  readonly format: "standard" | "slack";
-  readonly on: readonly ("failed" | "recovered" | "succeeded")[];
-  /** The names of the targets it is about; null for all. */
-  readonly targets: readonly string[] | null;
-}
-
-/** What became of a post. */
-export type PostOutcome =
-  | { readonly kind: "taken" }
-  /** It may be tried again; the reason is safe to log. */
-  | { readonly kind: "failed"; readonly reason: string }
-  /** It will never be taken: the other end says so (410 Gone, or a refusal of what was sent). */
-  | { readonly kind: "refused"; readonly reason: string };
-
-/** Somebody who is told of deployments, with what it takes to tell. */
-export interface Messenger extends Subscriber {
-  /** Tells it once. Never rejects. Slow ones are given up after some seconds. */
-  tell(notice: Notice, deployment: Deployment, now: Date): Promise<PostOutcome>;
 }

@@ -13,6 +13,8 @@ export interface PageRange {
   readonly before: number | null;
 }
 
-/** How many items a page has at most, and how many when nobody says. */
+/** How many items a page has at most. */
 export const MAX_PAGE = 500;
+
+/** How many items a page has when nobody says. */
 export const DEFAULT_PAGE = 50;

@@ -13,6 +13,10 @@ export interface Provider {
   readonly options: TObject;
   /** The key of `options` whose secret is made by us when the configuration leaves it out. */
   readonly generatedSecret: string;
+  /** Whether a source with these settings works with that secret at all: one that does not gets none made. */
+  generates(options: StaticDecode<TObject>): boolean;
+  /** What is wrong with settings that are sound one by one, once their secrets are loaded. */
+  check(options: StaticDecode<TObject>): readonly OptionFault[];
   /** Whether its deliveries tell which branch of which repository was pushed. */
   readonly tellsPushes: boolean;
   /** Where a repository `owner/name` of this provider is cloned from; null when it cannot be known. */
@@ -23,29 +27,48 @@ export interface Provider {
   openWith(secret: Secret): Dialect;
 }
 
+/** Something wrong with one of a provider's settings. */
+export interface OptionFault {
+  /** The keys and indexes that lead to the setting. */
+  readonly path: readonly (string | number)[];
+  /** What was expected and what was found; never the value of a secret. */
+  readonly message: string;
+}
+
 /** A provider as its own file writes it down, with the settings that its schema promises. */
-export interface ProviderWith<Options extends TObject> extends Omit<Provider, "open"> {
+export interface ProviderWith<Options extends TObject>
+  extends Omit<Provider, "generates" | "check" | "open"> {
   readonly options: Options;
   readonly generatedSecret: keyof StaticDecode<Options> & string;
+  generates(options: StaticDecode<Options>): boolean;
+  check(options: StaticDecode<Options>): readonly OptionFault[];
   open(options: StaticDecode<Options>): Dialect;
 }
 
-/** One source's provider at work. Pure: everything it needs is handed in, nothing is awaited. */
+/** One source's provider at work. Everything it needs is handed in, and only passwords are waited for. */
 export interface Dialect {
   /** Media types it takes; anything else is answered 415. */
   readonly contentTypes: readonly string[];
   /** Lower-case names of headers of its own that are kept with a delivery. Never one that holds a secret. */
   readonly keptHeaders: readonly string[];
+  /** Whether each delivery is answered with one word, `success`, whatever it says. */
+  readonly plain: boolean;
+  /** Whether a request shows what can be guessed, a token or a password. A signature cannot. */
+  readonly guessable: boolean;
   /** How a client is admitted by a GET that shows a token; null where requests prove themselves. */
   readonly handshake: Handshake | null;
   /**
    * Checks who sent the request, over the raw bytes as they came.
    * `client` is what the store knows of the sender's address, for dialects with a handshake.
+   * Only a password makes it a promise, which rejects with a {@link Fault} `unavailable` when too many wait.
    */
-  verify(request: RawRequest, client: Client | null, now: Date): Verdict;
+  verify(request: RawRequest, client: Client | null, now: Date): Verdict | Promise<Verdict>;
   /** Decodes a verified request. Called only after `verify` said yes. */
   read(request: RawRequest): Reading;
-  /** A request as the provider itself would send it, for `send` and the demo. */
+  /**
+   * A request as the provider itself would send it, for `send` and the demo. Throws a {@link Fault} `configuration`
+   * when it cannot be made with what is known here.
+   */
   compose(message: Message): RawRequest;
 }
 
@@ -55,7 +78,14 @@ export interface RawRequest {
   readonly body: Uint8Array;
 }
 
-export type Verdict = { readonly ok: true } | { readonly ok: false; readonly refusal: Refusal };
+export type Verdict =
+  | { readonly ok: true }
+  | {
+      readonly ok: false;
+      readonly refusal: Refusal;
+      /** Whether a wrong token or password was shown: enough of them find the right one. Nothing shown is no guess. */
+      readonly guess: boolean;
+    };
 
 /** Why a sender is not let in. Each is a `status` word of the answer, with code 401. */
 export type Refusal = "signature verification failed" | "not authorised" | "authorisation timeout";
@@ -83,6 +113,11 @@ export type Reading =
 export interface Handshake {
   /** How long an admitted client may POST, in milliseconds. */
   readonly lifetime: number;
+  /**
+   * How many leading bits of an IPv6 address are the client, 64 to 128: an address is masked to them before it is
+   * kept and before it is looked up. 64 admits a whole subnet.
+   */
+  readonly prefixV6: number;
   /** Looks for the token in the query and the headers, compares it in constant time. */
   examine(query: URLSearchParams, headers: Headers): HandshakeVerdict;
   /** The headers of a GET that shows the token, for `send` and the demo. */
@@ -95,7 +130,11 @@ export type HandshakeVerdict =
       /** What a `hub.mode=subscribe` handshake wants echoed; null for the plain form. */
       readonly challenge: string | null;
     }
-  | { readonly ok: false };
+  | {
+      readonly ok: false;
+      /** Whether a wrong token was shown; a missing, an empty and a repeated one are no guesses. */
+      readonly guess: boolean;
+    };
 
 /** What `send` is asked to say. */
 export type Message =

@@ -1,4 +1,6 @@
+import type { Range } from "./address.ts";
 import type { Dialect } from "./provider.ts";
+import type { PublishedList } from "./published-ranges.ts";
 
 /** An address that receives webhooks: a path, a provider, the checks a request must pass. */
 export interface Source {
@@ -13,4 +15,12 @@ export interface Source {
   readonly print: boolean;
   /** What the same delivery, sent again on purpose, does: runs again, or nothing. */
   readonly onRedelivery: "run" | "skip";
+  /** From where requests may come at all; null for anywhere. */
+  readonly allow: Allowance | null;
+}
+
+/** Addresses that may send to a source: those in a range, and those in a list as it is published now. */
+export interface Allowance {
+  readonly ranges: readonly Range[];
+  readonly published: readonly PublishedList[];
 }

@@ -18,5 +18,7 @@ export interface StoreStatistics {
  */
 export interface Store extends ClientStore, DeliveryStore, DeploymentStore, LockStore, NoticeStore {
   readStatistics(): Promise<StoreStatistics>;
+  /** Writes something small. Rejects with a {@link Fault} `unavailable` when a delivery could not be kept now either. */
+  probe(now: Date): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { decideCatchUp } from "../../src/domain/catch-up.ts";
-import type { Deployment, DeploymentState } from "../../src/domain/deployment.ts";
+import type { Deployment, DeploymentState, Standing } from "../../src/domain/deployment.ts";
 
 const TIME = new Date("2026-11-21T12:00:00Z");
 const live = (commit: string) => ({ commit, release: null, since: TIME });
@@ -19,6 +19,7 @@ function last(
     attempt: 1,
     delivery: 1,
     pushedCommit: null,
+    choice: null,
     branch: "main",
     commit,
     previousCommit: null,
@@ -30,6 +31,12 @@ function last(
     ...own,
   };
 }
+
+function standing(own: Partial<Standing>): Standing {
+  return { live: null, last: null, lastTip: null, queued: null, running: null, lock: null, ...own };
+}
+
+const freeze = { target: "blog", reason: "freeze", by: "ada", since: TIME, until: null };
 
 describe("decideCatchUp", () => {
   test.each([
@@ -46,9 +53,29 @@ describe("decideCatchUp", () => {
       "was interrupted twice, nobody knows with which commit",
       { live: live("old"), last: last("interrupted", null, { attempt: 2 }) },
     ],
-    ["failed to deploy this very commit", { live: live("old"), last: last("failed", "tip") }],
-  ])("leaves a target alone that %s", (_what, standing) => {
-    expect(decideCatchUp("tip", standing)).toMatchObject({ deploy: false });
+    [
+      "failed to deploy this very commit",
+      { live: live("old"), last: last("failed", "tip"), lastTip: last("failed", "tip") },
+    ],
+    [
+      "was taken back from this commit by a person",
+      { live: live("old"), last: last("succeeded", "old"), lastTip: last("succeeded", "tip") },
+    ],
+    [
+      "failed to deploy this very commit, and was taken back further since",
+      { live: live("older"), last: last("succeeded", "older"), lastTip: last("failed", "tip") },
+    ],
+    [
+      "skipped this very commit",
+      { live: live("old"), last: last("cancelled", "tip"), lastTip: last("cancelled", "tip") },
+    ],
+    [
+      "had this very commit cancelled while it waited",
+      { live: live("old"), last: last("cancelled", null, { pushedCommit: "tip" }) },
+    ],
+    ["is locked", { live: live("old"), last: last("succeeded"), lock: freeze }],
+  ])("leaves a target alone that %s", (_what, own) => {
+    expect(decideCatchUp("tip", standing(own))).toMatchObject({ deploy: false });
   });
 
   test.each([
@@ -61,7 +88,19 @@ describe("decideCatchUp", () => {
     ],
     ["failed with another commit", { live: live("old"), last: last("failed", "bad") }],
     ["could not be fetched when it was pushed", { live: null, last: last("failed", null) }],
-  ])("deploys a target that %s", (_what, standing) => {
-    expect(decideCatchUp("tip", standing)).toMatchObject({ deploy: true });
+    [
+      "moved on after a person had taken it back",
+      { live: live("older"), last: last("succeeded", "older"), lastTip: last("succeeded", "bad") },
+    ],
+    [
+      "was interrupted while it deployed this very commit",
+      { live: live("old"), last: last("interrupted", "tip"), lastTip: last("interrupted", "tip") },
+    ],
+    [
+      "had another commit cancelled",
+      { live: live("old"), last: last("cancelled", null, { pushedCommit: "bad" }) },
+    ],
+  ])("deploys a target that %s", (_what, own) => {
+    expect(decideCatchUp("tip", standing(own))).toMatchObject({ deploy: true });
   });
 });

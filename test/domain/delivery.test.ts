@@ -47,7 +47,7 @@ describe("keepHeaders", () => {
 });
 
 describe("chooseStatus", () => {
-  const common = { name: "hook", path: "/hook", print: false, onRedelivery: "run" } as const;
+  const common = { name: "hook", path: "/hook", print: false, onRedelivery: "run", allow: null } as const;
   const signed: Source = { ...common, provider: "github", dialect: github.open({}) };
   const admitting: Source = { ...common, provider: "generic", dialect: generic.open({}) };
   const ping: Event = { kind: "ping" };

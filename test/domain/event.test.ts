@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { isZeroCommit, parseRef } from "../../src/domain/event.ts";
+import { asksToSkip, isZeroCommit, parseRef } from "../../src/domain/event.ts";
 import hostileRefs from "../fixtures/github/refs.json";
 
 describe("parseRef", () => {
@@ -48,4 +48,20 @@ describe("isZeroCommit", () => {
     expect(isZeroCommit(`${"0".repeat(39)}1`)).toBe(false);
     expect(isZeroCommit(`${"0".repeat(40)}\n`)).toBe(false);
   });
+});
+
+describe("asksToSkip", () => {
+  test.each(["[skip deploy] Typo", "Typo\n\n[Deploy Skip]", "docs [SKIP DEPLOY] more"])(
+    "holds for %j",
+    (message) => {
+      expect(asksToSkip(message)).toBe(true);
+    },
+  );
+
+  test.each(["", "skip deploy", "[skip ci]", "[skip  deploy]", "[skip deploys]"])(
+    "does not hold for %j",
+    (message) => {
+      expect(asksToSkip(message)).toBe(false);
+    },
+  );
 });

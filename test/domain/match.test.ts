@@ -18,7 +18,8 @@ const releases = target("releases", { kind: "tag", pattern: "v*" });
 const script = target("script", null);
 
 function push(changes: Partial<PushEvent> = {}): PushEvent {
-  return { kind: "push", repository: "octocat/blog", ref: main, deleted: false, commit: COMMIT, ...changes };
+  const ordinary = { repository: "octocat/blog", ref: main, deleted: false, commit: COMMIT, skip: false };
+  return { kind: "push", ...ordinary, ...changes };
 }
 
 function whyNot(event: Event, watching: Target): string | null {
@@ -51,6 +52,7 @@ describe("a target of the branch main", () => {
     [push({ ref: { kind: "other", name: "refs/notes/main" } }), 'ref "refs/notes/main" is not branch "main"'],
     [push({ ref: { kind: "other", name: "main" } }), 'ref "main" is not branch "main"'],
     [push({ deleted: true, commit: null }), 'branch "main" was deleted'],
+    [push({ skip: true }), "the commit's message asks to skip the deployment"],
     [push({ repository: "octocat/blog2" }), 'repository "octocat/blog2" is not "octocat/blog"'],
     [push({ repository: "mallory/blog" }), 'repository "mallory/blog" is not "octocat/blog"'],
     [push({ repository: "a\n\u001b[2J" }), 'repository "a\\n\\u001b[2J" is not "octocat/blog"'],

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { isReleaseName, nameRelease } from "../../src/domain/release.ts";
+import {
+  chooseRelease,
+  findTakenBack,
+  isReleaseName,
+  isReleaseOf,
+  nameRelease,
+} from "../../src/domain/release.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const NOW = new Date("2026-11-21T20:30:00.999Z");
@@ -57,5 +63,98 @@ describe("isReleaseName", () => {
     ]) {
       expect(isReleaseName(name)).toBe(false);
     }
+  });
+});
+
+describe("chooseRelease", () => {
+  const [A, B, C] = ["01", "02", "03"].map((day) => `202611${day}T203000Z-0123456789ab`) as [
+    string,
+    string,
+    string,
+  ];
+  const found = (release: string) => ({ kind: "found", release }) as const;
+  const absent = (reason: string) => ({ kind: "absent", reason }) as const;
+  const choose = (
+    name: string | null,
+    live: string | null,
+    complete: readonly string[],
+    takenBack: readonly string[] = [],
+  ) => chooseRelease(name, { live, complete, takenBack });
+
+  test("finds the newest that is older than the live one, in whatever order they come", () => {
+    expect(choose(null, C, [A, C, B])).toEqual(found(B));
+    expect(choose(null, B, [C, B, A])).toEqual(found(A));
+  });
+
+  test("finds one by its name, the live one too", () => {
+    expect(choose(C, A, [A, B, C])).toEqual(found(C));
+    expect(choose(A, A, [A])).toEqual(found(A));
+  });
+
+  test("says that there is none before the live one", () => {
+    expect(choose(null, A, [A, B, C])).toEqual(absent(`there is no release before ${A}`));
+  });
+
+  test("says which there are, newest first, when there is none of the name", () => {
+    expect(choose("x", A, [A, B])).toEqual(absent(`there is no release x; there are: ${B}, ${A}`));
+    expect(choose("x", null, [])).toEqual(absent("there is no release x; there are none"));
+  });
+
+  test("names no more than ten", () => {
+    const many = Array.from({ length: 12 }, (_, n) => `202611${n + 10}T203000Z-0123456789ab`);
+    const choice = choose("x", null, many);
+    expect(choice).toEqual(
+      absent(`there is no release x; there are: ${many.toReversed().slice(0, 10).join(", ")} and 2 more`),
+    );
+  });
+
+  test("passes over releases that people went back from, unless there are no others", () => {
+    const commits = ["a", "b", "c"].map((digit) => digit.repeat(40));
+    const [old, bad, now] = commits.map((commit, day) => nameRelease(commit, new Date(2026, 1, day), [])) as [
+      string,
+      string,
+      string,
+    ];
+    const [, badCommit = ""] = commits;
+    expect(choose(null, now, [old, bad, now], [badCommit])).toEqual(found(old));
+    expect(choose(null, now, [bad, now], [badCommit])).toEqual(found(bad));
+    expect(choose(bad, now, [old, bad, now], [badCommit])).toEqual(found(bad));
+  });
+
+  test("says what to choose from when nothing is live", () => {
+    expect(choose(null, null, [A])).toEqual(absent(`nothing is live to go back from; there are: ${A}`));
+  });
+});
+
+describe("isReleaseOf", () => {
+  test("compares the commit's first twelve digits", () => {
+    expect(isReleaseOf("20261121T203000Z-0123456789ab", COMMIT)).toBe(true);
+    expect(isReleaseOf("20261121T203000Z-0123456789ac", COMMIT)).toBe(false);
+    expect(isReleaseOf("elsewhere-0123456789ab", COMMIT)).toBe(false);
+  });
+});
+
+describe("findTakenBack", () => {
+  const deployed = (commit: string) => ({ trigger: "push", commit, previousCommit: null }) as const;
+  const wentBack = (from: string, to: string) =>
+    ({ trigger: "rollback", commit: to, previousCommit: from }) as const;
+
+  test("finds what people went back from", () => {
+    expect(findTakenBack([])).toEqual([]);
+    expect(findTakenBack([wentBack("b", "a"), deployed("b"), deployed("a")])).toEqual(["b"]);
+    const twice = [
+      deployed("d"),
+      wentBack("b", "a"),
+      wentBack("c", "b"),
+      deployed("c"),
+      deployed("b"),
+      deployed("a"),
+    ];
+    expect(findTakenBack(twice)).toEqual(["b", "c"]);
+  });
+
+  test("finds nothing that was made live again since", () => {
+    expect(findTakenBack([deployed("b"), wentBack("b", "a"), deployed("b"), deployed("a")])).toEqual([]);
+    expect(findTakenBack([wentBack("a", "b"), wentBack("b", "a")])).toEqual(["a"]);
   });
 });

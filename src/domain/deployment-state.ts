@@ -1,0 +1,25 @@
+/** Where a deployment is on its way. */
+export type DeploymentState =
+  | "queued"
+  | "running"
+  | "succeeded"
+  | "failed"
+  | "superseded"
+  | "cancelled"
+  | "interrupted";
+
+/** Every state, in the order in which a deployment may pass them. */
+export const DEPLOYMENT_STATES: readonly DeploymentState[] = [
+  "queued",
+  "running",
+  "succeeded",
+  "failed",
+  "superseded",
+  "cancelled",
+  "interrupted",
+];
+
+/** Whether a deployment in this state has come to its end. */
+export function hasEnded(state: DeploymentState): boolean {
+  return state !== "queued" && state !== "running";
+}
