@@ -40,7 +40,7 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
       const receipt = await keep(store, push(target, seconds));
       const id = onlyDeployment(receipt);
       await store.claim([target], at(seconds));
-      await store.settle(id, ending, at(seconds));
+      await store.settle(id, ending, at(seconds), []);
       return { delivery: receipt.delivery, deployment: id };
     }
     const failed = success(COMMIT_B, { state: "failed", reason: "why", release: null });
@@ -103,6 +103,20 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
       expect(await store.readDeployment(over.deployment)).toBeNull();
       expect(await store.readDelivery(over.delivery)).toBeNull();
       expect(await store.readLive("live")).toMatchObject({ commit: COMMIT_A });
+    });
+
+    test("keeps a target's newest of the tip beside what a person chose since, so that it is not tried again", async () => {
+      const tip = await deploy("blog", 1, failed);
+      const choice = { kind: "release", release: null } as const;
+      for (const seconds of [2, 3]) {
+        await store.request({ target: "blog", trigger: "rollback", commit: null, choice }, at(seconds));
+        const claimed = await store.claim(["blog"], at(seconds));
+        await store.settle(claimed?.id ?? 0, success(COMMIT_A), at(seconds), []);
+      }
+      await pruneAll();
+      expect(await store.readDeployment(tip.deployment)).toMatchObject({ commit: COMMIT_B });
+      expect(await store.readDeployment(tip.deployment + 1)).toBeNull();
+      expect((await store.readStanding("blog", LATE)).lastTip?.id).toBe(tip.deployment);
     });
 
     test("removes what was live, once something else is", async () => {

@@ -1,6 +1,9 @@
 import type { AcceptOptions, NewDelivery, Receipt } from "../../src/domain/delivery.ts";
-import type { Ending } from "../../src/domain/deployment.ts";
+import type { DeploymentRequest, Ending } from "../../src/domain/deployment.ts";
+import type { Lock } from "../../src/domain/lock.ts";
 import type { Decision } from "../../src/domain/match.ts";
+import type { Subscriber } from "../../src/domain/notice.ts";
+import type { Page, PageRange } from "../../src/domain/page.ts";
 import type { Store } from "../../src/domain/store.ts";
 
 /** A moment that all tests agree on, `seconds` later. */
@@ -33,7 +36,7 @@ export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
 
 /** Options as a push over the wire has them. */
 export function options(own: Partial<AcceptOptions> = {}): AcceptOptions {
-  return { pushedCommit: null, onRedelivery: "run", compare: true, replayOf: null, ...own };
+  return { pushedCommit: null, onRedelivery: "run", compare: true, replayOf: null, heldBack: [], ...own };
 }
 
 /** Has the store keep a delivery that it must not take for a duplicate. */
@@ -68,3 +71,41 @@ export function success(commit: string, own: Partial<Ending> = {}): Ending {
 
 export const COMMIT_A = "a".repeat(40);
 export const COMMIT_B = "b".repeat(40);
+
+/** A lock that a person set at the first moment. */
+export function lockOf(target: string, own: Partial<Lock> = {}): Lock {
+  return { target, reason: "release freeze", by: "ada", since: at(0), until: null, ...own };
+}
+
+/** Asks for a deployment as a person does who chooses nothing. */
+export function request(target: string, own: Partial<DeploymentRequest> = {}): DeploymentRequest {
+  return { target, trigger: "manual", commit: null, choice: null, ...own };
+}
+
+/** Claims what waits for the target and ends it; the id of the deployment. */
+export async function runNext(
+  store: Store,
+  target: string,
+  ending: Ending,
+  now: Date = at(0),
+  subscribers: readonly Subscriber[] = [],
+): Promise<number> {
+  const claimed = await store.claim([target], now);
+  if (claimed === null) throw new Error(`nothing of ${target} waits`);
+  await store.settle(claimed.id, ending, now, subscribers);
+  return claimed.id;
+}
+
+/** Follows a list from page to page; the ids on each. */
+export async function readPages(
+  list: (range: PageRange) => Promise<Page<{ readonly id: number }>>,
+  limit: number,
+): Promise<number[][]> {
+  const pages: number[][] = [];
+  for (let before: number | null = null; ; ) {
+    const { items, next }: Page<{ readonly id: number }> = await list({ limit, before });
+    pages.push(items.map(({ id }) => id));
+    if (next === null) return pages;
+    before = next;
+  }
+}

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { MAX_OUTPUT_BYTES } from "../../src/domain/deployment.ts";
+import { type Choice, MAX_OUTPUT_BYTES } from "../../src/domain/deployment.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { comparingContract } from "./comparing.contract.ts";
+import { listingContract } from "./listing.contract.ts";
+import { lockingContract } from "./locking.contract.ts";
+import { noticingContract } from "./noticing.contract.ts";
 import type { OpenedStore } from "./opened-store.ts";
 import { pruningContract } from "./pruning.contract.ts";
 import { at, COMMIT_A, COMMIT_B, delivery, keep, onlyDeployment, pushFor, success } from "./sample.ts";
@@ -12,6 +15,9 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
   describe(`the ${name} store`, () => {
     comparingContract(open);
     pruningContract(open);
+    listingContract(open);
+    lockingContract(open);
+    noticingContract(open);
 
     let opened: OpenedStore;
     let store: Store;
@@ -125,6 +131,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
           attempt: 1,
           delivery: receipt.delivery,
           pushedCommit: COMMIT_A,
+          choice: null,
           branch: null,
           commit: null,
           previousCommit: null,
@@ -168,7 +175,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
 
       test("queues what nobody sent, which supersedes what waits", async () => {
         const waiting = await queue("blog");
-        const request = { target: "blog", trigger: "catch-up" as const, commit: COMMIT_B };
+        const request = { target: "blog", trigger: "catch-up" as const, commit: COMMIT_B, choice: null };
         const id = await store.request(request, at(3));
         expect(await store.readDeployment(id)).toMatchObject({
           target: "blog",
@@ -182,6 +189,28 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
           state: "superseded",
           reason: `deployment ${id} is newer`,
         });
+      });
+
+      test("keeps what a person chose, over a restart and when it has to be queued again", async () => {
+        const choices: readonly Choice[] = [
+          { kind: "commit", commit: COMMIT_A.slice(0, 7) },
+          { kind: "release", release: "20261121T203000Z-aaaaaaaaaaaa" },
+          { kind: "release", release: null },
+        ];
+        for (const [n, choice] of choices.entries()) {
+          const target = `target-${n}`;
+          const id = await store.request({ target, trigger: "rollback", commit: null, choice }, at(0));
+          store = await opened.reopen();
+          expect(await store.readDeployment(id)).toMatchObject({ trigger: "rollback", choice });
+          await store.claim([target], at(1));
+          const [interrupted] = await store.interruptRunning(at(2), []);
+          expect(await store.readDeployment(interrupted?.queuedAgainAs ?? 0)).toMatchObject({ choice });
+          await store.claim([target], at(3));
+          const ending = success(COMMIT_A, { state: "interrupted" });
+          await store.settle(interrupted?.queuedAgainAs ?? 0, ending, at(4), []);
+          expect(await store.claim([target], at(5))).toMatchObject({ choice });
+          await store.settle((interrupted?.queuedAgainAs ?? 0) + 1, success(COMMIT_A), at(6), []);
+        }
       });
 
       test("leaves a running deployment alone when a newer one comes", async () => {
@@ -210,7 +239,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         expect(await store.claim(targets, at(3))).toBeNull();
         expect(await stateOf(nextBlog)).toBe("queued");
 
-        await store.settle(blog, success(COMMIT_A), at(4));
+        await store.settle(blog, success(COMMIT_A), at(4), []);
         expect(await store.claim(targets, at(5))).toMatchObject({ id: nextBlog });
       });
 
@@ -248,7 +277,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         await queue("blog");
         const first = await store.claim(["blog"], at(1));
         expect(first?.previousCommit).toBeNull();
-        await store.settle(first?.id ?? 0, success(COMMIT_A), at(2));
+        await store.settle(first?.id ?? 0, success(COMMIT_A), at(2), []);
         await queue("blog");
         expect(await store.claim(["blog"], at(3))).toMatchObject({ previousCommit: COMMIT_A });
       });
@@ -263,7 +292,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
           { command: "npm run build", exitCode: null, signal: "SIGTERM", milliseconds: 5 },
         ];
         const ending = success(COMMIT_A, { reason: "the tip is newer than the push", steps });
-        const settled = await store.settle(id, ending, at(9));
+        const settled = await store.settle(id, ending, at(9), []);
         expect(settled).toMatchObject({ ...ending, id, startedAt: at(1), endedAt: at(9) });
 
         store = await opened.reopen();
@@ -280,7 +309,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const id = await queue("blog");
         await store.claim(["blog"], at(1));
         const steps = [{ command: "true", exitCode: 0, signal: null, milliseconds: 1.7 }];
-        const settled = await store.settle(id, success(COMMIT_A, { steps }), at(2));
+        const settled = await store.settle(id, success(COMMIT_A, { steps }), at(2), []);
         expect(settled.steps[0]?.milliseconds).toBe(2);
       });
 
@@ -288,7 +317,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         for (const [n, commit] of [COMMIT_A, COMMIT_B].entries()) {
           const id = await queue("blog");
           await store.claim(["blog"], at(n));
-          await store.settle(id, success(commit), at(n));
+          await store.settle(id, success(commit), at(n), []);
         }
         expect(await store.readLive("blog")).toMatchObject({ commit: COMMIT_B, since: at(1) });
       });
@@ -298,30 +327,33 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         async (state) => {
           const first = await queue("blog");
           await store.claim(["blog"], at(1));
-          await store.settle(first, success(COMMIT_A), at(2));
+          await store.settle(first, success(COMMIT_A), at(2), []);
           const second = await queue("blog");
           await store.claim(["blog"], at(3));
-          const settled = await store.settle(second, success(COMMIT_B, { state, reason: "why" }), at(4));
+          const settled = await store.settle(second, success(COMMIT_B, { state, reason: "why" }), at(4), []);
           expect(settled).toMatchObject({ state, reason: "why", endedAt: at(4) });
           expect(await store.readLive("blog")).toMatchObject({ commit: COMMIT_A, since: at(2) });
         },
       );
 
       test("queues one that ended as interrupted again, however often the server is stopped", async () => {
-        const id = await store.request({ target: "blog", trigger: "catch-up", commit: COMMIT_B }, at(0));
+        const id = await store.request(
+          { target: "blog", trigger: "catch-up", commit: COMMIT_B, choice: null },
+          at(0),
+        );
         await store.claim(["blog"], at(1));
         const ending = success(COMMIT_A, { state: "interrupted", reason: "hooklatch is stopping" });
-        expect(await store.settle(id, ending, at(2))).toMatchObject({ id, state: "interrupted" });
+        expect(await store.settle(id, ending, at(2), [])).toMatchObject({ id, state: "interrupted" });
         const again = await store.claim(["blog"], at(3));
         expect(again).toMatchObject({ trigger: "catch-up", pushedCommit: COMMIT_B, createdAt: at(2) });
-        await store.settle(again?.id ?? 0, ending, at(4));
+        await store.settle(again?.id ?? 0, ending, at(4), []);
         expect(await store.claim(["blog"], at(5))).toMatchObject({ attempt: 1, pushedCommit: COMMIT_B });
       });
 
       test("throws, and changes nothing, when the deployment is not running", async () => {
         const id = await queue("blog");
-        await expect(store.settle(id, success(COMMIT_A), at(1))).rejects.toThrow(`${id} is not running`);
-        await expect(store.settle(id + 1, success(COMMIT_A), at(1))).rejects.toThrow("is not running");
+        await expect(store.settle(id, success(COMMIT_A), at(1), [])).rejects.toThrow(`${id} is not running`);
+        await expect(store.settle(id + 1, success(COMMIT_A), at(1), [])).rejects.toThrow("is not running");
         expect(await store.readDeployment(id)).toMatchObject({
           state: "queued",
           endedAt: null,
@@ -331,25 +363,35 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       });
     });
 
-    describe("telling how a target stands", () => {
-      test("tells what is live and the newest deployment that was not superseded", async () => {
-        expect(await store.readStanding("blog")).toEqual({ live: null, last: null });
-        const first = await queue("blog");
+    describe("cancelling what waits", () => {
+      test("marks it cancelled with the reason, over a restart, and lets the next one come", async () => {
+        const id = await queue("blog");
+        const other = await queue("docs");
+        const cancelled = await store.cancelQueued(id, "cancelled by ada", at(3));
+        expect(cancelled).toMatchObject({
+          id,
+          state: "cancelled",
+          reason: "cancelled by ada",
+          startedAt: null,
+          endedAt: at(3),
+        });
+        store = await opened.reopen();
+        expect(await store.readDeployment(id)).toEqual(cancelled);
+        expect(await stateOf(other)).toBe("queued");
+        expect(await store.claim(["blog"], at(4))).toBeNull();
+        const next = await queue("blog");
+        expect(await store.claim(["blog"], at(5))).toMatchObject({ id: next });
+      });
+
+      test("gives null, and changes nothing, for one that runs, has ended or is not there", async () => {
+        const id = await queue("blog");
         await store.claim(["blog"], at(1));
-        await store.settle(first, success(COMMIT_A), at(2));
-        await queue("blog");
-        const third = await queue("blog");
-        await queue("docs");
-        expect(await store.readStanding("blog")).toMatchObject({
-          live: { commit: COMMIT_A },
-          last: { id: third, state: "queued" },
-        });
-        await store.cancelOrphans(["docs"], at(3));
-        await store.claim(["blog"], at(4));
-        expect(await store.readStanding("blog")).toEqual({
-          live: await store.readLive("blog"),
-          last: await store.readDeployment(third),
-        });
+        expect(await store.cancelQueued(id, "why", at(2))).toBeNull();
+        expect(await stateOf(id)).toBe("running");
+        const settled = await store.settle(id, success(COMMIT_A), at(3), []);
+        expect(await store.cancelQueued(id, "why", at(4))).toBeNull();
+        expect(await store.readDeployment(id)).toEqual(settled);
+        expect(await store.cancelQueued(id + 1, "why", at(4))).toBeNull();
       });
     });
 
@@ -360,7 +402,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const queued = await queue("blog");
         store = await opened.reopen();
 
-        const interrupted = await store.interruptRunning(at(9));
+        const interrupted = await store.interruptRunning(at(9), []);
         expect(interrupted).toHaveLength(1);
         expect(interrupted[0]?.deployment).toMatchObject({
           id: running,
@@ -370,7 +412,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
           endedAt: at(9),
         });
         expect(await stateOf(queued)).toBe("queued");
-        expect(await store.interruptRunning(at(10))).toEqual([]);
+        expect(await store.interruptRunning(at(10), [])).toEqual([]);
         expect(await store.claim(["blog"], at(11))).toMatchObject({ id: queued });
       });
 
@@ -381,7 +423,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const first = onlyDeployment({ delivery: asked, ...receipt });
         await store.claim(["blog"], at(1));
         store = await opened.reopen();
-        const [interrupted] = await store.interruptRunning(at(9));
+        const [interrupted] = await store.interruptRunning(at(9), []);
         const second = interrupted?.queuedAgainAs ?? 0;
         expect(second).toBeGreaterThan(first);
         expect(await store.readDeployment(second)).toMatchObject({
@@ -398,7 +440,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
 
         expect(await store.claim(["blog"], at(10))).toMatchObject({ id: second });
         store = await opened.reopen();
-        expect(await store.interruptRunning(at(11))).toMatchObject([
+        expect(await store.interruptRunning(at(11), [])).toMatchObject([
           { deployment: { id: second, state: "interrupted", attempt: 2 }, queuedAgainAs: null },
         ]);
         expect(await store.claim(["blog"], at(12))).toBeNull();
@@ -408,7 +450,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         await queue("blog");
         await store.claim(["blog"], at(1));
         const waiting = await queue("blog");
-        expect(await store.interruptRunning(at(9))).toMatchObject([{ queuedAgainAs: null }]);
+        expect(await store.interruptRunning(at(9), [])).toMatchObject([{ queuedAgainAs: null }]);
         expect(await store.readDeployment(waiting + 1)).toBeNull();
       });
 
@@ -450,6 +492,44 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
 
       test("gives no line of a deployment that wrote none", async () => {
         expect(await store.readOutput(await queue("blog"))).toEqual([]);
+      });
+
+      test("gives the lines after a certain one, with their numbers, as many as are wanted", async () => {
+        const id = await queue("blog");
+        await store.appendOutput(id, ["zero", "one", "two", "three"]);
+        store = await opened.reopen();
+        expect(await store.readOutputAfter(id, -1, 2)).toEqual([
+          { line: 0, text: "zero" },
+          { line: 1, text: "one" },
+        ]);
+        expect(await store.readOutputAfter(id, 1, 10)).toEqual([
+          { line: 2, text: "two" },
+          { line: 3, text: "three" },
+        ]);
+        expect(await store.readOutputAfter(id, 3, 10)).toEqual([]);
+        expect(await store.readOutputAfter(id + 1, -1, 10)).toEqual([]);
+      });
+
+      test("gives one line for those that were cut, under the last one's number, and counts only what is missed", async () => {
+        const id = await queue("blog");
+        const total = (MAX_OUTPUT_BYTES / 1024) * 2;
+        await store.appendOutput(id, numberedLines(0, total));
+        const half = MAX_OUTPUT_BYTES / 1024 / 2;
+        const lastCut = total - half - 1;
+        const numbers = async (after: number, limit: number) =>
+          (await store.readOutputAfter(id, after, limit)).map(({ line }) => line);
+        expect(await numbers(half - 2, 3)).toEqual([half - 1, lastCut, lastCut + 1]);
+        expect(await numbers(half - 2, 2)).toEqual([half - 1, lastCut]);
+        expect(await numbers(half - 2, 1)).toEqual([half - 1]);
+        expect(await store.readOutputAfter(id, half - 1, 1)).toEqual([
+          { line: lastCut, text: "[… 10,240 lines cut …]" },
+        ]);
+        expect(await store.readOutputAfter(id, lastCut - 3, 1)).toEqual([
+          { line: lastCut, text: "[… 3 lines cut …]" },
+        ]);
+        expect(await numbers(lastCut, 1)).toEqual([lastCut + 1]);
+        const { length } = await store.readOutputAfter(id, -1, total);
+        expect(length).toBe(half + 1 + half);
       });
 
       test("keeps all of it up to the very byte of the bound, and cuts one line at the next", async () => {

@@ -6,7 +6,7 @@ import type { Connection } from "./open.ts";
 /** Keeps deliveries, those that wait together in one commit. */
 export interface Acceptor {
   accept(delivery: NewDelivery, options: AcceptOptions): Promise<Acceptance>;
-  /** Commits now what waits, so that the store can be closed. */
+  /** Commits now what waits, so that the store can be closed, or something that has to come after it can be done. */
   flush(): void;
 }
 

@@ -1,25 +1,34 @@
-import type { Client, ClientStore } from "../../domain/client.ts";
+import type { Client, ClientStore, KeptClient } from "../../domain/client.ts";
 import type { Connection } from "./open.ts";
+import { type RangeValues, toPage, toRangeValues } from "./page.ts";
 
 type ClientKey = { source: string; address: string };
 type ClientRow = ClientKey & { authorised_at: number; expires_at: number };
+type KeptClientRow = ClientRow & { id: number };
 
 /** The clients' part of the store. */
 export function openClients(connection: Connection): ClientStore {
-  const upsert = connection.prepare<never, ClientRow>(`
-    INSERT INTO client (source, address, authorised_at, expires_at)
-    VALUES ($source, $address, $authorised_at, $expires_at)
-    ON CONFLICT DO UPDATE SET authorised_at = excluded.authorised_at, expires_at = excluded.expires_at`);
+  // In place of the row that may be there: each authorising gives a new number.
+  const replace = connection.prepare<never, ClientRow>(`
+    INSERT OR REPLACE INTO client (source, address, authorised_at, expires_at)
+    VALUES ($source, $address, $authorised_at, $expires_at)`);
   const select = connection.prepare<ClientRow, ClientKey>(
     "SELECT * FROM client WHERE source = $source AND address = $address",
   );
   const remove = connection.prepare<never, ClientKey & { expires_at: number }>(
     "DELETE FROM client WHERE source = $source AND address = $address AND expires_at = $expires_at",
   );
+  // What a person sees and does is rare, so these two may read all clients.
+  const selectPage = connection.prepare<KeptClientRow, RangeValues & { source: string | null }>(`
+    SELECT * FROM client WHERE id < $before AND ($source IS NULL OR source = $source)
+    ORDER BY id DESC LIMIT $limit`);
+  const revoke = connection.prepare<ClientRow, { address: string; source: string | null }>(
+    "DELETE FROM client WHERE address = $address AND ($source IS NULL OR source = $source) RETURNING *",
+  );
   return {
     authorise: ({ source, address, authorisedAt, expiresAt }) =>
       connection.attempt(() => {
-        upsert.run({
+        replace.run({
           source,
           address,
           authorised_at: authorisedAt.getTime(),
@@ -35,7 +44,17 @@ export function openClients(connection: Connection): ClientStore {
       connection.attempt(() => {
         remove.run({ source, address, expires_at: expiresAt.getTime() });
       }),
+    listClients: (source, range) =>
+      connection.attempt(() =>
+        toPage(selectPage.all({ source, ...toRangeValues(range) }), range, toKeptClient),
+      ),
+    revokeClient: (address, source) =>
+      connection.attempt(() => revoke.all({ address, source }).map(toClient)),
   };
+}
+
+function toKeptClient(row: KeptClientRow): KeptClient {
+  return { id: row.id, ...toClient(row) };
 }
 
 function toClient(row: ClientRow): Client {

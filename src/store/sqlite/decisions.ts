@@ -31,6 +31,9 @@ type Known = Lease & Pick<DecisionSet, "reason">;
  */
 const LEASE = 16_384;
 
+/** How many decisions are kept decoded, so that a list which is looked at again does not read them again: some 20 MB. */
+const MOST_DECODED = 100_000;
+
 /**
  * Opens the sets of decisions. The same array, which a caller that has many equal events hands in again and again,
  * is found by itself; another with the same content by its digest.
@@ -47,9 +50,7 @@ export function openDecisionSets(connection: Connection): DecisionSets {
     VALUES ($digest, $leasedUntil, $encoding, $bytes)
     ON CONFLICT (digest) DO UPDATE SET leased_until = max(leased_until, excluded.leased_until)
     RETURNING id, leased_until AS leasedUntil`);
-  const select = connection.prepare<Packed, { id: number }>(
-    "SELECT encoding, decisions AS bytes FROM decision_set WHERE id = $id",
-  );
+  const decoded = prepareDecode(connection);
   // Deliveries below the horizon that are still there are the few that a deployment needs.
   const remove = connection.prepare<never, { horizon: number; limit: number }>(`
     DELETE FROM decision_set WHERE id IN (
@@ -77,14 +78,42 @@ export function openDecisionSets(connection: Connection): DecisionSets {
       leases.set(set.decisions, { ...lease, reason: set.reason });
       return lease.id;
     },
-    read(id) {
-      const packed = select.get({ id });
-      if (packed === null) throw new Error(`decision set ${id} is gone`);
-      return JSON.parse(Buffer.from(unpack(packed)).toString()) as DecisionSet;
-    },
+    read: decoded.read,
     discard() {
       leases = new WeakMap();
     },
-    prune: (horizon, limit) => Number(remove.run({ horizon, limit }).changes),
+    prune(horizon, limit) {
+      // The number of one that is removed may be another's next.
+      decoded.forget();
+      return remove.run({ horizon, limit }).changes;
+    },
   };
+}
+
+/** What reads sets, and remembers them until there are too many. */
+function prepareDecode(connection: Connection) {
+  const select = connection.prepare<Packed, { id: number }>(
+    "SELECT encoding, decisions AS bytes FROM decision_set WHERE id = $id",
+  );
+  const known = new Map<number, DecisionSet>();
+  let decisions = 0;
+
+  function forget(): void {
+    known.clear();
+    decisions = 0;
+  }
+
+  function read(id: number): DecisionSet {
+    const remembered = known.get(id);
+    if (remembered !== undefined) return remembered;
+    const packed = select.get({ id });
+    if (packed === null) throw new Error(`decision set ${id} is gone`);
+    const set = JSON.parse(Buffer.from(unpack(packed)).toString()) as DecisionSet;
+    if (decisions > MOST_DECODED) forget();
+    decisions += set.decisions.length;
+    known.set(id, set);
+    return set;
+  }
+
+  return { read, forget };
 }

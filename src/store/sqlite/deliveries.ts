@@ -1,55 +1,46 @@
-import type { Delivery } from "../../domain/delivery.ts";
+import type { DeliveryStore, DeliverySummary, DeploymentOutcome } from "../../domain/delivery.ts";
 import { type Packed, unpack } from "./body.ts";
 import type { DecisionSets } from "./decisions.ts";
+import { type HeadRow, toHead } from "./delivery-row.ts";
+import { prepareListDeliveries } from "./list-deliveries.ts";
 import type { Connection } from "./open.ts";
+import { toPage } from "./page.ts";
 
-interface DeliveryRow {
-  id: number;
-  source: string;
-  event: Delivery["event"];
-  status: Delivery["status"];
-  received_at: number;
-  client: string;
-  has_identity: 0 | 1;
-  provider_id: string | null;
-  hook: string | null;
-  redelivery_of: number | null;
-  replay_of: number | null;
-  headers: string;
-  decision_set: number;
+interface DeliveryRow extends HeadRow {
   body_encoding: Packed["encoding"];
   body: Uint8Array;
 }
 
 /** The deliveries' part of the store that reads; `accept.ts` is the one that writes. */
-export function openDeliveries(connection: Connection, decisionSets: DecisionSets) {
+export function openDeliveries(
+  connection: Connection,
+  decisionSets: DecisionSets,
+): Omit<DeliveryStore, "accept"> {
   const select = connection.prepare<DeliveryRow, { id: number }>("SELECT * FROM delivery WHERE id = $id");
   const selectDeployments = connection.prepare<{ id: number }, { delivery: number }>(
     "SELECT id FROM deployment WHERE delivery = $delivery ORDER BY id",
   );
+  const selectOutcomes = connection.prepare<DeploymentOutcome, { delivery: number }>(`
+    SELECT id AS deployment, target, state, reason FROM deployment WHERE delivery = $delivery ORDER BY id`);
+  const list = prepareListDeliveries(connection);
+
+  function summarise(row: HeadRow): DeliverySummary {
+    const outcomes = selectOutcomes.all({ delivery: row.id });
+    const deployments = outcomes.map(({ deployment }) => deployment);
+    return { ...toHead(row), ...decisionSets.read(row.decision_set), deployments, outcomes };
+  }
+
   return {
-    readDelivery: (id: number): Promise<Delivery | null> =>
+    readDelivery: (id) =>
       connection.attempt(() => {
         const row = select.get({ id });
         if (row === null) return null;
         const deployments = selectDeployments.all({ delivery: id }).map((deployment) => deployment.id);
-        return { ...toDelivery(row), ...decisionSets.read(row.decision_set), deployments };
+        const body = unpack({ encoding: row.body_encoding, bytes: row.body });
+        return { ...toHead(row), ...decisionSets.read(row.decision_set), body, deployments };
       }),
-  };
-}
-
-function toDelivery(row: DeliveryRow): Omit<Delivery, "decisions" | "reason" | "deployments"> {
-  return {
-    id: row.id,
-    source: row.source,
-    event: row.event,
-    status: row.status,
-    receivedAt: new Date(row.received_at),
-    client: row.client,
-    identity: row.has_identity === 1 ? { id: row.provider_id, hook: row.hook } : null,
-    redeliveryOf: row.redelivery_of,
-    replayOf: row.replay_of,
-    headers: JSON.parse(row.headers) as Delivery["headers"],
-    body: unpack({ encoding: row.body_encoding, bytes: row.body }),
+    readOutcomes: (delivery) => connection.attempt(() => selectOutcomes.all({ delivery })),
+    listDeliveries: (filter, range) =>
+      connection.attempt(() => toPage(list(filter, range), range, summarise)),
   };
 }

@@ -1,7 +1,8 @@
 import type { Deployment, StepResult } from "../../domain/deployment.ts";
+import { type ChoiceRow, toChoice } from "./choice-row.ts";
 
 /** A deployment as its table has it. */
-export interface DeploymentRow {
+export interface DeploymentRow extends ChoiceRow {
   id: number;
   target: string;
   state: Deployment["state"];
@@ -38,6 +39,7 @@ export function toDeployment(row: DeploymentRow, steps: readonly StepRow[]): Dep
     attempt: row.attempt,
     delivery: row.delivery,
     pushedCommit: row.pushed_commit,
+    choice: toChoice(row),
     branch: row.branch,
     commit: row.commit,
     previousCommit: row.previous_commit,

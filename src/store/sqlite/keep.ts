@@ -3,6 +3,7 @@ import type { Trigger } from "../../domain/deployment.ts";
 import { digest, pack } from "./body.ts";
 import { type Comparison, keysOf, prepareCompare } from "./compare.ts";
 import type { DecisionSets } from "./decisions.ts";
+import type { HoldBack } from "./locks.ts";
 import type { Connection } from "./open.ts";
 import type { Queue } from "./queue.ts";
 import type { Seen } from "./seen.ts";
@@ -12,6 +13,7 @@ export interface Ledgers {
   readonly seen: Seen;
   readonly decisionSets: DecisionSets;
   readonly queue: Queue;
+  readonly holdBack: HoldBack;
 }
 
 type DeliveryRow = {
@@ -33,7 +35,7 @@ type DeliveryRow = {
 };
 
 /** What keeps one delivery and queues its deployments, inside the group's transaction. */
-export function prepareKeep(connection: Connection, { seen, decisionSets, queue }: Ledgers) {
+export function prepareKeep(connection: Connection, { seen, decisionSets, queue, holdBack }: Ledgers) {
   // What a replay is of may have been removed since somebody asked for it.
   const insert = connection.prepare<never, DeliveryRow>(`
     INSERT INTO delivery (source, event, status, received_at, client, has_identity, provider_id, hook,
@@ -74,7 +76,7 @@ export function prepareKeep(connection: Connection, { seen, decisionSets, queue 
     return delivery.decisions
       .filter((decision) => decision.deploy)
       .map(({ target }) => ({
-        id: queue.add({ target, trigger, delivery: id, pushedCommit, createdAt }),
+        id: queue.add({ target, trigger, delivery: id, pushedCommit, choice: null, createdAt }),
         target,
       }));
   }
@@ -93,7 +95,9 @@ export function prepareKeep(connection: Connection, { seen, decisionSets, queue 
     const before = { replayOf, redeliveryOf: comparison.kind === "redelivery" ? comparison.first : null };
     const id = write(delivery, sha256, before);
     seen.note(id, keys);
-    const deployments = deploy(delivery, id, chooseTrigger(before), pushedCommit);
+    const trigger = chooseTrigger(before);
+    const deployments = deploy(delivery, id, trigger, pushedCommit);
+    for (const target of options.heldBack) holdBack({ target, delivery: id, trigger, pushedCommit });
     return { kind: "kept", delivery: id, deployments, redeliveryOf: before.redeliveryOf };
   };
 }

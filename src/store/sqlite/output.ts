@@ -1,4 +1,4 @@
-import { type DeploymentStore, MAX_OUTPUT_BYTES } from "../../domain/deployment.ts";
+import { type DeploymentStore, MAX_OUTPUT_BYTES, type OutputLine } from "../../domain/deployment.ts";
 import type { Connection } from "./open.ts";
 
 /**
@@ -22,14 +22,12 @@ const NOTHING: Extent = { headLines: 0, headBytes: 0, tailStart: 0, tailBytes: 0
 export function openOutput(
   connection: Connection,
   limit: number = MAX_OUTPUT_BYTES,
-): Pick<DeploymentStore, "appendOutput" | "readOutput"> {
+): Pick<DeploymentStore, "appendOutput" | "readOutput" | "readOutputAfter"> {
   const extents = prepareExtents(connection);
   const insert = connection.prepare<never, { deployment: number; line: number; text: string }>(
     "INSERT INTO output (deployment, line, text) VALUES ($deployment, $line, $text)",
   );
-  const select = connection.prepare<{ line: number; text: string }, { deployment: number }>(
-    "SELECT line, text FROM output WHERE deployment = $deployment ORDER BY line",
-  );
+  const read = prepareRead(connection, extents);
   const cut = prepareCut(connection, limit);
 
   return {
@@ -45,14 +43,8 @@ export function openOutput(
           extents.write(deployment, extent);
         }),
       ),
-    readOutput: (deployment) =>
-      connection.attempt(() => {
-        const { headLines, tailStart } = extents.read(deployment);
-        const kept = select.all({ deployment }).map(({ text }) => text);
-        return tailStart === headLines
-          ? kept
-          : kept.toSpliced(headLines, 0, describeCut(tailStart - headLines));
-      }),
+    readOutput: (deployment) => connection.attempt(() => read(deployment, -1, ALL).map(({ text }) => text)),
+    readOutputAfter: (deployment, after, limit) => connection.attempt(() => read(deployment, after, limit)),
   };
 }
 
@@ -67,6 +59,25 @@ function grow(extent: Extent, size: number, headLimit: number): void {
   } else {
     extent.tailBytes += size;
   }
+}
+
+/** As a limit: more lines than there ever are. */
+const ALL = Number.MAX_SAFE_INTEGER;
+
+/** What reads lines after a certain one and says, where some of those were cut, how many. */
+function prepareRead(connection: Connection, extents: ReturnType<typeof prepareExtents>) {
+  const select = connection.prepare<OutputLine, { deployment: number; after: number; limit: number }>(`
+    SELECT line, text FROM output WHERE deployment = $deployment AND line > $after
+    ORDER BY line LIMIT $limit`);
+  return (deployment: number, after: number, limit: number): readonly OutputLine[] => {
+    const { headLines, tailStart } = extents.read(deployment);
+    const kept = select.all({ deployment, after, limit });
+    const cutLines = tailStart - Math.max(headLines, after + 1);
+    if (cutLines <= 0) return kept;
+    const tailAt = kept.findIndex(({ line }) => line >= tailStart);
+    const cut = { line: tailStart - 1, text: describeCut(cutLines) };
+    return kept.toSpliced(tailAt < 0 ? kept.length : tailAt, 0, cut).slice(0, limit);
+  };
 }
 
 /** What removes the oldest lines of the tail until all fits in `limit`. */

@@ -58,7 +58,8 @@ export function openPrune(
 }
 
 function prepareRemoveDeployments(connection: Connection): Remover {
-  // The newest of a target stays: whether it failed is what keeps its commit from being tried again.
+  // The newest of a target stays, and the newest of its tip: how they ended is what keeps their commits from being
+  // tried again. (Only deployments that ended know their commit.)
   const select = connection.prepare<Aging, { after: number }>(`
     SELECT id, ended_at AS time, 0 AS size FROM deployment
     WHERE id > $after AND ended_at IS NOT NULL
@@ -67,6 +68,10 @@ function prepareRemoveDeployments(connection: Connection): Remover {
         SELECT id FROM deployment AS newest
         WHERE newest.target = deployment.target AND newest.state <> 'superseded'
         ORDER BY newest.id DESC LIMIT 1)
+      AND id IS NOT (
+        SELECT id FROM deployment AS tip
+        WHERE tip.target = deployment.target AND tip."commit" IS NOT NULL AND tip.choice IS NULL
+        ORDER BY tip.id DESC LIMIT 1)
     ORDER BY id`);
   // A long output goes before its deployment, in as many acts as it takes.
   const removeOutput = connection.prepare<never, { deployment: number; limit: number }>(`
@@ -98,6 +103,7 @@ function prepareRemoveDeliveries(connection: Connection, seen: Seen, decisionSet
   const select = connection.prepare<Aging, { after: number }>(`
     SELECT id, received_at AS time, length(body) AS size FROM delivery
     WHERE id > $after
+      AND NOT EXISTS (SELECT 1 FROM lock WHERE lock.delivery = delivery.id)
       AND NOT EXISTS (
         SELECT 1 FROM deployment
         WHERE delivery = delivery.id

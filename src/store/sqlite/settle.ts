@@ -1,13 +1,15 @@
 import type { Ending } from "../../domain/deployment.ts";
+import type { Subscriber } from "../../domain/notice.ts";
 import { type StepRow, toStepRow } from "./deployment-row.ts";
+import { prepareNoteEnd } from "./notices.ts";
 import type { Connection } from "./open.ts";
 import type { Queue } from "./queue.ts";
 
 type LiveRow = { target: string; commit: string | null; release: string | null; since: number };
 
 /**
- * What writes, in a transaction of its caller's, how a running deployment ended: its state, its steps and, for a
- * success, what is live. One that was interrupted is queued again.
+ * What writes, in a transaction of its caller's, how a running deployment ended: its state, its steps, the notices of
+ * it and, for a success, what is live. One that was interrupted is queued again.
  */
 export function prepareSettle(connection: Connection, queue: Queue) {
   const end = connection.prepare<
@@ -28,13 +30,16 @@ export function prepareSettle(connection: Connection, queue: Queue) {
       "commit" = excluded."commit", release = excluded.release, since = excluded.since,
       deployment = excluded.deployment`);
 
-  return (id: number, ending: Ending, now: Date): void => {
+  const noteEnd = prepareNoteEnd(connection);
+
+  return (id: number, ending: Ending, now: Date, subscribers: readonly Subscriber[]): void => {
     const { steps, ...told } = ending;
     const ended = end.get({ ...told, id, ended_at: now.getTime() });
     if (ended === null) throw new Error(`deployment ${id} is not running`);
     for (const [position, step] of steps.entries()) {
       insertStep.run({ ...toStepRow(step), deployment: id, position });
     }
+    noteEnd({ id, target: ended.target, state: ending.state }, subscribers, now);
     if (ending.state === "interrupted") queue.addAgain(id, now.getTime(), "stop");
     if (ending.state !== "succeeded") return;
     const { commit, release } = ending;

@@ -5,14 +5,17 @@ import { openClients } from "./clients.ts";
 import { openDecisionSets } from "./decisions.ts";
 import { openDeliveries } from "./deliveries.ts";
 import { openDeployments } from "./deployments.ts";
+import { lockDirectory } from "./directory-lock.ts";
 import { explainOpening } from "./fault.ts";
-import { lockDirectory } from "./lock.ts";
+import { openLocks, prepareHoldBack } from "./locks.ts";
 import { migrate } from "./migrate.ts";
+import { openNotices } from "./notices.ts";
 import { type Connection, openDatabase } from "./open.ts";
 import { openOutput } from "./output.ts";
 import { openPrune } from "./prune.ts";
 import { openQueue } from "./queue.ts";
 import { openSeen } from "./seen.ts";
+import { openStatistics } from "./statistics.ts";
 
 /**
  * Opens the SQLite store in a data directory, makes what is not there, and keeps others out until it is closed.
@@ -52,13 +55,17 @@ export function assembleStore(connection: Connection): Store {
   const seen = openSeen(connection);
   const decisionSets = openDecisionSets(connection);
   const queue = openQueue(connection);
-  const { accept, flush } = collectAccepts(connection, { seen, decisionSets, queue });
+  const holdBack = prepareHoldBack(connection);
+  const { accept, flush } = collectAccepts(connection, { seen, decisionSets, queue, holdBack });
   return {
     accept,
     ...openClients(connection),
     ...openDeliveries(connection, decisionSets),
     ...openDeployments(connection, queue),
     ...openOutput(connection),
+    ...openLocks(connection, queue, flush),
+    ...openNotices(connection),
+    ...openStatistics(connection),
     ...openPrune(connection, seen, decisionSets),
     async close() {
       flush();

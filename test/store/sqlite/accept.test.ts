@@ -79,7 +79,7 @@ describe("accepting on a full disk", () => {
       release: null,
       steps: [{ command: long, exitCode: 0, signal: null, milliseconds: 1 }],
     };
-    await expect(store.settle(id, ending, at(2))).rejects.toMatchObject(unavailable);
+    await expect(store.settle(id, ending, at(2), [])).rejects.toMatchObject(unavailable);
     expect(await store.readDeployment(id)).toEqual(running);
     expect(await store.readLive("blog")).toBeNull();
     expect(await store.readOutput(id)).toEqual([]);

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { migrate } from "../../../src/store/sqlite/migrate.ts";
+import first from "../../../src/store/sqlite/migrations/0001-first.sql" with { type: "text" };
 import { type Connection, openDatabase } from "../../../src/store/sqlite/open.ts";
+import { assembleStore } from "../../../src/store/sqlite/store.ts";
 import { makeDirectory } from "../directory.ts";
 
 let directory: Awaited<ReturnType<typeof makeDirectory>>;
@@ -25,10 +27,25 @@ const tables = () =>
 
 const OURS = "PRAGMA application_id = 0x686f6f6b";
 
+/** A row for each table of the first version, two for those whose order tells something. */
+const ROWS_OF_VERSION_1 = `
+  INSERT INTO client VALUES ('webhook', '192.0.2.1', 5, 9), ('webhook', '192.0.2.2', 4, 8);
+  INSERT INTO decision_set VALUES (7, zeroblob(32), 9, 'plain', CAST('{"decisions":[],"reason":null}' AS BLOB));
+  INSERT INTO delivery VALUES
+    (5, 'github', 'push', 'ok', 1, '192.0.2.1', 1, 'id', 'hook', NULL, NULL, '{}', 7, zeroblob(32), 'plain', x'7b7d');
+  INSERT INTO seen VALUES (1, 5);
+  INSERT INTO seen_lately VALUES (1, '2,5');
+  INSERT INTO deployment VALUES
+    (3, 'blog', 'succeeded', NULL, 'push', 5, 'abc', 1, 'main', 'abc', NULL, 'release', 1, 2, 3);
+  INSERT INTO step VALUES (3, 0, 'true', 0, NULL, 4);
+  INSERT INTO live VALUES ('blog', 'abc', 'release', 3, 3);
+  INSERT INTO output VALUES (3, 0, 'line');
+  INSERT INTO output_extent VALUES (3, 1, 5, 1, 0, 1)`;
+
 describe("migrating", () => {
   test("makes a file from nothing: ours by its application id, every table STRICT", () => {
     migrate(connection);
-    expect(version()).toBe(1);
+    expect(version()).toBe(2);
     expect(all<{ application_id: number }>("PRAGMA application_id")).toEqual([
       { application_id: 0x686f6f6b },
     ]);
@@ -39,9 +56,9 @@ describe("migrating", () => {
 
   test("does nothing to a file that is up to date", () => {
     migrate(connection);
-    connection.execute("INSERT INTO client VALUES ('webhook', '192.0.2.1', 1, 2)");
+    connection.execute("INSERT INTO client VALUES (7, 'webhook', '192.0.2.1', 1, 2)");
     migrate(connection);
-    expect(version()).toBe(1);
+    expect(version()).toBe(2);
     expect(all("SELECT source FROM client")).toEqual([{ source: "webhook" }]);
   });
 
@@ -65,18 +82,56 @@ describe("migrating", () => {
     expect(tables().map(({ name }) => name)).toEqual(["one"]);
   });
 
+  test("brings a database at version 1 to 2 with nothing in it lost", async () => {
+    migrate(connection, [first]);
+    connection.execute(ROWS_OF_VERSION_1);
+    const tablesBefore = tables().map(({ name }) => name);
+    const rowsOf = (table: string) => all<object>(`SELECT * FROM ${table}`);
+    const before = tablesBefore.map((table) => [table, rowsOf(table)] as const);
+    migrate(connection);
+    expect(version()).toBe(2);
+    for (const [table, rows] of before) {
+      expect(rows).not.toEqual([]);
+      expect(rowsOf(table)).toHaveLength(rows.length);
+      expect(rowsOf(table)).toEqual(expect.arrayContaining(rows.map((row) => expect.objectContaining(row))));
+    }
+    expect(all("SELECT id, address FROM client ORDER BY id")).toEqual([
+      { id: 1, address: "192.0.2.2" },
+      { id: 2, address: "192.0.2.1" },
+    ]);
+    expect(all("PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
+    expect(all("PRAGMA foreign_key_check")).toEqual([]);
+
+    const store = assembleStore(connection);
+    expect(await store.readDeployment(3)).toMatchObject({ delivery: 5, state: "succeeded", choice: null });
+    expect((await store.readDelivery(5))?.decisions).toEqual([]);
+    const { items } = await store.listDeliveries(
+      { source: "github", status: "ok", target: null },
+      { limit: 50, before: null },
+    );
+    expect(items.map(({ id }) => id)).toEqual([5]);
+    expect(
+      await store.request({ target: "blog", trigger: "manual", commit: null, choice: null }, new Date()),
+    ).toBe(4);
+  });
+
   test("refuses a file of a newer hooklatch by its name, and changes nothing in it", () => {
     migrate(connection);
     connection.execute("PRAGMA user_version = 7");
     expect(() => migrate(connection)).toThrow(
       expect.objectContaining({
         code: "failed",
-        message: `${connection.file} was written by a newer hooklatch (schema 7, this one knows 1): install that version again, or put back a backup from before it`,
+        message: `${connection.file} was written by a newer hooklatch (schema 7, this one knows 2): install that version again, or put back a backup from before it`,
       }),
     );
     expect(version()).toBe(7);
   });
 });
+
+const explain = (sql: string) =>
+  all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
+    .map(({ detail }) => detail)
+    .join("; ");
 
 describe("the schema", () => {
   test("refuses a second running deployment of a target, whoever writes it", () => {
@@ -92,10 +147,7 @@ describe("the schema", () => {
 
   test("finds waiting, running and asked-for deployments by an index", () => {
     migrate(connection);
-    const plan = (where: string) =>
-      all<{ detail: string }>(`EXPLAIN QUERY PLAN SELECT id FROM deployment WHERE ${where}`)
-        .map(({ detail }) => detail)
-        .join("; ");
+    const plan = (where: string) => explain(`SELECT id FROM deployment WHERE ${where}`);
     expect(plan("state = 'queued'")).toContain("deployment_queued");
     expect(plan("target = 'blog' AND state = 'queued' AND id < 9")).toContain("deployment_queued");
     expect(plan("target = 'blog' AND state = 'running'")).toContain("deployment_running");
@@ -104,5 +156,29 @@ describe("the schema", () => {
     const newest = plan("target = 'blog' AND state <> 'superseded' ORDER BY id DESC LIMIT 1");
     expect(newest).toContain("deployment_target");
     expect(newest).not.toContain("TEMP B-TREE");
+  });
+
+  test("finds by an index what lists, notices and the removal of deliveries look for, without sorting", () => {
+    migrate(connection);
+    for (const [sql, index] of [
+      ["SELECT * FROM deployment WHERE id < 9 AND state = 'failed' ORDER BY id DESC", "deployment_state "],
+      [
+        "SELECT * FROM deployment WHERE id < 9 AND target = 'blog' AND state = 'failed' ORDER BY id DESC",
+        "deployment_target_state ",
+      ],
+      [
+        `SELECT id FROM deployment WHERE target = 'blog' AND "commit" IS NOT NULL AND choice IS NULL ORDER BY id DESC`,
+        "deployment_tip ",
+      ],
+      [
+        "SELECT id FROM delivery WHERE source = 'github' AND status = 'ok' AND id < 9 ORDER BY id DESC",
+        "delivery_source_status ",
+      ],
+      ["SELECT min(due_at) FROM notice", "notice_due_at"],
+      ["SELECT 1 FROM lock WHERE delivery = 5", "lock_delivery "],
+    ] as const) {
+      expect(explain(sql)).toContain(`INDEX ${index}`);
+      expect(explain(sql)).not.toContain("TEMP B-TREE");
+    }
   });
 });

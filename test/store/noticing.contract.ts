@@ -1,0 +1,202 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { News, Notice, Subscriber } from "../../src/domain/notice.ts";
+import type { Store } from "../../src/domain/store.ts";
+import type { OpenedStore } from "./opened-store.ts";
+import { at, COMMIT_A, request, runNext, success } from "./sample.ts";
+
+/** What every store promises of notices. */
+export function noticingContract(open: () => Promise<OpenedStore>): void {
+  describe("noting what is to be told", () => {
+    let opened: OpenedStore;
+    let store: Store;
+
+    beforeEach(async () => {
+      opened = await open();
+      store = opened.store;
+    });
+    afterEach(() => opened.close());
+
+    const subscriber = (name: string, on: readonly News[], targets: readonly string[] | null = null) =>
+      ({ name, targets, on }) satisfies Subscriber;
+    const ALL = subscriber("all", [
+      "started",
+      "succeeded",
+      "recovered",
+      "failed",
+      "cancelled",
+      "interrupted",
+    ]);
+    const failure = success(COMMIT_A, { state: "failed", reason: "why" });
+
+    const due = (seconds: number, limit = 10) => store.dueNotices(at(seconds), limit);
+    const newsOf = (notices: readonly Notice[]) => notices.map(({ subscriber: who, news }) => [who, news]);
+
+    /** Runs a deployment of the target from request to end. */
+    async function deploy(
+      ending = success(COMMIT_A),
+      subscribers: readonly Subscriber[] = [ALL],
+      target = "blog",
+    ) {
+      await store.request(request(target), at(0));
+      return runNext(store, target, ending, at(1), subscribers);
+    }
+    async function start(target = "blog"): Promise<number> {
+      await store.request(request(target), at(0));
+      return (await store.claim([target], at(0)))?.id ?? 0;
+    }
+
+    test("has none where nothing happened, or nobody wants to know", async () => {
+      await deploy(success(COMMIT_A), []);
+      await deploy(success(COMMIT_A), [
+        subscriber("other", ["succeeded"], ["docs"]),
+        subscriber("sad", ["failed"]),
+      ]);
+      expect(await due(100)).toEqual([]);
+      expect(await store.nextNoticeAt()).toBeNull();
+    });
+
+    test("keeps one of an interruption by a crash, in place of the start that was not told yet", async () => {
+      const deployment = await start();
+      await store.noteStart(deployment, [ALL], at(1));
+      await store.interruptRunning(at(2), [ALL]);
+      expect(newsOf(await due(100))).toEqual([["all", "interrupted"]]);
+    });
+
+    test("keeps one of the end for each subscriber that wants it, over a restart", async () => {
+      const deployment = await deploy(failure, [
+        subscriber("chat", ["failed"], ["blog", "docs"]),
+        subscriber("pager", ["recovered"]),
+        subscriber("hook", ["succeeded", "failed"]),
+      ]);
+      store = await opened.reopen();
+      const notices = await due(1);
+      expect(newsOf(notices)).toEqual([
+        ["chat", "failed"],
+        ["hook", "failed"],
+      ]);
+      expect(notices[0]).toEqual({
+        id: expect.any(Number),
+        subscriber: "chat",
+        deployment,
+        news: "failed",
+        attempts: 0,
+        createdAt: at(1),
+      });
+      expect(await store.nextNoticeAt()).toEqual(at(1));
+      expect(await due(0)).toEqual([]);
+    });
+
+    test("keeps none when the deployment was not running", async () => {
+      const id = await store.request(request("blog"), at(0));
+      await expect(store.settle(id, failure, at(1), [ALL])).rejects.toThrow("is not running");
+      expect(await due(100)).toEqual([]);
+    });
+
+    test("calls a success after a failure recovered, whatever was between that did neither", async () => {
+      await deploy(failure, []);
+      await deploy(failure, [], "docs");
+      await deploy(success(COMMIT_A, { state: "cancelled" }), []);
+      await store.request(request("blog"), at(0));
+      await deploy();
+      await deploy(success(COMMIT_A), [ALL], "shop");
+      expect(newsOf(await due(1))).toEqual([["all", "recovered"]]);
+      for (const { id } of await due(1)) await store.settleNotice(id);
+      expect(newsOf(await due(1))).toEqual([["all", "succeeded"]]);
+    });
+
+    test("calls a success after a success succeeded, also where it failed before that", async () => {
+      await deploy(failure, []);
+      await deploy(success(COMMIT_A), []);
+      await deploy();
+      expect(newsOf(await due(1))).toEqual([["all", "succeeded"]]);
+    });
+
+    test.each(["cancelled", "interrupted"] as const)("tells that one ended as %s", async (state) => {
+      await deploy(success(COMMIT_A, { state }));
+      expect(newsOf(await due(1))).toEqual([["all", state]]);
+    });
+
+    test("keeps one of the start for those that want it, over a restart", async () => {
+      const deployment = await start();
+      const others = [subscriber("end", ["failed"]), subscriber("docs", ["started"], ["docs"])];
+      await store.noteStart(deployment, [ALL, ...others], at(2));
+      store = await opened.reopen();
+      expect(await due(2)).toMatchObject([
+        { subscriber: "all", deployment, news: "started", createdAt: at(2) },
+      ]);
+    });
+
+    test("puts the end in the place of a start that was not told yet, for whoever wants the end", async () => {
+      const deployment = await start();
+      const startOnly = subscriber("start", ["started"]);
+      await store.noteStart(deployment, [ALL, startOnly], at(1));
+      const [told] = await due(1);
+      await store.settle(deployment, failure, at(2), [ALL, startOnly]);
+      expect(newsOf(await due(2))).toEqual([
+        ["start", "started"],
+        ["all", "failed"],
+      ]);
+      // It was on its way meanwhile: what became of it changes nothing any more.
+      await store.postponeNotice(told?.id ?? 0, at(50));
+      await store.settleNotice(told?.id ?? 0);
+      expect(newsOf(await due(2))).toEqual([
+        ["start", "started"],
+        ["all", "failed"],
+      ]);
+    });
+
+    test("keeps no start of a deployment that has ended, or is not there", async () => {
+      const deployment = await deploy(failure, []);
+      await store.noteStart(deployment, [ALL], at(2));
+      await store.noteStart(deployment + 1, [ALL], at(2));
+      expect(await due(100)).toEqual([]);
+    });
+
+    test("gives the oldest first, one of each subscriber, and no more than it is asked for", async () => {
+      const chat = subscriber("chat", ["succeeded"]);
+      const hook = subscriber("hook", ["succeeded"]);
+      const first = await deploy(success(COMMIT_A), [chat, hook]);
+      await deploy(success(COMMIT_A), [hook, chat]);
+      expect(await due(1)).toMatchObject([
+        { subscriber: "chat", deployment: first },
+        { subscriber: "hook", deployment: first },
+      ]);
+      expect(newsOf(await due(1, 1))).toEqual([["chat", "succeeded"]]);
+    });
+
+    test("counts an attempt that failed and gives the notice again when it is due, over a restart", async () => {
+      await deploy();
+      const [notice] = await due(1);
+      await store.postponeNotice(notice?.id ?? 0, at(60));
+      store = await opened.reopen();
+      expect(await store.nextNoticeAt()).toEqual(at(60));
+      expect(await due(59)).toEqual([]);
+      expect(await due(60)).toMatchObject([{ id: notice?.id ?? 0, attempts: 1 }]);
+    });
+
+    test("gives a subscriber's next notice while an older one waits for another attempt", async () => {
+      await deploy(failure);
+      const [postponed] = await due(1);
+      await store.postponeNotice(postponed?.id ?? 0, at(60));
+      await deploy();
+      expect(newsOf(await due(1))).toEqual([["all", "recovered"]]);
+    });
+
+    test("removes a notice that was taken, and no other, over a restart", async () => {
+      await deploy(failure);
+      await deploy();
+      const [taken] = await due(1);
+      await store.settleNotice(taken?.id ?? 0);
+      store = await opened.reopen();
+      expect(newsOf(await due(1))).toEqual([["all", "recovered"]]);
+    });
+
+    test("removes the notices of a deployment that is removed", async () => {
+      await deploy(failure);
+      const newest = await deploy(failure);
+      const retention = { deliveriesBefore: at(100), deploymentsBefore: at(100), limit: 100 };
+      while ((await store.prune(retention)) > 0);
+      expect(await due(1)).toMatchObject([{ deployment: newest }]);
+    });
+  });
+}
