@@ -1,5 +1,5 @@
 import type { Deployment } from "../domain/deployment.ts";
-import type { CheckedOut, Fetched } from "../domain/layout.ts";
+import type { Placed } from "../domain/layout.ts";
 import type { Target } from "../domain/target.ts";
 import { ourAccount } from "./account.ts";
 
@@ -35,23 +35,27 @@ export interface Circumstances {
   readonly event: string | null;
   readonly payloadFile: string | null;
   readonly previousCommit: string | null;
-  /** Null for a target without git. */
-  readonly fetched: Fetched | null;
-  readonly checkedOut: CheckedOut;
+  /** What the command works on. */
+  readonly placed: Placed;
+}
+
+/** What a command of the target sees: the clean environment, and the circumstances it runs in. */
+export function commandEnvironment(facts: Circumstances, ours: Environment): Record<string, string> {
+  return { ...cleanEnvironment(facts.target, ours), ...describeCircumstances(facts) };
 }
 
 /** The `HOOKLATCH_…` variables; what there is nothing to say about is left out. */
-export function describeCircumstances(facts: Circumstances): Record<string, string> {
-  const watch = facts.target.watch;
-  const ref = facts.fetched?.ref;
+function describeCircumstances(facts: Circumstances): Record<string, string> {
+  const { watch } = facts.target;
+  const { ref, commit, release } = facts.placed;
   return withoutAbsent({
     ...nameDeployment(facts.target, facts.deployment.id),
     HOOKLATCH_BRANCH: watch?.ref.kind === "branch" ? ref : null,
     HOOKLATCH_TAG: watch?.ref.kind === "tag" ? ref : null,
-    HOOKLATCH_COMMIT: facts.fetched?.commit,
+    HOOKLATCH_COMMIT: commit,
     HOOKLATCH_PREVIOUS_COMMIT: facts.previousCommit,
     HOOKLATCH_REPOSITORY: watch?.repository,
-    HOOKLATCH_RELEASE: facts.checkedOut.release,
+    HOOKLATCH_RELEASE: release,
     HOOKLATCH_DELIVERY: facts.deployment.delivery?.toString(),
     HOOKLATCH_EVENT: facts.event,
     HOOKLATCH_PAYLOAD_FILE: facts.payloadFile,

@@ -1,7 +1,9 @@
 import { Fault } from "../domain/fault.ts";
 import type { ProcessIo, ProcessResult, RunProcess } from "../domain/layout.ts";
 import { describeCommand } from "../domain/target.ts";
+import type { FailedCall } from "./host-key.ts";
 import { oneLine } from "./one-line.ts";
+import { explainRefusal } from "./refusal.ts";
 
 /** Settings that hold for every call, whatever the account's own configuration says. */
 const SETTINGS = {
@@ -18,19 +20,24 @@ const SETTINGS = {
   "gc.autoDetach": "false",
   // `v1.0-rc1` is older than `v1.0` (git-tag(1), "versionsort.suffix").
   "versionsort.suffix": "-",
+  // Files in Git LFS are checked out as pointers, even where the account has it set up; `lfs.ts` fills them in.
+  "filter.lfs.smudge": "",
+  "filter.lfs.clean": "",
+  "filter.lfs.process": "",
+  "filter.lfs.required": "false",
 } as const;
 
 /** So that nothing ever asks: an unanswered question would hold the deployment until its time is over. */
 const UNASKING = {
   GIT_ASKPASS: "false",
-  // There is no terminal either: every process has a session of its own. `core.sshCommand` keeps its say.
+  // There is no terminal either: every process has a session of its own.
   SSH_ASKPASS_REQUIRE: "never",
 } as const;
 
 const FORCED = { GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" } as const;
 
 /** How many of git's last lines are looked through for why it failed. */
-const REMEMBERED_LINES = 20;
+const REMEMBERED_LINES = 40;
 
 /** Where what nobody needs to read goes, for work that must not be cut short. */
 export const UNHEARD: ProcessIo = { onLine: () => {}, signal: new AbortController().signal };
@@ -46,12 +53,15 @@ export interface GitTools {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** Settings of git's for one call. They stand in the argument list, where no secret may be. */
+export type GitSettings = Readonly<Record<string, string>>;
+
 /** The `git` program in one directory. Arguments are lists; no shell reads them. */
 export interface Git {
   /** Runs a command that people can follow in `io`. Rejects with a {@link Fault} that says why it failed. */
-  act(args: readonly string[], io: ProcessIo): Promise<void>;
+  act(args: readonly string[], io: ProcessIo, settings?: GitSettings): Promise<void>;
   /** As `act`, but resolves with why it failed, or null. */
-  attempt(args: readonly string[], io: ProcessIo): Promise<string | null>;
+  attempt(args: readonly string[], io: ProcessIo, settings?: GitSettings): Promise<string | null>;
   /** The lines that a command prints; null when it fails, which for many is how they say no. */
   ask(args: readonly string[], signal?: AbortSignal): Promise<readonly string[] | null>;
   /** The commit that a revision means, peeled from tags; null when there is none. */
@@ -64,11 +74,19 @@ export interface Git {
  */
 export function openGit(directory: string, location: Readonly<Record<string, string>>, tools: GitTools): Git {
   const env = { ...UNASKING, ...tools.env, ...FORCED, ...location };
-  const settings = Object.entries(SETTINGS).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
-  const git = (args: readonly string[], io: ProcessIo) =>
-    tools.run(["git", ...settings, ...args], { cwd: directory, env, ...io });
+  const git = (args: readonly string[], io: ProcessIo, own: GitSettings = {}) => {
+    const settings = Object.entries({ ...SETTINGS, ...own }).flatMap(([key, value]) => [
+      "-c",
+      `${key}=${value}`,
+    ]);
+    return tools.run(["git", ...settings, ...args], { cwd: directory, env, ...io });
+  };
 
-  async function attempt(args: readonly string[], io: ProcessIo): Promise<string | null> {
+  async function attempt(
+    args: readonly string[],
+    io: ProcessIo,
+    settings?: GitSettings,
+  ): Promise<string | null> {
     const last: string[] = [];
     const onLine = (line: string) => {
       const safe = hideCredentials(line);
@@ -77,11 +95,12 @@ export function openGit(directory: string, location: Readonly<Record<string, str
       if (last.length > REMEMBERED_LINES) last.shift();
     };
     io.onLine(`$ ${hideCredentials(describeCommand(["git", ...args]))}`);
-    return explain(await git(args, { ...io, onLine }), last);
+    const result = await git(args, { ...io, onLine }, settings);
+    return explain(result, last, { run: tools.run, env, cwd: directory, signal: io.signal });
   }
 
-  async function act(args: readonly string[], io: ProcessIo): Promise<void> {
-    const reason = await attempt(args, io);
+  async function act(args: readonly string[], io: ProcessIo, settings?: GitSettings): Promise<void> {
+    const reason = await attempt(args, io, settings);
     if (reason !== null) throw new Fault("failed", `git ${args[0]} ${reason}`);
   }
 
@@ -110,19 +129,28 @@ export function hideCredentials(text: string): string {
   return text.replace(/(\bhttps?:\/\/)[^\s/@]+@/gi, "$1");
 }
 
-function explain({ exitCode, signal }: ProcessResult, lines: readonly string[]): string | null {
+async function explain(
+  { exitCode, signal }: ProcessResult,
+  lines: readonly string[],
+  call: FailedCall,
+): Promise<string | null> {
   if (signal !== null) return `was ended by ${signal}`;
   if (exitCode === 0) return null;
   if (exitCode === 127) return "failed: there is no git program in PATH";
-  return `failed: ${oneLine(tellingLine(lines) || `exit code ${exitCode}`)}`;
+  const refusal = call.signal.aborted ? null : await explainRefusal(lines, call);
+  return `failed: ${oneLine(refusal ?? (tellingLine(lines) || `exit code ${exitCode}`))}`;
 }
+
+/** What git adds when a git that it called has said already why it failed. */
+const CONSEQUENCE =
+  /^fatal: (?:clone of '.*' into submodule path '.*' failed|Failed to recurse into submodule path)/;
 
 /**
  * The line that says what went wrong: the last `fatal:` or `error:`, since advice may follow it. Where that only
  * says that the other end could not be read, the line before it knows why ("Permission denied (publickey).").
  */
 function tellingLine(lines: readonly string[]): string {
-  const said = lines.filter((line) => line.trim() !== "");
+  const said = lines.filter((line) => line.trim() !== "" && !CONSEQUENCE.test(line));
   const at = said.findLastIndex((line) => /^(?:fatal|error): /.test(line));
   const unreadable = said[at]?.startsWith("fatal: Could not read from remote repository") ?? false;
   const line = said[unreadable && at > 0 ? at - 1 : at] ?? said.at(-1) ?? "";

@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { Fault } from "../domain/fault.ts";
 import type { ProcessIo, ProcessResult, RunProcess } from "../domain/layout.ts";
 import { OutputLines } from "./output-lines.ts";
@@ -7,13 +8,25 @@ import { OutputLines } from "./output-lines.ts";
 export const KILL_AFTER = 5_000;
 
 /**
- * Milliseconds that the output of an ended process may still take. Only a process that it left behind can
- * need them, and that one may hold the pipe for ever.
+ * Milliseconds of waiting for more output that an ended process is given, however long it takes to hand on what there
+ * is. Only a process that it left behind can need them, and that one may hold the pipe for ever.
  */
 const OUTPUT_GRACE = 500;
 
+/** Bytes that may still come then: far more than a pipe holds, for a process that was left behind may never stop. */
+const OUTPUT_LEFT = 16 * 1024 ** 2;
+
+/** Milliseconds between two looks at whether an ended process's output is still being handed on. */
+const OUTPUT_POLL = 10;
+
 /** Milliseconds between two looks at whether a process group that got TERM still lives. */
 export const GROUP_POLL = 25;
+
+/** Bytes of output that are handed on in one go: of empty lines that many, each of which somebody keeps. */
+const PORTION = 16 * 1024;
+
+/** Milliseconds of handing lines on after which everything else in the program gets its turn. */
+const TURN = 5;
 
 /**
  * Puts both streams on one pipe, so that their lines come in true order, and then becomes the command. The
@@ -98,7 +111,7 @@ class ProcessGroup {
     this.#send("SIGTERM");
     while (this.#send(0)) {
       if (performance.now() >= deadline) return this.kill();
-      await new Promise((resolve) => setTimeout(resolve, GROUP_POLL));
+      await setTimeout(GROUP_POLL);
     }
   }
 
@@ -130,20 +143,39 @@ function killRunning(): void {
 function readLines(stream: ReadableStream<Uint8Array>, onLine: ProcessIo["onLine"]) {
   const lines = new OutputLines(onLine);
   const reader = stream.getReader();
-  const all = (async () => {
-    for (let read = await reader.read(); !read.done; read = await reader.read()) lines.push(read.value);
+  let state: "waiting" | "handing on" | "over" = "waiting";
+  let handedOn = 0;
+
+  const all = readAll().finally(() => {
+    state = "over";
+  });
+
+  async function readAll(): Promise<void> {
+    let turn = performance.now();
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      state = "handing on";
+      for (let from = 0; from < read.value.length; from += PORTION) {
+        lines.push(read.value.subarray(from, from + PORTION));
+        if (performance.now() - turn < TURN) continue;
+        // A stream that is always ready would let nothing else happen, not even that its process is ended.
+        await setImmediate();
+        turn = performance.now();
+      }
+      handedOn += read.value.length;
+      state = "waiting";
+    }
     lines.end();
-  })();
+  }
+
   return {
     /** Never resolves; rejects when a line could not be handed on. */
     failed: new Promise<never>((_, reject) => all.catch(reject)),
     async finish(): Promise<void> {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const grace = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, OUTPUT_GRACE);
-      });
-      await Promise.race([all, grace]);
-      clearTimeout(timer);
+      const most = handedOn + OUTPUT_LEFT;
+      for (let waited = 0; state !== "over" && waited < OUTPUT_GRACE && handedOn < most; ) {
+        await Promise.race([all, setTimeout(OUTPUT_POLL)]);
+        if (state === "waiting") waited += OUTPUT_POLL;
+      }
       await reader.cancel();
       await all;
     },

@@ -22,6 +22,20 @@ export class ReleasesDirectory {
     return (await entriesOf(this.path)).map(({ name }) => name).filter(isReleaseName);
   }
 
+  /** The names of those that are whole, newest first. */
+  async completeNames(): Promise<readonly string[]> {
+    const begun = await this.#begun();
+    return (await this.names())
+      .filter((name) => !begun.includes(name))
+      .toSorted()
+      .reverse();
+  }
+
+  /** Whether a deployment that made the release was killed, or is under way. */
+  async isComing(name: string): Promise<boolean> {
+    return (await this.#begun()).includes(name);
+  }
+
   /** Makes the entry of what is coming. Resolves with the real path where it is to be made: nothing is there yet. */
   async begin(name: string): Promise<string> {
     const entry = join(this.path, COMING, name);
@@ -41,12 +55,13 @@ export class ReleasesDirectory {
     await rmdir(join(this.path, COMING)).catch(() => {});
   }
 
-  /** Removes every release that is not whole, but never the one that is `live`: its `run` steps succeeded. */
+  /** Removes every release that is not whole. The one that is `live` counts as such: its `run` steps succeeded. */
   async discardIncomplete(live: string): Promise<void> {
-    const begun = (await entriesOf(join(this.path, COMING))).map(({ name }) => name);
     const placed = await this.names();
-    for (const name of begun) {
-      if (placed.includes(name) && name !== live) await this.discard(join(this.path, name));
+    for (const name of await this.#begun()) {
+      if (!placed.includes(name)) continue;
+      if (name === live) await this.complete(name);
+      else await this.discard(join(this.path, name));
     }
   }
 
@@ -60,5 +75,8 @@ export class ReleasesDirectory {
   async leftovers(): Promise<readonly string[]> {
     const found = (await entriesOf(this.path)).filter(({ name }) => name === COMING || name === GOING);
     return found.map(({ name }) => join(this.path, name));
+  }
+  async #begun(): Promise<readonly string[]> {
+    return (await entriesOf(join(this.path, COMING))).map(({ name }) => name);
   }
 }

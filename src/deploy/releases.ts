@@ -1,16 +1,33 @@
 import { mkdir, realpath, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Fault } from "../domain/fault.ts";
-import type { CheckedOut, Fetched, Layout, LayoutTools, ProcessIo, Workplace } from "../domain/layout.ts";
-import { nameRelease } from "../domain/release.ts";
+import type {
+  CheckedOut,
+  Fetched,
+  Layout,
+  LayoutTools,
+  Placed,
+  ProcessIo,
+  Reverted,
+  Wanted,
+  WantedRelease,
+  Workplace,
+} from "../domain/layout.ts";
+import { chooseRelease, isReleaseOf, nameRelease } from "../domain/release.ts";
 import type { Target } from "../domain/target.ts";
+import { openCheckout } from "./checkout.ts";
 import { readCurrent, removeNextLink, replaceCurrent } from "./current-link.ts";
+import { describeRelease } from "./describe-release.ts";
+import { findReasonToSkip } from "./filter.ts";
+import { flush } from "./flush.ts";
 import { type Git, openGit, UNHEARD, unheard } from "./git.ts";
 import { entriesOf } from "./leftovers.ts";
 import { ReleasesDirectory } from "./releases-directory.ts";
 import { removeTrees } from "./remove-trees.ts";
 import { makeBare } from "./repository.ts";
 import { linkShared } from "./shared-paths.ts";
+import { assertSigned } from "./signature.ts";
+import { completeCheckout } from "./submodules.ts";
 import { fetchTip, watchOf } from "./tip.ts";
 
 /** Our own name for the branch's tip: one that no other branch name can stand in the way of. */
@@ -20,6 +37,7 @@ const TIP = "refs/hooklatch/tip";
 export const releases: Layout = {
   name: "releases",
   summary: "each commit in a directory of its own under releases/; current is a link to the live one",
+  releasesOf: (directory) => releasesIn(directory).completeNames(),
   open: (target, tools) => new ReleasesPlace(target, tools),
 };
 
@@ -29,53 +47,90 @@ class ReleasesPlace implements Workplace {
   readonly #git: Git;
   /** What `current` pointed to before this deployment. */
   #previous: string | null = null;
-  /** The release that this deployment makes; null until `checkOut`. */
+  /** The release that this deployment makes live; null until `checkOut` or `takeRelease`. */
   #release: string | null = null;
+  /** Whether this deployment makes it. */
+  #isNew = false;
+  /** Whether what is live now is of a deployment that was killed before it knew that all is well. */
+  #isUnproven = false;
 
   constructor(
     readonly target: Target,
     readonly tools: LayoutTools,
   ) {
     this.#repository = join(target.directory, "repo");
-    this.#releases = new ReleasesDirectory(join(target.directory, "releases"));
+    this.#releases = releasesIn(target.directory);
     this.#git = this.#openGit(this.#repository);
   }
 
-  async fetch(pushedCommit: string | null, io: ProcessIo): Promise<Fetched> {
+  async fetch({ pushedCommit, chosenCommit }: Wanted, io: ProcessIo): Promise<Fetched> {
     const watch = watchOf(this.target);
     await this.#prepare(io);
-    return fetchTip(this.#git, { watch, into: TIP, pushedCommit }, this.tools, io);
+    return fetchTip(this.#git, { watch, into: TIP, pushedCommit, chosenCommit }, this.tools, io);
   }
 
-  async checkOut({ commit }: Fetched, io: ProcessIo): Promise<CheckedOut> {
-    this.#previous = await readCurrent(this.target.directory);
+  async reasonToSkip({ commit }: Fetched, live: string | null, io: ProcessIo): Promise<string | null> {
+    return findReasonToSkip(this.#git, this.target, { tip: commit, live }, io);
+  }
+
+  async verify({ commit }: Fetched, io: ProcessIo): Promise<void> {
+    const { allowedSigners } = this.target;
+    if (allowedSigners !== null) await assertSigned(this.#git, commit, allowedSigners, io);
+  }
+
+  async checkOut({ commit }: Fetched, live: string | null, io: ProcessIo): Promise<CheckedOut> {
+    this.#previous = await this.#currentBefore(this.#isUnproven ? live : null);
     const name = nameRelease(commit, this.tools.clock.now(), await this.#releases.names());
     this.#release = name;
+    this.#isNew = true;
     const checkout = await this.#releases.begin(name);
     const release = join(await realpath(this.#releases.path), name);
     await this.#git.act(["worktree", "add", "--detach", "--", checkout, commit], io);
-    const shared = join(await realpath(this.target.directory), "shared");
-    for (const path of this.target.shared) await linkShared({ checkout, release, shared }, path);
     await this.#releases.place(name);
     // Git remembers where each of its working trees is, and would prune one that is not there.
     await this.#git.act(["worktree", "repair", "--", release], UNHEARD);
+    await completeCheckout(await openCheckout(release, this.tools), watchOf(this.target).cloneUrl, io);
+    const shared = join(await realpath(this.target.directory), "shared");
+    for (const path of this.target.shared) await linkShared({ release, shared }, path);
     return { directory: join(this.#releases.path, name), release: name };
   }
 
-  async activate(): Promise<void> {
+  async takeRelease({ name, takenBack, liveBefore }: WantedRelease): Promise<Placed> {
+    await removeNextLink(this.target.directory);
+    await this.#discardIncomplete();
+    const before = await this.#currentBefore(liveBefore);
+    const complete = await this.#releases.completeNames();
+    const choice = chooseRelease(name, {
+      complete,
+      takenBack,
+      live: before === null ? null : basename(before),
+    });
+    if (choice.kind === "absent") throw new Fault("failed", choice.reason);
+    this.#previous = before;
+    this.#release = choice.release;
+    return describeRelease(linkTo(choice.release), this.target, this.tools);
+  }
+
+  async activate(io: ProcessIo): Promise<void> {
     if (this.#release === null) return;
     // Refuses what is no link: a rename would replace a file without a word.
     await readCurrent(this.target.directory);
+    if (this.#isNew) await flush(join(this.#releases.path, this.#release), this.tools, io);
+    io.signal.throwIfAborted();
     await replaceCurrent(this.target.directory, linkTo(this.#release));
   }
 
-  async revert(): Promise<void> {
-    if (this.#release === null) return;
+  async revert(): Promise<Reverted> {
+    if (this.#release === null) return { kind: "untouched" };
     const current = await readCurrent(this.target.directory);
-    if (current === linkTo(this.#release)) await replaceCurrent(this.target.directory, this.#previous);
-    await this.#discardIncomplete();
+    const wentLive = current === linkTo(this.#release) && current !== this.#previous;
+    if (wentLive) await replaceCurrent(this.target.directory, this.#previous);
+    if (this.#isNew) await this.#discardIncomplete();
     // What stays of the files does not matter to what is live, and goes with the next deployment.
-    await this.#sweep(UNHEARD);
+    if (this.#isNew) await this.#sweep(UNHEARD);
+    if (!wentLive) return { kind: "untouched" };
+    if (this.#previous === null) return { kind: "taken down" };
+    return { kind: "put back", placed: await describeRelease(this.#previous, this.target, this.tools) };
   }
 
   async tidy(io: ProcessIo): Promise<void> {
@@ -98,6 +153,7 @@ class ReleasesPlace implements Workplace {
       await mkdir(path, { recursive: true });
     }
     await removeNextLink(directory);
+    this.#isUnproven = await this.#releases.isComing(await this.#live());
     await this.#discardIncomplete();
     await this.#openRepository(io);
     const trouble = await this.#sweep(io);
@@ -129,6 +185,14 @@ class ReleasesPlace implements Workplace {
     return basename((await readCurrent(this.target.directory)) ?? "");
   }
 
+  /** What `current` points to, or pointed to while the `live` commit was live, where that is told and still there. */
+  async #currentBefore(live: string | null): Promise<string | null> {
+    const current = await readCurrent(this.target.directory);
+    if (current === null || live === null || isReleaseOf(basename(current), live)) return current;
+    const release = (await this.#releases.completeNames()).find((name) => isReleaseOf(name, live));
+    return release === undefined ? current : linkTo(release);
+  }
+
   async #discardIncomplete(): Promise<void> {
     await this.#releases.discardIncomplete(await this.#live());
   }
@@ -147,4 +211,8 @@ class ReleasesPlace implements Workplace {
 /** Relative, so that the whole directory can be moved. */
 function linkTo(release: string): string {
   return `releases/${release}`;
+}
+
+function releasesIn(directory: string): ReleasesDirectory {
+  return new ReleasesDirectory(join(directory, "releases"));
 }

@@ -3,6 +3,7 @@ import type { RunProcess } from "../domain/layout.ts";
 import { tagMatches } from "../domain/match.ts";
 import type { RemoteTip } from "../domain/remote.ts";
 import type { Target, WatchedRef } from "../domain/target.ts";
+import { accessEnvironment } from "./access.ts";
 import { cleanEnvironment } from "./environment.ts";
 import { isObjectName, openGit } from "./git.ts";
 import { watchOf } from "./tip.ts";
@@ -17,7 +18,9 @@ export async function askTip(
   stop: AbortSignal = new AbortController().signal,
 ): Promise<RemoteTip> {
   const { cloneUrl, ref } = watchOf(target);
-  const git = openGit(tmpdir(), {}, { run: ours.run, env: cleanEnvironment(target, ours.env) });
+  const clean = cleanEnvironment(target, ours.env);
+  const env = { ...clean, ...accessEnvironment(target, clean) };
+  const git = openGit(tmpdir(), {}, { run: ours.run, env });
   const pattern = ref.kind === "branch" ? `refs/heads/${ref.name}` : "refs/tags/*";
   const lines: string[] = [];
   const io = {

@@ -3,11 +3,8 @@ import { cp, lstat, mkdir, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, normalize, relative, sep } from "node:path";
 import { Fault } from "../domain/fault.ts";
 
-/** The directories that a shared path is linked between; all absolute. */
+/** The directories that a shared path is linked between; both absolute and real, since links between them are relative. */
 export interface Sharing {
-  /** Where the release's files are now. */
-  readonly checkout: string;
-  /** Where they will be: links are relative, and hold there. */
   readonly release: string;
   readonly shared: string;
 }
@@ -16,15 +13,15 @@ export interface Sharing {
  * Puts a link to `<shared>/<path>` in the place of `path` in a release. What is shared and not there yet begins as
  * what the repository has at that path, or else as a directory.
  */
-export async function linkShared({ checkout, release, shared }: Sharing, path: string): Promise<void> {
+export async function linkShared({ release, shared }: Sharing, path: string): Promise<void> {
   const parts = partsOf(path);
   const name = join(...parts);
-  await makeParents(checkout, parts.slice(0, -1), path);
-  const inCheckout = join(checkout, name);
+  await makeParents(release, parts.slice(0, -1), path);
+  const inRelease = join(release, name);
   const inShared = join(shared, name);
-  if ((await look(inShared)) === null) await seed(inShared, inCheckout);
-  await rm(inCheckout, { recursive: true, force: true });
-  await symlink(relative(dirname(join(release, name)), inShared), inCheckout);
+  if ((await look(inShared)) === null) await seed(inShared, inRelease);
+  await rm(inRelease, { recursive: true, force: true });
+  await symlink(relative(dirname(inRelease), inShared), inRelease);
 }
 
 function partsOf(path: string): readonly string[] {
@@ -41,18 +38,15 @@ function partsOf(path: string): readonly string[] {
  * Makes the directories above a shared path. One that the repository has as a link is refused: what we make
  * below it would be made wherever the repository's author wants.
  */
-async function makeParents(checkout: string, parents: readonly string[], path: string): Promise<void> {
-  let at = checkout;
+async function makeParents(release: string, parents: readonly string[], path: string): Promise<void> {
+  let at = release;
   for (const part of parents) {
     at = join(at, part);
     const found = await look(at);
     if (found === null) await mkdir(at);
     else if (!found.isDirectory()) {
       const what = found.isSymbolicLink() ? "a symbolic link" : "a file";
-      throw new Fault(
-        "failed",
-        `shared path ${path}: ${relative(checkout, at)} is ${what} in the repository`,
-      );
+      throw new Fault("failed", `shared path ${path}: ${relative(release, at)} is ${what} in the repository`);
     }
   }
 }

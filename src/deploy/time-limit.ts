@@ -46,8 +46,8 @@ const UNITS = [
   ["s", 1_000],
 ] as const;
 
-/** As the configuration writes it, in the largest unit that it is a whole number of. */
-function describeDuration(milliseconds: number): string {
+/** A duration as the configuration writes it, in the largest unit that it is a whole number of. */
+export function describeDuration(milliseconds: number): string {
   const [unit, size] = UNITS.find(([, each]) => milliseconds % each === 0) ?? ["ms", 1];
   return `${milliseconds / size}${unit}`;
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../domain/clock.ts";
 import { Fault } from "../domain/fault.ts";
-import type { Fetched, ProcessIo } from "../domain/layout.ts";
+import type { Fetched, ProcessIo, Wanted } from "../domain/layout.ts";
 import { tagMatches } from "../domain/match.ts";
 import type { Target, Watch } from "../domain/target.ts";
 import { type Git, hideCredentials, isObjectName } from "./git.ts";
@@ -27,16 +27,23 @@ export function watchOf(target: Target): Watch {
 }
 
 /**
- * Fetches what is watched and finds what to deploy: a branch's tip, or of the matching tags the newest by version
- * order. Fetches again for up to a minute while that does not contain the pushed commit, then takes what is there
- * and says so in `note`. A branch goes to the full ref name `into`; the tags become the same as the remote's.
+ * Fetches what is watched and finds what to deploy: the chosen commit, or a branch's tip, or of the matching tags the
+ * newest by version order. Fetches again for up to a minute while that does not contain the pushed commit, then takes
+ * what is there and says so in `note`; a chosen commit is not waited for. A branch goes to the full ref name `into`;
+ * the tags become the same as the remote's.
  */
 export async function fetchTip(
   git: Git,
-  { watch, into, pushedCommit }: { watch: Watch; into: string; pushedCommit: string | null },
+  { watch, into, pushedCommit, chosenCommit }: Wanted & { readonly watch: Watch; readonly into: string },
   { clock, onDoing }: { readonly clock: Clock; readonly onDoing: (what: string) => void },
   io: ProcessIo,
 ): Promise<Fetched> {
+  if (chosenCommit !== null) {
+    const tip = await fetchOnce(git, watch, into, null, io);
+    const commit = await fetchChosen(git, watch, chosenCommit.toLowerCase(), io);
+    const ref = watch.ref.kind === "branch" ? tip.ref : await tagAt(git, commit, watch.ref.pattern, io);
+    return { ref, commit, note: null };
+  }
   const pushed = pushedCommit !== null && isObjectName(pushedCommit) ? pushedCommit : null;
   for (let attempt = 0; ; attempt += 1) {
     const { ref, commit, missing } = await fetchOnce(git, watch, into, pushed, io);
@@ -50,6 +57,47 @@ export async function fetchTip(
     io.onLine(`${missing}; fetching again in ${wait / 1_000} s`);
     await clock.sleep(wait, io.signal);
   }
+}
+
+/** Finds the commit that a person chose, or asks the other end for it: it may be on no branch any more. */
+async function fetchChosen(git: Git, { cloneUrl }: Watch, chosen: string, io: ProcessIo): Promise<string> {
+  const here = await commitsNamed(git, chosen, io.signal);
+  if (here.length > 1) {
+    throw new Fault("failed", `${chosen} stands for more than one commit here; give more digits of it`);
+  }
+  const [found] = here;
+  if (found !== undefined) return found;
+  const place = hideCredentials(cloneUrl);
+  if (!isObjectName(chosen)) {
+    throw new Fault(
+      "failed",
+      `commit ${chosen} is not in ${place}, as far as it was fetched; give its full name`,
+    );
+  }
+  const reason = await git.attempt([...FETCH, "--", cloneUrl, chosen], io);
+  const commit = reason === null ? await git.findCommit(chosen, io.signal) : null;
+  if (commit !== null) return commit;
+  if (reason === null || /not our ref|unadvertised object|remote ref/.test(reason)) {
+    throw new Fault("failed", `commit ${chosen} is not in ${place}`);
+  }
+  throw new Fault("failed", `git fetch ${reason}`);
+}
+
+/** The commits whose names begin like this. A branch or a tag of that name has no say. */
+async function commitsNamed(git: Git, start: string, signal: AbortSignal): Promise<readonly string[]> {
+  const objects = (await git.ask(["rev-parse", `--disambiguate=${start}`], signal)) ?? [];
+  const commits = await Promise.all(
+    objects.filter(isObjectName).map((object) => git.findCommit(object, signal)),
+  );
+  return [...new Set(commits.filter((commit) => commit !== null))];
+}
+
+/** The newest of the watched tags that are at a commit; where none is, the commit itself. */
+async function tagAt(git: Git, commit: string, pattern: string, io: ProcessIo): Promise<string> {
+  const tags = await listTags(git, io.signal);
+  return (
+    tags.find(({ name, objects }) => tagMatches(name, pattern) && objects.includes(commit))?.name ?? commit
+  );
 }
 
 function fetchOnce(git: Git, watch: Watch, into: string, pushed: string | null, io: ProcessIo): Promise<Tip> {

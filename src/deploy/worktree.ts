@@ -1,21 +1,42 @@
-import { mkdir, realpath, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { Fault } from "../domain/fault.ts";
-import type { CheckedOut, Fetched, Layout, LayoutTools, ProcessIo, Workplace } from "../domain/layout.ts";
+import type {
+  CheckedOut,
+  Fetched,
+  Layout,
+  LayoutTools,
+  Placed,
+  ProcessIo,
+  Reverted,
+  Wanted,
+  Workplace,
+} from "../domain/layout.ts";
 import type { Target } from "../domain/target.ts";
-import { type Git, openGit, UNHEARD, unheard } from "./git.ts";
+import { openCheckout } from "./checkout.ts";
+import { findReasonToSkip } from "./filter.ts";
+import { type Git, UNHEARD, unheard } from "./git.ts";
 import { entriesOf, removeBlankFiles, removeGitLeftovers } from "./leftovers.ts";
 import { isSound } from "./repository.ts";
+import { assertSigned } from "./signature.ts";
+import { completeCheckout } from "./submodules.ts";
 import { fetchTip, watchOf } from "./tip.ts";
 
 /** The directory itself is the checkout. `shared` has no meaning here: ignored files stay where they are. */
 export const worktree: Layout = {
   name: "worktree",
   summary: "the directory itself is the checkout, reset to the tip; ignored files stay",
+  releasesOf: null,
   open: (target, tools) => new WorktreePlace(target, tools),
 };
 
 const HEADS = "refs/heads/";
+
+/** A branch that never has a commit: what is checked out where nothing is. */
+const NOTHING = "hooklatch/nothing";
+
+/** Milliseconds for the submodules of what is put back. */
+const MOVE_BACK_TIME = 60_000;
 
 /** Where the checkout was before a deployment. */
 interface Before {
@@ -25,8 +46,10 @@ interface Before {
 }
 
 class WorktreePlace implements Workplace {
-  /** What to go back to; null until `checkOut`, and where nothing was checked out before. */
+  /** What to go back to; null where nothing was checked out before. */
   #before: Before | null = null;
+  /** How far this deployment came with the files. */
+  #stage: "untouched" | "checking out" | "live" = "untouched";
   #opened: Git | null = null;
 
   constructor(
@@ -34,34 +57,69 @@ class WorktreePlace implements Workplace {
     readonly tools: LayoutTools,
   ) {}
 
-  async fetch(pushedCommit: string | null, io: ProcessIo): Promise<Fetched> {
+  async fetch({ pushedCommit, chosenCommit }: Wanted, io: ProcessIo): Promise<Fetched> {
     const watch = watchOf(this.target);
     const git = await this.#prepare(watch.cloneUrl);
     const into = `refs/remotes/origin/${watch.ref.kind === "branch" ? watch.ref.name : "HEAD"}`;
-    return fetchTip(git, { watch, into, pushedCommit }, this.tools, io);
+    return fetchTip(git, { watch, into, pushedCommit, chosenCommit }, this.tools, io);
   }
 
-  async checkOut({ ref, commit }: Fetched, io: ProcessIo): Promise<CheckedOut> {
+  async reasonToSkip({ commit }: Fetched, live: string | null, io: ProcessIo): Promise<string | null> {
+    return findReasonToSkip(await this.#git(), this.target, { tip: commit, live }, io);
+  }
+
+  async verify({ commit }: Fetched, io: ProcessIo): Promise<void> {
+    const { allowedSigners } = this.target;
+    if (allowedSigners !== null) await assertSigned(await this.#git(), commit, allowedSigners, io);
+  }
+
+  async checkOut({ ref, commit }: Fetched, live: string | null, io: ProcessIo): Promise<CheckedOut> {
     const git = await this.#git();
-    this.#before = await whereIs(git);
-    const branch = watchOf(this.target).ref.kind === "branch" ? ref : null;
+    const watch = watchOf(this.target);
+    const branch = watch.ref.kind === "branch" ? ref : null;
+    this.#before = (await whereIs(git)) ?? (await whereItShouldBe(git, live, branch));
+    this.#stage = "checking out";
     await moveTo(git, { branch, commit }, io);
+    await completeCheckout(git, watch.cloneUrl, io);
     return { directory: this.target.directory, release: null };
+  }
+
+  async takeRelease(): Promise<Placed> {
+    throw new Fault(
+      "failed",
+      `the layout worktree keeps no releases; deploy a commit instead: hooklatch target deploy ${this.target.name} --commit <commit>`,
+    );
   }
 
   async activate(): Promise<void> {
     // The files are live as soon as they are checked out: that is what this layout is.
+    this.#stage = "live";
   }
 
-  async revert(): Promise<void> {
-    if (this.#before === null) return;
+  async revert(): Promise<Reverted> {
+    const stage = this.#stage;
+    if (stage === "untouched") return { kind: "untouched" };
+    const git = await this.#git();
     // The git that was ended half-way may have left its lock.
     await removeGitLeftovers(join(this.target.directory, ".git"));
-    await moveTo(await this.#git(), this.#before, UNHEARD);
+    const before = this.#before;
+    if (before === null) await moveToNothing(git);
+    else await this.#moveBack(git, before);
+    if (stage !== "live") return { kind: "untouched" };
+    if (before === null) return { kind: "taken down" };
+    const { branch: ref, commit } = before;
+    return { kind: "put back", placed: { directory: this.target.directory, release: null, ref, commit } };
   }
 
   async tidy(io: ProcessIo): Promise<void> {
     await (await this.#git()).act(["gc", "--auto", "--quiet"], unheard(io));
+  }
+
+  async #moveBack(git: Git, before: Before): Promise<void> {
+    await moveTo(git, before, UNHEARD);
+    // Submodules may have to be asked for at the other end, which may not answer.
+    const io = { ...UNHEARD, signal: AbortSignal.timeout(MOVE_BACK_TIME) };
+    await completeCheckout(git, watchOf(this.target).cloneUrl, io);
   }
 
   /** Makes the checkout, or takes the one there is, and puts in order what a killed deployment left behind. */
@@ -90,12 +148,6 @@ class WorktreePlace implements Workplace {
   }
 }
 
-async function openCheckout(directory: string, tools: LayoutTools): Promise<Git> {
-  const real = await realpath(directory);
-  // A broken `.git` must not make git take the repository around it: it would reset that one.
-  return openGit(real, { GIT_CEILING_DIRECTORIES: dirname(real) }, tools);
-}
-
 /** Whether there is a checkout already. Refuses a directory with files that are not from one: they would go. */
 async function isCheckout(directory: string): Promise<boolean> {
   const git = join(directory, ".git");
@@ -121,6 +173,12 @@ async function whereIs(git: Git): Promise<Before | null> {
   return { commit, branch: full === undefined ? null : full.slice(HEADS.length) };
 }
 
+/** For a checkout that lost its HEAD, as in a power failure: its files are of the commit that counts as live. */
+async function whereItShouldBe(git: Git, live: string | null, branch: string | null): Promise<Before | null> {
+  const commit = live === null ? null : await git.findCommit(live);
+  return commit === null ? null : { commit, branch };
+}
+
 /** Makes the files those of `commit`, on `branch` or detached. No other branch is moved, ignored files stay. */
 async function moveTo(
   git: Git,
@@ -130,4 +188,13 @@ async function moveTo(
   const where = branch === null ? ["--detach"] : ["--no-track", "-B", branch];
   await git.act(["checkout", "--force", ...where, commit, "--"], io);
   await git.act(["clean", "-ffd"], io);
+}
+
+/** Takes away what was checked out where nothing was before. Ignored files stay. */
+async function moveToNothing(git: Git): Promise<void> {
+  // As long as `.gitignore` is there to say what is ignored.
+  await git.act(["clean", "-ffd"], UNHEARD);
+  // Git leaves the files of submodules where they are.
+  await git.attempt(["submodule", "--quiet", "deinit", "--all", "--force"], UNHEARD);
+  await git.act(["switch", "--discard-changes", "--orphan", NOTHING], UNHEARD);
 }

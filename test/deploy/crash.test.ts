@@ -172,6 +172,16 @@ describe("layout releases: what had begun is taken back", () => {
     expect(readdirSync(at("releases")).sort()).toEqual([live, String(ending.release)]);
   });
 
+  test("and what it had made live is not put back: nobody knows that it was well", async () => {
+    const first = await build();
+    await dieLive();
+    commitNext();
+    const after = [`test $HOOKLATCH_COMMIT = ${first.commit}`];
+    const failed = await site.deploy({ ...BUILD, after }, { deployment: { previousCommit: first.commit } });
+    expect(failed.reason).toEndWith(`; release ${first.release} is live again`);
+    expect(readlinkSync(at("current"))).toBe(`releases/${first.release}`);
+  });
+
   test("after the putting back was cut short too", async () => {
     const first = await build();
     const failed = await dieLive();

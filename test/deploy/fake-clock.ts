@@ -8,7 +8,7 @@ export class FakeClock implements Clock {
   readonly naps: number[] = [];
   /** How many long sleeps nobody has ended yet. */
   sleeping = 0;
-  readonly #ringing = Promise.withResolvers<void>();
+  #ringing = Promise.withResolvers<void>();
   #time = Date.parse("2026-11-21T20:30:00Z");
 
   /** `onNap` is what happens in the world while somebody waits. */
@@ -34,8 +34,9 @@ export class FakeClock implements Clock {
     this.sleeping -= 1;
   }
 
-  /** Ends every long sleep. */
+  /** Ends every long sleep that there is now. */
   ring(): void {
     this.#ringing.resolve();
+    this.#ringing = Promise.withResolvers<void>();
   }
 }

@@ -64,11 +64,20 @@ export function testLayout(layout: string, gitDirectory: string): void {
     });
 
     test("puts back what was live when a step after going live fails", async () => {
-      await site.deploy();
+      const { commit, release } = await site.deploy();
       site.repository.commit({ "index.html": "two" });
-      const ending = await site.deploy({ after: [`test "$(cat index.html)" = two`, "kill -9 $$"] });
-      expect(ending).toMatchObject({ state: "failed", reason: 'step "kill -9 $$" was ended by SIGKILL' });
-      expect(ending.steps.map(({ exitCode }) => exitCode)).toEqual([0, null]);
+      const ending = await site.deploy({
+        after: [`cat index.html; test "$(cat index.html)" = one || kill -9 $$`],
+      });
+      const name = release === null ? `commit ${commit?.slice(0, 12)}` : `release ${release}`;
+      expect(ending.state).toBe("failed");
+      expect(ending.reason).toEndWith(` was ended by SIGKILL; ${name} is live again`);
+      expect(ending.steps.map(({ exitCode }) => exitCode)).toEqual([null, 0]);
+      expect(ending.lines.slice(-5).filter((line) => !line.startsWith("$"))).toEqual([
+        "two",
+        `putting back ${name}`,
+        "one",
+      ]);
       expect(page()).toBe("one");
     });
 

@@ -1,8 +1,9 @@
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { MAX_LINE_BYTES } from "../../src/deploy/output-lines.ts";
 import { createRunProcess } from "../../src/deploy/process.ts";
 
 const cwd = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
@@ -179,4 +180,74 @@ test("ends the process and rejects when a line cannot be handed on", async () =>
   };
   await expect(run(sh("echo $$; sleep 60"), { onLine })).rejects.toThrow("nobody listens");
   await isGone(pids[0]);
+});
+
+test("hands on all that an ended process wrote, however long that takes", async () => {
+  let heard = 0;
+  const onLine = () => {
+    heard += 1;
+    // A reader that takes longer for what is left than a process left behind is given.
+    if (heard % 1_000 === 0) Bun.sleepSync(5);
+  };
+  expect(await run(sh("yes '' | head -c 300000"), { onLine })).toMatchObject({ exitCode: 0 });
+  expect(heard).toBe(300_000);
+});
+
+test("does not wait for a daemon that goes on writing", async () => {
+  const { lines, exitCode } = await run(sh("(while :; do echo still here; sleep 0.01; done) & echo $!"));
+  expect(exitCode).toBe(0);
+  process.kill(Number(lines.find((line) => line !== "still here")), "SIGKILL");
+});
+
+test("lets everything else in the program go on beside a process that never stops writing", async () => {
+  const controller = new AbortController();
+  let turns = 0;
+  const timer = setInterval(() => {
+    turns += 1;
+    if (turns === 20) controller.abort();
+  }, 1);
+  const options = { cwd, env, onLine: () => {}, signal: controller.signal };
+  const result = await createRunProcess({ killAfter: 5_000 })(["yes", ""], options);
+  clearInterval(timer);
+  expect(result).toMatchObject({ exitCode: null, signal: "SIGTERM" });
+});
+
+/** The most memory in MiB that a program needs beyond its own to run `command`, taking a pause at every 10,000 lines. */
+function memoryFor(command: string): {
+  readonly grown: number;
+  readonly lines: number;
+  readonly characters: number;
+} {
+  const script = `
+    const { runProcess } = await import(${JSON.stringify(PROCESS)});
+    const before = process.resourceUsage().maxRSS;
+    let lines = 0;
+    let characters = 0;
+    const onLine = (line) => {
+      lines += 1;
+      characters += line.length;
+      if (lines % 10_000 === 0) Bun.sleepSync(1);
+    };
+    const argv = ["/bin/sh", "-c", ${JSON.stringify(command)}];
+    await runProcess(argv, { cwd: "/", env: process.env, signal: new AbortController().signal, onLine });
+    const grown = (process.resourceUsage().maxRSS - before) / 1024;
+    console.log(JSON.stringify({ grown, lines, characters }));
+  `;
+  const { stdout } = spawnSync(process.execPath, ["-e", script], { env, encoding: "utf8" });
+  return JSON.parse(stdout);
+}
+
+describe("memory stays bounded", () => {
+  test("while 100 MB come faster than they are taken", () => {
+    const { grown, lines } = memoryFor("yes 123456789 | head -c 100000000");
+    expect(lines).toBe(10_000_000);
+    expect(grown).toBeLessThan(96);
+  }, 60_000);
+
+  test("when one line has 50 MB", () => {
+    const { grown, lines, characters } = memoryFor("head -c 50000000 /dev/zero | tr '\\0' x");
+    expect(characters).toBe(50_000_000);
+    expect(lines).toBe(Math.ceil(50_000_000 / MAX_LINE_BYTES));
+    expect(grown).toBeLessThan(96);
+  }, 60_000);
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -10,6 +10,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { createRunProcess } from "../../src/deploy/process.ts";
+import type { RunProcess } from "../../src/domain/layout.ts";
 import { git } from "../support/git.ts";
 import { Site } from "./site.ts";
 
@@ -172,4 +174,43 @@ test("ends a checkout half-way without a trace, and makes the release the next t
   expect(ending).toMatchObject({ state: "interrupted", release: null });
   expect(names()).toEqual([]);
   expect((await site.deploy()).state).toBe("succeeded");
+});
+
+describe("flushing to disk", () => {
+  const real = createRunProcess({ killAfter: 100 });
+
+  test("comes after the build and before the release is live", async () => {
+    const seen: unknown[] = [];
+    const run: RunProcess = async (argv, options) => {
+      if (argv[0] === "sync") {
+        const [release = ""] = argv.slice(-1);
+        seen.push(existsSync(at("current")), readFileSync(join(release, "built"), "utf8"));
+      }
+      return real(argv, options);
+    };
+    const ending = await site.deploy({ run: ["echo built > built"] }, { run });
+    expect(ending).toMatchObject({ state: "succeeded", reason: null });
+    expect(seen).toEqual([false, "built\n"]);
+  });
+
+  test("is told of, and hinders nothing, where it cannot be done", async () => {
+    const run: RunProcess = (argv, options) =>
+      real(argv[0] === "sync" ? ["/bin/sh", "-c", "echo no such thing; exit 1"] : argv, options);
+    const ending = await site.deploy({}, { run });
+    expect(ending).toMatchObject({ state: "succeeded", reason: null });
+    expect(ending.lines.at(-1)).toBe(
+      `could not flush ${at("releases", String(ending.release))}: no such thing`,
+    );
+  });
+
+  test("can be cut short, and then nothing goes live", async () => {
+    const controller = new AbortController();
+    const run: RunProcess = (argv, options) => {
+      if (argv[0] === "sync") controller.abort({ kind: "cancelled", reason: "no" });
+      return real(argv, options);
+    };
+    const ending = await site.deploy({}, { run, signal: controller.signal });
+    expect(ending).toMatchObject({ state: "cancelled", reason: "no", release: null });
+    expect(existsSync(at("current"))).toBe(false);
+  });
 });

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type DeployTools, deploy, type Job } from "../../src/deploy/deploy.ts";
+import { deploy } from "../../src/deploy/deploy.ts";
+import type { DeployTools, Job } from "../../src/deploy/job.ts";
 import { createRunProcess } from "../../src/deploy/process.ts";
 import type { Deployment, Ending } from "../../src/domain/deployment.ts";
 import type { Target, WatchedRef } from "../../src/domain/target.ts";
@@ -59,6 +60,7 @@ export class Site {
         target: this.target(target),
         deployment: { ...this.#nextDeployment(), ...deployment },
         event: "push",
+        takenBack: [],
         payloadFile: null,
         ...job,
       },
@@ -82,6 +84,7 @@ export class Site {
       attempt: 1,
       delivery: 7,
       pushedCommit: null,
+      choice: null,
       branch: null,
       commit: null,
       previousCommit: null,

@@ -107,3 +107,33 @@ test("brings back files that were deleted", async () => {
   await site.deploy();
   expect(readFileSync(at("index.html"), "utf8")).toBe("one");
 });
+
+test("goes back to what counts as live when its HEAD was lost", async () => {
+  const { commit } = await site.deploy();
+  writeFileSync(at(".git/HEAD"), "");
+  site.repository.commit({ "index.html": "two", "new.html": "" });
+  const ending = await site.deploy({ run: ["false"] }, { deployment: { previousCommit: commit } });
+  expect(ending).toMatchObject({ state: "failed", reason: 'step "false" exited with 1' });
+  expect(readFileSync(at("index.html"), "utf8")).toBe("one");
+  expect(existsSync(at("new.html"))).toBe(false);
+  expect(here("rev-parse", "HEAD")).toBe(String(commit));
+});
+
+test("keeps ignored files when the first one is taken down", async () => {
+  const run = ["mkdir cache && touch cache/page made && exit 1"];
+  expect((await site.deploy({ run })).state).toBe("failed");
+  expect(readdirSync(site.directory).sort()).toEqual([".git", "cache"]);
+  expect((await site.deploy()).state).toBe("succeeded");
+  expect(here("symbolic-ref", "HEAD")).toBe("refs/heads/main");
+});
+
+test("takes the files of submodules down with the first one", async () => {
+  const other = new Repository(join(site.root, "other"));
+  other.commit({ file: "theirs" });
+  site.repository.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", other.path, "sub");
+  site.repository.commitAll();
+  expect((await site.deploy({ run: ["test -e sub/file && exit 7"] })).reason).toEndWith("exited with 7");
+  expect(readdirSync(site.directory)).toEqual([".git"]);
+  expect((await site.deploy()).state).toBe("succeeded");
+  expect(readFileSync(at("sub/file"), "utf8")).toBe("theirs");
+});

@@ -21,6 +21,11 @@ export function targetOf(name: string, settings: Partial<Target> = {}): Target {
     timeout: 600_000,
     health: null,
     catchUp: true,
+    access: { sshKey: null, knownHosts: null, token: null },
+    paths: [],
+    ignorePaths: [],
+    allowedSigners: null,
+    commitStatus: null,
     ...settings,
   };
 }

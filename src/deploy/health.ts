@@ -1,0 +1,80 @@
+import type { Clock } from "../domain/clock.ts";
+import type { ProcessIo } from "../domain/layout.ts";
+import type { Health } from "../domain/target.ts";
+import { oneLine } from "./one-line.ts";
+import { describeDuration } from "./time-limit.ts";
+
+/** Milliseconds that one answer may take, and between two tries. */
+const PATIENCE = 5_000;
+const PAUSE = 500;
+
+/** What came of one try: `told`, and perhaps why. */
+interface Answer {
+  readonly isWell: boolean;
+  /** Completes "<url> …". */
+  readonly told: string;
+  /** Such as " (connection refused)"; else empty. */
+  readonly why: string;
+}
+
+/**
+ * Asks the health URL until it answers 2xx or its time is over. Resolves with why it is not well, or null; when the
+ * signal ends it early, with what was known then. Each change of the answer is told as a line.
+ */
+export async function awaitHealth(
+  { url, within }: Health,
+  clock: Clock,
+  { onLine, signal }: ProcessIo,
+): Promise<string | null> {
+  const shown = withoutSecrets(url);
+  const end = clock.now().getTime() + within;
+  let last = "";
+  for (;;) {
+    const left = end - clock.now().getTime();
+    const { isWell, told, why } = await ask(url, Math.max(1, Math.min(PATIENCE, left)), signal);
+    if (told + why !== last && !signal.aborted) onLine(`${shown} ${told}${why}`);
+    last = told + why;
+    if (isWell) return null;
+    if (signal.aborted || clock.now().getTime() >= end) {
+      return `${shown} ${told} for ${describeDuration(within)}${why}`;
+    }
+    await clock.sleep(PAUSE, signal);
+  }
+}
+
+/** Asks once, on a connection of its own: one that was kept open may lead to what ran before. */
+async function ask(url: string, patience: number, signal: AbortSignal): Promise<Answer> {
+  const late = AbortSignal.timeout(patience);
+  try {
+    const response = await fetch(url, {
+      redirect: "manual",
+      keepalive: false,
+      headers: { connection: "close", "user-agent": "hooklatch" },
+      signal: AbortSignal.any([signal, late]),
+    });
+    await response.body?.cancel();
+    return { isWell: response.ok, told: `answered ${response.status}`, why: "" };
+  } catch (error) {
+    const why = late.aborted ? "it took too long" : explain(error);
+    return { isWell: false, told: "gave no answer", why: ` (${why})` };
+  }
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+  ENOTFOUND: "no such host",
+};
+
+/** An error's code as words, such as "malformed http response". Its message may hold the whole URL. */
+function explain(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "it cannot be asked";
+  const words = code.replaceAll(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ");
+  return WORDS[code] ?? oneLine(words.toLowerCase());
+}
+
+/** The address without user, query and fragment: they may hold a token. */
+function withoutSecrets(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname;
+}

@@ -1,0 +1,40 @@
+import type { Clock } from "../domain/clock.ts";
+import type { Deployment } from "../domain/deployment.ts";
+import type { Placed, RunProcess } from "../domain/layout.ts";
+import type { Target } from "../domain/target.ts";
+import type { StepProgress } from "./steps.ts";
+
+/** What is to be deployed, and what the commands may know of why. */
+export interface Job {
+  readonly deployment: Deployment;
+  readonly target: Target;
+  /** The kind of event that asked for it; null when no delivery did. */
+  readonly event: string | null;
+  /** Commits that people went back from: a rollback passes over their releases. */
+  readonly takenBack: readonly string[];
+  /** A file with the delivery's payload; null when no delivery asked for it. */
+  readonly payloadFile: string | null;
+}
+
+/** What a deployment works with. */
+export interface DeployTools {
+  readonly clock: Clock;
+  readonly run: RunProcess;
+  /** Our own environment; commands see of it what `environment.ts` lets through. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly onLine: (line: string) => void;
+  /** Ends the deployment early; its reason is an `Interruption`. */
+  readonly signal: AbortSignal;
+}
+
+/** What is known so far: what the ending tells, however it ends. */
+export interface Progress extends StepProgress {
+  placed: Placed;
+  /** What the fetch has to say to people. */
+  note: string | null;
+}
+
+/** Whether it goes back to a release that is there already: nothing is fetched or built for it. */
+export function isRollback({ deployment }: Job): boolean {
+  return deployment.choice?.kind === "release";
+}

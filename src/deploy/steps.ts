@@ -1,0 +1,46 @@
+import type { StepResult } from "../domain/deployment.ts";
+import { Fault } from "../domain/fault.ts";
+import type { RunProcess } from "../domain/layout.ts";
+import { type Command, describeCommand } from "../domain/target.ts";
+import { oneLine } from "./one-line.ts";
+
+/** What running commands tells, as it goes. */
+export interface StepProgress {
+  /** What it is at, for people: completes "timed out while …". */
+  doing: string;
+  readonly steps: StepResult[];
+}
+
+/** Runs commands in order and writes down how each ended. Rejects at the first that does not succeed. */
+export async function runSteps(
+  commands: readonly Command[],
+  run: RunProcess,
+  options: Parameters<RunProcess>[1],
+  progress: StepProgress,
+): Promise<void> {
+  for (const command of commands) {
+    const text = describeCommand(command);
+    tell(text, options.onLine);
+    progress.doing = `running ${quote(text)}`;
+    const argv = typeof command === "string" ? ["/bin/sh", "-c", command] : command;
+    const result = await run(argv, options);
+    progress.steps.push({ command: text, ...result });
+    options.signal.throwIfAborted();
+    assertSuccess(text, result);
+  }
+}
+
+function tell(text: string, onLine: (line: string) => void): void {
+  const [first = "", ...more] = text.split("\n");
+  onLine(`$ ${first}`);
+  for (const line of more) onLine(`> ${line}`);
+}
+
+function assertSuccess(text: string, { exitCode, signal }: Pick<StepResult, "exitCode" | "signal">): void {
+  if (signal !== null) throw new Fault("failed", `step ${quote(text)} was ended by ${signal}`);
+  if (exitCode !== 0) throw new Fault("failed", `step ${quote(text)} exited with ${exitCode}`);
+}
+
+function quote(text: string): string {
+  return JSON.stringify(oneLine(text));
+}

@@ -1,0 +1,125 @@
+import { describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { accessEnvironment } from "../../src/deploy/access.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import type { RepositoryAccess, Target } from "../../src/domain/target.ts";
+import { loadSecret } from "../providers/load-secret.ts";
+import { GIT_ENV } from "../support/git.ts";
+import { targetOf } from "../support/target.ts";
+
+const HTTPS = "https://git.example.com/octocat/blog.git";
+const SSH = "git@git.example.com:octocat/blog.git";
+
+function target(cloneUrl: string, access: Partial<RepositoryAccess>, settings: Partial<Target> = {}): Target {
+  const watch = { repository: "octocat/blog", ref: { kind: "branch", name: "main" } as const, cloneUrl };
+  const full = { sshKey: null, knownHosts: null, token: null, ...access };
+  return targetOf("blog", { watch, access: full, ...settings });
+}
+
+/** What git reads out of the variables for one URL (git-config(1), --get-urlmatch). */
+function settingFor(env: Record<string, string>, key: string, url: string): string | null {
+  try {
+    const options = { env: { PATH: process.env.PATH, ...GIT_ENV, ...env }, encoding: "utf8" } as const;
+    return execFileSync("git", ["config", "--get-urlmatch", key, url], options).trimEnd();
+  } catch {
+    return null;
+  }
+}
+
+/** What ssh makes of the command (ssh(1), -G). */
+function askSsh({ GIT_SSH_COMMAND }: Record<string, string>): readonly string[] {
+  const options = { encoding: "utf8", stdio: "pipe" } as const;
+  return execFileSync("/bin/sh", ["-c", `${GIT_SSH_COMMAND} -G example.com`], options).split("\n");
+}
+
+describe("over ssh", () => {
+  test("shows the one key, trusts the one file, and asks nobody", () => {
+    const env = accessEnvironment(target(SSH, { sshKey: "/keys/deploy", knownHosts: "/keys/hosts" }));
+    expect(Object.keys(env)).toEqual(["GIT_SSH_COMMAND"]);
+    expect(askSsh(env)).toEqual(
+      expect.arrayContaining([
+        "batchmode yes",
+        "stricthostkeychecking true",
+        "identitiesonly yes",
+        "identityfile /keys/deploy",
+        "userknownhostsfile /keys/hosts",
+        "globalknownhostsfile /dev/null",
+      ]),
+    );
+  });
+
+  test("takes paths as they are, whatever is in them", () => {
+    const path = `/a b/it's "50%" $HOME \\`;
+    const lines = askSsh(accessEnvironment(target(SSH, { sshKey: path, knownHosts: path })));
+    expect(lines).toContain(`userknownhostsfile ${path}`);
+    expect(lines).toContain(`identityfile ${path.replace("%", "%%")}`);
+  });
+
+  test("is strict about hosts also where nothing is set", () => {
+    const lines = askSsh(accessEnvironment(target(SSH, {})));
+    expect(lines).toContain("stricthostkeychecking true");
+    expect(lines).toContain("identitiesonly no");
+  });
+
+  test("leaves the target its own ssh command, unless it is told more", () => {
+    const own = { env: { GIT_SSH_COMMAND: "my-ssh" } };
+    expect(accessEnvironment(target(SSH, {}, own))).toEqual({});
+    expect(accessEnvironment(target(SSH, {}, { passEnv: ["GIT_SSH"] }))).toEqual({});
+    expect(accessEnvironment(target(SSH, { sshKey: "/key" }, own)).GIT_SSH_COMMAND).toContain("/key");
+  });
+});
+
+describe("with a token", () => {
+  const token = loadSecret("s3cret-token");
+  const header = `Authorization: Basic ${btoa("x-access-token:s3cret-token")}`;
+
+  test("shows it to the clone URL's own origin and to nobody else", () => {
+    const env = accessEnvironment(target(HTTPS, { token }));
+    const of = (url: string) => settingFor(env, "http.extraHeader", url);
+    expect(of(HTTPS)).toBe(header);
+    expect(of("https://git.example.com/other/place.git")).toBe(header);
+    for (const other of [
+      "http://git.example.com/octocat/blog.git",
+      "https://git.example.com:8443/octocat/blog.git",
+      "https://git.example.com.evil.example/octocat/blog.git",
+      "https://evil.example/git.example.com/blog.git",
+      "https://sub.git.example.com/octocat/blog.git",
+    ]) {
+      expect(of(other)).toBeNull();
+    }
+    expect(settingFor(env, "http.followRedirects", HTTPS)).toBe("false");
+  });
+
+  test("counts the port to the origin, and takes the URL's own user name", () => {
+    const env = accessEnvironment(target("https://ada%40home@git.example.com:8443/blog.git", { token }));
+    const of = (url: string) => settingFor(env, "http.extraHeader", url);
+    expect(of("https://git.example.com:8443/blog.git")).toBe(
+      `Authorization: Basic ${btoa("ada@home:s3cret-token")}`,
+    );
+    expect(of("https://git.example.com/blog.git")).toBeNull();
+  });
+
+  test("adds to the settings that the environment has", () => {
+    const own = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "http.proxy", GIT_CONFIG_VALUE_0: "proxy:1" };
+    const asked = target(HTTPS, { token }, { env: own });
+    for (const env of [accessEnvironment(asked), accessEnvironment(target(HTTPS, { token }), own)]) {
+      expect(settingFor({ ...own, ...env }, "http.proxy", HTTPS)).toBe("proxy:1");
+      expect(settingFor({ ...own, ...env }, "http.extraHeader", HTTPS)).toBe(header);
+    }
+  });
+
+  test("shows none in clear text, over another transport, or when it was never loaded", () => {
+    const none = (cloneUrl: string, secret = token) =>
+      Object.keys(accessEnvironment(target(cloneUrl, { token: secret }))).filter(
+        (name) => name !== "GIT_SSH_COMMAND",
+      );
+    for (const url of [HTTPS.replace("https", "http"), SSH, "/srv/blog.git", "file:///srv/blog.git"]) {
+      expect(none(url)).toEqual([]);
+    }
+    expect(none(HTTPS, new Secret({ kind: "env", name: "NOT_THERE" }))).toEqual([]);
+  });
+});
+
+test("says nothing where there is no repository", () => {
+  expect(accessEnvironment(targetOf("blog", { watch: null }))).toEqual({});
+});

@@ -1,0 +1,340 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { Watch } from "../../src/domain/target.ts";
+import { loadSecret } from "../providers/load-secret.ts";
+import { makeCertificate } from "../support/certificate.ts";
+import { GIT_ENV, git, Repository } from "../support/git.ts";
+import { GitOverHttps } from "../support/git-over-https.ts";
+import { hasSshd, makeKey, Sshd } from "../support/sshd.ts";
+import { Site } from "./site.ts";
+
+const hasLfs = Bun.which("git-lfs") !== null;
+
+/** A repository with a submodule `lib`, which has one of its own, `core`; both by relative URLs. */
+class Nested {
+  readonly lib: Repository;
+  readonly core: Repository;
+
+  constructor(readonly site: Site) {
+    this.core = new Repository(join(site.root, "core"));
+    this.core.commit({ "core.txt": "core one" });
+    this.lib = new Repository(join(site.root, "lib"));
+    this.lib.commit({ "lib.txt": "lib one" });
+    add(this.lib, "../core", "core");
+    add(site.repository, "../lib", "lib");
+  }
+}
+
+function add(repository: Repository, url: string, path: string): void {
+  // Git resolves it against the repository's own place, as it has no remote.
+  repository.git("-c", "protocol.file.allow=always", "submodule", "add", "--quiet", url, path);
+  repository.commitAll();
+}
+
+/** Moves a submodule to its repository's tip, and commits that. */
+function follow(repository: Repository, path: string): void {
+  git(join(repository.path, path), "fetch", "--quiet", "origin");
+  git(join(repository.path, path), "checkout", "--quiet", "origin/HEAD");
+  repository.commitAll();
+}
+
+/** Has the repository keep `*.bin` in LFS, and commits one such file. Its content is in this repository's store. */
+function commitLarge(repository: Repository, content: string): void {
+  repository.git("lfs", "install", "--local");
+  repository.commit({
+    ".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n",
+    "large.bin": content,
+  });
+  expect(repository.git("show", "HEAD:large.bin")).toStartWith("version https://git-lfs.github.com/spec/v1");
+}
+
+function watching(cloneUrl: string): Watch {
+  return { repository: "octocat/blog", ref: { kind: "branch", name: "main" }, cloneUrl };
+}
+
+describe.each(["releases", "worktree"])("layout %s", (layout) => {
+  let site: Site;
+  beforeEach(() => {
+    site = new Site(layout);
+    site.repository.commit({ "index.html": "one" });
+  });
+  afterEach(() => site.remove());
+
+  const live = (...path: readonly string[]) => join(site.live, ...path);
+  const read = (...path: readonly string[]) => readFileSync(live(...path), "utf8");
+
+  test("brings submodules, and theirs, before the first step", async () => {
+    new Nested(site);
+    const ending = await site.deploy({
+      run: ["cat lib/lib.txt lib/core/core.txt", "git submodule status --recursive"],
+    });
+    expect(ending).toMatchObject({ state: "succeeded", reason: null });
+    expect(ending.lines).toContain("lib onecore one");
+    expect(ending.lines.filter((line) => /^ [0-9a-f]{40} lib/.test(line)).length).toBe(2);
+    expect(git(live("lib"), "status", "--porcelain")).toBe("");
+  });
+
+  test("follows the commit that is recorded, not the submodule's tip, also back", async () => {
+    const { lib } = new Nested(site);
+    const before = site.repository.tip;
+    lib.commit({ "lib.txt": "lib two" });
+    await site.deploy();
+    expect(read("lib/lib.txt")).toBe("lib one");
+    follow(site.repository, "lib");
+    await site.deploy();
+    expect(read("lib/lib.txt")).toBe("lib two");
+    site.repository.git("reset", "--quiet", "--hard", before);
+    await site.deploy();
+    expect(read("lib/lib.txt")).toBe("lib one");
+  });
+
+  test("takes the submodule's new address when it moved", async () => {
+    const { lib } = new Nested(site);
+    await site.deploy();
+    git(site.root, "clone", "--quiet", lib.path, "moved");
+    lib.git("update-ref", "-d", "HEAD");
+    const moved = join(site.root, "moved");
+    writeFileSync(join(moved, "lib.txt"), "moved");
+    git(moved, "commit", "--quiet", "--all", "--message", "Moved");
+    site.repository.git("config", "--file", ".gitmodules", "submodule.lib.url", "../moved");
+    git(join(site.repository.path, "lib"), "fetch", "--quiet", moved, "main");
+    git(join(site.repository.path, "lib"), "checkout", "--quiet", "FETCH_HEAD");
+    site.repository.commitAll();
+    expect(await site.deploy()).toMatchObject({ state: "succeeded" });
+    expect(read("lib/lib.txt")).toBe("moved");
+  });
+
+  test("fails, says which it was, and leaves live what was, when a submodule cannot be had", async () => {
+    await site.deploy();
+    new Nested(site);
+    site.repository.git("config", "--file", ".gitmodules", "submodule.lib.url", "../nowhere");
+    site.repository.commitAll();
+    const ending = await site.deploy({ run: ["echo never"] });
+    expect(ending).toMatchObject({ state: "failed", steps: [] });
+    expect(ending.reason).toStartWith("git submodule failed: ");
+    expect(ending.lines.join("\n")).toContain("nowhere");
+    expect(read("index.html")).toBe("one");
+    expect(existsSync(live("lib/lib.txt"))).toBe(false);
+  });
+
+  test("runs no command that a submodule's address or settings name", async () => {
+    new Nested(site);
+    const command = `touch '${join(site.root, "hacked")}'`;
+    site.repository.git("config", "--file", ".gitmodules", "submodule.lib.url", `ext::sh -c ${command}`);
+    site.repository.git("config", "--file", ".gitmodules", "submodule.lib.update", `!${command}`);
+    site.repository.commitAll();
+    expect((await site.deploy()).state).toBe("failed");
+    expect(existsSync(join(site.root, "hacked"))).toBe(false);
+  });
+
+  test("comes and goes with its submodules, over and over", async () => {
+    const { lib } = new Nested(site);
+    for (let round = 1; round <= 4; round += 1) {
+      lib.commit({ "lib.txt": `round ${round}` });
+      follow(site.repository, "lib");
+      expect(await site.deploy({ keepReleases: 2 })).toMatchObject({ state: "succeeded", reason: null });
+      expect(read("lib/lib.txt")).toBe(`round ${round}`);
+    }
+    site.repository.git("rm", "--quiet", "lib");
+    site.repository.commitAll();
+    expect(await site.deploy({ keepReleases: 2 })).toMatchObject({ state: "succeeded", reason: null });
+    expect(existsSync(live("lib"))).toBe(false);
+    if (layout === "worktree") return;
+    expect(await site.deploy({ run: ["false"], keepReleases: 2 })).toMatchObject({ state: "failed" });
+    expect(readdirSync(join(site.directory, "releases")).length).toBe(2);
+    expect(readdirSync(join(site.directory, "repo/worktrees")).length).toBe(2);
+  });
+
+  describe.skipIf(!hasLfs)("with Git LFS (needs git-lfs)", () => {
+    test.each(["not set up", "set up"])(
+      "has the files' content where the account has it %s",
+      async (account) => {
+        const config = join(site.root, "gitconfig");
+        writeFileSync(config, "");
+        if (account === "set up") setUpLfs(config);
+        const env = { ...GIT_ENV, GIT_CONFIG_GLOBAL: config };
+        for (const content of ["first", "second"]) {
+          commitLarge(site.repository, content);
+          const ending = await site.deploy({ env, run: ["cat large.bin"] });
+          expect(ending).toMatchObject({ state: "succeeded", reason: null });
+          expect(ending.lines).toContain(content);
+          expect(read("large.bin")).toBe(content);
+        }
+      },
+    );
+
+    test("has the content of submodules' files too", async () => {
+      const { lib } = new Nested(site);
+      commitLarge(lib, "large in lib");
+      follow(site.repository, "lib");
+      expect(await site.deploy()).toMatchObject({ state: "succeeded", reason: null });
+      expect(read("lib/large.bin")).toBe("large in lib");
+    });
+
+    test("says what is missing, and leaves live what was, where there is no git-lfs", async () => {
+      await site.deploy();
+      commitLarge(site.repository, "large");
+      const programs = join(site.root, "programs");
+      mkdirSync(programs);
+      for (const program of ["git", "sh", "rm"])
+        symlinkSync(String(Bun.which(program)), join(programs, program));
+      const config = join(site.root, "gitconfig");
+      setUpLfs(config);
+      for (const settings of ["/dev/null", config]) {
+        const env = { ...GIT_ENV, GIT_CONFIG_GLOBAL: settings, PATH: programs };
+        const ending = await site.deploy({ env });
+        const reason =
+          "this repository keeps files in Git LFS, and there is no git-lfs program (Debian: apt-get install git-lfs)";
+        expect(ending).toMatchObject({ state: "failed", reason });
+        expect(existsSync(live("large.bin"))).toBe(false);
+      }
+    });
+
+    test("is not asked for where git only warns of the attributes", async () => {
+      site.repository.commit({ ".gitattributes": "!large.bin filter=lfs\n", "large.bin": "small" });
+      const ending = await site.deploy();
+      expect(ending).toMatchObject({ state: "succeeded", reason: null });
+      expect(ending.lines.filter((line) => line.startsWith("$ git lfs"))).toEqual([]);
+    });
+
+    test("fails when the content is not to be had", async () => {
+      await site.deploy();
+      commitLarge(site.repository, "large");
+      rmSync(join(site.repository.path, ".git/lfs"), { recursive: true });
+      const ending = await site.deploy({ run: ["echo never"] });
+      expect(ending).toMatchObject({ state: "failed", steps: [] });
+      expect(ending.reason).toStartWith("git lfs failed: ");
+    });
+  });
+});
+
+/** What `git lfs install` writes for an account. */
+function setUpLfs(config: string): void {
+  const settings = { smudge: "git-lfs smudge -- %f", process: "git-lfs filter-process", required: "true" };
+  for (const [name, value] of Object.entries(settings)) {
+    git("/", "config", "--file", config, `filter.lfs.${name}`, value);
+  }
+}
+
+/** As a forge's LFS server would (git-lfs, docs/api): says where each file is, and gives it. */
+async function answerLfs(request: Request, repository: Repository): Promise<Response> {
+  const [base, path = ""] = request.url.split("/info/lfs/");
+  const stored = (oid: string) =>
+    join(repository.path, ".git/lfs/objects", oid.slice(0, 2), oid.slice(2, 4), oid);
+  if (path !== "objects/batch") return new Response(Bun.file(stored(path)));
+  const [oid = ""] = /(?<="oid":")[0-9a-f]{64}/.exec(await request.text()) ?? [];
+  const size = Bun.file(stored(oid)).size;
+  const objects = [{ oid, size, actions: { download: { href: `${base}/info/lfs/${oid}` } } }];
+  return Response.json(
+    { transfer: "basic", objects },
+    { headers: { "content-type": "application/vnd.git-lfs+json" } },
+  );
+}
+
+describe("of a private repository", () => {
+  let site: Site;
+  beforeEach(() => {
+    site = new Site("releases");
+    site.repository.commit({ "index.html": "one" });
+  });
+  afterEach(() => site.remove());
+
+  test("gives the token to submodules of the same origin, and to no other host", async () => {
+    const certificate = makeCertificate(site.root, "server");
+    const token = "t0ken-for-one-host";
+    const own = new GitOverHttps(site.root, certificate, `x-access-token:${token}`);
+    const other = new GitOverHttps(site.root, certificate, null);
+    const { lib } = new Nested(site);
+    lib.git("config", "--file", ".gitmodules", "submodule.core.url", other.url("core/.git"));
+    lib.commitAll();
+    follow(site.repository, "lib");
+    site.repository.git("config", "--file", ".gitmodules", "submodule.lib.url", "../../lib/.git");
+    site.repository.commitAll();
+    const ending = await site.deploy({
+      watch: watching(own.url("repository/.git")),
+      access: { sshKey: null, knownHosts: null, token: loadSecret(token) },
+      env: { ...GIT_ENV, GIT_SSL_CAINFO: certificate.cert },
+    });
+    await Promise.all([own.stop(), other.stop()]);
+    expect(ending).toMatchObject({ state: "succeeded", reason: null });
+    expect(readFileSync(join(site.live, "lib/core/core.txt"), "utf8")).toBe("core one");
+    expect(own.seen.some(({ path }) => path.startsWith("/lib/.git/"))).toBe(true);
+    expect(other.seen.length).toBeGreaterThan(0);
+    expect(other.seen.filter(({ authorization }) => authorization !== null)).toEqual([]);
+  });
+
+  test.skipIf(!hasLfs)("gets files in Git LFS with the token (needs git-lfs)", async () => {
+    const token = "t0ken-for-large-files";
+    const asked: (string | null)[] = [];
+    const server = new GitOverHttps(
+      site.root,
+      makeCertificate(site.root, "server"),
+      `x-access-token:${token}`,
+      (request) => {
+        if (!request.url.includes("/info/lfs/")) return null;
+        asked.push(request.headers.get("authorization"));
+        return answerLfs(request, site.repository);
+      },
+    );
+    commitLarge(site.repository, "large and private");
+    const ending = await site.deploy({
+      watch: watching(server.url("repository/.git")),
+      access: { sshKey: null, knownHosts: null, token: loadSecret(token) },
+      env: { ...GIT_ENV, GIT_SSL_CAINFO: join(site.root, "server-cert.pem") },
+    });
+    await server.stop();
+    expect(ending).toMatchObject({ state: "succeeded", reason: null });
+    expect(readFileSync(join(site.live, "large.bin"), "utf8")).toBe("large and private");
+    expect(asked).toEqual([
+      `Basic ${btoa(`x-access-token:${token}`)}`,
+      `Basic ${btoa(`x-access-token:${token}`)}`,
+    ]);
+    expect(ending.lines.join("\n")).not.toContain(token);
+  });
+
+  test("lets one from elsewhere take no submodule out of this machine's files", async () => {
+    const certificate = makeCertificate(site.root, "server");
+    const server = new GitOverHttps(site.root, certificate, null);
+    new Nested(site);
+    const secret = new Repository(join(site.root, "secret"));
+    secret.commit({ "secret.txt": "secret" });
+    site.repository.git("config", "--file", ".gitmodules", "submodule.lib.url", secret.path);
+    site.repository.commitAll();
+    const config = join(site.root, "gitconfig");
+    git(site.root, "config", "--file", config, "protocol.file.allow", "always");
+    const ending = await site.deploy({
+      watch: watching(server.url("repository/.git")),
+      env: { ...GIT_ENV, GIT_CONFIG_GLOBAL: config, GIT_SSL_CAINFO: certificate.cert },
+    });
+    await server.stop();
+    expect(ending.state).toBe("failed");
+    expect(ending.reason).toContain("transport 'file' not allowed");
+  });
+
+  test.skipIf(!hasSshd)(
+    "tells the line to add for a submodule's host (needs an OpenSSH server)",
+    async () => {
+      const sshd = await Sshd.start(join(site.root, "sshd"), makeKey(join(site.root, "key")));
+      new Nested(site);
+      site.repository.git("config", "--file", ".gitmodules", "submodule.lib.url", sshd.url("/lib"));
+      site.repository.commitAll();
+      const knownHosts = join(site.root, "known_hosts");
+      const ending = await site.deploy({
+        access: { sshKey: join(site.root, "key"), knownHosts, token: null },
+      });
+      sshd.stop();
+      expect(ending.state).toBe("failed");
+      expect(ending.reason).toContain(`the host key of ${sshd.host} is not in ${knownHosts}`);
+      expect(ending.reason).toEndWith(sshd.line);
+    },
+  );
+});
