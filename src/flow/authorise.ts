@@ -1,9 +1,12 @@
+import { maskClient } from "../domain/address.ts";
 import type { Client, ClientStore } from "../domain/client.ts";
 import type { Clock } from "../domain/clock.ts";
+import type { Publish } from "../domain/happening.ts";
 import type { Log } from "../domain/log.ts";
 import type { Handshake } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import type { Complain } from "./complain.ts";
+import type { Guesses, TooManyAttempts } from "./guesses.ts";
 
 /** A GET that wants its sender's address admitted. */
 export interface HandshakeRequest {
@@ -15,7 +18,8 @@ export interface HandshakeRequest {
 
 export type HandshakeOutcome =
   | { readonly kind: "admitted"; readonly challenge: string | null }
-  | { readonly kind: "bad token" };
+  | { readonly kind: "bad token" }
+  | TooManyAttempts;
 
 /** What a handshake works with. */
 export interface AuthoriseTools {
@@ -23,6 +27,8 @@ export interface AuthoriseTools {
   readonly clock: Clock;
   readonly log: Log;
   readonly complain: Complain;
+  readonly guesses: Guesses;
+  readonly publish: Publish;
 }
 
 /** Admits the sender's address to one source for the source's time, when it shows the source's token. */
@@ -30,17 +36,24 @@ export async function authorise(
   source: Source,
   handshake: Handshake,
   request: HandshakeRequest,
-  { store, clock, log, complain }: AuthoriseTools,
+  { store, clock, log, complain, guesses, publish }: AuthoriseTools,
 ): Promise<HandshakeOutcome> {
+  const fields = { source: source.name, client: request.client };
+  const wait = guesses.wait(request.client);
+  if (wait > 0) {
+    complain(fields, "refused a client: too many attempts");
+    return { kind: "too many attempts", wait };
+  }
   const verdict = handshake.examine(request.query, request.headers);
   if (!verdict.ok || request.client === null) {
-    complain({ source: source.name, client: request.client }, "refused a client: bad token");
+    if (!verdict.ok && verdict.guess) guesses.note(request.client);
+    complain(fields, "refused a client: bad token");
     return { kind: "bad token" };
   }
   const now = clock.now();
   const client: Client = {
     source: source.name,
-    address: request.client,
+    address: maskClient(request.client, handshake.prefixV6),
     authorisedAt: now,
     expiresAt: new Date(now.getTime() + handshake.lifetime),
   };
@@ -49,5 +62,6 @@ export async function authorise(
     { source: client.source, client: client.address, expires_at: client.expiresAt },
     "authorised a client",
   );
+  publish({ kind: "client", source: client.source, address: client.address, change: "authorised" });
   return { kind: "admitted", challenge: verdict.challenge };
 }

@@ -1,15 +1,18 @@
 import { decideCatchUp } from "../domain/catch-up.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { DeploymentStore } from "../domain/deployment.ts";
+import type { Publish } from "../domain/happening.ts";
 import type { Log } from "../domain/log.ts";
 import type { RemoteTip } from "../domain/remote.ts";
 import type { Target } from "../domain/target.ts";
+import { publishDeployment } from "./publish-deployment.ts";
 
 /** What catching up works with. */
 export interface CatchUpTools {
   readonly store: DeploymentStore;
   readonly clock: Clock;
   readonly log: Log;
+  readonly publish: Publish;
   /** Asks the clone URL what the target's branch, or newest tag, is at. */
   readonly askTip: (target: Target) => Promise<RemoteTip>;
   /** Says that deployments may be waiting. */
@@ -37,26 +40,27 @@ export async function catchUp(
   await Promise.all(Array.from({ length: AT_ONCE }, takeTurns));
 }
 
-async function catchUpOne(
-  target: Target,
-  { store, clock, log, askTip, wake }: CatchUpTools,
-  signal: AbortSignal,
-): Promise<void> {
+async function catchUpOne(target: Target, tools: CatchUpTools, signal: AbortSignal): Promise<void> {
+  const { store, clock, log, askTip, wake } = tools;
   const fields = { target: target.name };
   try {
     // Not worth a question to the forge: see decideCatchUp.
-    if ((await store.readStanding(target.name)).last === null) return;
+    const standing = await store.readStanding(target.name, clock.now());
+    if (standing.last === null || standing.lock !== null) return;
     const tip = await askTip(target);
     if (signal.aborted) return;
     if (tip.kind === "unreachable")
       return log.warn({ ...fields, reason: tip.reason }, "could not ask for the tip");
     if (tip.kind === "absent") return log.warn(fields, "what the target watches is not there");
     // Read again: a push may have come while the forge was asked.
-    const { deploy, reason } = decideCatchUp(tip.commit, await store.readStanding(target.name));
+    const { deploy, reason } = decideCatchUp(tip.commit, await store.readStanding(target.name, clock.now()));
     if (!deploy) return log.debug({ ...fields, reason }, "nothing to catch up with");
-    const request = { target: target.name, trigger: "catch-up", commit: tip.commit } as const;
-    const deployment = await store.request(request, clock.now());
+    const deployment = await store.request(
+      { target: target.name, trigger: "catch-up", commit: tip.commit, choice: null },
+      clock.now(),
+    );
     log.info({ ...fields, deployment, commit: tip.commit, reason }, "catching up");
+    await publishDeployment(deployment, tools);
     wake();
   } catch (error) {
     log.warn({ ...fields, err: error }, "could not catch up");

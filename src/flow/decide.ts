@@ -1,8 +1,11 @@
+import type { Clock } from "../domain/clock.ts";
 import { chooseStatus, type DeliveryStatus } from "../domain/delivery.ts";
 import type { Event } from "../domain/event.ts";
+import { describeLock, type Lock } from "../domain/lock.ts";
 import { type Decision, match, summarise } from "../domain/match.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
+import type { Locks } from "./locks.ts";
 
 /** What becomes of an event that came to a source. */
 export interface Outcome {
@@ -10,6 +13,8 @@ export interface Outcome {
   readonly decisions: readonly Decision[];
   /** Whether anything is deployed. */
   readonly deploys: boolean;
+  /** Targets that would be deployed if they were not locked. */
+  readonly heldBack: readonly string[];
   /** What to tell the sender of targets that are not deployed; null where no words are needed. */
   readonly reason: string | null;
 }
@@ -19,18 +24,30 @@ export type Decide = (source: Source, event: Event) => Outcome;
 /** How many outcomes are remembered: more than the branches that a busy organisation pushes to in an hour. */
 const REMEMBERED = 1000;
 
+/** What deciding works with. */
+export interface DecideTools {
+  readonly targetsOf: (source: Source) => readonly Target[];
+  readonly locks: Pick<Locks, "of" | "version">;
+  readonly clock: Clock;
+}
+
 /**
- * Makes the function that decides. Equal events have equal outcomes, and get the very same one: with a thousand
- * targets it is worked out once, and the store keeps its decisions once.
+ * Makes the function that decides. Equal events have equal outcomes as long as no lock changes, and get the very same
+ * one: with a thousand targets it is worked out once, and the store keeps its decisions once.
  */
-export function rememberOutcomes(targetsOf: (source: Source) => readonly Target[]): Decide {
+export function rememberOutcomes({ targetsOf, locks, clock }: DecideTools): Decide {
   const outcomes = new Map<string, Outcome>();
+  let version = locks.version(clock.now());
   return (source, event) => {
+    const now = clock.now();
+    const current = locks.version(now);
+    if (current !== version) outcomes.clear();
+    version = current;
     const key = JSON.stringify([source.name, describeMatched(event)]);
     const known = outcomes.get(key);
     if (known !== undefined) return known;
     if (outcomes.size >= REMEMBERED) outcomes.clear();
-    const outcome = decide(source, event, targetsOf(source));
+    const outcome = decide(source, event, targetsOf(source), (target) => locks.of(target, now));
     outcomes.set(key, outcome);
     return outcome;
   };
@@ -41,11 +58,23 @@ function describeMatched(event: Event): unknown {
   return event.kind === "push" ? { ...event, commit: null } : event;
 }
 
-function decide(source: Source, event: Event, targets: readonly Target[]): Outcome {
-  const decisions = Object.freeze(match(event, targets));
+function decide(
+  source: Source,
+  event: Event,
+  targets: readonly Target[],
+  lockOf: (target: string) => Lock | null,
+): Outcome {
+  const heldBack: string[] = [];
+  const decisions = match(event, targets).map((decision): Decision => {
+    const lock = decision.deploy ? lockOf(decision.target) : null;
+    if (lock === null) return decision;
+    heldBack.push(decision.target);
+    return { target: decision.target, deploy: false, reason: describeLock(lock) };
+  });
   const deploys = decisions.some(({ deploy }) => deploy);
   const status = chooseStatus(source, event, deploys);
-  return Object.freeze({ status, decisions, deploys, reason: explain(source, status, decisions) });
+  const reason = explain(source, status, decisions);
+  return Object.freeze({ status, decisions: Object.freeze(decisions), deploys, heldBack, reason });
 }
 
 /** A plain `success` or `pong` needs no words, and neither does a push that every target wanted. */

@@ -1,5 +1,7 @@
 import type { Clock } from "../domain/clock.ts";
 import type { DeliveryStatus, DeliveryStore, Receipt } from "../domain/delivery.ts";
+import type { Deployment, Trigger } from "../domain/deployment.ts";
+import type { Publish } from "../domain/happening.ts";
 import type { Log } from "../domain/log.ts";
 import { putOnOneLine } from "../domain/printable.ts";
 import type { Reading } from "../domain/provider.ts";
@@ -12,6 +14,7 @@ export interface KeepTools {
   readonly clock: Clock;
   readonly log: Log;
   readonly decide: Decide;
+  readonly publish: Publish;
   /** Writes one line to standard output. */
   readonly print: (line: string) => void;
   /** Says that deployments may be waiting. */
@@ -43,24 +46,18 @@ export type KeepOutcome =
 export async function keep(source: Source, delivery: Readable, tools: KeepTools): Promise<KeepOutcome> {
   const { reading, replayOf, ...kept } = delivery;
   const { event, identity } = reading;
-  const { status, decisions, deploys, reason } = tools.decide(source, event);
+  const { status, decisions, deploys, heldBack, reason } = tools.decide(source, event);
+  const receivedAt = tools.clock.now();
+  const pushedCommit = event.kind === "push" ? event.commit : null;
   const accepted = await tools.store.accept(
+    { ...kept, source: source.name, event: event.kind, status, reason, receivedAt, identity, decisions },
     {
-      ...kept,
-      source: source.name,
-      event: event.kind,
-      status,
-      reason,
-      receivedAt: tools.clock.now(),
-      identity,
-      decisions,
-    },
-    {
-      pushedCommit: event.kind === "push" ? event.commit : null,
+      pushedCommit,
       onRedelivery: source.onRedelivery,
       // A ping may be repeated, and so may an event that does nothing.
-      compare: event.kind === "push" || deploys,
+      compare: event.kind === "push" || deploys || heldBack.length > 0,
       replayOf,
+      heldBack,
     },
   );
 
@@ -72,6 +69,35 @@ export async function keep(source: Source, delivery: Readable, tools: KeepTools)
   const { kind: _, ...receipt } = accepted;
   tools.log.info({ ...fields, ...receipt, status, reason }, "kept a delivery");
   if (source.print) tools.print(putOnOneLine(reading.json));
+  const told = { source: source.name, event: event.kind, status, reason };
+  tools.publish({ kind: "delivery", delivery: receipt.delivery, ...told });
+  for (const deployment of deploymentsOf(receipt, { replayOf, pushedCommit, createdAt: receivedAt })) {
+    tools.publish({ kind: "deployment", deployment });
+  }
   if (receipt.deployments.length > 0) tools.wake();
   return { kind: "kept", status, reason, receipt };
 }
+
+/** The deployments that a delivery asked for, as they wait now: all of it is known without reading it back. */
+function deploymentsOf(
+  { delivery, deployments, redeliveryOf }: Receipt,
+  { replayOf, ...known }: Pick<Deployment, "pushedCommit" | "createdAt"> & Pick<Readable, "replayOf">,
+): readonly Deployment[] {
+  const sent: Trigger = redeliveryOf === null ? "push" : "redelivery";
+  const trigger = replayOf === null ? sent : "replay";
+  return deployments.map(({ id, target }) => ({ ...QUEUED, ...known, id, target, trigger, delivery }));
+}
+
+const QUEUED = {
+  state: "queued",
+  reason: null,
+  attempt: 1,
+  choice: null,
+  branch: null,
+  commit: null,
+  previousCommit: null,
+  release: null,
+  startedAt: null,
+  endedAt: null,
+  steps: [],
+} as const satisfies Partial<Deployment>;

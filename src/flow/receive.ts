@@ -1,8 +1,10 @@
+import { maskClient } from "../domain/address.ts";
 import type { Client, ClientStore } from "../domain/client.ts";
 import { keepHeaders } from "../domain/delivery.ts";
 import type { RawRequest, Reading, Refusal } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import type { Complain } from "./complain.ts";
+import type { Guesses, TooManyAttempts } from "./guesses.ts";
 import { type KeepOutcome, type KeepTools, keep } from "./keep.ts";
 
 /** A webhook request as it came, with its sender's normalised address. */
@@ -14,12 +16,14 @@ export interface ReceivedRequest extends RawRequest {
 export type ReceiveOutcome =
   | KeepOutcome
   | { readonly kind: "refused"; readonly refusal: Refusal }
+  | TooManyAttempts
   | { readonly kind: "unreadable"; readonly reading: Extract<Reading, { ok: false }> };
 
 /** What receiving works with. */
 export interface ReceiveTools extends KeepTools {
   readonly store: KeepTools["store"] & ClientStore;
   readonly complain: Complain;
+  readonly guesses: Guesses;
 }
 
 /**
@@ -33,6 +37,11 @@ export async function receive(
   tools: ReceiveTools,
 ): Promise<ReceiveOutcome> {
   const fields = { source: source.name, client: request.client };
+  const wait = source.dialect.guessable ? tools.guesses.wait(request.client) : 0;
+  if (wait > 0) {
+    tools.complain(fields, "refused a delivery: too many attempts");
+    return { kind: "too many attempts", wait };
+  }
   const refusal = await refuse(source, request, tools);
   if (refusal !== null) {
     tools.complain(fields, `refused a delivery: ${refusal}`);
@@ -50,18 +59,17 @@ export async function receive(
 
 /** Why the sender is not let in, or null. A client whose time ran out is forgotten. */
 async function refuse(
-  source: Source,
+  { name, dialect }: Source,
   request: ReceivedRequest,
-  tools: ReceiveTools,
+  { store, clock, guesses }: ReceiveTools,
 ): Promise<Refusal | null> {
   let client: Client | null = null;
-  if (source.dialect.handshake !== null && request.client !== null) {
-    client = await tools.store.findClient(source.name, request.client);
+  if (dialect.handshake !== null && request.client !== null) {
+    client = await store.findClient(name, maskClient(request.client, dialect.handshake.prefixV6));
   }
-  const verdict = source.dialect.verify(request, client, tools.clock.now());
+  const verdict = await dialect.verify(request, client, clock.now());
   if (verdict.ok) return null;
-  if (verdict.refusal === "authorisation timeout" && client !== null) {
-    await tools.store.forgetClient(client);
-  }
+  if (verdict.guess) guesses.note(request.client);
+  if (verdict.refusal === "authorisation timeout" && client !== null) await store.forgetClient(client);
   return verdict.refusal;
 }

@@ -1,6 +1,8 @@
 import type { Clock } from "../domain/clock.ts";
 import type { DeploymentStore } from "../domain/deployment.ts";
+import type { Publish } from "../domain/happening.ts";
 import type { Log } from "../domain/log.ts";
+import type { Subscriber } from "../domain/notice.ts";
 import type { Target } from "../domain/target.ts";
 
 /** What taking up the queue works with. */
@@ -8,6 +10,9 @@ export interface TakeUpTools {
   readonly store: DeploymentStore;
   readonly clock: Clock;
   readonly log: Log;
+  readonly publish: Publish;
+  /** Those who want to be told of deployments. */
+  readonly subscribers: readonly Subscriber[];
   /** Ends the processes that deployments left behind. Resolves with their ids. */
   readonly endOrphans: (
     runs: readonly { readonly deployment: number; readonly target: Target }[],
@@ -20,11 +25,12 @@ export interface TakeUpTools {
  */
 export async function takeUpQueue(
   targets: readonly Target[],
-  { store, clock, log, endOrphans }: TakeUpTools,
+  { store, clock, log, publish, subscribers, endOrphans }: TakeUpTools,
 ): Promise<void> {
-  const interrupted = await store.interruptRunning(clock.now());
+  const interrupted = await store.interruptRunning(clock.now(), subscribers);
   for (const { deployment, queuedAgainAs } of interrupted) {
     const { id, target } = deployment;
+    publish({ kind: "deployment", deployment });
     log.warn(
       { deployment: id, target, queued_again_as: queuedAgainAs },
       "deployment interrupted by the last stop",
@@ -36,8 +42,18 @@ export async function takeUpQueue(
   });
   const pids = await endOrphans(abandoned);
   if (pids.length > 0) log.warn({ pids }, "ended what an interrupted deployment had left running");
+  await cancelAbandoned(targets, { store, clock, log, publish });
+}
+
+/** Cancels what waits for targets that are gone from the configuration. */
+export async function cancelAbandoned(
+  targets: readonly Target[],
+  { store, clock, log, publish }: Pick<TakeUpTools, "store" | "clock" | "log" | "publish">,
+): Promise<void> {
   const names = targets.map(({ name }) => name);
-  for (const { id, target, reason } of await store.cancelOrphans(names, clock.now())) {
+  for (const deployment of await store.cancelOrphans(names, clock.now())) {
+    const { id, target, reason } = deployment;
+    publish({ kind: "deployment", deployment });
     log.warn({ deployment: id, target, reason }, "deployment cancelled");
   }
 }

@@ -3,8 +3,12 @@ import type { DeliveryStore } from "../domain/delivery.ts";
 import type { Deployment, DeploymentStore, Ending, Interruption } from "../domain/deployment.ts";
 import type { Event } from "../domain/event.ts";
 import { Fault } from "../domain/fault.ts";
+import type { Publish } from "../domain/happening.ts";
 import type { ProcessIo } from "../domain/layout.ts";
 import type { Log } from "../domain/log.ts";
+import type { NoticeStore, Subscriber } from "../domain/notice.ts";
+import { MAX_PAGE } from "../domain/page.ts";
+import { findTakenBack } from "../domain/release.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import { bufferOutput } from "./output.ts";
@@ -18,15 +22,28 @@ export interface Job {
   readonly event: Event["kind"] | null;
   /** The delivery's payload as JSON text; null when no delivery asked for it. */
   readonly payload: string | null;
+  /** Commits that people went back from; only a rollback asks for them. */
+  readonly takenBack: readonly string[];
+}
+
+/** The part of the configuration that deployments depend on. A deployment that began with one goes on with it. */
+export interface Configured {
+  readonly sources: readonly Source[];
+  readonly targets: readonly Target[];
+  /** Those who want to be told of deployments. */
+  readonly subscribers: readonly Subscriber[];
 }
 
 /** What the worker works with. */
 export interface WorkTools {
-  readonly store: DeliveryStore & DeploymentStore;
+  readonly store: DeliveryStore & DeploymentStore & Pick<NoticeStore, "noteStart">;
   readonly clock: Clock;
   readonly log: Log;
-  readonly sources: readonly Source[];
-  readonly targets: readonly Target[];
+  /** What is configured now; it may be another the next time. */
+  readonly configured: () => Configured;
+  readonly publish: Publish;
+  /** Says that notices may be due. */
+  readonly announce: () => void;
   /** Does the work itself. Resolves with how it ended, also when it failed. */
   readonly deploy: (job: Job, io: ProcessIo) => Promise<Ending>;
 }
@@ -35,6 +52,8 @@ export interface WorkTools {
 export interface Worker {
   /** Says that something may be waiting. */
   wake(): void;
+  /** Ends a deployment that runs, as `cancelled`. Whether it ran here: one that is being written down does not. */
+  cancel(deployment: number, reason: string): boolean;
   /**
    * Claims nothing more, gives what runs `grace` milliseconds, then ends it as `interrupted`.
    * Resolves when nothing runs any more.
@@ -47,10 +66,10 @@ const SETTLE_AGAIN_AFTER = [1_000, 2_000, 5_000, 10_000, 30_000];
 
 /** Runs what is queued: one deployment of a target at a time, different targets side by side. */
 export function createWorker(tools: WorkTools): Worker {
-  const { store, clock, log } = tools;
-  const targets = new Map(tools.targets.map((target) => [target.name, target]));
-  const names = [...targets.keys()];
+  const { store, clock, log, publish, announce } = tools;
   const running = new Set<Promise<void>>();
+  /** What ends each deployment that is under way. */
+  const interrupts = new Map<number, AbortController>();
   const stopping = new AbortController();
   let claiming: Promise<void> | null = null;
   let wokenMeanwhile = false;
@@ -80,8 +99,12 @@ export function createWorker(tools: WorkTools): Worker {
 
   async function claimEach(): Promise<void> {
     while (!stopped) {
-      const deployment = await store.claim(names, clock.now());
-      const target = targets.get(deployment?.target ?? "");
+      const { targets } = tools.configured();
+      const deployment = await store.claim(
+        targets.map(({ name }) => name),
+        clock.now(),
+      );
+      const target = targets.find(({ name }) => name === deployment?.target);
       if (deployment === null || target === undefined) return;
       const run = runOne(deployment, target)
         .catch((error: unknown) =>
@@ -98,16 +121,35 @@ export function createWorker(tools: WorkTools): Worker {
   async function runOne(deployment: Deployment, target: Target): Promise<void> {
     const fields = { deployment: deployment.id, target: target.name };
     log.info({ ...fields, delivery: deployment.delivery, trigger: deployment.trigger }, "deployment started");
-    const output = bufferOutput(deployment.id, store, log);
-    const io: ProcessIo = { onLine: output.add, signal: stopping.signal };
+    publish({ kind: "deployment", deployment });
+    const output = bufferOutput(deployment.id, tools);
+    const interrupt = new AbortController();
+    interrupts.set(deployment.id, interrupt);
+    await noteStart(deployment);
+    const io: ProcessIo = { onLine: output.add, signal: interrupt.signal };
     const ending = await recall(deployment, target, tools)
       .then((job) => tools.deploy(job, io))
       .catch((error: unknown) => failUnexpectedly(error, fields));
+    interrupts.delete(deployment.id);
     await output.flush();
-    await settle(deployment.id, ending);
-    const { state, reason, commit, release } = ending;
+    const settled = await settle(deployment.id, ending);
+    const { state, reason, commit, release } = settled;
     const say = state === "succeeded" ? log.info : log.warn;
     say.call(log, { ...fields, state, reason, commit, release }, `deployment ${state}`);
+    publish({ kind: "deployment", deployment: settled });
+    announce();
+  }
+
+  /** Who is to be told is less than what is to be done: the deployment goes on when it cannot be noted. */
+  async function noteStart({ id }: Deployment): Promise<void> {
+    const starters = tools.configured().subscribers.filter(({ on }) => on.includes("started"));
+    if (starters.length === 0) return;
+    try {
+      await store.noteStart(id, starters, clock.now());
+      announce();
+    } catch (error) {
+      log.warn({ deployment: id, err: error }, "could not note that a deployment started");
+    }
   }
 
   function failUnexpectedly(error: unknown, fields: { deployment: number; target: string }): Ending {
@@ -117,11 +159,10 @@ export function createWorker(tools: WorkTools): Worker {
   }
 
   /** A target whose ending is not written down would stay `running` for ever: try until the store can again. */
-  async function settle(id: number, ending: Ending): Promise<void> {
+  async function settle(id: number, ending: Ending): Promise<Deployment> {
     for (let attempt = 0; ; attempt++) {
       try {
-        await store.settle(id, ending, clock.now());
-        return;
+        return await store.settle(id, ending, clock.now(), tools.configured().subscribers);
       } catch (error) {
         const mayHeal = error instanceof Fault && error.code === "unavailable";
         if (stopped || !mayHeal) throw error;
@@ -134,6 +175,12 @@ export function createWorker(tools: WorkTools): Worker {
     }
   }
 
+  function cancel(deployment: number, reason: string): boolean {
+    const interrupt = interrupts.get(deployment);
+    interrupt?.abort({ kind: "cancelled", reason } satisfies Interruption);
+    return interrupt !== undefined;
+  }
+
   async function stop(grace: number): Promise<void> {
     stopped = true;
     await claiming;
@@ -141,17 +188,25 @@ export function createWorker(tools: WorkTools): Worker {
     await Promise.race([Promise.all(running), clock.sleep(grace, graceOver.signal)]);
     graceOver.abort();
     const interruption: Interruption = { kind: "interrupted", reason: "hooklatch was stopped while it ran" };
-    stopping.abort(interruption);
+    stopping.abort();
+    for (const interrupt of interrupts.values()) interrupt.abort(interruption);
     await Promise.allSettled(running);
   }
 
-  return { wake, stop };
+  return { wake, cancel, stop };
 }
 
-/** Reads back what the delivery said, for the commands' environment and payload file. */
-async function recall(deployment: Deployment, target: Target, { store, sources }: WorkTools): Promise<Job> {
+/** Reads back what the deployment has to know: what the delivery said, and what people went back from. */
+async function recall(deployment: Deployment, target: Target, tools: WorkTools): Promise<Job> {
+  const { store, configured } = tools;
+  const takenBack = deployment.trigger === "rollback" ? await recallTakenBack(target, store) : [];
   const delivery = deployment.delivery === null ? null : await store.readDelivery(deployment.delivery);
-  if (delivery === null) return { deployment, target, event: null, payload: null };
-  const reading = readKept(delivery, sources)?.reading;
-  return { deployment, target, event: delivery.event, payload: reading?.ok ? reading.json : null };
+  if (delivery === null) return { deployment, target, event: null, payload: null, takenBack };
+  const reading = readKept(delivery, configured().sources)?.reading;
+  return { deployment, target, event: delivery.event, payload: reading?.ok ? reading.json : null, takenBack };
+}
+
+async function recallTakenBack({ name }: Target, store: DeploymentStore): Promise<readonly string[]> {
+  const range = { limit: MAX_PAGE, before: null };
+  return findTakenBack((await store.listDeployments({ target: name, state: "succeeded" }, range)).items);
 }

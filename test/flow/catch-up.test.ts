@@ -1,50 +1,35 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import type { Happening } from "../../src/domain/happening.ts";
 import type { RemoteTip } from "../../src/domain/remote.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { catchUp } from "../../src/flow/catch-up.ts";
-import { stores } from "../../src/store/index.ts";
 import { clockAt, logInto } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
+import { deployed, type KeptStore, openKeptStore } from "./kept-store.ts";
 
 const NOW = new Date("2026-11-21T12:00:00Z");
 
-let directory: string;
+let kept: KeptStore;
 let store: Store;
 let log: string[];
 let asked: string[];
 let woken: number;
+let happenings: Happening[];
 
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
-  store = await stores.sqlite(directory);
+  kept = await openKeptStore();
+  store = kept.store;
   log = [];
   asked = [];
   woken = 0;
+  happenings = [];
 });
 
-afterEach(async () => {
-  await store.close();
-  rmSync(directory, { recursive: true });
-});
+afterEach(() => kept.close());
 
 /** Puts a commit live, as a push that succeeded would. */
-async function putLive(target: string, commit: string): Promise<void> {
-  await store.request({ target, trigger: "manual", commit }, NOW);
-  const deployment = await store.claim([target], NOW);
-  const ending = {
-    state: "succeeded",
-    reason: null,
-    branch: "main",
-    commit,
-    release: null,
-    steps: [],
-  } as const;
-  await store.settle(deployment?.id ?? 0, ending, NOW);
-}
+const putLive = (target: string, commit: string) => deployed(store, target, { commit }, [], NOW);
 
 function look(
   targets: readonly Target[],
@@ -55,6 +40,7 @@ function look(
     store,
     clock: clockAt(NOW.toISOString()),
     log: logInto(log),
+    publish: (happening: Happening) => void happenings.push(happening),
     askTip: (target: Target) => {
       asked.push(target.name);
       return answer(target);
@@ -76,6 +62,7 @@ describe("catching up", () => {
       state: "queued",
       delivery: null,
     });
+    expect(happenings).toMatchObject([{ kind: "deployment", deployment: { id: 2, state: "queued" } }]);
     expect(woken).toBe(1);
   });
 
@@ -96,6 +83,17 @@ describe("catching up", () => {
     expect(asked).toEqual([]);
   });
 
+  test("does not even ask for a target that is locked, until its time is over", async () => {
+    await putLive("blog", "old");
+    const lock = { target: "blog", reason: "freeze", by: "ada", since: NOW };
+    await store.lock({ ...lock, until: new Date(NOW.getTime() + 1) });
+    await look([targetOf("blog")], at("new"));
+    expect(asked).toEqual([]);
+    await store.lock({ ...lock, until: NOW });
+    await look([targetOf("blog")], at("new"));
+    expect(asked).toEqual(["blog"]);
+  });
+
   test("goes on with the others when one cannot be asked", async () => {
     for (const target of ["gone", "broken", "blog"]) await putLive(target, "old");
     await look([targetOf("gone"), targetOf("broken"), targetOf("blog")], async ({ name }) => {
@@ -111,7 +109,7 @@ describe("catching up", () => {
   test("queues nothing when a push came while the forge was asked", async () => {
     await putLive("blog", "old");
     await look([targetOf("blog")], async () => {
-      await store.request({ target: "blog", trigger: "push", commit: "new" }, NOW);
+      await store.request({ target: "blog", trigger: "push", commit: "new", choice: null }, NOW);
       return { kind: "found", commit: "new" };
     });
     expect(await store.readDeployment(3)).toBeNull();

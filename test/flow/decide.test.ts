@@ -1,12 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import type { Event, PushEvent } from "../../src/domain/event.ts";
+import type { Lock } from "../../src/domain/lock.ts";
 import type { Source } from "../../src/domain/source.ts";
+import type { Target } from "../../src/domain/target.ts";
 import { rememberOutcomes } from "../../src/flow/decide.ts";
 import { generic } from "../../src/providers/generic.ts";
 import { github } from "../../src/providers/github.ts";
 import { targetOf } from "../support/target.ts";
+import { ManualClock } from "./manual-clock.ts";
 
-const common = { path: "/hook", print: false, onRedelivery: "run" } as const;
+const common = { path: "/hook", print: false, onRedelivery: "run", allow: null } as const;
 const signed: Source = { ...common, name: "github", provider: "github", dialect: github.open({}) };
 const admitting: Source = { ...common, name: "webhook", provider: "generic", dialect: generic.open({}) };
 
@@ -17,12 +20,36 @@ function push(branch: string, commit = "c1"): PushEvent {
     ref: { kind: "branch", name: branch },
     deleted: false,
     commit,
+    skip: false,
   };
+}
+
+/** Locks as a test sets them. */
+class SetLocks {
+  readonly #locks = new Map<string, Lock>();
+  #version = 0;
+  of = (target: string) => this.#locks.get(target) ?? null;
+  version = () => this.#version;
+
+  lock(target: string, reason: string): void {
+    const since = new Date("2026-11-21T12:00:00Z");
+    this.#locks.set(target, { target, reason, by: "ada", since, until: null });
+    this.#version++;
+  }
+
+  unlock(target: string): void {
+    this.#locks.delete(target);
+    this.#version++;
+  }
+}
+
+function decideFor(targetsOf: (source: Source) => readonly Target[], locks = new SetLocks()) {
+  return rememberOutcomes({ targetsOf, locks, clock: new ManualClock() });
 }
 
 describe("an outcome", () => {
   const targets = [targetOf("blog"), targetOf("docs", { source: "webhook", watch: null })];
-  const decide = rememberOutcomes(({ name }) => targets.filter(({ source }) => source === name));
+  const decide = decideFor(({ name }) => targets.filter(({ source }) => source === name));
 
   test("is the very same one for equal events, whatever their commit, and another for others", () => {
     expect(decide(signed, push("main", "c1"))).toBe(decide(signed, push("main", "c2")));
@@ -46,10 +73,49 @@ describe("an outcome", () => {
   });
 
   test("names ten targets and counts the others", () => {
-    const many = rememberOutcomes(() => Array.from({ length: 1000 }, (_, at) => targetOf(`target-${at}`)));
+    const many = decideFor(() => Array.from({ length: 1000 }, (_, at) => targetOf(`target-${at}`)));
     const { reason, decisions } = many(signed, push("dev"));
     expect(decisions).toHaveLength(1000);
     expect(reason?.split("; ")).toHaveLength(11);
     expect(reason).toEndWith("; and 990 other targets");
+  });
+});
+
+describe("an outcome while a target is locked", () => {
+  const targets = [targetOf("blog"), targetOf("docs")];
+
+  test("holds it back with the lock's reason, and is worked out anew when a lock changes", () => {
+    const locks = new SetLocks();
+    const decide = decideFor(() => targets, locks);
+    expect(decide(signed, push("main"))).toMatchObject({ status: "ok", heldBack: [] });
+    locks.lock("blog", "release freeze");
+    const locked = decide(signed, push("main"));
+    expect(locked).toMatchObject({ status: "ok", deploys: true, heldBack: ["blog"] });
+    expect(locked.decisions).toEqual([
+      { target: "blog", deploy: false, reason: "locked by ada: release freeze" },
+      { target: "docs", deploy: true, reason: null },
+    ]);
+    expect(decide(signed, push("main", "c2"))).toBe(locked);
+    locks.lock("docs", "moving house");
+    expect(decide(signed, push("main"))).toMatchObject({
+      status: "skipped",
+      deploys: false,
+      heldBack: ["blog", "docs"],
+      reason: "blog: locked by ada: release freeze; docs: locked by ada: moving house",
+    });
+    locks.unlock("blog");
+    locks.unlock("docs");
+    expect(decide(signed, push("main"))).toMatchObject({ status: "ok", heldBack: [], reason: null });
+  });
+
+  test("holds back nothing that would not be deployed anyway", () => {
+    const locks = new SetLocks();
+    locks.lock("blog", "release freeze");
+    const decide = decideFor(() => targets, locks);
+    expect(decide(signed, push("dev"))).toMatchObject({
+      heldBack: [],
+      decisions: [{ reason: 'branch "dev" is not "main"' }, {}],
+    });
+    expect(decide(signed, { kind: "ping" })).toMatchObject({ status: "pong", heldBack: [] });
   });
 });

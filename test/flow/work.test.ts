@@ -1,63 +1,65 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { systemClock } from "../../src/clock.ts";
 import type { Ending, Interruption } from "../../src/domain/deployment.ts";
+import type { Happening } from "../../src/domain/happening.ts";
 import type { ProcessIo } from "../../src/domain/layout.ts";
+import type { Subscriber } from "../../src/domain/notice.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { createWorker, type Job, type WorkTools } from "../../src/flow/work.ts";
-import { stores } from "../../src/store/index.ts";
 import { logInto } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
+import { until } from "../support/until.ts";
+import { type KeptStore, openKeptStore, push as pushTo, SUCCEEDED } from "./kept-store.ts";
 
-const SUCCEEDED: Ending = {
-  state: "succeeded",
-  reason: null,
-  branch: "main",
-  commit: "c1",
-  release: "r1",
-  steps: [],
-};
-
-let directory: string;
+let kept: KeptStore;
 let store: Store;
 let log: string[];
+let happenings: Happening[];
+let announced: number;
 
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
-  store = await stores.sqlite(directory);
+  kept = await openKeptStore();
+  store = kept.store;
   log = [];
+  happenings = [];
+  announced = 0;
 });
 
-afterEach(async () => {
-  await store.close();
-  rmSync(directory, { recursive: true });
-});
+afterEach(() => kept.close());
 
-/** Keeps a delivery that asks for a deployment of each of these targets. */
-async function push(...targets: string[]): Promise<void> {
-  await store.accept(
-    {
-      source: "github",
-      event: "push",
-      status: "ok",
-      reason: null,
-      receivedAt: new Date(),
-      client: "192.0.2.1",
-      identity: null,
-      headers: {},
-      body: new Uint8Array(),
-      decisions: targets.map((target) => ({ target, deploy: true, reason: null })),
-    },
-    { pushedCommit: null, onRedelivery: "run", compare: false, replayOf: null },
-  );
+const push = (...targets: string[]) => pushTo(store, ...targets);
+
+function workerFor(
+  names: readonly string[],
+  deploy: WorkTools["deploy"],
+  { over = {}, subscribers = [] }: { over?: Partial<Store>; subscribers?: readonly Subscriber[] } = {},
+) {
+  return createWorker({
+    store: { ...store, ...over },
+    clock: systemClock,
+    log: logInto(log),
+    configured: () => ({ sources: [], targets: names.map((name) => targetOf(name)), subscribers }),
+    publish: (happening) => void happenings.push(happening),
+    announce: () => void announced++,
+    deploy,
+  });
 }
 
-function workerFor(names: readonly string[], deploy: WorkTools["deploy"]) {
-  const targets = names.map((name) => targetOf(name));
-  return createWorker({ store, clock: systemClock, log: logInto(log), sources: [], targets, deploy });
+/** Deploys until it is told to end, and ends as it is told. */
+function untilAborted(_job: Job, { signal }: ProcessIo): Promise<Ending> {
+  const { promise, resolve } = Promise.withResolvers<Ending>();
+  const end = () => {
+    const { kind, reason } = signal.reason as Interruption;
+    resolve({ ...SUCCEEDED, state: kind, reason });
+  };
+  if (signal.aborted) end();
+  signal.addEventListener("abort", end);
+  return promise;
 }
+
+/** The states that were told of, in order. */
+const toldStates = () =>
+  happenings.flatMap((each) => (each.kind === "deployment" ? [each.deployment.state] : []));
 
 /** A deployment under way that a test ends when it wants to. */
 function heldDeployments() {
@@ -126,14 +128,7 @@ describe("the worker", () => {
   });
 
   test("ends what still runs after its grace, and writes down that it was interrupted", async () => {
-    const worker = workerFor(["blog"], (_job, io) => {
-      const { promise, resolve } = Promise.withResolvers<Ending>();
-      io.signal.addEventListener("abort", () => {
-        const { kind, reason } = io.signal.reason as Interruption;
-        resolve({ ...SUCCEEDED, state: kind, reason });
-      });
-      return promise;
-    });
+    const worker = workerFor(["blog"], untilAborted);
     await push("blog");
     worker.wake();
     await worker.stop(1);
@@ -171,5 +166,93 @@ describe("the worker", () => {
     });
     expect(await store.readDeployment(2)).toMatchObject({ state: "succeeded" });
     expect(log.join("\n")).toContain("a bug");
+  });
+
+  test("ends a deployment that is cancelled, and no other, and goes on with what waits", async () => {
+    const worker = workerFor(["blog", "docs"], async (job, io) =>
+      job.deployment.id === 3 ? SUCCEEDED : untilAborted(job, io),
+    );
+    await push("blog", "docs");
+    worker.wake();
+    await until(() => toldStates().length === 2);
+    await push("blog");
+    expect(worker.cancel(1, "cancelled by ada")).toBe(true);
+    await until(() => toldStates().includes("succeeded"));
+    expect(await store.readDeployment(1)).toMatchObject({ state: "cancelled", reason: "cancelled by ada" });
+    expect(await store.readDeployment(2)).toMatchObject({ state: "running" });
+    expect(await store.readDeployment(3)).toMatchObject({ state: "succeeded" });
+    await worker.stop(0);
+  });
+
+  test("cancels nothing that waits, has ended or is being written down", async () => {
+    const settling = Promise.withResolvers<void>();
+    const writing = Promise.withResolvers<void>();
+    const worker = workerFor(["blog"], async () => SUCCEEDED, {
+      over: {
+        settle: async (...asked) => {
+          writing.resolve();
+          await settling.promise;
+          return store.settle(...asked);
+        },
+      },
+    });
+    await push("blog");
+    expect(worker.cancel(1, "cancelled by ada")).toBe(false);
+    worker.wake();
+    await writing.promise;
+    expect(worker.cancel(1, "cancelled by ada")).toBe(false);
+    settling.resolve();
+    await worker.stop(10_000);
+    expect(worker.cancel(1, "cancelled by ada")).toBe(false);
+    expect(await store.readDeployment(1)).toMatchObject({ state: "succeeded", reason: null });
+  });
+
+  test("tells when a deployment starts, has output and has ended", async () => {
+    const worker = workerFor(["blog"], async (_job, io) => {
+      io.onLine("hello");
+      return SUCCEEDED;
+    });
+    await push("blog");
+    worker.wake();
+    await worker.stop(10_000);
+    expect(happenings).toMatchObject([
+      { kind: "deployment", deployment: { id: 1, state: "running" } },
+      { kind: "output", deployment: 1 },
+      { kind: "deployment", deployment: { id: 1, state: "succeeded", commit: "c1" } },
+    ]);
+  });
+
+  test("keeps notices of the start and of the end for those who want them", async () => {
+    const status: Subscriber = { name: "status", targets: null, on: ["started", "succeeded"] };
+    const chat: Subscriber = { name: "chat", targets: ["docs"], on: ["succeeded"] };
+    let atWork: unknown;
+    const worker = workerFor(
+      ["blog"],
+      async () => {
+        atWork = await store.dueNotices(new Date(), 10);
+        return SUCCEEDED;
+      },
+      { subscribers: [status, chat] },
+    );
+    await push("blog");
+    worker.wake();
+    await worker.stop(10_000);
+    expect(atWork).toMatchObject([{ subscriber: "status", news: "started" }]);
+    expect(await store.dueNotices(new Date(), 10)).toMatchObject([
+      { subscriber: "status", news: "succeeded" },
+    ]);
+    expect(announced).toBe(2);
+  });
+
+  test("deploys although it cannot be noted that it started", async () => {
+    const worker = workerFor(["blog"], async () => SUCCEEDED, {
+      over: { noteStart: () => Promise.reject(new Error("the disk is full")) },
+      subscribers: [{ name: "status", targets: null, on: ["started"] }],
+    });
+    await push("blog");
+    worker.wake();
+    await worker.stop(10_000);
+    expect(await store.readDeployment(1)).toMatchObject({ state: "succeeded" });
+    expect(log.join("\n")).toContain("the disk is full");
   });
 });

@@ -1,0 +1,72 @@
+import { describe, expect, test } from "bun:test";
+import type { Happening } from "../../src/domain/happening.ts";
+import { createBroadcast } from "../../src/flow/broadcast.ts";
+import { ManualClock } from "./manual-clock.ts";
+
+const unlocked = (target: string): Happening => ({ kind: "lock", target, lock: null });
+const output: Happening = { kind: "output", deployment: 1 };
+
+describe("the broadcast", () => {
+  test("tells everyone who listens, until they stop", () => {
+    const { publish, subscribe } = createBroadcast(new ManualClock());
+    const [one, other]: [Happening[], Happening[]] = [[], []];
+    const stop = subscribe((happening) => one.push(happening));
+    subscribe((happening) => other.push(happening));
+    publish(unlocked("blog"));
+    stop();
+    publish(unlocked("docs"));
+    expect(one).toEqual([unlocked("blog")]);
+    expect(other).toEqual([unlocked("blog"), unlocked("docs")]);
+  });
+
+  test("numbers what it keeps, so that one can resume after a number", () => {
+    const { publish, subscribe, since } = createBroadcast(new ManualClock());
+    const ids: number[] = [];
+    subscribe((_, numbered) => void ids.push(numbered?.id ?? 0));
+    for (const target of ["a", "b", "c"]) publish(unlocked(target));
+    expect(ids[1]).toBeGreaterThan(ids[0] ?? Number.POSITIVE_INFINITY);
+    expect(since(ids[0] ?? 0).map(({ happening }) => happening)).toEqual([unlocked("b"), unlocked("c")]);
+    expect(since(ids[2] ?? 0)).toEqual([]);
+  });
+
+  test("passes on news of output without a number, and does not keep it", () => {
+    const { publish, subscribe, since } = createBroadcast(new ManualClock());
+    const heard: unknown[] = [];
+    subscribe((happening, numbered) => void heard.push([happening, numbered]));
+    publish(output);
+    expect(heard).toEqual([[output, null]]);
+    expect(since(0)).toEqual([]);
+  });
+
+  test("keeps the last thousand", () => {
+    const { publish, since } = createBroadcast(new ManualClock());
+    for (let count = 1; count <= 1005; count++) publish(unlocked(`t${count}`));
+    expect(since(0)).toHaveLength(1000);
+    expect(since(0)[0]?.happening).toEqual(unlocked("t6"));
+  });
+
+  test("counts on from higher numbers after a restart", () => {
+    const clock = new ManualClock();
+    const before = createBroadcast(clock);
+    for (let count = 0; count < 500; count++) before.publish(unlocked("blog"));
+    clock.advance(1);
+    const after = createBroadcast(clock);
+    after.publish(unlocked("docs"));
+    expect(after.since(before.since(0).at(-1)?.id ?? 0)).toHaveLength(1);
+  });
+
+  test("leaves out a listener that throws, and tells the others", () => {
+    const { publish, subscribe } = createBroadcast(new ManualClock());
+    let calls = 0;
+    const heard: Happening[] = [];
+    subscribe(() => {
+      calls++;
+      throw new Error("the connection is gone");
+    });
+    subscribe((happening) => void heard.push(happening));
+    publish(unlocked("blog"));
+    publish(unlocked("docs"));
+    expect(calls).toBe(1);
+    expect(heard).toHaveLength(2);
+  });
+});
