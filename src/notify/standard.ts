@@ -1,0 +1,85 @@
+import { createHmac } from "node:crypto";
+import type { Deployment } from "../domain/deployment.ts";
+import type { Messenger, NotifySettings, Post } from "../domain/messenger.ts";
+import type { Notice } from "../domain/notice.ts";
+import { type Refusal, sendPost } from "./post.ts";
+
+/**
+ * Tells by a signed POST as Standard Webhooks 1.0.0 has it. An attempt has its own time and signature; the id and the
+ * body are the same in all attempts.
+ * Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+ *
+ * @param publicUrl our own address, for the receiver to know us by; null when it is not known.
+ */
+export function createStandardMessenger(
+  { name, targets, on, url, secret }: NotifySettings,
+  publicUrl: string | null,
+  timeout: number,
+): Messenger {
+  return {
+    name,
+    targets,
+    on,
+    tell(notice, deployment, now) {
+      const compose = (): Post => {
+        const id = `msg_${notice.id}_${notice.createdAt.getTime()}`;
+        const timestamp = Math.floor(now.getTime() / 1000);
+        const body = writeBody(notice, deployment, publicUrl);
+        return {
+          url: url.reveal(),
+          headers: {
+            "content-type": "application/json",
+            "user-agent": "hooklatch",
+            "webhook-id": id,
+            "webhook-timestamp": `${timestamp}`,
+            "webhook-signature": signMessage(secret?.reveal() ?? "", id, timestamp, body),
+          },
+          body,
+        };
+      };
+      return sendPost(compose, refusal, timeout);
+    },
+  };
+}
+
+/** The specification retries everything but 2xx and 410: a receiver that is mended takes what waited. */
+const refusal: Refusal = (status) => (status === 410 ? "it wants no more messages" : null);
+
+/**
+ * The `webhook-signature` header: `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, under the key that stands
+ * in base64 after the secret's `whsec_`. Throws when the secret is not of that form.
+ *
+ * @param timestamp Unix seconds.
+ */
+export function signMessage(secret: string, id: string, timestamp: number, body: string): string {
+  const [, encoded] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
+  // Anything else would decode to a shorter key, or to none at all, and everybody knows that one.
+  if (encoded === undefined) throw new Error("the signing secret is not `whsec_` and base64");
+  const key = Buffer.from(encoded, "base64");
+  return `v1,${createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest("base64")}`;
+}
+
+function writeBody({ news, createdAt }: Notice, deployment: Deployment, publicUrl: string | null): string {
+  return JSON.stringify({
+    type: `deployment.${news}`,
+    timestamp: createdAt.toISOString(),
+    data: {
+      deployment: deployment.id,
+      target: deployment.target,
+      state: deployment.state,
+      reason: deployment.reason,
+      trigger: deployment.trigger,
+      attempt: deployment.attempt,
+      delivery: deployment.delivery,
+      pushed_commit: deployment.pushedCommit,
+      branch: deployment.branch,
+      commit: deployment.commit,
+      previous_commit: deployment.previousCommit,
+      release: deployment.release,
+      created_at: deployment.createdAt.toISOString(),
+      started_at: deployment.startedAt?.toISOString() ?? null,
+      ended_at: deployment.endedAt?.toISOString() ?? null,
+      server: publicUrl,
+    },
+  });
+}

@@ -1,0 +1,53 @@
+import { expect, test } from "bun:test";
+import { createMessengers } from "../../src/notify/index.ts";
+import { loadSecret } from "../providers/load-secret.ts";
+import { targetOf } from "../support/target.ts";
+import { deploymentOf, NOW, noticeOf, settingsOf } from "./news.ts";
+import { receive } from "./receiver.ts";
+
+const OPTIONS = { publicUrl: null };
+
+test("there is one messenger for each [[notify]] and one for each target with a commit status", () => {
+  const commitStatus = { token: loadSecret("hush"), apiUrl: "https://api.github.com" };
+  const chat = { ...settingsOf("slack", "https://chat.example.com"), name: "chat", targets: ["blog"] };
+  const targets = [
+    targetOf("blog", { commitStatus }),
+    targetOf("quiet", { commitStatus: null }),
+    targetOf("commands", { watch: null, commitStatus }),
+  ];
+  const messengers = createMessengers(
+    [settingsOf("standard", "https://ops.example.com"), chat],
+    targets,
+    OPTIONS,
+  );
+  expect(messengers.map(({ name, targets, on }) => ({ name, targets, on }))).toEqual([
+    { name: "ops", targets: null, on: ["failed", "recovered", "succeeded"] },
+    { name: "chat", targets: ["blog"], on: ["failed", "recovered", "succeeded"] },
+    {
+      name: "commit status of blog",
+      targets: ["blog"],
+      on: ["started", "succeeded", "failed", "cancelled", "interrupted"],
+    },
+  ]);
+});
+
+test("each messenger speaks the form that its settings name, and is given up after the time-out", async () => {
+  await using receiver = receive((index) =>
+    index < 2 ? new Response() : new Promise<Response>(() => undefined),
+  );
+  const [standard, slack] = createMessengers(
+    [settingsOf("standard", receiver.origin), settingsOf("slack", receiver.origin)],
+    [],
+    { ...OPTIONS, timeout: 200 },
+  );
+  await standard?.tell(noticeOf("failed"), deploymentOf(), NOW);
+  await slack?.tell(noticeOf("failed"), deploymentOf(), NOW);
+  expect(receiver.received.map(({ body }) => Object.keys(JSON.parse(body)))).toEqual([
+    ["type", "timestamp", "data"],
+    ["text"],
+  ]);
+  expect(await slack?.tell(noticeOf("failed"), deploymentOf(), NOW)).toEqual({
+    kind: "failed",
+    reason: `${new URL(receiver.origin).host} gave no answer within 0.2 s`,
+  });
+});
