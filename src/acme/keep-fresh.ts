@@ -1,0 +1,71 @@
+import type { Clock } from "../domain/clock.ts";
+import type { Log } from "../domain/log.ts";
+import { CertificateFault } from "./explain.ts";
+import type { AcmePair } from "./pair.ts";
+import { chooseRenewal, pauseAfter, type RenewalWindow } from "./renewal.ts";
+
+/** What keeping a certificate fresh needs. */
+export interface FreshnessTools {
+  readonly domains: readonly string[];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** Rejects with a {@link CertificateFault}. */
+  readonly obtain: (signal: AbortSignal) => Promise<AcmePair>;
+  /** When the CA would like the pair to be renewed; null where it does not say. */
+  readonly askWindow: (pair: AcmePair, signal: AbortSignal) => Promise<RenewalWindow | null>;
+}
+
+/** Longer than this nobody sleeps: renewal information changes, and timers end at 24.8 days. */
+const LOOK_EVERY = 6 * 3_600_000;
+
+/** Renews `first`, or orders where it is null, and so on until the signal; `onPair` is handed each new pair. */
+export async function keepFresh(
+  first: AcmePair | null,
+  onPair: (pair: AcmePair) => void,
+  tools: FreshnessTools,
+  signal: AbortSignal,
+): Promise<void> {
+  let pair = first;
+  while (!signal.aborted) {
+    if (pair !== null) await untilDue(pair, tools, signal);
+    pair = await orderUntilGiven(pair, tools, signal);
+    if (pair === null) return;
+    onPair(pair);
+  }
+}
+
+async function untilDue(pair: AcmePair, tools: FreshnessTools, signal: AbortSignal): Promise<void> {
+  // Drawn once: a new place at each look would make the early ones likelier.
+  const place = tools.random();
+  while (!signal.aborted) {
+    const due = chooseRenewal(pair, await tools.askWindow(pair, signal), place);
+    const wait = due.getTime() - tools.clock.now().getTime();
+    if (wait <= 0) return;
+    await tools.clock.sleep(Math.min(wait, LOOK_EVERY), signal);
+  }
+}
+
+/** Null when the signal came first. */
+async function orderUntilGiven(
+  served: AcmePair | null,
+  { domains, clock, log, random, obtain }: FreshnessTools,
+  signal: AbortSignal,
+): Promise<AcmePair | null> {
+  for (let failures = 1; !signal.aborted; failures += 1) {
+    const outcome = await obtain(signal).catch(expectFault);
+    if (!(outcome instanceof CertificateFault)) return outcome;
+    if (signal.aborted) return null;
+    const now = clock.now();
+    const pause = pauseAfter(failures, outcome.retryAt, now, random());
+    const say = served !== null && served.validTo > now ? log.warn : log.error;
+    say({ domains, next_attempt: new Date(now.getTime() + pause) }, outcome.message);
+    await clock.sleep(pause, signal);
+  }
+  return null;
+}
+
+function expectFault(error: unknown): CertificateFault {
+  if (error instanceof CertificateFault) return error;
+  throw error;
+}

@@ -1,0 +1,329 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { X509Certificate } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { AcmePair } from "../../src/acme/agent.ts";
+import { HAS_PEBBLE } from "../support/pebble.ts";
+import { until } from "../support/until.ts";
+import { refuse, Site } from "./site.ts";
+
+const NEVER = new AbortController().signal;
+const HOUR = 3_600_000;
+
+let site: Site;
+beforeAll(() => {
+  site = new Site();
+});
+beforeEach(async () => {
+  if (HAS_PEBBLE) await site.clear();
+});
+afterAll(() => site.dispose());
+
+function namesOf({ cert }: AcmePair): string | undefined {
+  return new X509Certificate(cert).subjectAltName;
+}
+
+function serialOf(pair: AcmePair | null): string {
+  return pair === null ? "none" : new X509Certificate(pair.cert).serialNumber;
+}
+
+function fileNamed(start: string): string {
+  const name = readdirSync(site.directory).find((each) => each.startsWith(start));
+  return join(site.directory, name ?? "none");
+}
+
+function accountUrl(): string {
+  return JSON.parse(readFileSync(fileNamed("account"), "utf8")).url;
+}
+
+describe.skipIf(!HAS_PEBBLE)("a certificate agent (skipped without the program pebble)", () => {
+  test("gets one certificate for all domains, with a chain and an EC key of its own", async () => {
+    const pair = await site.agent({ domains: ["hooks.example.com", "www.example.com"] }).obtain(NEVER);
+
+    expect(namesOf(pair)).toBe("DNS:hooks.example.com, DNS:www.example.com");
+    expect(pair.cert.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
+    const { publicKey } = new X509Certificate(pair.cert);
+    expect(publicKey.asymmetricKeyDetails?.namedCurve).toBe("prime256v1");
+    expect(pair.validFrom.getTime()).toBeLessThan(pair.validTo.getTime());
+  });
+
+  test("answers only the tokens that are being proved", async () => {
+    const agent = site.agent();
+    const asked: string[] = [];
+    const answer = site.answer;
+    site.answer = (token) => {
+      asked.push(token);
+      expect(agent.challenges.answer(token)).toStartWith(`${token}.`);
+      expect(agent.challenges.answer("another")).toBeNull();
+      return answer(token);
+    };
+    await agent.obtain(NEVER);
+
+    expect(asked).not.toBeEmpty();
+    expect(asked.map((token) => agent.challenges.answer(token)).every((each) => each === null)).toBe(true);
+  });
+
+  test("keeps everything for its owner alone, and nothing half written", async () => {
+    await site.agent().obtain(NEVER);
+
+    expect(statSync(site.directory).mode & 0o777).toBe(0o700);
+    const files = readdirSync(site.directory).toSorted();
+    expect(files.map((file) => file.replace(/-[0-9a-f]{16}/, ""))).toEqual([
+      "account.json",
+      "certificate.pem",
+    ]);
+    expect(files.map((file) => statSync(join(site.directory, file)).mode & 0o777)).toEqual([0o600, 0o600]);
+  });
+
+  test("takes up the kept pair after a restart, and orders with the same account", async () => {
+    expect(site.agent().readKept()).toBeNull();
+    const first = await site.agent().obtain(NEVER);
+    const account = accountUrl();
+
+    expect(site.agent().readKept()).toEqual(first);
+    const second = await site.agent().obtain(NEVER);
+    expect(serialOf(second)).not.toBe(serialOf(first));
+    expect(accountUrl()).toBe(account);
+    expect(site.agent().readKept()).toEqual(second);
+  });
+
+  test("has no kept pair for other domains, whatever their order, and for another directory", async () => {
+    const pair = await site.agent({ domains: ["a.example.com", "b.example.com"] }).obtain(NEVER);
+
+    expect(site.agent({ domains: ["b.example.com", "a.example.com"] }).readKept()).toEqual(pair);
+    expect(site.agent({ domains: ["a.example.com"] }).readKept()).toBeNull();
+    expect(site.agent({ domains: ["a.example.com", "c.example.com"] }).readKept()).toBeNull();
+    const directory = "https://other.example.com/dir";
+    expect(site.agent({ domains: ["a.example.com", "b.example.com"], directory }).readKept()).toBeNull();
+    expect(site.messages("warn")).toEqual([]);
+  });
+
+  test("makes another account at another directory", async () => {
+    await site.agent().obtain(NEVER);
+    const directory = await site.wrapDirectory({}, () => ({}));
+    await site.agent({ directory }).obtain(NEVER);
+
+    expect(readdirSync(site.directory).filter((name) => name.startsWith("account"))).toHaveLength(2);
+  });
+
+  test("tells the CA of another e-mail address with the same account", async () => {
+    await site.agent({ email: "ada@example.com" }).obtain(NEVER);
+    const account = accountUrl();
+    await site.agent({ email: "grace@example.com" }).obtain(NEVER);
+
+    expect(accountUrl()).toBe(account);
+    expect(JSON.parse(readFileSync(fileNamed("account"), "utf8")).email).toBe("grace@example.com");
+  });
+
+  test("has no kept pair once it has expired", async () => {
+    const pair = await site.agent().obtain(NEVER);
+    site.clock.advance(pair.validTo.getTime() - site.clock.now().getTime() + 1000);
+
+    expect(site.agent().readKept()).toBeNull();
+    expect(site.messages("warn")).toEqual(["the kept certificate has expired; a new one is needed"]);
+  });
+
+  test("orders anew when the kept certificate is cut off, empty, of another key or no file", async () => {
+    const other = await site.agent({ domains: ["other.example.com"] }).obtain(NEVER);
+    rmSync(fileNamed("certificate"));
+    const pair = await site.agent().obtain(NEVER);
+    const file = fileNamed("certificate");
+    const whole = readFileSync(file, "utf8");
+    const damages: (() => void)[] = [
+      () => truncateSync(file, whole.length - 100),
+      () => truncateSync(file, 500),
+      () => truncateSync(file, 100),
+      () => truncateSync(file, 0),
+      () => writeFileSync(file, other.key + pair.cert),
+      () => writeFileSync(file, other.key + other.cert),
+    ];
+
+    for (const damage of damages) {
+      site.said.length = 0;
+      writeFileSync(file, whole);
+      damage();
+      expect(site.agent().readKept()).toBeNull();
+      expect(site.messages("warn")).toHaveLength(1);
+    }
+    const fresh = await site.agent().obtain(NEVER);
+    expect(site.agent().readKept()).toEqual(fresh);
+  });
+
+  test("makes another account when the kept one is damaged", async () => {
+    await site.agent().obtain(NEVER);
+    const account = accountUrl();
+    const file = fileNamed("account");
+    const whole = readFileSync(file, "utf8");
+
+    for (const damaged of [whole.slice(0, -20), "", "null", whole.replace("BEGIN PRIVATE KEY", "BEGIN")]) {
+      site.said.length = 0;
+      writeFileSync(file, damaged);
+      await site.agent().obtain(NEVER);
+      expect(site.messages("warn")).toEqual(["the kept ACME account is damaged; making another"]);
+      expect(accountUrl()).not.toBe(account);
+    }
+  });
+
+  test("makes another account when the CA has forgotten the kept one", async () => {
+    await site.agent({ email: "ada@example.com" }).obtain(NEVER);
+    await site.pebble.stop();
+    await site.pebble.start();
+    const pair = await site.agent({ email: "grace@example.com" }).obtain(NEVER);
+
+    expect(namesOf(pair)).toBe("DNS:hooks.example.com");
+    expect(site.messages("warn")).toEqual(["the CA no longer knows the account; making another"]);
+  });
+
+  test("gives the pair, and says so, where it cannot be written down", async () => {
+    await site.agent().obtain(NEVER);
+    const file = fileNamed("certificate");
+    rmSync(file);
+    // What is not empty is not replaced by a file.
+    mkdirSync(join(file, "in the way"), { recursive: true });
+    const pair = await site.agent().obtain(NEVER);
+
+    expect(namesOf(pair)).toBe("DNS:hooks.example.com");
+    expect(site.messages("error")).toEqual([
+      "cannot keep the new certificate: the next start orders another",
+    ]);
+  });
+});
+
+describe.skipIf(!HAS_PEBBLE)("keeping fresh (skipped without the program pebble)", () => {
+  let stopping: AbortController;
+  let pairs: AcmePair[];
+  beforeEach(() => {
+    stopping = new AbortController();
+    pairs = [];
+  });
+
+  const keep = (agent = site.agent()) => agent.keepFresh((pair) => pairs.push(pair), stopping.signal);
+
+  test("gets a first certificate, and another when a third of its life is left", async () => {
+    const done = keep();
+    await until(() => site.clock.isAsleep);
+    expect(pairs).toHaveLength(1);
+
+    const [first] = pairs;
+    if (first === undefined) throw new Error("there is none");
+    const life = first.validTo.getTime() - first.validFrom.getTime();
+    const due = first.validTo.getTime() - life / 3;
+    site.clock.advance(due - 7 * HOUR - site.clock.now().getTime());
+    site.clock.wake();
+    await until(() => site.clock.naps.length === 2);
+    expect(pairs).toHaveLength(1);
+    site.clock.wake();
+    await until(() => pairs.length === 2);
+    expect(serialOf(pairs[1] ?? null)).not.toBe(serialOf(first));
+    expect(site.agent().readKept()).toEqual(pairs[1] ?? null);
+    stopping.abort();
+    await done;
+  });
+
+  test("leaves a kept pair alone that is young", async () => {
+    const pair = await site.agent().obtain(NEVER);
+    const agent = site.agent();
+    const done = keep(agent);
+    await until(() => site.clock.isAsleep);
+
+    expect(pairs).toEqual([]);
+    expect(agent.readKept()).toEqual(pair);
+    stopping.abort();
+    await done;
+  });
+
+  test("renews when the CA's renewal information says so, at a place in its window of its own", async () => {
+    const asked: string[] = [];
+    let window = { start: "2090-01-01T00:00:00Z", end: "2090-01-02T00:00:00Z" };
+    const directory = await site.wrapDirectory(
+      {
+        "/renewal/": (request) => {
+          asked.push(new URL(request.url).pathname);
+          return Response.json({ suggestedWindow: window });
+        },
+      },
+      (origin) => ({ renewalInfo: `${origin}/renewal` }),
+    );
+    const done = keep(site.agent({ directory }));
+    await until(() => site.clock.isAsleep);
+    expect(pairs).toHaveLength(1);
+    expect(asked[0]).toMatch(/^\/renewal\/[\w-]{27}\.[\w-]+$/);
+
+    const now = site.clock.now().getTime();
+    const at = (milliseconds: number) => new Date(now + milliseconds).toISOString();
+    // Six hours on, half of the window has passed.
+    window = { start: at(0), end: at(11.9 * HOUR) };
+    site.clock.wake();
+    await until(() => pairs.length > 1);
+    stopping.abort();
+    await done;
+  });
+
+  test("keeps to a third of the life left when the renewal information is broken", async () => {
+    const directory = await site.wrapDirectory(
+      { "/renewal/": () => Response.json({ suggestedWindow: "soon" }) },
+      (origin) => ({ renewalInfo: `${origin}/renewal/` }),
+    );
+    const done = keep(site.agent({ directory }));
+    await until(() => site.clock.isAsleep);
+
+    expect(pairs).toHaveLength(1);
+    stopping.abort();
+    await done;
+  });
+
+  test("waits longer after each failure, says what to do, and goes on when it works again", async () => {
+    await site.pebble.stop();
+    const done = keep();
+    for (let failures = 1; failures <= 3; failures += 1) {
+      await until(() => site.clock.isAsleep && site.clock.naps.length === failures);
+      if (failures < 3) site.clock.wake();
+    }
+    expect(site.clock.naps).toEqual([52_500, 105_000, 210_000]);
+    expect(site.messages("error")[0]).toContain("it cannot be reached (ECONNREFUSED)");
+    expect(pairs).toEqual([]);
+
+    await site.pebble.start();
+    site.clock.wake();
+    await until(() => pairs.length === 1);
+    stopping.abort();
+    await done;
+  });
+
+  test("keeps what is still valid, and waits for the end of a rate limit", async () => {
+    let isLimited = false;
+    const limit = () => refuse(429, "rateLimited", "too many", { "retry-after": "86400" });
+    const directory = await site.wrapDirectory({ "/order": limit }, (origin) =>
+      isLimited ? { newOrder: `${origin}/order` } : {},
+    );
+    const pair = await site.agent({ directory }).obtain(NEVER);
+    site.clock.advance(pair.validTo.getTime() - 48 * HOUR - site.clock.now().getTime());
+    isLimited = true;
+    const agent = site.agent({ directory });
+    const done = keep(agent);
+    await until(() => site.clock.isAsleep);
+
+    expect(Math.round((site.clock.naps[0] ?? 0) / HOUR)).toBe(24);
+    expect(site.messages("warn")[0]).toContain("a rate limit is reached; try again after");
+    expect(pairs).toEqual([]);
+    expect(agent.readKept()).toEqual(pair);
+    stopping.abort();
+    await done;
+  });
+
+  test("ends at once when it is told to, in the middle of an order too", async () => {
+    const agent = site.agent();
+    const reached = Promise.withResolvers<void>();
+    site.answer = () => {
+      reached.resolve();
+      return new Response("wait");
+    };
+    const done = agent.keepFresh((pair) => pairs.push(pair), stopping.signal);
+    await reached.promise;
+    stopping.abort();
+    await done;
+
+    expect(pairs).toEqual([]);
+    expect(site.messages("error")).toEqual([]);
+  });
+});
