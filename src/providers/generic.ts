@@ -1,48 +1,49 @@
-import { Type } from "@sinclair/typebox";
-import { type Client, hasExpired } from "../domain/client.ts";
-import type { Dialect, ProviderWith, Verdict } from "../domain/provider.ts";
-import type { Secret } from "../domain/secret.ts";
-import { Duration, SecretReference } from "../domain/setting.ts";
+import type { Dialect, ProviderWith } from "../domain/provider.ts";
+import { checkSettings } from "./generic/check.ts";
 import { composeRequest } from "./generic/compose.ts";
 import { openHandshake } from "./generic/handshake.ts";
 import { readPayload } from "./generic/read.ts";
+import { GenericOptions, type GenericSettings, type Method, requiredMethods } from "./generic/settings.ts";
+import { openChecks } from "./generic/verify.ts";
 
 const DAY = 86_400_000;
 
-const options = Type.Object({
-  verify_token: Type.Optional(SecretReference),
-  client_timeout: Type.Optional(Duration),
-});
-
 /**
- * Any sender that can show a token: a GET with it admits the sender's address, whose POSTs of JSON are then
- * accepted for `client_timeout`, a day unless told otherwise. Nothing is signed: a forge that can sign deserves a
- * provider of its own.
+ * Any sender of JSON that can show a token or a password or sign the body. Where nothing else is set, a GET with the
+ * verify token admits the sender's address, whose POSTs are then accepted for `client_timeout`, a day unless told
+ * otherwise.
  */
-export const generic: ProviderWith<typeof options> = {
+export const generic: ProviderWith<typeof GenericOptions> = {
   name: "generic",
-  summary: "any JSON, from addresses that showed the verify token",
-  options,
+  summary: "any JSON, from senders that show a token or a password, or sign it",
+  options: GenericOptions,
   generatedSecret: "verify_token",
+  generates: (settings) => requires(settings, "client"),
+  check: checkSettings,
   tellsPushes: false,
   cloneUrl: () => null,
-  open: ({ verify_token: token = null, client_timeout: lifetime = DAY }) => openDialect(token, lifetime),
-  openWith: (secret) => openDialect(secret, DAY),
+  open: openDialect,
+  openWith: (secret) => openDialect({ verify_token: secret }),
 };
 
-function openDialect(token: Secret | null, lifetime: number): Dialect {
+function openDialect(settings: GenericSettings): Dialect {
+  const {
+    verify_token: token = null,
+    client_timeout: lifetime = DAY,
+    client_prefix_v6: prefixV6 = 128,
+  } = settings;
   return {
     contentTypes: ["application/json"],
     keptHeaders: [],
-    handshake: openHandshake(token, lifetime),
-    verify: (_request, client, now) => admit(client, now),
+    plain: true,
+    guessable: requires(settings, "bearer") || requires(settings, "basic"),
+    handshake: requires(settings, "client") ? openHandshake(token, { lifetime, prefixV6 }) : null,
+    verify: openChecks(settings),
     read: readPayload,
-    compose: composeRequest,
+    compose: (message) => composeRequest(message, settings),
   };
 }
 
-function admit(client: Client | null, now: Date): Verdict {
-  if (client === null) return { ok: false, refusal: "not authorised" };
-  if (hasExpired(client, now)) return { ok: false, refusal: "authorisation timeout" };
-  return { ok: true };
+function requires(settings: GenericSettings, method: Method): boolean {
+  return requiredMethods(settings).includes(method);
 }

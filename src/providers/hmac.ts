@@ -1,9 +1,23 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Secret } from "../domain/secret.ts";
 
-/** HMAC-SHA256 of the body under the secret's UTF-8 bytes, as 64 lower-case hex digits. Throws on an empty secret. */
-export function signSha256(secret: string, body: Uint8Array): string {
-  return hmac(secret, body).toString("hex");
+/** How a signature is written into its header: the prefix, then the HMAC of the raw body. */
+export interface SignatureStyle {
+  readonly algorithm: "sha256" | "sha512";
+  /** Hex in lower case, or base64 with its padding (RFC 4648, section 4). */
+  readonly encoding: "hex" | "base64";
+  readonly prefix: string;
+}
+
+const DIGEST_BYTES = { sha256: 32, sha512: 64 } as const;
+
+/** The signature of the body under the secret's UTF-8 bytes, as its header has it. Throws on an empty secret. */
+export function writeSignature(
+  secret: string,
+  body: Uint8Array,
+  { algorithm, encoding, prefix }: SignatureStyle,
+): string {
+  return prefix + hmac(algorithm, secret, body).toString(encoding);
 }
 
 /**
@@ -16,31 +30,41 @@ export function equalInConstantTime(a: string, b: string): boolean {
 }
 
 /**
- * Checks an `X-Hub-Signature-256` header: `sha256=` and the 64 lower-case hex digits of the HMAC-SHA256 of the raw
- * body under any of the secrets. Throws when a secret was never loaded, so that nothing is compared with nothing.
- * Source: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+ * Checks the header of a signature: exactly as {@link writeSignature} writes it, under any of the secrets. A header
+ * of another form costs no HMAC. Throws when a secret was never loaded, so that nothing is compared with nothing.
  */
 export function verifySignature(
   header: string | null,
   body: Uint8Array,
   secrets: readonly Secret[],
+  style: SignatureStyle,
 ): boolean {
-  const [, hex] = /^sha256=([0-9a-f]{64})$/.exec(header ?? "") ?? [];
-  if (hex === undefined) return false;
-  // 64 hex digits are 32 bytes, as many as SHA-256 gives: the lengths that timingSafeEqual insists on are equal.
-  const shown = Buffer.from(hex, "hex");
+  const shown = readSignature(header ?? "", style);
+  if (shown === null) return false;
   let verified = false;
   // Every secret is tried even after one fitted, so that the time does not tell which one it was.
   for (const secret of secrets) {
-    if (timingSafeEqual(hmac(secret.reveal(), body), shown)) verified = true;
+    // As many bytes as the algorithm gives were read: the lengths that timingSafeEqual insists on are equal.
+    if (timingSafeEqual(hmac(style.algorithm, secret.reveal(), body), shown)) verified = true;
   }
   return verified;
 }
 
-function hmac(secret: string, body: Uint8Array): Buffer {
+/** The bytes in the header; null when it is not the one text that stands for them. */
+function readSignature(header: string, { algorithm, encoding, prefix }: SignatureStyle): Buffer | null {
+  const bytes = DIGEST_BYTES[algorithm];
+  const length = encoding === "hex" ? bytes * 2 : Math.ceil(bytes / 3) * 4;
+  if (header.length !== prefix.length + length || !header.startsWith(prefix)) return null;
+  const written = header.slice(prefix.length);
+  const shown = Buffer.from(written, encoding);
+  // The decoder passes over what it does not know; written again, only the canonical text is the same.
+  return shown.length === bytes && shown.toString(encoding) === written ? shown : null;
+}
+
+function hmac(algorithm: SignatureStyle["algorithm"], secret: string, body: Uint8Array): Buffer {
   // HMAC itself would take an empty key, and everybody knows that one.
   if (secret === "") throw new Error("an empty secret signs nothing");
-  return new Bun.CryptoHasher("sha256", secret).update(body).digest();
+  return new Bun.CryptoHasher(algorithm, secret).update(body).digest();
 }
 
 function digest(text: string): Buffer {

@@ -18,7 +18,11 @@ describe("verify", () => {
   };
 
   test("refuses a stranger as not authorised", () => {
-    expect(dialect.verify(request, null, expiresAt)).toEqual({ ok: false, refusal: "not authorised" });
+    expect(dialect.verify(request, null, expiresAt)).toEqual({
+      ok: false,
+      refusal: "not authorised",
+      guess: false,
+    });
   });
 
   test("lets a client in up to the very moment of its expiry", () => {
@@ -27,7 +31,8 @@ describe("verify", () => {
 
   test("refuses a client a millisecond later as timed out", () => {
     const later = new Date(expiresAt.getTime() + 1);
-    expect(dialect.verify(request, client, later)).toEqual({ ok: false, refusal: "authorisation timeout" });
+    const refused = { ok: false, refusal: "authorisation timeout", guess: false } as const;
+    expect(dialect.verify(request, client, later)).toEqual(refused);
   });
 });
 

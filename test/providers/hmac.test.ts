@@ -1,8 +1,15 @@
 import { describe, expect, test } from "bun:test";
+import { createHmac } from "node:crypto";
 import { sign } from "@octokit/webhooks-methods";
 import fc from "fast-check";
 import { Secret } from "../../src/domain/secret.ts";
-import { equalInConstantTime, signSha256, verifySignature } from "../../src/providers/hmac.ts";
+import { SIGNATURE_STYLE as GITHUB } from "../../src/providers/github/signature.ts";
+import {
+  equalInConstantTime,
+  type SignatureStyle,
+  verifySignature,
+  writeSignature,
+} from "../../src/providers/hmac.ts";
 import { loadSecret } from "./load-secret.ts";
 
 const SECRET = "It's a Secret to Everybody";
@@ -28,23 +35,23 @@ const VECTORS = [
   [SECRET, "Hello World!", "a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"],
 ] as const;
 
-describe("signSha256", () => {
+describe("writeSignature", () => {
   for (const [secret, body, hex] of VECTORS) {
     test(`gives the published signature of ${JSON.stringify(body.slice(0, 24))}`, () => {
-      expect(signSha256(secret, bytes(body))).toBe(hex);
-      expect(verifySignature(`sha256=${hex}`, bytes(body), [loadSecret(secret)])).toBe(true);
+      expect(writeSignature(secret, bytes(body), GITHUB)).toBe(`sha256=${hex}`);
+      expect(verifySignature(`sha256=${hex}`, bytes(body), [loadSecret(secret)], GITHUB)).toBe(true);
     });
   }
 
   test("throws on an empty secret", () => {
-    expect(() => signSha256("", bytes(BODY))).toThrow("empty secret");
+    expect(() => writeSignature("", bytes(BODY), GITHUB)).toThrow("empty secret");
   });
 
   test("agrees with an independent signer on any secret and text", async () => {
     const text = fc.string({ unit: "binary", minLength: 1 });
     await fc.assert(
       fc.asyncProperty(text, text, async (secret, body) => {
-        expect(`sha256=${signSha256(secret, bytes(body))}`).toBe(await sign(secret, body));
+        expect(writeSignature(secret, bytes(body), GITHUB)).toBe(await sign(secret, body));
       }),
     );
   });
@@ -74,45 +81,45 @@ describe("verifySignature", () => {
   ];
   for (const [what, header] of faults) {
     test(`refuses a signature that is ${what}`, () => {
-      expect(verifySignature(header, bytes(BODY), [loadSecret(SECRET)])).toBe(false);
+      expect(verifySignature(header, bytes(BODY), [loadSecret(SECRET)], GITHUB)).toBe(false);
     });
   }
 
   test("refuses the signature of another body, by one bit", () => {
     const changed = bytes(BODY);
     changed[0] = (changed[0] ?? 0) ^ 1;
-    expect(verifySignature(`sha256=${HEX}`, changed, [loadSecret(SECRET)])).toBe(false);
+    expect(verifySignature(`sha256=${HEX}`, changed, [loadSecret(SECRET)], GITHUB)).toBe(false);
   });
 
   test("refuses a body that was parsed and written again", () => {
     const [secret, body, hex] = VECTORS[2];
     const again = JSON.stringify(JSON.parse(body));
-    expect(verifySignature(`sha256=${hex}`, bytes(again), [loadSecret(secret)])).toBe(false);
+    expect(verifySignature(`sha256=${hex}`, bytes(again), [loadSecret(secret)], GITHUB)).toBe(false);
     const ofAgain = "0dd186363f087982384e842aaaaa6613749d4ad301cede36cee978ed231e6be2";
-    expect(verifySignature(`sha256=${ofAgain}`, bytes(body), [loadSecret(secret)])).toBe(false);
+    expect(verifySignature(`sha256=${ofAgain}`, bytes(body), [loadSecret(secret)], GITHUB)).toBe(false);
   });
 
   test("refuses the signature of the JSON inside a form", () => {
     const [[secret, form], [, , hexOfJson]] = [VECTORS[3], VECTORS[4]];
-    expect(verifySignature(`sha256=${hexOfJson}`, bytes(form), [loadSecret(secret)])).toBe(false);
+    expect(verifySignature(`sha256=${hexOfJson}`, bytes(form), [loadSecret(secret)], GITHUB)).toBe(false);
   });
 
   test("accepts any of several secrets, wherever it stands", () => {
     const [old, other] = [loadSecret(SECRET), loadSecret("another secret")];
-    expect(verifySignature(`sha256=${HEX}`, bytes(BODY), [old, other])).toBe(true);
-    expect(verifySignature(`sha256=${HEX}`, bytes(BODY), [other, old])).toBe(true);
-    expect(verifySignature(`sha256=${HEX}`, bytes(BODY), [other])).toBe(false);
+    expect(verifySignature(`sha256=${HEX}`, bytes(BODY), [old, other], GITHUB)).toBe(true);
+    expect(verifySignature(`sha256=${HEX}`, bytes(BODY), [other, old], GITHUB)).toBe(true);
+    expect(verifySignature(`sha256=${HEX}`, bytes(BODY), [other], GITHUB)).toBe(false);
   });
 
   test("accepts nothing when there is no secret", () => {
-    expect(verifySignature(`sha256=${HEX}`, bytes(BODY), [])).toBe(false);
+    expect(verifySignature(`sha256=${HEX}`, bytes(BODY), [], GITHUB)).toBe(false);
   });
 
   test("throws, and so accepts nothing, when a secret was never loaded", () => {
     const unloaded = new Secret({ kind: "env", name: "MISSING" });
     // The HMAC under an empty key, which everybody can compute.
     const underNothing = "2bbcfa9524f3218c7a34b30e6936f8b1a4516cb097f1a85a1c7d98b5977ec769";
-    expect(() => verifySignature(`sha256=${underNothing}`, bytes(BODY), [unloaded])).toThrow(
+    expect(() => verifySignature(`sha256=${underNothing}`, bytes(BODY), [unloaded], GITHUB)).toThrow(
       "env:MISSING was not loaded",
     );
   });
@@ -122,11 +129,87 @@ describe("verifySignature", () => {
     const hex = fc.stringMatching(/^[0-9a-f]{64}$/).map((digits) => `sha256=${digits}`);
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: "binary" }), hex), (header) => {
-        expect(verifySignature(header, bytes(BODY), secrets)).toBe(false);
+        expect(verifySignature(header, bytes(BODY), secrets, GITHUB)).toBe(false);
       }),
     );
   });
 });
+
+describe("a signature of another style", () => {
+  const base64 = Buffer.from(HEX, "hex").toString("base64");
+  // RFC 4231, test case 2.
+  const [key, data] = ["Jefe", "what do ya want for nothing?"];
+  const hex512 =
+    "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737";
+  const base64Of512 = Buffer.from(hex512, "hex").toString("base64");
+
+  for (const [what, secret, body, style, header] of [
+    ["hex without a prefix", SECRET, BODY, inStyle("sha256", "hex", ""), HEX],
+    ["base64", SECRET, BODY, inStyle("sha256", "base64", ""), base64],
+    ["base64 after a prefix", SECRET, BODY, inStyle("sha256", "base64", "HMAC "), `HMAC ${base64}`],
+    ["hex of SHA-512", key, data, inStyle("sha512", "hex", "sha512="), `sha512=${hex512}`],
+    ["base64 of SHA-512", key, data, inStyle("sha512", "base64", ""), base64Of512],
+  ] as const) {
+    test(`is written and accepted as ${what}`, () => {
+      expect(writeSignature(secret, bytes(body), style)).toBe(header);
+      expect(verifySignature(header, bytes(body), [loadSecret(secret)], style)).toBe(true);
+    });
+  }
+
+  for (const [what, header, encoding] of [
+    ["base64 without its padding", base64.slice(0, -1), "base64"],
+    ["base64 whose last digit has idle bits", base64.replace(/.=$/, "8="), "base64"],
+    ["base64 for URLs", base64.replaceAll("+", "-").replaceAll("/", "_"), "base64"],
+    ["base64 with a line in the middle", `${base64.slice(0, 20)}\n${base64.slice(20)}`, "base64"],
+    ["base64 in another case", base64.toLowerCase(), "base64"],
+    ["base64 where hex is due", base64, "hex"],
+    ["hex where base64 is due", HEX, "base64"],
+    ["hex in upper case", HEX.toUpperCase(), "hex"],
+    ["hex given twice", `${HEX}, ${HEX}`, "hex"],
+    ["the same length of other letters", "é".repeat(64), "hex"],
+    ["the same length of surrogates", "\ud800".repeat(44), "base64"],
+    ["nothing", "", "base64"],
+  ] as const) {
+    test(`is refused as ${what}`, () => {
+      const header256 = inStyle("sha256", encoding, "");
+      expect(verifySignature(header, bytes(BODY), [loadSecret(SECRET)], header256)).toBe(false);
+    });
+  }
+
+  test("is accepted only as the one text that an independent signer writes", () => {
+    const styles = fc.record({
+      algorithm: fc.constantFrom("sha256" as const, "sha512" as const),
+      encoding: fc.constantFrom("hex" as const, "base64" as const),
+      prefix: fc.constantFrom("", "sha256=", "v1,"),
+    });
+    const text = fc.string({ unit: "binary", minLength: 1 });
+    fc.assert(
+      fc.property(styles, text, text, fc.nat(), text, (style, secret, body, at, noise) => {
+        const { algorithm, encoding, prefix } = style;
+        const right = prefix + createHmac(algorithm, secret).update(body).digest(encoding);
+        const secrets = [loadSecret(secret)];
+        expect(verifySignature(right, bytes(body), secrets, style)).toBe(true);
+        const where = at % (right.length + 1);
+        for (const header of [
+          right.slice(0, where) + noise + right.slice(where),
+          right.slice(0, where) + noise + right.slice(where + noise.length),
+          right.slice(0, where) + right.slice(where + 1),
+          noise,
+        ]) {
+          expect(verifySignature(header, bytes(body), secrets, style)).toBe(header === right);
+        }
+      }),
+    );
+  });
+});
+
+function inStyle(
+  algorithm: SignatureStyle["algorithm"],
+  encoding: SignatureStyle["encoding"],
+  prefix: string,
+): SignatureStyle {
+  return { algorithm, encoding, prefix };
+}
 
 describe("equalInConstantTime", () => {
   test("tells whether two texts are equal", () => {

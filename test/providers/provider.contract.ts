@@ -8,6 +8,8 @@ import type { Dialect, Message, Provider, RawRequest } from "../../src/domain/pr
 /** What every provider promises. A new one is handed in with a dialect that has its secrets. */
 export interface ProviderSubject {
   readonly provider: Provider;
+  /** Which of the provider's ways this is, where it has several. */
+  readonly variant?: string;
   /** Opened with secrets. */
   readonly dialect: Dialect;
   /** Opened with no setting at all. */
@@ -20,6 +22,7 @@ const NOW = new Date("2026-11-21T20:30:00Z");
 const BEFORE = "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5";
 const AFTER = "0d1a26e67d8f5eaf1f6ba5c57fc3c7d91ac0fd1c";
 const ZERO = "0".repeat(40);
+const REFUSED = { ok: false, guess: false } as const;
 
 const PUSH = {
   kind: "push",
@@ -47,7 +50,7 @@ export function describeProvider(subject: ProviderSubject): void {
   /** The composed request with another body: what a provider's honest headers say about wrong bytes. */
   const withBody = (body: Uint8Array): RawRequest => ({ headers: dialect.compose(PING).headers, body });
 
-  describe(`the provider ${provider.name}`, () => {
+  describe(`the provider ${provider.name}${subject.variant ? ` ${subject.variant}` : ""}`, () => {
     test("has a name that configuration can hold and a summary of one line", () => {
       expect(provider.name).toMatch(/^[a-z][a-z0-9-]*$/);
       expect(provider.summary).toMatch(/^[^\n]+$/);
@@ -60,10 +63,10 @@ export function describeProvider(subject: ProviderSubject): void {
         : [false]) {
         const as = form ? "as a form" : "as JSON";
 
-        test(`a ping ${as}`, () => {
+        test(`a ping ${as}`, async () => {
           const request = dialect.compose({ ...PING, form });
           expect(dialect.contentTypes).toContain(request.headers.get("content-type") ?? "");
-          expect(dialect.verify(request, client, NOW)).toEqual({ ok: true });
+          expect(await dialect.verify(request, client, NOW)).toEqual({ ok: true });
           expect(dialect.read(request)).toMatchObject({ ok: true });
         });
 
@@ -74,9 +77,9 @@ export function describeProvider(subject: ProviderSubject): void {
           const name = ref.slice(ref.indexOf("/", "refs/".length) + 1);
           const event = { kind: "push", repository: "octocat/blog", ref: { kind, name } };
 
-          test(`the push of a ${what} ${as}`, () => {
+          test(`the push of a ${what} ${as}`, async () => {
             const request = dialect.compose({ ...PUSH, ref, form });
-            expect(dialect.verify(request, client, NOW)).toEqual({ ok: true });
+            expect(await dialect.verify(request, client, NOW)).toEqual({ ok: true });
             const reading = dialect.read(request);
             expect(reading).toMatchObject({ ok: true, event: { ...event, deleted: false, commit: AFTER } });
           });
@@ -92,7 +95,7 @@ export function describeProvider(subject: ProviderSubject): void {
           });
         }
 
-        test(`a payload from a file, byte for byte, ${as}`, () => {
+        test(`a payload from a file, byte for byte, ${as}`, async () => {
           const json = '{ "text" : "\\u001B[34m ♥ 100% a+b&c=d" }\n';
           const request = dialect.compose({
             kind: "payload",
@@ -101,7 +104,7 @@ export function describeProvider(subject: ProviderSubject): void {
             form,
             json: Buffer.from(json),
           });
-          expect(dialect.verify(request, client, NOW)).toEqual({ ok: true });
+          expect(await dialect.verify(request, client, NOW)).toEqual({ ok: true });
           expect(dialect.read(request)).toMatchObject({
             ok: true,
             json,
@@ -118,18 +121,19 @@ export function describeProvider(subject: ProviderSubject): void {
     });
 
     describe("refuses", () => {
-      test("everybody, whatever the client, when no secret is set", () => {
+      test("everybody, whatever the client, when no secret is set", async () => {
         const stranger = unset.handshake === null ? client : null;
-        expect(unset.verify(dialect.compose(PUSH), stranger, NOW).ok).toBe(false);
+        expect((await unset.verify(dialect.compose(PUSH), stranger, NOW)).ok).toBe(false);
         for (const query of ["", "verify_token=", "verify_token=null", "verify_token=undefined"]) {
           const examined = unset.handshake?.examine(new URLSearchParams(query), new Headers());
-          expect(examined ?? { ok: false }).toEqual({ ok: false });
+          expect(examined ?? REFUSED).toEqual(REFUSED);
         }
       });
 
-      test("a request that proves nothing", () => {
+      test("a request that proves nothing, which is no guess", async () => {
         const body = dialect.compose(PUSH).body;
-        expect(dialect.verify({ headers: new Headers(), body }, null, NOW).ok).toBe(false);
+        const verdict = await dialect.verify({ headers: new Headers(), body }, null, NOW);
+        expect(verdict).toMatchObject({ ok: false, guess: false });
       });
     });
 

@@ -27,6 +27,17 @@ describeProvider({
   },
 });
 
+describeProvider({
+  provider: listedGeneric,
+  variant: "with a bearer token and a signature",
+  dialect: generic.open({
+    bearer: [loadSecret("t0k3n")],
+    hmac: { header: "X-Signature", secrets: [loadSecret("It's a Secret to Everybody")] },
+  }),
+  unset: generic.open({}),
+  client: null,
+});
+
 describe("the list of providers", () => {
   test("names each provider once", () => {
     expect(providers.map((provider) => provider.name)).toEqual(["github", "generic"]);

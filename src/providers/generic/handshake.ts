@@ -2,8 +2,10 @@ import { Fault } from "../../domain/fault.ts";
 import type { Handshake, HandshakeVerdict } from "../../domain/provider.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { equalInConstantTime } from "../hmac.ts";
+import { readCredentials } from "./authorization.ts";
 
-const REFUSED: HandshakeVerdict = { ok: false };
+const REFUSED: HandshakeVerdict = { ok: false, guess: false };
+const WRONG_GUESS: HandshakeVerdict = { ok: false, guess: true };
 const LONGEST_CHALLENGE = 1024;
 
 /**
@@ -11,14 +13,20 @@ const LONGEST_CHALLENGE = 1024;
  * `Authorization: Bearer`, or `hub.verify_token` with `hub.mode=subscribe` (PubSubHubbub 0.3, as Meta still sends
  * it). Without a token of our own nobody is admitted.
  */
-export function openHandshake(token: Secret | null, lifetime: number): Handshake {
+export function openHandshake(
+  token: Secret | null,
+  admission: Pick<Handshake, "lifetime" | "prefixV6">,
+): Handshake {
   return {
-    lifetime,
+    ...admission,
     examine(query, headers) {
       const subscribing = query.getAll("hub.verify_token");
-      const [shown, ...others] = [...query.getAll("verify_token"), ...subscribing, ...bearerTokens(headers)];
+      // A scheme other than Bearer is not for us: a proxy's Basic credentials, say.
+      const bearer = readCredentials(headers, "bearer");
+      const inHeader = bearer === null ? [] : [bearer];
+      const [shown, ...others] = [...query.getAll("verify_token"), ...subscribing, ...inHeader];
       if (token === null || shown === undefined || shown === "" || others.length > 0) return REFUSED;
-      if (!equalInConstantTime(shown, token.reveal())) return REFUSED;
+      if (!equalInConstantTime(shown, token.reveal())) return WRONG_GUESS;
       return subscribing.length === 0 ? { ok: true, challenge: null } : subscribe(query);
     },
     present() {
@@ -36,13 +44,4 @@ function subscribe(query: URLSearchParams): HandshakeVerdict {
   if (challenge !== null && (challenge.length > LONGEST_CHALLENGE || /\p{Cc}/u.test(challenge)))
     return REFUSED;
   return { ok: true, challenge };
-}
-
-/**
- * What follows the scheme, as it stands: two headers arrive joined by `, ` and so equal no token. Other schemes
- * are not for us: a proxy's Basic credentials, say.
- */
-function bearerTokens(headers: Headers): readonly string[] {
-  const [whole, token = ""] = /^bearer(?:[ \t]+(.*))?$/is.exec(headers.get("authorization") ?? "") ?? [];
-  return whole === undefined ? [] : [token];
 }

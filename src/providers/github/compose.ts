@@ -2,9 +2,10 @@ import { Fault } from "../../domain/fault.ts";
 import type { Message, RawRequest } from "../../domain/provider.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { encodeField } from "../form.ts";
-import { signSha256 } from "../hmac.ts";
+import { writeSignature } from "../hmac.ts";
 import { describePing, describePush, HOOK_ID } from "./example.ts";
 import { REPOSITORY_ID } from "./example-repository.ts";
+import { SIGNATURE_HEADER, SIGNATURE_STYLE } from "./signature.ts";
 
 /**
  * A request as GitHub would send it, signed with the first secret. Throws a {@link Fault} `configuration` when
@@ -23,7 +24,7 @@ export function composeDelivery(message: Message, secrets: readonly Secret[]): R
     "x-github-hook-id": String(HOOK_ID),
     "x-github-hook-installation-target-id": String(REPOSITORY_ID),
     "x-github-hook-installation-target-type": "repository",
-    "x-hub-signature-256": `sha256=${signSha256(secret.reveal(), body)}`,
+    [SIGNATURE_HEADER]: writeSignature(secret.reveal(), body, SIGNATURE_STYLE),
   });
   return { headers, body };
 }

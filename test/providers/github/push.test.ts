@@ -101,4 +101,13 @@ describe("a push", () => {
       expect(reading).toMatchObject({ ok: true, event: { kind: "push", ref: { kind: "branch", name } } });
     });
   }
+
+  test.each([
+    ["Typo [skip deploy]", true],
+    ["[deploy skip]\n\nwith a body", true],
+    ["skip deploy", false],
+  ])("whose tip says %j tells whether to skip", async (message, skip) => {
+    const payload = { ...ordinary, head_commit: { ...ordinary.head_commit, message } };
+    expect(await receive("push", payload)).toMatchObject({ ok: true, event: { kind: "push", skip } });
+  });
 });

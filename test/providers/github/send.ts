@@ -26,6 +26,6 @@ export async function send(event: string, payload: unknown, form = false): Promi
 /** What becomes of such a request: it verifies, and then reads as what is given back. */
 export async function receive(event: string, payload: unknown, form = false): Promise<Reading> {
   const request = await send(event, payload, form);
-  expect(dialect.verify(request, null, NOW)).toEqual({ ok: true });
+  expect(await dialect.verify(request, null, NOW)).toEqual({ ok: true });
   return dialect.read(request);
 }
