@@ -1,19 +1,9 @@
-import { Elysia } from "elysia";
-import { parseDeliveryId } from "../domain/delivery.ts";
-import type { Log } from "../domain/log.ts";
-import type { Secret } from "../domain/secret.ts";
-import type { ReplayOutcome } from "../flow/replay.ts";
-import { answer, answerDelivery, refuse, refuseMethod } from "./answers.ts";
-import { answerFault } from "./faults.ts";
+import type { AdminTools } from "./admin/tools.ts";
+import { ANSWER_HEADERS, refuse } from "./answers.ts";
 
-/** What the admin listener works with. */
-export interface AdminTools {
-  readonly token: Secret;
-  /** Whether two texts are equal, in constant time. */
-  readonly equal: (a: string, b: string) => boolean;
-  readonly replay: (id: number) => Promise<ReplayOutcome>;
-  readonly log: Log;
-}
+export type { About, AdminTools } from "./admin/tools.ts";
+
+type Answer = (request: Request) => Response | Promise<Response>;
 
 /**
  * The admin listener, for the people who run the server: loopback by default, always with the token.
@@ -22,21 +12,25 @@ export interface AdminTools {
 export function createAdmin(
   tools: AdminTools,
 ): (request: Request, hosts: readonly string[]) => Promise<Response> {
-  const app = new Elysia({ strictPath: true })
-    .onError(({ code, error }) =>
-      code === "NOT_FOUND" ? refuse("not found") : answerFault(error, tools.log),
-    )
-    .all(
-      "/api/deliveries/:id/replay",
-      async ({ request, params }) => {
-        if (request.method !== "POST") return refuseMethod(["POST"]);
-        const id = parseDeliveryId(params.id);
-        return id === null ? refuse("not found") : answerReplay(await tools.replay(id));
-      },
-      { parse: "none" },
-    );
-  const answerRequest = app.compile().fetch;
-  return async (request, hosts) => refuseStranger(request, hosts, tools) ?? answerRequest(request);
+  let routes: Promise<Answer> | null = null;
+  /** Loaded when somebody asks for the first time: deliveries are taken some milliseconds earlier without it. */
+  const answerRequest: Answer = async (request) => {
+    routes ??= import("./admin/assemble.ts").then(({ assemble }) => assemble(tools).compile().fetch);
+    return (await routes)(request);
+  };
+  return async (request, hosts) => {
+    const response = refuseStranger(request, hosts, tools) ?? (await answerHead(request, answerRequest));
+    for (const [name, value] of Object.entries(ANSWER_HEADERS)) response.headers.set(name, value);
+    return response;
+  };
+}
+
+/** Answers HEAD as GET without the body (RFC 9110, section 9.3.2); the framework would wait for a stream's end. */
+async function answerHead(request: Request, answerRequest: Answer): Promise<Response> {
+  if (request.method !== "HEAD") return answerRequest(request);
+  const response = await answerRequest(new Request(request, { method: "GET" }));
+  await response.body?.cancel();
+  return new Response(null, response);
 }
 
 /**
@@ -52,12 +46,7 @@ function refuseStranger(
   const [, shown] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
   if (shown !== undefined && equal(shown, token.reveal())) return null;
   log.warn({}, "refused a request to the admin listener: wrong token");
-  return refuse("not authorised", { reason: "send the admin token as Authorization: Bearer" });
-}
-
-function answerReplay(outcome: ReplayOutcome): Response {
-  if (outcome.kind === "unknown delivery")
-    return refuse("not found", { reason: "there is no such delivery" });
-  if (outcome.kind === "unreadable") return answer(409, { status: "not replayable", reason: outcome.reason });
-  return answerDelivery(outcome);
+  const response = refuse("not authorised", { reason: "send the admin token as Authorization: Bearer" });
+  response.headers.set("www-authenticate", "Bearer");
+  return response;
 }

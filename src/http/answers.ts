@@ -1,43 +1,73 @@
 import type { DeliveryStatus } from "../domain/delivery.ts";
+import type { KeepOutcome } from "../flow/keep.ts";
 import type { ReceiveOutcome } from "../flow/receive.ts";
 
-/** Every `status` word that the public listener answers with, and the code it goes with. */
+/** Every `status` word that says that something is wrong, and the code it goes with. */
 const CODES = {
   "not authorised": 401,
   "authorisation timeout": 401,
   "signature verification failed": 401,
   "bad token": 401,
   "invalid payload": 400,
+  "invalid request": 422,
   "payload too large": 413,
   "unsupported media type": 415,
   "method not allowed": 405,
   "misdirected request": 421,
   "not found": 404,
+  "too many attempts": 429,
   "internal error": 500,
   unavailable: 503,
 } as const;
 
 export type Problem = keyof typeof CODES;
 
-const ANSWER_HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+/** On every answer of both listeners: should a browser ever show one, it shows text and nothing else. */
+export const ANSWER_HEADERS = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
 
 /** Seconds after which a sender may try again what could not be taken. */
 const RETRY_AFTER = "30";
 
-/** Answers with a JSON body; fields that are null are left out. */
+/** The `status` word of each answer, for those who count: it is in the body, where nobody wants to look for it. */
+const words = new WeakMap<Response, string>();
+
+/** The `status` word of an answer that was made here. */
+export function wordOf(response: Response): string | null {
+  return words.get(response) ?? null;
+}
+
+/** Answers with a JSON body that has a `status` word; fields that are null are left out. */
 export function answer(
   code: number,
-  body: Readonly<Record<string, unknown>>,
+  body: { readonly status: string } & Readonly<Record<string, unknown>>,
   headers: Record<string, string> = {},
-) {
+): Response {
   const told = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
-  return Response.json(told, { status: code, headers: { ...ANSWER_HEADERS, ...headers } });
+  const response = Response.json(told, { status: code, headers: { ...ANSWER_HEADERS, ...headers } });
+  words.set(response, body.status);
+  return response;
+}
+
+/** Answers with plain text. */
+export function answerText(text: string): Response {
+  return new Response(text, { headers: { ...ANSWER_HEADERS, "content-type": "text/plain; charset=utf-8" } });
 }
 
 /** Answers that something is wrong, with its code and the headers that belong to it. */
 export function refuse(problem: Problem, details: { reason?: string; id?: string } = {}): Response {
   const headers = CODES[problem] === 503 ? { "retry-after": RETRY_AFTER } : {};
   return answer(CODES[problem], { status: problem, ...details }, headers);
+}
+
+/** Answers 429 and says when to try again: milliseconds from now (RFC 6585, section 4). */
+export function refuseGuesser(wait: number): Response {
+  const headers = { "retry-after": String(Math.ceil(wait / 1000)) };
+  return answer(CODES["too many attempts"], { status: "too many attempts" }, headers);
 }
 
 /** Answers 405 and names the methods that the path takes (RFC 9110, section 15.5.6). */
@@ -47,9 +77,9 @@ export function refuseMethod(allowed: readonly string[]): Response {
 
 /** Echoes a `hub.challenge` as the WebSub and Meta handshakes want it: the text and nothing else. */
 export function echo(challenge: string): Response {
-  return new Response(challenge, {
-    headers: { ...ANSWER_HEADERS, "content-type": "text/plain; charset=utf-8" },
-  });
+  const response = answerText(challenge);
+  words.set(response, "success");
+  return response;
 }
 
 /** The one map from what became of a delivery to its answer. */
@@ -57,26 +87,36 @@ export function answerDelivery(outcome: ReceiveOutcome): Response {
   switch (outcome.kind) {
     case "refused":
       return refuse(outcome.refusal);
+    case "too many attempts":
+      return refuseGuesser(outcome.wait);
     case "unreadable": {
       const code = outcome.reading.kind === "misshapen" ? 422 : 400;
       return answer(code, { status: "invalid payload", reason: outcome.reading.reason });
     }
-    case "duplicate":
-      return answer(200, { status: "duplicate", delivery: outcome.first });
-    case "kept": {
-      const { status, reason, receipt } = outcome;
-      const deployments = receipt.deployments.length > 0 ? receipt.deployments : null;
-      return answer(codeFor(status, deployments !== null), {
-        status,
-        delivery: receipt.delivery,
-        deployments,
-        reason,
-      });
+    default: {
+      const { code, body } = describeKeeping(outcome);
+      return answer(code, body);
     }
   }
 }
 
+/** What the sender of a delivery is told when it is kept, or was before. */
+export function describeKeeping(outcome: KeepOutcome) {
+  if (outcome.kind === "duplicate") {
+    return { code: 200 as const, body: { status: "duplicate", delivery: outcome.first } };
+  }
+  const { status, reason, receipt } = outcome;
+  const deploys = receipt.deployments.length > 0;
+  const body = {
+    status,
+    delivery: receipt.delivery,
+    ...(deploys ? { deployments: [...receipt.deployments] } : {}),
+    ...(reason === null ? {} : { reason }),
+  };
+  return { code: codeFor(status, deploys), body };
+}
+
 /** 202 says that work follows (RFC 9110, section 15.3.3); 200 that there is none. */
-function codeFor(status: DeliveryStatus, deploys: boolean): number {
+function codeFor(status: DeliveryStatus, deploys: boolean): 200 | 202 {
   return status !== "pong" && deploys ? 202 : 200;
 }

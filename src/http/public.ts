@@ -1,11 +1,11 @@
 import { Elysia } from "elysia";
+import { findClientAddress, type TrustedProxy } from "../domain/address.ts";
 import type { Log } from "../domain/log.ts";
 import type { Handshake } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import type { HandshakeOutcome, HandshakeRequest } from "../flow/authorise.ts";
 import type { ReceivedRequest, ReceiveOutcome } from "../flow/receive.ts";
-import { findClientAddress, type Range } from "./address.ts";
-import { answer, answerDelivery, echo, refuse, refuseMethod } from "./answers.ts";
+import { answer, answerDelivery, echo, refuse, refuseGuesser, refuseMethod, wordOf } from "./answers.ts";
 import { declaresMoreThan, readBody } from "./body.ts";
 import { answerFault } from "./faults.ts";
 import { isAcceptedMediaType } from "./media-type.ts";
@@ -19,13 +19,15 @@ export interface PublicTools {
   /** Bounds what is held for senders that are not verified yet. */
   readonly unverified: UnverifiedBytes;
   /** Whose X-Forwarded-For counts. */
-  readonly trustedProxies: readonly Range[];
+  readonly trustedProxies: readonly TrustedProxy[];
   readonly receive: (source: Source, request: ReceivedRequest) => Promise<ReceiveOutcome>;
   readonly authorise: (
     source: Source,
     handshake: Handshake,
     request: HandshakeRequest,
   ) => Promise<HandshakeOutcome>;
+  /** Hears the `status` word of each answer of a source. */
+  readonly count: (source: string, status: string) => void;
   readonly log: Log;
 }
 
@@ -33,7 +35,7 @@ export interface PublicTools {
 export interface PublicListener {
   /**
    * Answers one request.
-   * @param peer the socket's address; null when the connection is gone already.
+   * @param peer the socket's address, or `unix` for a unix socket; null when the connection is gone already.
    */
   handle(request: Request, peer: string | null): Promise<Response>;
   /** From now on every request is answered 503. */
@@ -53,7 +55,7 @@ export function createPublic(tools: PublicTools): PublicListener {
     .all("/healthz", ({ request }) => answerHealth(request));
   for (const source of tools.sources) {
     // parse: "none" leaves the body alone: its size and type are checked before a byte is read.
-    app.all(source.path, ({ request }) => serve(source, request, peers.get(request) ?? null, tools), {
+    app.all(source.path, ({ request }) => serveCounted(source, request, peers.get(request) ?? null, tools), {
       parse: "none",
     });
   }
@@ -87,6 +89,19 @@ function withRoutableUrl(request: Request): Request {
 function answerHealth(request: Request): Response {
   if (request.method !== "GET" && request.method !== "HEAD") return refuseMethod(["GET", "HEAD"]);
   return answer(200, { status: "ok" });
+}
+
+/** Serves a request and tells how it was answered, also when that was by a fault. */
+async function serveCounted(
+  source: Source,
+  request: Request,
+  peer: string | null,
+  tools: PublicTools,
+): Promise<Response> {
+  const response = await serve(source, request, peer, tools).catch((error) => answerFault(error, tools.log));
+  const word = wordOf(response);
+  if (word !== null) tools.count(source.name, word);
+  return response;
 }
 
 /** Checks before meaning: method, size and type of the request come first, then who sent it. */
@@ -128,5 +143,6 @@ async function serve(
 
 function answerHandshake(outcome: HandshakeOutcome): Response {
   if (outcome.kind === "bad token") return refuse("bad token");
+  if (outcome.kind === "too many attempts") return refuseGuesser(outcome.wait);
   return outcome.challenge === null ? answer(200, { status: "success" }) : echo(outcome.challenge);
 }

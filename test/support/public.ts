@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseTrustedProxy } from "../../src/domain/address.ts";
 import type { Clock } from "../../src/domain/clock.ts";
 import type { Log } from "../../src/domain/log.ts";
 import { Secret } from "../../src/domain/secret.ts";
@@ -10,8 +11,9 @@ import type { Target } from "../../src/domain/target.ts";
 import { authorise } from "../../src/flow/authorise.ts";
 import { complainSparingly } from "../../src/flow/complain.ts";
 import { rememberOutcomes } from "../../src/flow/decide.ts";
+import { countGuesses } from "../../src/flow/guesses.ts";
+import { createLocks } from "../../src/flow/locks.ts";
 import { receive } from "../../src/flow/receive.ts";
-import { parseRange } from "../../src/http/address.ts";
 import { createPublic } from "../../src/http/public.ts";
 import { boundUnverified } from "../../src/http/unverified.ts";
 import { generic } from "../../src/providers/generic.ts";
@@ -79,6 +81,8 @@ export interface HarnessOptions {
   readonly maxUnverified?: number;
   readonly trustedProxies?: readonly string[];
   readonly print?: boolean;
+  /** Hears of every answer. */
+  readonly count?: (source: string, status: string) => void;
   /** Replaces a part of the store. */
   readonly store?: Partial<Store>;
 }
@@ -100,6 +104,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
       dialect: github.open({ secrets: [secretOf("an older secret, still valid"), secretOf(GITHUB_SECRET)] }),
       print: options.print ?? false,
       onRedelivery: "run",
+      allow: null,
     },
     {
       name: "webhook",
@@ -108,15 +113,19 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
       dialect: generic.open({ verify_token: secretOf(VERIFY_TOKEN), client_timeout: DAY }),
       print: options.print ?? false,
       onRedelivery: "run",
+      allow: null,
     },
   ];
   const targetsOf = ({ name }: Source) => (options.targets ?? []).filter((target) => target.source === name);
+  const locks = createLocks({ store, clock, log: logInto(log), publish: () => {}, wake: () => {} });
   const tools = {
     store,
     clock,
     log: logInto(log),
     complain: complainSparingly(logInto(log), clock),
-    decide: rememberOutcomes(targetsOf),
+    decide: rememberOutcomes({ targetsOf, locks, clock }),
+    guesses: countGuesses(clock),
+    publish: () => {},
     print: (line: string) => void printed.push(line),
     wake: () => void woken++,
   };
@@ -124,9 +133,10 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     sources,
     maxBody: options.maxBody ?? 64 * 1024,
     unverified: boundUnverified(options.maxUnverified ?? 1024 * 1024, () => {}),
-    trustedProxies: (options.trustedProxies ?? []).map(parseRange),
+    trustedProxies: (options.trustedProxies ?? []).map(parseTrustedProxy),
     receive: (source, request) => receive(source, request, tools),
     authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
+    count: options.count ?? (() => {}),
     log: tools.log,
   });
   return {

@@ -1,0 +1,215 @@
+import { type Static, Type } from "@sinclair/typebox";
+import {
+  DEPLOYMENT_STATES,
+  type Deployment,
+  hasEnded,
+  type OutputLine,
+  type Trigger,
+} from "../../domain/deployment.ts";
+import { type Followed, followOutput } from "../../flow/follow.ts";
+import { answer, answerText, refuse } from "../answers.ts";
+import {
+  acceptsEventStream,
+  answerEventStream,
+  readLastEventId,
+  type StreamedEvent,
+} from "../event-stream.ts";
+import { EVENT_STREAM } from "../media-type.ts";
+import { JSON_BODY } from "./json-body.ts";
+import { describePage, PAGE_QUERY, pageOf, readRange } from "./page.ts";
+import {
+  COMMON_PROBLEMS,
+  Conflict,
+  createRoutes,
+  describeAnswers,
+  Id,
+  IdText,
+  Input,
+  Line,
+  NameText,
+  NO_QUERY,
+  NotFound,
+  oneOf,
+  orNull,
+  Time,
+} from "./schema.ts";
+import type { AdminTools } from "./tools.ts";
+
+const TRIGGERS = [
+  "push",
+  "redelivery",
+  "replay",
+  "catch-up",
+  "manual",
+  "rollback",
+] as const satisfies readonly Trigger[];
+
+/** A deployment's state. */
+export const DeploymentState = oneOf(DEPLOYMENT_STATES);
+
+/** One run of one target, as the API has it. */
+export const DeploymentShape = Type.Object({
+  id: Id,
+  target: Type.String(),
+  state: DeploymentState,
+  reason: orNull(Type.String()),
+  trigger: oneOf(TRIGGERS),
+  attempt: Type.Integer(),
+  delivery: orNull(Id),
+  pushed_commit: orNull(Type.String()),
+  chosen: orNull(Type.String({ description: "the commit or release that a person chose" })),
+  branch: orNull(Type.String()),
+  commit: orNull(Type.String()),
+  previous_commit: orNull(Type.String()),
+  release: orNull(Type.String()),
+  created_at: Time,
+  started_at: orNull(Time),
+  ended_at: orNull(Time),
+  steps: Type.Array(
+    Type.Object({
+      command: Type.String(),
+      exit_code: orNull(Type.Integer()),
+      signal: orNull(Type.String()),
+      milliseconds: Type.Number(),
+    }),
+  ),
+});
+
+/** The one map from a deployment to its JSON. */
+export function describeDeployment(deployment: Deployment): Static<typeof DeploymentShape> {
+  const { choice } = deployment;
+  return {
+    id: deployment.id,
+    target: deployment.target,
+    state: deployment.state,
+    reason: deployment.reason,
+    trigger: deployment.trigger,
+    attempt: deployment.attempt,
+    delivery: deployment.delivery,
+    pushed_commit: deployment.pushedCommit,
+    chosen: choice?.kind === "commit" ? choice.commit : (choice?.release ?? null),
+    branch: deployment.branch,
+    commit: deployment.commit,
+    previous_commit: deployment.previousCommit,
+    release: deployment.release,
+    created_at: deployment.createdAt.toISOString(),
+    started_at: deployment.startedAt?.toISOString() ?? null,
+    ended_at: deployment.endedAt?.toISOString() ?? null,
+    steps: deployment.steps.map(({ command, exitCode, signal, milliseconds }) => ({
+      command,
+      exit_code: exitCode,
+      signal,
+      milliseconds,
+    })),
+  };
+}
+
+const PARAMS = Type.Object({ id: IdText });
+
+const UNKNOWN = { status: "not found", reason: "there is no such deployment" } as const;
+
+/** Looking at deployments, and ending them. */
+export function deployments(tools: AdminTools) {
+  const { store, steering } = tools;
+  return createRoutes()
+    .get(
+      "/api/deployments",
+      async ({ query }) => {
+        const filter = { target: query.target ?? null, state: query.state ?? null };
+        return describePage(await store.listDeployments(filter, readRange(query)), describeDeployment);
+      },
+      {
+        query: Input({
+          target: Type.Optional(NameText),
+          state: Type.Optional(DeploymentState),
+          ...PAGE_QUERY,
+        }),
+        response: { 200: pageOf(DeploymentShape), ...COMMON_PROBLEMS },
+        detail: { tags: ["deployments"], summary: "List deployments, newest first" },
+      },
+    )
+    .get(
+      "/api/deployments/:id",
+      async ({ params, status }) => {
+        const deployment = await store.readDeployment(Number(params.id));
+        return deployment === null ? status(404, UNKNOWN) : describeDeployment(deployment);
+      },
+      {
+        params: PARAMS,
+        query: NO_QUERY,
+        response: { 200: DeploymentShape, 404: NotFound, ...COMMON_PROBLEMS },
+        detail: { tags: ["deployments"], summary: "Show a deployment" },
+      },
+    )
+    .get("/api/deployments/:id/log", ({ params, request }) => answerLog(Number(params.id), request, tools), {
+      params: PARAMS,
+      query: NO_QUERY,
+      detail: {
+        tags: ["deployments"],
+        summary: "Read or follow a deployment's output",
+        description:
+          "As an event stream: an event `line` for each line, with an id to resume after by `Last-Event-ID`, and at last an event `end` whose data is `{ state, reason, id }`.",
+        responses: describeAnswers("The output, a line a line", ["text/plain", EVENT_STREAM], {
+          404: NotFound,
+        }),
+      },
+    })
+    .post(
+      "/api/deployments/:id/cancel",
+      async ({ params, body, status }) => {
+        const outcome = await steering.cancel(Number(params.id), body.by ?? "admin");
+        if (outcome.kind === "unknown deployment") return status(404, UNKNOWN);
+        const deployment = describeDeployment(outcome.deployment);
+        if (outcome.kind === "cancelled") return status(200, { status: "cancelled", deployment });
+        if (outcome.kind === "cancelling") return status(202, { status: "cancelling", deployment });
+        const how = hasEnded(deployment.state) ? `has ended: ${deployment.state}` : "is ending already";
+        return status(409, { status: "ended", reason: `the deployment ${how}` });
+      },
+      {
+        params: PARAMS,
+        query: NO_QUERY,
+        parse: JSON_BODY,
+        body: Input({ by: Type.Optional(Line) }),
+        response: {
+          200: Type.Object({ status: Type.Literal("cancelled"), deployment: DeploymentShape }),
+          202: Type.Object({ status: Type.Literal("cancelling"), deployment: DeploymentShape }),
+          404: NotFound,
+          409: Conflict,
+          ...COMMON_PROBLEMS,
+        },
+        detail: { tags: ["deployments"], summary: "Cancel a deployment that waits or runs" },
+      },
+    );
+}
+
+async function answerLog(id: number, request: Request, tools: AdminTools): Promise<Response> {
+  const { store, broadcast } = tools;
+  if ((await store.readDeployment(id)) === null) return answer(404, UNKNOWN);
+  if (!acceptsEventStream(request.headers)) {
+    return answerText((await store.readOutput(id)).map((line) => `${line}\n`).join(""));
+  }
+  const seen = readLastEventId(request.headers);
+  if (seen === "invalid") {
+    return refuse("invalid request", { reason: "Last-Event-ID: expected the id of an event" });
+  }
+  // A line's id is one more than its number: an id of 0 would say that nothing was seen.
+  const after = (seen ?? 0) - 1;
+  return answerEventStream((signal) => streamOutput(followOutput(id, after, { store, broadcast }, signal)), {
+    ...tools,
+    request,
+  });
+}
+
+async function* streamOutput(followed: AsyncGenerator<Followed>): AsyncGenerator<StreamedEvent> {
+  for await (const each of followed) {
+    yield each.kind === "line" ? describeLine(each) : describeEnd(each.deployment);
+  }
+}
+
+function describeLine({ line, text }: OutputLine): StreamedEvent {
+  return { id: line + 1, event: "line", data: text };
+}
+
+function describeEnd({ id, state, reason }: Deployment): StreamedEvent {
+  return { id: null, event: "end", data: JSON.stringify({ state, reason, id }) };
+}

@@ -1,0 +1,224 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import type { Standing } from "../../domain/deployment.ts";
+import type { Lock } from "../../domain/lock.ts";
+import { Duration } from "../../domain/setting.ts";
+import type { Target } from "../../domain/target.ts";
+import type { DeployOutcome } from "../../flow/steer.ts";
+import { DeploymentState } from "./deployments.ts";
+import { JSON_BODY } from "./json-body.ts";
+import {
+  COMMON_PROBLEMS,
+  Conflict,
+  createRoutes,
+  Id,
+  Input,
+  Line,
+  NameText,
+  NO_QUERY,
+  NotFound,
+  orNull,
+  Time,
+} from "./schema.ts";
+import type { AdminTools } from "./tools.ts";
+
+/** A person's lock on a target, as the API has it. */
+export const LockShape = Type.Object({
+  reason: Type.String(),
+  by: Type.String(),
+  since: Time,
+  until: orNull(Time),
+});
+
+/** What is deployed, and how it stands. */
+export const TargetShape = Type.Object({
+  name: Type.String(),
+  source: Type.String(),
+  repository: orNull(Type.String()),
+  branch: orNull(Type.String()),
+  tag: orNull(Type.String()),
+  directory: Type.String(),
+  layout: Type.String(),
+  live: orNull(Type.Object({ commit: orNull(Type.String()), release: orNull(Type.String()), since: Time })),
+  locked: orNull(LockShape),
+  queued: orNull(Id),
+  running: orNull(Id),
+  last: orNull(
+    Type.Object({ id: Id, state: DeploymentState, reason: orNull(Type.String()), ended_at: orNull(Time) }),
+  ),
+});
+
+/** The one map from a lock to its JSON. */
+export function describeLock({ reason, by, since, until }: Lock): Static<typeof LockShape> {
+  return { reason, by, since: since.toISOString(), until: until?.toISOString() ?? null };
+}
+
+/** The one map from a target to its JSON. */
+export function describeTarget(target: Target, standing: Standing): Static<typeof TargetShape> {
+  const { name, source, directory, layout, watch } = target;
+  const { live, lock, queued, running, last } = standing;
+  return {
+    name,
+    source,
+    repository: watch?.repository ?? null,
+    branch: watch?.ref.kind === "branch" ? watch.ref.name : null,
+    tag: watch?.ref.kind === "tag" ? watch.ref.pattern : null,
+    directory,
+    layout,
+    live: live === null ? null : { ...live, since: live.since.toISOString() },
+    locked: lock === null ? null : describeLock(lock),
+    queued,
+    running,
+    last:
+      last === null
+        ? null
+        : {
+            id: last.id,
+            state: last.state,
+            reason: last.reason,
+            ended_at: last.endedAt?.toISOString() ?? null,
+          },
+  };
+}
+
+/** As it is written; the framework would decode it, but tell the wrong type. */
+const DurationText = Type.String({ pattern: Duration.pattern, expected: Duration.expected });
+
+const UNKNOWN = { status: "not found", reason: "there is no such target" } as const;
+const PARAMS = Type.Object({ name: NameText });
+const Queued = Type.Object({ status: Type.Literal("queued"), deployment: Id });
+
+/** Looking at targets, and steering them. */
+export function targets(tools: AdminTools) {
+  const { store, steering, clock } = tools;
+  const byName = new Map(tools.targets.map((target) => [target.name, target]));
+  const describe = async (target: Target) =>
+    describeTarget(target, await store.readStanding(target.name, clock.now()));
+
+  return createRoutes()
+    .get(
+      "/api/targets",
+      async () => ({ items: await Promise.all(tools.targets.map(describe)), next: null }),
+      {
+        query: NO_QUERY,
+        response: {
+          200: Type.Object({ items: Type.Array(TargetShape), next: Type.Null() }),
+          ...COMMON_PROBLEMS,
+        },
+        detail: { tags: ["targets"], summary: "List all targets, in the configuration's order" },
+      },
+    )
+    .get(
+      "/api/targets/:name",
+      async ({ params, status }) => {
+        const target = byName.get(params.name);
+        if (target === undefined) return status(404, UNKNOWN);
+        const releases = await tools.releasesOf(target);
+        return { ...(await describe(target)), releases: releases === null ? null : [...releases] };
+      },
+      {
+        params: PARAMS,
+        query: NO_QUERY,
+        response: {
+          200: Type.Object({
+            ...TargetShape.properties,
+            releases: orNull(Type.Array(Type.String(), { description: "on disk, newest first" })),
+          }),
+          404: NotFound,
+          ...COMMON_PROBLEMS,
+        },
+        detail: { tags: ["targets"], summary: "Show a target and its releases" },
+      },
+    )
+    .post(
+      "/api/targets/:name/deploy",
+      async ({ params, body, status }) => {
+        const commit = body.commit?.toLowerCase() ?? null;
+        const outcome = await steering.deploy(params.name, { commit, force: body.force ?? false });
+        if (outcome.kind === "unknown target") return status(404, UNKNOWN);
+        if (outcome.kind !== "queued") return status(409, describeRefusal(outcome));
+        return status(202, { status: "queued", deployment: outcome.deployment });
+      },
+      {
+        params: PARAMS,
+        query: NO_QUERY,
+        parse: JSON_BODY,
+        body: Input({
+          commit: Type.Optional(
+            Type.String({ pattern: "^[0-9a-fA-F]{7,64}$", expected: "7 to 64 hex digits of a commit" }),
+          ),
+          force: Type.Optional(
+            Type.Boolean({ description: "although it is locked", expected: "true or false" }),
+          ),
+        }),
+        response: { 202: Queued, 404: NotFound, 409: Conflict, ...COMMON_PROBLEMS },
+        detail: { tags: ["targets"], summary: "Deploy the tip, or a commit" },
+      },
+    )
+    .post(
+      "/api/targets/:name/rollback",
+      async ({ params, body, status }) => {
+        const outcome = await steering.rollback(params.name, body.release ?? null);
+        if (outcome.kind === "unknown target") return status(404, UNKNOWN);
+        if (outcome.kind !== "queued") return status(409, describeRefusal(outcome));
+        return status(202, { status: "queued", deployment: outcome.deployment });
+      },
+      {
+        params: PARAMS,
+        query: NO_QUERY,
+        parse: JSON_BODY,
+        body: Input({ release: Type.Optional(NameText) }),
+        response: { 202: Queued, 404: NotFound, 409: Conflict, ...COMMON_PROBLEMS },
+        detail: { tags: ["targets"], summary: "Go back to the release before, or to a named one" },
+      },
+    )
+    .post(
+      "/api/targets/:name/lock",
+      async ({ params, body, status }) => {
+        const { reason, by = "admin" } = body;
+        const milliseconds = body.for === undefined ? null : Value.Decode(Duration, body.for);
+        const target = byName.get(params.name);
+        const outcome = await steering.lock(params.name, { reason, by, milliseconds });
+        if (target === undefined || outcome.kind === "unknown target") return status(404, UNKNOWN);
+        return status(200, { status: "locked", target: await describe(target) });
+      },
+      {
+        params: PARAMS,
+        query: NO_QUERY,
+        parse: JSON_BODY,
+        body: Input({ reason: Line, by: Type.Optional(Line), for: Type.Optional(DurationText) }),
+        response: {
+          200: Type.Object({ status: Type.Literal("locked"), target: TargetShape }),
+          404: NotFound,
+          ...COMMON_PROBLEMS,
+        },
+        detail: { tags: ["targets"], summary: "Keep deliveries from deploying a target" },
+      },
+    )
+    .post(
+      "/api/targets/:name/unlock",
+      async ({ params, status }) => {
+        const outcome = await steering.unlock(params.name);
+        if (outcome.kind === "unknown target") return status(404, UNKNOWN);
+        if (outcome.kind === "not locked") return status(409, { status: "not locked" });
+        return status(200, { status: "unlocked", deployment: outcome.deployment });
+      },
+      {
+        params: PARAMS,
+        query: NO_QUERY,
+        parse: JSON_BODY,
+        body: Input({}),
+        response: {
+          200: Type.Object({ status: Type.Literal("unlocked"), deployment: orNull(Id) }),
+          404: NotFound,
+          409: Conflict,
+          ...COMMON_PROBLEMS,
+        },
+        detail: { tags: ["targets"], summary: "Unlock a target and deploy what it held back" },
+      },
+    );
+}
+
+function describeRefusal({ kind, reason }: Extract<DeployOutcome, { reason: string }>) {
+  return { status: kind, reason };
+}

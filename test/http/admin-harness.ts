@@ -1,0 +1,162 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Source } from "../../src/domain/source.ts";
+import type { Store } from "../../src/domain/store.ts";
+import type { Target } from "../../src/domain/target.ts";
+import { type Broadcast, createBroadcast } from "../../src/flow/broadcast.ts";
+import { createLocks } from "../../src/flow/locks.ts";
+import type { ReplayOutcome } from "../../src/flow/replay.ts";
+import { createSteering } from "../../src/flow/steer.ts";
+import { type AdminTools, createAdmin } from "../../src/http/admin.ts";
+import { createMetrics, type Metrics } from "../../src/http/metrics.ts";
+import { github } from "../../src/providers/github.ts";
+import { equalInConstantTime } from "../../src/providers/hmac.ts";
+import { stores } from "../../src/store/index.ts";
+import { logInto, secretOf } from "../support/public.ts";
+import { targetOf } from "../support/target.ts";
+
+export const TOKEN = "an-admin-token-of-the-tests";
+export const HOST = "127.0.0.1:9001";
+export const RELEASES = ["20261121T203000Z-bbbbbbbbbbbb", "20261121T202900Z-aaaaaaaaaaaa"];
+
+/** What a request has that differs from an honest one: JSON body, right token, right Host. */
+export interface Asked {
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+  readonly signal?: AbortSignal;
+}
+
+export interface AdminHarness {
+  readonly store: Store;
+  readonly broadcast: Broadcast;
+  readonly metrics: Metrics;
+  readonly log: string[];
+  /** The deliveries that were asked to run again. */
+  readonly replayed: number[];
+  /** Lets what waits for time to pass go on. */
+  passTime(): void;
+  /** Begins to stop the server. */
+  stop(): void;
+  ask(method: string, path: string, asked?: Asked): Promise<Response>;
+  /** Sends exactly this. */
+  send(request: Request): Promise<Response>;
+  /** Every row that is kept, as the API's lists have them. */
+  kept(): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+const SOURCE: Source = {
+  name: "github",
+  provider: "github",
+  path: "/github-webhook",
+  dialect: github.open({ secrets: [secretOf("a secret that no answer has")] }),
+  print: false,
+  onRedelivery: "run",
+  allow: null,
+};
+
+/** The admin listener over a real store in a temporary directory, without a port. */
+export async function openAdmin(own: Partial<AdminTools> = {}): Promise<AdminHarness> {
+  const directory = await mkdtemp(join(tmpdir(), "hooklatch-test-"));
+  const store = await stores.sqlite(directory);
+  const log: string[] = [];
+  const replayed: number[] = [];
+  const closing = new AbortController();
+  const { clock, passTime } = steadyClock("2026-11-21T20:30:00Z");
+  const broadcast = createBroadcast(clock);
+  const targets: readonly Target[] = [
+    targetOf("blog"),
+    targetOf("docs", { watch: null, layout: "worktree" }),
+  ];
+  const releasesOf = async ({ layout }: Target) => (layout === "releases" ? RELEASES : null);
+  const tools = { store, clock, log: logInto(log), targets, publish: broadcast.publish };
+  const worker = { wake() {}, cancel: () => false };
+  const about = () => ({
+    version: "1.2.3",
+    startedAt: new Date("2026-11-21T20:00:00Z"),
+    draining: closing.signal.aborted,
+    publicUrl: "https://hooks.example.com",
+    certificateExpiresAt: new Date("2027-01-01T00:00:00Z"),
+  });
+  const metrics = createMetrics({ ...tools, targets: () => targets, broadcast, about });
+  const admin = createAdmin({
+    ...tools,
+    token: secretOf(TOKEN),
+    equal: equalInConstantTime,
+    sources: [SOURCE],
+    steering: createSteering({
+      ...tools,
+      locks: createLocks({ ...tools, wake() {} }),
+      worker,
+      releasesOf,
+    }),
+    replay: async (id): Promise<ReplayOutcome> => {
+      replayed.push(id);
+      if (id !== 1) return { kind: "unknown delivery" };
+      const receipt = { delivery: 7, deployments: [{ id: 3, target: "blog" }], redeliveryOf: null };
+      return { kind: "kept", status: "ok", reason: null, receipt };
+    },
+    broadcast,
+    releasesOf,
+    canKeep: async () => true,
+    metrics,
+    about,
+    closing: closing.signal,
+    ...own,
+  });
+  return {
+    store,
+    broadcast,
+    metrics,
+    log,
+    replayed,
+    passTime,
+    stop: () => closing.abort(),
+    ask(method, path, { body, headers = {}, signal } = {}) {
+      const own: Record<string, string> = { host: HOST, authorization: `Bearer ${TOKEN}`, ...headers };
+      if (body !== undefined && own["content-type"] === undefined) own["content-type"] = "application/json";
+      const text = typeof body === "string" ? body : JSON.stringify(body);
+      const init = { method, headers: own, ...(body === undefined ? {} : { body: text }) };
+      return admin(new Request(`http://${HOST}${path}`, { ...init, ...(signal && { signal }) }), [HOST]);
+    },
+    send: (request) => admin(request, [HOST]),
+    async kept() {
+      const range = { limit: 500, before: null };
+      return [
+        await store.listDeployments({ target: null, state: null }, range),
+        await store.listDeliveries({ source: null, status: null, target: null }, range),
+        await store.listClients(null, range),
+        await store.listLocks(),
+      ];
+    },
+    async close() {
+      closing.abort();
+      await store.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+/** A clock that stands; who sleeps is woken by `passTime` or by its signal. */
+function steadyClock(start: string) {
+  const sleepers = new Set<() => void>();
+  const clock = {
+    now: () => new Date(start),
+    sleep: (_: number, signal?: AbortSignal) =>
+      new Promise<void>((resolve) => {
+        sleepers.add(resolve);
+        signal?.addEventListener("abort", () => {
+          sleepers.delete(resolve);
+          resolve();
+        });
+      }),
+  };
+  return {
+    clock,
+    passTime() {
+      for (const wake of sleepers) wake();
+      sleepers.clear();
+    },
+  };
+}

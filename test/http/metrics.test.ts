@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { createMetrics } from "../../src/http/metrics.ts";
+import { createPublic } from "../../src/http/public.ts";
+import { boundUnverified } from "../../src/http/unverified.ts";
+import { github } from "../../src/providers/github.ts";
+import { COMMIT_A, success } from "../store/sample.ts";
+import { logInto, secretOf } from "../support/public.ts";
+import { type AdminHarness, openAdmin } from "./admin-harness.ts";
+
+let admin: AdminHarness;
+
+beforeEach(async () => {
+  admin = await openAdmin();
+});
+
+afterEach(() => admin.close());
+
+/** The samples by name and labels, as they are written. */
+async function scrape(): Promise<Record<string, number>> {
+  const response = await admin.ask("GET", "/metrics");
+  expect(response.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
+  const lines = (await response.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return Object.fromEntries(
+    lines.map((line) => {
+      const space = line.lastIndexOf(" ");
+      return [line.slice(0, space), Number(line.slice(space + 1))];
+    }),
+  );
+}
+
+async function deploy(target: string): Promise<void> {
+  const request = { target, trigger: "manual", commit: null, choice: null } as const;
+  const id = await admin.store.request(request, new Date("2026-11-21T20:30:00Z"));
+  await admin.store.claim([target], new Date("2026-11-21T20:30:01Z"));
+  const ended = await admin.store.settle(id, success(COMMIT_A), new Date("2026-11-21T20:30:05Z"), []);
+  admin.broadcast.publish({ kind: "deployment", deployment: ended });
+}
+
+describe("the metrics", () => {
+  test("tell of deployments, the store, locks, the certificate and the process", async () => {
+    await deploy("blog");
+    await deploy("gone from the configuration");
+    await admin.store.request({ target: "docs", trigger: "manual", commit: null, choice: null }, new Date());
+    await admin.ask("POST", "/api/targets/docs/lock", { body: { reason: "freeze" } });
+    const samples = await scrape();
+    expect(samples).toMatchObject({
+      'hooklatch_deployments_total{target="blog",state="succeeded"}': 1,
+      'hooklatch_deployment_duration_seconds_sum{target="blog"}': 4,
+      'hooklatch_deployment_duration_seconds_bucket{le="2.5",target="blog"}': 0,
+      'hooklatch_deployment_duration_seconds_bucket{le="5",target="blog"}': 1,
+      hooklatch_deployments_queued: 1,
+      hooklatch_deployments_running: 0,
+      'hooklatch_target_locked{target="blog"}': 0,
+      'hooklatch_target_locked{target="docs"}': 1,
+      'hooklatch_info{version="1.2.3"}': 1,
+      hooklatch_certificate_expiry_timestamp_seconds: Date.parse("2027-01-01T00:00:00Z") / 1000,
+    });
+    expect(Object.keys(samples).join()).not.toContain("gone");
+    for (const name of [
+      "hooklatch_store_bytes",
+      "process_resident_memory_bytes",
+      "process_start_time_seconds",
+    ]) {
+      expect(samples[name]).toBeGreaterThan(0);
+    }
+  });
+
+  test("count every answer of a source by its status word, and unknown paths nowhere", async () => {
+    const [name, path] = ["github", "/github-webhook"];
+    const dialect = github.open({ secrets: [secretOf("a secret of the tests, long enough")] });
+    const listener = createPublic({
+      sources: [{ name, path, provider: "github", dialect, print: false, onRedelivery: "run", allow: null }],
+      maxBody: 1024,
+      unverified: boundUnverified(1024, () => {}),
+      trustedProxies: [],
+      async receive() {
+        throw new Error("a fault of ours");
+      },
+      async authorise() {
+        return { kind: "bad token" };
+      },
+      count: admin.metrics.count,
+      log: logInto([]),
+    });
+    const send = (path: string, init: RequestInit) =>
+      listener.handle(new Request(`http://hooks.test${path}`, init), "192.0.2.1");
+    const json = { method: "POST", headers: { "content-type": "application/json" } };
+    await send("/nowhere", { ...json, body: "{}" });
+    await send("/healthz", {});
+    await send(path, { method: "PUT" });
+    await send(path, { ...json, body: "x".repeat(2000) });
+    await send(path, { ...json, body: "{}" });
+    await send(path, { ...json, body: "{}" });
+    const counted = Object.entries(await scrape()).filter(([sample]) =>
+      sample.startsWith("hooklatch_deliveries_total"),
+    );
+    expect(Object.fromEntries(counted)).toEqual({
+      'hooklatch_deliveries_total{source="github",status="method not allowed"}': 1,
+      'hooklatch_deliveries_total{source="github",status="payload too large"}': 1,
+      'hooklatch_deliveries_total{source="github",status="internal error"}': 2,
+    });
+  });
+
+  test("leave the certificate out where there is none", async () => {
+    const { text } = await createMetrics({
+      store: admin.store,
+      clock: { now: () => new Date(), sleep: async () => {} },
+      targets: () => [],
+      broadcast: admin.broadcast,
+      about: () => ({ version: "1.2.3", certificateExpiresAt: null }),
+    }).read();
+    expect(text).not.toContain("certificate");
+  });
+});
