@@ -1,5 +1,7 @@
 import { isAbsolute, resolve } from "node:path";
 
+const TRANSPORTS = ["https", "http", "ssh", "git", "file"] as const;
+
 /** An address that git may clone from, or what is expected instead: words that never repeat it. */
 export type CloneUrl =
   | { readonly ok: true; readonly url: string }
@@ -22,8 +24,15 @@ export function checkCloneUrl(text: string, directory: string): CloneUrl {
   return { ok: true, url: isAbsolute(text) ? text : resolve(directory, text) };
 }
 
+/** How git reaches an address that passed its check. */
+export function transportOf(url: string): "https" | "http" | "ssh" | "git" | "file" {
+  const scheme = /^([\w+.-]+):\/\//.exec(url)?.[1]?.toLowerCase();
+  if (scheme === undefined) return /^[^/]*:/.test(url) ? "ssh" : "file";
+  return TRANSPORTS.find((known) => known === scheme) ?? "file";
+}
+
 function checkUrl(text: string, scheme: string): CloneUrl {
-  if (!["https", "http", "ssh", "git", "file"].includes(scheme)) {
+  if (!TRANSPORTS.some((known) => known === scheme)) {
     return { ok: false, expected: "an https, http, ssh, git or file URL" };
   }
   const authority = /^[^/]*:\/\/([^/?#\\]*)/.exec(text)?.[1] ?? "";
@@ -31,12 +40,12 @@ function checkUrl(text: string, scheme: string): CloneUrl {
   const host = authority.slice(authority.lastIndexOf("@") + 1);
   if (host.startsWith("-") || user.startsWith("-"))
     return { ok: false, expected: 'a host without "-" at its start' };
+  if (scheme === "ssh" && user.includes(":")) {
+    return { ok: false, expected: 'a URL without a password: name an SSH deploy key in "ssh_key"' };
+  }
   // A token is often the user name alone: https://<token>@github.com/…
-  if (user !== "" && (scheme !== "ssh" || user.includes(":"))) {
-    return {
-      ok: false,
-      expected: "a URL without a password or token: give git a credential helper, or use an SSH deploy key",
-    };
+  if (scheme !== "ssh" && user !== "") {
+    return { ok: false, expected: 'a URL without a password or token: that belongs into "token"' };
   }
   if (host === "" && scheme !== "file") return { ok: false, expected: "a URL with a host" };
   return { ok: true, url: text };

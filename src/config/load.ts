@@ -1,13 +1,17 @@
 import { dirname, resolve } from "node:path";
-import type { Provider } from "../domain/provider.ts";
+import type { NotifySettings } from "../domain/messenger.ts";
+import type { Dialect, Provider } from "../domain/provider.ts";
+import { Secret } from "../domain/secret.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import { type Admin, resolveAdmin } from "./admin.ts";
 import { writeDefaultSources } from "./defaults.ts";
 import { findDocument, SYSTEM_FILE } from "./document.ts";
 import { type Finding, Report, under } from "./finding.ts";
+import { isTable } from "./found.ts";
 import { type Ground, readVariable, type Surroundings } from "./ground.ts";
 import { LONGEST_AGE, limitDuration } from "./limit.ts";
+import { readNotify } from "./notify.ts";
 import { AdminTable, DocumentTable, ServerTable, StoreTable } from "./schema.ts";
 import type { GeneratedSecret } from "./secret.ts";
 import { readTable, type Section } from "./section.ts";
@@ -36,8 +40,17 @@ export interface Config {
   readonly store: Retention;
   readonly sources: readonly Source[];
   readonly targets: readonly Target[];
+  /** Who is told of deployments. */
+  readonly notify: readonly NotifySettings[];
   /** Secrets that nothing sets: kept in these files, and made where they are not loaded. */
   readonly generated: readonly GeneratedSecret[];
+}
+
+/** A secret, and what it opens. */
+export interface OwnedSecret {
+  /** In words for people, such as `source webhook`. */
+  readonly owner: string;
+  readonly secret: Secret;
 }
 
 /** How long what is kept is kept, in milliseconds. */
@@ -84,7 +97,7 @@ function resolveConfig(
   const { report } = ground;
   const root = readTable(DocumentTable, table, { file: label, path: "" }, report);
   const at = (key: string) => under(root.place, key);
-  const written = (key: "source" | "target") =>
+  const written = (key: "source" | "target" | "notify") =>
     (root.values[key] ?? []).map((entry, index) => ({ table: entry, place: under(at(key), index) }));
 
   const dataDir = findDataDir(root, ground);
@@ -96,11 +109,12 @@ function resolveConfig(
   // What stands where the sources should, but is no list of them, is a fault and nothing to put defaults for.
   const isSilent = configured.length === 0 && (root.values.source !== undefined || !root.has("source"));
   const sources = readSources(isSilent ? writeDefaultSources(providers, ground) : configured, {
-    providers,
+    providers: providers.map(noteSecrets),
     dataDir,
     ground,
   });
   const targets = readTargets(written("target"), { sources, layouts, dataDir, ground });
+  const notify = readNotify(written("notify"), namesIn(written("target")), ground);
 
   const used = new Set(targets.map((target) => target.source));
   return Object.freeze({
@@ -115,11 +129,54 @@ function resolveConfig(
         .filter((source) => source !== undefined),
     ),
     targets: Object.freeze(targets),
+    notify: Object.freeze(notify),
     generated: Object.freeze([...generated, ...sources.flatMap((source) => source.generated)]),
   });
 }
 
-function findDataDir({ has, values }: Section<typeof DocumentTable>, ground: Ground): string {
+/** What senders prove themselves with, and whoever steers the server: all of it, as far as it is loaded. */
+export function listSecrets({ admin, sources }: Config): readonly OwnedSecret[] {
+  const ofSources = sources.flatMap(({ name, dialect }) =>
+    (openedWith.get(dialect) ?? []).map((secret) => ({ owner: `source ${name}`, secret })),
+  );
+  return [{ owner: "the admin listener", secret: admin.token }, ...ofSources].filter(
+    ({ secret }) => secret.loaded,
+  );
+}
+
+/** A dialect tells nobody which secrets it has. */
+const openedWith = new WeakMap<Dialect, readonly Secret[]>();
+
+function noteSecrets(provider: Provider): Provider {
+  return {
+    ...provider,
+    open: (options) => {
+      const dialect = provider.open(options);
+      openedWith.set(dialect, secretsIn(options));
+      return dialect;
+    },
+  };
+}
+
+/** Every secret in a setting, however deep. */
+function secretsIn(value: unknown): readonly Secret[] {
+  if (value instanceof Secret) return [value];
+  if (Array.isArray(value)) return value.flatMap(secretsIn);
+  return isTable(value) ? Object.values(value).flatMap(secretsIn) : [];
+}
+
+/** The names as they are written, also of tables with faults. */
+function namesIn(written: readonly { readonly table: unknown }[]): readonly string[] {
+  return written
+    .map(({ table }) => (isTable(table) ? table.name : undefined))
+    .filter((name) => typeof name === "string");
+}
+
+/**
+ * Where everything is kept, as an absolute path: as the file says, else $HOOKLATCH_DATA_DIR, else systemd's
+ * $STATE_DIRECTORY, else in the working directory.
+ */
+export function findDataDir({ has, values }: Section<typeof DocumentTable>, ground: Ground): string {
   if (has("data_dir")) return resolve(ground.directory, values.data_dir ?? "");
   const named = readVariable("HOOKLATCH_DATA_DIR", ground);
   // systemd separates several state directories with colons (systemd.exec(5)).

@@ -1,7 +1,10 @@
+import { Value } from "@sinclair/typebox/value";
 import type { Provider } from "../domain/provider.ts";
 import { Secret } from "../domain/secret.ts";
+import { Duration } from "../domain/setting.ts";
 import { readClientTimeout } from "./client-timeout.ts";
 import { type Place, under } from "./finding.ts";
+import { isTable } from "./found.ts";
 import type { Ground } from "./ground.ts";
 import { LONGEST_AGE, limitDuration } from "./limit.ts";
 import { type GeneratedSecret, keepSecret, loadSecret } from "./secret.ts";
@@ -25,33 +28,36 @@ export function readOptions(
   },
   { dataDir, ground }: { readonly dataDir: string; readonly ground: Ground },
 ): ReadOptions {
-  const section = readTable(provider.options, fillIn(provider, written, ground), source.place, ground.report);
-  const values: Record<string, unknown> = { ...section.values };
-  for (const [key, value] of Object.entries(values)) {
-    for (const [secret, place] of secretsIn(value, under(source.place, key))) {
-      loadSecret(secret, source.secretPlace ?? place, ground);
-    }
+  const section = readTable(provider.options, written, source.place, ground.report);
+  for (const [secret, place] of secretsIn(section.values, source.place)) {
+    loadSecret(secret, source.secretPlace ?? place, ground);
   }
+  // What one key has wrong would only be told again by what it does to others.
+  const faults = section.sound ? provider.check(section.values) : [];
+  for (const { path, message } of faults) ground.report.fault(path.reduce(under, source.place), message);
+  const sound = section.sound && faults.length === 0;
+  const values = { ...section.values, ...fillIn(provider, written, ground) };
   if (typeof values.client_timeout === "number") {
     limitDuration(values.client_timeout, LONGEST_AGE, under(source.place, "client_timeout"), ground);
   }
-  if (source.name === undefined || Object.hasOwn(written, provider.generatedSecret)) {
-    return { sound: section.sound, values, generated: [] };
+  const isWritten = Object.hasOwn(written, provider.generatedSecret);
+  if (source.name === undefined || isWritten || !provider.generates(values)) {
+    return { sound, values, generated: [] };
   }
   const { setting, generated } = provideSecret(provider, source.name, dataDir, ground);
   return {
-    sound: section.sound,
+    sound,
     values: { ...values, [provider.generatedSecret]: setting },
     generated: [generated],
   };
 }
 
-/** Adds what the environment says where the table is silent. */
+/** What the environment says where the table is silent. */
 function fillIn(provider: Provider, written: Readonly<Record<string, unknown>>, ground: Ground) {
   const wanted =
     Object.hasOwn(provider.options.properties, "client_timeout") && written.client_timeout === undefined;
   const timeout = wanted ? readClientTimeout(ground) : undefined;
-  return timeout === undefined ? written : { ...written, client_timeout: timeout };
+  return timeout === undefined ? {} : { client_timeout: Value.Decode(Duration, timeout) };
 }
 
 function provideSecret(provider: Provider, source: string, dataDir: string, ground: Ground) {
@@ -65,8 +71,10 @@ function provideSecret(provider: Provider, source: string, dataDir: string, grou
   return { setting, generated };
 }
 
+/** Every secret in a setting, however deep, and where it stands. */
 function secretsIn(value: unknown, place: Place): (readonly [Secret, Place])[] {
   if (value instanceof Secret) return [[value, place]];
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((entry, index) => secretsIn(entry, under(place, index)));
+  if (Array.isArray(value)) return value.flatMap((entry, index) => secretsIn(entry, under(place, index)));
+  if (!isTable(value)) return [];
+  return Object.entries(value).flatMap(([key, entry]) => secretsIn(entry, under(place, key)));
 }

@@ -1,19 +1,22 @@
 import { Type } from "@sinclair/typebox";
 import { Duration, SecretReference, Size, Table } from "../domain/setting.ts";
-import { EXPECTED_HOST } from "./address.ts";
+import { EXPECTED_HOST, EXPECTED_RANGE } from "./address.ts";
+import { EXPECTED_SENDER } from "./allow.ts";
 import type { Section } from "./section.ts";
 
 /**
  * The configuration file as it is written (the contract's chapter "Configuration"). What one value alone can
  * have wrong is said here; what it must have to do with others is said where it is resolved. `secret` marks
  * what no message may repeat: secrets, and what people put secrets into.
- * `pending` marks what has no effect yet.
  */
 
 const NO_CONTROLS = "^[^\\x00-\\x1f\\x7f]+$";
 
 /** Words for faults. */
 export const EXPECTED_PORT = "a port number from 0 to 65535";
+
+/** Words for faults. */
+export const EXPECTED_RANGES_URL = 'an https URL such as "https://api.github.com/meta"';
 
 const Name = Type.String({
   pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
@@ -42,6 +45,9 @@ export const DocumentTable = Table({
   target: Type.Optional(
     Type.Array(Type.Unknown(), { secret: true, expected: "tables, each under its own [[target]]" }),
   ),
+  notify: Type.Optional(
+    Type.Array(Type.Unknown(), { secret: true, expected: "tables, each under its own [[notify]]" }),
+  ),
 });
 
 /** `[server]`, the public listener. */
@@ -51,7 +57,7 @@ export const ServerTable = Table({
   max_body: Type.Optional(Size),
   max_unverified: Type.Optional(Size),
   trusted_proxies: Type.Optional(
-    Type.Array(Type.String({ expected: 'an IP address or a range such as "10.0.0.0/8"' }), {
+    Type.Array(Type.String({ expected: `${EXPECTED_RANGE}, or "unix"` }), {
       expected: "a list of IP addresses and ranges",
     }),
   ),
@@ -63,6 +69,7 @@ export const ServerTable = Table({
     Type.Union([Type.Literal("off"), Duration], { expected: 'a duration such as "15m", or "off"' }),
   ),
   tls: Type.Optional(Table({ cert: Path, key: Path })),
+  github_ranges_url: Type.Optional(Type.String({ secret: true, expected: EXPECTED_RANGES_URL })),
 });
 
 /** `[admin]`, the listener for the people who run it. */
@@ -91,12 +98,29 @@ export const SourceTable = Table({
   on_redelivery: Type.Optional(
     Type.Union([Type.Literal("run"), Type.Literal("skip")], { expected: '"run" or "skip"' }),
   ),
+  // Nobody could send to a source with an empty one.
+  allow: Type.Optional(
+    Type.Array(Type.String({ expected: EXPECTED_SENDER }), {
+      minItems: 1,
+      expected: 'a list of IP addresses, ranges and "github", with at least one',
+    }),
+  ),
 });
 
 const SharedPath = Type.String({
   pattern: `^(?!\\.[gG][iI][tT](?:/|$))${SEGMENT}(?:/${SEGMENT})*$`,
   expected: 'a relative path inside the release, such as "uploads", without "." or "..", outside ".git"',
 });
+
+/** They become pathspecs of git, from the top and with `glob` magic (gitglossary(7)). */
+const Globs = Type.Array(
+  Type.String({
+    pattern: `^(?![/:!])${SEGMENT}(?:/${SEGMENT})*/?$`,
+    expected:
+      'a glob such as "docs/**", from the top of the repository, without "." or "..", and without "/", ":" or "!" at its start',
+  }),
+  { minItems: 1, expected: "a list of globs, with at least one" },
+);
 
 const Command = Type.Union(
   [Type.String({ pattern: "^\\s*[^\\s\\0][^\\0]*$", secret: true }), Type.Array(Text, { minItems: 1 })],
@@ -117,6 +141,13 @@ export const TargetTable = Table({
   branch: Type.Optional(Type.String({ expected: "the name of a branch" })),
   tag: Type.Optional(Type.String({ expected: 'a tag or a pattern such as "v*"' })),
   clone_url: Type.Optional(Type.String({ secret: true, expected: "a URL or path that git can clone from" })),
+  ssh_key: Type.Optional(Path),
+  known_hosts: Type.Optional(Path),
+  token: Type.Optional(SecretReference),
+  paths: Type.Optional(Globs),
+  ignore_paths: Type.Optional(Globs),
+  verify_commit: Type.Optional(Switch),
+  allowed_signers: Type.Optional(Path),
   directory: Path,
   layout: Type.Optional(Type.String({ expected: "the name of a layout" })),
   run: Type.Optional(Commands),
@@ -144,11 +175,47 @@ export const TargetTable = Table({
         }),
         within: Type.Optional(Duration),
       },
-      { additionalProperties: false, expected: "a table", pending: true },
+      { additionalProperties: false, expected: "a table" },
     ),
   ),
   catch_up: Type.Optional(Switch),
+  status_token: Type.Optional(SecretReference),
+  status_url: Type.Optional(
+    Type.String({ secret: true, expected: 'the base of an API, such as "https://api.github.com"' }),
+  ),
 });
 
 /** One `[[target]]` after its check. */
 export type TargetSection = Section<typeof TargetTable>;
+
+/** One `[[notify]]`. Names of targets are looked up where it is resolved. */
+export const NotifyTable = Table({
+  name: Type.Optional(Name),
+  url: {
+    ...SecretReference,
+    expected: 'an https URL, or where it is: "env:NAME", "file:PATH" or "credential:NAME"',
+  },
+  secret: Type.Optional(SecretReference),
+  format: Type.Optional(
+    Type.Union([Type.Literal("standard"), Type.Literal("slack")], { expected: '"standard" or "slack"' }),
+  ),
+  on: Type.Optional(
+    Type.Array(
+      Type.Union([Type.Literal("failed"), Type.Literal("recovered"), Type.Literal("succeeded")], {
+        expected: '"failed", "recovered" or "succeeded"',
+      }),
+      {
+        minItems: 1,
+        uniqueItems: true,
+        expected: 'a list of one or more of "failed", "recovered" and "succeeded", each once',
+      },
+    ),
+  ),
+  targets: Type.Optional(
+    Type.Array(Type.String({ expected: "the name of a target" }), {
+      minItems: 1,
+      uniqueItems: true,
+      expected: "a list of the names of targets, at least one, each once",
+    }),
+  ),
+});

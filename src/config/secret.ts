@@ -23,21 +23,39 @@ type Value = { readonly ok: true; readonly text: string } | { readonly ok: false
 
 /** Fills in a secret from where it comes from. What is missing, unreadable or empty is a fault at `place`. */
 export function loadSecret(secret: Secret, place: Place, ground: Ground): void {
+  if (!loadValue(secret, place, ground)) return;
+  warnOfLiteral(secret, place, ground);
+  if (Buffer.byteLength(secret.reveal()) < FEWEST_BYTES) {
+    ground.report.warn(place, `the secret is shorter than ${FEWEST_BYTES} bytes and may be guessed`);
+  }
+}
+
+/** The same for a token that is sent in a header: one with control characters in it is a fault. */
+export function loadToken(token: Secret, place: Place, ground: Ground): void {
+  loadSecret(token, place, ground);
+  if (token.loaded && /\p{Cc}/u.test(token.reveal())) {
+    ground.report.fault(place, `expected a token of one line, without control characters, in ${token}`);
+  }
+}
+
+/** Fills in what need not be hard to guess. Whether there was a value; where there was none, it is a fault. */
+export function loadValue(secret: Secret, place: Place, ground: Ground): boolean {
   const value = findValue(secret.origin, ground);
   if (!value.ok || value.text === "") {
     ground.report.fault(place, value.ok ? `the secret ${secret} is empty` : value.problem);
-    return;
+    return false;
   }
   secret.load(value.text);
-  if (secret.origin.kind === "literal") {
-    ground.report.warn(
-      place,
-      'the secret is written out here, for every reader of this file: better "file:PATH" or "env:NAME"',
-    );
-  }
-  if (Buffer.byteLength(value.text) < FEWEST_BYTES) {
-    ground.report.warn(place, `the secret is shorter than ${FEWEST_BYTES} bytes and may be guessed`);
-  }
+  return true;
+}
+
+/** Warns of a secret that stands in the configuration itself. */
+export function warnOfLiteral({ origin }: Secret, place: Place, { report }: Ground): void {
+  if (origin.kind !== "literal") return;
+  report.warn(
+    place,
+    'the secret is written out here, for every reader of this file: better "file:PATH" or "env:NAME"',
+  );
 }
 
 /** Reads one secret that a command line names. Throws a {@link Fault} `configuration` that says what is wrong. */

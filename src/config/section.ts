@@ -41,10 +41,6 @@ export function readTable<Schema extends TObject>(
   if (!isTable(table)) report.fault(place, `expected a table, found ${describeFound(table, true)}`);
 
   const written = isTable(table) ? table : {};
-  for (const key of Object.keys(written)) {
-    if (schema.properties[key]?.pending !== true) continue;
-    report.warn(under(place, key), "is read and checked, but has no effect yet");
-  }
   const soundPart = Object.fromEntries(Object.entries(written).filter(([key]) => !faulty.has(key)));
   return {
     place,

@@ -1,25 +1,27 @@
 import { resolve } from "node:path";
-import { EXPECTED_HOST, isAddressRange, isHost } from "./address.ts";
+import { isAddressRange, readSocketPath, UNIX } from "../domain/address.ts";
+import { EXPECTED_HOST, EXPECTED_RANGE, isHost } from "./address.ts";
 import { type Place, under, variable } from "./finding.ts";
 import { describeFound } from "./found.ts";
 import { type Ground, readVariable } from "./ground.ts";
 import { LONGEST_TIMER, limitDuration } from "./limit.ts";
-import { EXPECTED_PORT, type ServerTable } from "./schema.ts";
+import { EXPECTED_PORT, EXPECTED_RANGES_URL, type ServerTable } from "./schema.ts";
 import type { Section } from "./section.ts";
-import { parseHttpUrl } from "./url.ts";
+import { isLoopback, parseHttpUrl } from "./url.ts";
 
 const MIB = 1024 ** 2;
 
 /** The public listener's part of the configuration. */
 export interface Server {
+  /** An IP address, a host name, or a unix socket as `unix:` and its absolute path. */
   readonly host: string;
-  /** 0 picks a free one. */
+  /** 0 picks a free one; a unix socket has 0. */
   readonly port: number;
   /** In bytes. */
   readonly maxBody: number;
   /** Bytes held in all for requests whose senders are not verified yet. */
   readonly maxUnverified: number;
-  /** IP addresses and CIDR ranges whose X-Forwarded-For counts. */
+  /** Whose X-Forwarded-For counts: IP addresses and CIDR ranges, and `unix` for who connects through the socket. */
   readonly trustedProxies: readonly string[];
   /** Without a slash at its end; for messages and links only. */
   readonly publicUrl: string | null;
@@ -29,6 +31,8 @@ export interface Server {
   readonly catchUpEvery: number | null;
   /** Absolute paths of PEM files; null for plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** Where GitHub's hook ranges are asked for; https, or on this machine. */
+  readonly githubRangesUrl: string;
 }
 
 /** `[server]`, from the environment where the file is silent, with defaults for the rest. */
@@ -37,24 +41,31 @@ export function resolveServer(section: Section<typeof ServerTable>, ground: Grou
   limitDuration(values.shutdown_grace, LONGEST_TIMER, under(place, "shutdown_grace"), ground);
   const tls = section.has("tls") ? values.tls : tlsFromEnvironment(ground);
   const host = section.has("host")
-    ? checkHost(values.host, under(place, "host"), ground)
-    : checkHost(readVariable("HOST", ground), variable("HOST"), ground);
-  const port = section.has("port") ? values.port : portFromEnvironment(ground);
+    ? readHost(values.host, under(place, "host"), ground.directory, ground)
+    : readHost(readVariable("HOST", ground), variable("HOST"), ground.cwd, ground);
   const { max_body: maxBody = 25 * MIB, max_unverified: maxUnverified = Math.max(256 * MIB, maxBody) } =
     values;
   if (maxUnverified < maxBody) {
     ground.report.fault(under(place, "max_unverified"), "expected room for at least one body of max_body");
   }
+  const trusted = values.trusted_proxies ?? [];
+  if (isSocket(host) && !trusted.includes(UNIX)) {
+    ground.report.warn(
+      under(place, "trusted_proxies"),
+      'lacks "unix": nobody tells the addresses of those who come through the unix socket, so that a token or "allow" lets nobody in',
+    );
+  }
   return Object.freeze({
     host: host ?? (tls === undefined ? "127.0.0.1" : "0.0.0.0"),
-    port: port ?? 9000,
+    port: readPort(section, host, ground) ?? 9000,
     maxBody,
     maxUnverified,
-    trustedProxies: checkProxies(values.trusted_proxies ?? [], under(place, "trusted_proxies"), ground),
+    trustedProxies: checkProxies(trusted, under(place, "trusted_proxies"), ground),
     publicUrl: checkPublicUrl(values.public_url, under(place, "public_url"), ground),
     shutdownGrace: values.shutdown_grace ?? 30_000,
     catchUpEvery: readInterval(values.catch_up_every, under(place, "catch_up_every"), ground),
     tls: tls === undefined ? null : resolveTls(tls, section.has("tls") ? ground.directory : ground.cwd),
+    githubRangesUrl: checkRangesUrl(values.github_ranges_url, under(place, "github_ranges_url"), ground),
   });
 }
 
@@ -69,6 +80,42 @@ export function checkHost(host: string | undefined, place: Place, { report }: Gr
   if (host === undefined || isHost(host)) return host;
   report.fault(place, `expected ${EXPECTED_HOST}, found ${describeFound(host)}`);
   return undefined;
+}
+
+/** unix(7) has room for 107 bytes, and the listener needs four of its own. */
+const LONGEST_SOCKET = 103;
+
+/** A host, or a unix socket whose path starts at `base` where it is relative. */
+function readHost(text: string | undefined, place: Place, base: string, ground: Ground): string | undefined {
+  const written = text === undefined ? null : readSocketPath(text);
+  if (written === null) return checkHost(text, place, ground);
+  const path = resolve(base, written);
+  if (/^$|\/$|\p{Cc}/u.test(written)) {
+    const expected = 'expected the path of a socket, such as "unix:/run/hooklatch.sock"';
+    ground.report.fault(place, `${expected}, found ${describeFound(text)}`);
+  } else if (Buffer.byteLength(path) > LONGEST_SOCKET) {
+    const expected = `expected a path of at most ${LONGEST_SOCKET} bytes, as the system allows for sockets`;
+    ground.report.fault(place, `${expected}, found ${describeFound(path)}`);
+  }
+  return `unix:${path}`;
+}
+
+/** A port, where the host is not a unix socket. */
+function readPort(
+  { has, values, place }: Section<typeof ServerTable>,
+  host: string | undefined,
+  ground: Ground,
+): number | undefined {
+  if (!isSocket(host)) return has("port") ? values.port : portFromEnvironment(ground);
+  if (values.port !== undefined) {
+    const found = `found ${values.port}`;
+    ground.report.fault(under(place, "port"), `expected none, as the host is a unix socket, ${found}`);
+  }
+  return 0;
+}
+
+function isSocket(host: string | undefined): boolean {
+  return host !== undefined && readSocketPath(host) !== null;
 }
 
 function portFromEnvironment(ground: Ground): number | undefined {
@@ -94,12 +141,8 @@ function resolveTls({ cert, key }: { cert: string; key: string }, base: string):
 
 function checkProxies(proxies: readonly string[], place: Place, { report }: Ground): readonly string[] {
   for (const [index, proxy] of proxies.entries()) {
-    if (isAddressRange(proxy)) continue;
-    const found = describeFound(proxy);
-    report.fault(
-      under(place, index),
-      `expected an IP address or a range such as "10.0.0.0/8", found ${found}`,
-    );
+    if (proxy === UNIX || isAddressRange(proxy)) continue;
+    report.fault(under(place, index), `expected ${EXPECTED_RANGE}, or "unix", found ${describeFound(proxy)}`);
   }
   return Object.freeze([...proxies]);
 }
@@ -114,4 +157,14 @@ function checkPublicUrl(text: string | undefined, place: Place, { report }: Grou
     );
   }
   return text.replace(/\/+$/, "");
+}
+
+function checkRangesUrl(text: string | undefined, place: Place, { report }: Ground): string {
+  if (text === undefined) return "https://api.github.com/meta";
+  const url = parseHttpUrl(text);
+  // Who can change the list on its way decides who may send.
+  if (url === undefined || (url.protocol === "http:" && !isLoopback(url.hostname))) {
+    report.fault(place, `expected ${EXPECTED_RANGES_URL}, without user and password`);
+  }
+  return text;
 }

@@ -1,6 +1,7 @@
 import type { TObject } from "@sinclair/typebox";
 import type { Provider } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
+import { readAllowance } from "./allow.ts";
 import { checkDistinct } from "./distinct.ts";
 import { type Place, under } from "./finding.ts";
 import { describeFound, isTable } from "./found.ts";
@@ -85,6 +86,7 @@ function readSource(written: WrittenSource, tools: SourceTools): ReadSource {
   const { name, path, print, on_redelivery: onRedelivery = "run" } = section.values;
   checkProvider(section.values.provider, provider, tools, place);
   checkPath(path, place, ground);
+  const allow = readAllowance(section.values.allow, under(place, "allow"), ground);
   const options = provider && readOptions(provider, own, { ...written, name }, tools);
 
   return {
@@ -104,6 +106,7 @@ function readSource(written: WrittenSource, tools: SourceTools): ReadSource {
         dialect,
         print: print ?? printByDefault,
         onRedelivery,
+        allow,
       });
     },
   };

@@ -1,5 +1,7 @@
 import { resolve } from "node:path";
 import type { Target } from "../domain/target.ts";
+import { readAccess } from "./access.ts";
+import { readCommitStatus } from "./commit-status.ts";
 import { checkDirectories, isWithin } from "./directories.ts";
 import { checkDistinct } from "./distinct.ts";
 import { type Place, under } from "./finding.ts";
@@ -8,6 +10,7 @@ import type { Ground } from "./ground.ts";
 import { LONGEST_TIMER, limitDuration } from "./limit.ts";
 import { type TargetSection, TargetTable } from "./schema.ts";
 import { readTable } from "./section.ts";
+import { readAllowedSigners } from "./signers.ts";
 import { findSource, type ReadSource } from "./source.ts";
 import { parseHttpUrl } from "./url.ts";
 import { readWatch } from "./watch.ts";
@@ -46,6 +49,9 @@ function readTarget(section: TargetSection, tools: TargetTools): Target | undefi
   const { ground } = tools;
   const source = findSource(section, tools.sources, ground);
   const watch = readWatch(section, source?.provider, ground);
+  const access = readAccess(section, watch, ground);
+  const allowedSigners = readAllowedSigners(section, ground);
+  const commitStatus = readCommitStatus(section, source?.provider, ground);
   const directory = findDirectory(section, ground);
   checkDirectory(section, directory, tools);
   checkLayout(values.layout, tools.layouts, under(place, "layout"), ground);
@@ -73,6 +79,11 @@ function readTarget(section: TargetSection, tools: TargetTools): Target | undefi
       ? Object.freeze({ url: values.health.url, within: values.health.within ?? 30_000 })
       : null,
     catchUp: values.catch_up ?? true,
+    access,
+    paths: Object.freeze(values.paths ?? []),
+    ignorePaths: Object.freeze(values.ignore_paths ?? []),
+    allowedSigners,
+    commitStatus,
   });
 }
 

@@ -12,10 +12,19 @@ const NEEDS_REPOSITORY = [
   "branch",
   "tag",
   "clone_url",
+  "ssh_key",
+  "known_hosts",
+  "token",
+  "paths",
+  "ignore_paths",
+  "verify_commit",
+  "allowed_signers",
   "layout",
   "shared",
   "keep_releases",
   "catch_up",
+  "status_token",
+  "status_url",
 ] as const;
 
 /**

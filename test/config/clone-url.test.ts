@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { checkCloneUrl } from "../../src/config/clone-url.ts";
+import { checkCloneUrl, transportOf } from "../../src/config/clone-url.ts";
 
 describe("an address to clone from", () => {
   test.each([
@@ -49,5 +49,18 @@ describe("an address to clone from", () => {
     const checked = checkCloneUrl(url, "/etc");
     expect(checked.ok).toBe(false);
     expect(JSON.stringify(checked)).not.toContain("hunter2");
+  });
+
+  test.each([
+    ["https://github.com/octocat/blog.git", "https"],
+    ["HTTP://127.0.0.1:3000/octocat/blog", "http"],
+    ["ssh://git@example.com:2222/octocat/blog.git", "ssh"],
+    ["git@github.com:octocat/blog.git", "ssh"],
+    ["example.com:blog.git", "ssh"],
+    ["git://example.com/blog.git", "git"],
+    ["file:///srv/git/blog.git", "file"],
+    ["/srv/git:hub/blog.git", "file"],
+  ] as const)("that is %p is reached by %s", (url, transport) => {
+    expect(transportOf(url)).toBe(transport);
   });
 });

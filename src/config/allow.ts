@@ -1,0 +1,36 @@
+import { closest, distance } from "fastest-levenshtein";
+import { isAddressRange, parseRange } from "../domain/address.ts";
+import { PUBLISHED_LISTS } from "../domain/published-ranges.ts";
+import type { Allowance } from "../domain/source.ts";
+import { type Place, under } from "./finding.ts";
+import { describeFound } from "./found.ts";
+import type { Ground } from "./ground.ts";
+
+/** Words for faults. */
+export const EXPECTED_SENDER = 'an IP address, a range such as "192.0.2.0/24", or "github"';
+
+/** Reads a source's `allow`; null where it is not written. What is neither a range nor a known list is a fault. */
+export function readAllowance(
+  written: readonly string[] | undefined,
+  place: Place,
+  { report }: Ground,
+): Allowance | null {
+  if (written === undefined) return null;
+  for (const [index, entry] of written.entries()) {
+    if (isAddressRange(entry) || PUBLISHED_LISTS.some((list) => list === entry)) continue;
+    report.fault(
+      under(place, index),
+      `expected ${EXPECTED_SENDER}, found ${describeFound(entry)}${hint(entry)}`,
+    );
+  }
+  return Object.freeze({
+    ranges: Object.freeze(written.filter(isAddressRange).map(parseRange)),
+    published: Object.freeze(PUBLISHED_LISTS.filter((list) => written.includes(list))),
+  });
+}
+
+/** Asks whether a list was meant that is two slips away at most. */
+function hint(entry: string): string {
+  const nearest = closest(entry.toLowerCase(), [...PUBLISHED_LISTS]);
+  return distance(entry.toLowerCase(), nearest) <= 2 ? `: did you mean ${describeFound(nearest)}?` : "";
+}

@@ -1,0 +1,109 @@
+import type { NotifySettings } from "../domain/messenger.ts";
+import { checkDistinct } from "./distinct.ts";
+import { type Place, under } from "./finding.ts";
+import { describeFound } from "./found.ts";
+import type { Ground } from "./ground.ts";
+import { NotifyTable } from "./schema.ts";
+import { loadSecret, loadValue, warnOfLiteral } from "./secret.ts";
+import { readTable, type Section } from "./section.ts";
+import { parseHttpUrl, warnOfPlainHttp } from "./url.ts";
+
+const DEFAULT_ON: NotifySettings["on"] = ["failed", "recovered"];
+
+type NotifySection = Section<typeof NotifyTable>;
+
+/** Checks everybody who is to be told of deployments. Those with a fault are left out; it was reported. */
+export function readNotify(
+  written: readonly { readonly table: unknown; readonly place: Place }[],
+  targets: readonly string[],
+  ground: Ground,
+): readonly NotifySettings[] {
+  const sections = written.map(({ table, place }) => readTable(NotifyTable, table, place, ground.report));
+  const settings = sections.map((section, index) => readOne(section, index, targets, ground));
+  checkDistinct(
+    "name",
+    "notify",
+    sections.map(({ place, values }) => ({ place, value: values.name })),
+    ground.report,
+  );
+  return settings.filter((one) => one !== undefined);
+}
+
+function readOne(
+  section: NotifySection,
+  index: number,
+  targets: readonly string[],
+  ground: Ground,
+): NotifySettings | undefined {
+  const { values, place } = section;
+  checkUrl(section, ground);
+  checkSecret(section, ground);
+  checkTargets(values.targets ?? [], targets, under(place, "targets"), ground);
+
+  if (!section.sound || values.url === undefined) return undefined;
+  return Object.freeze({
+    // No name that is written has a space in it.
+    name: values.name ?? `notify ${index + 1}`,
+    url: values.url,
+    secret: values.secret ?? null,
+    format: values.format ?? "standard",
+    on: Object.freeze(values.on ?? DEFAULT_ON),
+    targets: values.targets === undefined ? null : Object.freeze(values.targets),
+  });
+}
+
+function checkUrl({ place, values }: NotifySection, ground: Ground): void {
+  const at = under(place, "url");
+  if (values.url === undefined || !loadValue(values.url, at, ground)) return;
+  const url = parseHttpUrl(values.url.reveal());
+  if (url === undefined) {
+    ground.report.fault(at, "expected an http or https URL without user and password, found something else");
+    return;
+  }
+  // Whoever has the address of a chat room can write there; where the post is signed it is no secret.
+  if (values.format === "slack") warnOfLiteral(values.url, at, ground);
+  warnOfPlainHttp(url, at, ground);
+}
+
+function checkSecret({ has, place, values }: NotifySection, ground: Ground): void {
+  const at = under(place, "secret");
+  if (values.format === "slack") {
+    if (has("secret")) ground.report.fault(at, 'expected none, as format "slack" signs nothing, found one');
+    return;
+  }
+  if (!has("secret") && (values.format === "standard" || !has("format"))) {
+    ground.report.fault(
+      at,
+      'expected the key that signs what is sent, such as `echo "whsec_$(openssl rand -base64 32)"` makes, found nothing',
+    );
+  }
+  if (values.secret === undefined) return;
+  loadSecret(values.secret, at, ground);
+  if (values.secret.loaded && !isSigningKey(values.secret.reveal())) {
+    ground.report.fault(at, 'expected "whsec_" and 24 to 64 bytes in base64, found something else');
+  }
+}
+
+/** Whether it is a key as the Standard Webhooks specification 1.0.0 writes it ("Signature scheme"). */
+function isSigningKey(text: string): boolean {
+  const encoded = /^whsec_(.*)$/s.exec(text)?.[1] ?? "";
+  const key = Buffer.from(encoded, "base64");
+  // Decoding passes over what is no base64; encoding it again shows whether there was any.
+  return key.toString("base64") === encoded && key.length >= 24 && key.length <= 64;
+}
+
+function checkTargets(
+  names: readonly string[],
+  known: readonly string[],
+  place: Place,
+  { report }: Ground,
+): void {
+  for (const [index, name] of names.entries()) {
+    if (known.includes(name)) continue;
+    const expected =
+      known.length === 0
+        ? "the name of a target, of which there is none"
+        : `one of the targets ${known.map((target) => describeFound(target)).join(", ")}`;
+    report.fault(under(place, index), `expected ${expected}, found ${describeFound(name)}`);
+  }
+}
