@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import { run } from "./cli/index.ts";
+import { readSecretInput } from "./cli/secret-input.ts";
 
 // Whoever read our output may be gone (`hooklatch demo | head`): that is no fault, and a server goes on.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
@@ -14,8 +15,15 @@ process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),
   isTty: { stdout: process.stdout.isTTY === true, stderr: process.stderr.isTTY === true },
+  get columns() {
+    return process.stdout.columns;
+  },
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  readSecret: (prompt) => readSecretInput(prompt, process.stdin, process.stderr),
+  onHangUp: (listener) => {
+    if (!process.stdin.isTTY) process.on("SIGHUP", listener);
+  },
   untilStopped: () =>
     new Promise((resolve) => {
       let asked = false;

@@ -1,13 +1,20 @@
+import type { Static, TSchema } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import type { Command } from "commander";
+import { loadAdmin } from "../config/load-admin.ts";
 import { Fault } from "../domain/fault.ts";
-import { readConfiguration } from "./configuration.ts";
+import { Refusal } from "./admin-answers.ts";
+import { CONFIG_OPTION } from "./configuration.ts";
 import { localOrigin } from "./local-origin.ts";
-import { type Answer, ask } from "./post.ts";
+import { type Answer, explainUnreachable } from "./post.ts";
+import { makePrintable } from "./printable-text.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Where the admin listener is, as the options of a command tell it. */
 export interface AdminOptions {
   readonly config?: string;
   readonly adminUrl?: string;
+  readonly json?: boolean;
 }
 
 /** The words of `--admin-url`, the same on every command that has it. */
@@ -16,35 +23,193 @@ export const ADMIN_URL_OPTION = [
   "another machine's admin listener; its token is $HOOKLATCH_ADMIN_TOKEN",
 ] as const;
 
-/**
- * Asks a running server's admin listener, found through the same configuration as the server's.
- * Throws a {@link Fault} when it cannot be reached or the token is not known.
- */
-export async function askAdmin(
-  method: string,
-  path: string,
-  options: AdminOptions,
-  terminal: Terminal,
-): Promise<Answer> {
-  const { url, token } = findAdmin(options, terminal);
-  const headers = new Headers({ authorization: `Bearer ${token}` });
-  return ask(new URL(path, url).href, method, { headers });
+/** Gives a command the options that every one has which talks to a running server. */
+export function withAdminOptions(command: Command): Command {
+  return command
+    .option("--json", "print the admin API's own answer, one JSON document")
+    .option(...CONFIG_OPTION)
+    .option(...ADMIN_URL_OPTION);
 }
 
-function findAdmin(
-  { config: file, adminUrl }: AdminOptions,
-  terminal: Terminal,
-): { url: string; token: string } {
-  const fromEnvironment = terminal.env.HOOKLATCH_ADMIN_TOKEN;
-  if (adminUrl !== undefined) {
-    if (fromEnvironment) return { url: adminUrl, token: fromEnvironment };
-    throw new Fault("configuration", "--admin-url needs the token of that server in $HOOKLATCH_ADMIN_TOKEN");
+/** A running server's admin listener, and how it is known. */
+export interface Admin {
+  readonly url: string;
+  readonly token: string;
+  /** Where the token was taken from, for people. */
+  readonly tokenOrigin: string;
+  /** Whether it was named on the command line, and is not this machine's own. */
+  readonly isElsewhere: boolean;
+}
+
+/**
+ * Finds the admin listener through the same configuration as the server's, or where `--admin-url` says.
+ * Throws a {@link Fault} when its address or its token is not known.
+ */
+export function findAdmin({ config: file, adminUrl }: AdminOptions, terminal: Terminal): Admin {
+  if (adminUrl !== undefined) return findElsewhere(adminUrl, terminal);
+  const admin = loadAdmin(file, terminal);
+  const { token, port } = admin;
+  if (port === 0) {
+    throw new Fault(
+      "configuration",
+      `the admin listener picks a free port: pass --admin-url as the server's log tells it, and its token (${token}) in $HOOKLATCH_ADMIN_TOKEN`,
+    );
   }
-  const { config } = readConfiguration(file, terminal);
-  const { token } = config.admin;
-  if (token.loaded) return { url: localOrigin("http", config.admin), token: token.reveal() };
+  return {
+    url: localOrigin("http", admin),
+    token: token.reveal(),
+    tokenOrigin: String(token),
+    isElsewhere: false,
+  };
+}
+
+function findElsewhere(url: string, { env }: Terminal): Admin {
+  if (!URL.canParse(url) || !/^https?:/.test(url)) {
+    throw new Fault("configuration", "--admin-url: expected a URL such as http://127.0.0.1:9001");
+  }
+  const token = env.HOOKLATCH_ADMIN_TOKEN;
+  if (token) return { url, token, tokenOrigin: "$HOOKLATCH_ADMIN_TOKEN", isElsewhere: true };
+  throw new Fault("configuration", "--admin-url needs the token of that server in $HOOKLATCH_ADMIN_TOKEN");
+}
+
+/** What is asked of the admin API. */
+export interface AdminRequest {
+  readonly method: "GET" | "POST" | "DELETE";
+  /** Such as `/api/targets`. */
+  readonly path: string;
+  /** Filters and the like; those that are undefined are left out. */
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly body?: AdminBody;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/** What a POST says; what is undefined is left out. */
+export type AdminBody = Readonly<Record<string, string | boolean | undefined>>;
+
+/** Asks, and reads the whole answer, whatever it is. Throws a {@link Fault} `failed` when there is none. */
+export async function askAdmin(admin: Admin, request: AdminRequest): Promise<Answer> {
+  const response = await openAdmin(admin, request);
+  try {
+    return { code: response.status, text: await response.text() };
+  } catch (error) {
+    throw explainUnreachable(admin.url, error, CERTIFICATE_ADVICE);
+  }
+}
+
+/** Asks, and gives the answer once its head has come. Throws a {@link Fault} `failed` when there is none. */
+export async function openAdmin(admin: Admin, request: AdminRequest): Promise<Response> {
+  const { method, path, query = {}, body, headers, signal } = request;
+  // Relative to the given URL: a proxy may have the API below a path of its own.
+  const url = new URL(path.slice(1), admin.url.endsWith("/") ? admin.url : `${admin.url}/`);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) url.searchParams.set(name, String(value));
+  }
+  try {
+    return await fetch(url, {
+      method,
+      redirect: "manual",
+      headers: {
+        authorization: `Bearer ${admin.token}`,
+        ...(method === "POST" ? { "content-type": "application/json" } : {}),
+        ...headers,
+      },
+      ...(method === "POST" ? { body: JSON.stringify(body ?? {}) } : {}),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  } catch (error) {
+    throw explainUnreachable(admin.url, error, CERTIFICATE_ADVICE);
+  }
+}
+
+const CERTIFICATE_ADVICE = "is --admin-url the name in it?";
+
+/** What the API told, or what it refused and why. */
+export type Told<Value> =
+  | {
+      readonly ok: true;
+      readonly value: Value;
+      /** The answer as it came: one JSON document. */
+      readonly json: string;
+    }
+  | ({ readonly ok: false } & Problem);
+
+/** Why the server did not do it: a 404, a 409 or a 422. */
+export interface Problem {
+  readonly code: number;
+  readonly status: string;
+  /** Fit to be printed. */
+  readonly reason: string | null;
+}
+
+/**
+ * Asks for what has this shape. Throws a {@link Fault} `failed` for everything that no command has words of its own
+ * for: an answer of something else, another server's token, a server that cannot answer now.
+ */
+export async function readAdmin<Schema extends TSchema>(
+  schema: Schema,
+  admin: Admin,
+  request: AdminRequest,
+): Promise<Told<Static<Schema>>> {
+  const { code, text } = await askAdmin(admin, request);
+  if (code < 200 || code > 299) return { ok: false, ...readProblem({ code, text }, admin) };
+  const value = parse(text);
+  if (Value.Check(schema, value)) return { ok: true, value, json: text };
   throw new Fault(
     "failed",
-    `there is no admin token yet in ${config.dataDir}: is the server running with this configuration?`,
+    `${admin.url} did not answer as an admin listener does: is that its address, and of the same version?`,
   );
+}
+
+/** Reads a refusal. Throws a {@link Fault} `failed` for one that no command has words of its own for. */
+export function readProblem({ code, text }: Answer, admin: Admin): Problem {
+  if (code === 401) throw new Fault("failed", explainWrongToken(admin));
+  const value = parse(text);
+  if (!Value.Check(Refusal, value)) {
+    throw new Fault(
+      "failed",
+      `${admin.url} answered ${code}, not as an admin listener does: is that its address?`,
+    );
+  }
+  const status = makePrintable(value.status);
+  const reason = value.reason === undefined ? null : makePrintable(value.reason);
+  if (code === 404 || code === 409 || code === 422) return { code, status, reason };
+  throw new Fault("failed", explainRefusal(code, status, reason, value.id, admin));
+}
+
+/** A problem that a command has no words of its own for, as a fault. */
+export function toFault({ code, status, reason }: Problem): Fault {
+  // 422: what the command line said is wrong, in a way that only the server can tell.
+  return new Fault(
+    code === 422 ? "configuration" : "failed",
+    reason ?? `the server answered ${code} ${status}`,
+  );
+}
+
+function explainWrongToken({ url, tokenOrigin, isElsewhere }: Admin): string {
+  const advice = isElsewhere
+    ? "set it to that server's own"
+    : "is --config the file that the server runs with, and was it restarted since the token changed?";
+  return `${url} does not know the token of ${tokenOrigin}: ${advice}`;
+}
+
+function explainRefusal(
+  code: number,
+  status: string,
+  reason: string | null,
+  id: string | undefined,
+  { url }: Admin,
+): string {
+  if (code === 421) return `${url} is not what the server calls itself: use the address in its configuration`;
+  if (code === 503) return `${url} cannot do it now: ${reason ?? status}; try again in a moment`;
+  const clue = id === undefined ? "" : `; its log tells more under ${makePrintable(id)}`;
+  return `${url} answered ${code} ${status}${reason === null ? "" : `: ${reason}`}${clue}`;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,28 +1,99 @@
-import { Command, InvalidArgumentError } from "commander";
-import { parseDeliveryId } from "../domain/delivery.ts";
-import { ADMIN_URL_OPTION, type AdminOptions, askAdmin } from "./admin-client.ts";
-import { CONFIG_OPTION } from "./configuration.ts";
+import { Command, Option } from "commander";
+import type { DeliveryStatus } from "../domain/delivery.ts";
+import { Fault } from "../domain/fault.ts";
+import { DeliveryAnswer } from "./admin-answers.ts";
+import {
+  type AdminOptions,
+  askAdmin,
+  findAdmin,
+  readAdmin,
+  toFault,
+  withAdminOptions,
+} from "./admin-client.ts";
+import { readId } from "./arguments.ts";
+import { describeDelivery, formatDelivery } from "./delivery-text.ts";
+import { printJson, showsList, withPageOptions } from "./list.ts";
+import { lookAt } from "./look.ts";
+import { makeTextPrintable } from "./printable-text.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
 
-/** `hooklatch delivery replay`: runs a kept delivery again. */
+const STATUSES: readonly DeliveryStatus[] = ["pong", "ok", "skipped", "success"];
+
+/** `hooklatch delivery list|show|replay`: what came, what was decided and why, and running it again. */
 export function delivery(terminal: Terminal, finish: Finish): Command {
-  const replay = new Command("replay")
+  return new Command("delivery")
+    .description("what came, what was decided and why, and running it again")
+    .addHelpText("after", "\nExample: hooklatch delivery list --status skipped")
+    .addCommand(defineList(terminal))
+    .addCommand(defineShow(terminal))
+    .addCommand(defineReplay(terminal, finish));
+}
+
+function defineList(terminal: Terminal): Command {
+  const command = new Command("list")
+    .description("the deliveries, newest first, and what became of each")
+    .option("--source <source>", "only those of this source")
+    .addOption(new Option("--status <status>", "only those answered with this word").choices(STATUSES))
+    .option("--target <target>", "only those that asked for a deployment of this target")
+    .addHelpText("after", `\n${NOT_KEPT}`);
+  return showsList(
+    withPageOptions(command),
+    {
+      path: "/api/deliveries",
+      item: DeliveryAnswer,
+      columns: describeDelivery,
+      whenEmpty:
+        "no delivery is kept yet: one that was refused, such as for a wrong signature, is in the log alone",
+      filters: ["source", "status", "target"],
+    },
+    terminal,
+  );
+}
+
+const NOT_KEPT = `What is not here was not kept: it was refused (a wrong signature, say), it repeated one that is here, or it
+never came. The server's log tells of the first two, the sender's own list of deliveries of all.`;
+
+interface ShowOptions extends AdminOptions {
+  readonly body?: boolean;
+}
+
+function defineShow(terminal: Terminal): Command {
+  const command = new Command("show")
+    .description("one delivery: what was decided target by target, and what became of it")
+    .argument("<id>", "the delivery's number", readId)
+    .addOption(new Option("--body", "print its body alone").conflicts("json"));
+  return withAdminOptions(command).action(async (id: number, options: ShowOptions) => {
+    const admin = findAdmin(options, terminal);
+    const told = await readAdmin(DeliveryAnswer, admin, { method: "GET", path: `/api/deliveries/${id}` });
+    if (!told.ok && told.code === 404) {
+      throw new Fault(
+        "failed",
+        `there is no delivery ${id}: hooklatch delivery list shows those that are kept`,
+      );
+    }
+    if (!told.ok) throw toFault(told);
+    if (options.json) return printJson(told.json, terminal);
+    if (options.body) return printBody(told.value.body ?? "", terminal);
+    terminal.out(formatDelivery(told.value, lookAt(terminal)));
+  });
+}
+
+/** The body as it came; on a terminal without what a terminal obeys, and with a newline at its end. */
+function printBody(body: string, { isTty, out }: Terminal): void {
+  out(isTty.stdout ? `${makeTextPrintable(body.replace(/\r?\n$/, ""))}\n` : body);
+}
+
+function defineReplay(terminal: Terminal, finish: Finish): Command {
+  const command = new Command("replay")
     .description(
       "read and match a kept delivery again, as today's configuration says, and run what it asks for",
     )
-    .argument("<id>", "the delivery's number", readId)
-    .option(...CONFIG_OPTION)
-    .option(...ADMIN_URL_OPTION)
-    .action(async (id: number, options: AdminOptions) => {
-      const answer = await askAdmin("POST", `/api/deliveries/${id}/replay`, options, terminal);
-      terminal.out(`${answer.code} ${answer.text}\n`);
-      if (answer.code >= 300) finish(EXIT.failed);
-    });
-  return new Command("delivery").description("work with the deliveries that are kept").addCommand(replay);
-}
-
-function readId(text: string): number {
-  const id = parseDeliveryId(text);
-  if (id !== null) return id;
-  throw new InvalidArgumentError("expected a whole number from 1.");
+    .argument("<id>", "the delivery's number", readId);
+  return withAdminOptions(command).action(async (id: number, options: AdminOptions) => {
+    const admin = findAdmin(options, terminal);
+    const { code, text } = await askAdmin(admin, { method: "POST", path: `/api/deliveries/${id}/replay` });
+    if (options.json) printJson(text, terminal);
+    else terminal.out(`${code} ${text}\n`);
+    if (code >= 300) finish(EXIT.failed);
+  });
 }

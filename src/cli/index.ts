@@ -2,15 +2,20 @@ import { Command, CommanderError } from "commander";
 import { version } from "../../package.json" with { type: "json" };
 import { Fault } from "../domain/fault.ts";
 import { check } from "./check.ts";
+import { client } from "./client.ts";
+import { completion } from "./completion.ts";
 import { delivery } from "./delivery.ts";
 import { demo } from "./demo.ts";
+import { deployment } from "./deployment.ts";
+import { hash } from "./hash.ts";
 import { init } from "./init.ts";
 import { send } from "./send.ts";
 import { serve } from "./serve.ts";
+import { target } from "./target.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
 
 /** Every command, in the order in which `--help` shows them. Each gets its terminal and gives a command. */
-const COMMANDS = [serve, init, check, demo, send, delivery];
+const COMMANDS = [serve, init, check, demo, send, target, deployment, delivery, client, hash, completion];
 
 /** Runs one command line and resolves with its exit code: 0 done, 1 it did not work, 2 it is wrong. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {

@@ -45,17 +45,21 @@ export async function ask(
     });
     return { code: response.status, text: await response.text() };
   } catch (error) {
-    throw new Fault("failed", `cannot reach ${new URL(url).origin}: ${explainFailure(error)}`, error);
+    throw explainUnreachable(url, error, "is --url the name in it? --insecure does without");
   }
 }
 
+/** The fault of a server that did not answer; `advice` is for a certificate that cannot be verified. */
+export function explainUnreachable(url: string, error: unknown, advice: string): Fault {
+  return new Fault("failed", `cannot reach ${new URL(url).origin}: ${explainFailure(error, advice)}`, error);
+}
+
 /** The runtime's own words advise on its own functions; these say what a person can do. */
-function explainFailure(error: unknown): string {
+function explainFailure(error: unknown, advice: string): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
   if (code === "ConnectionRefused" || code === "ECONNREFUSED")
     return "nothing listens there; is the server running?";
-  if (/CERT|SELF_SIGNED|ISSUER|ERR_TLS/.test(code)) {
-    return `its certificate cannot be verified (${code}); is --url the name in it? --insecure does without`;
-  }
+  if (/CERT|SELF_SIGNED|ISSUER|ERR_TLS/.test(code))
+    return `its certificate cannot be verified (${code}); ${advice}`;
   return code;
 }

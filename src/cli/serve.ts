@@ -1,8 +1,9 @@
 import { Command } from "commander";
-import { startApp } from "../app.ts";
+import { type App, startApp } from "../app.ts";
 import { systemClock } from "../clock.ts";
 import { type Config, describeFinding } from "../config/load.ts";
 import { Fault } from "../domain/fault.ts";
+import type { Log } from "../domain/log.ts";
 import { openLog } from "../log.ts";
 import { CONFIG_OPTION, readConfiguration } from "./configuration.ts";
 import type { Terminal } from "./terminal.ts";
@@ -37,12 +38,25 @@ export function serve(terminal: Terminal): Command {
           // After the log's lines, which are written together at the end of this turn.
           setImmediate(() => terminal.out(explainHowToTry(app.url, config)));
         }
+        terminal.onHangUp(() => void reload(app, file, log, terminal));
         await stopped;
         log.info({}, "stopping: answering what is under way and giving deployments their grace");
         await app.close();
         log.info({}, "stopped");
       })
   );
+}
+
+/** Reads the configuration again. A faulty one changes nothing, and every fault of it is told. */
+async function reload(app: App, file: string | undefined, log: Log, terminal: Terminal): Promise<void> {
+  try {
+    const { config, warnings } = readConfiguration(file, terminal);
+    for (const warning of warnings) log.warn({}, describeFinding(warning));
+    await app.reload(config);
+  } catch (error) {
+    if (!(error instanceof Fault)) return log.error({ err: error }, "could not take over the configuration");
+    for (const line of error.message.split("\n")) log.error({}, `the configuration stays as it was: ${line}`);
+  }
 }
 
 /** For somebody who just started it with nothing configured: lines to paste into another terminal. */

@@ -4,10 +4,19 @@ export interface Terminal {
   readonly cwd: string;
   /** Whether a person reads standard output, or standard error. */
   readonly isTty: { readonly stdout: boolean; readonly stderr: boolean };
+  /** How many columns standard output shows, where a person reads it; 80 where that is not known. */
+  readonly columns?: number | undefined;
   /** Writes text to standard output. */
   readonly out: (text: string) => void;
   /** Writes text to standard error. */
   readonly err: (text: string) => void;
+  /**
+   * Reads a secret from standard input, without the newline at its end: all that a pipe holds, or a line that a person
+   * types, asked with `prompt`, and does not see. Rejects with a {@link Fault} `failed` when that person gives up.
+   */
+  readonly readSecret: (prompt: string) => Promise<string>;
+  /** Calls the listener on each SIGHUP, where that does not mean that the terminal was closed. */
+  readonly onHangUp: (listener: () => void) => void;
   /** Resolves when the program is asked to stop, by SIGINT or SIGTERM; a second signal ends it at once. */
   readonly untilStopped: () => Promise<void>;
 }

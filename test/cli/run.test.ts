@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run } from "../../src/cli/index.ts";
+import { runHooklatch } from "./command-line.ts";
 
 let cwd: string;
 
@@ -12,21 +12,8 @@ beforeEach(() => {
 
 afterEach(() => rmSync(cwd, { recursive: true }));
 
-async function hooklatch(line: string, env: Record<string, string> = {}) {
-  let [stdout, stderr] = ["", ""];
-  const exitCode = await run(line.split(" "), {
-    env: { PATH: process.env.PATH, ...env },
-    cwd,
-    isTty: { stdout: false, stderr: false },
-    out: (text) => {
-      stdout += text;
-    },
-    err: (text) => {
-      stderr += text;
-    },
-    untilStopped: () => Promise.resolve(),
-  });
-  return { exitCode, stdout, stderr };
+function hooklatch(line: string, env: Record<string, string> = {}) {
+  return runHooklatch(line, { cwd, env });
 }
 
 describe("hooklatch init", () => {

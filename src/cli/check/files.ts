@@ -1,0 +1,105 @@
+import { accessSync, constants, existsSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { fail, ok, type Remark } from "./remark.ts";
+
+/** A directory that is there and can be written to, or that can be made. */
+export function checkDirectory(what: string, directory: string): Remark {
+  if (!existsSync(directory)) {
+    const parent = nearestExisting(directory);
+    return isWritable(parent)
+      ? ok(`${what} ${directory} will be made`)
+      : fail(
+          `${what} ${directory} cannot be made: ${parent} is not writable for this user; make it, and give it to the service's user`,
+        );
+  }
+  if (!statSync(directory).isDirectory()) return fail(`${what} ${directory} is not a directory`);
+  return isWritable(directory)
+    ? ok(`${what} ${directory}`)
+    : fail(
+        `${what} ${directory} is not writable for this user; change its owner, or run as the service's user`,
+      );
+}
+
+/** A file that is there and can be read. */
+export function checkFile(what: string, file: string): Remark {
+  const found = find(file);
+  if (found === null) return fail(`${what} ${file} does not exist`);
+  if (!found.isFile()) return fail(`${what} ${file} is not a regular file`);
+  return isAccessible(file, constants.R_OK)
+    ? ok(`${what} ${file}`)
+    : fail(`${what} ${file} cannot be read by this user; change its owner, or run as the service's user`);
+}
+
+/** Whether nothing is in a directory; one that cannot be looked into counts as full. */
+export function isEmpty(directory: string): boolean {
+  try {
+    return readdirSync(directory).length === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether others on this machine, be it only its group, may do anything with it. What is not there is not open. */
+export function isOpenToOthers(path: string): boolean {
+  return ((find(path)?.mode ?? 0) & 0o077) !== 0;
+}
+
+/** Whether everybody on this machine may do something with it. What is not there is not open. */
+export function isOpenToAll(path: string): boolean {
+  return ((find(path)?.mode ?? 0) & 0o007) !== 0;
+}
+
+/** Whether it belongs to the user we run as. */
+export function isOurs(path: string): boolean {
+  return ownerOf(path) === process.getuid?.();
+}
+
+/** The number of the user whom it belongs to; null for what is not there. */
+export function ownerOf(path: string): number | null {
+  return find(path)?.uid ?? null;
+}
+
+/** A user's name, or `#` and the number where the system's list of users has none: `sudo -u` takes both. */
+export function nameUser(uid: number): string {
+  const users = existsSync("/etc/passwd") ? readFileSync("/etc/passwd", "utf8").split("\n") : [];
+  const found = users.map((line) => line.split(":")).find(([, , number]) => number === String(uid));
+  return found?.[0] || `#${uid}`;
+}
+
+/** Whether a program is in one of the directories of a `PATH`. */
+export function isInPath(program: string, path: string): boolean {
+  return path.split(":").some((directory) => isProgram(`${directory || "."}/${program}`));
+}
+
+/** Whether it is a file that this user may run. */
+export function isProgram(file: string): boolean {
+  return find(file)?.isFile() === true && isAccessible(file, constants.X_OK);
+}
+
+/** The path itself, or the nearest directory above it that is there. */
+export function nearestExisting(path: string): string {
+  return existsSync(path) ? path : nearestExisting(dirname(path));
+}
+
+/** Null for what is not there, or cannot be looked at. */
+function find(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch {
+    return null;
+  }
+}
+
+/** Whether it is there and this user may make files in it. */
+export function isWritable(path: string): boolean {
+  return isAccessible(path, constants.W_OK | constants.X_OK);
+}
+
+function isAccessible(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,76 @@
+import type { Config } from "../../config/load.ts";
+import { localOrigin } from "../local-origin.ts";
+import { ok, type Remark, warn } from "./remark.ts";
+
+/** What is looked at of the configuration. */
+interface Settings extends Pick<Config, "server" | "targets"> {
+  readonly sources: readonly Pick<Config["sources"][number], "name" | "path" | "print">[];
+}
+
+/** Where each source is reached from outside, which is what people paste into a forge, and who listens to it. */
+export function checkSources({ server, sources, targets }: Settings): readonly Remark[] {
+  const origin = server.publicUrl ?? guessOrigin(server);
+  return sources.map(({ name, path, print }) => {
+    const text = `source ${name}: ${origin}${path}`;
+    const listeners = targets.filter(({ source }) => source === name).map((target) => target.name);
+    if (listeners.length > 0) return ok(`${text} for ${listeners.join(", ")}`);
+    if (print) return ok(`${text} prints what it accepts`);
+    return warn(
+      `${text} has no target that listens to it and print is off, so deliveries are only kept: give it a target, or print = true`,
+    );
+  });
+}
+
+/** Whether `public_url` and the listener can be the same place, and whether what is sent there is readable on the way. */
+export function checkPublicUrl({ server, targets }: Settings): readonly Remark[] {
+  const { publicUrl, tls, host, port, trustedProxies } = server;
+  if (publicUrl === null) return tls === null ? checkReadable(host, targets.length > 0) : [];
+  const url = new URL(publicUrl);
+  const hasProxy = trustedProxies.length > 0 || host.startsWith("unix:");
+  if (hasProxy) return [];
+  if (tls === null && url.protocol === "https:") {
+    return [
+      warn(
+        `public_url is https, but [server.tls] is not set: a proxy has to speak HTTPS for ${host}; name it in trusted_proxies, or set [server.tls]`,
+      ),
+    ];
+  }
+  if (tls !== null && url.protocol === "http:") {
+    return [
+      warn(`public_url is http, but the listener speaks HTTPS: write ${publicUrl.replace(/^http/, "https")}`),
+    ];
+  }
+  const readable = tls === null ? checkReadable(host, targets.length > 0) : [];
+  const publicPort = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+  if (port === publicPort || port === 0) return readable;
+  return [
+    ...readable,
+    warn(
+      `public_url is on port ${publicPort}, the listener on ${port}: unless something forwards it, write ${withPort(url, port)}`,
+    ),
+  ];
+}
+
+function withPort(url: URL, port: number): string {
+  const changed = new URL(url);
+  changed.port = String(port);
+  return changed.href.replace(/\/$/, "");
+}
+
+function checkReadable(host: string, deploys: boolean): Remark[] {
+  if (!deploys || ["127.0.0.1", "::1", "localhost"].includes(host) || host.startsWith("unix:")) return [];
+  return [
+    warn(
+      "no TLS: payloads and verify tokens travel readable; set [server.tls], or keep it behind a proxy that has it",
+    ),
+  ];
+}
+
+/** What is known of the address where nobody said it. */
+function guessOrigin({ host, port, tls }: Config["server"]): string {
+  if (host.startsWith("unix:")) return `${host}:`;
+  const protocol = tls === null ? "http" : "https";
+  const isEverywhere = host === "0.0.0.0" || host === "::";
+  const origin = isEverywhere ? `${protocol}://YOUR-SERVER:${port}` : localOrigin(protocol, { host, port });
+  return origin.replace(/:0$/, ":<a free port>");
+}

@@ -1,0 +1,72 @@
+import type { Static, TSchema } from "@sinclair/typebox";
+import { type Command, Option } from "commander";
+import { putOnOneLine } from "../domain/printable.ts";
+import { PageAnswer } from "./admin-answers.ts";
+import { type AdminOptions, findAdmin, readAdmin, toFault, withAdminOptions } from "./admin-client.ts";
+import { readId, readLimit } from "./arguments.ts";
+import { type Look, lookAt } from "./look.ts";
+import { type Column, formatTable } from "./table.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** A command that shows a list of the admin API. */
+export interface ListCommand<Item extends TSchema> {
+  /** Such as `/api/deliveries`. */
+  readonly path: string;
+  readonly item: Item;
+  readonly columns: (look: Look) => readonly Column<Static<Item>>[];
+  /** What to say when there is nothing, and nothing was filtered. */
+  readonly whenEmpty: string;
+  /** The names of the options that filter, which are the API's own. */
+  readonly filters: readonly string[];
+}
+
+interface ListOptions extends AdminOptions {
+  readonly limit?: number;
+  readonly before?: number;
+  readonly [filter: string]: unknown;
+}
+
+/** Gives a list command the options that choose a page. */
+export function withPageOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--limit <number>", "at most so many (default: 50, at most 500)").argParser(readLimit),
+    )
+    .addOption(new Option("--before <id>", "only older ones than this").argParser(readId));
+}
+
+/**
+ * Makes a command show a list: a table on standard output, nothing there when the list is empty. What is no row, such
+ * as that there are more, goes to standard error.
+ */
+export function showsList<Item extends TSchema>(
+  command: Command,
+  { path, item, columns, whenEmpty, filters }: ListCommand<Item>,
+  terminal: Terminal,
+): Command {
+  return withAdminOptions(command).action(async (options: ListOptions) => {
+    const admin = findAdmin(options, terminal);
+    const wanted = filters.map((name) => [name, toText(options[name])] as const);
+    const query = { ...Object.fromEntries(wanted), limit: options.limit, before: options.before };
+    const told = await readAdmin(PageAnswer(item), admin, { method: "GET", path, query });
+    if (!told.ok) throw toFault(told);
+    if (options.json) return printJson(told.json, terminal);
+    const { items, next } = told.value;
+    const look = lookAt(terminal);
+    if (items.length > 0) terminal.out(formatTable(columns(look), items, look));
+    if (items.length === 0) {
+      const isFiltered = options.before !== undefined || wanted.some(([, value]) => value !== undefined);
+      terminal.err(`hooklatch: ${isFiltered ? "nothing fits the options given" : whenEmpty}\n`);
+    }
+    if (next !== null) terminal.err(`hooklatch: there are more: --before ${next} shows them\n`);
+  });
+}
+
+function toText(value: unknown): string | undefined {
+  return value === undefined ? undefined : String(value);
+}
+
+/** Prints the API's own answer as one document on one line; what a terminal would obey is escaped in it. */
+export function printJson(json: string, terminal: Terminal): void {
+  terminal.out(`${putOnOneLine(json)}\n`);
+}

@@ -1,0 +1,128 @@
+import { type Colour, type Look, paint } from "./look.ts";
+import { cutColumns, makePrintable, measure, takeColumns } from "./printable-text.ts";
+
+/** One column of a table. */
+export interface Column<Row> {
+  readonly heading: string;
+  /** What stands in it, as others may have written it; null where there is nothing. */
+  readonly text: (row: Row) => string | null;
+  readonly colour?: (row: Row) => Colour | null;
+  /** Whether it holds sentences: on a terminal they are wrapped, and cut after {@link MOST_LINES} lines. */
+  readonly isProse?: boolean;
+}
+
+interface Cell {
+  readonly text: string;
+  readonly colour: Colour | null;
+}
+
+const GAP = "  ";
+const MOST_LINES = 3;
+const NARROWEST_PROSE = 16;
+
+/** An aligned table with its headings, each line with its newline. Every text in it is made printable here. */
+export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], look: Look): string {
+  const body = rows.map((row) =>
+    columns.map(({ text, colour }) => ({
+      text: makePrintable(text(row) ?? "-"),
+      colour: colour?.(row) ?? null,
+    })),
+  );
+  const widths = fitWidths(columns, body, look.width);
+  const headings = columns.map(({ heading }): Cell => ({ text: heading, colour: "dim" }));
+  return [headings, ...body].flatMap((cells) => formatRow(cells, widths, columns, look)).join("");
+}
+
+/** Columns of names take what they need; those of sentences share what is left of the width. */
+function fitWidths<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly (readonly Cell[])[],
+  width: number | null,
+): readonly number[] {
+  const natural = columns.map(({ heading }, at) =>
+    Math.max(measure(heading), ...rows.map((cells) => measure(cells[at]?.text ?? ""))),
+  );
+  if (width === null) return natural;
+  let left = width - GAP.length * (columns.length - 1);
+  let sharing = 0;
+  columns.forEach(({ isProse }, at) => {
+    if (isProse) sharing++;
+    else left -= natural[at] ?? 0;
+  });
+  return columns.map(({ isProse }, at) => {
+    const needed = natural[at] ?? 0;
+    if (!isProse) return needed;
+    const given = Math.min(needed, Math.max(NARROWEST_PROSE, Math.floor(left / sharing)));
+    left -= given;
+    sharing--;
+    return given;
+  });
+}
+
+function formatRow<Row>(
+  cells: readonly Cell[],
+  widths: readonly number[],
+  columns: readonly Column<Row>[],
+  look: Look,
+): readonly string[] {
+  const wrapped = cells.map(({ text }, at) =>
+    columns[at]?.isProse && look.width !== null ? wrap(text, widths[at] ?? 0) : [text],
+  );
+  const height = Math.max(...wrapped.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, line) =>
+    formatLine(
+      cells.map(({ colour }, at) => ({ text: wrapped[at]?.[line] ?? "", colour })),
+      widths,
+      look,
+    ),
+  );
+}
+
+/** One line, without spaces at its end. Colours are put on last: they take no columns. */
+function formatLine(cells: readonly Cell[], widths: readonly number[], look: Look): string {
+  let left = look.width ?? Number.POSITIVE_INFINITY;
+  let line = "";
+  let spaces = "";
+  cells.forEach(({ text, colour }, at) => {
+    const room = left - spaces.length;
+    if (text !== "" && room > 0) {
+      line += spaces + paint(cutColumns(text, room), colour, look);
+      left = room - measure(text);
+      spaces = "";
+    }
+    spaces += " ".repeat(Math.max(0, (widths[at] ?? 0) - measure(text))) + GAP;
+  });
+  return `${line}\n`;
+}
+
+/** Lines of at most so many columns, broken between words where possible. */
+function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (lines.length < MOST_LINES - 1 && measure(rest) > width) {
+    const fitting = takeColumns(rest, width);
+    const end = rest[fitting.length] === " " ? fitting.length : fitting.lastIndexOf(" ");
+    const line = end > 0 ? rest.slice(0, end) : fitting;
+    lines.push(line);
+    rest = rest.slice(line.length).trimStart();
+  }
+  return [...lines, cutColumns(rest, width)];
+}
+
+/** What is known of one thing. */
+export interface Field {
+  readonly name: string;
+  /** Null where there is nothing to tell: the field is left out. */
+  readonly text: string | null;
+  readonly colour?: Colour | null;
+}
+
+/** Names and values below each other, each line with its newline. Every text in it is made printable here. */
+export function formatFields(fields: readonly Field[], look: Look): string {
+  const width = Math.max(...fields.map(({ name }) => measure(name)));
+  return fields
+    .map(({ name, text, colour }) =>
+      text === null ? "" : `${name.padEnd(width)}${GAP}${paint(makePrintable(text), colour ?? null, look)}\n`,
+    )
+    .join("");
+}

@@ -1,0 +1,106 @@
+import { Command } from "commander";
+import { LockedAnswer, TargetAnswer, UnlockedAnswer } from "./admin-answers.ts";
+import { type AdminOptions, findAdmin, readAdmin, withAdminOptions } from "./admin-client.ts";
+import { checkDuration, checkWords } from "./arguments.ts";
+import { nameCaller } from "./caller.ts";
+import { printJson, showsList } from "./list.ts";
+import { lookAt, showMoment } from "./look.ts";
+import { makePrintable } from "./printable-text.ts";
+import { defineDeploy, defineRollback } from "./target-deploy.ts";
+import { explainTargetProblem } from "./target-problem.ts";
+import { describeTarget, formatTarget } from "./target-text.ts";
+import type { Finish, Terminal } from "./terminal.ts";
+
+/** `hooklatch target list|show|deploy|rollback|lock|unlock`: what is live, and deciding what is. */
+export function target(terminal: Terminal, finish: Finish): Command {
+  return new Command("target")
+    .description("what is live, and deploying, going back, locking by hand")
+    .addHelpText("after", "\nExample: hooklatch target deploy blog --follow")
+    .addCommand(defineList(terminal))
+    .addCommand(defineShow(terminal))
+    .addCommand(defineDeploy(terminal, finish))
+    .addCommand(defineRollback(terminal, finish))
+    .addCommand(defineLock(terminal))
+    .addCommand(defineUnlock(terminal));
+}
+
+function defineList(terminal: Terminal): Command {
+  return showsList(
+    new Command("list").description("the targets: what is live, what runs, what failed, what is locked"),
+    {
+      path: "/api/targets",
+      item: TargetAnswer,
+      columns: describeTarget,
+      whenEmpty: "there are no targets: a [[target]] in the server's configuration makes one",
+      filters: [],
+    },
+    terminal,
+  );
+}
+
+function defineShow(terminal: Terminal): Command {
+  const command = new Command("show")
+    .description("one target, with the releases that are on disk")
+    .argument("<target>", "the target's name");
+  return withAdminOptions(command).action(async (name: string, options: AdminOptions) => {
+    const admin = findAdmin(options, terminal);
+    const told = await readAdmin(TargetAnswer, admin, { method: "GET", path: pathOf(name) });
+    if (!told.ok) throw await explainTargetProblem(name, told, admin);
+    if (options.json) return printJson(told.json, terminal);
+    terminal.out(formatTarget(told.value, lookAt(terminal)));
+  });
+}
+
+interface LockOptions extends AdminOptions {
+  readonly reason: string;
+  readonly for?: string;
+  readonly by?: string;
+}
+
+function defineLock(terminal: Terminal): Command {
+  const command = new Command("lock")
+    .description("keep pushes from being deployed; they are kept, and unlocking deploys the newest")
+    .argument("<target>", "the target's name")
+    .requiredOption("--reason <text>", "why, for those whose pushes wait", checkWords)
+    .option("--for <duration>", 'how long, such as "2h" (default: until it is unlocked)', checkDuration)
+    .option("--by <who>", "who locks it (default: your user name)", checkWords);
+  return withAdminOptions(command).action(async (name: string, options: LockOptions) => {
+    const admin = findAdmin(options, terminal);
+    const body = {
+      reason: options.reason,
+      by: options.by ?? nameCaller(admin, terminal),
+      for: options.for,
+    };
+    const told = await readAdmin(LockedAnswer, admin, { method: "POST", path: `${pathOf(name)}/lock`, body });
+    if (!told.ok) throw await explainTargetProblem(name, told, admin);
+    if (options.json) return printJson(told.json, terminal);
+    const until = told.value.target.locked?.until ?? null;
+    const end = until === null ? "" : ` until ${makePrintable(showMoment(until, lookAt(terminal)))}`;
+    terminal.out(
+      `${name} is locked${end}: pushes wait, and hooklatch target unlock ${name} deploys the newest\n`,
+    );
+  });
+}
+
+function defineUnlock(terminal: Terminal): Command {
+  const command = new Command("unlock")
+    .description("let pushes be deployed again, beginning with the newest that came meanwhile")
+    .argument("<target>", "the target's name");
+  return withAdminOptions(command).action(async (name: string, options: AdminOptions) => {
+    const admin = findAdmin(options, terminal);
+    const path = `${pathOf(name)}/unlock`;
+    const told = await readAdmin(UnlockedAnswer, admin, { method: "POST", path });
+    if (!told.ok) throw await explainTargetProblem(name, told, admin);
+    if (options.json) return printJson(told.json, terminal);
+    const { deployment } = told.value;
+    const next =
+      deployment === null
+        ? "there was nothing to queue"
+        : `deployment ${deployment} deploys what came meanwhile`;
+    terminal.out(`${name} is unlocked: ${next}\n`);
+  });
+}
+
+function pathOf(name: string): string {
+  return `/api/targets/${encodeURIComponent(name)}`;
+}

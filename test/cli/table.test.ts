@@ -1,0 +1,61 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import type { Look } from "../../src/cli/look.ts";
+import { showSpan, showTime } from "../../src/cli/look.ts";
+import { measure } from "../../src/cli/printable-text.ts";
+import { formatTable } from "../../src/cli/table.ts";
+import { UNPRINTABLE } from "./command-line.ts";
+
+const PLAIN: Look = { isTty: false, colours: false, width: null, now: new Date("2026-11-21T20:30:00Z") };
+const at = (width: number): Look => ({ ...PLAIN, isTty: true, width });
+
+const COLUMNS = [
+  { heading: "NAME", text: ([name]: readonly string[]) => name ?? null },
+  { heading: "WHY", text: ([, why]: readonly string[]) => why ?? null, isProse: true },
+];
+
+describe("a table", () => {
+  test("is aligned by what a terminal shows, wide characters and marks included", () => {
+    expect(formatTable(COLUMNS, [["日本", "x"], ["e\u0301", "y"], ["plain"]], PLAIN)).toBe(
+      "NAME   WHY\n日本   x\ne\u0301      y\nplain  -\n",
+    );
+  });
+
+  test("wraps sentences between words on a terminal, and cuts them after three lines", () => {
+    const why = 'blog: branch "dev" is not "main"; docs: branch "dev" is not "main" and more';
+    expect(formatTable(COLUMNS, [["7", why]], at(26))).toBe(
+      'NAME  WHY\n7     blog: branch "dev"\n      is not "main"; docs:\n      branch "dev" is not…\n',
+    );
+  });
+
+  test("never is wider than the terminal, and holds nothing that it would obey", () => {
+    const cells = fc.array(fc.tuple(fc.string({ unit: "binary" }), fc.string({ unit: "binary" })));
+    fc.assert(
+      fc.property(cells, fc.integer({ min: 1, max: 120 }), (rows, width) => {
+        const lines = formatTable(COLUMNS, rows, at(width)).split("\n");
+        for (const line of lines) {
+          expect(measure(line)).toBeLessThanOrEqual(width);
+          expect(line).not.toMatch(UNPRINTABLE);
+        }
+      }),
+    );
+  });
+});
+
+describe("a time", () => {
+  test.each([
+    ["2026-11-21T20:29:50.000Z", "10 s ago"],
+    ["2026-11-21T20:00:00.000Z", "30 min ago"],
+    ["2026-11-21T01:00:00.000Z", "19 h ago"],
+    ["2026-11-21T22:30:00.000Z", "in 2 h"],
+    ["nonsense", "nonsense"],
+  ])("%s is told to a person as %p, and plainly as it is", (time, words) => {
+    expect(showTime(time, at(80))).toBe(words);
+    expect(showTime(time, PLAIN)).toBe(time);
+  });
+
+  test("of another day is told by the calendar, and a span in the unit that suits it", () => {
+    expect(showTime("2026-01-02T12:00:00.000Z", at(80))).toMatch(/^2026-01-0[123] \d\d:\d\d$/);
+    expect([5, 1234, 59_990, 245_000].map(showSpan)).toEqual(["5 ms", "1.2 s", "60.0 s", "4 min 5 s"]);
+  });
+});
