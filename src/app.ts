@@ -1,48 +1,28 @@
 import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { openAdmin } from "./app/admin.ts";
+import { keepUp } from "./app/chores.ts";
+import { createEngine, type Engine, temporaryOf } from "./app/engine.ts";
+import { describeFixed } from "./app/fixed.ts";
+import { prepareSetup, type Setup, type WiredSetup, wireMetrics, wireSetup } from "./app/setup.ts";
+import type { AppSurroundings } from "./app/surroundings.ts";
 import { generateSecrets } from "./config/generate.ts";
 import type { Config } from "./config/load.ts";
-import { deploy } from "./deploy/deploy.ts";
 import { endOrphans } from "./deploy/orphans.ts";
-import { withPayloadFile } from "./deploy/payload-file.ts";
-import { runProcess } from "./deploy/process.ts";
-import { askTip } from "./deploy/remote.ts";
-import type { Clock } from "./domain/clock.ts";
 import type { Log } from "./domain/log.ts";
-import type { Store } from "./domain/store.ts";
-import type { Target } from "./domain/target.ts";
-import { authorise } from "./flow/authorise.ts";
-import { catchUp } from "./flow/catch-up.ts";
-import { complainSparingly } from "./flow/complain.ts";
-import { rememberOutcomes } from "./flow/decide.ts";
-import { prune } from "./flow/prune.ts";
-import { receive } from "./flow/receive.ts";
-import { repeat } from "./flow/repeat.ts";
-import { replay } from "./flow/replay.ts";
-import { takeUpQueue } from "./flow/take-up.ts";
-import { createWorker, type Job } from "./flow/work.ts";
-import { parseRange } from "./http/address.ts";
-import { createAdmin } from "./http/admin.ts";
+import { cancelAbandoned, takeUpQueue } from "./flow/take-up.ts";
 import { readCertificate } from "./http/certificate.ts";
-import { collectGarbage, type Listener, listen } from "./http/listen.ts";
-import { createPublic } from "./http/public.ts";
-import { boundUnverified } from "./http/unverified.ts";
-import { equalInConstantTime } from "./providers/hmac.ts";
+import { type Listener, listen } from "./http/listen.ts";
 import { stores } from "./store/index.ts";
-
-/** What the program needs of the outside, handed in so that tests decide it. */
-export interface AppSurroundings {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Writes one line to standard output. */
-  readonly print: (line: string) => void;
-}
 
 /** A running server. */
 export interface App {
   /** Where the public listener is, such as `http://127.0.0.1:9000/`. */
   readonly url: URL;
+  /**
+   * Goes on with another configuration: new requests and deployments follow it, those under way end as they began.
+   * What needs a restart is told in the log and stays. Rejects, and changes nothing, when a secret cannot be kept.
+   */
+  reload(config: Config): Promise<void>;
   /**
    * Takes no new request, answers those under way, gives running deployments the configured grace, and
    * closes the store.
@@ -50,104 +30,107 @@ export interface App {
   close(): Promise<void>;
 }
 
-/** What the parts of the program share. */
-interface Shared {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly env: AppSurroundings["env"];
-  readonly wake: () => void;
-}
-
-/** Milliseconds between two looks for what is older than its retention. */
-const PRUNE_EVERY = 10 * 60_000;
-
 /** How long requests under way may still take at the end, in milliseconds. */
 const REQUEST_GRACE = 10_000;
 
 /**
- * Opens every room and wires them: the one place that knows them all. Throws a {@link Fault} that says what
- * to do when the data directory, the certificate or the port cannot be had; nothing is left open then.
+ * Opens every room and wires them: with `app/`, the one place that knows them all. Throws a {@link Fault} that says
+ * what to do when the data directory, the certificate or the port cannot be had; nothing is left open then.
  */
 export async function startApp(config: Config, surroundings: AppSurroundings): Promise<App> {
   const { clock, log } = surroundings;
   const certificate = config.server.tls === null ? null : readCertificate(config.server.tls, clock.now());
-  for (const { what, file } of generateSecrets(config)) {
-    log.warn({ file }, `no ${what} is set: made one, kept in ${file}`);
-  }
+  makeSecrets(config, log);
   const store = await stores.sqlite(config.dataDir);
-  const { worker, listener, admin, tools } = wire(config, store, surroundings);
+  const closing = new AbortController();
+  let setup: Setup = prepareSetup(config);
+  const engine = createEngine(store, () => setup, surroundings);
+  const certificateExpiresAt = () => certificate?.validTo ?? null;
+  const basis = { engine, startedAt: clock.now(), certificateExpiresAt, closing: closing.signal };
+  const constants = { ...basis, metrics: wireMetrics(() => setup, basis) };
+  let wired: WiredSetup = wireSetup(setup, constants);
+  let chores = new AbortController();
+  let keeping: Promise<unknown> = Promise.resolve();
   const open: Listener[] = [];
-  try {
-    // What a killed run left there, payloads of deployments, is of no use any more.
-    rmSync(temporaryOf(config), { recursive: true, force: true });
-    mkdirSync(temporaryOf(config), { mode: 0o700 });
-    await takeUpQueue(config.targets, { ...tools, endOrphans: (runs) => endOrphans(runs, clock) });
-    const server = listen({ ...config.server, certificate, handle: listener.handle });
-    open.push(server);
-    const adminServer = openAdmin(config, admin, log);
-    if (adminServer !== null) open.push(adminServer);
-    describeListeners(config, server, adminServer, log);
-    worker.wake();
 
-    const closing = new AbortController();
-    const chores = keepUp(config, tools, closing.signal);
+  function beginChores(): void {
+    chores.abort();
+    chores = new AbortController();
+    const signal = AbortSignal.any([chores.signal, closing.signal]);
+    keeping = Promise.allSettled([keeping, keepUp(setup.config, engine, signal)]);
+  }
+
+  async function reload(next: Config): Promise<void> {
+    for (const what of describeFixed(config, next)) log.warn({}, `${what} changes with the next start only`);
+    makeSecrets(next, log);
+    setup = prepareSetup(next);
+    wired = wireSetup(setup, constants);
+    const { targets, sources } = next;
+    await cancelAbandoned(targets, { ...engine, publish: engine.broadcast.publish });
+    beginChores();
+    engine.worker.wake();
+    engine.announcer.wake();
+    log.info(
+      { sources: sources.map(({ path }) => path), targets: targets.length },
+      "took over the configuration",
+    );
+  }
+
+  try {
+    await takeUp(setup, engine);
+    const handle: WiredSetup["listener"]["handle"] = (request, peer) => wired.listener.handle(request, peer);
+    const server = listen({ ...config.server, certificate, handle });
+    open.push(server);
+    const admin = openAdmin(config, (request, hosts) => wired.handleAdmin(request, hosts), log);
+    if (admin !== null) open.push(admin);
+    describeListeners(config, server, admin, log);
+    engine.worker.wake();
+    engine.announcer.wake();
+    beginChores();
     return {
       url: server.url,
+      reload,
       async close() {
-        listener.drain();
+        wired.listener.drain();
         closing.abort();
         const requests = open.map((each) => each.stop(REQUEST_GRACE));
-        await Promise.allSettled([...requests, worker.stop(config.server.shutdownGrace), chores]);
+        await Promise.allSettled([
+          ...requests,
+          engine.worker.stop(setup.config.server.shutdownGrace),
+          keeping,
+        ]);
+        await Promise.allSettled([engine.locks.stop(), engine.announcer.stop()]);
         await store.close();
       },
     };
   } catch (error) {
-    await Promise.all(open.map((each) => each.stop(0)));
+    await Promise.all([...open.map((each) => each.stop(0)), engine.locks.stop()]);
     await store.close();
     throw error;
   }
 }
 
-/** Hands each part what it works with. */
-function wire(config: Config, store: Store, { clock, log, env, print }: AppSurroundings) {
-  const { sources, targets, server } = config;
-  const worker = createWorker({
+function makeSecrets(config: Config, log: Log): void {
+  for (const { what, file } of generateSecrets(config)) {
+    log.warn({ file }, `no ${what} is set: made one, kept in ${file}`);
+  }
+}
+
+/** Takes up what the last run left, before anything is claimed or decided. */
+async function takeUp({ config, messengers }: Setup, engine: Engine): Promise<void> {
+  const { store, clock, log, broadcast, locks } = engine;
+  // What a killed run left there, payloads of deployments, is of no use any more.
+  rmSync(temporaryOf(config), { recursive: true, force: true });
+  mkdirSync(temporaryOf(config), { mode: 0o700 });
+  await takeUpQueue(config.targets, {
     store,
     clock,
     log,
-    sources,
-    targets,
-    deploy: (job: Job, io) =>
-      withPayloadFile(temporaryOf(config), job.deployment.id, job.payload, (payloadFile) =>
-        deploy({ ...job, payloadFile }, { clock, env, run: runProcess, ...io }),
-      ),
+    publish: broadcast.publish,
+    subscribers: messengers,
+    endOrphans: (runs) => endOrphans(runs, clock),
   });
-  const targetsBySource = Map.groupBy(targets, (target) => target.source);
-  const decide = rememberOutcomes((source) => targetsBySource.get(source.name) ?? []);
-  const complain = complainSparingly(log, clock);
-  const tools = { store, clock, log, complain, decide, print, env, wake: worker.wake };
-  const listener = createPublic({
-    sources,
-    maxBody: server.maxBody,
-    unverified: boundUnverified(server.maxUnverified, collectGarbage),
-    trustedProxies: server.trustedProxies.map(parseRange),
-    receive: (source, request) => receive(source, request, tools),
-    authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
-    log,
-  });
-  const admin = createAdmin({
-    token: config.admin.token,
-    equal: equalInConstantTime,
-    replay: (id) => replay(id, sources, tools),
-    log,
-  });
-  return { worker, listener, admin, tools };
-}
-
-/** Where payloads lie for as long as a deployment runs. */
-function temporaryOf({ dataDir }: Config): string {
-  return join(dataDir, "tmp");
+  await locks.load();
 }
 
 function describeListeners(
@@ -166,45 +149,4 @@ function describeListeners(
     },
     `listening on ${url.href}`,
   );
-}
-
-/**
- * Opens the admin listener. On its default port it gives way to whatever is there: that people can look at the
- * server matters less than that deliveries are taken.
- */
-function openAdmin({ admin }: Config, handle: ReturnType<typeof createAdmin>, log: Log): Listener | null {
-  let hosts: readonly string[] = [];
-  try {
-    const listener = listen({
-      ...admin,
-      maxBody: 0,
-      certificate: null,
-      handle: (request) => handle(request, hosts),
-    });
-    hosts = [listener.url.host, `localhost:${listener.url.port}`];
-    return listener;
-  } catch (error) {
-    if (admin.isConfigured) throw error;
-    log.warn({ err: error }, "no admin listener: set [admin] port to a free one");
-    return null;
-  }
-}
-
-/** What is done beside receiving and deploying: looking for missed pushes, and removing what is old. */
-async function keepUp(
-  { server, store: retention, targets }: Config,
-  { store, clock, log, wake, env }: Shared,
-  signal: AbortSignal,
-): Promise<void> {
-  const ask = (target: Target) => askTip(target, { run: runProcess, env }, signal);
-  const look = () => catchUp(targets, { store, clock, log, wake, askTip: ask }, signal);
-  await Promise.all([
-    server.catchUpEvery === null ? look() : repeat(server.catchUpEvery, look, clock, signal),
-    repeat(
-      Math.min(PRUNE_EVERY, retention.keepDeliveries, retention.keepDeployments),
-      () => prune({ store, clock, log, ...retention }, signal),
-      clock,
-      signal,
-    ),
-  ]);
 }

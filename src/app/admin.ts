@@ -1,0 +1,83 @@
+import type { Config } from "../config/load.ts";
+import { layouts } from "../deploy/index.ts";
+import type { Layout } from "../domain/layout.ts";
+import type { Log } from "../domain/log.ts";
+import type { Target } from "../domain/target.ts";
+import type { ReplayOutcome } from "../flow/replay.ts";
+import { createSteering } from "../flow/steer.ts";
+import { type About, createAdmin } from "../http/admin.ts";
+import { type Listener, listen } from "../http/listen.ts";
+import type { Metrics } from "../http/metrics.ts";
+import { equalInConstantTime } from "../providers/hmac.ts";
+import type { Engine } from "./engine.ts";
+
+/** Answers a request; `hosts` are the Host headers that are the admin listener's own. */
+export type HandleAdmin = ReturnType<typeof createAdmin>;
+
+/** What the admin listener is told beside the engine and the configuration. */
+export interface AdminParts {
+  readonly metrics: Metrics;
+  readonly replay: (id: number) => Promise<ReplayOutcome>;
+  readonly about: () => About;
+  /** Aborted when the server begins to stop. */
+  readonly closing: AbortSignal;
+}
+
+/** Wires what answers on the admin listener. */
+export function wireAdmin(
+  { admin, sources, targets }: Config,
+  engine: Engine,
+  parts: AdminParts,
+): HandleAdmin {
+  const { store, clock, log, locks, worker, broadcast } = engine;
+  const { publish } = broadcast;
+  return createAdmin({
+    token: admin.token,
+    equal: equalInConstantTime,
+    log,
+    clock,
+    sources,
+    targets,
+    store,
+    broadcast,
+    releasesOf,
+    steering: createSteering({ store, clock, log, targets, locks, worker, publish, releasesOf }),
+    canKeep: () =>
+      store.probe(clock.now()).then(
+        () => true,
+        () => false,
+      ),
+    ...parts,
+  });
+}
+
+/** The names of the target's complete releases, newest first; null where its layout keeps none, or it has no git step. */
+async function releasesOf({ watch, layout, directory }: Target): Promise<readonly string[] | null> {
+  const known: Readonly<Record<string, Layout>> = layouts;
+  return watch === null ? null : ((await known[layout]?.releasesOf?.(directory)) ?? null);
+}
+
+/**
+ * Opens the admin listener. On its default port it gives way to whatever is there: that people can look at the
+ * server matters less than that deliveries are taken.
+ */
+export function openAdmin({ admin }: Config, handle: HandleAdmin, log: Log): Listener | null {
+  let hosts: readonly string[] = [];
+  try {
+    const listener = listen({
+      ...admin,
+      maxBody: MOST_ASKED,
+      certificate: null,
+      handle: (request) => handle(request, hosts),
+    });
+    hosts = [listener.url.host, `localhost:${listener.url.port}`];
+    return listener;
+  } catch (error) {
+    if (admin.isConfigured) throw error;
+    log.warn({ err: error }, "no admin listener: set [admin] port to a free one");
+    return null;
+  }
+}
+
+/** Bytes of the largest body that the admin listener reads. */
+const MOST_ASKED = 64 * 1024;

@@ -1,0 +1,33 @@
+import type { Config } from "../config/load.ts";
+import { runProcess } from "../deploy/process.ts";
+import { askTip } from "../deploy/remote.ts";
+import type { Target } from "../domain/target.ts";
+import { catchUp } from "../flow/catch-up.ts";
+import { prune } from "../flow/prune.ts";
+import { repeat } from "../flow/repeat.ts";
+import type { Engine } from "./engine.ts";
+
+/** Milliseconds between two looks for what is older than its retention. */
+const PRUNE_EVERY = 10 * 60_000;
+
+/**
+ * What is done beside receiving and deploying, until the signal: looking for missed pushes, and removing what is old.
+ */
+export async function keepUp(
+  { server, store: retention, targets }: Config,
+  { store, clock, log, worker, env, broadcast }: Engine,
+  signal: AbortSignal,
+): Promise<void> {
+  const ask = (target: Target) => askTip(target, { run: runProcess, env }, signal);
+  const tools = { store, clock, log, publish: broadcast.publish, wake: worker.wake, askTip: ask };
+  const look = () => catchUp(targets, tools, signal);
+  await Promise.all([
+    server.catchUpEvery === null ? look() : repeat(server.catchUpEvery, look, clock, signal),
+    repeat(
+      Math.min(PRUNE_EVERY, retention.keepDeliveries, retention.keepDeployments),
+      () => prune({ store, clock, log, ...retention }, signal),
+      clock,
+      signal,
+    ),
+  ]);
+}

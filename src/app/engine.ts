@@ -1,0 +1,61 @@
+import { join } from "node:path";
+import type { Config } from "../config/load.ts";
+import { deploy } from "../deploy/deploy.ts";
+import { withPayloadFile } from "../deploy/payload-file.ts";
+import { runProcess } from "../deploy/process.ts";
+import type { Messenger } from "../domain/messenger.ts";
+import type { Store } from "../domain/store.ts";
+import { type Announcer, createAnnouncer } from "../flow/announce.ts";
+import { type Broadcast, createBroadcast } from "../flow/broadcast.ts";
+import { countGuesses, type Guesses } from "../flow/guesses.ts";
+import { createLocks, type Locks } from "../flow/locks.ts";
+import { createWorker, type Job, type Worker } from "../flow/work.ts";
+import type { AppSurroundings } from "./surroundings.ts";
+
+/** The parts that go on while the configuration changes: what runs, waits or is being told. */
+export interface Engine extends AppSurroundings {
+  readonly store: Store;
+  readonly broadcast: Broadcast;
+  readonly locks: Locks;
+  readonly worker: Worker;
+  readonly announcer: Announcer;
+  readonly guesses: Guesses;
+}
+
+/** What of the configuration the engine asks for, each time anew. */
+interface Configured {
+  readonly config: Config;
+  readonly messengers: readonly Messenger[];
+}
+
+/** Wires the parts that go on. Nothing runs before the worker and the announcer are woken. */
+export function createEngine(
+  store: Store,
+  configured: () => Configured,
+  surroundings: AppSurroundings,
+): Engine {
+  const { clock, env, log } = surroundings;
+  const broadcast = createBroadcast(clock);
+  const { publish } = broadcast;
+  const messengers = () => configured().messengers;
+  const announcer = createAnnouncer({ store, messengers, clock, log });
+  const worker = createWorker({
+    store,
+    clock,
+    log,
+    configured: () => ({ ...configured().config, subscribers: messengers() }),
+    publish,
+    announce: announcer.wake,
+    deploy: (job: Job, io) =>
+      withPayloadFile(temporaryOf(configured().config), job.deployment.id, job.payload, (payloadFile) =>
+        deploy({ ...job, payloadFile }, { clock, env, run: runProcess, ...io }),
+      ),
+  });
+  const locks = createLocks({ store, clock, log, publish, wake: worker.wake });
+  return { ...surroundings, store, broadcast, locks, worker, announcer, guesses: countGuesses(clock) };
+}
+
+/** Where payloads lie for as long as a deployment runs. */
+export function temporaryOf({ dataDir }: Config): string {
+  return join(dataDir, "tmp");
+}
