@@ -1,6 +1,7 @@
 /**
  * `bun run bench accept | refuse | history`: requests a second side by side in one run, as ratios, because
  * machines differ and are shared. Needs wrk; adnanh/webhook is measured where it is installed (both in Debian).
+ * `bun run bench deploy`: how long a push takes to be live, beside git and the step alone.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -9,6 +10,7 @@ import { join } from "node:path";
 import { type Server, Workshop } from "../support/executable.ts";
 import { freePort } from "../support/free-port.ts";
 import { pushBody } from "../support/payloads.ts";
+import { benchDeploy } from "./deploy.ts";
 import { fillStore } from "./fill.ts";
 
 const SECRET = "a secret of the bench, long enough";
@@ -180,15 +182,21 @@ const benches: Record<string, () => Promise<void>> = {
   },
 };
 
-const name = process.argv[2] ?? "accept";
-const bench = benches[name];
-if (bench === undefined || Bun.which("wrk") === null) {
-  console.error(`usage: bun run bench ${Object.keys(benches).join(" | ")}   (wrk has to be installed)`);
-  process.exit(2);
-}
-try {
+async function main(name: string): Promise<void> {
+  if (name === "deploy") return benchDeploy(workshop);
+  const bench = benches[name];
+  if (bench === undefined || Bun.which("wrk") === null) {
+    const names = [...Object.keys(benches), "deploy"].join(" | ");
+    console.error(`usage: bun run bench ${names}   (all but deploy need wrk)`);
+    process.exitCode = 2;
+    return;
+  }
   writeLoad();
   await bench();
+}
+
+try {
+  await main(process.argv[2] ?? "accept");
 } finally {
   await workshop.dispose();
   rmSync(directory, { recursive: true, force: true });
