@@ -11,7 +11,7 @@ import { endOrphans } from "./deploy/orphans.ts";
 import type { Log } from "./domain/log.ts";
 import { cancelAbandoned, takeUpQueue } from "./flow/take-up.ts";
 import { readCertificate } from "./http/certificate.ts";
-import { type Listener, listen } from "./http/listen.ts";
+import { type Listener, openListener } from "./http/listen.ts";
 import { stores } from "./store/index.ts";
 
 /** A running server. */
@@ -79,7 +79,7 @@ export async function startApp(config: Config, surroundings: AppSurroundings): P
   try {
     await takeUp(setup, engine);
     const handle: WiredSetup["listener"]["handle"] = (request, peer) => wired.listener.handle(request, peer);
-    const server = listen({ ...config.server, certificate, handle });
+    const server = await openListener({ ...config.server, certificate, handle });
     open.push(server);
     const admin = openAdmin(config, (request, hosts) => wired.handleAdmin(request, hosts), log);
     if (admin !== null) open.push(admin);
@@ -118,7 +118,7 @@ function makeSecrets(config: Config, log: Log): void {
 
 /** Takes up what the last run left, before anything is claimed or decided. */
 async function takeUp({ config, messengers }: Setup, engine: Engine): Promise<void> {
-  const { store, clock, log, broadcast, locks } = engine;
+  const { store, clock, log, broadcast, locks, allowances } = engine;
   // What a killed run left there, payloads of deployments, is of no use any more.
   rmSync(temporaryOf(config), { recursive: true, force: true });
   mkdirSync(temporaryOf(config), { mode: 0o700 });
@@ -131,6 +131,7 @@ async function takeUp({ config, messengers }: Setup, engine: Engine): Promise<vo
     endOrphans: (runs) => endOrphans(runs, clock),
   });
   await locks.load();
+  await allowances.load();
 }
 
 function describeListeners(
@@ -142,11 +143,17 @@ function describeListeners(
   log.info(
     {
       url: url.href,
-      port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
+      port: portOf(url),
       admin_url: admin?.url.href ?? null,
       sources: sources.map(({ path }) => path),
       targets: targets.length,
     },
     `listening on ${url.href}`,
   );
+}
+
+/** Null for a unix socket. */
+function portOf({ protocol, port }: URL): number | null {
+  if (protocol === "unix:") return null;
+  return Number(port || (protocol === "https:" ? 443 : 80));
 }

@@ -11,11 +11,12 @@ import type { Engine } from "./engine.ts";
 const PRUNE_EVERY = 10 * 60_000;
 
 /**
- * What is done beside receiving and deploying, until the signal: looking for missed pushes, and removing what is old.
+ * What is done beside receiving and deploying, until the signal: looking for missed pushes, keeping published lists
+ * fresh, and removing what is old.
  */
 export async function keepUp(
-  { server, store: retention, targets }: Config,
-  { store, clock, log, worker, env, broadcast }: Engine,
+  { server, store: retention, sources, targets }: Config,
+  { store, clock, log, worker, env, broadcast, allowances }: Engine,
   signal: AbortSignal,
 ): Promise<void> {
   const ask = (target: Target) => askTip(target, { run: runProcess, env }, signal);
@@ -23,6 +24,7 @@ export async function keepUp(
   const look = () => catchUp(targets, tools, signal);
   await Promise.all([
     server.catchUpEvery === null ? look() : repeat(server.catchUpEvery, look, clock, signal),
+    allowances.keepFresh(sources, signal),
     repeat(
       Math.min(PRUNE_EVERY, retention.keepDeliveries, retention.keepDeployments),
       () => prune({ store, clock, log, ...retention }, signal),

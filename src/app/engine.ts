@@ -5,11 +5,13 @@ import { withPayloadFile } from "../deploy/payload-file.ts";
 import { runProcess } from "../deploy/process.ts";
 import type { Messenger } from "../domain/messenger.ts";
 import type { Store } from "../domain/store.ts";
+import { type Allowances, createAllowances } from "../flow/allow.ts";
 import { type Announcer, createAnnouncer } from "../flow/announce.ts";
 import { type Broadcast, createBroadcast } from "../flow/broadcast.ts";
 import { countGuesses, type Guesses } from "../flow/guesses.ts";
 import { createLocks, type Locks } from "../flow/locks.ts";
 import { createWorker, type Job, type Worker } from "../flow/work.ts";
+import { BUILT_IN_HOOK_RANGES, fetchHookRanges } from "../providers/github/hook-ranges.ts";
 import type { AppSurroundings } from "./surroundings.ts";
 
 /** The parts that go on while the configuration changes: what runs, waits or is being told. */
@@ -20,6 +22,7 @@ export interface Engine extends AppSurroundings {
   readonly worker: Worker;
   readonly announcer: Announcer;
   readonly guesses: Guesses;
+  readonly allowances: Allowances;
 }
 
 /** What of the configuration the engine asks for, each time anew. */
@@ -52,7 +55,15 @@ export function createEngine(
       ),
   });
   const locks = createLocks({ store, clock, log, publish, wake: worker.wake });
-  return { ...surroundings, store, broadcast, locks, worker, announcer, guesses: countGuesses(clock) };
+  const allowances = createAllowances({
+    fetch: (_list, signal) => fetchHookRanges(configured().config.server.githubRangesUrl, { signal }),
+    builtIn: { github: BUILT_IN_HOOK_RANGES },
+    store,
+    clock,
+    log,
+  });
+  const guesses = countGuesses(clock);
+  return { ...surroundings, store, broadcast, locks, worker, announcer, guesses, allowances };
 }
 
 /** Where payloads lie for as long as a deployment runs. */

@@ -1,10 +1,10 @@
 import type { Config } from "../config/load.ts";
+import { parseTrustedProxy } from "../domain/address.ts";
 import { authorise } from "../flow/authorise.ts";
 import { complainSparingly } from "../flow/complain.ts";
 import { rememberOutcomes } from "../flow/decide.ts";
 import { receive } from "../flow/receive.ts";
 import { replay } from "../flow/replay.ts";
-import { parseRange } from "../http/address.ts";
 import { collectGarbage } from "../http/listen.ts";
 import type { Metrics } from "../http/metrics.ts";
 import { createPublic } from "../http/public.ts";
@@ -13,7 +13,7 @@ import type { Engine } from "./engine.ts";
 
 /** Wires what answers on the public listener, and what runs a kept delivery again as it would. */
 export function wirePublic({ sources, targets, server }: Config, engine: Engine, metrics: Metrics) {
-  const { store, clock, log, print, worker, locks, broadcast, guesses } = engine;
+  const { store, clock, log, print, worker, locks, broadcast, guesses, allowances } = engine;
   const targetsBySource = Map.groupBy(targets, (target) => target.source);
   const targetsOf = (source: { readonly name: string }) => targetsBySource.get(source.name) ?? [];
   const decide = rememberOutcomes({ targetsOf, locks, clock });
@@ -25,7 +25,9 @@ export function wirePublic({ sources, targets, server }: Config, engine: Engine,
       sources,
       maxBody: server.maxBody,
       unverified: boundUnverified(server.maxUnverified, collectGarbage),
-      trustedProxies: server.trustedProxies.map(parseRange),
+      trustedProxies: server.trustedProxies.map(parseTrustedProxy),
+      isAllowed: allowances.isAllowed,
+      complain,
       receive: (source, request) => receive(source, request, tools),
       authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
       count: metrics.count,

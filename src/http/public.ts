@@ -4,6 +4,7 @@ import type { Log } from "../domain/log.ts";
 import type { Handshake } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import type { HandshakeOutcome, HandshakeRequest } from "../flow/authorise.ts";
+import type { Complain } from "../flow/complain.ts";
 import type { ReceivedRequest, ReceiveOutcome } from "../flow/receive.ts";
 import { answer, answerDelivery, echo, refuse, refuseGuesser, refuseMethod, wordOf } from "./answers.ts";
 import { declaresMoreThan, readBody } from "./body.ts";
@@ -20,6 +21,9 @@ export interface PublicTools {
   readonly unverified: UnverifiedBytes;
   /** Whose X-Forwarded-For counts. */
   readonly trustedProxies: readonly TrustedProxy[];
+  /** Whether requests may come to the source from this address at all. */
+  readonly isAllowed: (source: Source, address: string | null) => boolean;
+  readonly complain: Complain;
   readonly receive: (source: Source, request: ReceivedRequest) => Promise<ReceiveOutcome>;
   readonly authorise: (
     source: Source,
@@ -66,6 +70,8 @@ export function createPublic(tools: PublicTools): PublicListener {
   return {
     async handle(request, peer) {
       if (draining) return refuse("unavailable");
+      // Of two Host lines, which arrive joined, a proxy may have gone by the other one (RFC 9112, section 3.2).
+      if (request.headers.get("host")?.includes(",")) return refuse("malformed request");
       const routable = withRoutableUrl(request);
       peers.set(routable, peer);
       return answerRequest(routable);
@@ -114,6 +120,13 @@ async function serve(
   const { headers } = request;
   const client = findClientAddress(peer, headers.get("x-forwarded-for"), tools.trustedProxies);
   const { handshake } = source.dialect;
+  if (!tools.isAllowed(source, client)) {
+    tools.complain(
+      { source: source.name, client },
+      "refused a request: its address is not among those allowed",
+    );
+    return refuse("not authorised", { reason: "this address may not send here" });
+  }
 
   if (request.method === "GET" && handshake !== null) {
     const query = new URLSearchParams(/\?([^#]*)/.exec(request.url)?.[1]);

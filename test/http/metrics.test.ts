@@ -73,6 +73,8 @@ describe("the metrics", () => {
       maxBody: 1024,
       unverified: boundUnverified(1024, () => {}),
       trustedProxies: [],
+      isAllowed: () => true,
+      complain: () => {},
       async receive() {
         throw new Error("a fault of ours");
       },

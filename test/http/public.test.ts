@@ -580,3 +580,52 @@ describe("the public listener", () => {
     }
   });
 });
+
+describe("a request from an address that may not send", () => {
+  test("is answered 401 before its body is read, and nothing of it is kept", async () => {
+    const harness = await openPublic({ isAllowed: (source) => source.name !== "github" });
+    const body = new ReadableStream({
+      pull() {
+        throw new Error("nobody reads this");
+      },
+    });
+    const response = await harness.send("/github-webhook", { method: "POST", body });
+    expect(response.status).toBe(401);
+    expect(await response.json()).toEqual({
+      status: "not authorised",
+      reason: "this address may not send here",
+    });
+    expect(await harness.kept()).toBe(0);
+    expect(harness.log.join()).toContain("its address is not among those allowed");
+    await harness.close();
+  });
+});
+
+describe("an address that shows wrong tokens", () => {
+  const show = (harness: PublicHarness, token: string, peer?: string) =>
+    harness.send("/webhook", { headers: { authorization: `Bearer ${token}` } }, peer);
+
+  test("is answered 429 after the tenth in a minute, the right one included, and others are not", async () => {
+    const harness = await openPublic();
+    for (let time = 0; time < 10; time++) expect((await show(harness, `wrong ${time}`)).status).toBe(401);
+    const response = await show(harness, VERIFY_TOKEN);
+    expect(response.status).toBe(429);
+    expect(response.headers.get("retry-after")).toBe("60");
+    expect(await response.json()).toEqual({ status: "too many attempts" });
+    expect((await show(harness, VERIFY_TOKEN, "192.0.2.9")).status).toBe(200);
+    harness.clock.advance(60_000);
+    expect((await show(harness, VERIFY_TOKEN)).status).toBe(200);
+    await harness.close();
+  });
+
+  test("may go on without a token, which is no guess, and may POST as the client that it is", async () => {
+    const harness = await openPublic();
+    expect((await show(harness, VERIFY_TOKEN)).status).toBe(200);
+    for (let time = 0; time < 20; time++) expect((await harness.send("/webhook")).status).toBe(401);
+    expect((await show(harness, "wrong")).status).toBe(401);
+    for (let time = 0; time < 10; time++) await show(harness, "wrong");
+    const post = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
+    expect((await harness.send("/webhook", post)).status).toBe(200);
+    await harness.close();
+  });
+});

@@ -8,6 +8,7 @@ import { lockingContract } from "./locking.contract.ts";
 import { noticingContract } from "./noticing.contract.ts";
 import type { OpenedStore } from "./opened-store.ts";
 import { pruningContract } from "./pruning.contract.ts";
+import { rangesContract } from "./ranges.contract.ts";
 import { at, COMMIT_A, COMMIT_B, delivery, keep, onlyDeployment, pushFor, success } from "./sample.ts";
 
 /** What every store promises; run for each implementation. */
@@ -18,6 +19,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     listingContract(open);
     lockingContract(open);
     noticingContract(open);
+    rangesContract(open);
 
     let opened: OpenedStore;
     let store: Store;

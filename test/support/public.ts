@@ -83,6 +83,7 @@ export interface HarnessOptions {
   readonly print?: boolean;
   /** Hears of every answer. */
   readonly count?: (source: string, status: string) => void;
+  readonly isAllowed?: (source: Source, address: string | null) => boolean;
   /** Replaces a part of the store. */
   readonly store?: Partial<Store>;
 }
@@ -134,6 +135,8 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     maxBody: options.maxBody ?? 64 * 1024,
     unverified: boundUnverified(options.maxUnverified ?? 1024 * 1024, () => {}),
     trustedProxies: (options.trustedProxies ?? []).map(parseTrustedProxy),
+    isAllowed: options.isAllowed ?? (() => true),
+    complain: tools.complain,
     receive: (source, request) => receive(source, request, tools),
     authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
     count: options.count ?? (() => {}),

@@ -13,6 +13,7 @@ import { openNotices } from "./notices.ts";
 import { type Connection, openDatabase } from "./open.ts";
 import { openOutput } from "./output.ts";
 import { openPrune } from "./prune.ts";
+import { openPublishedRanges } from "./published-ranges.ts";
 import { openQueue } from "./queue.ts";
 import { openSeen } from "./seen.ts";
 import { openStatistics } from "./statistics.ts";
@@ -65,6 +66,7 @@ export function assembleStore(connection: Connection): Store {
     ...openOutput(connection),
     ...openLocks(connection, queue, flush),
     ...openNotices(connection),
+    ...openPublishedRanges(connection),
     ...openStatistics(connection),
     ...openPrune(connection, seen, decisionSets),
     async close() {

@@ -71,3 +71,10 @@ CREATE TABLE probe (
 ) STRICT;
 
 INSERT INTO probe VALUES (0);
+
+-- Lists of address ranges that others publish, as they were fetched last.
+CREATE TABLE published_ranges (
+  list TEXT PRIMARY KEY,
+  ranges TEXT NOT NULL, -- a JSON array of ranges in CIDR notation
+  fetched_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,1 +1,0 @@
-export { parseRange } from "../domain/address.ts";

@@ -1,0 +1,29 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { OpenedStore } from "./opened-store.ts";
+import { at } from "./sample.ts";
+
+/** What every store promises of published ranges. */
+export function rangesContract(open: () => Promise<OpenedStore>): void {
+  describe("keeping published ranges", () => {
+    let opened: OpenedStore;
+
+    beforeEach(async () => {
+      opened = await open();
+    });
+    afterEach(() => opened.close());
+
+    test("has none before the first were kept", async () => {
+      expect(await opened.store.readRanges("github")).toBeNull();
+    });
+
+    test("gives back those that were kept last, over a restart", async () => {
+      await opened.store.keepRanges("github", ["192.0.2.0/24"], at(1));
+      await opened.store.keepRanges("github", ["198.51.100.0/24", "2001:db8::/32"], at(2));
+      const store = await opened.reopen();
+      expect(await store.readRanges("github")).toEqual({
+        ranges: ["198.51.100.0/24", "2001:db8::/32"],
+        at: at(2),
+      });
+    });
+  });
+}
