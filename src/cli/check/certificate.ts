@@ -36,7 +36,9 @@ export function checkCertificate(
   const what = `TLS certificate ${tls.cert}`;
   const chain = readChain(tls.cert);
   const [leaf] = chain;
-  if (leaf === undefined) return [fail(`${what} has no certificate in it`), ...privacy];
+  if (leaf === undefined) {
+    return [fail(`${what} has something in it that is no certificate: make it anew`), ...privacy];
+  }
   const names = publicUrl === null ? [] : checkNames(what, leaf, publicUrl, server.trustedProxies.length > 0);
   return [...checkTime(what, leaf, now), ...checkChain(what, chain, now, roots), ...names, ...privacy];
 }
@@ -64,8 +66,13 @@ function checkChain(
       ),
     ];
   }
-  const path: X509Certificate[] = [leaf];
-  for (let last = leaf; !isSelfSigned(last); ) {
+  const known = roots.map((root) => new X509Certificate(root));
+  const isKnown = (each: X509Certificate) =>
+    known.some((root) => root.fingerprint256 === each.fingerprint256 || isIssuedBy(each, root));
+  const path = [leaf];
+  let last = leaf;
+  // What comes after a root that senders know does not matter to them: often it is an older one.
+  while (!isKnown(last) && !isSelfSigned(last)) {
     const issuer = others.find((each) => !path.includes(each) && isIssuedBy(last, each));
     if (issuer === undefined) break;
     path.push(issuer);
@@ -75,27 +82,19 @@ function checkChain(
   const expired = late.map(({ subject }) =>
     fail(`${what}: ${nameOf(subject)} in its chain expired; renew it with its chain`),
   );
-  return [...expired, ...checkEnd(what, path.at(-1) ?? leaf, roots)];
+  return [...expired, ...(isKnown(last) ? [] : [describeEnd(what, last)])];
 }
 
-/** What the chain ends in: a root that senders know, a root of one's own, or nothing yet. */
-function checkEnd(what: string, last: X509Certificate, roots: readonly string[]): Remark[] {
-  const known = roots.map((root) => new X509Certificate(root));
-  if (known.some((root) => root.fingerprint256 === last.fingerprint256 || isIssuedBy(last, root))) {
-    return [];
-  }
+/** What a chain ends in that leads to no root that senders know. */
+function describeEnd(what: string, last: X509Certificate): Remark {
   if (isSelfSigned(last)) {
-    return [
-      warn(
-        `${what} is of a private authority, ${nameOf(last.subject)}: senders that do not know it refuse it, as GitHub does unless SSL verification is off`,
-      ),
-    ];
+    return warn(
+      `${what} is of a private authority, ${nameOf(last.subject)}: senders that do not know it refuse it, as GitHub does unless SSL verification is off`,
+    );
   }
-  return [
-    warn(
-      `${what}: its chain is not whole, ${nameOf(last.issuer)} is missing and no public root: senders cannot verify it; name the file with the intermediates (fullchain.pem)`,
-    ),
-  ];
+  return warn(
+    `${what}: its chain is not whole, ${nameOf(last.issuer)} is missing and no public root: senders cannot verify it; name the file with the intermediates (fullchain.pem)`,
+  );
 }
 
 function checkNames(what: string, leaf: X509Certificate, publicUrl: string, hasProxy: boolean): Remark[] {
@@ -118,11 +117,16 @@ function namesOf({ subjectAltName }: X509Certificate): readonly string[] {
   return [...(subjectAltName ?? "").matchAll(/(?:DNS|IP Address):([^,\s]+)/g)].map(([, name = ""]) => name);
 }
 
+/** The certificates of a file, in its order; none where one of them cannot be read. */
 function readChain(file: string): readonly X509Certificate[] {
   const blocks = readFileSync(file, "utf8").match(
     /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g,
   );
-  return (blocks ?? []).map((block) => new X509Certificate(block));
+  try {
+    return (blocks ?? []).map((block) => new X509Certificate(block));
+  } catch {
+    return [];
+  }
 }
 
 function isSelfSigned(certificate: X509Certificate): boolean {

@@ -1,7 +1,7 @@
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { runProcess } from "../../deploy/process.ts";
-import { isInPath } from "./files.ts";
+import { isInPath, writtenAt } from "./files.ts";
 import { ok, type Remark, warn } from "./remark.ts";
 
 /** Milliseconds by which file systems and clocks differ without anything being wrong. */
@@ -30,15 +30,15 @@ export async function checkClock({
       `${text}, but ${newest.file} was written at ${written}: certificates and times are judged wrongly; set the clock`,
     );
   }
-  if ((await askSynchronised(path)) === false) {
+  if (await isUnsynchronised(path)) {
     return warn(`${text}, not synchronised: switch that on (timedatectl set-ntp true)`);
   }
   return ok(text);
 }
 
-/** What systemd tells of the clock (timedatectl(1)); null where it tells nothing. */
-async function askSynchronised(path: string): Promise<boolean | null> {
-  if (!isInPath("timedatectl", path)) return null;
+/** Whether systemd says that nothing sets it right (timedatectl(1)); elsewhere nobody says so. */
+async function isUnsynchronised(path: string): Promise<boolean> {
+  if (!isInPath("timedatectl", path)) return false;
   const lines: string[] = [];
   await runProcess(["timedatectl", "show", "-p", "NTPSynchronized"], {
     cwd: "/",
@@ -46,8 +46,7 @@ async function askSynchronised(path: string): Promise<boolean | null> {
     onLine: (line) => lines.push(line),
     signal: AbortSignal.timeout(5_000),
   });
-  if (lines.includes("NTPSynchronized=no")) return false;
-  return lines.includes("NTPSynchronized=yes") ? true : null;
+  return lines.includes("NTPSynchronized=no");
 }
 
 /** What is in a directory; nothing of one that is not there or may not be looked into. */
@@ -62,7 +61,7 @@ function listFiles(directory: string): readonly string[] {
 function findNewest(files: readonly string[]): { readonly file: string; readonly written: number } | null {
   let newest: { file: string; written: number } | null = null;
   for (const file of files) {
-    const written = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    const written = writtenAt(file) ?? 0;
     if (written > (newest?.written ?? 0)) newest = { file, written };
   }
   return newest;

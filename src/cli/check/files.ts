@@ -59,6 +59,11 @@ export function ownerOf(path: string): number | null {
   return find(path)?.uid ?? null;
 }
 
+/** When it was last written, in Unix milliseconds; null for what is not there. */
+export function writtenAt(path: string): number | null {
+  return find(path)?.mtimeMs ?? null;
+}
+
 /** A user's name, or `#` and the number where the system's list of users has none: `sudo -u` takes both. */
 export function nameUser(uid: number): string {
   const users = existsSync("/etc/passwd") ? readFileSync("/etc/passwd", "utf8").split("\n") : [];

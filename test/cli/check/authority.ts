@@ -5,10 +5,11 @@ import { join } from "node:path";
 export class Authority {
   readonly #directory: string;
 
-  constructor(directory: string) {
+  /** `days` is how long the authority below the root is valid. */
+  constructor(directory: string, days = 365) {
     this.#directory = directory;
     this.#openssl("req", "-x509", "-days", "365", ...this.#newKey("root"), "-out", this.#path("root.pem"));
-    this.#issue("intermediate", "basicConstraints=critical,CA:TRUE", "root", 365);
+    this.#issue("intermediate", "basicConstraints=critical,CA:TRUE", "root", days);
   }
 
   /** Writes the certificates named, in this order, into one file, and gives its path. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkCertificate, isFor } from "../../../src/cli/check/certificate.ts";
@@ -66,6 +66,36 @@ describe("check of a certificate", () => {
     const alone = { cert: authority.bundle("alone.pem", ["site"]), key };
     const [, warning] = checkCertificate({ server: { ...SERVER, tls: alone } }, new Date(), roots);
     expect(warning?.text).toContain("its chain is not whole");
+  });
+
+  test("fails a chain with an authority in it that expired, unless senders need it no more", () => {
+    const directory = join(root, "short");
+    mkdirSync(directory);
+    const short = new Authority(directory, 10);
+    const own = {
+      key: short.certify("site", "DNS:localhost"),
+      cert: short.bundle("chain.pem", ["site", "intermediate", "root"]),
+    };
+    const later = new Date(Date.now() + 20 * DAY);
+    const roots = (name: string) => [readFileSync(join(directory, `${name}.pem`), "utf8")];
+    const look = (name: string) =>
+      checkCertificate({ server: { ...SERVER, tls: own } }, later, roots(name)).map(
+        ({ level, text }) => `${level} ${text}`,
+      );
+    expect(look("root")).toEqual([
+      expect.stringMatching(/^ok /),
+      `fail TLS certificate ${own.cert}: "O=Tests, CN=intermediate" in its chain expired; renew it with its chain`,
+    ]);
+    expect(look("intermediate")).toEqual([expect.stringMatching(/^ok /)]);
+  });
+
+  test("fails a file with something in it that is no certificate", () => {
+    const cert = authority.bundle("half.pem", ["site"]);
+    const nonsense = "-----BEGIN CERTIFICATE-----\nbm9uc2Vuc2U=\n-----END CERTIFICATE-----\n";
+    writeFileSync(cert, readFileSync(cert, "utf8") + nonsense);
+    expect(remarksOf({ cert, key })).toEqual([
+      `fail TLS certificate ${cert} has something in it that is no certificate: make it anew`,
+    ]);
   });
 
   test("warns of an authority that nobody else knows, in whatever order the chain is", () => {
