@@ -1,16 +1,24 @@
 import { mkdirSync, rmSync } from "node:fs";
-import { openAdmin } from "./app/admin.ts";
+import { type HandleAdmin, openAdmin } from "./app/admin.ts";
+import { type Certificates, openCertificates } from "./app/certificates.ts";
 import { keepUp } from "./app/chores.ts";
 import { createEngine, type Engine, temporaryOf } from "./app/engine.ts";
 import { describeFixed } from "./app/fixed.ts";
-import { prepareSetup, type Setup, type WiredSetup, wireMetrics, wireSetup } from "./app/setup.ts";
+import {
+  type Constants,
+  prepareSetup,
+  type Setup,
+  type WiredSetup,
+  wireMetrics,
+  wireSetup,
+} from "./app/setup.ts";
 import type { AppSurroundings } from "./app/surroundings.ts";
 import { generateSecrets } from "./config/generate.ts";
 import type { Config } from "./config/load.ts";
 import { endOrphans } from "./deploy/orphans.ts";
 import type { Log } from "./domain/log.ts";
+import type { Store } from "./domain/store.ts";
 import { cancelAbandoned, takeUpQueue } from "./flow/take-up.ts";
-import { readCertificate } from "./http/certificate.ts";
 import { type Listener, openListener } from "./http/listen.ts";
 import { stores } from "./store/index.ts";
 
@@ -35,79 +43,137 @@ const REQUEST_GRACE = 10_000;
 
 /**
  * Opens every room and wires them: with `app/`, the one place that knows them all. Throws a {@link Fault} that says
- * what to do when the data directory, the certificate or the port cannot be had; nothing is left open then.
+ * what to do when the data directory, the certificate or the port cannot be had; nothing is left open then. Resolves
+ * with null when `stopping` is aborted while the server still waits for its first certificate.
  */
-export async function startApp(config: Config, surroundings: AppSurroundings): Promise<App> {
-  const { clock, log } = surroundings;
-  const certificate = config.server.tls === null ? null : readCertificate(config.server.tls, clock.now());
-  makeSecrets(config, log);
+export async function startApp(
+  config: Config,
+  surroundings: AppSurroundings,
+  stopping: AbortSignal,
+): Promise<App | null> {
+  makeSecrets(config, surroundings.log);
   const store = await stores.sqlite(config.dataDir);
-  const closing = new AbortController();
-  let setup: Setup = prepareSetup(config);
-  const engine = createEngine(store, () => setup, surroundings);
-  const certificateExpiresAt = () => certificate?.validTo ?? null;
-  const basis = { engine, startedAt: clock.now(), certificateExpiresAt, closing: closing.signal };
-  const constants = { ...basis, metrics: wireMetrics(() => setup, basis) };
-  let wired: WiredSetup = wireSetup(setup, constants);
-  let chores = new AbortController();
-  let keeping: Promise<unknown> = Promise.resolve();
-  const open: Listener[] = [];
-
-  function beginChores(): void {
-    chores.abort();
-    chores = new AbortController();
-    const signal = AbortSignal.any([chores.signal, closing.signal]);
-    keeping = Promise.allSettled([keeping, keepUp(setup.config, engine, signal)]);
-  }
-
-  async function reload(next: Config): Promise<void> {
-    for (const what of describeFixed(config, next)) log.warn({}, `${what} changes with the next start only`);
-    makeSecrets(next, log);
-    setup = prepareSetup(next);
-    wired = wireSetup(setup, constants);
-    const { targets, sources } = next;
-    await cancelAbandoned(targets, { ...engine, publish: engine.broadcast.publish });
-    beginChores();
-    engine.worker.wake();
-    engine.announcer.wake();
-    log.info(
-      { sources: sources.map(({ path }) => path), targets: targets.length },
-      "took over the configuration",
-    );
-  }
-
+  const server = new Server(config, store, surroundings);
   try {
-    await takeUp(setup, engine);
-    const handle: WiredSetup["listener"]["handle"] = (request, peer) => wired.listener.handle(request, peer);
-    const server = await openListener({ ...config.server, certificate, handle });
-    open.push(server);
-    const admin = openAdmin(config, (request, hosts) => wired.handleAdmin(request, hosts), log);
-    if (admin !== null) open.push(admin);
-    describeListeners(config, server, admin, log);
-    engine.worker.wake();
-    engine.announcer.wake();
-    beginChores();
-    return {
-      url: server.url,
-      reload,
-      async close() {
-        wired.listener.drain();
-        closing.abort();
-        const requests = open.map((each) => each.stop(REQUEST_GRACE));
-        await Promise.allSettled([
-          ...requests,
-          engine.worker.stop(setup.config.server.shutdownGrace),
-          keeping,
-        ]);
-        await Promise.allSettled([engine.locks.stop(), engine.announcer.stop()]);
-        await store.close();
-      },
-    };
+    if (await server.start(stopping)) return server;
+    await server.close();
+    return null;
   } catch (error) {
-    await Promise.all([...open.map((each) => each.stop(0)), engine.locks.stop()]);
-    await store.close();
+    await server.close();
     throw error;
   }
+}
+
+/** A server from its start to its end. */
+class Server implements App {
+  readonly #closing = new AbortController();
+  readonly #engine: Engine;
+  readonly #constants: Constants;
+  #setup: Setup;
+  #wired: WiredSetup;
+  #certificates: Certificates | null = null;
+  #listener: Listener | null = null;
+  #admin: Listener | null = null;
+  #chores = new AbortController();
+  #keeping: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    readonly config: Config,
+    readonly store: Store,
+    readonly surroundings: AppSurroundings,
+  ) {
+    this.#setup = prepareSetup(config);
+    this.#engine = createEngine(store, () => this.#setup, surroundings);
+    const certificateExpiresAt = () => this.#certificates?.expiresAt() ?? null;
+    const metrics = wireMetrics(() => this.#setup, this.#engine, certificateExpiresAt);
+    this.#constants = {
+      engine: this.#engine,
+      metrics,
+      startedAt: surroundings.clock.now(),
+      certificateExpiresAt,
+      isListening: () => this.#listener !== null,
+      closing: this.#closing.signal,
+    };
+    this.#wired = wireSetup(this.#setup, this.#constants);
+  }
+
+  get url(): URL {
+    if (this.#listener === null) throw new Error("the server does not listen");
+    return this.#listener.url;
+  }
+
+  /** Whether it came to listen; not when it is stopped while it waits for a certificate. */
+  async start(stopping: AbortSignal): Promise<boolean> {
+    const { config, surroundings } = this;
+    const { log } = surroundings;
+    await takeUp(this.#setup, this.#engine);
+    const handleAdmin: HandleAdmin = (request, hosts) => this.#wired.handleAdmin(request, hosts);
+    this.#certificates = await openCertificates(config, surroundings, this.#closing.signal);
+    const { first } = this.#certificates;
+    // People can look at a server that waits for its first certificate.
+    if (config.server.acme !== null) this.#admin = openAdmin(config, handleAdmin, log);
+    const certificate = await Promise.race([first, untilAborted(stopping)]);
+    if (stopping.aborted) return false;
+    this.#listener = await openListener({
+      ...config.server,
+      certificate,
+      handle: (request, peer) => this.#wired.listener.handle(request, peer),
+    });
+    if (certificate !== null) this.#certificates.serveOn(this.#listener, certificate);
+    this.#admin ??= openAdmin(config, handleAdmin, log);
+    describeListeners(config, this.#listener, this.#admin, log);
+    this.#goOn();
+    return true;
+  }
+
+  async reload(next: Config): Promise<void> {
+    const { log } = this.surroundings;
+    if (this.#closing.signal.aborted) return;
+    for (const what of describeFixed(this.config, next)) {
+      log.warn({}, `${what} changes with the next start only`);
+    }
+    makeSecrets(next, log);
+    this.#setup = prepareSetup(next);
+    this.#wired = wireSetup(this.#setup, this.#constants);
+    const { targets, sources } = next;
+    await cancelAbandoned(targets, { ...this.#engine, publish: this.#engine.broadcast.publish });
+    await this.#certificates?.look();
+    this.#goOn();
+    const fields = { sources: sources.map(({ path }) => path), targets: targets.length };
+    log.info(fields, "took over the configuration");
+  }
+
+  async close(): Promise<void> {
+    this.#wired.listener.drain();
+    this.#closing.abort();
+    await Promise.allSettled([
+      this.#listener?.stop(REQUEST_GRACE),
+      this.#admin?.stop(REQUEST_GRACE),
+      this.#engine.worker.stop(this.#setup.config.server.shutdownGrace),
+      this.#certificates?.stop(),
+      this.#keeping,
+    ]);
+    await Promise.allSettled([this.#engine.locks.stop(), this.#engine.announcer.stop()]);
+    await this.store.close();
+  }
+
+  /** Takes up what waits, and begins the chores of the present configuration. */
+  #goOn(): void {
+    const { worker, announcer } = this.#engine;
+    this.#chores.abort();
+    this.#chores = new AbortController();
+    const signal = AbortSignal.any([this.#chores.signal, this.#closing.signal]);
+    this.#keeping = Promise.allSettled([this.#keeping, keepUp(this.#setup.config, this.#engine, signal)]);
+    worker.wake();
+    announcer.wake();
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<null> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(null);
+    signal.addEventListener("abort", () => resolve(null), { once: true });
+  });
 }
 
 function makeSecrets(config: Config, log: Log): void {

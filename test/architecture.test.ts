@@ -50,6 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** The runtime is a seam: only these touch `bun:` modules or the `Bun` global. */
 const MAY_TOUCH_BUN = [
   "http/listen.ts",
+  "http/steering.ts",
   "store/sqlite/open.ts",
   "deploy/process.ts",
   "providers/hmac.ts",

@@ -2,6 +2,7 @@ import type { Config } from "../config/load.ts";
 import { layouts } from "../deploy/index.ts";
 import type { Layout } from "../domain/layout.ts";
 import type { Log } from "../domain/log.ts";
+import type { Store } from "../domain/store.ts";
 import type { Target } from "../domain/target.ts";
 import type { ReplayOutcome } from "../flow/replay.ts";
 import { createSteering } from "../flow/steer.ts";
@@ -19,6 +20,7 @@ export interface AdminParts {
   readonly metrics: Metrics;
   readonly replay: (id: number) => Promise<ReplayOutcome>;
   readonly about: () => About;
+  readonly isListening: () => boolean;
   /** Aborted when the server begins to stop. */
   readonly closing: AbortSignal;
 }
@@ -31,6 +33,7 @@ export function wireAdmin(
 ): HandleAdmin {
   const { store, clock, log, locks, worker, broadcast } = engine;
   const { publish } = broadcast;
+  const { isListening, ...others } = parts;
   return createAdmin({
     token: admin.token,
     equal: equalInConstantTime,
@@ -42,13 +45,16 @@ export function wireAdmin(
     broadcast,
     releasesOf,
     steering: createSteering({ store, clock, log, targets, locks, worker, publish, releasesOf }),
-    canKeep: () =>
-      store.probe(clock.now()).then(
-        () => true,
-        () => false,
-      ),
-    ...parts,
+    canKeep: () => (isListening() ? canWrite(store, clock.now()) : Promise.resolve(false)),
+    ...others,
   });
+}
+
+function canWrite(store: Store, now: Date): Promise<boolean> {
+  return store.probe(now).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The names of the target's complete releases, newest first; null where its layout keeps none, or it has no git step. */

@@ -7,6 +7,7 @@ const FIXED: Readonly<Record<string, (config: Config) => unknown>> = {
   "[server] host": ({ server }) => server.host,
   "[server] port": ({ server }) => server.port,
   "[server.tls]": ({ server }) => server.tls,
+  "[server.acme]": ({ server }) => server.acme,
   "[admin] host": ({ admin }) => admin.host,
   "[admin] port": ({ admin }) => admin.port,
 };

@@ -26,6 +26,8 @@ export interface Constants {
   readonly metrics: Metrics;
   readonly startedAt: Date;
   readonly certificateExpiresAt: () => Date | null;
+  /** Whether the public listener is open: not before there is a certificate. */
+  readonly isListening: () => boolean;
   /** Aborted when the server begins to stop. */
   readonly closing: AbortSignal;
 }
@@ -38,7 +40,8 @@ export function prepareSetup(config: Config): Setup {
 /** Begins to count, for whichever targets are configured when somebody asks. */
 export function wireMetrics(
   setup: () => Setup,
-  { engine, certificateExpiresAt }: Omit<Constants, "metrics">,
+  engine: Engine,
+  certificateExpiresAt: Constants["certificateExpiresAt"],
 ): Metrics {
   const about = () => ({ version, certificateExpiresAt: certificateExpiresAt() });
   return createMetrics({ ...engine, targets: () => setup().config.targets, about });
@@ -47,7 +50,7 @@ export function wireMetrics(
 /** Wires what answers on both listeners. */
 export function wireSetup(setup: Setup, constants: Constants): WiredSetup {
   const { config } = setup;
-  const { engine, metrics, startedAt, certificateExpiresAt, closing } = constants;
+  const { engine, metrics, startedAt, certificateExpiresAt, isListening, closing } = constants;
   const { listener, replay } = wirePublic(config, engine, metrics);
   const about = () => ({
     version,
@@ -56,5 +59,9 @@ export function wireSetup(setup: Setup, constants: Constants): WiredSetup {
     publicUrl: config.server.publicUrl,
     certificateExpiresAt: certificateExpiresAt(),
   });
-  return { ...setup, listener, handleAdmin: wireAdmin(config, engine, { metrics, replay, about, closing }) };
+  return {
+    ...setup,
+    listener,
+    handleAdmin: wireAdmin(config, engine, { metrics, replay, about, isListening, closing }),
+  };
 }

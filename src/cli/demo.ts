@@ -43,7 +43,11 @@ async function stage(home: string, keep: boolean, terminal: Terminal, stopped: P
   const lines: string[] = [];
   const log = await openLog({ write: (line) => lines.push(line), pretty: false, debug: false });
   const print = (line: string) => terminal.out(`    printed by the server: ${line}\n`);
-  const app = await startApp(config, { clock: systemClock, log, env: terminal.env, print });
+  const stopping = new AbortController();
+  void stopped.then(() => stopping.abort());
+  const surroundings = { clock: systemClock, log, env: terminal.env, print };
+  const app = await startApp(config, surroundings, stopping.signal);
+  if (app === null) return;
   try {
     let isStopped = false;
     const quiet: Terminal = { ...terminal, out: (text) => (isStopped ? undefined : terminal.out(text)) };

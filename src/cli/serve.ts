@@ -33,7 +33,11 @@ export function serve(terminal: Terminal): Command {
 
         const stopped = terminal.untilStopped();
         const print = (line: string) => terminal.out(`${line}\n`);
-        const app = await startApp(config, { clock: systemClock, log, env: terminal.env, print });
+        const stopping = new AbortController();
+        void stopped.then(() => stopping.abort());
+        const surroundings = { clock: systemClock, log, env: terminal.env, print };
+        const app = await startApp(config, surroundings, stopping.signal);
+        if (app === null) return;
         if (config.file === null && terminal.isTty.stdout) {
           // After the log's lines, which are written together at the end of this turn.
           setImmediate(() => terminal.out(explainHowToTry(app.url, config)));

@@ -4,6 +4,7 @@ import type { Dialect, Provider } from "../domain/provider.ts";
 import { Secret } from "../domain/secret.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
+import { checkAcmeBeside } from "./acme.ts";
 import { type Admin, resolveAdmin } from "./admin.ts";
 import { writeDefaultSources } from "./defaults.ts";
 import { findDocument, SYSTEM_FILE } from "./document.ts";
@@ -104,6 +105,7 @@ function resolveConfig(
   const server = resolveServer(readTable(ServerTable, root.values.server, at("server"), report), ground);
   const adminSection = readTable(AdminTable, root.values.admin, at("admin"), report);
   const { admin, generated } = resolveAdmin(adminSection, server, dataDir, ground);
+  checkAcmeBeside(admin, server, under(at("server"), "acme"), ground);
   const store = resolveStore(readTable(StoreTable, root.values.store, at("store"), report), ground);
   const configured = written("source");
   // What stands where the sources should, but is no list of them, is a fault and nothing to put defaults for.

@@ -18,6 +18,12 @@ export const EXPECTED_PORT = "a port number from 0 to 65535";
 /** Words for faults. */
 export const EXPECTED_RANGES_URL = 'an https URL such as "https://api.github.com/meta"';
 
+/** Words for faults. */
+export const EXPECTED_DOMAIN = 'a DNS name such as "hooks.example.com"';
+
+/** Words for faults. */
+export const EXPECTED_DIRECTORY = 'an https URL such as "https://acme-v02.api.letsencrypt.org/directory"';
+
 const Name = Type.String({
   pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
   expected: 'a name of at most 64 letters, digits and "._-" that starts with a letter or digit',
@@ -69,7 +75,29 @@ export const ServerTable = Table({
     Type.Union([Type.Literal("off"), Duration], { expected: 'a duration such as "15m", or "off"' }),
   ),
   tls: Type.Optional(Table({ cert: Path, key: Path })),
+  acme: Type.Optional(Type.Unknown()),
   github_ranges_url: Type.Optional(Type.String({ secret: true, expected: EXPECTED_RANGES_URL })),
+});
+
+/** `[server.acme]`, the certificate that is got by itself. */
+export const AcmeTable = Table({
+  domains: Type.Array(Type.String({ expected: EXPECTED_DOMAIN }), {
+    minItems: 1,
+    expected: `a list of DNS names such as "hooks.example.com", with at least one`,
+  }),
+  email: Type.Optional(
+    Type.String({
+      // It becomes part of a URL, in which other characters would have to be encoded (RFC 6068, section 2).
+      pattern: "^[A-Za-z0-9.!$'*+/_{|}~-]+@[A-Za-z0-9.-]+$",
+      expected: 'an e-mail address such as "you@example.com"',
+    }),
+  ),
+  directory: Type.Optional(Type.String({ secret: true, expected: EXPECTED_DIRECTORY })),
+  terms_agreed: Type.Optional(Switch),
+  http_port: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 65_535, expected: "a port number from 1 to 65535" }),
+  ),
+  ca: Type.Optional(Path),
 });
 
 /** `[admin]`, the listener for the people who run it. */

@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
 import { isAddressRange, readSocketPath, UNIX } from "../domain/address.ts";
+import { type AcmeConfig, checkAcme, resolveAcme } from "./acme.ts";
 import { EXPECTED_HOST, EXPECTED_RANGE, isHost } from "./address.ts";
 import { type Place, under, variable } from "./finding.ts";
 import { describeFound } from "./found.ts";
-import { type Ground, readVariable } from "./ground.ts";
+import { type Ground, isSet, readVariable } from "./ground.ts";
 import { LONGEST_TIMER, limitDuration } from "./limit.ts";
 import { EXPECTED_PORT, EXPECTED_RANGES_URL, type ServerTable } from "./schema.ts";
 import type { Section } from "./section.ts";
@@ -29,8 +30,10 @@ export interface Server {
   readonly shutdownGrace: number;
   /** Milliseconds between two looks at what the targets' branches are at; null for none after the start. */
   readonly catchUpEvery: number | null;
-  /** Absolute paths of PEM files; null for plain HTTP. */
+  /** Absolute paths of PEM files; null for plain HTTP, and where `acme` gives the certificate. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** Where a certificate is got from by itself; null where none is. */
+  readonly acme: AcmeConfig | null;
   /** Where GitHub's hook ranges are asked for; https, or on this machine. */
   readonly githubRangesUrl: string;
 }
@@ -39,7 +42,8 @@ export interface Server {
 export function resolveServer(section: Section<typeof ServerTable>, ground: Ground): Server {
   const { values, place } = section;
   limitDuration(values.shutdown_grace, LONGEST_TIMER, under(place, "shutdown_grace"), ground);
-  const tls = section.has("tls") ? values.tls : tlsFromEnvironment(ground);
+  const acme = section.has("acme") ? resolveAcme(values.acme, under(place, "acme"), ground) : null;
+  const tls = readTls(section, ground);
   const host = section.has("host")
     ? readHost(values.host, under(place, "host"), ground.directory, ground)
     : readHost(readVariable("HOST", ground), variable("HOST"), ground.cwd, ground);
@@ -55,8 +59,8 @@ export function resolveServer(section: Section<typeof ServerTable>, ground: Grou
       'lacks "unix": nobody tells the addresses of those who come through the unix socket, so that a token or "allow" lets nobody in',
     );
   }
-  return Object.freeze({
-    host: host ?? (tls === undefined ? "127.0.0.1" : "0.0.0.0"),
+  const server: Server = Object.freeze({
+    host: host ?? (tls === undefined && acme === null ? "127.0.0.1" : "0.0.0.0"),
     port: readPort(section, host, ground) ?? 9000,
     maxBody,
     maxUnverified,
@@ -65,8 +69,11 @@ export function resolveServer(section: Section<typeof ServerTable>, ground: Grou
     shutdownGrace: values.shutdown_grace ?? 30_000,
     catchUpEvery: readInterval(values.catch_up_every, under(place, "catch_up_every"), ground),
     tls: tls === undefined ? null : resolveTls(tls, section.has("tls") ? ground.directory : ground.cwd),
+    acme,
     githubRangesUrl: checkRangesUrl(values.github_ranges_url, under(place, "github_ranges_url"), ground),
   });
+  if (acme !== null) checkAcme(acme, server, place, ground);
+  return server;
 }
 
 function readInterval(written: number | "off" | undefined, place: Place, ground: Ground): number | null {
@@ -123,6 +130,21 @@ function portFromEnvironment(ground: Ground): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
   ground.report.fault(variable("PORT"), `expected ${EXPECTED_PORT}, found ${describeFound(text)}`);
+  return undefined;
+}
+
+/** The pair of files, of the environment where the file has none and does not get a certificate by itself. */
+function readTls(
+  { has, values, place }: Section<typeof ServerTable>,
+  ground: Ground,
+): { cert: string; key: string } | undefined {
+  const { report } = ground;
+  if (!has("acme")) return has("tls") ? values.tls : tlsFromEnvironment(ground);
+  if (has("tls")) report.fault(under(place, "acme"), "expected it or [server.tls], found both");
+  for (const name of has("tls") ? [] : ["TLS_CERT", "TLS_KEY"]) {
+    if (!isSet(name, ground)) continue;
+    report.fault(variable(name), "is set beside [server.acme], which gets its own certificate: unset it");
+  }
   return undefined;
 }
 

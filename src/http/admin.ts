@@ -43,7 +43,7 @@ function refuseStranger(
   { token, equal, log }: AdminTools,
 ): Response | null {
   if (!hosts.includes(request.headers.get("host") ?? "")) return refuse("misdirected request");
-  const [, shown] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+  const [, shown] = /^bearer +(\S.*)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
   if (shown !== undefined && equal(shown, token.reveal())) return null;
   log.warn({}, "refused a request to the admin listener: wrong token");
   const response = refuse("not authorised", { reason: "send the admin token as Authorization: Bearer" });

@@ -9,6 +9,7 @@ const CODES = {
   "signature verification failed": 401,
   "bad token": 401,
   "invalid payload": 400,
+  "malformed request": 400,
   "invalid request": 422,
   "payload too large": 413,
   "unsupported media type": 415,

@@ -16,17 +16,37 @@ export interface Certificate {
   readonly validTo: Date;
 }
 
+/** What is in the two files, whatever it is. */
+export interface CertificateContents {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /**
  * Reads a certificate and its key. Throws a {@link Fault} `configuration` that names the file when one is
- * missing, unreadable or not PEM, when they do not belong together, or when the certificate is not valid at `now`.
+ * missing, unreadable or not whole PEM, when they do not belong together, or when the certificate is not valid at `now`.
  */
 export function readCertificate(files: CertificateFiles, now: Date): Certificate {
+  return checkCertificate(files, readContents(files), now);
+}
+
+/** Reads the two files. Throws a {@link Fault} `configuration` that names what cannot be read. */
+export function readContents(files: CertificateFiles): CertificateContents {
   const missing = [explainUnreadable(files.cert, "certificate"), explainUnreadable(files.key, "private key")];
   if (missing.some((reason) => reason !== null)) {
     throw new Fault("configuration", missing.filter((reason) => reason !== null).join("\n"));
   }
-  const [cert, key] = [readFileSync(files.cert, "utf8"), readFileSync(files.key, "utf8")];
+  return { cert: readFileSync(files.cert, "utf8"), key: readFileSync(files.key, "utf8") };
+}
+
+/** Checks what was read, as {@link readCertificate} does. */
+export function checkCertificate(
+  files: CertificateFiles,
+  { cert, key }: CertificateContents,
+  now: Date,
+): Certificate {
   const leaf = parse(files.cert, "a PEM certificate", () => new X509Certificate(cert));
+  parse(files.cert, "a whole chain of PEM certificates; is it half written?", () => checkWhole(cert));
   const privateKey: KeyObject = parse(files.key, "a PEM private key without a passphrase", () =>
     createPrivateKey(key),
   );
@@ -51,6 +71,11 @@ export function readCertificate(files: CertificateFiles, now: Date): Certificate
     );
   }
   return { cert, key, validTo };
+}
+
+/** Throws when a certificate of the chain is damaged or cut off; parsed as a whole, only the first is looked at. */
+function checkWhole(chain: string): void {
+  for (const each of chain.split(/(?=-----BEGIN CERTIFICATE-----)/).slice(1)) new X509Certificate(each);
 }
 
 /** Why a file cannot be read, or null. */

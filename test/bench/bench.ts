@@ -2,6 +2,7 @@
  * `bun run bench accept | refuse | history`: requests a second side by side in one run, as ratios, because
  * machines differ and are shared. Needs wrk; adnanh/webhook is measured where it is installed (both in Debian).
  * `bun run bench deploy`: how long a push takes to be live, beside git and the step alone.
+ * `bun run bench renew`: how many connections a renewed certificate costs.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -12,6 +13,7 @@ import { freePort } from "../support/free-port.ts";
 import { pushBody } from "../support/payloads.ts";
 import { benchDeploy } from "./deploy.ts";
 import { fillStore } from "./fill.ts";
+import { benchRenewal } from "./renew.ts";
 
 const SECRET = "a secret of the bench, long enough";
 const ROUNDS = 5;
@@ -184,10 +186,11 @@ const benches: Record<string, () => Promise<void>> = {
 
 async function main(name: string): Promise<void> {
   if (name === "deploy") return benchDeploy(workshop);
+  if (name === "renew") return benchRenewal(workshop);
   const bench = benches[name];
   if (bench === undefined || Bun.which("wrk") === null) {
-    const names = [...Object.keys(benches), "deploy"].join(" | ");
-    console.error(`usage: bun run bench ${names}   (all but deploy need wrk)`);
+    const names = [...Object.keys(benches), "deploy", "renew"].join(" | ");
+    console.error(`usage: bun run bench ${names}   (all but deploy and renew need wrk)`);
     process.exitCode = 2;
     return;
   }

@@ -37,6 +37,7 @@ describe("the manual's example", () => {
           cert: "/etc/letsencrypt/live/hooks.example.com/fullchain.pem",
           key: "/etc/letsencrypt/live/hooks.example.com/privkey.pem",
         },
+        acme: null,
         githubRangesUrl: "https://api.github.com/meta",
       },
       store: { keepDeliveries: 30 * DAY, keepDeployments: 180 * DAY },
@@ -133,6 +134,7 @@ describe("the configuration file", () => {
       shutdownGrace: 30_000,
       catchUpEvery: 900_000,
       tls: null,
+      acme: null,
       githubRangesUrl: "https://api.github.com/meta",
     });
     expect(config.store).toEqual({ keepDeliveries: 30 * DAY, keepDeployments: 180 * DAY });

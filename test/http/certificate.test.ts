@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readCertificate } from "../../src/http/certificate.ts";
@@ -52,6 +52,25 @@ describe("readCertificate", () => {
         `TLS: ${broken} is not a PEM private key`,
       );
     }
+  });
+
+  test("takes a whole chain, and names the file of one that is cut off or damaged", () => {
+    const leaf = readFileSync(good.cert, "utf8");
+    const chain = join(directory, "chain.pem");
+    writeFileSync(chain, leaf + leaf);
+    expect(readCertificate({ ...good, cert: chain }, NOW).cert).toBe(leaf + leaf);
+    for (const rest of [leaf.slice(0, -60), leaf.replace("MII", "M!I"), "-----BEGIN CERTIFICATE-----\n"]) {
+      writeFileSync(chain, leaf + rest);
+      expect(() => readCertificate({ ...good, cert: chain }, NOW)).toThrow(
+        `TLS: ${chain} is not a whole chain of PEM certificates`,
+      );
+    }
+  });
+
+  test("takes a file that has the key beside the certificate", () => {
+    const both = join(directory, "both.pem");
+    writeFileSync(both, readFileSync(good.cert, "utf8") + readFileSync(good.key, "utf8"));
+    expect(readCertificate({ cert: both, key: both }, NOW).key).toContain("PRIVATE KEY");
   });
 
   test("names both files when they do not belong together", () => {

@@ -1,0 +1,203 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { loadConfig } from "../../src/config/load.ts";
+import { layouts } from "../../src/deploy/index.ts";
+import { providers } from "../../src/providers/index.ts";
+import { makeHome } from "./home.ts";
+
+/** Stands wherever a secret may be written: no finding may repeat it. */
+const MARK = "correct-horse-battery-staple";
+
+/** A file in which nearly every key is written, one line for each, as a person would. */
+const WHOLE = `data_dir = "data"
+[server]
+host = "127.0.0.1"
+port = 9000
+max_body = "25MiB"
+trusted_proxies = ["10.0.0.0/8", "unix"]
+public_url = "https://user:${MARK}@hooks.example.com"
+shutdown_grace = "30s"
+[server.tls]
+cert = "cert.pem"
+key = "key.pem"
+[admin]
+port = 9001
+token = "${MARK}-1"
+[store]
+keep_deliveries = "30d"
+[[source]]
+name = "github"
+provider = "github"
+path = "/github-webhook"
+secrets = ["${MARK}-2", "env:SECRET"]
+[[source]]
+name = "webhook"
+provider = "generic"
+path = "/webhook"
+verify_token = "${MARK}-3"
+client_timeout = "24h"
+bearer = ["${MARK}-4"]
+hmac = { header = "x-signature", secrets = ["${MARK}-5"], prefix = "sha256=" }
+[[source]]
+name = "users"
+provider = "generic"
+path = "/users"
+basic = [{ user = "ada", hash = "${MARK}-6" }]
+[[target]]
+name = "blog"
+source = "github"
+repository = "octocat/blog"
+branch = "main"
+clone_url = "https://user:${MARK}@example.com/blog.git"
+token = "${MARK}-7"
+directory = "/srv/blog"
+run = ["deploy --password ${MARK}", ["deploy", "${MARK}"]]
+env = { PASSWORD = "${MARK}" }
+health = { url = "http://user:${MARK}@127.0.0.1/", within = "30s" }
+status_token = "${MARK}-8"
+[[notify]]
+url = "https://hooks.example.com/${MARK}"
+secret = "whsec_${MARK}"
+on = ["failed"]
+`;
+const LINES = WHOLE.split("\n");
+
+const value = fc.constantFrom(
+  "7",
+  "-1",
+  "1.5",
+  "true",
+  "nan",
+  "1979-05-27",
+  '""',
+  "[]",
+  "{}",
+  "[[[]]]",
+  '{ a = "b" }',
+  '"\\u0000"',
+  `"${MARK}"`,
+  `["${MARK}"]`,
+  `{ secret = "${MARK}" }`,
+  MARK,
+  `"${MARK}`,
+  `'''${MARK}`,
+);
+/** Keys under which a value is no secret are left out: there it may be told. */
+const key = fc.constantFrom(
+  "secrets",
+  "verify_token",
+  "bearer",
+  "basic",
+  "hmac",
+  "token",
+  "clone_url",
+  "run",
+  "after",
+  "env",
+  "health",
+  "status_token",
+  "url",
+  "secret",
+  "source",
+  "target",
+  "notify",
+  "store",
+  "public_url",
+  "verify_tokne",
+  "x",
+);
+const line = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom(...LINES) },
+  { weight: 4, arbitrary: fc.tuple(key, value).map(([name, written]) => `${name} = ${written}`) },
+  fc.constantFrom(
+    "[",
+    "[[",
+    "]]",
+    "[source]",
+    "[[source]]",
+    "[target.x]",
+    "[__proto__]",
+    "[[notify]]",
+    "=",
+    "a.b.c = 1",
+    '"" = 1',
+    "\\",
+    "#",
+    "\ufeff",
+    "\0",
+  ),
+  fc.string({ unit: "binary", maxLength: 10 }),
+);
+/** The whole file after some edits: a line is put in, taken out, doubled, replaced, or cut short. */
+const edit = fc.record({
+  kind: fc.constantFrom("insert", "remove", "double", "replace", "cut", "swap"),
+  at: fc.nat(LINES.length - 1),
+  line,
+  column: fc.nat(60),
+});
+type Edit = typeof edit extends fc.Arbitrary<infer One> ? One : never;
+
+function apply(lines: readonly string[], { kind, at, line, column }: Edit): readonly string[] {
+  const old = lines[at] ?? "";
+  const put = {
+    insert: [line, old],
+    remove: [],
+    double: [old, old],
+    replace: [line],
+    cut: [old.slice(0, column)],
+    swap: [lines[at + 1] ?? "", old],
+  }[kind];
+  return lines.toSpliced(at, kind === "swap" ? 2 : 1, ...put);
+}
+
+const text = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc
+      .array(edit, { minLength: 1, maxLength: 6 })
+      .map((edits) => edits.reduce(apply, LINES).join("\n")),
+  },
+  fc.array(line, { maxLength: 12 }).map((lines) => lines.join("\n")),
+);
+
+describe("any text as a configuration", () => {
+  const home = makeHome();
+  const lists = { providers, layouts: Object.keys(layouts) };
+
+  function load(content: string) {
+    const file = home.write("hooklatch.toml", content);
+    const surroundings = { env: { SECRET: `${MARK}-9` }, cwd: home.path() };
+    return { file, loaded: loadConfig(file, surroundings, lists, home.path("system.toml")) };
+  }
+
+  test("gives a configuration, or faults that each name the file and the place in it", () => {
+    fc.assert(
+      fc.property(text, (content) => {
+        const { file, loaded } = load(content);
+        if (loaded.ok) return expect(loaded.config.file).toBe(file);
+        expect(loaded.file).toBe(file);
+        expect(loaded.faults).not.toEqual([]);
+        for (const fault of loaded.faults) {
+          expect(fault.file).toBe(file);
+          expect(`${fault.path}${fault.message}`).toMatch(/^(?:[\w"-]|line \d+, column \d+: not TOML: .)/);
+          if (!fault.message.startsWith("line ") && !fault.message.startsWith("is not"))
+            expect(fault.path).not.toBe("");
+        }
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  test("never has a secret repeated by what is said of it, and that in lines of plain text", () => {
+    fc.assert(
+      fc.property(text, (content) => {
+        const { loaded } = load(content);
+        for (const { path, message } of loaded.ok ? loaded.warnings : loaded.faults) {
+          expect(`${path}: ${message}`).not.toContain(MARK);
+          expect(`${path}: ${message}`).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
+        }
+      }),
+      { numRuns: 1500 },
+    );
+  });
+});
