@@ -59,7 +59,7 @@ async function orderUntilGiven(
     const now = clock.now();
     const pause = pauseAfter(failures, outcome.retryAt, now, random());
     const say = served !== null && served.validTo > now ? log.warn : log.error;
-    say({ domains, next_attempt: new Date(now.getTime() + pause) }, outcome.message);
+    say.call(log, { domains, next_attempt: new Date(now.getTime() + pause) }, outcome.message);
     await clock.sleep(pause, signal);
   }
   return null;

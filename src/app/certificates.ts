@@ -97,7 +97,9 @@ async function askAuthority(
     });
   }
 
-  const keeping = agent.keepFresh(takeOver, signal);
+  const keeping = agent
+    .keepFresh(takeOver, signal)
+    .catch((error) => log.error({ err: error }, "a fault of ours: the certificate is not renewed any more"));
   return {
     first,
     serveOn(opened, shown) {
