@@ -1,5 +1,5 @@
 import type { Certificate } from "./certificate.ts";
-import { loadSteering, type Steering } from "./steering.ts";
+import { type KernelPort, loadKernelPort } from "./kernel-port.ts";
 import type { Generation, Seat } from "./succession.ts";
 
 /** How a server is opened on the port. */
@@ -10,7 +10,7 @@ export interface PortSeatTools {
   /** Throws when the runtime would not serve with this certificate. */
   tryOut(certificate: Certificate): void;
   /** Null where the kernel cannot be told who gets the new connections. */
-  readonly load?: () => Steering | null;
+  readonly load?: () => KernelPort | null;
 }
 
 /**
@@ -19,10 +19,10 @@ export interface PortSeatTools {
  * two of those that come in the moment of the change.
  */
 export function createPortSeat(first: Generation, tools: PortSeatTools): Seat {
-  const { port, open, tryOut, load = loadSteering } = tools;
-  /** Everybody on the port, in the kernel's order (see {@link Steering}). */
+  const { port, open, tryOut, load = loadKernelPort } = tools;
+  /** Everybody on the port, in the kernel's order (see {@link KernelPort}). */
   const seated = [first];
-  let steering: Steering | null | undefined;
+  let kernel: KernelPort | null | undefined;
   let newest = first;
 
   function remove(generation: Generation): void {
@@ -35,19 +35,19 @@ export function createPortSeat(first: Generation, tools: PortSeatTools): Seat {
     const stopped = generation.stop(false);
     if (seated.includes(generation)) {
       remove(generation);
-      steering?.steer(port, seated.indexOf(newest));
+      kernel?.steer(port, seated.indexOf(newest));
     }
     return stopped;
   }
 
   return {
     succeed(current, certificate) {
-      steering ??= load();
-      if (steering?.share(port)) {
+      kernel ??= load();
+      if (kernel?.share(port)) {
         newest = open(certificate, true);
         seated.push(newest);
         // Unsteered, half of those who connect would still see the old certificate.
-        if (!steering.steer(port, seated.length - 1)) void leave(current);
+        if (!kernel.steer(port, seated.length - 1)) void leave(current);
         return newest;
       }
       tryOut(certificate);

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { connect } from "node:tls";
 import { type CertificatePair, makeCertificate, makeExpiredCertificate } from "../support/certificate.ts";
 import { SECRET } from "../support/configuration.ts";
-import { Workshop } from "../support/executable.ts";
+import { type Server, Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
 import { pingBody } from "../support/payloads.ts";
 
@@ -91,5 +93,63 @@ describe("TLS by file", () => {
     expect(stderr).toContain(message);
     expect(stderr).not.toContain("listening");
     expect(stdout).toBe("");
+  });
+});
+
+describe("a renewed certificate", () => {
+  const CONFIG = `[server]\nport = 0\nhost = "127.0.0.1"\n[server.tls]\ncert = "live-cert.pem"\nkey = "live-key.pem"\n`;
+
+  /** Switches both links, as certbot does. */
+  function makeLive(pair: CertificatePair): void {
+    for (const kind of ["cert", "key"] as const) {
+      const link = `${workshop.path}/live-${kind}.pem`;
+      rmSync(link, { force: true });
+      symlinkSync(pair[kind], link);
+    }
+  }
+
+  function shownBy(server: Server): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const options = { host: "127.0.0.1", port: Number(server.url.port), rejectUnauthorized: false };
+      const socket = connect(options, () => {
+        resolve(socket.getPeerCertificate().fingerprint256);
+        socket.destroy();
+      });
+      socket.on("error", reject);
+    });
+  }
+
+  const fingerprintOf = ({ cert }: CertificatePair) => new X509Certificate(readFileSync(cert)).fingerprint256;
+
+  const serve = async () => {
+    makeLive(files);
+    return workshop.serve(["-c", workshop.write("hooklatch.toml", CONFIG)], {
+      GITHUB_WEBHOOK_SECRET: SECRET,
+    });
+  };
+
+  test("is shown to who connects after a SIGHUP, and after some seconds without one", async () => {
+    const server = await serve();
+    expect(await shownBy(server)).toBe(fingerprintOf(files));
+    for (const [name, hangUp] of [
+      ["second", true],
+      ["third", false],
+    ] as const) {
+      const renewed = makeCertificate(workshop.path, name);
+      makeLive(renewed);
+      if (hangUp) process.kill(server.pid, "SIGHUP");
+      while ((await shownBy(server)) !== fingerprintOf(renewed)) await Bun.sleep(50);
+    }
+    expect(server.log.filter(({ msg }) => String(msg).includes("renewed certificate"))).toHaveLength(2);
+  }, 30_000);
+
+  test("that does not fit its key is told in the log, and the old one stays", async () => {
+    const server = await serve();
+    const renewed = makeCertificate(workshop.path, "second");
+    makeLive({ cert: renewed.cert, key: files.key });
+    process.kill(server.pid, "SIGHUP");
+    await server.until(() => server.stderr.includes("the old certificate stays"));
+    expect(server.stderr).toContain("live-key.pem does not belong to");
+    expect(await shownBy(server)).toBe(fingerprintOf(files));
   });
 });

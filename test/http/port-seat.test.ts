@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Certificate, readCertificate } from "../../src/http/certificate.ts";
+import { loadKernelPort } from "../../src/http/kernel-port.ts";
 import { createPortSeat, type PortSeatTools } from "../../src/http/port-seat.ts";
-import { loadSteering } from "../../src/http/steering.ts";
 import { beginSuccession, type Generation } from "../../src/http/succession.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { until } from "../support/until.ts";
@@ -120,7 +120,7 @@ describe("a seat on a port", () => {
   });
 
   test("stops the old one at once where the port can be shared but not steered", async () => {
-    const kernel = loadSteering();
+    const kernel = loadKernelPort();
     const { first, port, seat } = createSeat({
       load: () => (kernel === null ? null : { ...kernel, steer: () => false }),
     });

@@ -5,7 +5,7 @@ import { readdirSync } from "node:fs";
  * What the kernel is asked, beyond what the runtime offers, so that two servers of this process can listen on one
  * port and only the newer one gets connections: socket(7) and `SO_ATTACH_REUSEPORT_CBPF` there, since Linux 4.5.
  */
-export interface Steering {
+export interface KernelPort {
   /** Lets this user open a port again that this process listens on. False when the kernel does not. */
   share(port: number): boolean;
   /**
@@ -28,7 +28,7 @@ const BPF_RETURN_CONSTANT = 0x06;
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
 
 /** Null on anything but Linux, and where the C library cannot be reached. */
-export function loadSteering(): Steering | null {
+export function loadKernelPort(): KernelPort | null {
   const architecture = ARCHITECTURES[process.arch];
   if (process.platform !== "linux" || architecture === undefined) return null;
   const libc = openLibc("libc.so.6") ?? openLibc(`libc.musl-${architecture}.so.1`);
