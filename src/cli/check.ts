@@ -3,6 +3,7 @@ import { systemClock } from "../clock.ts";
 import { type Config, describeFinding, type Finding, listSecrets } from "../config/load.ts";
 import { Fault } from "../domain/fault.ts";
 import { providers } from "../providers/index.ts";
+import { checkAcme } from "./check/acme.ts";
 import { checkCertificate } from "./check/certificate.ts";
 import { checkClock } from "./check/clock.ts";
 import { checkDataDirectory } from "./check/data-directory.ts";
@@ -66,6 +67,7 @@ async function checkWorld(config: Config, env: Terminal["env"]): Promise<readonl
     clock,
     ...ports,
     ...checkCertificate(config, now),
+    ...checkAcme(config, systemClock),
     ...checkPublicUrl(config),
     ...checkSources(config),
     ...git,

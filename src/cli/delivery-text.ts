@@ -1,5 +1,6 @@
 import type { DeliveryAnswer } from "./admin-answers.ts";
 import { type Colour, colourOf, type Look, showTime } from "./look.ts";
+import { tellOutcome } from "./outcome-text.ts";
 import { type Column, type Field, formatFields, formatTable } from "./table.ts";
 
 /** The columns of a list of deliveries: the last tells why a push was, or was not, deployed. */
@@ -71,15 +72,13 @@ function listRows({ decisions, outcomes }: DeliveryAnswer): readonly Row[] {
 
 function toRow(outcome: DeliveryAnswer["outcomes"][number]): Row {
   const { target, deployment, state } = outcome;
-  return { target, asked: true, deployment, state, words: tellOutcome(outcome) };
+  return { target, asked: true, deployment, state, words: tellRow(outcome) };
 }
 
-/** `deployed by 3`, `4 failed: step "npm test" exited with 1`, `5 superseded: deployment 6 is newer`. */
-function tellOutcome({ deployment, state, reason }: DeliveryAnswer["outcomes"][number]): string {
-  const why = reason === null ? "" : `: ${reason}`;
-  if (state === "succeeded") return `deployed by ${deployment}${why}`;
-  if (state === "queued" || state === "running") return `${deployment} is ${state}${why}`;
-  return `${deployment} ${state}${why}`;
+/** `deployed by deployment 3`, `deployment 4 failed: …`, `deployment 5 was superseded: deployment 6 is newer`. */
+function tellRow({ deployment, ...outcome }: DeliveryAnswer["outcomes"][number]): string {
+  if (outcome.state !== "succeeded") return tellOutcome(deployment, outcome);
+  return `deployed by deployment ${deployment}${outcome.reason === null ? "" : `: ${outcome.reason}`}`;
 }
 
 /** The worst of what became of it. */

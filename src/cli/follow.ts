@@ -4,6 +4,7 @@ import { Fault } from "../domain/fault.ts";
 import { EndEvent } from "./admin-answers.ts";
 import { type Admin, openAdmin, type Problem, readProblem } from "./admin-client.ts";
 import { readEvents } from "./event-stream.ts";
+import { tellOutcome } from "./outcome-text.ts";
 import { makeLinePrintable, makePrintable } from "./printable-text.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
 
@@ -131,22 +132,10 @@ export async function followToEnd(
   return followed;
 }
 
-/** What became of a deployment, as a sentence: `deployment 12 failed: step "npm test" exited with 1`. */
-export function describeEnd(id: number, { state, reason }: EndEvent): string {
-  const skipped = /^skipped: /;
-  const verb =
-    state === "cancelled" && skipped.test(reason ?? "") ? "was skipped" : (VERBS[state] ?? `is ${state}`);
-  const why = reason === null ? "" : `: ${reason.replace(skipped, "")}`;
-  return makePrintable(`deployment ${id} ${verb}${why}`);
+/** What became of a deployment, fit to be printed. */
+export function describeEnd(id: number, end: EndEvent): string {
+  return makePrintable(tellOutcome(id, end));
 }
-
-const VERBS: Readonly<Record<string, string>> = {
-  succeeded: "succeeded",
-  failed: "failed",
-  superseded: "was superseded",
-  cancelled: "was cancelled",
-  interrupted: "was interrupted",
-};
 
 /** What somebody who stops following is told. */
 export function describeLeaving(id: number): string {

@@ -141,9 +141,14 @@ function checkUrl(url: string): string {
 
 /** The source on this machine. */
 function guessUrl({ server }: Config, { path }: Source): string {
+  if (server.host.startsWith("unix:"))
+    throw new Fault(
+      "configuration",
+      `the server listens on ${server.host}: pass --url of the proxy before it`,
+    );
   if (server.port === 0)
     throw new Fault("configuration", "the server picks a free port: pass --url as its log tells it");
-  return `${localOrigin(server.tls === null ? "http" : "https", server)}${path}`;
+  return `${localOrigin(server.protocol, server)}${path}`;
 }
 
 async function write(

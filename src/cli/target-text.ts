@@ -1,5 +1,6 @@
 import type { TargetAnswer } from "./admin-answers.ts";
 import { type Colour, colourOf, type Look, shortenCommit, showMoment, showTime } from "./look.ts";
+import { tellOutcome } from "./outcome-text.ts";
 import { makePrintable } from "./printable-text.ts";
 import { type Column, type Field, formatFields } from "./table.ts";
 
@@ -38,7 +39,7 @@ function describeState({ running, queued, last }: TargetAnswer): string {
   ];
   if (work.length > 0) return work.join(", ");
   if (last === null || last.state === "succeeded") return "idle";
-  return `last ${last.state} ${last.id}${last.reason === null ? "" : `: ${last.reason}`}`;
+  return tellOutcome(last.id, last);
 }
 
 function colourOfState({ running, queued, last }: TargetAnswer): Colour | null {
@@ -82,7 +83,6 @@ function listFields(target: TargetAnswer, look: Look): readonly Field[] {
 
 function describeLast({ last }: TargetAnswer, look: Look): Omit<Field, "name"> {
   if (last === null) return { text: "it was never deployed" };
-  const when = last.ended_at === null ? "" : `, ${showTime(last.ended_at, look)}`;
-  const why = last.reason === null ? "" : `: ${last.reason}`;
-  return { text: `deployment ${last.id} ${last.state}${when}${why}`, colour: colourOf(last.state) };
+  const when = last.ended_at === null ? "" : `${showTime(last.ended_at, look)}: `;
+  return { text: `${when}${tellOutcome(last.id, last)}`, colour: colourOf(last.state) };
 }

@@ -30,6 +30,8 @@ export interface Server {
   readonly shutdownGrace: number;
   /** Milliseconds between two looks at what the targets' branches are at; null for none after the start. */
   readonly catchUpEvery: number | null;
+  /** What it speaks: HTTPS with `tls` or `acme`. */
+  readonly protocol: "http" | "https";
   /** Absolute paths of PEM files; null for plain HTTP, and where `acme` gives the certificate. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
   /** Where a certificate is got from by itself; null where none is. */
@@ -59,8 +61,10 @@ export function resolveServer(section: Section<typeof ServerTable>, ground: Grou
       'lacks "unix": nobody tells the addresses of those who come through the unix socket, so that a token or "allow" lets nobody in',
     );
   }
+  const protocol = tls === undefined && acme === null ? "http" : "https";
   const server: Server = Object.freeze({
-    host: host ?? (tls === undefined && acme === null ? "127.0.0.1" : "0.0.0.0"),
+    // HTTPS is there to be exposed.
+    host: host ?? (protocol === "http" ? "127.0.0.1" : "0.0.0.0"),
     port: readPort(section, host, ground) ?? 9000,
     maxBody,
     maxUnverified,
@@ -68,6 +72,7 @@ export function resolveServer(section: Section<typeof ServerTable>, ground: Grou
     publicUrl: checkPublicUrl(values.public_url, under(place, "public_url"), ground),
     shutdownGrace: values.shutdown_grace ?? 30_000,
     catchUpEvery: readInterval(values.catch_up_every, under(place, "catch_up_every"), ground),
+    protocol,
     tls: tls === undefined ? null : resolveTls(tls, section.has("tls") ? ground.directory : ground.cwd),
     acme,
     githubRangesUrl: checkRangesUrl(values.github_ranges_url, under(place, "github_ranges_url"), ground),

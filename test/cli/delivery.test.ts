@@ -30,20 +30,21 @@ const skipped = (...decisions: readonly unknown[]) => ({
 
 /** What may become of a delivery, and the words in which the list tells it. */
 const STORIES: readonly [Readonly<Record<string, unknown>>, string][] = [
-  [{}, "blog: deployed by 12"],
-  [{ outcomes: [outcome("queued", null)] }, "blog: 12 is queued"],
-  [{ outcomes: [outcome("running", null)] }, "blog: 12 is running"],
+  [{}, "blog: deployed by deployment 12"],
+  [{ outcomes: [outcome("queued", null)] }, "blog: deployment 12 is queued"],
+  [{ outcomes: [outcome("running", null)] }, "blog: deployment 12 is running"],
   [
     { outcomes: [outcome("failed", 'step "npm test" exited with 1')] },
-    'blog: 12 failed: step "npm test" exited with 1',
+    'blog: deployment 12 failed: step "npm test" exited with 1',
   ],
   [
     { outcomes: [outcome("cancelled", "skipped: no file fits paths")] },
-    "blog: 12 cancelled: skipped: no file fits paths",
+    "blog: deployment 12 was skipped: no file fits paths",
   ],
+  [{ outcomes: [outcome("cancelled", "cancelled by ada")] }, "blog: deployment 12 was cancelled by ada"],
   [
     { outcomes: [outcome("superseded", "deployment 13 is newer")] },
-    "blog: 12 superseded: deployment 13 is newer",
+    "blog: deployment 12 was superseded: deployment 13 is newer",
   ],
   [
     skipped(against("blog", 'branch "dev" is not "main"'), against("docs", 'branch "dev" is not a tag')),
@@ -52,7 +53,7 @@ const STORIES: readonly [Readonly<Record<string, unknown>>, string][] = [
   [skipped(against("blog", "locked by ada: release freeze")), "blog: locked by ada: release freeze"],
   [
     { decisions: [against("blog", "locked by ada: release freeze")], status: "skipped" },
-    "blog: deployed by 12 (at first locked by ada: release freeze)",
+    "blog: deployed by deployment 12 (at first locked by ada: release freeze)",
   ],
   [
     {
@@ -61,14 +62,14 @@ const STORIES: readonly [Readonly<Record<string, unknown>>, string][] = [
         { target: "blog", deploy: true, reason: null },
       ],
     },
-    'blog: deployed by 12; docs: repository "a/b" is not "a/c"',
+    'blog: deployed by deployment 12; docs: repository "a/b" is not "a/c"',
   ],
   [{ ...skipped(), reason: "no target listens to source github" }, "no target listens to source github"],
   [{ ...skipped(), status: "success", event: "other" }, "kept; no target listens to source github"],
   [{ ...skipped(), status: "pong", event: "ping" }, "a ping deploys nothing"],
   [{ deployments: [], outcomes: [] }, "blog: its deployment is no longer kept"],
-  [{ redelivery_of: 3 }, "blog: deployed by 12 (delivery 3 sent again)"],
-  [{ replay_of: 3 }, "blog: deployed by 12 (replay of delivery 3)"],
+  [{ redelivery_of: 3 }, "blog: deployed by deployment 12 (delivery 3 sent again)"],
+  [{ replay_of: 3 }, "blog: deployed by deployment 12 (replay of delivery 3)"],
 ];
 
 describe("hooklatch delivery list", () => {
@@ -87,7 +88,7 @@ describe("hooklatch delivery list", () => {
     const last = { target: "blog", deploy: true, reason: null };
     server.answerWith({ "GET /api/deliveries": page(deliveryAnswer({ decisions: [...decisions, last] })) });
     const { stdout } = await hooklatch("delivery list");
-    expect(stdout).toContain("  blog: deployed by 12; site-0: another repository; ");
+    expect(stdout).toContain("  blog: deployed by deployment 12; site-0: another repository; ");
     expect(stdout).toEndWith("; and 990 other targets\n");
   });
 
@@ -158,7 +159,7 @@ provider id  6f3a
 repeats      delivery 3 sent again
 
 TARGET  DEPLOYED  DEPLOYMENT  WHY, OR HOW IT WENT
-blog    no        12          12 failed: step "npm test" exited with 1
+blog    no        12          deployment 12 failed: step "npm test" exited with 1
 docs    no        -           branch "main" is not "v2"
 
 headers that are kept:

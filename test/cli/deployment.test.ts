@@ -117,7 +117,7 @@ describe("hooklatch deployment log", () => {
     ["succeeded", null, 0, "deployment 12 succeeded"],
     ["failed", 'step "npm test" exited with 1', 1, 'deployment 12 failed: step "npm test" exited with 1'],
     ["superseded", "deployment 13 is newer", 1, "deployment 12 was superseded: deployment 13 is newer"],
-    ["cancelled", "cancelled by ada", 1, "deployment 12 was cancelled: cancelled by ada"],
+    ["cancelled", "cancelled by ada", 1, "deployment 12 was cancelled by ada"],
     ["cancelled", "skipped: no file fits", 1, "deployment 12 was skipped: no file fits"],
     ["interrupted", "the server stopped", 1, "deployment 12 was interrupted: the server stopped"],
   ])("ends with the outcome when it is followed: %s, %p", async (state, reason, exitCode, words) => {

@@ -35,7 +35,7 @@ describe("hooklatch init", () => {
     expect(readFileSync(join(cwd, "hooklatch.toml"), "utf8")).toContain("# [[target]]");
     const { exitCode, stdout } = await hooklatch("check");
     expect(exitCode).toBe(0);
-    expect(stdout).toContain("warn public_url is https, but [server.tls] is not set");
+    expect(stdout).toContain("warn public_url is https, but neither [server.tls] nor [server.acme] is set");
   });
 
   test("keeps a secret that is there: the forge may know it already", async () => {

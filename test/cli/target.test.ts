@@ -50,10 +50,10 @@ describe("hooklatch target list", () => {
     const { exitCode, stdout, stderr } = await hooklatch(["target", "list"]);
     expect([exitCode, stderr]).toEqual([0, ""]);
     expect(stdout.split("\n")).toEqual([
-      "NAME  BRANCH   LIVE                                         STATE                     LOCKED",
-      "blog  main     0123456789ab since 2026-11-21T20:30:00.000Z  running 13, queued 14     -",
-      "docs  tags v*  0123456789ab since 2026-11-21T20:30:00.000Z  idle                      by ada until 2026-11-22T20:00:00.000Z: freeze",
-      "new   main     nothing                                      last failed 9: no branch  -",
+      "NAME  BRANCH   LIVE                                         STATE                           LOCKED",
+      "blog  main     0123456789ab since 2026-11-21T20:30:00.000Z  running 13, queued 14           -",
+      "docs  tags v*  0123456789ab since 2026-11-21T20:30:00.000Z  idle                            by ada until 2026-11-22T20:00:00.000Z: freeze",
+      "new   main     nothing                                      deployment 9 failed: no branch  -",
       "",
     ]);
   });
@@ -86,7 +86,7 @@ describe("hooklatch target show", () => {
     expect(exitCode).toBe(0);
     expect(stdout).toContain("directory   /srv/blog\n");
     expect(stdout).toContain("locked      no\n");
-    expect(stdout).toContain("last        deployment 11 succeeded, 2026-11-21T20:30:00.000Z\n");
+    expect(stdout).toContain("last        2026-11-21T20:30:00.000Z: deployment 11 succeeded\n");
     expect(stdout).toEndWith(`is live:\n* ${releases[0]}\n  ${releases[1]}\n`);
   });
 

@@ -33,6 +33,7 @@ describe("the manual's example", () => {
         publicUrl: "https://hooks.example.com",
         shutdownGrace: 30_000,
         catchUpEvery: 900_000,
+        protocol: "https",
         tls: {
           cert: "/etc/letsencrypt/live/hooks.example.com/fullchain.pem",
           key: "/etc/letsencrypt/live/hooks.example.com/privkey.pem",
@@ -133,6 +134,7 @@ describe("the configuration file", () => {
       publicUrl: null,
       shutdownGrace: 30_000,
       catchUpEvery: 900_000,
+      protocol: "http",
       tls: null,
       acme: null,
       githubRangesUrl: "https://api.github.com/meta",

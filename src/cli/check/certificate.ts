@@ -36,9 +36,7 @@ export function checkCertificate(
   const what = `TLS certificate ${tls.cert}`;
   const chain = readChain(tls.cert);
   const [leaf] = chain;
-  if (leaf === undefined) {
-    return [fail(`${what} has something in it that is no certificate: make it anew`), ...privacy];
-  }
+  if (leaf === undefined) return privacy;
   const names = publicUrl === null ? [] : checkNames(what, leaf, publicUrl, server.trustedProxies.length > 0);
   return [...checkTime(what, leaf, now), ...checkChain(what, chain, now, roots), ...names, ...privacy];
 }
@@ -117,16 +115,12 @@ function namesOf({ subjectAltName }: X509Certificate): readonly string[] {
   return [...(subjectAltName ?? "").matchAll(/(?:DNS|IP Address):([^,\s]+)/g)].map(([, name = ""]) => name);
 }
 
-/** The certificates of a file, in its order; none where one of them cannot be read. */
+/** The certificates of a file, in its order. */
 function readChain(file: string): readonly X509Certificate[] {
   const blocks = readFileSync(file, "utf8").match(
     /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g,
   );
-  try {
-    return (blocks ?? []).map((block) => new X509Certificate(block));
-  } catch {
-    return [];
-  }
+  return (blocks ?? []).map((block) => new X509Certificate(block));
 }
 
 function isSelfSigned(certificate: X509Certificate): boolean {

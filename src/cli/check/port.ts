@@ -98,8 +98,8 @@ function explainProblem(code: string): string {
   return `cannot be opened (${code}): choose another host or port`;
 }
 
-async function isServing({ host, port, tls }: Config["server"]): Promise<boolean> {
-  const answer = await ask(`${localOrigin(tls === null ? "http" : "https", { host, port })}/healthz`);
+async function isServing({ protocol, ...place }: Config["server"]): Promise<boolean> {
+  const answer = await ask(`${localOrigin(protocol, place)}/healthz`);
   return answer !== null && isWell(answer);
 }
 

@@ -23,24 +23,24 @@ export function checkSources({ server, sources, targets }: Settings): readonly R
 
 /** Whether `public_url` and the listener can be the same place, and whether what is sent there is readable on the way. */
 export function checkPublicUrl({ server, targets }: Settings): readonly Remark[] {
-  const { publicUrl, tls, host, port, trustedProxies } = server;
-  if (publicUrl === null) return tls === null ? checkReadable(host, targets.length > 0) : [];
+  const { publicUrl, protocol, host, port, trustedProxies } = server;
+  if (publicUrl === null) return protocol === "http" ? checkReadable(host, targets.length > 0) : [];
   const url = new URL(publicUrl);
   const hasProxy = trustedProxies.length > 0 || host.startsWith("unix:");
   if (hasProxy) return [];
-  if (tls === null && url.protocol === "https:") {
+  if (protocol === "http" && url.protocol === "https:") {
     return [
       warn(
-        `public_url is https, but [server.tls] is not set: a proxy has to speak HTTPS for ${host}; name it in trusted_proxies, or set [server.tls]`,
+        `public_url is https, but neither [server.tls] nor [server.acme] is set: a proxy has to speak HTTPS for ${host}; name it in trusted_proxies, or set one of them`,
       ),
     ];
   }
-  if (tls !== null && url.protocol === "http:") {
+  if (protocol === "https" && url.protocol === "http:") {
     return [
       warn(`public_url is http, but the listener speaks HTTPS: write ${publicUrl.replace(/^http/, "https")}`),
     ];
   }
-  const readable = tls === null ? checkReadable(host, targets.length > 0) : [];
+  const readable = protocol === "http" ? checkReadable(host, targets.length > 0) : [];
   const publicPort = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
   if (port === publicPort || port === 0) return readable;
   return [
@@ -61,15 +61,14 @@ function checkReadable(host: string, deploys: boolean): Remark[] {
   if (!deploys || ["127.0.0.1", "::1", "localhost"].includes(host) || host.startsWith("unix:")) return [];
   return [
     warn(
-      "no TLS: payloads and verify tokens travel readable; set [server.tls], or keep it behind a proxy that has it",
+      "no TLS: payloads and verify tokens travel readable; set [server.tls] or [server.acme], or keep it behind a proxy that has it",
     ),
   ];
 }
 
 /** What is known of the address where nobody said it. */
-function guessOrigin({ host, port, tls }: Config["server"]): string {
+function guessOrigin({ protocol, host, port }: Config["server"]): string {
   if (host.startsWith("unix:")) return `${host}:`;
-  const protocol = tls === null ? "http" : "https";
   const isEverywhere = host === "0.0.0.0" || host === "::";
   const origin = isEverywhere ? `${protocol}://YOUR-SERVER:${port}` : localOrigin(protocol, { host, port });
   return origin.replace(/:0$/, ":<a free port>");

@@ -7,7 +7,7 @@ import { checkCertificate, isFor } from "../../../src/cli/check/certificate.ts";
 import type { Config } from "../../../src/config/load.ts";
 import { makeCertificate, makeExpiredCertificate } from "../../support/certificate.ts";
 import { Authority } from "./authority.ts";
-import { SERVER } from "./settings.ts";
+import { serverWith } from "./settings.ts";
 
 const DAY = 86_400_000;
 
@@ -24,7 +24,7 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true }));
 
 function remarksOf(tls: Config["server"]["tls"], settings: Partial<Config["server"]> = {}, now = new Date()) {
-  return checkCertificate({ server: { ...SERVER, tls, ...settings } }, now).map(
+  return checkCertificate({ server: serverWith({ tls, ...settings }) }, now).map(
     ({ level, text }) => `${level} ${text}`,
   );
 }
@@ -60,11 +60,11 @@ describe("check of a certificate", () => {
       ["site", "intermediate", "root"],
     ]) {
       const tls = { cert: authority.bundle("whole.pem", names), key };
-      const remarks = checkCertificate({ server: { ...SERVER, tls } }, new Date(), roots);
+      const remarks = checkCertificate({ server: serverWith({ tls }) }, new Date(), roots);
       expect(remarks.map(({ level }) => level)).toEqual(["ok"]);
     }
     const alone = { cert: authority.bundle("alone.pem", ["site"]), key };
-    const [, warning] = checkCertificate({ server: { ...SERVER, tls: alone } }, new Date(), roots);
+    const [, warning] = checkCertificate({ server: serverWith({ tls: alone }) }, new Date(), roots);
     expect(warning?.text).toContain("its chain is not whole");
   });
 
@@ -79,7 +79,7 @@ describe("check of a certificate", () => {
     const later = new Date(Date.now() + 20 * DAY);
     const roots = (name: string) => [readFileSync(join(directory, `${name}.pem`), "utf8")];
     const look = (name: string) =>
-      checkCertificate({ server: { ...SERVER, tls: own } }, later, roots(name)).map(
+      checkCertificate({ server: serverWith({ tls: own }) }, later, roots(name)).map(
         ({ level, text }) => `${level} ${text}`,
       );
     expect(look("root")).toEqual([
@@ -94,7 +94,7 @@ describe("check of a certificate", () => {
     const nonsense = "-----BEGIN CERTIFICATE-----\nbm9uc2Vuc2U=\n-----END CERTIFICATE-----\n";
     writeFileSync(cert, readFileSync(cert, "utf8") + nonsense);
     expect(remarksOf({ cert, key })).toEqual([
-      `fail TLS certificate ${cert} has something in it that is no certificate: make it anew`,
+      `fail TLS: ${cert} is not a whole chain of PEM certificates; is it half written?`,
     ]);
   });
 

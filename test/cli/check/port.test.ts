@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { checkPorts } from "../../../src/cli/check/port.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import { freePort } from "../../support/free-port.ts";
-import { SERVER } from "./settings.ts";
+import { serverWith } from "./settings.ts";
 
 const servers: Bun.Server<undefined>[] = [];
 
@@ -39,7 +39,7 @@ TOKEN.load("a token of the tests, long enough");
 
 async function remarksOf(port: number, adminPort: number, { isConfigured = true, host = "127.0.0.1" } = {}) {
   const admin = { host: "127.0.0.1", port: adminPort, isConfigured, token: TOKEN };
-  const remarks = await checkPorts({ server: { ...SERVER, host, port }, admin });
+  const remarks = await checkPorts({ server: serverWith({ host, port }), admin });
   return remarks.map(({ level, text }) => `${level} ${text}`);
 }
 

@@ -6,3 +6,8 @@ import { lists } from "../../config/lists.ts";
 export const SERVER: Config["server"] = configOf(
   loadConfig(undefined, { env: {}, cwd: "/nowhere" }, lists, "/nowhere/hooklatch.toml"),
 ).server;
+
+/** The same with other settings; with a certificate it speaks HTTPS. */
+export function serverWith(settings: Partial<Config["server"]>): Config["server"] {
+  return { ...SERVER, protocol: settings.tls ? "https" : "http", ...settings };
+}

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { checkPublicUrl, checkSources } from "../../../src/cli/check/sources.ts";
 import type { Config } from "../../../src/config/load.ts";
 import { targetOf } from "../../support/target.ts";
-import { SERVER } from "./settings.ts";
+import { serverWith } from "./settings.ts";
 
 type Server = Partial<Config["server"]>;
 
@@ -15,7 +15,7 @@ const SOURCES = [
 const TARGETS = [targetOf("blog"), targetOf("docs")];
 
 const settings = (server: Server) => ({
-  server: { ...SERVER, ...server },
+  server: serverWith({ ...server }),
   sources: SOURCES,
   targets: TARGETS,
 });
@@ -63,7 +63,7 @@ describe("check of public_url", () => {
       "warn public_url is http, but the listener speaks HTTPS: write https://hooks.example.com:9000",
     ]);
     expect(told({ publicUrl: "https://hooks.example.com" })).toEqual([
-      "warn public_url is https, but [server.tls] is not set: a proxy has to speak HTTPS for 127.0.0.1; name it in trusted_proxies, or set [server.tls]",
+      "warn public_url is https, but neither [server.tls] nor [server.acme] is set: a proxy has to speak HTTPS for 127.0.0.1; name it in trusted_proxies, or set one of them",
     ]);
   });
 
@@ -75,7 +75,7 @@ describe("check of public_url", () => {
 
   test("warns of plain HTTP beyond this machine", () => {
     const warning =
-      "warn no TLS: payloads and verify tokens travel readable; set [server.tls], or keep it behind a proxy that has it";
+      "warn no TLS: payloads and verify tokens travel readable; set [server.tls] or [server.acme], or keep it behind a proxy that has it";
     expect(told({ host: "0.0.0.0" })).toEqual([warning]);
     expect(told({ host: "0.0.0.0", publicUrl: "http://hooks.example.com:9000" })).toEqual([warning]);
   });

@@ -1,0 +1,332 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { pushBody } from "../../support/payloads.ts";
+import { chunked, PING, type RawRequest, Shell, TOKEN, writeRequest } from "./shell.ts";
+
+/** It tells in the log which ref it does not want. */
+const TARGET = `[[target]]
+name = "blog"
+source = "github"
+repository = "octocat/blog"
+branch = "never-pushed"
+directory = "blog"
+catch_up = false
+`;
+
+let shell: Shell;
+
+beforeAll(async () => {
+  shell = await Shell.open(TARGET);
+  const target = `/webhook?verify_token=${encodeURIComponent(TOKEN)}`;
+  expect(
+    await shell.codes(writeRequest({ method: "GET", target, lines: ["Content-Length"], body: "" })),
+  ).toEqual([200]);
+});
+
+afterAll(() => shell.close());
+
+const DEEP = 100_000;
+const FORM = "Content-Type: application/x-www-form-urlencoded";
+const PUSH = "X-GitHub-Event: push";
+
+/** Text as the bytes of its UTF-8, one character each. */
+const utf8 = (text: string) => Buffer.from(text).toString("latin1");
+const push = (changes: Record<string, unknown>): RawRequest => ({
+  lines: [PUSH],
+  body: utf8(pushBody(changes)),
+});
+const form = (body: string): RawRequest => ({ lines: [FORM], body });
+
+type Case = readonly [what: string, request: RawRequest];
+
+/** Every body here is signed as it is: it is the meaning that is wrong. */
+function refuses(code: number, cases: readonly Case[]) {
+  test.each([...cases])(`%s gets ${code}, and nothing is kept`, async (_what, request) => {
+    await shell.keepsNothing(async () => {
+      const answers = await shell.exchange(writeRequest(request));
+      expect(answers.map(({ status }) => status)).toEqual([code]);
+      expect(JSON.parse(answers[0]?.body ?? "").status).toBe(
+        code === 415 ? "unsupported media type" : "invalid payload",
+      );
+    });
+  });
+}
+
+function takes(cases: readonly Case[]) {
+  test.each([...cases])("%s is kept", async (_what, request) => {
+    await shell.keepsOne(async () => expect(await shell.codes(writeRequest(request))).toEqual([200]));
+  });
+}
+
+describe("a signed body that is no JSON", () => {
+  refuses(400, [
+    ["nothing", { body: "" }],
+    ["nothing in chunks", { lines: ["Transfer-Encoding: chunked"], body: "", framed: "0\r\n\r\n" }],
+    ["white space", { body: " \r\n\t" }],
+    ["a byte order mark", { body: `\xef\xbb\xbf${PING}` }],
+    ["UTF-16", { body: Buffer.from(PING, "utf16le").toString("latin1") }],
+    ["a byte that is not UTF-8", { body: '{"zen":"\xff"}' }],
+    ["a character cut short", { body: '{"zen":"\xe2\x99"}' }],
+    ["an overlong slash", { body: '{"zen":"\xc0\xaf"}' }],
+    ["an overlong NUL", { body: '{"zen":"\xc0\x80"}' }],
+    ["a surrogate in UTF-8", { body: '{"zen":"\xed\xa0\x80"}' }],
+    ["a code point over 10FFFF", { body: '{"zen":"\xf4\x90\x80\x80"}' }],
+    ["NUL in a string", { body: '{"zen":"\0"}' }],
+    ["NUL after the end", { body: `${PING}\0` }],
+    ["a newline in a string", { body: '{"zen":"\n"}' }],
+    ["a second value", { body: `${PING}${PING}` }],
+    ["a comment", { body: `${PING}//` }],
+    ["a trailing comma", { body: '{"zen":"x",}' }],
+    ["NaN", { body: '{"hook_id":NaN}' }],
+    ["a hexadecimal number", { body: '{"hook_id":0x10}' }],
+    ["a number with a leading zero", { body: '{"hook_id":010}' }],
+    ["lists that never end", { body: "[".repeat(DEEP) }],
+    ["objects that never end", { body: '{"a":'.repeat(DEEP) }],
+    ["100,000 lists in each other", { body: "[".repeat(DEEP) + "]".repeat(DEEP) }],
+    ["100,000 objects in each other", { body: `${'{"a":'.repeat(DEEP)}1${"}".repeat(DEEP)}` }],
+    [
+      "100,000 lists in one of its fields",
+      { body: `{"zen":"x","deep":${"[".repeat(DEEP)}${"]".repeat(DEEP)}}` },
+    ],
+    ["201 levels", { body: "[".repeat(201) + "]".repeat(201) }],
+  ]);
+});
+
+describe("a signed body that is not what its event promises", () => {
+  refuses(422, [
+    ["null", { body: "null" }],
+    ["true", { body: "true" }],
+    ["a number", { body: "-0" }],
+    ["a text", { body: '"ping"' }],
+    ["a list", { body: "[]" }],
+    ["a list of 200 levels", { body: "[".repeat(200) + "]".repeat(200) }],
+    ["a push in __proto__ alone", { lines: [PUSH], body: `{"__proto__":${utf8(pushBody())}}` }],
+    [
+      "a constructor instead of a push",
+      { lines: [PUSH], body: '{"constructor":{"prototype":{"ref":"refs/heads/main"}}}' },
+    ],
+    ["1e999 for an id", { body: '{"zen":"x","hook_id":1e999}' }],
+    ["400 digits for an id", { body: `{"zen":"x","hook_id":1${"0".repeat(400)}}` }],
+    ["a fraction for an id", { body: '{"zen":"x","hook_id":0.5}' }],
+    ["a key that comes twice and is wrong the second time", { body: '{"zen":"x","zen":1}' }],
+  ]);
+
+  refuses(
+    422,
+    [
+      "main",
+      "refs/",
+      "",
+      "refs/heads/a\nb",
+      "refs/heads/a\r\nX: y",
+      "refs/heads/\u001b[31m",
+      "refs/heads/\0",
+      "refs/heads/\u0085",
+      "refs/heads/\ud800",
+      " refs/heads/main",
+    ].map((ref) => [`the ref ${JSON.stringify(ref)}`, push({ ref })] as const),
+  );
+
+  test("is told by the names of its fields, never by their values", async () => {
+    const mark = "x-marks-the-spot";
+    const [answer] = await shell.exchange(
+      writeRequest(push({ ref: mark, after: mark, [mark]: 1, commits: [{ id: 1, [mark]: mark }] })),
+    );
+    expect(answer?.status).toBe(422);
+    expect(answer?.body).toContain("/ref");
+    expect(answer?.body).not.toContain(mark);
+  });
+});
+
+describe("a signed body that is odd and right", () => {
+  const other = (body: string): RawRequest => ({ lines: ["X-GitHub-Event: issues"], body });
+
+  takes([
+    ["__proto__ with keys", other('{"__proto__":{"isAdmin":true,"toString":1}}')],
+    ["constructor and prototype", other('{"constructor":{"prototype":{"isAdmin":true}},"prototype":{}}')],
+    ["keys of every object", other('{"toString":1,"hasOwnProperty":2,"valueOf":3,"toJSON":4,"length":-1}')],
+    [
+      "a push with __proto__ in it",
+      { lines: [PUSH], body: utf8(pushBody()).replace("{", '{"__proto__":{"ref":1},') },
+    ],
+    ["1e999 where nothing is promised", other('{"number":1e999,"other":-1e999}')],
+    ["400 digits where nothing is promised", other(`{"number":1${"0".repeat(400)}}`)],
+    ["a small number of 400 digits", other(`{"number":0.${"0".repeat(400)}1}`)],
+    ["a key twice", { body: '{"zen":1,"zen":"the last one counts"}' }],
+    [
+      "10,000 keys",
+      other(`{${Array.from({ length: 10_000 }, (_, index) => `"k${index}":${index}`).join(",")}}`),
+    ],
+    ["an empty key", other('{"":""}')],
+    ["lone surrogates as escapes", { body: '{"zen":"\\ud800 \\udfff"}' }],
+    ["NUL as an escape", { body: '{"zen":"\\u0000"}' }],
+    ["every control character as an escape", { body: '{"zen":"\\u001b[2J\\u0007\\u202e\\u2028\\ufeff"}' }],
+    ["200 levels", other(`${'{"a":'.repeat(200)}1${"}".repeat(200)}`)],
+    ["a text of 1 MiB", { body: `{"zen":"${"x".repeat(1024 * 1024)}"}` }],
+    [
+      "the same in chunks",
+      {
+        lines: ["Transfer-Encoding: chunked"],
+        body: `{"zen":"${"y".repeat(1024 * 1024)}"}`,
+        framed: chunked(`{"zen":"${"y".repeat(1024 * 1024)}"}`),
+      },
+    ],
+    ...[
+      "refs/heads/$(reboot)",
+      "refs/heads/--upload-pack=x",
+      "refs/heads/;id",
+      "refs/heads/`id`",
+      "refs/heads/../../etc",
+      "refs/heads/\u202emain",
+      "refs/heads/main\u2028",
+      "refs/heads/refs/heads/main",
+      "refs/heads/%00",
+      `refs/heads/${"a".repeat(5000)}`,
+    ].map(
+      (ref, index) =>
+        [
+          `the ref ${JSON.stringify(ref).slice(0, 40)}`,
+          push({ ref, after: String(index).padStart(40, "a") }),
+        ] as const,
+    ),
+  ]);
+
+  test("changes nothing for those who come after it", async () => {
+    expect(await shell.codes(writeRequest(other('{"__proto__":{"zen":"x"}}')))).toEqual([200]);
+    await shell.keepsNothing(async () => {
+      expect(await shell.codes(writeRequest({ lines: [PUSH], body: "{}" }))).toEqual([422]);
+      const [answer] = await shell.exchange(writeRequest({ method: "GET", target: "/healthz" }));
+      expect(answer?.body).toBe('{"status":"ok"}');
+    });
+  });
+
+  test("leaves nothing in the log that moves a terminal's cursor or hides text", async () => {
+    await shell.exchange(writeRequest(push({ ref: "refs/heads/\u202e\u2066x", after: "b".repeat(40) })));
+    await shell.server.until(() => shell.server.stderr.includes("\\u202e"));
+    for (const line of `${shell.server.stderr}${shell.server.stdout}`.split("\n")) {
+      expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+    }
+  });
+});
+
+describe("a signed form", () => {
+  const field = `payload=${encodeURIComponent(PING)}`;
+
+  refuses(400, [
+    ["without the field", form("zen=x")],
+    ["without anything", form("")],
+    ["with the field twice", form(`${field}&${field}`)],
+    ["with the field once more, empty", form(`${field}&payload`)],
+    ["with the field once more, its name escaped", form(`${field}&%70ayload=null`)],
+    ["with the field as a list", form(field.replace("=", "[]="))],
+    ["with the field in capitals", form(field.replace("p", "P"))],
+    ["with an empty field", form("payload=")],
+    ["with %00 in the JSON", form(`${field}%00`)],
+    ["with %00 in the field's name", form(field.replace("=", "%00="))],
+    ["with half an escape", form(`${field}&a=%`)],
+    ["with an escape that is no hex", form(`${field}&a=%zz`)],
+    ["with an escaped byte that is not UTF-8", form(`${field}&a=%ff`)],
+    ["with an escaped overlong slash", form(`${field}&a=%c0%af`)],
+    ["with a raw byte that is not UTF-8", form(`${field}&a=\xff`)],
+    ["with a byte order mark", form(`\xef\xbb\xbf${field}`)],
+    ["with a byte order mark in the field", form(field.replace("=", "=%ef%bb%bf"))],
+    ["with fields between semicolons", form(`a=b;${field}`)],
+    ["in more parts", form(`--x\r\nContent-Disposition: form-data; name="payload"\r\n\r\n${PING}\r\n--x--`)],
+    ["that is JSON", form(PING)],
+    ["with 100,000 lists", form(`payload=${"[".repeat(DEEP)}${"]".repeat(DEEP)}`)],
+  ]);
+
+  takes([
+    ["with the field alone", form(field)],
+    ["with others beside it", form(`a=b&&c&=d&${field}&__proto__=x`)],
+    ["with + for spaces", form(field.replaceAll("%20", "+"))],
+    [
+      "with every byte escaped",
+      form(`payload=${Array.from(PING, (byte) => `%${byte.charCodeAt(0).toString(16)}`).join("")}`),
+    ],
+    ["with nothing escaped", form(`payload=${PING}`)],
+  ]);
+
+  test("with 100,000 fields is answered", async () => {
+    await shell.keepsOne(async () =>
+      expect(await shell.codes(writeRequest(form(`${"a=b&".repeat(DEEP)}${field}`)))).toEqual([200]),
+    );
+  });
+});
+
+describe("the type and the encoding", () => {
+  const typed = (type: string): Case => [
+    `type ${JSON.stringify(type)}`,
+    { lines: [`Content-Type: ${type}`] },
+  ];
+
+  refuses(415, [
+    ["no type", { lines: ["Content-Type"] }],
+    ...[
+      "",
+      "text/plain",
+      "text/json",
+      "application/*",
+      "*/*",
+      "application/json+ld",
+      "application/jsonx",
+      "application/json,application/json",
+      "application/json charset=utf-8",
+      "application/json; charset=utf-16",
+      "application/json; charset=iso-8859-1",
+      "application/json; charset=",
+      'application/json; charset="utf-16 "',
+      "application/json; charset='utf-8'",
+      "application/json; charset=utf-8 utf-16",
+      "application/json; charset=utf-8; charset=utf-7",
+      "application/json; CHARSET = UTF-7",
+      "multipart/form-data; boundary=x",
+    ].map(typed),
+    ...["gzip", "deflate", "br", "zstd", "identity", "gzip, gzip", ""].map(
+      (encoding): Case => [
+        `encoding ${JSON.stringify(encoding)}`,
+        { lines: [`Content-Encoding: ${encoding}`] },
+      ],
+    ),
+  ]);
+
+  takes(
+    [
+      "APPLICATION/JSON",
+      "application/json;",
+      "application/json; charset=utf-8",
+      'application/json; Charset="UTF-8"',
+      "application/json ;charset=utf8",
+      "application/json; odd=parameter; version=1",
+      "application/json; =; ;",
+    ].map(typed),
+  );
+
+  test("gzip that would be 1 GiB is refused by its header, before a byte of it is read", async () => {
+    await shell.keepsNothing(async () => {
+      const lines = ["Content-Encoding: gzip", "Content-Length: 1000000"];
+      expect(await shell.codes(writeRequest({ lines, framed: "" }))).toEqual([415]);
+    });
+  });
+});
+
+describe("an admitted client's body", () => {
+  const json = (body: string): RawRequest => ({ target: "/webhook", body });
+
+  takes([
+    ["null", json("null")],
+    ["a list", json("[]")],
+    ["a number over all bounds", json("1e999")],
+    ["__proto__", json('{"__proto__":{"ref":"refs/heads/main"}}')],
+    ["what is almost a push", json('{"ref":"main","repository":{"full_name":7}}')],
+    [
+      "a push of nothing",
+      json('{"ref":"refs/heads/main","repository":{"full_name":""},"after":null,"head_commit":[]}'),
+    ],
+  ]);
+  refuses(400, [
+    ["nothing", json("")],
+    ["a byte that is not UTF-8", json('"\xff"')],
+    ["100,000 lists in each other", json("[".repeat(DEEP) + "]".repeat(DEEP))],
+  ]);
+  refuses(415, [["a form", { target: "/webhook", ...form("payload=null") }]]);
+});

@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { isLong } from "../../faults/length.ts";
+import type { RawConnection } from "../../support/raw.ts";
+import { Shell, writeRequest } from "./shell.ts";
+
+let shell: Shell;
+
+beforeAll(async () => {
+  shell = await Shell.open();
+});
+
+afterAll(() => shell.close());
+
+/** Sends a byte every second until the connection is closed, which is what the test waits for. */
+async function trickle(connection: RawConnection, byte: string): Promise<void> {
+  const timer = setInterval(() => connection.send(byte), 1000);
+  await connection.untilClosed();
+  clearInterval(timer);
+}
+
+describe("a sender that takes its time", () => {
+  test("with its head is cut off, others are served meanwhile, and nothing is kept", async () => {
+    await shell.keepsNothing(async () => {
+      const silent = shell.connect();
+      const slow = shell.connect().send("POST /github-webhook HTTP/1.1\r\nHost: hooks.test\r\nX-Slow: ");
+      const cut = Promise.all([silent.untilClosed(), trickle(slow, "x")]);
+      expect(await shell.codes(writeRequest({ method: "GET", target: "/healthz" }))).toEqual([200]);
+      await cut;
+      expect([silent.answers, slow.answers]).toEqual([[], []]);
+    });
+  }, 30_000);
+
+  test.if(isLong)(
+    "with its body is cut off, and nothing is kept",
+    async () => {
+      await shell.keepsNothing(async () => {
+        const whole = writeRequest({ body: `"${"x".repeat(1000)}"` });
+        const slow = shell.connect().send(whole.slice(0, -1000));
+        await trickle(slow, "x");
+        for (const { status } of slow.answers) expect([400, 408]).toContain(status);
+      });
+    },
+    120_000,
+  );
+});

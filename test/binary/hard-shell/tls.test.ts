@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { makeCertificate } from "../../support/certificate.ts";
+import { Workshop } from "../../support/executable.ts";
+import { RawConnection } from "../../support/raw.ts";
+import { chunked, type RawRequest, Shell, writeRequest } from "./shell.ts";
+
+let shell: Shell;
+
+beforeAll(async () => {
+  const workshop = new Workshop();
+  const { cert, key } = makeCertificate(workshop.path, "server");
+  const tls = `[server.tls]\ncert = ${JSON.stringify(cert)}\nkey = ${JSON.stringify(key)}\n`;
+  shell = await Shell.open(tls, workshop);
+});
+
+afterAll(() => shell.close());
+
+describe("on the port for HTTPS", () => {
+  test("plain HTTP is closed without an answer, and nothing is kept", async () => {
+    await shell.keepsNothing(async () => {
+      const plain = new URL(shell.url);
+      plain.protocol = "http:";
+      for (const bytes of [writeRequest(), "GET /healthz HTTP/1.0\r\n\r\n", "\0\0\0\0\r\n\r\n"]) {
+        const connection = new RawConnection(plain).send(bytes);
+        expect(await connection.untilClosed()).toEqual([]);
+        expect(connection.unread).not.toContain("HTTP");
+      }
+    });
+  });
+
+  test.each<readonly [string, number, RawRequest]>([
+    ["another path", 404, { target: "/metrics" }],
+    ["another method", 405, { method: "OPTIONS" }],
+    ["a wrong signature", 401, { lines: ["X-Hub-Signature-256: sha256=0"] }],
+    ["two Hosts", 400, { lines: ["Host: a.test", "Host: b.test"] }],
+    [
+      "a length beside chunks",
+      400,
+      { lines: ["Content-Length: 5", "Transfer-Encoding: chunked"], framed: chunked() },
+    ],
+    ["too long a head", 431, { lines: [`X-Long: ${"a".repeat(17_000)}`] }],
+  ])("%s gets %d as without TLS, and nothing is kept", async (_what, code, request) => {
+    await shell.keepsNothing(async () => expect(await shell.codes(writeRequest(request))).toEqual([code]));
+  });
+});

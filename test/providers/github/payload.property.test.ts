@@ -1,0 +1,171 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import type { Event } from "../../../src/domain/event.ts";
+import { match } from "../../../src/domain/match.ts";
+import type { Dialect } from "../../../src/domain/provider.ts";
+import { generic } from "../../../src/providers/generic.ts";
+import { pingBody, pushBody } from "../../support/payloads.ts";
+import { targetOf } from "../../support/target.ts";
+import { loadSecret } from "../load-secret.ts";
+import { GUID, dialect as github } from "./send.ts";
+
+/** Text that no message may repeat. */
+const MARK = "x-marks-the-spot";
+
+const ref = fc.oneof(
+  fc.constantFrom(
+    "refs/heads/main",
+    "refs/tags/v1",
+    "refs/heads/refs/heads/main",
+    "refs/",
+    "main",
+    "refs/heads/main\n",
+  ),
+  fc.string({ unit: "binary" }).map((name) => `refs/heads/${name}`),
+  fc.string({ unit: "binary" }),
+);
+const commit = fc.oneof(
+  fc.constantFrom("0".repeat(40), "0".repeat(64), "0".repeat(41), "A".repeat(40)),
+  fc.stringMatching(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/),
+);
+const anything = fc.oneof(
+  fc.jsonValue({ maxDepth: 2 }),
+  fc.constantFrom(MARK, [MARK], { [MARK]: MARK }, { id: MARK }, { login: MARK }, null),
+);
+/** One change at any of the places that mean something, or at one that does not. */
+const change = fc.oneof(
+  fc.tuple(fc.constant("ref"), fc.oneof(ref, anything)),
+  fc.tuple(fc.constantFrom("before", "after"), fc.oneof(commit, anything)),
+  fc.tuple(fc.constantFrom("created", "deleted", "forced"), fc.oneof(fc.boolean(), anything)),
+  fc.tuple(
+    fc.constantFrom(
+      "base_ref",
+      "compare",
+      "commits",
+      "head_commit",
+      "repository",
+      "pusher",
+      "sender",
+      "zen",
+      "hook",
+      "hook_id",
+      "action",
+      "__proto__",
+      "constructor",
+      "new",
+    ),
+    anything,
+  ),
+  fc.tuple(
+    fc.constant("head_commit"),
+    fc.record({ id: commit, message: fc.constantFrom("a", "[Skip deploy]") }),
+  ),
+  fc.tuple(
+    fc.constant("repository"),
+    fc.record({ full_name: fc.constantFrom("octocat/blog", "OCTOCAT/Blog", "../..", "") }),
+  ),
+);
+
+/** The text of an object with changes in it; a key may come twice, and `__proto__` is one like another. */
+function changed(json: string, changes: readonly (readonly [string, unknown])[]): string {
+  const added = changes.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`);
+  return `${json.slice(0, -1)}${added.map((pair) => `,${pair}`).join("")}}`;
+}
+
+const payload = fc.oneof(
+  fc.json(),
+  fc
+    .tuple(fc.constantFrom(pushBody(), pingBody(), '{"a":1}'), fc.array(change, { maxLength: 4 }))
+    .map(([json, changes]) => changed(json, changes)),
+);
+const event = fc.constantFrom("push", "ping", "issues", "PUSH", "", "push, ping");
+
+function read(dialect: Dialect, name: string, json: string) {
+  const headers = new Headers({
+    "content-type": "application/json",
+    "x-github-event": name,
+    "x-github-delivery": GUID,
+  });
+  return dialect.read({ headers, body: new TextEncoder().encode(json) });
+}
+
+/** What a push must say when it is taken, found without the code that is tested. */
+function expectPush(told: Extract<Event, { kind: "push" }>, written: Record<string, unknown>): void {
+  const full = String(written.ref);
+  expect(full).toStartWith("refs/");
+  expect(full.isWellFormed()).toBe(true);
+  for (const character of full) expect(character.codePointAt(0)).toSatisfy(isNoControl);
+  const prefix = { branch: "refs/heads/", tag: "refs/tags/", other: "" }[told.ref.kind];
+  expect(prefix + told.ref.name).toBe(full);
+  expect(told.repository).toBe((written.repository as { full_name: string }).full_name);
+  if (told.commit !== null) expect(told.commit).toMatch(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/);
+  expect(told.deleted).toBe(written.deleted === true || /^(?:0{40}|0{64})$/.test(String(written.after)));
+  if (told.deleted) expect(told.commit).toBeNull();
+}
+
+const isNoControl = (code: unknown) =>
+  typeof code === "number" && code > 0x1f && (code < 0x7f || code > 0x9f);
+
+describe("any JSON as a delivery of GitHub's", () => {
+  test("is read without throwing, and is what it says where it is taken", () => {
+    fc.assert(
+      fc.property(event, payload, (name, json) => {
+        const reading = read(github, name, json);
+        if (!reading.ok) return;
+        const written: unknown = JSON.parse(json);
+        expect(reading.json).toBe(json);
+        expect(reading.payload).toEqual(written);
+        expect(reading.identity).toEqual({ id: GUID, hook: null });
+        expect(reading.event.kind).toBe(name === "push" || name === "ping" ? name : "other");
+        if (reading.event.kind === "push") expectPush(reading.event, written as Record<string, unknown>);
+        if (reading.event.kind === "other") expect(reading.event.name).toBe(name);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("is refused by the names of fields, never by what is in them", () => {
+    fc.assert(
+      fc.property(event, payload, (name, json) => {
+        const reading = read(github, name, json);
+        if (!reading.ok) expect(reading.reason).not.toContain(MARK);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test("deploys a target only as a push of exactly its branch of its repository", () => {
+    fc.assert(
+      fc.property(payload, (json) => {
+        const reading = read(github, "push", json);
+        if (!reading.ok) return;
+        const written = JSON.parse(json);
+        const [decision] = match(reading.event, [targetOf("blog")]);
+        const isWanted =
+          written.ref === "refs/heads/main" &&
+          written.repository.full_name.toLowerCase() === "octocat/blog" &&
+          written.deleted === false &&
+          !/^0+$/.test(written.after) &&
+          !/\[skip deploy\]/i.test(written.head_commit?.message ?? "");
+        expect(decision?.deploy).toBe(isWanted);
+        expect(decision?.reason ?? "").not.toMatch(/\p{Cc}/u);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe("any JSON as a delivery of a generic sender", () => {
+  const dialect = generic.openWith(loadSecret("a token of the tests, long enough"));
+
+  test("is always taken, and is a push only where it says which ref of which repository", () => {
+    fc.assert(
+      fc.property(payload, (json) => {
+        const reading = read(dialect, "", json);
+        expect(reading).toMatchObject({ ok: true, json });
+        if (reading.ok && reading.event.kind === "push") expectPush(reading.event, JSON.parse(json));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
