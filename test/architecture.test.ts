@@ -39,6 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "store",
     "config",
     "notify",
+    "acme",
     "http",
     "log.ts",
     "clock.ts",

@@ -23,12 +23,13 @@ export interface Certificates {
 
 /** Plain HTTP, the files of `[server.tls]`, or what `[server.acme]` gets. Throws when the files cannot be used. */
 export async function openCertificates(
-  config: Config,
+  configured: () => Config,
   surroundings: AppSurroundings,
   signal: AbortSignal,
 ): Promise<Certificates> {
-  if (config.server.tls !== null) return watchFiles(config.server.tls, surroundings, signal);
-  if (config.server.acme !== null) return askAuthority(config, config.server.acme, surroundings, signal);
+  const { tls, acme } = configured().server;
+  if (tls !== null) return watchFiles(tls, surroundings, signal);
+  if (acme !== null) return askAuthority(configured, acme, surroundings, signal);
   return {
     first: Promise.resolve(null),
     serveOn() {},
@@ -62,30 +63,32 @@ function watchFiles(
 
 /** Gets a certificate from a CA and renews it; what the CA asks is answered on the plain listener. */
 async function askAuthority(
-  config: Config,
+  configured: () => Config,
   { settings, httpPort }: NonNullable<Config["server"]["acme"]>,
   { clock, log }: AppSurroundings,
   signal: AbortSignal,
 ): Promise<Certificates> {
+  const config = configured();
   const agent = createCertificateAgent(settings, join(config.dataDir, "acme"), { clock, log });
-  const { host, port, publicUrl } = config.server;
-  const [firstDomain = ""] = settings.domains;
+  const complain = complainSparingly(log, clock);
+  let listener: Listener | null = null;
   const plain = await openListener({
-    host,
+    host: config.server.host,
     port: httpPort,
-    maxBody: 0,
+    // No body is read, but one of this size is told where to go instead.
+    maxBody: config.server.maxBody,
     certificate: null,
-    handle: createPlain({
-      answerChallenge: agent.challenges.answer,
-      publicHost: publicUrl === null ? firstDomain : new URL(publicUrl).hostname,
-      publicPort: port,
-      sourcePaths: config.sources.map(({ path }) => path),
-      complain: complainSparingly(log, clock),
-    }),
+    // For each request: sources come and go, and the port may be one that the system picked.
+    handle: (request) =>
+      createPlain({
+        answerChallenge: agent.challenges.answer,
+        ...findPublicPlace(configured(), listener),
+        sourcePaths: configured().sources.map(({ path }) => path),
+        complain,
+      })(request),
   });
   const { promise: first, resolve: giveFirst } = Promise.withResolvers<Certificate>();
   let current: Certificate | null = agent.readKept();
-  let listener: Listener | null = null;
   if (current === null) log.info({ domains: settings.domains }, "asking the CA for the first certificate");
   else giveFirst(current);
 
@@ -113,4 +116,14 @@ async function askAuthority(
       await Promise.allSettled([keeping, plain.stop(0)]);
     },
   };
+}
+
+/** Where people and senders have to go: what `public_url` says, else the first domain and the listener's port. */
+function findPublicPlace({ server }: Config, listener: Listener | null) {
+  const [firstDomain = ""] = server.acme?.settings.domains ?? [];
+  if (server.publicUrl?.startsWith("https:")) {
+    const { hostname, port } = new URL(server.publicUrl);
+    return { publicHost: hostname, publicPort: Number(port || 443) };
+  }
+  return { publicHost: firstDomain, publicPort: Number(listener?.url.port || server.port) };
 }

@@ -104,11 +104,15 @@ function describeConfiguration({ repository, branch, directory, url }: InitOptio
 data_dir = "hooklatch-data"
 
 [server]
-# Without [server.tls] it listens on this machine alone, for a proxy in front; with it, on all addresses.
+# Without HTTPS it listens on this machine alone, for a proxy in front; with it, on all addresses.
 port = 9000
 ${url.includes("YOUR-SERVER") ? "# " : ""}public_url = ${quote(url)}
 
-# HTTPS without a proxy in front:
+# HTTPS without a proxy in front: a certificate that is got and renewed by itself (port 80 has to reach this machine),
+# [server.acme]
+# domains = ["hooks.example.com"]
+# terms_agreed = true                        # those of Let's Encrypt
+# or files:
 # [server.tls]
 # cert = "/etc/letsencrypt/live/hooks.example.com/fullchain.pem"
 # key = "/etc/letsencrypt/live/hooks.example.com/privkey.pem"
