@@ -16,6 +16,7 @@ import type { AppSurroundings } from "./app/surroundings.ts";
 import { generateSecrets } from "./config/generate.ts";
 import type { Config } from "./config/load.ts";
 import { endOrphans } from "./deploy/orphans.ts";
+import { Fault } from "./domain/fault.ts";
 import type { Log } from "./domain/log.ts";
 import type { Store } from "./domain/store.ts";
 import { cancelAbandoned, takeUpQueue } from "./flow/take-up.ts";
@@ -28,7 +29,8 @@ export interface App {
   readonly url: URL;
   /**
    * Goes on with another configuration: new requests and deployments follow it, those under way end as they began.
-   * What needs a restart is told in the log and stays. Rejects, and changes nothing, when a secret cannot be kept.
+   * What is bound stays until a restart, which is told in the log. Rejects, and changes nothing, when a secret cannot
+   * be kept, or with another data directory.
    */
   reload(config: Config): Promise<void>;
   /**
@@ -67,6 +69,7 @@ export async function startApp(
 /** A server from its start to its end. */
 class Server implements App {
   readonly #closing = new AbortController();
+  readonly #ended = new AbortController();
   readonly #engine: Engine;
   readonly #constants: Constants;
   #setup: Setup;
@@ -82,7 +85,7 @@ class Server implements App {
     readonly store: Store,
     readonly surroundings: AppSurroundings,
   ) {
-    this.#setup = prepareSetup(config);
+    this.#setup = prepareSetup(config, this.#ended.signal);
     this.#engine = createEngine(store, () => this.#setup, surroundings);
     const certificateExpiresAt = () => this.#certificates?.expiresAt() ?? null;
     const metrics = wireMetrics(() => this.#setup, this.#engine, certificateExpiresAt);
@@ -108,7 +111,7 @@ class Server implements App {
     const { log } = surroundings;
     await takeUp(this.#setup, this.#engine);
     const handleAdmin: HandleAdmin = (request, hosts) => this.#wired.handleAdmin(request, hosts);
-    this.#certificates = await openCertificates(config, surroundings, this.#closing.signal);
+    this.#certificates = await openCertificates(() => this.#setup.config, surroundings, this.#closing.signal);
     const { first } = this.#certificates;
     // People can look at a server that waits for its first certificate.
     if (config.server.acme !== null) this.#admin = openAdmin(config, handleAdmin, log);
@@ -129,11 +132,18 @@ class Server implements App {
   async reload(next: Config): Promise<void> {
     const { log } = this.surroundings;
     if (this.#closing.signal.aborted) return;
+    // Secrets of our own making and running deployments' payloads lie there: half of it would be of another server.
+    if (next.dataDir !== this.config.dataDir) {
+      throw new Fault(
+        "configuration",
+        `data_dir cannot become ${next.dataDir} while the server runs: restart it, or put ${this.config.dataDir} back`,
+      );
+    }
     for (const what of describeFixed(this.config, next)) {
       log.warn({}, `${what} changes with the next start only`);
     }
     makeSecrets(next, log);
-    this.#setup = prepareSetup(next);
+    this.#setup = prepareSetup(next, this.#ended.signal);
     this.#wired = wireSetup(this.#setup, this.#constants);
     const { targets, sources } = next;
     await cancelAbandoned(targets, { ...this.#engine, publish: this.#engine.broadcast.publish });
@@ -146,15 +156,17 @@ class Server implements App {
   async close(): Promise<void> {
     this.#wired.listener.drain();
     this.#closing.abort();
+    // As long as something runs senders are told that it stops, and people can look at it and end it.
     await Promise.allSettled([
-      this.#listener?.stop(REQUEST_GRACE),
-      this.#admin?.stop(REQUEST_GRACE),
       this.#engine.worker.stop(this.#setup.config.server.shutdownGrace),
       this.#certificates?.stop(),
       this.#keeping,
     ]);
+    await Promise.allSettled([this.#listener?.stop(REQUEST_GRACE), this.#admin?.stop(REQUEST_GRACE)]);
     await Promise.allSettled([this.#engine.locks.stop(), this.#engine.announcer.stop()]);
     await this.store.close();
+    // Not before: nothing is written down of what is given up now, so that it is told at once after the next start.
+    this.#ended.abort();
   }
 
   /** Takes up what waits, and begins the chores of the present configuration. */

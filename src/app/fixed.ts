@@ -3,7 +3,6 @@ import type { Config } from "../config/load.ts";
 
 /** What is bound when the server starts, by the names that it has in the configuration. */
 const FIXED: Readonly<Record<string, (config: Config) => unknown>> = {
-  data_dir: ({ dataDir }) => dataDir,
   "[server] host": ({ server }) => server.host,
   "[server] port": ({ server }) => server.port,
   "[server.tls]": ({ server }) => server.tls,

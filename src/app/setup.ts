@@ -32,9 +32,10 @@ export interface Constants {
   readonly closing: AbortSignal;
 }
 
-/** The part of a setup that the engine asks for. */
-export function prepareSetup(config: Config): Setup {
-  return { config, messengers: createMessengers(config.notify, config.targets, config.server) };
+/** The part of a setup that the engine asks for; `ended` is aborted when nothing is told any more. */
+export function prepareSetup(config: Config, ended: AbortSignal): Setup {
+  const options = { publicUrl: config.server.publicUrl, signal: ended };
+  return { config, messengers: createMessengers(config.notify, config.targets, options) };
 }
 
 /** Begins to count, for whichever targets are configured when somebody asks. */

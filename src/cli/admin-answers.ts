@@ -78,7 +78,8 @@ export const DeliveryAnswer = Type.Object({
   outcomes: Type.Array(
     Type.Object({ deployment: Type.Number(), target: Words, state: Words, reason: Maybe(Words) }),
   ),
-  /** Only where one delivery was asked for. */
+  /** These only where one delivery was asked for. */
+  pushed: Type.Optional(Maybe(Type.Object({ repository: Words, ref: Words, commit: Maybe(Words) }))),
   body: Type.Optional(Words),
 });
 export type DeliveryAnswer = Static<typeof DeliveryAnswer>;

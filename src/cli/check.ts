@@ -17,6 +17,7 @@ import { checkSecrets } from "./check/secrets.ts";
 import { checkPublicUrl, checkSources } from "./check/sources.ts";
 import { checkTarget } from "./check/target.ts";
 import { CONFIG_OPTION, readConfiguration } from "./configuration.ts";
+import { makeTextPrintable } from "./printable-text.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
 
 /** `hooklatch check`: looks at the configuration and the world it names, and changes nothing. */
@@ -27,7 +28,7 @@ export function check(terminal: Terminal, finish: Finish): Command {
     .action(async ({ config: file }: { config?: string }) => {
       const { config, warnings } = readAsService(file, terminal);
       const remarks = [...checkConfiguration(config, warnings), ...(await checkWorld(config, terminal.env))];
-      for (const { level, text } of remarks) terminal.out(`${level.padEnd(4)} ${text}\n`);
+      for (const { level, text } of remarks) terminal.out(`${level.padEnd(4)} ${makeTextPrintable(text)}\n`);
       if (remarks.some(({ level }) => level === "fail")) finish(EXIT.failed);
     });
 }

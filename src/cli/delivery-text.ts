@@ -109,12 +109,19 @@ function listFields(delivery: DeliveryAnswer, look: Look): readonly Field[] {
     { name: "delivery", text: String(id) },
     { name: "source", text: source },
     { name: "event", text: event },
+    { name: "pushed", text: tellPushed(delivery) },
     { name: "status", text: `${status}: ${explainStatus(delivery)}`, colour: colourOf(status) },
     { name: "received", text: showTime(received_at, look) },
     { name: "client", text: client },
     { name: "provider id", text: provider_id },
     { name: "repeats", text: tellAgain(delivery) },
   ];
+}
+
+/** `octocat/blog refs/heads/main 0123…`: what somebody looks for who looks for a push. */
+function tellPushed({ pushed }: DeliveryAnswer): string | null {
+  if (!pushed) return null;
+  return `${pushed.repository} ${pushed.ref}${pushed.commit === null ? "" : ` ${pushed.commit}`}`;
 }
 
 /** The status in whole words, with the reason where no table below tells it. */

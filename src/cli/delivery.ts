@@ -93,7 +93,7 @@ function defineReplay(terminal: Terminal, finish: Finish): Command {
     const admin = findAdmin(options, terminal);
     const { code, text } = await askAdmin(admin, { method: "POST", path: `/api/deliveries/${id}/replay` });
     if (options.json) printJson(text, terminal);
-    else terminal.out(`${code} ${text}\n`);
+    else terminal.out(`${code} ${makeTextPrintable(text)}\n`);
     if (code >= 300) finish(EXIT.failed);
   });
 }

@@ -5,6 +5,7 @@ import { PageAnswer } from "./admin-answers.ts";
 import { type AdminOptions, findAdmin, readAdmin, toFault, withAdminOptions } from "./admin-client.ts";
 import { readId, readLimit } from "./arguments.ts";
 import { type Look, lookAt } from "./look.ts";
+import { makePrintable } from "./printable-text.ts";
 import { type Column, formatTable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -66,7 +67,7 @@ function toText(value: unknown): string | undefined {
   return value === undefined ? undefined : String(value);
 }
 
-/** Prints the API's own answer as one document on one line; what a terminal would obey is escaped in it. */
+/** Prints an answer as one document on one line; what a terminal would obey is escaped, also where it is no JSON. */
 export function printJson(json: string, terminal: Terminal): void {
-  terminal.out(`${putOnOneLine(json)}\n`);
+  terminal.out(`${makePrintable(putOnOneLine(json))}\n`);
 }

@@ -8,12 +8,17 @@ export function makePrintable(text: string): string {
   return escapeControls(escapeInvisible(text));
 }
 
-/** A line of a command's output for a terminal: its colours stay, everything else that a terminal obeys is escaped. */
+/**
+ * A line of a command's output for a terminal: its colours stay, and end with it, so that they neither colour nor hide
+ * what follows. Everything else that a terminal obeys is escaped.
+ */
 export function makeLinePrintable(line: string): string {
-  return line
-    .split(COLOUR)
-    .map((part, index) => (index % 2 === 1 ? part : part.split("\t").map(makePrintable).join("\t")))
-    .join("");
+  const parts = line.split(COLOUR);
+  const shown = parts.map((part, index) =>
+    index % 2 === 1 ? part : part.split("\t").map(makePrintable).join("\t"),
+  );
+  const lastColour = parts.at(-2) ?? RESET;
+  return shown.join("") + (lastColour === RESET ? "" : RESET);
 }
 
 /** A text of several lines for a terminal. */
@@ -25,7 +30,9 @@ export function makeTextPrintable(text: string): string {
 }
 
 /** The sequences that only colour text (ECMA-48, "select graphic rendition"). */
-const COLOUR = new RegExp(`(${String.fromCharCode(27)}\\[[0-9;:]*m)`);
+const ESCAPE = String.fromCharCode(27);
+const RESET = `${ESCAPE}[0m`;
+const COLOUR = new RegExp(`(${ESCAPE}\\[[0-9;:]*m)`);
 
 function escapeControls(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));

@@ -14,6 +14,7 @@ import { providers } from "../providers/index.ts";
 import { CONFIG_OPTION, readConfiguration } from "./configuration.ts";
 import { localOrigin } from "./local-origin.ts";
 import { greet, post } from "./post.ts";
+import { makeTextPrintable } from "./printable-text.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
 
 interface SendOptions {
@@ -63,7 +64,7 @@ export function send(terminal: Terminal, finish: Finish): Command {
       const greeting = await greet(url, dialect, insecure);
       const isAdmitted = greeting === null || greeting.code === 200;
       const answer = isAdmitted ? await post(url, dialect, message, insecure) : greeting;
-      terminal.out(`${answer.code} ${answer.text}\n`);
+      terminal.out(`${answer.code} ${makeTextPrintable(answer.text)}\n`);
       finish(answer.code >= 200 && answer.code < 300 ? EXIT.done : EXIT.failed);
     });
     command.addCommand(kind);

@@ -7,7 +7,7 @@ import { explain } from "./explain.ts";
 import { awaitHealth } from "./health.ts";
 import { layouts } from "./index.ts";
 import { type DeployTools, isRollback, type Job, type Progress } from "./job.ts";
-import { endOrphans } from "./orphans.ts";
+import { endOrphansOf } from "./orphans.ts";
 import { putBack } from "./put-back.ts";
 import { runSteps } from "./steps.ts";
 import { limitTime, type TimeLimit } from "./time-limit.ts";
@@ -49,9 +49,7 @@ async function deployWithin(
     if (skipped !== null) return end(progress, "cancelled", [`skipped: ${skipped}`, progress.note]);
     await goLive(place, job, tools, progress, io);
   } catch (error) {
-    // A process that made a session of its own left the group that was ended.
-    if (io.signal.aborted)
-      await endOrphans([{ deployment: job.deployment.id, target: job.target }], tools.clock);
+    if (io.signal.aborted) await endOrphansOf(job, tools);
     const { state, reason } = limit.cause(progress.doing) ?? { state: "failed", reason: explain(error) };
     const told = place === null ? null : await putBack(place, job, tools, progress, state);
     return end(progress, state, [reason, told]);

@@ -23,9 +23,16 @@ export function cleanEnvironment(target: Target, ours: Environment): Record<stri
   });
 }
 
-/** The two variables by which a process is known as one of a deployment's; git has them too. */
-export function nameDeployment(target: Target, deployment: number) {
-  return { HOOKLATCH_TARGET: target.name, HOOKLATCH_DEPLOYMENT: String(deployment) };
+/**
+ * The variables by which a process is known as one of a deployment's, wherever it goes; git has them too. Another
+ * hooklatch may have a target of that name and a deployment of that number, but not this directory.
+ */
+export function nameDeployment({ name, directory }: Target, deployment: number) {
+  return {
+    HOOKLATCH_TARGET: name,
+    HOOKLATCH_DEPLOYMENT: String(deployment),
+    HOOKLATCH_DIRECTORY: directory,
+  };
 }
 
 /** What the `HOOKLATCH_…` variables tell a command about the deployment it runs in. */

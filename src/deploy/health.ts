@@ -15,6 +15,8 @@ interface Answer {
   readonly told: string;
   /** Such as " (connection refused)"; else empty. */
   readonly why: string;
+  /** Whether it was not waited for any longer. */
+  readonly isLate: boolean;
 }
 
 /**
@@ -28,16 +30,20 @@ export async function awaitHealth(
 ): Promise<string | null> {
   const shown = withoutSecrets(url);
   const end = clock.now().getTime() + within;
-  let last = "";
+  let last: Answer | null = null;
   for (;;) {
     const left = end - clock.now().getTime();
-    const { isWell, told, why } = await ask(url, Math.max(1, Math.min(PATIENCE, left)), signal);
-    if (told + why !== last && !signal.aborted) onLine(`${shown} ${told}${why}`);
-    last = told + why;
+    const tried = await ask(url, Math.max(1, Math.min(PATIENCE, left)), signal);
+    // One that had hardly any time says less than the one before it.
+    const answer: Answer = last !== null && tried.isLate && left < PAUSE ? last : tried;
+    const { isWell, told, why } = answer;
+    const isNews = told !== last?.told || why !== last?.why;
+    if (isNews && !signal.aborted) onLine(`${shown} ${told}${why}`);
     if (isWell) return null;
     if (signal.aborted || clock.now().getTime() >= end) {
       return `${shown} ${told} for ${describeDuration(within)}${why}`;
     }
+    last = answer;
     await clock.sleep(PAUSE, signal);
   }
 }
@@ -53,10 +59,10 @@ async function ask(url: string, patience: number, signal: AbortSignal): Promise<
       signal: AbortSignal.any([signal, late]),
     });
     await response.body?.cancel();
-    return { isWell: response.ok, told: `answered ${response.status}`, why: "" };
+    return { isWell: response.ok, told: `answered ${response.status}`, why: "", isLate: false };
   } catch (error) {
     const why = late.aborted ? "it took too long" : explain(error);
-    return { isWell: false, told: "gave no answer", why: ` (${why})` };
+    return { isWell: false, told: "gave no answer", why: ` (${why})`, isLate: late.aborted };
   }
 }
 

@@ -16,9 +16,13 @@ const FILES = ":(attr:filter=lfs)";
 const LIST_THERE = `git ls-files --stage '${FILES}'`;
 const PULL_THERE = `test -z "$(${LIST_THERE})" || git lfs pull`;
 
-/** Puts the content of the files that are kept in Git LFS in the place of their pointers; `git` is in the checkout. */
+/** Whether there are files that are kept in Git LFS; `git` is in the checkout. */
+export function hasLargeFiles(git: Git, io: ProcessIo): Promise<boolean> {
+  return finds(git, ["ls-files", "--stage", FILES], io);
+}
+
+/** Puts the content of the files that are kept in Git LFS in the place of their pointers. */
 export async function fillInLargeFiles(git: Git, io: ProcessIo): Promise<void> {
-  if (!(await finds(git, ["ls-files", "--stage", FILES], io))) return;
   await assertProgram(git, io);
   await git.act(["lfs", "pull"], io, FILTER);
 }

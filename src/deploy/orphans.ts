@@ -3,6 +3,7 @@ import { sep } from "node:path";
 import type { Clock } from "../domain/clock.ts";
 import type { Target } from "../domain/target.ts";
 import { nameDeployment } from "./environment.ts";
+import type { DeployTools, Job } from "./job.ts";
 import { GROUP_POLL, KILL_AFTER } from "./process.ts";
 
 /** Milliseconds that a killed process may take to be gone. One that waits for a dead disk may never be. */
@@ -15,10 +16,11 @@ export interface AbandonedRun {
 }
 
 /**
- * Ends what deployments left running when hooklatch itself was killed, git included: TERM, then KILL, to whole
- * process groups. Known are those processes of our own user that have the deployment's two variables in their
- * environment and work in the target's directory, and who is in a group that one of them leads. Resolves with
- * the ids of those that are gone; always none where there is no Linux `/proc` (proc(5)).
+ * Ends what deployments left running that were ended early, or whose hooklatch was killed, git included: TERM, then
+ * KILL, to whole process groups. Known are those processes of our own user that have the deployment's variables in
+ * their environment, of which a place in the target's directory stands for that directory's own, and who is in a
+ * group that one of them leads. Resolves with the ids of those that are gone; always none where there is no Linux
+ * `/proc` (proc(5)).
  */
 export async function endOrphans(runs: readonly AbandonedRun[], clock: Clock): Promise<readonly number[]> {
   if (runs.length === 0 || process.platform !== "linux") return [];
@@ -43,19 +45,28 @@ export async function endOrphans(runs: readonly AbandonedRun[], clock: Clock): P
   }
 }
 
+/** Ends what is left of a deployment whose steps were ended: who made a session of its own left their group. */
+export async function endOrphansOf(
+  { deployment, target }: Pick<Job, "deployment" | "target">,
+  { clock }: Pick<DeployTools, "clock">,
+): Promise<void> {
+  await endOrphans([{ deployment: deployment.id, target }], clock);
+}
+
 /** What processes of one abandoned run are known by. */
 interface Mark {
   readonly variables: readonly string[];
+  /** The variable that tells the target's directory: who left that may still have it. */
+  readonly home: string;
   readonly directory: string;
 }
 
 async function markOf({ deployment, target }: AbandonedRun): Promise<Mark> {
-  const variables = Object.entries(nameDeployment(target, deployment)).map(
-    ([name, value]) => `${name}=${value}`,
-  );
+  const { HOOKLATCH_DIRECTORY: home, ...names } = nameDeployment(target, deployment);
+  const variables = Object.entries(names).map(([name, value]) => `${name}=${value}`);
   // The kernel tells working directories without symbolic links.
   const directory = await realpath(target.directory).catch(() => target.directory);
-  return { variables, directory };
+  return { variables, home: `HOOKLATCH_DIRECTORY=${home}`, directory };
 }
 
 interface Process {
@@ -98,6 +109,7 @@ async function hasMark(pid: number, marks: readonly Mark[]): Promise<boolean> {
   const variables = (await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "")).split("\0");
   const candidates = marks.filter((mark) => mark.variables.every((each) => variables.includes(each)));
   if (candidates.length === 0) return false;
+  if (candidates.some(({ home }) => variables.includes(home))) return true;
   const where = await readlink(`/proc/${pid}/cwd`).catch(() => "");
   const cwd = where.replace(/ \(deleted\)$/, "");
   return candidates.some(({ directory }) => cwd === directory || cwd.startsWith(directory + sep));

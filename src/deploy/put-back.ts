@@ -3,6 +3,7 @@ import type { Placed, Reverted, Workplace } from "../domain/layout.ts";
 import { commandEnvironment } from "./environment.ts";
 import { explain } from "./explain.ts";
 import { type DeployTools, isRollback, type Job, type Progress } from "./job.ts";
+import { endOrphansOf } from "./orphans.ts";
 import { runSteps } from "./steps.ts";
 import { limitTime } from "./time-limit.ts";
 
@@ -66,6 +67,7 @@ async function runAfter(
     await runSteps(job.target.after, tools.run, options, progress);
     return null;
   } catch (error) {
+    if (limit.signal.aborted) await endOrphansOf(job, tools);
     return limit.cause(progress.doing)?.reason ?? explain(error);
   } finally {
     limit.stop();

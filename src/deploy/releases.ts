@@ -200,11 +200,19 @@ class ReleasesPlace implements Workplace {
   /** Removes files that nobody needs, and what git knows of working trees that are no more. Resolves as `removeTrees`. */
   async #sweep({ signal }: ProcessIo): Promise<string | null> {
     const trouble = await removeTrees(await this.#releases.leftovers(), this.tools, signal);
-    // A `worktree add` that was killed leaves its entry locked; we never lock one.
-    const known = join(this.#repository, "worktrees");
-    for (const { name } of await entriesOf(known)) await rm(join(known, name, "locked"), { force: true });
-    await this.#git.act(["worktree", "prune", "--expire=now"], UNHEARD);
+    await this.#forgetTrees();
     return trouble;
+  }
+
+  async #forgetTrees(): Promise<void> {
+    const known = join(this.#repository, "worktrees");
+    const names = (await entriesOf(known)).map(({ name }) => name);
+    const placed = await this.#releases.names();
+    // Git calls a working tree as its directory is called. To ask it whether all are there takes longer.
+    if (names.every((name) => placed.includes(name))) return;
+    // A `worktree add` that was killed leaves its entry locked; we never lock one.
+    for (const name of names) await rm(join(known, name, "locked"), { force: true });
+    await this.#git.act(["worktree", "prune", "--expire=now"], UNHEARD);
   }
 }
 

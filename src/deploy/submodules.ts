@@ -1,6 +1,6 @@
 import type { ProcessIo } from "../domain/layout.ts";
 import { type Git, type GitSettings, UNHEARD } from "./git.ts";
-import { fillInLargeFiles, fillInSubmodules } from "./lfs.ts";
+import { fillInLargeFiles, fillInSubmodules, hasLargeFiles } from "./lfs.ts";
 
 /**
  * Brings what a commit names and git does not check out by itself: its submodules, theirs too, and the files that are
@@ -8,10 +8,13 @@ import { fillInLargeFiles, fillInSubmodules } from "./lfs.ts";
  * Rejects with a {@link Fault} that says why something of it is not to be had.
  */
 export async function completeCheckout(git: Git, cloneUrl: string, io: ProcessIo): Promise<void> {
-  // Where submodules with a relative URL, and Git LFS, look from.
-  await git.act(["config", "--replace-all", "--", "remote.origin.url", cloneUrl], UNHEARD);
-  await fillInLargeFiles(git, io);
-  const tracked = await git.ask(["ls-files", "--", ".gitmodules"], io.signal);
+  const [large, tracked] = await Promise.all([
+    hasLargeFiles(git, io),
+    git.ask(["ls-files", "--", ".gitmodules"], io.signal),
+    // Where submodules with a relative URL, and Git LFS, look from.
+    git.act(["config", "--replace-all", "--", "remote.origin.url", cloneUrl], UNHEARD),
+  ]);
+  if (large) await fillInLargeFiles(git, io);
   if (!tracked?.includes(".gitmodules")) return;
   await updateSubmodules(git, cloneUrl, io);
   await fillInSubmodules(git, io);

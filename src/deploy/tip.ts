@@ -119,7 +119,7 @@ async function fetchBranch(
   if (reason !== null) throw new Fault("failed", `git fetch ${reason}`);
   const commit = await git.findCommit(into, io.signal);
   if (commit === null) throw new Fault("failed", `branch ${branch} of ${hideCredentials(url)} has no commit`);
-  if (pushed === null || (await contains(git, commit, pushed, io.signal))) {
+  if (pushed === null || pushed === commit || (await contains(git, commit, pushed, io.signal))) {
     return { ref: branch, commit, missing: null };
   }
   const missing = `the tip ${short(commit)} does not contain the pushed commit ${short(pushed)}`;

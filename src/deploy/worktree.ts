@@ -166,9 +166,11 @@ function setting(git: Git, key: string, value: string): Promise<void> {
 }
 
 async function whereIs(git: Git): Promise<Before | null> {
-  const commit = await git.findCommit("HEAD");
+  const [commit, lines] = await Promise.all([
+    git.findCommit("HEAD"),
+    git.ask(["symbolic-ref", "--quiet", "HEAD"]),
+  ]);
   if (commit === null) return null;
-  const lines = await git.ask(["symbolic-ref", "--quiet", "HEAD"]);
   const full = lines?.find((line) => line.startsWith(HEADS));
   return { commit, branch: full === undefined ? null : full.slice(HEADS.length) };
 }

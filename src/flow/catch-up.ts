@@ -6,6 +6,7 @@ import type { Log } from "../domain/log.ts";
 import type { RemoteTip } from "../domain/remote.ts";
 import type { Target } from "../domain/target.ts";
 import { publishDeployment } from "./publish-deployment.ts";
+import { readTakenBack } from "./taken-back.ts";
 
 /** What catching up works with. */
 export interface CatchUpTools {
@@ -40,6 +41,8 @@ export async function catchUp(
   await Promise.all(Array.from({ length: AT_ONCE }, takeTurns));
 }
 
+const NOTHING = "nothing to catch up with";
+
 async function catchUpOne(target: Target, tools: CatchUpTools, signal: AbortSignal): Promise<void> {
   const { store, clock, log, askTip, wake } = tools;
   const fields = { target: target.name };
@@ -54,7 +57,10 @@ async function catchUpOne(target: Target, tools: CatchUpTools, signal: AbortSign
     if (tip.kind === "absent") return log.warn(fields, "what the target watches is not there");
     // Read again: a push may have come while the forge was asked.
     const { deploy, reason } = decideCatchUp(tip.commit, await store.readStanding(target.name, clock.now()));
-    if (!deploy) return log.debug({ ...fields, reason }, "nothing to catch up with");
+    if (!deploy) return log.debug({ ...fields, reason }, NOTHING);
+    if ((await readTakenBack(target.name, store)).includes(tip.commit)) {
+      return log.debug({ ...fields, reason: "a person went back from the tip" }, NOTHING);
+    }
     const deployment = await store.request(
       { target: target.name, trigger: "catch-up", commit: tip.commit, choice: null },
       clock.now(),

@@ -7,12 +7,11 @@ import type { Publish } from "../domain/happening.ts";
 import type { ProcessIo } from "../domain/layout.ts";
 import type { Log } from "../domain/log.ts";
 import type { NoticeStore, Subscriber } from "../domain/notice.ts";
-import { MAX_PAGE } from "../domain/page.ts";
-import { findTakenBack } from "../domain/release.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import { bufferOutput } from "./output.ts";
 import { readKept } from "./read-kept.ts";
+import { readTakenBack } from "./taken-back.ts";
 
 /** What a deployment is told beside its target. */
 export interface Job {
@@ -199,14 +198,9 @@ export function createWorker(tools: WorkTools): Worker {
 /** Reads back what the deployment has to know: what the delivery said, and what people went back from. */
 async function recall(deployment: Deployment, target: Target, tools: WorkTools): Promise<Job> {
   const { store, configured } = tools;
-  const takenBack = deployment.trigger === "rollback" ? await recallTakenBack(target, store) : [];
+  const takenBack = deployment.trigger === "rollback" ? await readTakenBack(target.name, store) : [];
   const delivery = deployment.delivery === null ? null : await store.readDelivery(deployment.delivery);
   if (delivery === null) return { deployment, target, event: null, payload: null, takenBack };
   const reading = readKept(delivery, configured().sources)?.reading;
   return { deployment, target, event: delivery.event, payload: reading?.ok ? reading.json : null, takenBack };
-}
-
-async function recallTakenBack({ name }: Target, store: DeploymentStore): Promise<readonly string[]> {
-  const range = { limit: MAX_PAGE, before: null };
-  return findTakenBack((await store.listDeployments({ target: name, state: "succeeded" }, range)).items);
 }

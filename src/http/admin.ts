@@ -1,3 +1,4 @@
+import { type Complain, complainSparingly } from "../flow/complain.ts";
 import type { AdminTools } from "./admin/tools.ts";
 import { ANSWER_HEADERS, refuse } from "./answers.ts";
 
@@ -12,6 +13,7 @@ type Answer = (request: Request) => Response | Promise<Response>;
 export function createAdmin(
   tools: AdminTools,
 ): (request: Request, hosts: readonly string[]) => Promise<Response> {
+  const complain = complainSparingly(tools.log, tools.clock);
   let routes: Promise<Answer> | null = null;
   /** Loaded when somebody asks for the first time: deliveries are taken some milliseconds earlier without it. */
   const answerRequest: Answer = async (request) => {
@@ -19,7 +21,8 @@ export function createAdmin(
     return (await routes)(request);
   };
   return async (request, hosts) => {
-    const response = refuseStranger(request, hosts, tools) ?? (await answerHead(request, answerRequest));
+    const response =
+      refuseStranger(request, hosts, tools, complain) ?? (await answerHead(request, answerRequest));
     for (const [name, value] of Object.entries(ANSWER_HEADERS)) response.headers.set(name, value);
     return response;
   };
@@ -40,12 +43,13 @@ async function answerHead(request: Request, answerRequest: Answer): Promise<Resp
 function refuseStranger(
   request: Request,
   hosts: readonly string[],
-  { token, equal, log }: AdminTools,
+  { token, equal }: AdminTools,
+  complain: Complain,
 ): Response | null {
   if (!hosts.includes(request.headers.get("host") ?? "")) return refuse("misdirected request");
   const [, shown] = /^bearer +(\S.*)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
   if (shown !== undefined && equal(shown, token.reveal())) return null;
-  log.warn({}, "refused a request to the admin listener: wrong token");
+  complain({}, "refused a request to the admin listener: wrong token");
   const response = refuse("not authorised", { reason: "send the admin token as Authorization: Bearer" });
   response.headers.set("www-authenticate", "Bearer");
   return response;

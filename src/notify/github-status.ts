@@ -4,7 +4,7 @@ import type { News, Notice } from "../domain/notice.ts";
 import type { CommitStatus } from "../domain/target.ts";
 import { commitAskedFor, shorten } from "./commits.ts";
 import { oneLine } from "./one-line.ts";
-import { type Refusal, sendPost } from "./post.ts";
+import { type Patience, type Refusal, sendPost } from "./post.ts";
 
 interface Status {
   readonly commit: string;
@@ -20,7 +20,7 @@ export function createStatusMessenger(
   target: string,
   repository: string,
   { token, apiUrl }: CommitStatus,
-  timeout: number,
+  patience: Patience,
 ): Messenger {
   const address = `${apiUrl.replace(/\/+$/, "")}/repos/${repository.split("/").map(encodeURIComponent).join("/")}`;
   const refusal = explainRefusal(repository);
@@ -37,7 +37,7 @@ export function createStatusMessenger(
       },
       body: JSON.stringify({ state, context: `hooklatch/${target}`, description: oneLine(description, 140) }),
     });
-    return sendPost(compose, refusal, timeout);
+    return sendPost(compose, refusal, patience);
   }
 
   return {

@@ -10,23 +10,26 @@ export interface MessengerOptions {
   readonly publicUrl: string | null;
   /** Milliseconds until a slow receiver is given up; 15 s when left out. */
   readonly timeout?: number;
+  /** Aborted when nobody waits for receivers any more. */
+  readonly signal: AbortSignal;
 }
 
 /** Those who are told of deployments: one for each `[[notify]]`, and one for each target with a commit status. */
 export function createMessengers(
   settings: readonly NotifySettings[],
   targets: readonly Target[],
-  { publicUrl, timeout = 15_000 }: MessengerOptions,
+  { publicUrl, timeout = 15_000, signal }: MessengerOptions,
 ): readonly Messenger[] {
+  const patience = { timeout, signal };
   const notified = settings.map((setting) =>
     setting.format === "slack"
-      ? createSlackMessenger(setting, timeout)
-      : createStandardMessenger(setting, publicUrl, timeout),
+      ? createSlackMessenger(setting, patience)
+      : createStandardMessenger(setting, publicUrl, patience),
   );
   const statuses = targets.flatMap(({ name, watch, commitStatus }) =>
     watch === null || commitStatus === null
       ? []
-      : [createStatusMessenger(name, watch.repository, commitStatus, timeout)],
+      : [createStatusMessenger(name, watch.repository, commitStatus, patience)],
   );
   return [...notified, ...statuses];
 }

@@ -3,14 +3,24 @@ import type { Post, PostOutcome } from "../domain/messenger.ts";
 /** Says why what was answered so will never be taken; null where it may be tried again. */
 export type Refusal = (status: number, headers: Headers) => string | null;
 
+/** How long an answer is waited for. */
+export interface Patience {
+  /** Milliseconds until it must have come. */
+  readonly timeout: number;
+  /** Aborted when nobody waits any more: a request under way would keep the program from ending. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Sends one message. A 2xx takes it; `refusal` is asked about any other answer. No redirect is followed, of the answer
  * only its head is read, and of the address a reason names only the host: the rest of it may be a secret.
  * Never rejects, also when `compose` throws.
- *
- * @param timeout milliseconds until the answer must have come.
  */
-export async function sendPost(compose: () => Post, refusal: Refusal, timeout: number): Promise<PostOutcome> {
+export async function sendPost(
+  compose: () => Post,
+  refusal: Refusal,
+  { timeout, signal }: Patience,
+): Promise<PostOutcome> {
   let host = "";
   try {
     const { url, headers, body } = compose();
@@ -24,7 +34,7 @@ export async function sendPost(compose: () => Post, refusal: Refusal, timeout: n
       redirect: "manual",
       // Notices are rare: a connection that is kept would often be one that the other end has closed meanwhile.
       keepalive: false,
-      signal: AbortSignal.timeout(timeout),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
     });
     // Not awaited: whatever becomes of an endless body, the answer is known.
     response.body?.cancel().catch(() => undefined);
@@ -55,6 +65,7 @@ function describeFailure(host: string, error: unknown, timeout: number): string 
   if (!(error instanceof Error)) return `cannot post to ${host}`;
   // Nothing was sent: the message is our own, of a secret that is missing or unfit, and does not quote it.
   if (host === "") return `cannot write the message: ${error.message}`;
+  if (error.name === "AbortError") return `hooklatch stopped before ${host} answered`;
   if (error.name === "TimeoutError") return `${host} gave no answer within ${timeout / 1000} s`;
   // By its code or class alone: the runtime's message may quote the address or a header.
   const code = "code" in error && typeof error.code === "string" ? error.code : error.name;

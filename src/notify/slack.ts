@@ -3,14 +3,17 @@ import type { Messenger, NotifySettings } from "../domain/messenger.ts";
 import type { News, Notice } from "../domain/notice.ts";
 import { commitAskedFor, shorten } from "./commits.ts";
 import { oneLine } from "./one-line.ts";
-import { type Refusal, sendPost } from "./post.ts";
+import { type Patience, type Refusal, sendPost } from "./post.ts";
 
 /**
  * Tells a chat room in one line, in the form that Slack's incoming webhooks, Mattermost's, and Discord's (with `/slack`
  * after their address) all take.
  * Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
  */
-export function createSlackMessenger({ name, targets, on, url }: NotifySettings, timeout: number): Messenger {
+export function createSlackMessenger(
+  { name, targets, on, url }: NotifySettings,
+  patience: Patience,
+): Messenger {
   return {
     name,
     targets,
@@ -21,7 +24,7 @@ export function createSlackMessenger({ name, targets, on, url }: NotifySettings,
         headers: { "content-type": "application/json", "user-agent": "hooklatch" },
         body: JSON.stringify({ text: writeText(notice, deployment) }),
       });
-      return sendPost(compose, refusal, timeout);
+      return sendPost(compose, refusal, patience);
     },
   };
 }

@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import type { Deployment } from "../domain/deployment.ts";
 import type { Messenger, NotifySettings, Post } from "../domain/messenger.ts";
 import type { Notice } from "../domain/notice.ts";
-import { type Refusal, sendPost } from "./post.ts";
+import { type Patience, type Refusal, sendPost } from "./post.ts";
 
 /**
  * Tells by a signed POST as Standard Webhooks 1.0.0 has it. An attempt has its own time and signature; the id and the
@@ -14,7 +14,7 @@ import { type Refusal, sendPost } from "./post.ts";
 export function createStandardMessenger(
   { name, targets, on, url, secret }: NotifySettings,
   publicUrl: string | null,
-  timeout: number,
+  patience: Patience,
 ): Messenger {
   return {
     name,
@@ -37,7 +37,7 @@ export function createStandardMessenger(
           body,
         };
       };
-      return sendPost(compose, refusal, timeout);
+      return sendPost(compose, refusal, patience);
     },
   };
 }

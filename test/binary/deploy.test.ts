@@ -114,6 +114,7 @@ env = { NODE_ENV = "production" }`);
     expect(rest).toEqual({
       NODE_ENV: "production",
       HOOKLATCH_TARGET: "blog",
+      HOOKLATCH_DIRECTORY: site(),
       HOOKLATCH_BRANCH: "main",
       HOOKLATCH_COMMIT: commit,
       HOOKLATCH_REPOSITORY: "octocat/blog",

@@ -64,6 +64,23 @@ describe("TLS by file", () => {
     },
   );
 
+  test("offers TLS 1.2 and 1.3 with forward secrecy, and nothing that is older or weaker", async () => {
+    const env = { HOST: "127.0.0.1", PORT: "0", TLS_CERT: files.cert, TLS_KEY: files.key };
+    const server = await workshop.serve([], { GITHUB_WEBHOOK_SECRET: SECRET, ...env });
+    const agreeOn = async (...offer: readonly string[]) => {
+      const args = ["openssl", "s_client", "-connect", `127.0.0.1:${server.url.port}`, ...offer];
+      const client = Bun.spawn(args, { stdin: "ignore", stdout: "pipe", stderr: "ignore" });
+      return / Cipher is (\S+)/.exec(await new Response(client.stdout).text())?.[1] ?? null;
+    };
+    expect(await agreeOn("-tls1_3")).toStartWith("TLS_");
+    for (const strong of ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305"])
+      expect(await agreeOn("-tls1_2", "-cipher", `ECDHE+${strong}`.replace("+", "-RSA-"))).toContain(strong);
+    for (const weak of ["ECDHE-RSA-AES128-SHA", "AES128-SHA", "AES256-GCM-SHA384"])
+      expect([weak, await agreeOn("-tls1_2", "-cipher", `${weak}:@SECLEVEL=0`)]).toEqual([weak, "(NONE)"]);
+    for (const old of ["-tls1", "-tls1_1"])
+      expect([old, await agreeOn(old, "-cipher", "ALL:@SECLEVEL=0")]).toEqual([old, "(NONE)"]);
+  });
+
   test("listens on all addresses unless told otherwise, since it is there to be exposed", async () => {
     const server = await workshop.serve([], { PORT: "0", TLS_CERT: files.cert, TLS_KEY: files.key });
     expect(server.url.hostname).toBe("0.0.0.0");

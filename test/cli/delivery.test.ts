@@ -201,6 +201,16 @@ headers that are kept:
 });
 
 describe("hooklatch delivery replay", () => {
+  test("prints nothing that a terminal obeys, whatever answers there", async () => {
+    const hostile = '{"status":"skipped","reason":"branch \u202e\u009b2J"}\u001b]0;owned\u0007';
+    for (const options of ["", " --json"]) {
+      server.answerWith({ "POST /api/deliveries/7/replay": new Response(hostile) });
+      const { stdout } = await hooklatch(`delivery replay 7${options}`);
+      expect(stdout).toContain('"branch \\u202e\\u009b2J"}\\u001b]0;owned\\u0007');
+      expect(stdout).not.toMatch(UNPRINTABLE);
+    }
+  });
+
   test("prints the answer, alone with --json, and exits with 1 when it was refused", async () => {
     const answer = { status: "ok", delivery: 8, deployments: [{ id: 13, target: "blog" }] };
     server.answerWith({ "POST /api/deliveries/7/replay": Response.json(answer, { status: 202 }) });

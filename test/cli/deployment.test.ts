@@ -95,7 +95,7 @@ describe("hooklatch deployment show", () => {
 });
 
 describe("hooklatch deployment log", () => {
-  test("prints what is kept, and says when there is nothing", async () => {
+  test("prints what is kept, each line's colours to its own end, and says when there is nothing", async () => {
     server.answerWith({
       "GET /api/deployments/12/log": new Response("one\n\u001b[31mtwo\u001b[0m\u001b[2J\n\n"),
     });
@@ -103,6 +103,9 @@ describe("hooklatch deployment log", () => {
     expect(plain).toEqual({ exitCode: 0, stdout: "one\n\u001b[31mtwo\u001b[0m\u001b[2J\n\n", stderr: "" });
     const shown = await hooklatch("deployment log 12", { isTty: { stdout: true, stderr: true } });
     expect(shown.stdout).toBe("one\n\u001b[31mtwo\u001b[0m\\u001b[2J\n\n");
+    server.answerWith({ "GET /api/deployments/12/log": new Response("\u001b[8mhidden\nnext\n") });
+    const hiding = await hooklatch("deployment log 12", { isTty: { stdout: true, stderr: true } });
+    expect(hiding.stdout).toBe("\u001b[8mhidden\u001b[0m\nnext\n");
     server.answerWith({ "GET /api/deployments/12/log": new Response("") });
     expect(await hooklatch("deployment log 12")).toEqual({
       exitCode: 0,

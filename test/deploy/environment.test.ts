@@ -53,6 +53,7 @@ test("gives commands what is promised and nothing else", async () => {
     ...GIT_ENV,
     NODE_ENV: "production",
     HOOKLATCH_TARGET: "blog",
+    HOOKLATCH_DIRECTORY: site.directory,
     HOOKLATCH_BRANCH: "main",
     HOOKLATCH_COMMIT: commit,
     HOOKLATCH_PREVIOUS_COMMIT: "a".repeat(40),
@@ -78,7 +79,11 @@ test("leaves out what there is nothing to say about", async () => {
     LANG: OURS.LANG,
     TZ: OURS.TZ,
   });
-  expect(rest).toEqual({ HOOKLATCH_TARGET: "blog", HOOKLATCH_DEPLOYMENT: "1" });
+  expect(rest).toEqual({
+    HOOKLATCH_TARGET: "blog",
+    HOOKLATCH_DEPLOYMENT: "1",
+    HOOKLATCH_DIRECTORY: site.root,
+  });
 });
 
 test("tells a tag as the tag, never as a branch", async () => {

@@ -84,6 +84,15 @@ test("says that the answer takes too long", async () => {
   expect(reason).toBe(`${url()} gave no answer for 50ms (it took too long)`);
 });
 
+test("tells the answer before, where the last try had no time for one", async () => {
+  answers = [status(500), () => new Promise(() => {})];
+  // The clock's looks leave the second try a millisecond.
+  const { reason, lines } = await ask(url(), { within: 3_001 });
+  expect(asked.length).toBe(2);
+  expect(reason).toBe(`${url()} answered 500 for 3001ms`);
+  expect(lines).toEqual([`${url()} answered 500`]);
+});
+
 test("does not read an answer that never ends", async () => {
   const endless = () =>
     new Response(new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(1024)) }));

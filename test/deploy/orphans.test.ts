@@ -99,6 +99,12 @@ test("ends one in somebody else's group alone", async () => {
   expect(await signalOf(orphan)).toBe("SIGTERM");
 });
 
+test("ends one that has a session of its own and went elsewhere, as daemons do", async () => {
+  const env = { HOOKLATCH_DIRECTORY: target.directory };
+  const daemon = await start(`cd /; ${SLEEP}`, { env });
+  expect(await end(target)).toEqual([daemon.pid]);
+});
+
 test("finds one whose directory was removed, and through a link to the target's directory", async () => {
   const orphan = await start(SLEEP);
   rmSync(join(target.directory, "releases"), { recursive: true });
@@ -119,6 +125,10 @@ describe("lets live", () => {
     "what another deployment started": { env: { HOOKLATCH_DEPLOYMENT: `${DEPLOYMENT}0` } },
     "what another target started": { env: { HOOKLATCH_TARGET: "blog2" } },
     "what works elsewhere": { cwd: "." },
+    "what another hooklatch started, by the same names": {
+      cwd: ".",
+      env: { HOOKLATCH_DIRECTORY: "/srv/blog" },
+    },
     "what works in a directory whose name begins alike": { cwd: "site-two" },
   };
 

@@ -6,7 +6,7 @@ import type { Target } from "../../src/domain/target.ts";
 import { catchUp } from "../../src/flow/catch-up.ts";
 import { clockAt, logInto } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
-import { deployed, type KeptStore, openKeptStore } from "./kept-store.ts";
+import { deployed, type KeptStore, openKeptStore, SUCCEEDED } from "./kept-store.ts";
 
 const NOW = new Date("2026-11-21T12:00:00Z");
 
@@ -92,6 +92,25 @@ describe("catching up", () => {
     await store.lock({ ...lock, until: NOW });
     await look([targetOf("blog")], at("new"));
     expect(asked).toEqual(["blog"]);
+  });
+
+  test("leaves alone a commit that people went back from, however it had gone live", async () => {
+    const choice = { kind: "commit", commit: "bad" } as const;
+    const back = { kind: "release", release: null } as const;
+    await putLive("blog", "good");
+    for (const [trigger, commit, chosen] of [
+      ["manual", "bad", choice],
+      ["rollback", "good", back],
+    ] as const) {
+      const id = await store.request({ target: "blog", trigger, commit: null, choice: chosen }, NOW);
+      await store.claim(["blog"], NOW);
+      await store.settle(id, { ...SUCCEEDED, commit }, NOW, []);
+    }
+    await look([targetOf("blog")], at("bad"));
+    expect(await store.readDeployment(4)).toBeNull();
+    expect(log.join()).toContain("a person went back from the tip");
+    await look([targetOf("blog")], at("better"));
+    expect(await store.readDeployment(4)).toMatchObject({ trigger: "catch-up", pushedCommit: "better" });
   });
 
   test("goes on with the others when one cannot be asked", async () => {

@@ -210,7 +210,7 @@ describe("deliveries", () => {
       deployments: [1],
       outcomes: [{ deployment: 1, target: "blog", state: "queued", reason: null }],
     };
-    expect(await ask("GET", "/api/deliveries/1")).toEqual([200, { ...summary, body }]);
+    expect(await ask("GET", "/api/deliveries/1")).toEqual([200, { ...summary, pushed: null, body }]);
     expect(await ask("GET", "/api/deliveries")).toEqual([200, { items: [summary], next: null }]);
   });
 

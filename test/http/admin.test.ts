@@ -119,6 +119,15 @@ describe("the admin listener", () => {
     },
   );
 
+  test("tells of wrong tokens in ten lines a second, however many come", async () => {
+    const before = admin.log.length;
+    for (let count = 0; count < 50; count++) {
+      const response = await admin.ask("GET", "/api/status", { headers: { authorization: "Bearer wrong" } });
+      expect(response.status).toBe(401);
+    }
+    expect(admin.log.slice(before).filter((line) => line.includes("wrong token"))).toHaveLength(10);
+  });
+
   test("answers 404 to what there is not", async () => {
     await fill();
     const paths = [

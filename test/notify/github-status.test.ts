@@ -3,14 +3,14 @@ import type { Deployment } from "../../src/domain/deployment.ts";
 import type { News } from "../../src/domain/notice.ts";
 import { createStatusMessenger } from "../../src/notify/github-status.ts";
 import { loadSecret } from "../providers/load-secret.ts";
-import { deploymentOf, NOW, noticeOf, PUSHED, TIP } from "./news.ts";
+import { deploymentOf, NOW, noticeOf, PATIENT, PUSHED, TIP } from "./news.ts";
 import { type Receiver, receive } from "./receiver.ts";
 
 const TOKEN = "hush-hush-hush-hush";
 
 function messengerTo({ origin }: Receiver) {
   const settings = { token: loadSecret(TOKEN), apiUrl: `${origin}/api/v3/` };
-  return createStatusMessenger("blog", "octocat/blog", settings, 5000);
+  return createStatusMessenger("blog", "octocat/blog", settings, PATIENT);
 }
 
 /** The statuses that arrive, each as its commit, state and description. */

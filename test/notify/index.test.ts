@@ -2,10 +2,10 @@ import { expect, test } from "bun:test";
 import { createMessengers } from "../../src/notify/index.ts";
 import { loadSecret } from "../providers/load-secret.ts";
 import { targetOf } from "../support/target.ts";
-import { deploymentOf, NOW, noticeOf, settingsOf } from "./news.ts";
+import { deploymentOf, NOW, noticeOf, PATIENT, settingsOf } from "./news.ts";
 import { receive } from "./receiver.ts";
 
-const OPTIONS = { publicUrl: null };
+const OPTIONS = { publicUrl: null, signal: PATIENT.signal };
 
 test("there is one messenger for each [[notify]] and one for each target with a commit status", () => {
   const commitStatus = { token: loadSecret("hush"), apiUrl: "https://api.github.com" };

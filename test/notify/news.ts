@@ -8,6 +8,9 @@ export const TIP = `0123456789ab${"c".repeat(28)}`;
 export const NOW = new Date("2026-11-21T20:31:05.900Z");
 export const SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
+/** Waits longer than any test. */
+export const PATIENT = { timeout: 5000, signal: new AbortController().signal };
+
 /** What to be told of. */
 export function noticeOf(news: News): Notice {
   const createdAt = new Date("2026-11-21T20:30:00.250Z");

@@ -8,17 +8,18 @@ import { sendPost } from "../../src/notify/post.ts";
 import { makeCertificate, makeExpiredCertificate } from "../support/certificate.ts";
 import { freePort } from "../support/free-port.ts";
 import { until } from "../support/until.ts";
+import { PATIENT } from "./news.ts";
 import { receive } from "./receiver.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "hooklatch-post-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 /** Posts to an address whose path and query are secret. */
-function send(origin: string, timeout = 5000) {
+function send(origin: string, { timeout = 5000, signal = PATIENT.signal } = {}) {
   return sendPost(
     () => ({ url: `${origin}/hush?key=hush`, headers: {}, body: "{}" }),
     () => null,
-    timeout,
+    { timeout, signal },
   );
 }
 
@@ -49,6 +50,18 @@ describe("a post", () => {
     await using receiver = receive(() => new Response(endless()));
     expect(await send(receiver.origin)).toEqual({ kind: "taken" });
     await until(() => ended);
+  });
+
+  test("is given up at once when nobody waits any more, and may be sent again", async () => {
+    const ended = new AbortController();
+    await using receiver = receive(() => {
+      ended.abort();
+      return new Promise<Response>(() => {});
+    });
+    expect(await send(receiver.origin, { signal: ended.signal })).toEqual({
+      kind: "failed",
+      reason: `hooklatch stopped before ${new URL(receiver.origin).host} answered`,
+    });
   });
 
   test("may be sent again when nobody listens", async () => {
@@ -82,7 +95,7 @@ describe("a post", () => {
         await sendPost(
           () => ({ url, headers: {}, body: "" }),
           () => null,
-          5000,
+          PATIENT,
         ),
       ).toEqual({
         kind: "refused",
@@ -105,7 +118,7 @@ describe("a post", () => {
     const outcome = await sendPost(
       () => ({ url: receiver.origin, headers: { authorization: "Bearer hush\nhush" }, body: "" }),
       () => null,
-      5000,
+      PATIENT,
     );
     expect(outcome).toEqual({
       kind: "failed",
@@ -117,7 +130,7 @@ describe("a post", () => {
   test("says which secret is missing", async () => {
     const secret = new Secret({ kind: "env", name: "CHAT_URL" });
     const compose = () => ({ url: secret.reveal(), headers: {}, body: "" });
-    expect(await sendPost(compose, () => null, 5000)).toEqual({
+    expect(await sendPost(compose, () => null, PATIENT)).toEqual({
       kind: "failed",
       reason: "cannot write the message: env:CHAT_URL was not loaded",
     });
@@ -151,7 +164,7 @@ describe("a server that gives no answer", () => {
     ["stops within the head", "http", "HTTP/1.1 200 OK\r\nx-more: "],
   ])("is given up when it %s", async (_, protocol, words) => {
     greeting = words;
-    expect(await send(`${protocol}://${host}`, 200)).toEqual({
+    expect(await send(`${protocol}://${host}`, { timeout: 200 })).toEqual({
       kind: "failed",
       reason: `${host} gave no answer within 0.2 s`,
     });

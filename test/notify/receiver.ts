@@ -12,15 +12,16 @@ export interface Receiver extends AsyncDisposable {
   readonly received: readonly Received[];
 }
 
-/** Answers each request with what `answer` gives for its number, counted from 0. */
+/** Answers each request with what `answer` gives for its number, counted from 0; on a free port where none is told. */
 export function receive(
   answer: (index: number) => Response | Promise<Response> = () => new Response("ok"),
   tls?: { readonly cert: string; readonly key: string },
+  port = 0,
 ): Receiver {
   const received: Received[] = [];
   const server = Bun.serve({
     hostname: "127.0.0.1",
-    port: 0,
+    port,
     ...(tls === undefined ? {} : { tls }),
     async fetch(request) {
       const { pathname, search } = new URL(request.url);

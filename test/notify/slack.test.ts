@@ -2,13 +2,13 @@ import { describe, expect, test } from "bun:test";
 import type { Deployment } from "../../src/domain/deployment.ts";
 import type { News } from "../../src/domain/notice.ts";
 import { createSlackMessenger, escapeText } from "../../src/notify/slack.ts";
-import { deploymentOf, NOW, noticeOf, PUSHED, settingsOf, TIP } from "./news.ts";
+import { deploymentOf, NOW, noticeOf, PATIENT, PUSHED, settingsOf, TIP } from "./news.ts";
 import { type Receiver, receive } from "./receiver.ts";
 
 const PATH = "/services/T0/B0/hush";
 
 function messengerTo({ origin }: Receiver) {
-  return createSlackMessenger(settingsOf("slack", origin + PATH), 5000);
+  return createSlackMessenger(settingsOf("slack", origin + PATH), PATIENT);
 }
 
 /** The text that arrives at the chat. */

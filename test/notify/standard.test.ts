@@ -3,13 +3,13 @@ import { Webhook } from "standardwebhooks";
 import type { News } from "../../src/domain/notice.ts";
 import { createStandardMessenger, signMessage } from "../../src/notify/standard.ts";
 import { loadSecret } from "../providers/load-secret.ts";
-import { deploymentOf, NOW, noticeOf, PUSHED, SIGNING_SECRET, settingsOf, TIP } from "./news.ts";
+import { deploymentOf, NOW, noticeOf, PATIENT, PUSHED, SIGNING_SECRET, settingsOf, TIP } from "./news.ts";
 import { type Receiver, receive } from "./receiver.ts";
 
 const PUBLIC_URL = "https://hooks.example.com";
 
 function messengerTo({ origin }: Receiver) {
-  return createStandardMessenger(settingsOf("standard", `${origin}/in?key=hush`), PUBLIC_URL, 5000);
+  return createStandardMessenger(settingsOf("standard", `${origin}/in?key=hush`), PUBLIC_URL, PATIENT);
 }
 
 describe("a signature", () => {
@@ -110,7 +110,7 @@ describe("a Standard Webhooks message", () => {
   test.each([null, loadSecret("hush-hush-hush")])("is not sent unsigned", async (secret) => {
     await using receiver = receive();
     const settings = { ...settingsOf("standard", receiver.origin), secret };
-    const messenger = createStandardMessenger(settings, null, 5000);
+    const messenger = createStandardMessenger(settings, null, PATIENT);
     expect(await messenger.tell(noticeOf("failed"), deploymentOf(), NOW)).toEqual({
       kind: "failed",
       reason: "cannot write the message: the signing secret is not `whsec_` and base64",

@@ -9,6 +9,8 @@ export interface ConfigurationParts {
   /** `[[target]]` tables. */
   readonly targets?: string;
   readonly dataDir?: string;
+  /** More keys of `[server]`. */
+  readonly server?: string;
   /** 0 picks a free one. */
   readonly adminPort?: number;
 }
@@ -16,13 +18,14 @@ export interface ConfigurationParts {
 /** Writes `hooklatch.toml`: free ports, one github source at `/github-webhook`, and the targets. Gives its path. */
 export function writeConfiguration(
   workshop: Workshop,
-  { targets = "", dataDir = "data", adminPort = 0 }: ConfigurationParts = {},
+  { targets = "", dataDir = "data", server = "", adminPort = 0 }: ConfigurationParts = {},
 ): string {
   return workshop.write(
     "hooklatch.toml",
     `data_dir = ${JSON.stringify(dataDir)}
 [server]
 port = 0
+${server}
 [admin]
 port = ${adminPort}
 [[source]]
@@ -36,7 +39,12 @@ ${targets}
 }
 
 /** A `[[target]]` that deploys the repository's main branch to a directory, with more keys as written. */
-export function describeTarget(name: string, directory: string, { path }: Repository, keys = ""): string {
+export function describeTarget(
+  name: string,
+  directory: string,
+  { path }: Pick<Repository, "path">,
+  keys = "",
+): string {
   return `[[target]]
 name = "${name}"
 repository = "octocat/${name}"

@@ -1,6 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
 import type { Delivery, DeliveryStatus, DeliverySummary, DeploymentOutcome } from "../../domain/delivery.ts";
-import type { Event } from "../../domain/event.ts";
+import type { Event, Ref } from "../../domain/event.ts";
+import type { Source } from "../../domain/source.ts";
+import { readKept } from "../../flow/read-kept.ts";
 import { describeKeeping } from "../answers.ts";
 import { DeploymentState } from "./deployments.ts";
 import { JSON_BODY } from "./json-body.ts";
@@ -55,7 +57,18 @@ const DeliveryShape = Type.Object({
   ),
 });
 
-const WholeDelivery = Type.Object({ ...DeliveryShape.properties, body: Type.String() });
+/** What was pushed, as its source reads it today. */
+const Pushed = Type.Object({
+  repository: Type.String(),
+  ref: Type.String({ description: "the full name, such as refs/heads/main" }),
+  commit: orNull(Type.String()),
+});
+
+const WholeDelivery = Type.Object({
+  ...DeliveryShape.properties,
+  pushed: orNull(Pushed),
+  body: Type.String(),
+});
 
 /** The answer that the delivery's sender would have got. */
 const Replayed = Type.Object({
@@ -97,16 +110,29 @@ function describeSummary(delivery: DeliverySummary) {
   return describeDelivery(delivery, delivery.outcomes);
 }
 
+/** Null where it tells of no push, or where its source is gone or reads it no more. */
+function describePushed(delivery: Delivery, sources: readonly Source[]): Static<typeof Pushed> | null {
+  const reading = readKept(delivery, sources)?.reading;
+  if (!reading?.ok || reading.event.kind !== "push") return null;
+  const { repository, ref, commit } = reading.event;
+  return { repository, ref: nameRef(ref), commit };
+}
+
 /** A kept body is UTF-8, as it was decoded before it was kept; a byte order mark stays. */
 function decodeBody(body: Uint8Array): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
+}
+
+/** The full name again. */
+function nameRef({ kind, name }: Ref): string {
+  return { branch: `refs/heads/${name}`, tag: `refs/tags/${name}`, other: name }[kind];
 }
 
 const PARAMS = Type.Object({ id: IdText });
 const UNKNOWN = { status: "not found", reason: "there is no such delivery" } as const;
 
 /** Looking at deliveries, and running them again. */
-export function deliveries({ store, replay }: AdminTools) {
+export function deliveries({ store, sources, replay }: AdminTools) {
   return createRoutes()
     .get(
       "/api/deliveries",
@@ -132,7 +158,8 @@ export function deliveries({ store, replay }: AdminTools) {
         const delivery = await store.readDelivery(Number(params.id));
         if (delivery === null) return status(404, UNKNOWN);
         const outcomes = await store.readOutcomes(delivery.id);
-        return { ...describeDelivery(delivery, outcomes), body: decodeBody(delivery.body) };
+        const pushed = describePushed(delivery, sources);
+        return { ...describeDelivery(delivery, outcomes), pushed, body: decodeBody(delivery.body) };
       },
       {
         params: PARAMS,

@@ -120,7 +120,7 @@ describe("a signed body that is not what its event promises", () => {
       "refs/heads/a\r\nX: y",
       "refs/heads/\u001b[31m",
       "refs/heads/\0",
-      "refs/heads/\u0085",
+      "refs/heads/\u007f",
       "refs/heads/\ud800",
       " refs/heads/main",
     ].map((ref) => [`the ref ${JSON.stringify(ref)}`, push({ ref })] as const),

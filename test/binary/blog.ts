@@ -1,0 +1,155 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { DeploymentAnswer } from "../../src/cli/admin-answers.ts";
+import { describeTarget, SECRET, writeConfiguration } from "../support/configuration.ts";
+import { type Server, Workshop } from "../support/executable.ts";
+import { freePort } from "../support/free-port.ts";
+import { Repository } from "../support/git.ts";
+import { deliver } from "../support/github.ts";
+import { pushBody } from "../support/payloads.ts";
+
+/** What differs from test to test, as it is written in the configuration. */
+export interface BlogSettings {
+  readonly layout?: "releases" | "worktree";
+  /** Keys of the target. */
+  readonly keys?: string;
+  /** Keys of `[server]`. */
+  readonly server?: string;
+  /** Whole tables. */
+  readonly tables?: string;
+  /** From where the target clones, where that is not the repository's own path. */
+  readonly cloneUrl?: string;
+  /** What the server finds in its environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A repository, and the executable that deploys its main branch as the target `blog`. */
+export class Blog implements AsyncDisposable {
+  readonly workshop = new Workshop();
+  readonly repository = new Repository(this.at("origin"));
+  readonly #adminPort = freePort();
+  #settings: BlogSettings = {};
+  #server: Server | null = null;
+
+  at(...path: readonly string[]): string {
+    return join(this.workshop.path, ...path);
+  }
+
+  site(...path: readonly string[]): string {
+    return this.at("site", ...path);
+  }
+
+  /** The path of a live file. */
+  live(...path: readonly string[]): string {
+    return this.#settings.layout === "worktree" ? this.site(...path) : this.site("current", ...path);
+  }
+
+  read(name: string): string {
+    return readFileSync(this.live(name), "utf8");
+  }
+
+  get server(): Server {
+    if (this.#server === null) throw new Error("the server was not started");
+    return this.#server;
+  }
+
+  get url(): URL {
+    return new URL("/github-webhook", this.server.url);
+  }
+
+  /** Starts the executable with these settings. */
+  async serve(settings: BlogSettings = {}): Promise<void> {
+    this.#settings = settings;
+    const { layout = "releases", keys = "", tables = "", cloneUrl = this.repository.path } = settings;
+    const target = describeTarget("blog", "site", { path: cloneUrl }, `layout = "${layout}"\n${keys}`);
+    writeConfiguration(this.workshop, {
+      targets: `${target}\n${tables}`,
+      server: settings.server ?? "",
+      adminPort: this.#adminPort,
+    });
+    await this.restart();
+  }
+
+  /** Starts it again as it was; whatever ended it before. */
+  async restart(): Promise<void> {
+    this.#server = await this.workshop.serve([], this.#env);
+  }
+
+  /** Commits the files, where any are told, and pushes. Gives the number of the deployment. */
+  async push(files?: Readonly<Record<string, string | null>>): Promise<number> {
+    if (files !== undefined) this.repository.commit(files);
+    const body = pushBody({ after: this.repository.tip });
+    const response = await deliver(this.url, "push", body, { secret: SECRET });
+    const answer = (await response.json()) as { deployments?: { id: number }[] };
+    const [deployment] = answer.deployments ?? [];
+    if (deployment === undefined) throw new Error(`the push was answered ${JSON.stringify(answer)}`);
+    return deployment.id;
+  }
+
+  /** Pushes, and gives what became of that. */
+  async deploy(files?: Readonly<Record<string, string | null>>): Promise<DeploymentAnswer> {
+    return this.ended(await this.push(files));
+  }
+
+  /** Resolves with a deployment when it has ended. */
+  async ended(id: number): Promise<DeploymentAnswer> {
+    await this.server.untilDeployed(id);
+    return this.show(id);
+  }
+
+  async show(id: number): Promise<DeploymentAnswer> {
+    return JSON.parse((await this.run("deployment", "show", String(id), "--json")).stdout);
+  }
+
+  /** What a deployment printed, line by line. */
+  async output(id: number): Promise<readonly string[]> {
+    return (await this.run("deployment", "log", String(id))).stdout.split("\n").slice(0, -1);
+  }
+
+  /** Runs a command of the executable beside the server. */
+  run(...args: readonly string[]) {
+    return this.workshop.run(args, this.#env);
+  }
+
+  /** The names of the releases on disk, whole or not; none where the layout has none. */
+  get releases(): readonly string[] {
+    try {
+      return readdirSync(this.site("releases")).sort();
+    } catch {
+      return [];
+    }
+  }
+
+  /** The processes of a deployment that live, known by what the server gave them (proc(5)). */
+  processesOf(id: number): readonly number[] {
+    return this.#processes([`HOOKLATCH_DEPLOYMENT=${id}`]);
+  }
+
+  #processes(marks: readonly string[]): readonly number[] {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .filter((pid) => {
+        const variables = read(`/proc/${pid}/environ`).split("\0");
+        return [`HOOKLATCH_DIRECTORY=${this.site()}`, ...marks].every((mark) => variables.includes(mark));
+      });
+  }
+
+  get #env(): Record<string, string> {
+    return { SECRET, ...this.#settings.env };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.workshop.dispose();
+    for (const pid of this.#processes([])) process.kill(pid, "SIGKILL");
+  }
+}
+
+/** Empty where there is no such file: a process may be gone between two looks. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,195 @@
+import { readFileSync, readlinkSync } from "node:fs";
+import { basename, join } from "node:path";
+import type { DeliveryAnswer, DeploymentAnswer, TargetAnswer } from "../../src/cli/admin-answers.ts";
+import { describeTarget, SECRET } from "./configuration.ts";
+import { type Server, Workshop } from "./executable.ts";
+import { freePort } from "./free-port.ts";
+import { Repository } from "./git.ts";
+import { deliver } from "./github.ts";
+import { pushBody } from "./payloads.ts";
+
+/** The token of the admin listener of a {@link ServedSite}. */
+export const ADMIN_TOKEN = "an admin token of the tests, long enough";
+
+/** What may differ from the usual configuration. */
+export interface SiteSettings {
+  /** More keys of the target `blog`. */
+  readonly target?: string;
+  /** More keys of `[server]`. */
+  readonly server?: string;
+  /** More tables. */
+  readonly more?: string;
+  readonly dataDir?: string;
+}
+
+/** An answer of the admin API. */
+export interface ApiAnswer<Body> {
+  readonly code: number;
+  readonly body: Body;
+}
+
+/** A repository, the executable that deploys it as target `blog`, and what people do to both. */
+export class ServedSite {
+  readonly workshop = new Workshop();
+  readonly repository = new Repository(join(this.workshop.path, "origin"));
+  readonly adminUrl = `http://127.0.0.1:${freePort()}`;
+  #server: Server | null = null;
+
+  get server(): Server {
+    if (this.#server === null) throw new Error("the server was not started");
+    return this.#server;
+  }
+
+  /** Writes the configuration. Gives its path. */
+  configure({ target = "", server = "", more = "", dataDir = "data" }: SiteSettings = {}): string {
+    return this.workshop.write(
+      "hooklatch.toml",
+      `data_dir = ${JSON.stringify(dataDir)}
+[server]
+port = 0
+${server}
+[admin]
+port = ${new URL(this.adminUrl).port}
+token = "env:HOOKLATCH_ADMIN_TOKEN"
+[[source]]
+name = "github"
+provider = "github"
+path = "/github-webhook"
+secrets = ["env:SECRET"]
+${target === NO_TARGET ? "" : describeTarget("blog", "site", this.repository, target)}
+${more}`,
+    );
+  }
+
+  /** Starts the server, with the configuration as it was written last. */
+  async start(settings?: SiteSettings): Promise<void> {
+    if (settings !== undefined) this.configure(settings);
+    this.#server = await this.workshop.serve(["--debug"], ENVIRONMENT);
+  }
+
+  async restart(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
+    await this.server.end(signal);
+    await this.start();
+  }
+
+  /** Has the server read its configuration again; resolves when it took it over, or said why not. */
+  async hangUp(): Promise<void> {
+    const before = this.#told().length;
+    process.kill(this.server.pid, "SIGHUP");
+    await this.server.until(() => this.#told().length > before);
+  }
+
+  /** Sends a push of the repository's tip as GitHub does. */
+  async push(changes: Record<string, unknown> = {}): Promise<ApiAnswer<PushAnswer>> {
+    const body = pushBody({ after: this.repository.tip, ...changes });
+    const url = new URL("/github-webhook", this.server.url);
+    const response = await deliver(url, "push", body, { secret: SECRET });
+    return { code: response.status, body: (await response.json()) as PushAnswer };
+  }
+
+  /** Commits files, pushes, and resolves when that is deployed. Gives the commit. */
+  async deploy(files: Readonly<Record<string, string | null>>): Promise<string> {
+    const commit = this.repository.commit(files);
+    const { body } = await this.push();
+    for (const { id } of body.deployments ?? []) await this.untilEnded(id);
+    return commit;
+  }
+
+  /** Asks the admin API with the right token. */
+  async ask<Body>(method: string, path: string, body?: unknown): Promise<ApiAnswer<Body>> {
+    const response = await this.open(path, {
+      method,
+      ...(method === "POST"
+        ? { body: JSON.stringify(body ?? {}), headers: { "content-type": "application/json" } }
+        : {}),
+    });
+    return { code: response.status, body: (await response.json()) as Body };
+  }
+
+  open(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (!headers.has("authorization")) headers.set("authorization", `Bearer ${ADMIN_TOKEN}`);
+    return fetch(new URL(path, this.adminUrl), { redirect: "manual", ...init, headers });
+  }
+
+  async readDeployment(id: number): Promise<DeploymentAnswer> {
+    return (await this.ask<DeploymentAnswer>("GET", `/api/deployments/${id}`)).body;
+  }
+
+  /** Newest first. */
+  async listDeployments(): Promise<readonly DeploymentAnswer[]> {
+    return (await this.ask<{ items: DeploymentAnswer[] }>("GET", "/api/deployments?limit=500")).body.items;
+  }
+
+  async readTarget(name = "blog"): Promise<TargetAnswer> {
+    return (await this.ask<TargetAnswer>("GET", `/api/targets/${name}`)).body;
+  }
+
+  async readDelivery(id: number): Promise<DeliveryAnswer> {
+    return (await this.ask<DeliveryAnswer>("GET", `/api/deliveries/${id}`)).body;
+  }
+
+  /** Resolves when the deployment has ended, however. */
+  async untilEnded(id: number): Promise<DeploymentAnswer> {
+    const path = `/api/deployments/${id}/log`;
+    const stream = await this.open(path, { headers: { accept: "text/event-stream" } });
+    if (!(await stream.text()).includes("event: end")) throw new Error(`${path} broke off`);
+    return this.readDeployment(id);
+  }
+
+  /** Resolves when a running deployment has printed this. */
+  async untilPrinted(id: number, text: string): Promise<void> {
+    const leaving = new AbortController();
+    const path = `/api/deployments/${id}/log`;
+    const headers = { accept: "text/event-stream" };
+    const response = await this.open(path, { headers, signal: leaving.signal });
+    const decoder = new TextDecoder();
+    let heard = "";
+    for await (const chunk of response.body ?? []) {
+      heard += decoder.decode(chunk, { stream: true });
+      if (heard.includes(`data: ${text}\n`)) break;
+      if (heard.includes("event: end")) throw new Error(`deployment ${id} ended:\n${heard}`);
+    }
+    leaving.abort();
+  }
+
+  /** Runs a command of the executable beside the server. */
+  run(...args: readonly string[]) {
+    return this.workshop.run(args, ENVIRONMENT);
+  }
+
+  /** A path below the target's directory. */
+  path(...parts: readonly string[]): string {
+    return join(this.workshop.path, "site", ...parts);
+  }
+
+  /** The name of the release that is live. */
+  get current(): string {
+    return basename(readlinkSync(this.path("current")));
+  }
+
+  read(...parts: readonly string[]): string {
+    return readFileSync(this.path(...parts), "utf8");
+  }
+
+  dispose(): Promise<void> {
+    return this.workshop.dispose();
+  }
+
+  #told() {
+    return this.server.log.filter(({ msg }) => /configuration stays as it was|took over/.test(String(msg)));
+  }
+}
+
+/** Instead of keys of the target: there is none. */
+export const NO_TARGET = "no target";
+
+/** What a push is answered. */
+export interface PushAnswer {
+  readonly status: string;
+  readonly delivery: number;
+  readonly deployments?: readonly { readonly id: number; readonly target: string }[];
+  readonly reason?: string;
+}
+
+const ENVIRONMENT = { SECRET, HOOKLATCH_ADMIN_TOKEN: ADMIN_TOKEN };
