@@ -19,7 +19,7 @@ import { endOrphans } from "./deploy/orphans.ts";
 import { Fault } from "./domain/fault.ts";
 import type { Log } from "./domain/log.ts";
 import type { Store } from "./domain/store.ts";
-import { cancelAbandoned, takeUpQueue } from "./flow/take-up.ts";
+import { type AbandonedRun, cancelAbandoned, takeUpQueue } from "./flow/take-up.ts";
 import { type Listener, openListener } from "./http/listen.ts";
 import { stores } from "./store/index.ts";
 
@@ -109,7 +109,7 @@ class Server implements App {
   async start(stopping: AbortSignal): Promise<boolean> {
     const { config, surroundings } = this;
     const { log } = surroundings;
-    await takeUp(this.#setup, this.#engine);
+    const abandoned = await takeUp(this.#setup, this.#engine);
     const handleAdmin: HandleAdmin = (request, hosts) => this.#wired.handleAdmin(request, hosts);
     this.#certificates = await openCertificates(() => this.#setup.config, surroundings, this.#closing.signal);
     const { first } = this.#certificates;
@@ -125,6 +125,8 @@ class Server implements App {
     if (certificate !== null) this.#certificates.serveOn(this.#listener, certificate);
     this.#admin ??= openAdmin(config, handleAdmin, log);
     describeListeners(config, this.#listener, this.#admin, log);
+    // Deliveries are taken meanwhile.
+    void this.#endAbandoned(abandoned).finally(() => this.#engine.worker.begin());
     this.#goOn();
     return true;
   }
@@ -169,6 +171,17 @@ class Server implements App {
     this.#ended.abort();
   }
 
+  /** Ends what deployments left running that a crash interrupted: the next must not meet it. */
+  async #endAbandoned(abandoned: readonly AbandonedRun[]): Promise<void> {
+    const { clock, log } = this.surroundings;
+    try {
+      const pids = await endOrphans(abandoned, clock);
+      if (pids.length > 0) log.warn({ pids }, "ended what an interrupted deployment had left running");
+    } catch (error) {
+      log.error({ err: error }, "could not end what an interrupted deployment had left running");
+    }
+  }
+
   /** Takes up what waits, and begins the chores of the present configuration. */
   #goOn(): void {
     const { worker, announcer } = this.#engine;
@@ -195,21 +208,19 @@ function makeSecrets(config: Config, log: Log): void {
 }
 
 /** Takes up what the last run left, before anything is claimed or decided. */
-async function takeUp({ config, messengers }: Setup, engine: Engine): Promise<void> {
-  const { store, clock, log, broadcast, locks, allowances } = engine;
+async function takeUp(
+  { config, messengers }: Setup,
+  { store, clock, log, broadcast, locks, allowances }: Engine,
+): Promise<readonly AbandonedRun[]> {
   // What a killed run left there, payloads of deployments, is of no use any more.
   rmSync(temporaryOf(config), { recursive: true, force: true });
   mkdirSync(temporaryOf(config), { mode: 0o700 });
-  await takeUpQueue(config.targets, {
-    store,
-    clock,
-    log,
-    publish: broadcast.publish,
-    subscribers: messengers,
-    endOrphans: (runs) => endOrphans(runs, clock),
-  });
+  const { publish } = broadcast;
+  const tools = { store, clock, log, publish, subscribers: messengers };
+  const abandoned = await takeUpQueue(config.targets, tools);
   await locks.load();
   await allowances.load();
+  return abandoned;
 }
 
 function describeListeners(

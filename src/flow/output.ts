@@ -20,6 +20,9 @@ export interface OutputTools {
 const BATCH_MILLISECONDS = 200;
 const BATCH_CHARACTERS = 256 * 1024;
 
+/** What a line costs besides its characters, in memory and as a row. */
+const LINE_COST = 64;
+
 /** How many batches may wait for the store: of more than it keeps of one deployment it would cut the middle anyway. */
 const MOST_WAITING = MAX_OUTPUT_BYTES / BATCH_CHARACTERS;
 
@@ -66,8 +69,7 @@ export function bufferOutput(deployment: number, { store, log, publish }: Output
   return {
     add(line) {
       lines.push(line);
-      // Empty lines take memory too.
-      characters += line.length + 1;
+      characters += line.length + LINE_COST;
       if (characters >= BATCH_CHARACTERS) closeBatch();
       else timer ??= setTimeout(closeBatch, BATCH_MILLISECONDS);
     },

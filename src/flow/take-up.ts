@@ -13,20 +13,22 @@ export interface TakeUpTools {
   readonly publish: Publish;
   /** Those who want to be told of deployments. */
   readonly subscribers: readonly Subscriber[];
-  /** Ends the processes that deployments left behind. Resolves with their ids. */
-  readonly endOrphans: (
-    runs: readonly { readonly deployment: number; readonly target: Target }[],
-  ) => Promise<readonly number[]>;
+}
+
+/** A deployment that a stop interrupted, and what it may have left running. */
+export interface AbandonedRun {
+  readonly deployment: number;
+  readonly target: Target;
 }
 
 /**
- * Takes up what the last run left, before anything is claimed: nothing can be running, what still does is ended,
- * and some targets may be gone from the configuration.
+ * Takes up what the last run left, before anything is claimed: nothing can be running, and some targets may be gone
+ * from the configuration. Resolves with the runs whose processes are to be ended before the next begin.
  */
 export async function takeUpQueue(
   targets: readonly Target[],
-  { store, clock, log, publish, subscribers, endOrphans }: TakeUpTools,
-): Promise<void> {
+  { store, clock, log, publish, subscribers }: TakeUpTools,
+): Promise<readonly AbandonedRun[]> {
   const interrupted = await store.interruptRunning(clock.now(), subscribers);
   for (const { deployment, queuedAgainAs } of interrupted) {
     const { id, target } = deployment;
@@ -36,13 +38,11 @@ export async function takeUpQueue(
       "deployment interrupted by the last stop",
     );
   }
-  const abandoned = interrupted.flatMap(({ deployment }) => {
+  await cancelAbandoned(targets, { store, clock, log, publish });
+  return interrupted.flatMap(({ deployment }) => {
     const target = targets.find(({ name }) => name === deployment.target);
     return target === undefined ? [] : [{ deployment: deployment.id, target }];
   });
-  const pids = await endOrphans(abandoned);
-  if (pids.length > 0) log.warn({ pids }, "ended what an interrupted deployment had left running");
-  await cancelAbandoned(targets, { store, clock, log, publish });
 }
 
 /** Cancels what waits for targets that are gone from the configuration. */

@@ -49,6 +49,8 @@ export interface WorkTools {
 
 /** The one who takes deployments from the queue. */
 export interface Worker {
+  /** Begins: before, nothing is taken from the queue. */
+  begin(): void;
   /** Says that something may be waiting. */
   wake(): void;
   /** Ends a deployment that runs, as `cancelled`. Whether it ran here: one that is being written down does not. */
@@ -72,9 +74,16 @@ export function createWorker(tools: WorkTools): Worker {
   const stopping = new AbortController();
   let claiming: Promise<void> | null = null;
   let wokenMeanwhile = false;
+  let hasBegun = false;
   let stopped = false;
 
+  function begin(): void {
+    hasBegun = true;
+    wake();
+  }
+
   function wake(): void {
+    if (!hasBegun) return;
     wokenMeanwhile = true;
     claiming ??= claimAll().finally(() => {
       claiming = null;
@@ -192,7 +201,7 @@ export function createWorker(tools: WorkTools): Worker {
     await Promise.allSettled(running);
   }
 
-  return { wake, cancel, stop };
+  return { begin, wake, cancel, stop };
 }
 
 /** Reads back what the deployment has to know: what the delivery said, and what people went back from. */

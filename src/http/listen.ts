@@ -152,7 +152,9 @@ function describeServing(
     idleTimeout: BODY_DEADLINE,
     // Over this the runtime cuts the connection; up to it our own answer is given.
     maxRequestBodySize: maxBody + 1024 * 1024,
-    ...(certificate === null ? {} : { tls: { cert: certificate.cert, key: certificate.key, ciphers: CIPHERS } }),
+    ...(certificate === null
+      ? {}
+      : { tls: { cert: certificate.cert, key: certificate.key, ciphers: CIPHERS } }),
     async fetch(request: Request, bun: Bun.Server<undefined>) {
       const response = await handle(request, peerOf(request, bun));
       // The deadline is for the whole answer too, however much is written: an event stream has no end to wait for.

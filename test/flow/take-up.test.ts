@@ -20,19 +20,14 @@ test("tells of what the last stop interrupted, and of what waited for a target t
   await kept.store.claim(["blog"], clock.now());
   await push(kept.store, "gone");
   const happenings: Happening[] = [];
-  const orphansOf: number[] = [];
-  await takeUpQueue([targetOf("blog")], {
+  const abandoned = await takeUpQueue([targetOf("blog")], {
     store: kept.store,
     clock,
     log: logInto([]),
     publish: (happening) => void happenings.push(happening),
     subscribers: [],
-    endOrphans: async (runs) => {
-      orphansOf.push(...runs.map(({ deployment }) => deployment));
-      return [];
-    },
   });
-  expect(orphansOf).toEqual([1]);
+  expect(abandoned).toMatchObject([{ deployment: 1, target: { name: "blog" } }]);
   expect(happenings).toMatchObject([
     { kind: "deployment", deployment: { id: 1, state: "interrupted" } },
     { kind: "deployment", deployment: { id: 2, target: "gone", state: "cancelled" } },

@@ -34,7 +34,7 @@ function workerFor(
   deploy: WorkTools["deploy"],
   { over = {}, subscribers = [] }: { over?: Partial<Store>; subscribers?: readonly Subscriber[] } = {},
 ) {
-  return createWorker({
+  const worker = createWorker({
     store: { ...store, ...over },
     clock: systemClock,
     log: logInto(log),
@@ -43,6 +43,8 @@ function workerFor(
     announce: () => void announced++,
     deploy,
   });
+  worker.begin();
+  return worker;
 }
 
 /** Deploys until it is told to end, and ends as it is told. */

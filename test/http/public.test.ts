@@ -342,10 +342,17 @@ describe("a generic source", () => {
   test("says in the log who was let in and who was not, and nothing of what they showed", async () => {
     await show("?verify_token=a-wrong-one");
     await harness.send("/webhook", hello, "192.0.2.2");
-    await harness.send("/github-webhook", { ...hello, headers: { ...hello.headers, "x-hub-signature-256": "sha256=0" } });
+    await harness.send("/github-webhook", {
+      ...hello,
+      headers: { "content-type": "application/json", "x-hub-signature-256": "sha256=0" },
+    });
     await show(`?verify_token=${VERIFY_TOKEN}`);
     const lines = harness.log.join("\n");
-    for (const words of ["refused a client: bad token", "refused a delivery: not authorised", "authorised a client"])
+    for (const words of [
+      "refused a client: bad token",
+      "refused a delivery: not authorised",
+      "authorised a client",
+    ])
       expect(lines).toContain(words);
     expect(lines).toContain("refused a delivery: signature verification failed");
     for (const shown of ["a-wrong-one", VERIFY_TOKEN, "sha256=0"]) expect(lines).not.toContain(shown);
