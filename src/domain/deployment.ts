@@ -171,9 +171,9 @@ export interface DeploymentStore {
    */
   readOutputAfter(deployment: number, after: number, limit: number): Promise<readonly OutputLine[]>;
   /**
-   * Removes one batch of what is older than the retention: deployments that ended, with their output, and
-   * deliveries; never the deployment that is live in a target, its newest or the newest of its tip, nor a delivery that a queued, running or live
-   * deployment needs. Then gives some of the file's free space back. Resolves with how many rows went, 0 when
+   * Removes one batch of what is older than the retention: deployments that ended, with their output, deliveries,
+   * and clients whose time ran out as long ago; never the deployment that is live in a target, its newest or the
+   * newest of its tip, nor a delivery that a lock holds back or a queued, running or live deployment needs. Then gives some of the file's free space back. Resolves with how many rows went, 0 when
    * there is nothing more to do.
    */
   prune(retention: Retention): Promise<number>;

@@ -74,10 +74,13 @@ describe("TLS by file", () => {
     };
     expect(await agreeOn("-tls1_3")).toStartWith("TLS_");
     for (const strong of ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305"])
-      expect(
-        await agreeOn("-tls1_2", "-cipher", `ECDHE-${strong}:ECDHE-RSA-${strong}:ECDHE-ECDSA-${strong}`),
-      ).toContain(strong);
-    for (const weak of ["ECDHE-RSA-AES128-SHA", "AES128-SHA", "AES256-GCM-SHA384"])
+      expect(await agreeOn("-tls1_2", "-cipher", `ECDHE-ECDSA-${strong}`)).toContain(strong);
+    for (const weak of [
+      "ECDHE-ECDSA-AES128-SHA",
+      "ECDHE-ECDSA-AES256-SHA",
+      "AES128-SHA",
+      "AES256-GCM-SHA384",
+    ])
       expect([weak, await agreeOn("-tls1_2", "-cipher", `${weak}:@SECLEVEL=0`)]).toEqual([weak, "(NONE)"]);
     for (const old of ["-tls1", "-tls1_1"])
       expect([old, await agreeOn(old, "-cipher", "ALL:@SECLEVEL=0")]).toEqual([old, "(NONE)"]);

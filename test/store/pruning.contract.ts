@@ -176,6 +176,19 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
       expect((await keep(store, given(3))).redeliveryOf).toBe(second.delivery);
     });
 
+    test("forgets clients whose time ran out before the moment, and no others", async () => {
+      for (const [address, seconds] of [
+        ["192.0.2.1", 2],
+        ["192.0.2.2", 3],
+        ["192.0.2.3", 4],
+      ] as const) {
+        await store.authorise({ source: "webhook", address, authorisedAt: at(1), expiresAt: at(seconds) });
+      }
+      expect(await pruneAll({ deliveriesBefore: at(3) })).toEqual([1]);
+      const { items } = await store.listClients(null, { limit: 10, before: null });
+      expect(items.map(({ address }) => address)).toEqual(["192.0.2.3", "192.0.2.2"]);
+    });
+
     test("keeps decisions as long as a delivery has them", async () => {
       const decisions = [{ target: "blog", deploy: false, reason: "why not" }];
       await keep(store, delivery({ decisions, receivedAt: at(1) }));

@@ -28,6 +28,7 @@ export function openPrune(
   const removers = [
     prepareRemoveDeployments(connection),
     prepareRemoveDeliveries(connection, seen, decisionSets),
+    prepareRemoveClients(connection),
   ];
   const giveBack = prepareGiveBack(connection);
 
@@ -54,6 +55,17 @@ export function openPrune(
         giveBack();
         return removed;
       }),
+  };
+}
+
+/** Those whose time ran out before the oldest delivery that is kept: they did not come back. */
+function prepareRemoveClients(connection: Connection): Remover {
+  const remove = connection.prepare<never, { before: number; limit: number }>(`
+    DELETE FROM client WHERE id IN (SELECT id FROM client WHERE expires_at < $before LIMIT $limit)`);
+  return {
+    remove: ({ deliveriesBefore }, limit) =>
+      Number(remove.run({ before: deliveriesBefore.getTime(), limit }).changes),
+    startOver() {},
   };
 }
 
