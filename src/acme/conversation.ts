@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { Agent } from "node:https";
+import type { Agent } from "node:https";
 import { textOf } from "./document.ts";
 import { type Problem, readProblem } from "./problem.ts";
 
@@ -59,8 +59,14 @@ let loading: Promise<Acme> | null = null;
 export async function converse<T>(terms: Terms, act: (acme: Acme) => Promise<T>): Promise<T> {
   loading ??= load();
   const acme = await loading;
-  const agent = terms.ca === null ? null : new Agent({ ca: terms.ca });
+  const agent = terms.ca === null ? null : await openAgent(terms.ca);
   return conversations.run({ agent, terms }, () => act(acme));
+}
+
+/** Loaded late as well: a start without a CA has no use for it. */
+async function openAgent(ca: string): Promise<Agent> {
+  const { Agent } = await import("node:https");
+  return new Agent({ ca });
 }
 
 async function load(): Promise<Acme> {

@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { asksToSkip, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
 import type { RawRequest, Reading } from "../../domain/provider.ts";
+import { compileWhenUsed } from "../compile.ts";
 import { FullRef, ObjectName } from "../git-names.ts";
 import { decodeJsonBody } from "../json.ts";
 
@@ -14,21 +14,21 @@ const PushLike = Type.Object({
   repository: Type.Object({ full_name: Type.String() }),
 });
 
-const pushLike = TypeCompiler.Compile(PushLike);
-const commitLike = TypeCompiler.Compile(Type.Object({ message: Type.String() }));
-const objectName = TypeCompiler.Compile(ObjectName);
+const pushLike = compileWhenUsed(PushLike);
+const commitLike = compileWhenUsed(Type.Object({ message: Type.String() }));
+const objectName = compileWhenUsed(ObjectName);
 
 /** Decodes any JSON. What looks like a push is one; nothing is misshapen, as nothing was promised. */
 export function readPayload({ body }: RawRequest): Reading {
   const decoded = decodeJsonBody(body);
   if (!decoded.ok) return { ok: false, kind: "undecodable", reason: decoded.reason };
   const { text: json, value: payload } = decoded;
-  const event = pushLike.Check(payload) ? tellPush(payload) : { kind: "other" as const, name: "payload" };
+  const event = pushLike().Check(payload) ? tellPush(payload) : { kind: "other" as const, name: "payload" };
   return { ok: true, event, payload, json, identity: null };
 }
 
 function tellPush({ ref, after, deleted, head_commit, repository }: Static<typeof PushLike>): PushEvent {
-  const commit = objectName.Check(after) ? after : null;
+  const commit = objectName().Check(after) ? after : null;
   const gone = deleted === true || (commit !== null && isZeroCommit(commit));
   return {
     kind: "push",
@@ -36,6 +36,6 @@ function tellPush({ ref, after, deleted, head_commit, repository }: Static<typeo
     ref: parseRef(ref),
     deleted: gone,
     commit: gone ? null : commit,
-    skip: commitLike.Check(head_commit) && asksToSkip(head_commit.message),
+    skip: commitLike().Check(head_commit) && asksToSkip(head_commit.message),
   };
 }

@@ -1,6 +1,6 @@
-import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { asksToSkip, type Event, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
 import type { RawRequest, Reading } from "../../domain/provider.ts";
+import { compileWhenUsed } from "../compile.ts";
 import { decodeJsonField } from "../form.ts";
 import { decodeJsonBody } from "../json.ts";
 import { describeMisfits } from "./misshapen.ts";
@@ -14,8 +14,8 @@ const ID = /^[!-~]{1,128}$/;
 const PUSH_MARKS = ["ref", "before", "after"];
 const PING_MARKS = ["zen", "hook_id", "hook"];
 
-const push = TypeCompiler.Compile(Push);
-const ping = TypeCompiler.Compile(Ping);
+const push = compileWhenUsed(Push);
+const ping = compileWhenUsed(Ping);
 
 /** Decodes a delivery of GitHub's whose signature was verified. */
 export function readDelivery({ headers, body }: RawRequest): Reading {
@@ -47,12 +47,12 @@ function isForm(headers: Headers): boolean {
  * event the name could be swapped, so the name must agree with the body.
  */
 function tell(name: string, payload: unknown): Event | string {
-  if (name === "push") return push.Check(payload) ? tellPush(payload) : describeMisfits(push, payload);
+  if (name === "push") return push().Check(payload) ? tellPush(payload) : describeMisfits(push(), payload);
   if (!isObject(payload)) return "the payload expected object";
   if (hasAll(payload, PUSH_MARKS)) return "/ref, /before and /after belong to a push";
   if (name === "ping") {
     if (hasAll(payload, ["action"])) return "/action belongs to another event";
-    return ping.Check(payload) ? { kind: "ping" } : describeMisfits(ping, payload);
+    return ping().Check(payload) ? { kind: "ping" } : describeMisfits(ping(), payload);
   }
   if (hasAll(payload, PING_MARKS)) return "/zen, /hook_id and /hook belong to a ping";
   return { kind: "other", name };
