@@ -5,10 +5,10 @@ COPY package.json bun.lock tsconfig.json ./
 COPY src ./src
 RUN npx --yes bun@1.4.5 run build
 
-# Run: one executable and git, as a user without privileges.
+# Run: one executable, git with LFS and ssh, as a user without privileges.
 FROM debian:bookworm-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends git openssh-client ca-certificates curl \
+ && apt-get install -y --no-install-recommends git git-lfs openssh-client ca-certificates curl \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --create-home --home-dir /home/hooklatch hooklatch \
  && install -d -o hooklatch -g hooklatch -m 0700 /var/lib/hooklatch \
