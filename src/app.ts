@@ -16,10 +16,11 @@ import type { AppSurroundings } from "./app/surroundings.ts";
 import { generateSecrets } from "./config/generate.ts";
 import type { Config } from "./config/load.ts";
 import { endOrphans } from "./deploy/orphans.ts";
+import type { AbandonedRun } from "./domain/deployment.ts";
 import { Fault } from "./domain/fault.ts";
 import type { Log } from "./domain/log.ts";
 import type { Store } from "./domain/store.ts";
-import { type AbandonedRun, cancelAbandoned, takeUpQueue } from "./flow/take-up.ts";
+import { cancelUnconfigured, takeUpQueue } from "./flow/take-up.ts";
 import { type Listener, openListener } from "./http/listen.ts";
 import { stores } from "./store/index.ts";
 
@@ -148,7 +149,7 @@ class Server implements App {
     this.#setup = prepareSetup(next, this.#ended.signal);
     this.#wired = wireSetup(this.#setup, this.#constants);
     const { targets, sources } = next;
-    await cancelAbandoned(targets, { ...this.#engine, publish: this.#engine.broadcast.publish });
+    await cancelUnconfigured(targets, { ...this.#engine, publish: this.#engine.broadcast.publish });
     await this.#certificates?.look();
     this.#goOn();
     const fields = { sources: sources.map(({ path }) => path), targets: targets.length };
@@ -188,7 +189,13 @@ class Server implements App {
     this.#chores.abort();
     this.#chores = new AbortController();
     const signal = AbortSignal.any([this.#chores.signal, this.#closing.signal]);
-    this.#keeping = Promise.allSettled([this.#keeping, keepUp(this.#setup.config, this.#engine, signal)]);
+    const chores = keepUp(this.#setup.config, this.#engine, signal).catch((error: unknown) => {
+      this.surroundings.log.error(
+        { err: error },
+        "a fault of ours ended the chores: they begin again with the next reload",
+      );
+    });
+    this.#keeping = Promise.allSettled([this.#keeping, chores]);
     worker.wake();
     announcer.wake();
   }

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Agent } from "node:https";
+import { codeOf } from "../domain/fault.ts";
 import { textOf } from "./document.ts";
 import { type Problem, readProblem } from "./problem.ts";
 
@@ -101,7 +102,7 @@ async function load(): Promise<Acme> {
     },
     (error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);
-      const code = error instanceof Error && "code" in error ? textOf(error.code) : null;
+      const code = codeOf(error);
       throw new NoAnswer(code ?? "unknown", message);
     },
   );

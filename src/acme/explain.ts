@@ -1,6 +1,6 @@
 import { Fault } from "../domain/fault.ts";
+import { oneLine } from "../domain/one-line.ts";
 import { NoAnswer, Refusal } from "./conversation.ts";
-import { oneLine } from "./one-line.ts";
 import { describeProblem, quote } from "./problem.ts";
 
 /** Why there is no certificate, in one line that says what to do. */

@@ -58,8 +58,8 @@ async function orderUntilGiven(
     if (signal.aborted) return null;
     const now = clock.now();
     const pause = pauseAfter(failures, outcome.retryAt, now, random());
-    const say = served !== null && served.validTo > now ? log.warn : log.error;
-    say.call(log, { domains, next_attempt: new Date(now.getTime() + pause) }, outcome.message);
+    const level = served !== null && served.validTo > now ? "warn" : "error";
+    log[level]({ domains, next_attempt: new Date(now.getTime() + pause) }, outcome.message);
     await clock.sleep(pause, signal);
   }
   return null;

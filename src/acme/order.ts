@@ -1,9 +1,9 @@
 import type { Authorization, Client, Order } from "acme-client";
 import type { Clock } from "../domain/clock.ts";
+import { oneLine } from "../domain/one-line.ts";
 import type { Acme } from "./conversation.ts";
 import { fieldOf } from "./document.ts";
 import { OrderFailure } from "./explain.ts";
-import { oneLine } from "./one-line.ts";
 import { type AcmePair, readPair } from "./pair.ts";
 import { describeProblem, readProblem } from "./problem.ts";
 

@@ -1,5 +1,5 @@
+import { oneLine } from "../domain/one-line.ts";
 import { fieldOf, textOf } from "./document.ts";
-import { oneLine } from "./one-line.ts";
 
 /** What a CA says went wrong. */
 export interface Problem {

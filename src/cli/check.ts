@@ -39,7 +39,8 @@ function readAsService(file: string | undefined, terminal: Terminal): ReturnType
     return readConfiguration(file, terminal);
   } catch (error) {
     if (!(error instanceof Fault && error.message.includes("permission denied"))) throw error;
-    const advice = "run it as the service's user, such as: sudo -u hooklatch hooklatch check";
+    const advice =
+      "run it as the service's user, where that one may read: cd / && sudo -u hooklatch hooklatch check";
     throw new Fault(error.code, `${error.message}\n${advice}`, error);
   }
 }

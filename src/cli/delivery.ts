@@ -1,12 +1,14 @@
 import { Command, Option } from "commander";
-import type { DeliveryStatus } from "../domain/delivery.ts";
+import { DELIVERY_STATUSES } from "../domain/delivery.ts";
 import { Fault } from "../domain/fault.ts";
 import { DeliveryAnswer } from "./admin-answers.ts";
 import {
   type AdminOptions,
   askAdmin,
   findAdmin,
+  type Problem,
   readAdmin,
+  readProblem,
   toFault,
   withAdminOptions,
 } from "./admin-client.ts";
@@ -15,25 +17,25 @@ import { describeDelivery, formatDelivery } from "./delivery-text.ts";
 import { printJson, showsList, withPageOptions } from "./list.ts";
 import { lookAt } from "./look.ts";
 import { makeTextPrintable } from "./printable-text.ts";
-import { EXIT, type Finish, type Terminal } from "./terminal.ts";
-
-const STATUSES: readonly DeliveryStatus[] = ["pong", "ok", "skipped", "success"];
+import type { Terminal } from "./terminal.ts";
 
 /** `hooklatch delivery list|show|replay`: what came, what was decided and why, and running it again. */
-export function delivery(terminal: Terminal, finish: Finish): Command {
+export function delivery(terminal: Terminal): Command {
   return new Command("delivery")
     .description("what came, what was decided and why, and running it again")
     .addHelpText("after", "\nExample: hooklatch delivery list --status skipped")
     .addCommand(defineList(terminal))
     .addCommand(defineShow(terminal))
-    .addCommand(defineReplay(terminal, finish));
+    .addCommand(defineReplay(terminal));
 }
 
 function defineList(terminal: Terminal): Command {
   const command = new Command("list")
     .description("the deliveries, newest first, and what became of each")
     .option("--source <source>", "only those of this source")
-    .addOption(new Option("--status <status>", "only those answered with this word").choices(STATUSES))
+    .addOption(
+      new Option("--status <status>", "only those answered with this word").choices(DELIVERY_STATUSES),
+    )
     .option("--target <target>", "only those that asked for a deployment of this target")
     .addHelpText("after", `\n${NOT_KEPT}`);
   return showsList(
@@ -65,17 +67,16 @@ function defineShow(terminal: Terminal): Command {
   return withAdminOptions(command).action(async (id: number, options: ShowOptions) => {
     const admin = findAdmin(options, terminal);
     const told = await readAdmin(DeliveryAnswer, admin, { method: "GET", path: `/api/deliveries/${id}` });
-    if (!told.ok && told.code === 404) {
-      throw new Fault(
-        "failed",
-        `there is no delivery ${id}: hooklatch delivery list shows those that are kept`,
-      );
-    }
-    if (!told.ok) throw toFault(told);
+    if (!told.ok) throw explainProblem(id, told);
     if (options.json) return printJson(told.json, terminal);
     if (options.body) return printBody(told.value.body ?? "", terminal);
     terminal.out(formatDelivery(told.value, lookAt(terminal)));
   });
+}
+
+function explainProblem(id: number, problem: Problem): Fault {
+  if (problem.code !== 404) return toFault(problem);
+  return new Fault("failed", `there is no delivery ${id}: hooklatch delivery list shows those that are kept`);
 }
 
 /** The body as it came; on a terminal without what a terminal obeys, and with a newline at its end. */
@@ -83,7 +84,7 @@ function printBody(body: string, { isTty, out }: Terminal): void {
   out(isTty.stdout ? `${makeTextPrintable(body.replace(/\r?\n$/, ""))}\n` : body);
 }
 
-function defineReplay(terminal: Terminal, finish: Finish): Command {
+function defineReplay(terminal: Terminal): Command {
   const command = new Command("replay")
     .description(
       "read and match a kept delivery again, as today's configuration says, and run what it asks for",
@@ -91,9 +92,9 @@ function defineReplay(terminal: Terminal, finish: Finish): Command {
     .argument("<id>", "the delivery's number", readId);
   return withAdminOptions(command).action(async (id: number, options: AdminOptions) => {
     const admin = findAdmin(options, terminal);
-    const { code, text } = await askAdmin(admin, { method: "POST", path: `/api/deliveries/${id}/replay` });
-    if (options.json) printJson(text, terminal);
-    else terminal.out(`${code} ${makeTextPrintable(text)}\n`);
-    if (code >= 300) finish(EXIT.failed);
+    const answer = await askAdmin(admin, { method: "POST", path: `/api/deliveries/${id}/replay` });
+    if (answer.code >= 300) throw explainProblem(id, readProblem(answer, admin));
+    if (options.json) printJson(answer.text, terminal);
+    else terminal.out(`${answer.code} ${makeTextPrintable(answer.text)}\n`);
   });
 }

@@ -24,7 +24,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     exitCode = code;
   });
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(withConfigLast(args), { from: "user" });
     return exitCode;
   } catch (error) {
     // The command line's own complaints, and the help that was asked for, are written already.
@@ -32,6 +32,13 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     terminal.err(describeError(error, program.opts<{ debug?: boolean }>().debug === true));
     return error instanceof Fault && error.code === "configuration" ? EXIT.wrong : EXIT.failed;
   }
+}
+
+/** `--config FILE` is an option of most commands; before the command, where people write it too, it counts as well. */
+function withConfigLast(args: readonly string[]): readonly string[] {
+  const [first = ""] = args;
+  const length = first === "-c" || first === "--config" ? 2 : first.startsWith("--config=") ? 1 : 0;
+  return [...args.slice(length), ...args.slice(0, length)];
 }
 
 function defineProgram(terminal: Terminal, finish: Finish): Command {
@@ -51,10 +58,31 @@ function defineProgram(terminal: Terminal, finish: Finish): Command {
       .configureOutput({
         writeOut: terminal.out,
         writeErr: terminal.err,
-        outputError: (text, write) => write(`hooklatch: ${text.replace(/^error: /, "")}`),
-      });
+        outputError: (text, write) => write(`hooklatch: ${rephrase(text)}`),
+      })
+      // Long usages leave little room beside them, and are wrapped all the same.
+      .configureHelp({ minWidthToWrap: 30 });
   }
   return program;
+}
+
+/** What commander complains of, as one line in the words of all other faults. */
+function rephrase(complaint: string): string {
+  return complaint
+    .replace(/^error: /, "")
+    .replace(
+      /^option '.*?(--[\w-]+).*?' argument '(.*)' is invalid\. (expected .*)\.\n$/s,
+      (_all, option: string, value: string, wish: string) => describeValue(option, value, wish),
+    )
+    .replace(
+      /^command-argument value '(.*)' is invalid for argument '([\w-]+)'\. (expected .*)\.\n$/s,
+      (_all, value: string, argument: string, wish: string) => describeValue(`<${argument}>`, value, wish),
+    )
+    .replace(/\n\(Did you mean (.*\?)\)\n$/, "; did you mean $1\n");
+}
+
+function describeValue(name: string, value: string, wish: string): string {
+  return `${name}: ${wish}, found ${JSON.stringify(value)}\n`;
 }
 
 const EXPLANATION = `

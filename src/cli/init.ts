@@ -139,13 +139,17 @@ function explainNextSteps({ repository, url, config }: InitOptions, secret: stri
       ? "your repository's"
       : `https://github.com/${repository}/settings/hooks/new, or`;
   const also = config === "hooklatch.toml" ? "" : ` --config ${config}`;
+  const name = url.includes("YOUR-SERVER") ? "YOUR-SERVER is this server's name on the internet. " : "";
+  const https = url.startsWith("https:")
+    ? `\n${name}For https, fill in [server.acme] or [server.tls] in ${config}, or have a proxy in front.\n`
+    : "";
   return `
 Paste into GitHub (${page} Settings > Webhooks > Add webhook):
   Payload URL   ${url.replace(/\/$/, "")}/github-webhook
   Content type  application/json
   Secret        ${secret}
   Events        Just the push event
-
+${https}
 Then: hooklatch check${also}, and hooklatch serve${also}
 `;
 }

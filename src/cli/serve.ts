@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { closest, distance } from "fastest-levenshtein";
 import { type App, startApp } from "../app.ts";
 import { systemClock } from "../clock.ts";
 import { type Config, describeFinding } from "../config/load.ts";
@@ -21,7 +22,7 @@ export function serve(terminal: Terminal): Command {
         if (word !== undefined)
           throw new Fault(
             "configuration",
-            `unexpected ${JSON.stringify(word)}: no such command; see hooklatch --help`,
+            `unexpected ${JSON.stringify(word)}: no such command; ${suggest(word, command.parent)}`,
           );
         const { config: file, debug = false } = command.optsWithGlobals<{
           config?: string;
@@ -49,6 +50,13 @@ export function serve(terminal: Terminal): Command {
         log.info({}, "stopped");
       })
   );
+}
+
+/** The command that was meant, where a slip or two make the difference; else where all of them are. */
+function suggest(word: string, program: Command | null): string {
+  const names = program?.commands.map((command) => command.name()) ?? [];
+  const nearest = closest(word, names);
+  return distance(word, nearest) <= 2 ? `did you mean ${nearest}?` : "see hooklatch --help";
 }
 
 /** Reads the configuration again. A faulty one changes nothing, and every fault of it is told. */

@@ -61,7 +61,7 @@ function defineLock(terminal: Terminal): Command {
   const command = new Command("lock")
     .description("keep pushes from being deployed; they are kept, and unlocking deploys the newest")
     .argument("<target>", "the target's name")
-    .requiredOption("--reason <text>", "why, for those whose pushes wait", checkWords)
+    .requiredOption("--reason <text>", "why, for those whose pushes wait (required)", checkWords)
     .option("--for <duration>", 'how long, such as "2h" (default: until it is unlocked)', checkDuration)
     .option("--by <who>", "who locks it (default: your user name)", checkWords);
   return withAdminOptions(command).action(async (name: string, options: LockOptions) => {

@@ -1,5 +1,5 @@
 import { Fault } from "../domain/fault.ts";
-import { oneLine } from "./one-line.ts";
+import { oneLine } from "../domain/one-line.ts";
 
 /** What went wrong, as the one line that people read of it. */
 export function explain(error: unknown): string {

@@ -1,5 +1,5 @@
 import type { LayoutTools, ProcessIo } from "../domain/layout.ts";
-import { oneLine } from "./one-line.ts";
+import { oneLine } from "../domain/one-line.ts";
 
 /**
  * Has everything written so far to a directory's file system put on the disk (syncfs(2), with sync(1)), so that no

@@ -1,8 +1,8 @@
 import { Fault } from "../domain/fault.ts";
 import type { ProcessIo, ProcessResult, RunProcess } from "../domain/layout.ts";
+import { oneLine } from "../domain/one-line.ts";
 import { describeCommand } from "../domain/target.ts";
 import type { FailedCall } from "./host-key.ts";
-import { oneLine } from "./one-line.ts";
 import { explainRefusal } from "./refusal.ts";
 
 /** Settings that hold for every call, whatever the account's own configuration says. */

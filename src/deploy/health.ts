@@ -1,7 +1,8 @@
 import type { Clock } from "../domain/clock.ts";
+import { codeOf } from "../domain/fault.ts";
 import type { ProcessIo } from "../domain/layout.ts";
+import { oneLine } from "../domain/one-line.ts";
 import type { Health } from "../domain/target.ts";
-import { oneLine } from "./one-line.ts";
 import { describeDuration } from "./time-limit.ts";
 
 /** Milliseconds that one answer may take, and between two tries. */
@@ -74,7 +75,7 @@ const WORDS: Readonly<Record<string, string>> = {
 
 /** An error's code as words, such as "malformed http response". Its message may hold the whole URL. */
 function explain(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "it cannot be asked";
+  const code = codeOf(error) ?? "it cannot be asked";
   const words = code.replaceAll(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ");
   return WORDS[code] ?? oneLine(words.toLowerCase());
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { RunProcess } from "../domain/layout.ts";
+import { describeCommand } from "../domain/target.ts";
 
 /** Milliseconds that a program which is asked for an explanation may take. */
 const PATIENCE = 8_000;
@@ -47,7 +48,7 @@ function describeUnknown(name: string, file: string, line: string | null): strin
 function describeChanged(name: string, file: string, line: string | null): string {
   const shows = line === null ? "" : `, and shows ${describeKey(line)} now`;
   const problem = `the host key of ${name} is not the one in ${file} any more${shows}`;
-  const remedy = `ssh-keygen -f ${quote(file)} -R ${quote(name)}`;
+  const remedy = describeCommand(["ssh-keygen", "-f", file, "-R", name]);
   const add = line === null ? "add the new one" : describeAdding(line);
   return `${problem}: somebody may be in between; only if the host publishes that change, remove the old line (${remedy}) and ${add}`;
 }
@@ -115,8 +116,4 @@ export async function linesOf(argv: readonly string[], call: FailedCall): Promis
   const signal = AbortSignal.any([call.signal, AbortSignal.timeout(PATIENCE)]);
   await call.run(argv, { cwd: call.cwd, env: call.env, onLine: (line) => lines.push(line), signal });
   return lines;
-}
-
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

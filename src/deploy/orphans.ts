@@ -1,19 +1,13 @@
 import { readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
 import { sep } from "node:path";
 import type { Clock } from "../domain/clock.ts";
-import type { Target } from "../domain/target.ts";
+import type { AbandonedRun } from "../domain/deployment.ts";
 import { nameDeployment } from "./environment.ts";
 import type { DeployTools, Job } from "./job.ts";
 import { GROUP_POLL, KILL_AFTER } from "./process.ts";
 
 /** Milliseconds that a killed process may take to be gone. One that waits for a dead disk may never be. */
 const PATIENCE = 30_000;
-
-/** A deployment that a hooklatch which was killed had under way. */
-export interface AbandonedRun {
-  readonly deployment: number;
-  readonly target: Target;
-}
 
 /**
  * Ends what deployments left running that were ended early, or whose hooklatch was killed, git included: TERM, then

@@ -76,6 +76,7 @@ export class ReleasesDirectory {
     const found = (await entriesOf(this.path)).filter(({ name }) => name === COMING || name === GOING);
     return found.map(({ name }) => join(this.path, name));
   }
+
   async #begun(): Promise<readonly string[]> {
     return (await entriesOf(join(this.path, COMING))).map(({ name }) => name);
   }

@@ -13,7 +13,7 @@ import type {
   WantedRelease,
   Workplace,
 } from "../domain/layout.ts";
-import { chooseRelease, isReleaseOf, nameRelease } from "../domain/release.ts";
+import { findRelease, isReleaseOf, nameRelease } from "../domain/release.ts";
 import type { Target } from "../domain/target.ts";
 import { openCheckout } from "./checkout.ts";
 import { readCurrent, removeNextLink, replaceCurrent } from "./current-link.ts";
@@ -100,15 +100,15 @@ class ReleasesPlace implements Workplace {
     await this.#discardIncomplete();
     const before = await this.#currentBefore(liveBefore);
     const complete = await this.#releases.completeNames();
-    const choice = chooseRelease(name, {
+    const found = findRelease(name, {
       complete,
       takenBack,
       live: before === null ? null : basename(before),
     });
-    if (choice.kind === "absent") throw new Fault("failed", choice.reason);
+    if (found.kind === "absent") throw new Fault("failed", found.reason);
     this.#previous = before;
-    this.#release = choice.release;
-    return describeRelease(linkTo(choice.release), this.target, this.tools);
+    this.#release = found.release;
+    return describeRelease(linkTo(found.release), this.target, this.tools);
   }
 
   async activate(io: ProcessIo): Promise<void> {

@@ -1,5 +1,5 @@
 import type { LayoutTools } from "../domain/layout.ts";
-import { oneLine } from "./one-line.ts";
+import { oneLine } from "../domain/one-line.ts";
 
 /**
  * Removes directories and everything in them, with rm(1): that can be cut short, where a large one takes long.

@@ -1,7 +1,7 @@
 import { Fault } from "../domain/fault.ts";
 import type { ProcessIo } from "../domain/layout.ts";
+import { oneLine } from "../domain/one-line.ts";
 import type { Git } from "./git.ts";
-import { oneLine } from "./one-line.ts";
 
 /**
  * Only SSH signatures count (git-config(1), "gpg.format"): who may sign is told by one file. OpenPGP and X.509 would

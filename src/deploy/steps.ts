@@ -1,8 +1,8 @@
 import type { StepResult } from "../domain/deployment.ts";
 import { Fault } from "../domain/fault.ts";
 import type { RunProcess } from "../domain/layout.ts";
+import { oneLine } from "../domain/one-line.ts";
 import { type Command, describeCommand } from "../domain/target.ts";
-import { oneLine } from "./one-line.ts";
 
 /** What running commands tells, as it goes. */
 export interface StepProgress {

@@ -5,8 +5,11 @@ import type { Decision } from "./match.ts";
 import type { Page, PageRange } from "./page.ts";
 import type { Source } from "./source.ts";
 
+/** Every word for what became of a delivery that is kept. */
+export const DELIVERY_STATUSES = ["pong", "ok", "skipped", "success"] as const;
+
 /** What became of a delivery that is kept: the `status` word of the answer that its sender got. */
-export type DeliveryStatus = "pong" | "ok" | "skipped" | "success";
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
 /** The word for a delivery: some dialects have one for all, others tell what follows. */
 export function chooseStatus(source: Source, event: Event, deploys: boolean): DeliveryStatus {
@@ -105,7 +108,8 @@ export interface DeliveryStore {
    * Keeps the delivery and queues a deployment for each decision that deploys, in one commit that is on disk
    * before it resolves. A deployment of the same target that was still waiting becomes `superseded`.
    *
-   * A delivery with an identity that is to be compared, and is not run again from another, is first compared with those of its source that are kept:
+   * A delivery with an identity that is to be compared, and is not run again from another, is first compared with
+   * those of its source that are kept:
    * - its body came before under another id: a replay, `duplicate` of the first with that body;
    * - its id came before from the same hook: a redelivery, kept as one and run with that trigger, or with
    *   `onRedelivery: "skip"` a `duplicate`;

@@ -1,15 +1,5 @@
-/** Where a deployment is on its way. */
-export type DeploymentState =
-  | "queued"
-  | "running"
-  | "succeeded"
-  | "failed"
-  | "superseded"
-  | "cancelled"
-  | "interrupted";
-
 /** Every state, in the order in which a deployment may pass them. */
-export const DEPLOYMENT_STATES: readonly DeploymentState[] = [
+export const DEPLOYMENT_STATES = [
   "queued",
   "running",
   "succeeded",
@@ -17,7 +7,10 @@ export const DEPLOYMENT_STATES: readonly DeploymentState[] = [
   "superseded",
   "cancelled",
   "interrupted",
-];
+] as const;
+
+/** Where a deployment is on its way. */
+export type DeploymentState = (typeof DEPLOYMENT_STATES)[number];
 
 /** Whether a deployment in this state has come to its end. */
 export function hasEnded(state: DeploymentState): boolean {

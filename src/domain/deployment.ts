@@ -2,6 +2,7 @@ import type { DeploymentState } from "./deployment-state.ts";
 import type { Lock } from "./lock.ts";
 import type { Subscriber } from "./notice.ts";
 import type { Page, PageRange } from "./page.ts";
+import type { Target } from "./target.ts";
 
 export { DEPLOYMENT_STATES, type DeploymentState, hasEnded } from "./deployment-state.ts";
 
@@ -33,7 +34,10 @@ export interface Deployment {
   readonly steps: readonly StepResult[];
 }
 
-export type Trigger = "push" | "redelivery" | "replay" | "catch-up" | "manual" | "rollback";
+/** Everything that can ask for a deployment. */
+export const TRIGGERS = ["push", "redelivery", "replay", "catch-up", "manual", "rollback"] as const;
+
+export type Trigger = (typeof TRIGGERS)[number];
 
 /** What a person chose to deploy instead of the tip. */
 export type Choice =
@@ -94,12 +98,18 @@ export interface Interrupted {
   readonly queuedAgainAs: number | null;
 }
 
+/** A deployment that a stop interrupted, by its number, and whose processes may still run. */
+export interface AbandonedRun {
+  readonly deployment: number;
+  readonly target: Target;
+}
+
 /** How a target stands: what is live, what waits, what was tried. */
 export interface Standing {
   readonly live: Live | null;
   /** The newest deployment that is not `superseded`; null when there never was one. */
   readonly last: Deployment | null;
-  /** The newest that has ended and had fetched a tip (its commit is known, and no person chose it); null when none had. */
+  /** The newest that has ended and had fetched a tip (its commit is known, no person chose it); null when none had. */
   readonly lastTip: Deployment | null;
   readonly queued: number | null;
   readonly running: number | null;
@@ -153,7 +163,7 @@ export interface DeploymentStore {
    */
   interruptRunning(now: Date, subscribers: readonly Subscriber[]): Promise<readonly Interrupted[]>;
   /** Marks queued deployments of targets that are not in `targets` any more `cancelled`. */
-  cancelOrphans(targets: readonly string[], now: Date): Promise<readonly Deployment[]>;
+  cancelUnconfigured(targets: readonly string[], now: Date): Promise<readonly Deployment[]>;
   readDeployment(id: number): Promise<Deployment | null>;
   /** Newest first. */
   listDeployments(filter: DeploymentFilter, range: PageRange): Promise<Page<Deployment>>;
@@ -173,8 +183,8 @@ export interface DeploymentStore {
   /**
    * Removes one batch of what is older than the retention: deployments that ended, with their output, deliveries,
    * and clients whose time ran out as long ago; never the deployment that is live in a target, its newest or the
-   * newest of its tip, nor a delivery that a lock holds back or a queued, running or live deployment needs. Then gives some of the file's free space back. Resolves with how many rows went, 0 when
-   * there is nothing more to do.
+   * newest of its tip, nor a delivery that a lock holds back or a queued, running or live deployment needs. Then
+   * gives some of the file's free space back. Resolves with how many rows went, 0 when there is nothing more to do.
    */
   prune(retention: Retention): Promise<number>;
 }

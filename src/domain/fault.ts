@@ -19,3 +19,8 @@ export class Fault extends Error {
     this.name = "Fault";
   }
 }
+
+/** What the system, OpenSSL or the runtime calls an error, such as `ENOENT`; null where it has no such name. */
+export function codeOf(error: unknown): string | null {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
+}

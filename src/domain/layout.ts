@@ -42,7 +42,7 @@ export interface Workplace {
    */
   checkOut(fetched: Fetched, live: string | null, io: ProcessIo): Promise<CheckedOut>;
   /**
-   * Takes a complete release by its name, or with null the one before the live one, as `chooseRelease` does.
+   * Takes a complete release by its name, or with null the one before the live one, as `findRelease` does.
    */
   takeRelease(wanted: WantedRelease): Promise<Placed>;
   /** Makes what was checked out, or taken, live in one step. */

@@ -33,7 +33,8 @@ export interface LockStore {
   lock(lock: Lock): Promise<void>;
   /**
    * Takes the lock away and queues the newest delivery that it held back, as that delivery would have been. Accepts
-   * that were asked for before are part of it, and nothing is queued where one waits or a newer one was queued already. Null when there was no lock.
+   * that were asked for before are part of it, and nothing is queued where one waits or a newer one was queued
+   * already. Null when there was no lock.
    */
   unlock(target: string, now: Date): Promise<Unlocked | null>;
   listLocks(): Promise<readonly Lock[]>;

@@ -44,8 +44,7 @@ export interface NoticeStore {
   noteStart(deployment: number, subscribers: readonly Subscriber[], now: Date): Promise<void>;
   /**
    * Notices that are due at `now`, oldest first, at most one of each subscriber. One whose subscriber waits for an
-   * earlier notice of the same deployment is not due; a `started` gives
-   * way to the end where the subscriber wants that.
+   * earlier notice of the same deployment is not due; a `started` gives way to the end where the subscriber wants that.
    */
   dueNotices(now: Date, limit: number): Promise<readonly Notice[]>;
   /** When the next notice is due; null when there is none. */

@@ -94,9 +94,7 @@ export type Reading =
   | {
       readonly ok: true;
       readonly event: Event;
-      /** The decoded JSON value. */
-      readonly payload: unknown;
-      /** The payload as JSON text, for the file that commands may read. */
+      /** The payload as JSON text, for standard output and the file that commands may read. */
       readonly json: string;
       /** How the delivery is known again; null where each stands for itself. */
       readonly identity: Identity | null;

@@ -16,8 +16,8 @@ export function isReleaseName(name: string): boolean {
   return timeOf(name) !== null;
 }
 
-/** Which release a person means, or why there is none such. */
-export type ReleaseChoice =
+/** The release that a person means, or why there is none such. */
+export type FoundRelease =
   | { readonly kind: "found"; readonly release: string }
   | { readonly kind: "absent"; readonly reason: string };
 
@@ -34,7 +34,7 @@ export interface Releases {
  * Finds the release to go back to: that of the name, or with null the newest that is older than the live one and was
  * not taken back itself; where all of those were, the newest of them.
  */
-export function chooseRelease(name: string | null, { complete, live, takenBack }: Releases): ReleaseChoice {
+export function findRelease(name: string | null, { complete, live, takenBack }: Releases): FoundRelease {
   const newestFirst = complete.toSorted().reverse();
   if (name !== null) {
     if (complete.includes(name)) return { kind: "found", release: name };

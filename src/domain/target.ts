@@ -35,7 +35,10 @@ export interface Target {
    */
   readonly paths: readonly string[];
   readonly ignorePaths: readonly string[];
-  /** The absolute path of a file of allowed signers (ssh-keygen(1)), one of whom must have signed the tip; null for no such check. */
+  /**
+   * The absolute path of a file of allowed signers (ssh-keygen(1)), one of whom must have signed the tip; null for no
+   * such check.
+   */
   readonly allowedSigners: string | null;
   /** Where the forge is told how each commit fared; null when it is not. */
   readonly commitStatus: CommitStatus | null;

@@ -1,5 +1,5 @@
 import type { Choice } from "../domain/deployment.ts";
-import { chooseRelease as findRelease } from "../domain/release.ts";
+import { findRelease } from "../domain/release.ts";
 import type { Target } from "../domain/target.ts";
 
 /** What a person chose to deploy, or why it is not to be had and what to do. */

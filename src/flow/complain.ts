@@ -1,17 +1,14 @@
 import type { Clock } from "../domain/clock.ts";
 import type { Log, LogFields } from "../domain/log.ts";
 
-/** Says in the log that somebody was refused. */
+/** Says in the log what strangers can cause as often as they like: that somebody was refused, mostly. */
 export type Complain = (fields: LogFields, message: string) => void;
 
 /** Lines a second: enough to see who it is, too few to fill a disk. */
 const LINES_PER_SECOND = 10;
 
-/**
- * Makes a {@link Complain} for what strangers can cause as often as they like: at most ten lines a second, the next
- * of which tells how many were left out.
- */
-export function complainSparingly(log: Log, clock: Clock): Complain {
+/** Makes a {@link Complain} of at most ten lines a second, the next of which tells how many were left out. */
+export function complainSparingly(log: Log, clock: Clock, level: "warn" | "error" = "warn"): Complain {
   let second = 0;
   let lines = 0;
   let leftOut = 0;
@@ -22,7 +19,7 @@ export function complainSparingly(log: Log, clock: Clock): Complain {
       leftOut++;
       return;
     }
-    log.warn(leftOut === 0 ? fields : { ...fields, lines_left_out: leftOut }, message);
+    log[level](leftOut === 0 ? fields : { ...fields, lines_left_out: leftOut }, message);
     leftOut = 0;
   };
 }

@@ -1,6 +1,7 @@
 import { type Deployment, type DeploymentStore, hasEnded, type OutputLine } from "../domain/deployment.ts";
 import type { Happening } from "../domain/happening.ts";
 import type { Broadcast } from "./broadcast.ts";
+import { listenFor } from "./listen-for.ts";
 
 /** What a follower of a deployment's output gets. */
 export type Followed =
@@ -69,29 +70,4 @@ async function* readLines(
 function concerns(happening: Happening, id: number, target: string | null): boolean {
   if (happening.kind === "output") return happening.deployment === id;
   return happening.kind === "deployment" && (target === null || happening.deployment.target === target);
-}
-
-/** Remembers whether something that is `wanted` was heard, and lets one wait for it, or for the signal. */
-function listenFor(
-  broadcast: FollowTools["broadcast"],
-  wanted: (happening: Happening) => boolean,
-  signal: AbortSignal,
-) {
-  let next = Promise.withResolvers<void>();
-  const hear = () => next.resolve();
-  const unsubscribe = broadcast.subscribe((happening) => {
-    if (wanted(happening)) hear();
-  });
-  signal.addEventListener("abort", hear);
-  return {
-    forget() {
-      next = Promise.withResolvers();
-    },
-    /** Resolves when something was heard since it was told to forget. */
-    heard: () => next.promise,
-    stop() {
-      unsubscribe();
-      signal.removeEventListener("abort", hear);
-    },
-  };
 }

@@ -67,7 +67,8 @@ export async function keep(source: Source, delivery: Readable, tools: KeepTools)
     return { kind: "duplicate", first: accepted.delivery };
   }
   const { kind: _, ...receipt } = accepted;
-  tools.log.info({ ...fields, ...receipt, status, reason }, "kept a delivery");
+  const { redeliveryOf: redelivery_of, ...numbers } = receipt;
+  tools.log.info({ ...fields, ...numbers, redelivery_of, status, reason }, "kept a delivery");
   if (source.print) tools.print(putOnOneLine(reading.json));
   const told = { source: source.name, event: event.kind, status, reason };
   tools.publish({ kind: "delivery", delivery: receipt.delivery, ...told });

@@ -1,5 +1,5 @@
 import type { Clock } from "../domain/clock.ts";
-import type { DeploymentStore } from "../domain/deployment.ts";
+import type { AbandonedRun, DeploymentStore } from "../domain/deployment.ts";
 import type { Publish } from "../domain/happening.ts";
 import type { Log } from "../domain/log.ts";
 import type { Subscriber } from "../domain/notice.ts";
@@ -13,12 +13,6 @@ export interface TakeUpTools {
   readonly publish: Publish;
   /** Those who want to be told of deployments. */
   readonly subscribers: readonly Subscriber[];
-}
-
-/** A deployment that a stop interrupted, and what it may have left running. */
-export interface AbandonedRun {
-  readonly deployment: number;
-  readonly target: Target;
 }
 
 /**
@@ -38,20 +32,20 @@ export async function takeUpQueue(
       "deployment interrupted by the last stop",
     );
   }
-  await cancelAbandoned(targets, { store, clock, log, publish });
+  await cancelUnconfigured(targets, { store, clock, log, publish });
   return interrupted.flatMap(({ deployment }) => {
     const target = targets.find(({ name }) => name === deployment.target);
     return target === undefined ? [] : [{ deployment: deployment.id, target }];
   });
 }
 
-/** Cancels what waits for targets that are gone from the configuration. */
-export async function cancelAbandoned(
+/** Cancels what waits for targets that are not (any more) in the configuration. */
+export async function cancelUnconfigured(
   targets: readonly Target[],
   { store, clock, log, publish }: Pick<TakeUpTools, "store" | "clock" | "log" | "publish">,
 ): Promise<void> {
   const names = targets.map(({ name }) => name);
-  for (const deployment of await store.cancelOrphans(names, clock.now())) {
+  for (const deployment of await store.cancelUnconfigured(names, clock.now())) {
     const { id, target, reason } = deployment;
     publish({ kind: "deployment", deployment });
     log.warn({ deployment: id, target, reason }, "deployment cancelled");

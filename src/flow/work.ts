@@ -83,11 +83,9 @@ export function createWorker(tools: WorkTools): Worker {
   }
 
   function wake(): void {
-    if (!hasBegun) return;
+    if (!hasBegun || stopped) return;
     wokenMeanwhile = true;
-    claiming ??= claimAll().finally(() => {
-      claiming = null;
-    });
+    claiming ??= claimAll();
   }
 
   async function claimAll(): Promise<void> {
@@ -103,6 +101,8 @@ export function createWorker(tools: WorkTools): Worker {
         void clock.sleep(1_000, stopping.signal).then(wake);
       }
     }
+    // Not any later: who wakes us from now on has to find that nobody claims.
+    claiming = null;
   }
 
   async function claimEach(): Promise<void> {
@@ -142,8 +142,8 @@ export function createWorker(tools: WorkTools): Worker {
     await output.flush();
     const settled = await settle(deployment.id, ending);
     const { state, reason, commit, release } = settled;
-    const say = state === "succeeded" ? log.info : log.warn;
-    say.call(log, { ...fields, state, reason, commit, release }, `deployment ${state}`);
+    const level = state === "succeeded" ? "info" : "warn";
+    log[level]({ ...fields, state, reason, commit, release }, `deployment ${state}`);
     publish({ kind: "deployment", deployment: settled });
     announce();
   }

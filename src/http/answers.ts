@@ -1,4 +1,3 @@
-import type { DeliveryStatus } from "../domain/delivery.ts";
 import type { KeepOutcome } from "../flow/keep.ts";
 import type { ReceiveOutcome } from "../flow/receive.ts";
 
@@ -21,6 +20,7 @@ const CODES = {
   unavailable: 503,
 } as const;
 
+/** One of those words. */
 export type Problem = keyof typeof CODES;
 
 /** On every answer of both listeners: should a browser ever show one, it shows text and nothing else. */
@@ -122,10 +122,6 @@ export function describeKeeping(outcome: KeepOutcome) {
     ...(deploys ? { deployments: [...receipt.deployments] } : {}),
     ...(reason === null ? {} : { reason }),
   };
-  return { code: codeFor(status, deploys), body };
-}
-
-/** 202 says that work follows (RFC 9110, section 15.3.3); 200 that there is none. */
-function codeFor(status: DeliveryStatus, deploys: boolean): 200 | 202 {
-  return status !== "pong" && deploys ? 202 : 200;
+  // 202 says that work follows (RFC 9110, section 15.3.3).
+  return { code: deploys ? (202 as const) : (200 as const), body };
 }

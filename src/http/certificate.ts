@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { accessSync, constants, readFileSync } from "node:fs";
-import { Fault } from "../domain/fault.ts";
+import { codeOf, Fault } from "../domain/fault.ts";
 
 /** The files of `[server.tls]`, as absolute paths. */
 export interface CertificateFiles {
@@ -84,7 +84,7 @@ function explainUnreadable(file: string, what: string): string | null {
     accessSync(file, constants.R_OK);
     return null;
   } catch (error) {
-    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    const isMissing = codeOf(error) === "ENOENT";
     return `TLS: the ${what} file ${file} ${isMissing ? "does not exist" : "cannot be read by this user"}`;
   }
 }

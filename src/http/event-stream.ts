@@ -58,20 +58,23 @@ export function answerEventStream(
   { request, clock, log, closing }: StreamTools,
 ): Response {
   const over = new AbortController();
-  const end = () => over.abort();
   const enders = [request.signal, closing];
-  for (const ender of enders) ender.addEventListener("abort", end);
-  if (enders.some(({ aborted }) => aborted)) end();
-
   const events = open(over.signal);
   const encoder = new TextEncoder();
   let next: Promise<IteratorResult<StreamedEvent>> | null = null;
   let isCancelled = false;
 
   function finish(): void {
-    end();
-    for (const ender of enders) ender.removeEventListener("abort", end);
+    over.abort();
+    for (const ender of enders) ender.removeEventListener("abort", finish);
+    // One that handed on an event which nobody takes any more would wait there, and what it listens to stay subscribed.
+    events
+      .return(undefined)
+      .catch((error: unknown) => log.error({ err: error }, "an event stream did not end well"));
   }
+
+  for (const ender of enders) ender.addEventListener("abort", finish);
+  if (enders.some(({ aborted }) => aborted)) finish();
 
   /** The next event framed, a sign of life when it lets itself be waited for, null when there is none any more. */
   async function read(): Promise<string | null> {

@@ -1,6 +1,6 @@
 import { pathToFileURL } from "node:url";
 import { readSocketPath, UNIX } from "../domain/address.ts";
-import { Fault } from "../domain/fault.ts";
+import { codeOf, Fault } from "../domain/fault.ts";
 import type { Certificate } from "./certificate.ts";
 import { EVENT_STREAM } from "./media-type.ts";
 import { createPortSeat } from "./port-seat.ts";
@@ -184,7 +184,7 @@ function open<T>(host: string, port: number, serve: () => T): T {
   try {
     return serve();
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : null;
+    const code = codeOf(error);
     const why =
       code === "EADDRINUSE"
         ? "is in use; is another hooklatch running, or does another program listen there?"
@@ -198,11 +198,11 @@ function open<T>(host: string, port: number, serve: () => T): T {
 }
 
 /** Such as ERR_OSSL_X509_KEY_VALUES_MISMATCH or PEM_NO_START_LINE. */
-function isOfTls(code: unknown): boolean {
-  return typeof code === "string" && /SSL|X509|PEM/.test(code);
+function isOfTls(code: string | null): boolean {
+  return code !== null && /SSL|X509|PEM/.test(code);
 }
 
-/** Frees at once what is of no use any more. Takes some milliseconds. */
+/** Frees at once what is of no use any more, in some milliseconds. It is here since this room has `Bun` in one file only. */
 export function collectGarbage(): void {
   Bun.gc(true);
 }

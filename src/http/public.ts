@@ -24,6 +24,8 @@ export interface PublicTools {
   /** Whether requests may come to the source from this address at all. */
   readonly isAllowed: (source: Source, address: string | null) => boolean;
   readonly complain: Complain;
+  /** The same as an error: of what could not be done now. */
+  readonly complainOfFault: Complain;
   readonly receive: (source: Source, request: ReceivedRequest) => Promise<ReceiveOutcome>;
   readonly authorise: (
     source: Source,
@@ -54,7 +56,7 @@ export function createPublic(tools: PublicTools): PublicListener {
 
   const app = new Elysia({ strictPath: true })
     .onError(({ code, error }) =>
-      code === "NOT_FOUND" ? refuse("not found") : answerFault(error, tools.log),
+      code === "NOT_FOUND" ? refuse("not found") : answerFault(error, tools.log, tools.complainOfFault),
     )
     .all("/healthz", ({ request }) => answerHealth(request));
   for (const source of tools.sources) {
@@ -104,13 +106,15 @@ async function serveCounted(
   peer: string | null,
   tools: PublicTools,
 ): Promise<Response> {
-  const response = await serve(source, request, peer, tools).catch((error) => answerFault(error, tools.log));
+  const response = await serve(source, request, peer, tools).catch((error) =>
+    answerFault(error, tools.log, tools.complainOfFault),
+  );
   const word = wordOf(response);
   if (word !== null) tools.count(source.name, word);
   return response;
 }
 
-/** Checks before meaning: method, size and type of the request come first, then who sent it. */
+/** What costs least comes first: the address, then the method, size and type, and only then who sent it. */
 async function serve(
   source: Source,
   request: Request,

@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, renameSync, rmSync, type Stats } from "node:fs";
 import { connect } from "node:net";
 import { dirname } from "node:path";
-import { Fault } from "../domain/fault.ts";
+import { codeOf, Fault } from "../domain/fault.ts";
 
 /** Its owner and group may connect: a proxy is given access by being in the group. */
 const MODE = 0o660;
@@ -43,7 +43,7 @@ export function placeSocket(path: string): () => void {
 
 /** Why a socket could not be opened, as a {@link Fault}. */
 export function explainSocket(path: string, error: unknown): Fault {
-  const code = error instanceof Error && "code" in error ? error.code : null;
+  const code = codeOf(error);
   const why =
     code === "ENOENT"
       ? `: the directory ${dirname(path)} does not exist`
@@ -66,7 +66,7 @@ function isListenedOn(path: string): Promise<boolean> {
       resolve(true);
     });
     socket.once("error", (error) => {
-      resolve(!("code" in error) || (error.code !== "ECONNREFUSED" && error.code !== "ENOENT"));
+      resolve(!["ECONNREFUSED", "ENOENT"].includes(codeOf(error) ?? ""));
     });
   });
 }

@@ -1,9 +1,9 @@
 import type { Deployment } from "../domain/deployment.ts";
 import type { Messenger, PostOutcome } from "../domain/messenger.ts";
 import type { News, Notice } from "../domain/notice.ts";
+import { oneLine } from "../domain/one-line.ts";
 import type { CommitStatus } from "../domain/target.ts";
 import { commitAskedFor, shorten } from "./commits.ts";
-import { oneLine } from "./one-line.ts";
 import { type Patience, type Refusal, sendPost } from "./post.ts";
 
 interface Status {

@@ -1,3 +1,4 @@
+import { codeOf } from "../domain/fault.ts";
 import type { Post, PostOutcome } from "../domain/messenger.ts";
 
 /** Says why what was answered so will never be taken; null where it may be tried again. */
@@ -68,6 +69,6 @@ function describeFailure(host: string, error: unknown, timeout: number): string 
   if (error.name === "AbortError") return `hooklatch stopped before ${host} answered`;
   if (error.name === "TimeoutError") return `${host} gave no answer within ${timeout / 1000} s`;
   // By its code or class alone: the runtime's message may quote the address or a header.
-  const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
+  const code = codeOf(error) ?? error.name;
   return `cannot post to ${host} (${code})`;
 }

@@ -1,8 +1,8 @@
 import type { Deployment } from "../domain/deployment.ts";
 import type { Messenger, NotifySettings } from "../domain/messenger.ts";
 import type { News, Notice } from "../domain/notice.ts";
+import { oneLine } from "../domain/one-line.ts";
 import { commitAskedFor, shorten } from "./commits.ts";
-import { oneLine } from "./one-line.ts";
 import { type Patience, type Refusal, sendPost } from "./post.ts";
 
 /**

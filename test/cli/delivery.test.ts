@@ -219,7 +219,8 @@ describe("hooklatch delivery replay", () => {
     server.answerWith({ "POST /api/deliveries/7/replay": refusal(404, "not found") });
     expect(await hooklatch("delivery replay 7")).toMatchObject({
       exitCode: 1,
-      stdout: '404 {"status":"not found"}\n',
+      stdout: "",
+      stderr: "hooklatch: there is no delivery 7: hooklatch delivery list shows those that are kept\n",
     });
   });
 });

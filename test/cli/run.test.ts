@@ -103,3 +103,24 @@ describe("hooklatch delivery replay", () => {
     expect(existsSync(join(cwd, "hooklatch-data"))).toBe(false);
   });
 });
+
+describe("--config", () => {
+  test.each([
+    "check --config other.toml",
+    "--config other.toml check",
+    "-c other.toml check",
+    "--config=other.toml check",
+    "--config other.toml deployment list",
+    "--config other.toml",
+  ])("names the configuration before the command and after it: %s", async (line) => {
+    writeFileSync(join(cwd, "other.toml"), "prot = 1");
+    const { exitCode, stderr } = await hooklatch(line);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('other.toml: prot: unknown key "prot"');
+  });
+
+  test("is refused before a command that takes none, and without a file", async () => {
+    expect((await hooklatch("--config other.toml demo")).exitCode).toBe(2);
+    expect((await hooklatch("--config")).exitCode).toBe(2);
+  });
+});

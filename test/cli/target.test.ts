@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { hostname, tmpdir, userInfo } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { ourAccount } from "../../src/deploy/account.ts";
 import {
   AdminServer,
   deploymentAnswer,
@@ -227,7 +228,7 @@ describe("hooklatch target lock and unlock", () => {
         "blog is locked until 2026-11-21T22:00:00.000Z: pushes wait, and hooklatch target unlock blog deploys the newest\n",
       stderr: "",
     });
-    const by = `${userInfo().username}@${hostname()}`;
+    const by = `${ourAccount().USER}@${hostname()}`;
     expect(posts()).toMatchObject([{ body: { reason: "release freeze", for: "2h", by } }]);
     server.answerWith({ "POST /api/targets/blog/lock": locked(null) });
     const forever = await hooklatch(["target", "lock", "blog", "--reason", "x", "--by", "ada"]);

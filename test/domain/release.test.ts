@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
-  chooseRelease,
+  findRelease,
   findTakenBack,
   isReleaseName,
   isReleaseOf,
@@ -66,7 +66,7 @@ describe("isReleaseName", () => {
   });
 });
 
-describe("chooseRelease", () => {
+describe("findRelease", () => {
   const [A, B, C] = ["01", "02", "03"].map((day) => `202611${day}T203000Z-0123456789ab`) as [
     string,
     string,
@@ -79,7 +79,7 @@ describe("chooseRelease", () => {
     live: string | null,
     complete: readonly string[],
     takenBack: readonly string[] = [],
-  ) => chooseRelease(name, { live, complete, takenBack });
+  ) => findRelease(name, { live, complete, takenBack });
 
   test("finds the newest that is older than the live one, in whatever order they come", () => {
     expect(choose(null, C, [A, C, B])).toEqual(found(B));

@@ -67,7 +67,6 @@ function push(id: string): Readable {
         commit: "c1",
         skip: false,
       },
-      payload: {},
       json: "{}",
       identity: { id, hook: "1" },
     },

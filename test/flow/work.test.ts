@@ -86,6 +86,11 @@ function heldDeployments() {
   };
 }
 
+/** Lets everything else that is ready go on so many times. */
+async function passTurns(turns: number): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+}
+
 describe("the worker", () => {
   test("runs one deployment of a target at a time, and of those waiting only the newest", async () => {
     const held = heldDeployments();
@@ -102,6 +107,24 @@ describe("the worker", () => {
     expect(held.started.map(({ deployment }) => deployment.id)).toEqual([1, 4]);
     const states = await Promise.all([1, 2, 3, 4].map(async (id) => (await store.readDeployment(id))?.state));
     expect(states).toEqual(["succeeded", "superseded", "superseded", "succeeded"]);
+  });
+
+  test("takes what comes at the moment in which it stops looking", async () => {
+    for (let turns = 0; turns < 10; turns++) {
+      await push("blog");
+      const held = heldDeployments();
+      let looked = false;
+      const claim: Store["claim"] = async (targets, now) => {
+        if (looked) return store.claim(targets, now);
+        looked = true;
+        void passTurns(turns).then(() => worker.wake());
+        return null;
+      };
+      const worker = workerFor(["blog"], held.deploy, { over: { claim } });
+      await held.untilStarted(1);
+      held.end(SUCCEEDED);
+      await worker.stop(10_000);
+    }
   });
 
   test("runs different targets side by side", async () => {

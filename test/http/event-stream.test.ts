@@ -247,7 +247,7 @@ describe("the event stream of everything", () => {
     expect((await admin.ask("GET", "/api/events", { headers: { "last-event-id": "-1" } })).status).toBe(422);
   });
 
-  test("stops listening when the reader hangs up", async () => {
+  test("stops listening when the reader hangs up, also one that was sent what it never took", async () => {
     let listeners = 0;
     const broadcast = {
       ...admin.broadcast,
@@ -261,11 +261,18 @@ describe("the event stream of everything", () => {
       },
     };
     const watched = await openAdmin({ broadcast });
-    const reader = (await watched.ask("GET", "/api/events")).body?.getReader();
-    await reader?.read();
-    await until(() => listeners === 1);
-    await reader?.cancel();
-    await until(() => listeners === 0);
+    for (const events of [0, 3]) {
+      const reader = (await watched.ask("GET", "/api/events")).body?.getReader();
+      await reader?.read();
+      await until(() => listeners === 1);
+      for (let sent = 0; sent < events; sent++) {
+        admin.broadcast.publish({ kind: "lock", target: "blog", lock: null });
+      }
+      // The first event is waiting to be taken, and those behind it to be asked for.
+      await new Promise(setImmediate);
+      await reader?.cancel();
+      await until(() => listeners === 0);
+    }
     await watched.close();
   });
 });

@@ -75,6 +75,7 @@ describe("the metrics", () => {
       trustedProxies: [],
       isAllowed: () => true,
       complain: () => {},
+      complainOfFault: () => {},
       async receive() {
         throw new Error("a fault of ours");
       },

@@ -571,6 +571,17 @@ describe("the public listener", () => {
     await expectNothingHappened();
   });
 
+  test("tells of ten requests a second that cannot be kept, however many there are", async () => {
+    const accept = () => Promise.reject(new Fault("unavailable", "the disk is full"));
+    await reopen({ store: { accept } });
+    for (let count = 0; count < 20; count++) {
+      const response = await harness.send("/github-webhook", await delivery("push", pushBody()));
+      expect(response.status).toBe(503);
+    }
+    const told = harness.log.filter((line) => line.includes("the disk is full"));
+    expect(told).toHaveLength(10);
+  });
+
   test("answers 500 with an id that the log has too, and never the fault's text", async () => {
     await reopen({ store: { accept: () => Promise.reject(new Error("secret path /etc/passwd")) } });
     const response = await harness.send("/github-webhook", await delivery("push", pushBody()));

@@ -462,7 +462,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const orphan = await queue("old");
         const wanted = await queue("blog");
 
-        const cancelled = await store.cancelOrphans(["blog"], at(2));
+        const cancelled = await store.cancelUnconfigured(["blog"], at(2));
         expect(cancelled).toHaveLength(1);
         expect(cancelled[0]).toMatchObject({
           id: orphan,

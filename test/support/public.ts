@@ -137,6 +137,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     trustedProxies: (options.trustedProxies ?? []).map(parseTrustedProxy),
     isAllowed: options.isAllowed ?? (() => true),
     complain: tools.complain,
+    complainOfFault: complainSparingly(logInto(log), clock, "error"),
     receive: (source, request) => receive(source, request, tools),
     authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
     count: options.count ?? (() => {}),

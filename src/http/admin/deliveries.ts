@@ -1,5 +1,10 @@
 import { type Static, Type } from "@sinclair/typebox";
-import type { Delivery, DeliveryStatus, DeliverySummary, DeploymentOutcome } from "../../domain/delivery.ts";
+import {
+  DELIVERY_STATUSES,
+  type Delivery,
+  type DeliverySummary,
+  type DeploymentOutcome,
+} from "../../domain/delivery.ts";
 import type { Event, Ref } from "../../domain/event.ts";
 import type { Source } from "../../domain/source.ts";
 import { readKept } from "../../flow/read-kept.ts";
@@ -24,11 +29,10 @@ import {
 import type { AdminTools } from "./tools.ts";
 
 const EVENTS = ["ping", "push", "other"] as const satisfies readonly Event["kind"][];
-const STATUSES = ["pong", "ok", "skipped", "success"] as const satisfies readonly DeliveryStatus[];
 
 const EventKind = oneOf(EVENTS);
 
-const Status = oneOf(STATUSES);
+const Status = oneOf(DELIVERY_STATUSES);
 
 /** One webhook request that was kept, without its body. */
 const DeliveryShape = Type.Object({

@@ -4,7 +4,7 @@ import {
   type Deployment,
   hasEnded,
   type OutputLine,
-  type Trigger,
+  TRIGGERS,
 } from "../../domain/deployment.ts";
 import { type Followed, followOutput } from "../../flow/follow.ts";
 import { answer, answerText, refuse } from "../answers.ts";
@@ -34,15 +34,6 @@ import {
   Time,
 } from "./schema.ts";
 import type { AdminTools } from "./tools.ts";
-
-const TRIGGERS = [
-  "push",
-  "redelivery",
-  "replay",
-  "catch-up",
-  "manual",
-  "rollback",
-] as const satisfies readonly Trigger[];
 
 /** A deployment's state. */
 export const DeploymentState = oneOf(DEPLOYMENT_STATES);

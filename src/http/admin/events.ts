@@ -1,5 +1,6 @@
 import type { Happening } from "../../domain/happening.ts";
 import type { Broadcast, Numbered } from "../../flow/broadcast.ts";
+import { listenFor } from "../../flow/listen-for.ts";
 import { refuse } from "../answers.ts";
 import { answerEventStream, readLastEventId, type StreamedEvent } from "../event-stream.ts";
 import { EVENT_STREAM } from "../media-type.ts";
@@ -38,25 +39,19 @@ async function* follow(
   broadcast: Broadcast,
   signal: AbortSignal,
 ): AsyncGenerator<StreamedEvent> {
-  let news = Promise.withResolvers<void>();
-  const hear = () => news.resolve();
-  const unsubscribe = broadcast.subscribe((_, numbered) => {
-    if (numbered !== null) hear();
-  });
-  signal.addEventListener("abort", hear);
+  const news = listenFor(broadcast, ({ kind }) => kind !== "output", signal);
   try {
     let last = after;
     while (!signal.aborted) {
-      news = Promise.withResolvers();
+      news.forget();
       for (const numbered of broadcast.since(last)) {
         last = numbered.id;
         yield describeHappening(numbered);
       }
-      if (!signal.aborted) await news.promise;
+      if (!signal.aborted) await news.heard();
     }
   } finally {
-    unsubscribe();
-    signal.removeEventListener("abort", hear);
+    news.stop();
   }
 }
 

@@ -1,6 +1,7 @@
 import { ValueErrorType } from "@sinclair/typebox/errors";
 import { NotFoundError, ParseError, ValidationError } from "elysia";
 import type { Log } from "../../domain/log.ts";
+import type { Complain } from "../../flow/complain.ts";
 import { refuse, refuseMethod } from "../answers.ts";
 import { answerFault } from "../faults.ts";
 import { BodyRefused } from "./json-body.ts";
@@ -15,11 +16,13 @@ export type Routes = readonly { readonly method: string; readonly path: string }
 export function answerProblem(error: unknown, request: Request, routes: Routes, log: Log): Response {
   if (error instanceof NotFoundError) return refusePath(new URL(request.url).pathname, routes);
   if (error instanceof ParseError && error.cause instanceof BodyRefused) return error.cause.answer;
-  if (!(error instanceof ValidationError)) return answerFault(error, log);
+  // Whoever got this far has the token, and may be told of each fault.
+  const tellAll: Complain = (fields, message) => log.error(fields, message);
+  if (!(error instanceof ValidationError)) return answerFault(error, log, tellAll);
   if (error.type === "params") return refuse("not found");
   const where = error.valueError?.path ?? "";
   if (error.type === "response") {
-    return answerFault(new Error(`an answer does not fit its schema at ${where || "its top"}`), log);
+    return answerFault(new Error(`an answer does not fit its schema at ${where || "its top"}`), log, tellAll);
   }
   return refuse("invalid request", { reason: explain(error) });
 }

@@ -24,7 +24,7 @@ export function readPayload({ body }: RawRequest): Reading {
   if (!decoded.ok) return { ok: false, kind: "undecodable", reason: decoded.reason };
   const { text: json, value: payload } = decoded;
   const event = pushLike().Check(payload) ? tellPush(payload) : { kind: "other" as const, name: "payload" };
-  return { ok: true, event, payload, json, identity: null };
+  return { ok: true, event, json, identity: null };
 }
 
 function tellPush({ ref, after, deleted, head_commit, repository }: Static<typeof PushLike>): PushEvent {

@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { isAddressRange } from "../../domain/address.ts";
-import { Fault } from "../../domain/fault.ts";
+import { codeOf, Fault } from "../../domain/fault.ts";
 import type { PublishedRanges } from "../../domain/published-ranges.ts";
 
 /**
@@ -104,5 +104,5 @@ function refuse(host: string, reason: string, cause?: unknown): Fault {
 function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return "gave no answer";
   if (error.name === "TimeoutError") return "gave no answer in time";
-  return `cannot be asked (${"code" in error && typeof error.code === "string" ? error.code : error.name})`;
+  return `cannot be asked (${codeOf(error) ?? error.name})`;
 }

@@ -31,7 +31,7 @@ export function readDelivery({ headers, body }: RawRequest): Reading {
   const { text: json, value: payload } = decoded;
   const told = tell(name, payload);
   if (typeof told === "string") return { ok: false, kind: "misshapen", reason: `${name}: ${told}` };
-  return { ok: true, event: told, payload, json, identity };
+  return { ok: true, event: told, json, identity };
 }
 
 function undecodable(reason: string): Reading {

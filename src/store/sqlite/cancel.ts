@@ -15,12 +15,12 @@ export function prepareCancel(connection: Connection) {
   }
 
   /** Cancels those of targets that are not among the given ones, and gives their ids. */
-  function cancelOrphans(targets: readonly string[], now: Date): readonly number[] {
+  function cancelUnconfigured(targets: readonly string[], now: Date): readonly number[] {
     const configured = new Set(targets);
-    const orphans = selectQueued.all({}).filter((waiting) => !configured.has(waiting.target));
-    for (const { id, target } of orphans) cancelQueued(id, `target ${target} is no longer configured`, now);
-    return orphans.map(({ id }) => id);
+    const waiting = selectQueued.all({}).filter(({ target }) => !configured.has(target));
+    for (const { id, target } of waiting) cancelQueued(id, `target ${target} is no longer configured`, now);
+    return waiting.map(({ id }) => id);
   }
 
-  return { cancelQueued, cancelOrphans };
+  return { cancelQueued, cancelUnconfigured };
 }

@@ -23,7 +23,7 @@ export function openDeployments(
     SET state = 'interrupted', reason = 'hooklatch stopped while it ran', ended_at = $ended_at
     WHERE state = 'running' RETURNING id`);
   const noteEnd = prepareNoteEnd(connection);
-  const { cancelQueued, cancelOrphans } = prepareCancel(connection);
+  const { cancelQueued, cancelUnconfigured } = prepareCancel(connection);
 
   /** One act in one transaction. */
   const act = <Result>(work: () => Result) => connection.attempt(() => connection.transact(work));
@@ -54,7 +54,7 @@ export function openDeployments(
           return { deployment, queuedAgainAs: queue.addAgain(id, now.getTime(), "crash") };
         }),
       ),
-    cancelOrphans: (targets, now) => act(() => cancelOrphans(targets, now).map(readKnown)),
+    cancelUnconfigured: (targets, now) => act(() => cancelUnconfigured(targets, now).map(readKnown)),
     readDeployment: (id) => connection.attempt(() => read(id)),
     listDeployments: (filter, range) => connection.attempt(() => list(filter, range)),
     readLive: (target) => connection.attempt(() => readLive(target)),

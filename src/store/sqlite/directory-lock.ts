@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Fault } from "../../domain/fault.ts";
+import { codeOf, Fault } from "../../domain/fault.ts";
 import { explainOpening } from "./fault.ts";
 import { holdLock } from "./open.ts";
 
@@ -82,6 +82,6 @@ function isAlive(pid: number): boolean {
     return process.kill(pid, 0);
   } catch (error) {
     // It is there, but another user's.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return codeOf(error) === "EPERM";
   }
 }

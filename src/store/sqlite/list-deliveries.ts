@@ -1,15 +1,8 @@
-import type { DeliveryFilter, DeliveryStatus } from "../../domain/delivery.ts";
+import { DELIVERY_STATUSES, type DeliveryFilter, type DeliveryStatus } from "../../domain/delivery.ts";
 import type { PageRange } from "../../domain/page.ts";
 import { HEAD_COLUMNS, type HeadRow } from "./delivery-row.ts";
 import type { Connection } from "./open.ts";
 import { type RangeValues, toRangeValues } from "./page.ts";
-
-const STATUSES = Object.keys({
-  pong: true,
-  ok: true,
-  skipped: true,
-  success: true,
-} satisfies Record<DeliveryStatus, true>);
 
 /** What finds the deliveries of a list, newest first, one more than the page has, without reading those between. */
 export function prepareListDeliveries(connection: Connection) {
@@ -43,7 +36,7 @@ function prepareFindBySource(connection: Connection) {
   );
   return (source: string | null, status: DeliveryStatus | null, range: RangeValues): readonly HeadRow[] => {
     const sources = source === null ? selectSources.all({}).map((known) => known.source) : [source];
-    const statuses = status === null ? STATUSES : [status];
+    const statuses = status === null ? DELIVERY_STATUSES : [status];
     return sources
       .flatMap((one) => statuses.flatMap((word) => selectIds.all({ ...range, source: one, status: word })))
       .toSorted((a, b) => b.id - a.id)

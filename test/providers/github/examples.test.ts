@@ -21,7 +21,6 @@ describe("the published examples", () => {
         expect(reading).toMatchObject({
           ok: true,
           event: { kind: name },
-          payload,
           json,
           identity: { id: GUID },
         });

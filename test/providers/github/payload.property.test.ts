@@ -114,7 +114,6 @@ describe("any JSON as a delivery of GitHub's", () => {
         if (!reading.ok) return;
         const written: unknown = JSON.parse(json);
         expect(reading.json).toBe(json);
-        expect(reading.payload).toEqual(written);
         expect(reading.identity).toEqual({ id: GUID, hook: null });
         expect(reading.event.kind).toBe(name === "push" || name === "ping" ? name : "other");
         if (reading.event.kind === "push") expectPush(reading.event, written as Record<string, unknown>);

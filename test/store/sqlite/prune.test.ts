@@ -56,7 +56,7 @@ describe("removing what is old", () => {
       const body = Buffer.from(`body ${n}`);
       await keep(store, { ...pushFor(`target-${n}`), identity: { id: `${n}`, hook: "h" }, body });
     }
-    await store.cancelOrphans([], at(1));
+    await store.cancelUnconfigured([], at(1));
     await pruneAll();
     // Of each target the newest deployment stays.
     expect(count("deployment")).toBe(3);
