@@ -113,10 +113,10 @@ describe("--config", () => {
     "--config other.toml deployment list",
     "--config other.toml",
   ])("names the configuration before the command and after it: %s", async (line) => {
-    writeFileSync(join(cwd, "other.toml"), "prot = 1");
+    writeFileSync(join(cwd, "other.toml"), "[admin]\nprot = 1");
     const { exitCode, stderr } = await hooklatch(line);
     expect(exitCode).toBe(2);
-    expect(stderr).toContain('other.toml: prot: unknown key "prot"');
+    expect(stderr).toContain('other.toml: admin.prot: unknown key "prot"');
   });
 
   test("is refused before a command that takes none, and without a file", async () => {

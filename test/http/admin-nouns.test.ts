@@ -87,6 +87,8 @@ describe("targets", () => {
       last: { id: first + 1, state: "queued", reason: null, ended_at: null },
     };
     expect(await ask("GET", "/api/targets")).toEqual([200, { items: [blog, docs], next: null }]);
+    expect(await ask("GET", "/api/targets?limit=1")).toEqual([200, { items: [blog], next: null }]);
+    expect(await ask("GET", "/api/targets?source=other")).toEqual([200, { items: [], next: null }]);
     expect(await ask("GET", "/api/targets/blog")).toEqual([200, { ...blog, releases: RELEASES }]);
     expect(await ask("GET", "/api/targets/docs")).toEqual([200, { ...docs, releases: null }]);
     expect(await ask("GET", `/api/deployments/${first + 1}`)).toMatchObject([

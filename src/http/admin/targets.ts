@@ -7,6 +7,7 @@ import type { Target } from "../../domain/target.ts";
 import type { DeployOutcome } from "../../flow/steer.ts";
 import { DeploymentState } from "./deployments.ts";
 import { JSON_BODY } from "./json-body.ts";
+import { PAGE_QUERY } from "./page.ts";
 import {
   COMMON_PROBLEMS,
   Conflict,
@@ -98,9 +99,14 @@ export function targets(tools: AdminTools) {
   return createRoutes()
     .get(
       "/api/targets",
-      async () => ({ items: await Promise.all(tools.targets.map(describe)), next: null }),
+      async ({ query }) => {
+        const { limit = tools.targets.length, source } = query;
+        const wanted = tools.targets.filter((target) => source === undefined || target.source === source);
+        return { items: await Promise.all(wanted.slice(0, Number(limit)).map(describe)), next: null };
+      },
       {
-        query: NO_QUERY,
+        // Targets have no numbers to go on from: without a limit all of them are on one page.
+        query: Input({ limit: PAGE_QUERY.limit, source: Type.Optional(NameText) }),
         response: {
           200: Type.Object({ items: Type.Array(TargetShape), next: Type.Null() }),
           ...COMMON_PROBLEMS,
