@@ -31,7 +31,7 @@ export const ANSWER_HEADERS = {
   "x-content-type-options": "nosniff",
 };
 
-const JSON_TYPE = { "content-type": "application/json" };
+const JSON_TYPE = { "content-type": "application/json;charset=utf-8" };
 
 /** Made once, since most answers have no others: under load each would cost as much as the rest of the answer. */
 const JSON_HEADERS = new Headers({ ...ANSWER_HEADERS, ...JSON_TYPE });
