@@ -1,5 +1,6 @@
+import { shortenCommit } from "../domain/commit.ts";
 import type { DeploymentAnswer } from "./admin-answers.ts";
-import { colourOf, type Look, shortenCommit, showSpan, showTime } from "./look.ts";
+import { colourOf, type Look, showSpan, showTime } from "./look.ts";
 import { type Column, type Field, formatFields, formatTable } from "./table.ts";
 
 /** The columns of a list of deployments. */

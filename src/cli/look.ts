@@ -86,8 +86,3 @@ export function showSpan(milliseconds: number): string {
   const seconds = Math.round(milliseconds / 1000);
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
-
-/** A commit as people say it. */
-export function shortenCommit(commit: string): string {
-  return commit.slice(0, 12);
-}

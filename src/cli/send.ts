@@ -6,6 +6,7 @@ import type { Config } from "../config/load.ts";
 import { readSecret } from "../config/secret.ts";
 import { runProcess } from "../deploy/process.ts";
 import { askTip } from "../deploy/remote.ts";
+import { readSocketPath } from "../domain/address.ts";
 import { Fault } from "../domain/fault.ts";
 import type { Dialect, Message } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
@@ -142,7 +143,7 @@ function checkUrl(url: string): string {
 
 /** The source on this machine. */
 function guessUrl({ server }: Config, { path }: Source): string {
-  if (server.host.startsWith("unix:"))
+  if (readSocketPath(server.host) !== null)
     throw new Fault(
       "configuration",
       `the server listens on ${server.host}: pass --url of the proxy before it`,

@@ -1,5 +1,6 @@
+import { shortenCommit } from "../domain/commit.ts";
 import type { TargetAnswer } from "./admin-answers.ts";
-import { type Colour, colourOf, type Look, shortenCommit, showMoment, showTime } from "./look.ts";
+import { type Colour, colourOf, type Look, showMoment, showTime } from "./look.ts";
 import { tellOutcome } from "./outcome-text.ts";
 import { makePrintable } from "./printable-text.ts";
 import { type Column, type Field, formatFields } from "./table.ts";

@@ -1,3 +1,4 @@
+import { shortenCommit } from "../domain/commit.ts";
 import type { Ending } from "../domain/deployment.ts";
 import type { Placed, Reverted, Workplace } from "../domain/layout.ts";
 import { commandEnvironment } from "./environment.ts";
@@ -46,7 +47,7 @@ export async function putBack(
 
 function describe({ release, commit }: Placed): string {
   if (release !== null) return `release ${release}`;
-  return commit === null ? "what was live" : `commit ${commit.slice(0, 12)}`;
+  return commit === null ? "what was live" : `commit ${shortenCommit(commit)}`;
 }
 
 /** Resolves with why they did not succeed, or null. */

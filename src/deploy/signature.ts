@@ -1,3 +1,4 @@
+import { shortenCommit } from "../domain/commit.ts";
 import { Fault } from "../domain/fault.ts";
 import type { ProcessIo } from "../domain/layout.ts";
 import { oneLine } from "../domain/one-line.ts";
@@ -28,6 +29,6 @@ export async function assertSigned(
   const why = oneLine(said.slice(1).join("; ")) || "it has no SSH signature";
   throw new Fault(
     "failed",
-    `commit ${commit.slice(0, 12)} has no valid signature by a key in allowed_signers: ${why}`,
+    `commit ${shortenCommit(commit)} has no valid signature by a key in allowed_signers: ${why}`,
   );
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../domain/clock.ts";
+import { shortenCommit } from "../domain/commit.ts";
 import { Fault } from "../domain/fault.ts";
 import type { Fetched, ProcessIo, Wanted } from "../domain/layout.ts";
 import { tagMatches } from "../domain/match.ts";
@@ -122,7 +123,7 @@ async function fetchBranch(
   if (pushed === null || pushed === commit || (await contains(git, commit, pushed, io.signal))) {
     return { ref: branch, commit, missing: null };
   }
-  const missing = `the tip ${short(commit)} does not contain the pushed commit ${short(pushed)}`;
+  const missing = `the tip ${shortenCommit(commit)} does not contain the pushed commit ${shortenCommit(pushed)}`;
   return { ref: branch, commit, missing };
 }
 
@@ -145,7 +146,11 @@ async function fetchTags(
     if (commit === null) continue;
     // An older version may be what was pushed: it has arrived when any tag is at it.
     const arrived = pushed === null || tags.some((tag) => tag.objects.includes(pushed));
-    return { ref: name, commit, missing: arrived ? null : `no tag is at the pushed commit ${short(pushed)}` };
+    return {
+      ref: name,
+      commit,
+      missing: arrived ? null : `no tag is at the pushed commit ${shortenCommit(pushed)}`,
+    };
   }
   throw new Fault("failed", `no tag in ${hideCredentials(url)} matches ${pattern}`);
 }
@@ -167,8 +172,4 @@ async function listTags(git: Git, signal: AbortSignal): Promise<readonly Tag[]> 
     if (object === undefined || name === undefined) return [];
     return [{ name, objects: peeled === undefined ? [object] : [object, peeled] } satisfies Tag];
   });
-}
-
-function short(commit: string): string {
-  return commit.slice(0, 12);
 }

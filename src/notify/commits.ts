@@ -4,8 +4,3 @@ import type { Deployment } from "../domain/deployment.ts";
 export function commitAskedFor({ pushedCommit, choice }: Deployment): string | null {
   return pushedCommit ?? (choice?.kind === "commit" ? choice.commit : null);
 }
-
-/** A commit as people read it: its first 12 hex digits. */
-export function shorten(commit: string): string {
-  return commit.slice(0, 12);
-}

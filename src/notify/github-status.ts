@@ -1,9 +1,10 @@
+import { shortenCommit } from "../domain/commit.ts";
 import type { Deployment } from "../domain/deployment.ts";
 import type { Messenger, PostOutcome } from "../domain/messenger.ts";
 import type { News, Notice } from "../domain/notice.ts";
 import { oneLine } from "../domain/one-line.ts";
 import type { CommitStatus } from "../domain/target.ts";
-import { commitAskedFor, shorten } from "./commits.ts";
+import { commitAskedFor } from "./commits.ts";
 import { type Patience, type Refusal, sendPost } from "./post.ts";
 
 interface Status {
@@ -96,7 +97,7 @@ function describeEnd(news: News, deployment: Deployment, instead: string | null)
   const { reason } = deployment;
   if (reason !== null && wasSkipped(news, deployment)) return reason;
   const outcome = news === "succeeded" || news === "recovered" ? "deployed" : news;
-  const what = instead === null ? outcome : `${outcome} with ${shorten(instead)}`;
+  const what = instead === null ? outcome : `${outcome} with ${shortenCommit(instead)}`;
   return reason === null ? what : `${what}: ${reason}`;
 }
 

@@ -1,8 +1,9 @@
+import { shortenCommit } from "../domain/commit.ts";
 import type { Deployment } from "../domain/deployment.ts";
 import type { Messenger, NotifySettings } from "../domain/messenger.ts";
 import type { News, Notice } from "../domain/notice.ts";
 import { oneLine } from "../domain/one-line.ts";
-import { commitAskedFor, shorten } from "./commits.ts";
+import { commitAskedFor } from "./commits.ts";
 import { type Patience, type Refusal, sendPost } from "./post.ts";
 
 /**
@@ -51,7 +52,7 @@ function writeText({ news }: Notice, deployment: Deployment): string {
   const commit = deployment.commit ?? commitAskedFor(deployment);
   const place = [
     branch === null ? null : oneLine(branch, MAX_BRANCH),
-    commit === null ? null : shorten(commit),
+    commit === null ? null : shortenCommit(commit),
   ];
   const facts = [`deployment ${id}`, trigger === "push" ? "" : trigger, place.filter(Boolean).join(" ")];
   const why = reason === null ? "" : `: ${escapeText(oneLine(reason, MAX_REASON))}`;

@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import type { Deployment } from "../domain/deployment.ts";
+import { tellDeployment } from "../domain/deployment-facts.ts";
 import type { Messenger, NotifySettings, Post } from "../domain/messenger.ts";
 import type { Notice } from "../domain/notice.ts";
 import { type Patience, type Refusal, sendPost } from "./post.ts";
@@ -65,20 +66,7 @@ function writeBody({ news, createdAt }: Notice, deployment: Deployment, publicUr
     timestamp: createdAt.toISOString(),
     data: {
       deployment: deployment.id,
-      target: deployment.target,
-      state: deployment.state,
-      reason: deployment.reason,
-      trigger: deployment.trigger,
-      attempt: deployment.attempt,
-      delivery: deployment.delivery,
-      pushed_commit: deployment.pushedCommit,
-      branch: deployment.branch,
-      commit: deployment.commit,
-      previous_commit: deployment.previousCommit,
-      release: deployment.release,
-      created_at: deployment.createdAt.toISOString(),
-      started_at: deployment.startedAt?.toISOString() ?? null,
-      ended_at: deployment.endedAt?.toISOString() ?? null,
+      ...tellDeployment(deployment),
       server: publicUrl,
     },
   });

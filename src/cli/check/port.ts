@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
 import type { Config } from "../../config/load.ts";
+import { readSocketPath } from "../../domain/address.ts";
 import { localOrigin } from "../local-origin.ts";
 import { isWritable } from "./files.ts";
 import { fail, ok, type Remark, warn } from "./remark.ts";
@@ -26,12 +27,12 @@ export async function checkPorts({
   server,
   admin,
 }: Pick<Config, "server" | "admin">): Promise<readonly Remark[]> {
-  const socket = /^unix:(.*)$/s.exec(server.host)?.[1];
+  const socket = readSocketPath(server.host);
   const [holder, adminHolder] = await Promise.all([
-    socket === undefined ? findHolder(server, () => isServing(server)) : findSocketHolder(socket),
+    socket === null ? findHolder(server, () => isServing(server)) : findSocketHolder(socket),
     findHolder(admin, () => isAdministering(admin)),
   ]);
-  const open = socket === undefined ? `port ${server.port} on ${server.host}` : `socket ${socket}`;
+  const open = socket === null ? `port ${server.port} on ${server.host}` : `socket ${socket}`;
   const adminOpen = `admin port ${admin.port} on ${admin.host}`;
   const remarks = adminHolder === null ? [] : [describeAdmin(adminOpen, adminHolder, holder)];
   return [

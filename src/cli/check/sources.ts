@@ -1,4 +1,5 @@
 import type { Config } from "../../config/load.ts";
+import { readSocketPath } from "../../domain/address.ts";
 import { localOrigin } from "../local-origin.ts";
 import { ok, type Remark, warn } from "./remark.ts";
 
@@ -26,7 +27,7 @@ export function checkPublicUrl({ server, targets }: Settings): readonly Remark[]
   const { publicUrl, protocol, host, port, trustedProxies } = server;
   if (publicUrl === null) return protocol === "http" ? checkReadable(host, targets.length > 0) : [];
   const url = new URL(publicUrl);
-  const hasProxy = trustedProxies.length > 0 || host.startsWith("unix:");
+  const hasProxy = trustedProxies.length > 0 || isSocket(host);
   if (hasProxy) return [];
   if (protocol === "http" && url.protocol === "https:") {
     return [
@@ -58,7 +59,7 @@ function withPort(url: URL, port: number): string {
 }
 
 function checkReadable(host: string, deploys: boolean): Remark[] {
-  if (!deploys || ["127.0.0.1", "::1", "localhost"].includes(host) || host.startsWith("unix:")) return [];
+  if (!deploys || ["127.0.0.1", "::1", "localhost"].includes(host) || isSocket(host)) return [];
   return [
     warn(
       "no TLS: payloads and verify tokens travel readable; set [server.tls] or [server.acme], or keep it behind a proxy that has it",
@@ -68,8 +69,12 @@ function checkReadable(host: string, deploys: boolean): Remark[] {
 
 /** What is known of the address where nobody said it. */
 function guessOrigin({ protocol, host, port }: Config["server"]): string {
-  if (host.startsWith("unix:")) return `${host}:`;
+  if (isSocket(host)) return `${host}:`;
   const isEverywhere = host === "0.0.0.0" || host === "::";
   const origin = isEverywhere ? `${protocol}://YOUR-SERVER:${port}` : localOrigin(protocol, { host, port });
   return origin.replace(/:0$/, ":<a free port>");
+}
+
+function isSocket(host: string): boolean {
+  return readSocketPath(host) !== null;
 }

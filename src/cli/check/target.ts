@@ -4,6 +4,7 @@ import { transportOf } from "../../config/clone-url.ts";
 import { cleanEnvironment } from "../../deploy/environment.ts";
 import { runProcess } from "../../deploy/process.ts";
 import { askTip } from "../../deploy/remote.ts";
+import { shortenCommit } from "../../domain/commit.ts";
 import type { Target, Watch, WatchedRef } from "../../domain/target.ts";
 import { checkCommands } from "./commands.ts";
 import {
@@ -119,7 +120,7 @@ async function checkRemote(target: Target, env: Environment): Promise<readonly R
   const { cloneUrl, ref }: Watch = target.watch;
   const what = `target ${target.name}: ${ref.kind === "branch" ? `branch ${ref.name}` : `tags ${ref.pattern}`} of ${cloneUrl}`;
   const answer = await askTip(target, { run: runProcess, env });
-  if (answer.kind === "found") return [ok(`${what} at ${answer.commit.slice(0, 12)}`)];
+  if (answer.kind === "found") return [ok(`${what} at ${shortenCommit(answer.commit)}`)];
   return [
     fail(
       answer.kind === "absent"

@@ -6,6 +6,7 @@ import {
   type OutputLine,
   TRIGGERS,
 } from "../../domain/deployment.ts";
+import { tellDeployment } from "../../domain/deployment-facts.ts";
 import { type Followed, followOutput } from "../../flow/follow.ts";
 import { answer, answerText, refuse } from "../answers.ts";
 import {
@@ -71,21 +72,8 @@ export function describeDeployment(deployment: Deployment): Static<typeof Deploy
   const { choice } = deployment;
   return {
     id: deployment.id,
-    target: deployment.target,
-    state: deployment.state,
-    reason: deployment.reason,
-    trigger: deployment.trigger,
-    attempt: deployment.attempt,
-    delivery: deployment.delivery,
-    pushed_commit: deployment.pushedCommit,
+    ...tellDeployment(deployment),
     chosen: choice?.kind === "commit" ? choice.commit : (choice?.release ?? null),
-    branch: deployment.branch,
-    commit: deployment.commit,
-    previous_commit: deployment.previousCommit,
-    release: deployment.release,
-    created_at: deployment.createdAt.toISOString(),
-    started_at: deployment.startedAt?.toISOString() ?? null,
-    ended_at: deployment.endedAt?.toISOString() ?? null,
     steps: deployment.steps.map(({ command, exitCode, signal, milliseconds }) => ({
       command,
       exit_code: exitCode,
