@@ -53,8 +53,8 @@ export function answer(
   body: { readonly status: string } & Readonly<Record<string, unknown>>,
   headers: Record<string, string> | null = null,
 ): Response {
-  const text = JSON.stringify(body, (_, value) => value ?? undefined);
-  const response = new Response(text, {
+  const told = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+  const response = new Response(JSON.stringify(told), {
     status: code,
     headers: headers === null ? JSON_HEADERS : { ...ANSWER_HEADERS, ...JSON_TYPE, ...headers },
   });

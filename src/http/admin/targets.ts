@@ -139,8 +139,8 @@ export function targets(tools: AdminTools) {
     .post(
       "/api/targets/:name/deploy",
       async ({ params, body, status }) => {
-        const commit = body.commit?.toLowerCase() ?? null;
-        const outcome = await steering.deploy(params.name, { commit, force: body.force ?? false });
+        const { commit = null, force = false } = body;
+        const outcome = await steering.deploy(params.name, { commit, force });
         if (outcome.kind === "unknown target") return status(404, UNKNOWN);
         if (outcome.kind !== "queued") return status(409, describeRefusal(outcome));
         return status(202, { status: "queued", deployment: outcome.deployment });
