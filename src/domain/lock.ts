@@ -23,7 +23,7 @@ export function describeLock({ by, until, reason }: Lock): string {
 /** A lock that is gone, and what was queued in the same act because a delivery had come meanwhile. */
 export interface Unlocked {
   readonly lock: Lock;
-  /** Null when nothing had come, or when one waits already. */
+  /** Null when nothing had come, or when one waits that a person or catching up asked for. */
   readonly deployment: number | null;
 }
 
@@ -33,8 +33,8 @@ export interface LockStore {
   lock(lock: Lock): Promise<void>;
   /**
    * Takes the lock away and queues the newest delivery that it held back, as that delivery would have been. Accepts
-   * that were asked for before are part of it, and nothing is queued where one waits or a newer one was queued
-   * already. Null when there was no lock.
+   * that were asked for before are part of it, and nothing is queued where a newer delivery was queued already, or where
+   * one waits that a person or catching up asked for. Null when there was no lock.
    */
   unlock(target: string, now: Date): Promise<Unlocked | null>;
   listLocks(): Promise<readonly Lock[]>;

@@ -100,15 +100,21 @@ describe("a lock", () => {
     await accepted;
   });
 
-  test("queues nothing when nothing had come, or when one waits already", async () => {
-    await push(store, "docs");
+  test("queues nothing when nothing had come, and wakes the worker for what waited", async () => {
+    await push(store, "blog");
     await locks.lock(lockOf("blog", null));
+    expect(await locks.unlock("blog")).toMatchObject({ deployment: null });
+    expect(await store.readDeployment(1)).toMatchObject({ state: "queued" });
+    expect(await store.readDeployment(2)).toBeNull();
+    expect(woken).toBe(1);
+  });
+
+  test("lets what had come take the place of an older push that waited", async () => {
+    await push(store, "docs");
     await locks.lock(lockOf("docs", null));
     await pushToLocked(store, "docs");
-    expect(await locks.unlock("blog")).toMatchObject({ deployment: null });
-    expect(await locks.unlock("docs")).toMatchObject({ deployment: null });
-    expect(await store.readDeployment(2)).toBeNull();
-    expect(woken).toBe(2);
+    expect(await locks.unlock("docs")).toMatchObject({ deployment: 2 });
+    expect(await store.readDeployment(1)).toMatchObject({ state: "superseded" });
   });
 
   test("that is not there cannot be unlocked: nothing is told and nobody woken", async () => {

@@ -130,14 +130,30 @@ export function lockingContract(open: () => Promise<OpenedStore>): void {
       expect(await store.readDeployment(unlocked?.deployment ?? 0)).toMatchObject({ delivery: held });
     });
 
-    test("queues nothing where a deployment of the target waits already", async () => {
-      const { deployments } = await keep(store, pushFor("blog"));
+    test("supersedes the deployment of an older delivery that waited for the lock's end", async () => {
+      const older = onlyDeployment(await keep(store, pushFor("blog")));
       await store.lock(lockOf("blog"));
-      await holdBack("blog");
-      expect(await store.unlock("blog", at(1))).toMatchObject({ deployment: null });
-      expect(await store.claim(["blog"], at(2))).toMatchObject({ id: deployments[0]?.id ?? 0 });
+      const held = await holdBack("blog");
+      const unlocked = await store.unlock("blog", at(1));
+      expect(await store.readDeployment(older)).toMatchObject({ state: "superseded" });
+      expect(await store.claim(["blog"], at(2))).toMatchObject({
+        id: unlocked?.deployment ?? 0,
+        delivery: held,
+      });
       expect(await store.claim(["blog"], at(2))).toBeNull();
     });
+
+    test.each(["manual", "rollback", "catch-up"] as const)(
+      "queues nothing where one waits that was asked for by %s",
+      async (trigger) => {
+        await store.lock(lockOf("blog"));
+        await holdBack("blog");
+        const id = await store.request(request("blog", { trigger }), at(0));
+        expect(await store.unlock("blog", at(1))).toMatchObject({ deployment: null });
+        expect(await store.claim(["blog"], at(2))).toMatchObject({ id });
+        expect(await store.claim(["blog"], at(2))).toBeNull();
+      },
+    );
 
     test("queues nothing where a newer delivery was deployed after the lock's time was over", async () => {
       await store.lock(lockOf("blog", { until: at(5) }));

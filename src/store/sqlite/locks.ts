@@ -54,9 +54,12 @@ export function openLocks(connection: Connection, queue: Queue, flush: () => voi
 
   const selectNewest = connection.prepare<{ delivery: number }, { target: string }>(`
     SELECT delivery FROM deployment WHERE target = $target AND delivery IS NOT NULL ORDER BY id DESC LIMIT 1`);
+  const selectAsked = connection.prepare<{ id: number }, { target: string }>(`
+    SELECT id FROM deployment WHERE target = $target AND state = 'queued' AND delivery IS NULL`);
 
+  /** One that waits for an older delivery is superseded, as by any push; one that a person asked for is not. */
   function queueHeldBack({ target, delivery, trigger, pushed_commit }: HeldBackRow, createdAt: number) {
-    if (delivery === null || trigger === null || queue.findWaiting(target) !== null) return null;
+    if (delivery === null || trigger === null || selectAsked.get({ target }) !== null) return null;
     // One that came after the lock's time was over, and before it was taken away, has done it already.
     if ((selectNewest.get({ target })?.delivery ?? 0) > delivery) return null;
     return queue.add({ target, trigger, delivery, pushedCommit: pushed_commit, choice: null, createdAt });
