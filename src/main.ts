@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { run } from "./cli/index.ts";
 import { readSecretInput } from "./cli/secret-input.ts";
+import { systemClock } from "./clock.ts";
 
 // Whoever read our output may be gone (`hooklatch demo | head`): that is no fault, and a server goes on.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
@@ -14,6 +15,7 @@ process.on("uncaughtException", (error) => {
 process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),
+  clock: systemClock,
   isTty: { stdout: process.stdout.isTTY === true, stderr: process.stderr.isTTY === true },
   get columns() {
     return process.stdout.columns;

@@ -1,5 +1,4 @@
 import { Command } from "commander";
-import { systemClock } from "../clock.ts";
 import { type Config, describeFinding, type Finding, listSecrets } from "../config/load.ts";
 import { Fault } from "../domain/fault.ts";
 import { providers } from "../providers/index.ts";
@@ -27,7 +26,7 @@ export function check(terminal: Terminal, finish: Finish): Command {
     .option(...CONFIG_OPTION)
     .action(async ({ config: file }: { config?: string }) => {
       const { config, warnings } = readAsService(file, terminal);
-      const remarks = [...checkConfiguration(config, warnings), ...(await checkWorld(config, terminal.env))];
+      const remarks = [...checkConfiguration(config, warnings), ...(await checkWorld(config, terminal))];
       for (const { level, text } of remarks) terminal.out(`${level.padEnd(4)} ${makeTextPrintable(text)}\n`);
       if (remarks.some(({ level }) => level === "fail")) finish(EXIT.failed);
     });
@@ -52,8 +51,8 @@ function checkConfiguration(config: Config, warnings: readonly Finding[]): Remar
 }
 
 /** From the machine to the server to the targets; what takes time is asked at once. */
-async function checkWorld(config: Config, env: Terminal["env"]): Promise<readonly Remark[]> {
-  const now = systemClock.now();
+async function checkWorld(config: Config, { env, clock: ownClock }: Terminal): Promise<readonly Remark[]> {
+  const now = ownClock.now();
   const path = env.PATH ?? "";
   const { dataDir, targets } = config;
   const [clock, ports, git, ofTargets] = await Promise.all([
@@ -69,7 +68,7 @@ async function checkWorld(config: Config, env: Terminal["env"]): Promise<readonl
     clock,
     ...ports,
     ...checkCertificate(config, now),
-    ...checkAcme(config, systemClock),
+    ...checkAcme(config, ownClock),
     ...checkPublicUrl(config),
     ...checkSources(config),
     ...git,

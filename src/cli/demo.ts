@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { type App, startApp } from "../app.ts";
-import { systemClock } from "../clock.ts";
+import type { Clock } from "../domain/clock.ts";
 import { Fault } from "../domain/fault.ts";
 import type { Message } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
@@ -45,7 +45,7 @@ async function stage(home: string, keep: boolean, terminal: Terminal, stopped: P
   const print = (line: string) => terminal.out(`    printed by the server: ${line}\n`);
   const stopping = new AbortController();
   void stopped.then(() => stopping.abort());
-  const surroundings = { clock: systemClock, log, env: terminal.env, print };
+  const surroundings = { clock: terminal.clock, log, env: terminal.env, print };
   const app = await startApp(config, surroundings, stopping.signal);
   if (app === null) return;
   try {
@@ -125,7 +125,7 @@ async function pushAndWait(scene: Scene, words: string): Promise<void> {
   const since = performance.now();
   await deliver(scene, "github", describePush("main", commit));
   const current = join(home, "site", "current");
-  const page = await waitForPage(join(current, "index.html"), words);
+  const page = await waitForPage(join(current, "index.html"), words, terminal.clock);
   const took = Math.round(performance.now() - since);
   terminal.out(
     `    live ${took} ms after the push: current -> ${readlinkSync(current)}\n    ${page.trim()}\n`,
@@ -154,12 +154,12 @@ async function deliver({ sources, app, terminal }: Scene, name: string, message:
   terminal.out(`    POST ${answer.code} ${answer.text}\n`);
 }
 
-async function waitForPage(file: string, words: string): Promise<string> {
+async function waitForPage(file: string, words: string, clock: Clock): Promise<string> {
   const deadline = performance.now() + PATIENCE;
   while (performance.now() < deadline) {
     const page = readPage(file);
     if (page.includes(words)) return page;
-    await systemClock.sleep(20);
+    await clock.sleep(20);
   }
   throw new Fault("failed", "the push was not live in time; the log above tells why");
 }

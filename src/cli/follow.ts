@@ -1,5 +1,4 @@
 import { Value } from "@sinclair/typebox/value";
-import { systemClock } from "../clock.ts";
 import { Fault } from "../domain/fault.ts";
 import { EndEvent } from "./admin-answers.ts";
 import { type Admin, openAdmin, type Problem, readProblem } from "./admin-client.ts";
@@ -48,7 +47,7 @@ export async function followDeployment(
     }
     if (leaving.signal.aborted) return { kind: "left" };
     if (failures >= WAITS.length) throw explainLoss(id);
-    await systemClock.sleep(WAITS[failures++] ?? 0, leaving.signal);
+    await terminal.clock.sleep(WAITS[failures++] ?? 0, leaving.signal);
   }
 }
 

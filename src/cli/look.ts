@@ -1,4 +1,3 @@
-import { systemClock } from "../clock.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** How answers are shown: to a person at a terminal, or plainly to whatever reads standard output. */
@@ -11,13 +10,13 @@ export interface Look {
 }
 
 /** How the terminal wants it. Colours follow https://no-color.org. */
-export function lookAt({ isTty, env, columns }: Terminal): Look {
+export function lookAt({ isTty, env, columns, clock }: Terminal): Look {
   const colours = isTty.stdout && !env.NO_COLOR && env.TERM !== "dumb";
   return {
     isTty: isTty.stdout,
     colours,
     width: isTty.stdout ? (columns ?? 80) : null,
-    now: systemClock.now(),
+    now: clock.now(),
   };
 }
 

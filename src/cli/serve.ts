@@ -1,7 +1,6 @@
 import { Command } from "commander";
 import { closest, distance } from "fastest-levenshtein";
 import { type App, startApp } from "../app.ts";
-import { systemClock } from "../clock.ts";
 import { type Config, describeFinding } from "../config/load.ts";
 import { Fault } from "../domain/fault.ts";
 import type { Log } from "../domain/log.ts";
@@ -36,7 +35,7 @@ export function serve(terminal: Terminal): Command {
         const print = (line: string) => terminal.out(`${line}\n`);
         const stopping = new AbortController();
         void stopped.then(() => stopping.abort());
-        const surroundings = { clock: systemClock, log, env: terminal.env, print };
+        const surroundings = { clock: terminal.clock, log, env: terminal.env, print };
         const app = await startApp(config, surroundings, stopping.signal);
         if (app === null) return;
         if (config.file === null && terminal.isTty.stdout) {

@@ -17,46 +17,58 @@ interface Cell {
 }
 
 const GAP = "  ";
+const INDENT = "    ";
+const NOTHING = "-";
 const MOST_LINES = 3;
 const NARROWEST_PROSE = 16;
 
-/** An aligned table with its headings, each line with its newline. Every text in it is made printable here. */
+/**
+ * An aligned table with its headings, each line with its newline. Every text in it is made printable here. Where a
+ * terminal is too narrow for sentences beside the rest, they stand below it.
+ */
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], look: Look): string {
-  const body = rows.map((row) =>
-    columns.map(({ text, colour }) => ({
-      text: makePrintable(text(row) ?? "-"),
-      colour: colour?.(row) ?? null,
-    })),
-  );
-  const widths = fitWidths(columns, body, look.width);
   const headings = columns.map(({ heading }): Cell => ({ text: heading, colour: "dim" }));
-  return [headings, ...body].flatMap((cells) => formatRow(cells, widths, columns, look)).join("");
+  const body = rows.map((row) =>
+    columns.map(
+      ({ text, colour }): Cell => ({
+        text: makePrintable(text(row) ?? NOTHING),
+        colour: colour?.(row) ?? null,
+      }),
+    ),
+  );
+  const table = [headings, ...body];
+  const natural = columns.map((_, at) => Math.max(...table.map((cells) => measure(cells[at]?.text ?? ""))));
+  const widths = look.width === null ? natural : shareWidth(columns, natural, look.width);
+  const format =
+    widths === null
+      ? (cells: readonly Cell[]) => formatAbove(cells, natural, columns, look)
+      : (cells: readonly Cell[]) => formatRow(cells, widths, columns, look);
+  return table.flatMap(format).join("");
 }
 
-/** Columns of names take what they need; those of sentences share what is left of the width. */
-function fitWidths<Row>(
+/** Columns of names take what they need; those of sentences share what is left. Null when that is too little for them. */
+function shareWidth<Row>(
   columns: readonly Column<Row>[],
-  rows: readonly (readonly Cell[])[],
-  width: number | null,
-): readonly number[] {
-  const natural = columns.map(({ heading }, at) =>
-    Math.max(measure(heading), ...rows.map((cells) => measure(cells[at]?.text ?? ""))),
-  );
-  if (width === null) return natural;
+  natural: readonly number[],
+  width: number,
+): readonly number[] | null {
   let left = width - GAP.length * (columns.length - 1);
   let sharing = 0;
   columns.forEach(({ isProse }, at) => {
     if (isProse) sharing++;
     else left -= natural[at] ?? 0;
   });
-  return columns.map(({ isProse }, at) => {
+  const widths: number[] = [];
+  for (const [at, { isProse }] of columns.entries()) {
     const needed = natural[at] ?? 0;
-    if (!isProse) return needed;
-    const given = Math.min(needed, Math.max(NARROWEST_PROSE, Math.floor(left / sharing)));
+    const given = isProse ? Math.min(needed, Math.floor(left / sharing)) : needed;
+    if (given < Math.min(needed, NARROWEST_PROSE)) return null;
+    widths.push(given);
+    if (!isProse) continue;
     left -= given;
     sharing--;
-    return given;
-  });
+  }
+  return widths;
 }
 
 function formatRow<Row>(
@@ -76,6 +88,25 @@ function formatRow<Row>(
       look,
     ),
   );
+}
+
+/** The columns of names in a line, and each sentence indented below it. */
+function formatAbove<Row>(
+  cells: readonly Cell[],
+  widths: readonly number[],
+  columns: readonly Column<Row>[],
+  look: Look,
+): readonly string[] {
+  const isProse = (_: unknown, at: number) => columns[at]?.isProse === true;
+  const isName = (_: unknown, at: number) => !isProse(_, at);
+  const room = Math.max(1, (look.width ?? 0) - INDENT.length);
+  const below = cells.filter(isProse).filter(({ text }) => text !== NOTHING);
+  return [
+    formatLine(cells.filter(isName), widths.filter(isName), look),
+    ...below.flatMap(({ text, colour }) =>
+      wrap(text, room).map((line) => formatLine([{ text: INDENT + line, colour }], [], look)),
+    ),
+  ];
 }
 
 /** One line, without spaces at its end. Colours are put on last: they take no columns. */

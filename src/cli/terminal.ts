@@ -1,7 +1,10 @@
+import type { Clock } from "../domain/clock.ts";
+
 /** What a command may touch of the outside; tests pass their own. */
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  readonly clock: Clock;
   /** Whether a person reads standard output, or standard error. */
   readonly isTty: { readonly stdout: boolean; readonly stderr: boolean };
   /** How many columns standard output shows, where a person reads it; 80 where that is not known. */

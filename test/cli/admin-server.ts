@@ -1,3 +1,6 @@
+import { systemClock } from "../../src/clock.ts";
+import type { Clock } from "../../src/domain/clock.ts";
+
 /** The token that the server below knows. */
 export const TOKEN = "an admin token of the tests, long enough";
 
@@ -85,6 +88,9 @@ export function logStream(
 }
 
 const TIME = "2026-11-21T20:30:00.000Z";
+
+/** A person looks an hour after all of that: how a time is told depends on how long ago it was. */
+export const LATER: Clock = { ...systemClock, now: () => new Date("2026-11-21T21:30:00.000Z") };
 
 /** A target as the API tells it. */
 export function targetAnswer(differs: Readonly<Record<string, unknown>> = {}) {

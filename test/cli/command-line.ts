@@ -1,5 +1,6 @@
 import { run } from "../../src/cli/index.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
+import { systemClock } from "../../src/clock.ts";
 
 /** What a command line came to. */
 export interface Ran {
@@ -16,6 +17,7 @@ export async function runHooklatch(
 ): Promise<Ran> {
   let [stdout, stderr] = ["", ""];
   const exitCode = await run(typeof args === "string" ? args.split(" ") : args, {
+    clock: systemClock,
     isTty: { stdout: false, stderr: false },
     onHangUp: () => {},
     untilStopped: () => new Promise(() => {}),

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { AdminServer, deliveryAnswer, page, refusal } from "./admin-server.ts";
+import { AdminServer, deliveryAnswer, LATER, page, refusal } from "./admin-server.ts";
 import { runHooklatch, UNPRINTABLE } from "./command-line.ts";
 
 let server: AdminServer;
@@ -11,7 +11,12 @@ beforeEach(() => {
 afterEach(() => server.close());
 
 function hooklatch(line: string, terminal: Partial<Parameters<typeof runHooklatch>[1]> = {}) {
-  return runHooklatch(`${line} --admin-url ${server.url}`, { cwd: "/", env: server.env, ...terminal });
+  return runHooklatch(`${line} --admin-url ${server.url}`, {
+    cwd: "/",
+    clock: LATER,
+    env: server.env,
+    ...terminal,
+  });
 }
 
 const outcome = (state: string, reason: string | null, deployment = 12) => ({

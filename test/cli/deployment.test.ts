@@ -1,6 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { AdminServer, type Asked, deploymentAnswer, logStream, page, refusal } from "./admin-server.ts";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  AdminServer,
+  type Asked,
+  deploymentAnswer,
+  LATER,
+  logStream,
+  page,
+  refusal,
+} from "./admin-server.ts";
 import { runHooklatch, UNPRINTABLE } from "./command-line.ts";
+
+setDefaultTimeout(120_000);
 
 let server: AdminServer;
 
@@ -15,7 +25,11 @@ function hooklatch(
   terminal: Partial<Parameters<typeof runHooklatch>[1]> = {},
   hears: Parameters<typeof runHooklatch>[2] = {},
 ) {
-  return runHooklatch(`${line} --admin-url ${server.url}`, { cwd: "/", env: server.env, ...terminal }, hears);
+  return runHooklatch(
+    `${line} --admin-url ${server.url}`,
+    { cwd: "/", clock: LATER, env: server.env, ...terminal },
+    hears,
+  );
 }
 
 describe("hooklatch deployment list", () => {

@@ -1,9 +1,12 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { hash } from "../../src/cli/hash.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
+import { systemClock } from "../../src/clock.ts";
 import { openPasswords } from "../../src/providers/password.ts";
 import { loadSecret } from "../providers/load-secret.ts";
+
+setDefaultTimeout(120_000);
 
 const PASSWORD = "correct horse battery staple";
 
@@ -13,6 +16,7 @@ async function runHash(input: string, args: readonly string[] = []) {
   const terminal: Terminal = {
     env: {},
     cwd: "/",
+    clock: systemClock,
     isTty: { stdout: false, stderr: false },
     out: (text) => {
       stdout += text;

@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type AdminHarness, HOST, openAdmin, RELEASES, TOKEN } from "../http/admin-harness.ts";
 import { delivery, keep } from "../store/sample.ts";
 import { runHooklatch } from "./command-line.ts";
+
+setDefaultTimeout(120_000);
 
 let admin: AdminHarness;
 let server: Bun.Server<undefined>;

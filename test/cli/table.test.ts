@@ -28,6 +28,15 @@ describe("a table", () => {
     );
   });
 
+  test("puts sentences below the rest where the terminal is too narrow for them beside it", () => {
+    const columns = [...COLUMNS, { heading: "AT", text: () => "2026-11-21" }];
+    const rows = [["7", 'blog: branch "dev" is not "main"'], ["8"]];
+    expect(formatTable(columns, rows, at(33))).toBe(
+      'NAME  AT\n    WHY\n7     2026-11-21\n    blog: branch "dev" is not\n    "main"\n8     2026-11-21\n',
+    );
+    expect(formatTable(columns, rows, at(34))).toStartWith("NAME  WHY               AT\n7     blog:");
+  });
+
   test("never is wider than the terminal, and holds nothing that it would obey", () => {
     const cells = fc.array(fc.tuple(fc.string({ unit: "binary" }), fc.string({ unit: "binary" })));
     fc.assert(

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +8,8 @@ import type { Config } from "../../../src/config/load.ts";
 import { makeCertificate, makeExpiredCertificate } from "../../support/certificate.ts";
 import { Authority } from "./authority.ts";
 import { serverWith } from "./settings.ts";
+
+setDefaultTimeout(120_000);
 
 const DAY = 86_400_000;
 

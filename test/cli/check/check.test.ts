@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +8,8 @@ import { Repository } from "../../support/git.ts";
 import { hasSshd, makeKey, Sshd } from "../../support/sshd.ts";
 import { runHooklatch } from "../command-line.ts";
 import { Authority } from "./authority.ts";
+
+setDefaultTimeout(120_000);
 
 let root: string;
 

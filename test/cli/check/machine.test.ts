@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +12,8 @@ import { checkDisks, describeSpace } from "../../../src/cli/check/disk.ts";
 import { nameUser } from "../../../src/cli/check/files.ts";
 import { checkGit } from "../../../src/cli/check/git.ts";
 import { targetOf } from "../../support/target.ts";
+
+setDefaultTimeout(120_000);
 
 let root: string;
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,8 @@ import { checkPorts } from "../../../src/cli/check/port.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import { freePort } from "../../support/free-port.ts";
 import { serverWith } from "./settings.ts";
+
+setDefaultTimeout(120_000);
 
 const servers: Bun.Server<undefined>[] = [];
 

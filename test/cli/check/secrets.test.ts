@@ -1,7 +1,9 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { checkSecrets, isGuessable } from "../../../src/cli/check/secrets.ts";
 import { Secret } from "../../../src/domain/secret.ts";
+
+setDefaultTimeout(120_000);
 
 function secret(value: string | null, name = "NAME"): Secret {
   const made = new Secret({ kind: "env", name });

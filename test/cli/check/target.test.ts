@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,8 @@ import { checkTarget } from "../../../src/cli/check/target.ts";
 import type { Target } from "../../../src/domain/target.ts";
 import { Repository } from "../../support/git.ts";
 import { targetOf } from "../../support/target.ts";
+
+setDefaultTimeout(120_000);
 
 let root: string;
 
