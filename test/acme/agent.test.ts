@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,6 +6,8 @@ import type { AcmePair } from "../../src/acme/agent.ts";
 import { HAS_PEBBLE } from "../support/pebble.ts";
 import { until } from "../support/until.ts";
 import { refuse, Site } from "./site.ts";
+
+setDefaultTimeout(120_000);
 
 const NEVER = new AbortController().signal;
 const HOUR = 3_600_000;

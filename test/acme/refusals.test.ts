@@ -1,10 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import type { CertificateAgent } from "../../src/acme/agent.ts";
 import { CertificateFault } from "../../src/acme/explain.ts";
 import { freePort } from "../support/free-port.ts";
 import { HAS_PEBBLE } from "../support/pebble.ts";
 import { refuse, Site } from "./site.ts";
+
+setDefaultTimeout(120_000);
 
 const NEVER = new AbortController().signal;
 

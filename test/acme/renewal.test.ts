@@ -1,6 +1,8 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { chooseRenewal, identifyCertificate, pauseAfter } from "../../src/acme/renewal.ts";
+
+setDefaultTimeout(120_000);
 
 const pair = {
   cert: "",

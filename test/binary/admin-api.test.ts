@@ -6,7 +6,7 @@ import { pingBody } from "../support/payloads.ts";
 import { ADMIN_TOKEN, ServedSite } from "../support/served-site.ts";
 import { isPossible, SmallDisk } from "../support/small-disk.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 let site: ServedSite;
 

@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, rmSync } from "node:fs";
 import { git, Repository } from "../support/git.ts";
 import { Blog } from "./blog.ts";
+
+setDefaultTimeout(120_000);
 
 const hasLfs = Bun.which("git-lfs") !== null;
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describeTarget, SECRET, writeConfiguration } from "../support/configuration.ts";
@@ -7,6 +7,8 @@ import { freePort } from "../support/free-port.ts";
 import { Repository } from "../support/git.ts";
 import { deliver } from "../support/github.ts";
 import { pushBody } from "../support/payloads.ts";
+
+setDefaultTimeout(120_000);
 
 let workshop: Workshop;
 let repository: Repository;

@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import definitions from "@octokit/webhooks-examples";
 import { SECRET } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
+
+setDefaultTimeout(120_000);
 
 const examples = definitions.flatMap(({ name, examples }) =>
   (examples as readonly unknown[]).map((payload) => ({

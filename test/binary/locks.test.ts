@@ -6,7 +6,7 @@ import { deliver } from "../support/github.ts";
 import { pingBody } from "../support/payloads.ts";
 import { ServedSite } from "../support/served-site.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 let site: ServedSite;
 

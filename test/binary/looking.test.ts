@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { ADMIN_TOKEN, ServedSite } from "../support/served-site.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 let site: ServedSite;
 

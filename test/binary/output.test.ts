@@ -1,10 +1,12 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { SECRET } from "../support/configuration.ts";
 import type { Server } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
 import { pushBody } from "../support/payloads.ts";
 import { Blog } from "./blog.ts";
+
+setDefaultTimeout(120_000);
 
 const MIB = 1024 * 1024;
 /** Of the contract: so much of a deployment's output is kept. */

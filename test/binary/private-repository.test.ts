@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fingerprintOf } from "../../src/deploy/host-key.ts";
@@ -7,6 +7,8 @@ import { Repository } from "../support/git.ts";
 import { GitOverHttps } from "../support/git-over-https.ts";
 import { hasSshd, makeKey, Sshd } from "../support/sshd.ts";
 import { Blog } from "./blog.ts";
+
+setDefaultTimeout(120_000);
 
 let blog: Blog;
 beforeEach(() => {
@@ -168,7 +170,7 @@ test("a fetch from who never answers is ended by a cancel", async () => {
   });
   expect(existsSync("/proc/self/environ") ? blog.processesOf(id) : []).toEqual([]);
   await forge.stop();
-}, 30_000);
+});
 
 /** The arguments of every process there is (proc(5)); none where there is no such place. */
 function argumentLists(): readonly string[] {

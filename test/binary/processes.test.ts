@@ -1,7 +1,9 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { until } from "../support/until.ts";
 import { Blog } from "./blog.ts";
+
+setDefaultTimeout(120_000);
 
 const hasProc = existsSync("/proc/self/environ");
 
@@ -97,7 +99,6 @@ describe.skipIf(!hasProc).each(["releases", "worktree"] as const)("layout %s (ne
       expect(next).toMatchObject({ state: "succeeded", reason: null });
       expect(blog.read("index.html")).toBe("three");
     },
-    120_000,
   );
 
   test.concurrent.each(Object.entries(RESTARTED))(
@@ -116,6 +117,5 @@ describe.skipIf(!hasProc).each(["releases", "worktree"] as const)("layout %s (ne
       expect(blog.processesOf(id)).toEqual([]);
       expect(blog.read("index.html")).toBe("two");
     },
-    120_000,
   );
 });

@@ -1,8 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { freePort } from "../support/free-port.ts";
 import { until } from "../support/until.ts";
 import { Blog } from "./blog.ts";
+
+setDefaultTimeout(120_000);
 
 let blog: Blog;
 beforeEach(() => {
@@ -106,43 +108,39 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
   const nameOf = ({ release, commit }: { release: string | null; commit: string | null }) =>
     layout === "releases" ? `release ${release}` : `commit ${commit?.slice(0, 12)}`;
 
-  test.each(Object.entries(PLACES))(
-    "puts back what was live when %s fails",
-    async (_, place) => {
-      await blog.serve({ layout, keys: describeKeys() });
-      const first = await blog.deploy({ "index.html": "one" });
-      expect(first).toMatchObject({ state: "succeeded", reason: null });
-      const link = layout === "releases" ? readlinkSync(blog.site("current")) : null;
+  test.each(Object.entries(PLACES))("puts back what was live when %s fails", async (_, place) => {
+    await blog.serve({ layout, keys: describeKeys() });
+    const first = await blog.deploy({ "index.html": "one" });
+    expect(first).toMatchObject({ state: "succeeded", reason: null });
+    const link = layout === "releases" ? readlinkSync(blog.site("current")) : null;
 
-      const second = await blog.deploy({ "index.html": "two", ...place.files });
-      const told = place.wentLive ? `; ${nameOf(first)} is live again` : "";
-      expect(second).toMatchObject({
-        state: "failed",
-        reason: `${place.reason(patient.url)}${told}`,
-        release: null,
-      });
-      expect(blog.read("index.html")).toBe("one");
-      expect(link === null ? null : readlinkSync(blog.site("current"))).toBe(link);
-      expect(blog.releases).toEqual(first.release === null ? [] : [first.release]);
-      const before = { commit: first.commit, release: first.release ?? "", content: "one" };
-      expect(afterRuns()).toMatchObject([
-        before,
-        ...(place.wentLive ? [{ commit: second.commit, previous: first.commit, content: "two" }] : []),
-        ...(place.wentLive ? [{ ...before, previous: second.commit }] : []),
-      ]);
+    const second = await blog.deploy({ "index.html": "two", ...place.files });
+    const told = place.wentLive ? `; ${nameOf(first)} is live again` : "";
+    expect(second).toMatchObject({
+      state: "failed",
+      reason: `${place.reason(patient.url)}${told}`,
+      release: null,
+    });
+    expect(blog.read("index.html")).toBe("one");
+    expect(link === null ? null : readlinkSync(blog.site("current"))).toBe(link);
+    expect(blog.releases).toEqual(first.release === null ? [] : [first.release]);
+    const before = { commit: first.commit, release: first.release ?? "", content: "one" };
+    expect(afterRuns()).toMatchObject([
+      before,
+      ...(place.wentLive ? [{ commit: second.commit, previous: first.commit, content: "two" }] : []),
+      ...(place.wentLive ? [{ ...before, previous: second.commit }] : []),
+    ]);
 
-      const third = await blog.deploy({
-        "index.html": "three",
-        "fail-run": null,
-        "kill-run": null,
-        "fail-after": null,
-        health: null,
-      });
-      expect(third).toMatchObject({ state: "succeeded", reason: null, previous_commit: first.commit });
-      expect(blog.read("index.html")).toBe("three");
-    },
-    30_000,
-  );
+    const third = await blog.deploy({
+      "index.html": "three",
+      "fail-run": null,
+      "kill-run": null,
+      "fail-after": null,
+      health: null,
+    });
+    expect(third).toMatchObject({ state: "succeeded", reason: null, previous_commit: first.commit });
+    expect(blog.read("index.html")).toBe("three");
+  });
 
   test.each(Object.entries(PLACES))(
     "leaves nothing live when %s fails in the very first",
@@ -158,7 +156,6 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
       expect(existsSync(blog.live("index.html"))).toBe(false);
       expect(blog.releases).toEqual([]);
     },
-    30_000,
   );
 
   test("says so when the after step of what is put back fails too", async () => {
@@ -219,6 +216,5 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
       });
       expect(blog.processesOf(id)).toEqual([]);
     },
-    60_000,
   );
 });

@@ -7,7 +7,7 @@ import { deliver } from "../support/github.ts";
 import { pushBody } from "../support/payloads.ts";
 import { NO_TARGET, ServedSite } from "../support/served-site.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 let site: ServedSite;
 

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { freePort } from "../support/free-port.ts";
 import { ServedSite } from "../support/served-site.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 let site: ServedSite;
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -6,6 +6,8 @@ import { SECRET } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
 import { pingBody, pushBody } from "../support/payloads.ts";
+
+setDefaultTimeout(120_000);
 
 const TOKEN = "a token of the tests, long enough";
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,6 +7,8 @@ import { type Received, type Receiver, receive } from "../notify/receiver.ts";
 import { freePort } from "../support/free-port.ts";
 import { until } from "../support/until.ts";
 import { Blog } from "./blog.ts";
+
+setDefaultTimeout(120_000);
 
 const SIGNING_KEY = `whsec_${randomBytes(32).toString("base64")}`;
 const ROOM = "r00m-that-nobody-else-may-write-to";
@@ -107,7 +109,7 @@ describe("[[notify]]", () => {
     expect(receiver.received.map(verified)).toMatchObject([
       { type: "deployment.failed", data: { deployment: 1, reason: 'step "test ! -e broken" exited with 1' } },
     ]);
-  }, 60_000);
+  });
 
   test("delays no deployment, and nobody else, when a receiver hangs", async () => {
     const hanging = receive(() => new Promise<Response>(() => {}));
@@ -126,7 +128,7 @@ describe("[[notify]]", () => {
     expect(await blog.server.end("SIGTERM")).toBe(0);
     expect(blog.server.stderr).not.toContain("gave no answer");
     await hanging[Symbol.asyncDispose]();
-  }, 30_000);
+  });
 });
 
 describe("commit statuses", () => {
@@ -197,23 +199,19 @@ describe("commit statuses", () => {
     );
   });
 
-  test.each(["SIGKILL", "SIGTERM"] as const)(
-    "leave no commit pending for ever after %s",
-    async (signal) => {
-      const go = blog.at("go");
-      await serve(`run = ["while test ! -e '${go}'; do sleep 0.05; done"]`, 'shutdown_grace = "10ms"');
-      await blog.push({ "index.html": "one" });
-      const commit = blog.repository.tip;
-      await untilTold(commit, "pending");
-      await blog.server.end(signal);
-      blog.workshop.write("go", "");
-      await blog.restart();
-      await untilTold(commit, "success");
-      await blog.server.end("SIGTERM");
-      expect(statusesOf(commit).at(-1)).toBe("hooklatch/blog success: deployed");
-    },
-    30_000,
-  );
+  test.each(["SIGKILL", "SIGTERM"] as const)("leave no commit pending for ever after %s", async (signal) => {
+    const go = blog.at("go");
+    await serve(`run = ["while test ! -e '${go}'; do sleep 0.05; done"]`, 'shutdown_grace = "10ms"');
+    await blog.push({ "index.html": "one" });
+    const commit = blog.repository.tip;
+    await untilTold(commit, "pending");
+    await blog.server.end(signal);
+    blog.workshop.write("go", "");
+    await blog.restart();
+    await untilTold(commit, "success");
+    await blog.server.end("SIGTERM");
+    expect(statusesOf(commit).at(-1)).toBe("hooklatch/blog success: deployed");
+  });
 
   test("are an error when it crashed twice and is not tried again", async () => {
     await serve('run = ["exec sleep 3600"]');
@@ -226,5 +224,5 @@ describe("commit statuses", () => {
     }
     await until(() => statusesOf(commit).filter((told) => told.includes(" error: interrupted")).length === 2);
     expect(statusesOf(commit).at(-1)).toStartWith("hooklatch/blog error: interrupted");
-  }, 30_000);
+  });
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
 import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect } from "node:tls";
@@ -7,6 +7,8 @@ import { SECRET } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
 import { pingBody } from "../support/payloads.ts";
+
+setDefaultTimeout(120_000);
 
 let workshop: Workshop;
 let files: CertificatePair;
@@ -163,7 +165,7 @@ describe("a renewed certificate", () => {
       while ((await shownBy(server)) !== fingerprintOf(renewed)) await Bun.sleep(50);
     }
     expect(server.log.filter(({ msg }) => String(msg).includes("renewed certificate"))).toHaveLength(2);
-  }, 30_000);
+  });
 
   test("that does not fit its key is told in the log, and the old one stays", async () => {
     const server = await serve();

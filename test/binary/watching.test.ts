@@ -3,7 +3,7 @@ import type { DeploymentAnswer } from "../../src/cli/admin-answers.ts";
 import { readEvents, type StreamEvent } from "../../src/cli/event-stream.ts";
 import { ServedSite } from "../support/served-site.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 let site: ServedSite;
 

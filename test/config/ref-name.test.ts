@@ -1,7 +1,9 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { whyNoBranch, whyNoTagPattern } from "../../src/config/ref-name.ts";
+
+setDefaultTimeout(120_000);
 
 const LEGAL = [
   "main",

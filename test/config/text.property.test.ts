@@ -1,9 +1,11 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { loadConfig } from "../../src/config/load.ts";
 import { layouts } from "../../src/deploy/index.ts";
 import { providers } from "../../src/providers/index.ts";
 import { makeHome } from "./home.ts";
+
+setDefaultTimeout(120_000);
 
 /** Stands wherever a secret may be written: no finding may repeat it. */
 const MARK = "correct-horse-battery-staple";

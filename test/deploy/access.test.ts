@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { accessEnvironment } from "../../src/deploy/access.ts";
 import { Secret } from "../../src/domain/secret.ts";
@@ -6,6 +6,8 @@ import type { RepositoryAccess, Target } from "../../src/domain/target.ts";
 import { loadSecret } from "../providers/load-secret.ts";
 import { GIT_ENV } from "../support/git.ts";
 import { targetOf } from "../support/target.ts";
+
+setDefaultTimeout(120_000);
 
 const HTTPS = "https://git.example.com/octocat/blog.git";
 const SSH = "git@git.example.com:octocat/blog.git";

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -17,6 +17,8 @@ import type { RunProcess } from "../../src/domain/layout.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { git } from "../support/git.ts";
 import { type Outcome, Site } from "./site.ts";
+
+setDefaultTimeout(120_000);
 
 let site: Site;
 let layout: string;
@@ -113,7 +115,6 @@ describe.each(["releases", "worktree"])("layout %s: the next deployment succeeds
         }
       }
     },
-    120_000,
   );
 
   const own = (...path: readonly string[]) => at(name === "releases" ? "repo" : ".git", ...path);

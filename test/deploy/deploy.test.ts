@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -14,6 +14,8 @@ import type { Interruption } from "../../src/domain/deployment.ts";
 import type { RunProcess } from "../../src/domain/layout.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { Site } from "./site.ts";
+
+setDefaultTimeout(120_000);
 
 let site: Site;
 beforeEach(() => {

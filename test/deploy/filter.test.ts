@@ -1,9 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Deployment } from "../../src/domain/deployment.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { Site } from "./site.ts";
+
+setDefaultTimeout(120_000);
 
 let site: Site;
 /** What is live. */

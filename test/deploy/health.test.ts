@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { createServer } from "node:net";
 import { awaitHealth } from "../../src/deploy/health.ts";
 import { FakeClock } from "./fake-clock.ts";
+
+setDefaultTimeout(120_000);
 
 /** What the server answers, one after the other, the last one for ever. */
 let answers: (() => Response | Promise<Response>)[] = [];

@@ -1,6 +1,8 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { layouts } from "../../src/deploy/index.ts";
 import { testLayout } from "./layout.contract.ts";
+
+setDefaultTimeout(120_000);
 
 const GIT_DIRECTORIES: Readonly<Record<keyof typeof layouts, string>> = {
   releases: "repo",

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
@@ -8,6 +8,8 @@ import { endOrphans } from "../../src/deploy/orphans.ts";
 import type { Clock } from "../../src/domain/clock.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { Site } from "./site.ts";
+
+setDefaultTimeout(120_000);
 
 /** A clock that goes fifty times as fast as the world's. */
 const hasty: Clock = {

@@ -1,4 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from "bun:test";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRunProcess } from "../../src/deploy/process.ts";
@@ -11,6 +20,8 @@ import { GIT_ENV, git } from "../support/git.ts";
 import { GitOverHttps } from "../support/git-over-https.ts";
 import { hasSshd, makeKey, Sshd } from "../support/sshd.ts";
 import { Site } from "./site.ts";
+
+setDefaultTimeout(120_000);
 
 const TOKEN = "t0ken-that-nobody-may-see";
 

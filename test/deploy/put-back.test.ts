@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Interruption } from "../../src/domain/deployment.ts";
@@ -6,6 +6,8 @@ import type { Target } from "../../src/domain/target.ts";
 import { until } from "../support/until.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { type Outcome, Site } from "./site.ts";
+
+setDefaultTimeout(120_000);
 
 let site: Site;
 let server: ReturnType<typeof Bun.serve>;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,8 @@ import { askTip } from "../../src/deploy/remote.ts";
 import type { WatchedRef } from "../../src/domain/target.ts";
 import { Repository } from "../support/git.ts";
 import { targetOf } from "../support/target.ts";
+
+setDefaultTimeout(120_000);
 
 let directory: string;
 let repository: Repository;

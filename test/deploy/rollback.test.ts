@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -14,6 +14,8 @@ import { layouts } from "../../src/deploy/index.ts";
 import type { Choice, Deployment, Interruption } from "../../src/domain/deployment.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { type Outcome, Site } from "./site.ts";
+
+setDefaultTimeout(120_000);
 
 let site: Site;
 beforeEach(() => {

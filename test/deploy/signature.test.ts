@@ -1,10 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Target } from "../../src/domain/target.ts";
 import { GIT_ENV } from "../support/git.ts";
 import { type Outcome, Site } from "./site.ts";
+
+setDefaultTimeout(120_000);
 
 let site: Site;
 let signers: Pick<Target, "allowedSigners">;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -16,6 +16,8 @@ import { GIT_ENV, git, Repository } from "../support/git.ts";
 import { GitOverHttps } from "../support/git-over-https.ts";
 import { hasSshd, makeKey, Sshd } from "../support/sshd.ts";
 import { Site } from "./site.ts";
+
+setDefaultTimeout(120_000);
 
 const hasLfs = Bun.which("git-lfs") !== null;
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,6 +10,8 @@ import { fetchTip } from "../../src/deploy/tip.ts";
 import type { WatchedRef } from "../../src/domain/target.ts";
 import { GIT_ENV, git, Repository } from "../support/git.ts";
 import { FakeClock } from "./fake-clock.ts";
+
+setDefaultTimeout(120_000);
 
 let directory: string;
 let repository: Repository;

@@ -1,8 +1,10 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { git, Repository } from "../support/git.ts";
 import { Site } from "./site.ts";
+
+setDefaultTimeout(120_000);
 
 let site: Site;
 beforeEach(() => {

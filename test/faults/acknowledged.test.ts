@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { SECRET } from "../support/configuration.ts";
 import { Server, Workshop } from "../support/executable.ts";
@@ -7,6 +7,8 @@ import { Kept } from "../support/kept.ts";
 import { chooseSeed, Random } from "../support/random.ts";
 import { times } from "./length.ts";
 import { type Acknowledged, Load } from "./load.ts";
+
+setDefaultTimeout(120_000);
 
 const ROUNDS = times({ short: 50, long: 500 });
 const SENDERS = 6;

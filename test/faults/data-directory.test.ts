@@ -8,7 +8,7 @@ import { deliver } from "../support/github.ts";
 import { Kept } from "../support/kept.ts";
 import { pushBody } from "../support/payloads.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 let workshop: Workshop;
 

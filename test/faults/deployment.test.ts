@@ -11,7 +11,7 @@ import { type Moment, Saboteur } from "../support/saboteur.ts";
 import { untilGone } from "../support/until.ts";
 import { isLong } from "./length.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 let workshop: Workshop;
 let repository: Repository;

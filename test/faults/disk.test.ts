@@ -13,7 +13,7 @@ import { Load } from "./load.ts";
 
 const ROUNDS = times({ short: 8, long: 100 });
 
-setDefaultTimeout(times({ short: 60_000, long: 600_000 }));
+setDefaultTimeout(times({ short: 120_000, long: 600_000 }));
 
 let workshop: Workshop;
 let disk: SmallDisk | FailingDisk | undefined;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SECRET, writeConfiguration } from "../support/configuration.ts";
@@ -9,6 +9,8 @@ import { pushBody } from "../support/payloads.ts";
 import { until } from "../support/until.ts";
 import { times } from "./length.ts";
 import { type Manner, Stranger } from "./strangers.ts";
+
+setDefaultTimeout(120_000);
 
 const STRANGERS = 200;
 const MANNERS: readonly Manner[] = ["fast", "trickling", "holding"];

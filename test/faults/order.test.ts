@@ -12,7 +12,7 @@ import { isLong, times } from "./length.ts";
 const HOOK = "292430182";
 const ANOTHER_HOOK = "292430183";
 
-setDefaultTimeout(times({ short: 30_000, long: 300_000 }));
+setDefaultTimeout(times({ short: 120_000, long: 300_000 }));
 
 let workshop: Workshop;
 let repository: Repository;

@@ -1,9 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readCertificate } from "../../src/http/certificate.ts";
 import { type CertificatePair, makeCertificate } from "../support/certificate.ts";
+
+setDefaultTimeout(120_000);
 
 /** After the certificate was made, which is valid from that second on. */
 let now: Date;

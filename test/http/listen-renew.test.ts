@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,6 +9,8 @@ import { type Certificate, readCertificate } from "../../src/http/certificate.ts
 import { type Listener, type ListenOptions, openListener } from "../../src/http/listen.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { until } from "../support/until.ts";
+
+setDefaultTimeout(120_000);
 
 let directory: string;
 let old: Certificate;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,6 +7,8 @@ import { Fault } from "../../src/domain/fault.ts";
 import { readCertificate } from "../../src/http/certificate.ts";
 import { type Listener, type ListenOptions, openListener } from "../../src/http/listen.ts";
 import { makeCertificate } from "../support/certificate.ts";
+
+setDefaultTimeout(120_000);
 
 let directory = "";
 let open: Listener[] = [];

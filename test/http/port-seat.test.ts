@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,8 @@ import { createPortSeat, type PortSeatTools } from "../../src/http/port-seat.ts"
 import { beginSuccession, type Generation } from "../../src/http/succession.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { until } from "../support/until.ts";
+
+setDefaultTimeout(120_000);
 
 let certificate: Certificate;
 let open: NamedServer[] = [];

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { sign } from "@octokit/webhooks-methods";
 import { Fault } from "../../src/domain/fault.ts";
 import { pingBody, pushBody } from "../support/payloads.ts";
@@ -11,6 +11,8 @@ import {
   VERIFY_TOKEN,
 } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
+
+setDefaultTimeout(120_000);
 
 let harness: PublicHarness;
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   copyFileSync,
   mkdirSync,
@@ -21,6 +21,8 @@ import { type CertificateWatch, watchCertificate } from "../../src/http/renewal.
 import { ManualClock } from "../flow/manual-clock.ts";
 import { type CertificatePair, makeCertificate, makeExpiredCertificate } from "../support/certificate.ts";
 import { until } from "../support/until.ts";
+
+setDefaultTimeout(120_000);
 
 const LOOK = 5_000;
 const DAY = 86_400_000;

@@ -1,6 +1,8 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { decodeJsonField } from "../../src/providers/form.ts";
+
+setDefaultTimeout(120_000);
 
 const read = (form: string) => decodeJsonField(new TextEncoder().encode(form), "payload");
 

@@ -1,7 +1,9 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Secret } from "../../src/domain/secret.ts";
 import { hashPassword, isPasswordHash, openPasswords } from "../../src/providers/password.ts";
 import { loadSecret } from "./load-secret.ts";
+
+setDefaultTimeout(120_000);
 
 /** From the tests of argon2's reference implementation: the password "password", at a cost that tests can afford. */
 const VECTOR = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";

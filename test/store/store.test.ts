@@ -1,6 +1,9 @@
+import { setDefaultTimeout } from "bun:test";
 import { stores } from "../../src/store/index.ts";
 import { makeDirectory } from "./directory.ts";
 import { storeContract } from "./store.contract.ts";
+
+setDefaultTimeout(120_000);
 
 for (const [name, open] of Object.entries(stores)) {
   storeContract(name, async () => {

@@ -1,5 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chunked, PING, type RawRequest, Shell, writeRequest } from "./shell.ts";
+
+setDefaultTimeout(120_000);
 
 let shell: Shell;
 

@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { pushBody } from "../../support/payloads.ts";
 import { chunked, PING, type RawRequest, Shell, TOKEN, writeRequest } from "./shell.ts";
+
+setDefaultTimeout(120_000);
 
 /** It tells in the log which ref it does not want. */
 const TARGET = `[[target]]

@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { version } from "../../../package.json";
 import type { RawAnswer } from "../../support/raw.ts";
 import { PING, type RawRequest, Shell, TOKEN, writeRequest } from "./shell.ts";
+
+setDefaultTimeout(120_000);
 
 let shell: Shell;
 

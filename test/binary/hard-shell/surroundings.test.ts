@@ -1,8 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Workshop } from "../../support/executable.ts";
 import { Shell, TOKEN, writeRequest } from "./shell.ts";
+
+setDefaultTimeout(120_000);
 
 let workshop: Workshop;
 

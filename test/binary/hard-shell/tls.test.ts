@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { makeCertificate } from "../../support/certificate.ts";
 import { Workshop } from "../../support/executable.ts";
 import { RawConnection } from "../../support/raw.ts";
 import { chunked, type RawRequest, Shell, writeRequest } from "./shell.ts";
+
+setDefaultTimeout(120_000);
 
 let shell: Shell;
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import type { Client } from "../../../src/domain/client.ts";
@@ -7,6 +7,8 @@ import type { Dialect } from "../../../src/domain/provider.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import { generic } from "../../../src/providers/generic.ts";
 import { loadSecret } from "../load-secret.ts";
+
+setDefaultTimeout(120_000);
 
 const NOW = new Date("2026-11-21T20:30:00Z");
 const BODY = new TextEncoder().encode('{"hello":"world"}');

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import type { Event } from "../../../src/domain/event.ts";
 import { match } from "../../../src/domain/match.ts";
@@ -8,6 +8,8 @@ import { pingBody, pushBody } from "../../support/payloads.ts";
 import { targetOf } from "../../support/target.ts";
 import { loadSecret } from "../load-secret.ts";
 import { GUID, dialect as github } from "./send.ts";
+
+setDefaultTimeout(120_000);
 
 /** Text that no message may repeat. */
 const MARK = "x-marks-the-spot";

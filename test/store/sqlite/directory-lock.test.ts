@@ -1,9 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openSqlite } from "../../../src/store/sqlite/store.ts";
 import { makeDirectory } from "../directory.ts";
 import { delivery, keep } from "../sample.ts";
+
+setDefaultTimeout(120_000);
 
 let directory: Awaited<ReturnType<typeof makeDirectory>>;
 const processes: Bun.Subprocess[] = [];

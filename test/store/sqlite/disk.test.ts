@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdir, open, rm, stat, writeFile } from "node:fs/promises";
@@ -7,6 +7,8 @@ import type { Store } from "../../../src/domain/store.ts";
 import { openSqlite } from "../../../src/store/sqlite/store.ts";
 import { makeDirectory } from "../directory.ts";
 import { at, COMMIT_A, delivery, keep, options, pushFor } from "../sample.ts";
+
+setDefaultTimeout(120_000);
 
 let directory: Awaited<ReturnType<typeof makeDirectory>>;
 

@@ -1,9 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { assembleStore } from "../../../src/store/sqlite/store.ts";
 import { at, delivery, keep, pushFor } from "../sample.ts";
 import { type Assembled, assemble, countRows } from "./assembled.ts";
+
+setDefaultTimeout(120_000);
 
 let directory: Assembled["directory"];
 let connection: Assembled["connection"];
