@@ -42,10 +42,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "acme",
     "http",
     "log.ts",
-    "clock.ts",
     "app.ts",
   ],
-  "main.ts": ["cli"],
+  "main.ts": ["cli", "clock.ts"],
 };
 
 /** The runtime is a seam: only these touch `bun:` modules or the `Bun` global. */
