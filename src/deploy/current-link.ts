@@ -1,4 +1,4 @@
-import { readlink, rename, rm, symlink } from "node:fs/promises";
+import { open, readlink, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../domain/fault.ts";
 
@@ -18,13 +18,33 @@ export async function readCurrent(directory: string): Promise<string | null> {
   }
 }
 
-/** Points `current` elsewhere in one step: whoever looks sees the old link or the new one (rename(2)). */
+/**
+ * Points `current` elsewhere in one step: whoever looks sees the old link or the new one (rename(2)). It is on the disk
+ * when this resolves: the store must not say of what a power failure takes back that it is live.
+ */
 export async function replaceCurrent(directory: string, to: string | null): Promise<void> {
-  if (to === null) return rm(join(directory, "current"), { force: true });
+  if (to === null) await rm(join(directory, "current"), { force: true });
+  else await replaceLink(directory, to);
+  await flushEntries(directory);
+}
+
+async function replaceLink(directory: string, to: string): Promise<void> {
   const next = join(directory, NEXT);
   await rm(next, { force: true });
   await symlink(to, next);
   await rename(next, join(directory, "current"));
+}
+
+/** Flushes a directory's own entries (fsync(2)), where its file system can do that. */
+async function flushEntries(directory: string): Promise<void> {
+  const handle = await open(directory);
+  try {
+    await handle.sync();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Removes the link that a deployment which was killed had ready. */

@@ -1,16 +1,15 @@
 import type { Deployment, Ending } from "../domain/deployment.ts";
 import { Fault } from "../domain/fault.ts";
-import type { Layout, ProcessIo, Workplace } from "../domain/layout.ts";
-import { accessEnvironment } from "./access.ts";
-import { cleanEnvironment, commandEnvironment, nameDeployment } from "./environment.ts";
+import type { ProcessIo, Workplace } from "../domain/layout.ts";
+import { commandEnvironment } from "./environment.ts";
 import { explain } from "./explain.ts";
 import { awaitHealth } from "./health.ts";
-import { layouts } from "./index.ts";
 import { type DeployTools, isRollback, type Job, type Progress } from "./job.ts";
 import { endOrphansOf } from "./orphans.ts";
 import { putBack } from "./put-back.ts";
 import { runSteps } from "./steps.ts";
 import { limitTime, type TimeLimit } from "./time-limit.ts";
+import { openWorkplace } from "./workplace.ts";
 
 /** Milliseconds for tidying up: as long as it takes, nothing else of the target is deployed. */
 const TIDY_TIME = 60_000;
@@ -49,7 +48,8 @@ async function deployWithin(
     if (skipped !== null) return end(progress, "cancelled", [`skipped: ${skipped}`, progress.note]);
     await goLive(place, job, tools, progress, io);
   } catch (error) {
-    if (io.signal.aborted) await endOrphansOf(job, tools);
+    // Whatever a failed step left in the background would go on in a release that is removed.
+    if (progress.steps.length > 0 || io.signal.aborted) await endOrphansOf(job, tools);
     const { state, reason } = limit.cause(progress.doing) ?? { state: "failed", reason: explain(error) };
     const told = place === null ? null : await putBack(place, job, tools, progress, state);
     return end(progress, state, [reason, told]);
@@ -59,24 +59,12 @@ async function deployWithin(
   return end(progress, "succeeded", [progress.note, untidy]);
 }
 
-/** Null for a target without git: its commands run in the directory as it is. */
-function openPlace(job: Job, { clock, run, env }: DeployTools, progress: Progress): Workplace | null {
-  const { target, deployment } = job;
-  if (target.watch === null) {
-    if (deployment.choice === null) return null;
+function openPlace({ target, deployment }: Job, tools: DeployTools, progress: Progress): Workplace | null {
+  if (target.watch === null && deployment.choice !== null) {
     throw new Fault("failed", `target ${target.name} has no repository to choose a commit or release from`);
   }
-  const known: Readonly<Record<string, Layout>> = layouts;
-  const layout = known[target.layout];
-  if (layout === undefined) throw new Fault("configuration", `there is no layout ${target.layout}`);
-  const clean = cleanEnvironment(target, env);
-  return layout.open(target, {
-    clock,
-    run,
-    env: { ...clean, ...accessEnvironment(target, clean), ...nameDeployment(target, deployment.id) },
-    onDoing: (what) => {
-      progress.doing = what;
-    },
+  return openWorkplace(target, deployment.id, tools, (what) => {
+    progress.doing = what;
   });
 }
 

@@ -30,10 +30,11 @@ export async function findReasonToSkip(
 
 function explain(count: number, { paths, ignorePaths }: Paths): string {
   if (count === 0) return "no file differs from what is live";
-  const differing = count === 1 ? "the one file that differs" : `the ${count} files that differ`;
-  if (paths.length === 0) return `${differing} from what is live fit${count === 1 ? "s" : ""} ignore_paths`;
+  const isOne = count === 1;
+  const differing = `${isOne ? "the one file that differs" : `the ${count} files that differ`} from what is live`;
+  if (paths.length === 0) return `${differing} fit${isOne ? "s" : ""} ignore_paths`;
   const besides = ignorePaths.length === 0 ? "" : " and not ignore_paths";
-  return `none of ${differing} from what is live fits paths${besides}`;
+  return isOne ? `${differing} does not fit paths${besides}` : `none of ${differing} fits paths${besides}`;
 }
 
 async function readMessage(git: Git, commit: string, { signal }: ProcessIo): Promise<string> {

@@ -1,12 +1,14 @@
 import { shortenCommit } from "../domain/commit.ts";
-import type { Ending } from "../domain/deployment.ts";
+import type { AbandonedRun, Ending } from "../domain/deployment.ts";
 import type { Placed, Reverted, Workplace } from "../domain/layout.ts";
+import type { Target } from "../domain/target.ts";
 import { commandEnvironment } from "./environment.ts";
 import { explain } from "./explain.ts";
 import { type DeployTools, isRollback, type Job, type Progress } from "./job.ts";
 import { endOrphansOf } from "./orphans.ts";
 import { runSteps } from "./steps.ts";
 import { limitTime } from "./time-limit.ts";
+import { openWorkplace } from "./workplace.ts";
 
 /** Milliseconds for the `after` steps of what was put back: the deployment's own time may be over. */
 const AFTER_TIME = 60_000;
@@ -31,18 +33,40 @@ export async function putBack(
   const failed = progress.placed;
   // What was made for it is gone; a release that it went back to is still there.
   if (!isRollback(job)) progress.placed = { ...failed, release: null };
+  if (reverted.kind !== "put back" || state === "interrupted")
+    return tell(reverted, job.target, tools.onLine);
+  const name = describe(reverted.placed);
+  tools.onLine(`putting back ${name}`);
+  const trouble = await runAfter(reverted.placed, failed.commit, job, tools, progress);
+  return trouble === null ? `${name} is live again` : `${name} is live again, but ${trouble}`;
+}
+
+/**
+ * Takes back what a deployment had made live whose hooklatch was killed, for which no other comes that would do it.
+ * `live` is the commit that counts as live. The `after` steps do not run, as after any stop. Resolves with what people
+ * should know of that, or null where there was nothing to take back.
+ */
+export async function restore(
+  { target, deployment }: AbandonedRun,
+  live: string | null,
+  tools: Pick<DeployTools, "clock" | "run" | "env" | "onLine">,
+): Promise<string | null> {
+  const place = openWorkplace(target, deployment, tools, () => {});
+  return place === null ? null : tell(await place.restore(live), target, tools.onLine);
+}
+
+/** What became of what is live where no `after` steps run. */
+function tell(reverted: Reverted, { after }: Target, onLine: (line: string) => void): string | null {
   if (reverted.kind === "untouched") return null;
   if (reverted.kind === "taken down") {
-    tools.onLine("nothing was live before: it is taken down again");
+    onLine("nothing was live before: it is taken down again");
     return "nothing was live before, so it was taken down again";
   }
   const name = describe(reverted.placed);
-  tools.onLine(`putting back ${name}`);
-  if (state === "interrupted" && job.target.after.length > 0) {
-    return `${name} is live again, but its after steps did not run`;
-  }
-  const trouble = await runAfter(reverted.placed, failed.commit, job, tools, progress);
-  return trouble === null ? `${name} is live again` : `${name} is live again, but ${trouble}`;
+  onLine(`putting back ${name}`);
+  return after.length === 0
+    ? `${name} is live again`
+    : `${name} is live again, but its after steps did not run`;
 }
 
 function describe({ release, commit }: Placed): string {

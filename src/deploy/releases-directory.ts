@@ -55,13 +55,11 @@ export class ReleasesDirectory {
     await rmdir(join(this.path, COMING)).catch(() => {});
   }
 
-  /** Removes every release that is not whole. The one that is `live` counts as such: its `run` steps succeeded. */
+  /** Removes every release that is not whole, but the one that is `live`: its `run` steps succeeded at least. */
   async discardIncomplete(live: string): Promise<void> {
     const placed = await this.names();
     for (const name of await this.#begun()) {
-      if (!placed.includes(name)) continue;
-      if (name === live) await this.complete(name);
-      else await this.discard(join(this.path, name));
+      if (placed.includes(name) && name !== live) await this.discard(join(this.path, name));
     }
   }
 
@@ -71,10 +69,14 @@ export class ReleasesDirectory {
     await rename(path, join(await mkdtemp(join(this.path, GOING, "gone-")), "it"));
   }
 
-  /** Where files lie that nobody needs any more. */
-  async leftovers(): Promise<readonly string[]> {
+  /** Where files lie that nobody needs any more. The entry of the `live` release stays: it says that it is unproven. */
+  async leftovers(live: string): Promise<readonly string[]> {
     const found = (await entriesOf(this.path)).filter(({ name }) => name === COMING || name === GOING);
-    return found.map(({ name }) => join(this.path, name));
+    const begun = await this.#begun();
+    return found.flatMap(({ name }) => {
+      if (name === GOING || !begun.includes(live)) return [join(this.path, name)];
+      return begun.filter((each) => each !== live).map((each) => join(this.path, COMING, each));
+    });
   }
 
   async #begun(): Promise<readonly string[]> {

@@ -79,7 +79,7 @@ class ReleasesPlace implements Workplace {
   }
 
   async checkOut({ commit }: Fetched, live: string | null, io: ProcessIo): Promise<CheckedOut> {
-    this.#previous = await this.#currentBefore(this.#isUnproven ? live : null);
+    this.#previous = await this.#provenBefore(live);
     const name = nameRelease(commit, this.tools.clock.now(), await this.#releases.names());
     this.#release = name;
     this.#isNew = true;
@@ -98,6 +98,7 @@ class ReleasesPlace implements Workplace {
   async takeRelease({ name, takenBack, liveBefore }: WantedRelease): Promise<Placed> {
     await removeNextLink(this.target.directory);
     await this.#discardIncomplete();
+    await this.#releases.complete(await this.#live());
     const before = await this.#currentBefore(liveBefore);
     const complete = await this.#releases.completeNames();
     const found = findRelease(name, {
@@ -121,20 +122,19 @@ class ReleasesPlace implements Workplace {
   }
 
   async revert(): Promise<Reverted> {
-    if (this.#release === null) return { kind: "untouched" };
-    const current = await readCurrent(this.target.directory);
-    const wentLive = current === linkTo(this.#release) && current !== this.#previous;
-    if (wentLive) await replaceCurrent(this.target.directory, this.#previous);
-    if (this.#isNew) await this.#discardIncomplete();
-    // What stays of the files does not matter to what is live, and goes with the next deployment.
-    if (this.#isNew) await this.#sweep(UNHEARD);
-    if (!wentLive) return { kind: "untouched" };
-    if (this.#previous === null) return { kind: "taken down" };
-    return { kind: "put back", placed: await describeRelease(this.#previous, this.target, this.tools) };
+    return this.#release === null ? { kind: "untouched" } : this.#goBack();
+  }
+
+  async restore(live: string | null): Promise<Reverted> {
+    await this.#lookForUnproven();
+    if (!this.#isUnproven) return { kind: "untouched" };
+    this.#previous = await this.#provenBefore(live);
+    return this.#goBack();
   }
 
   async tidy(io: ProcessIo): Promise<void> {
     if (this.#release !== null) await this.#releases.complete(this.#release);
+    if (this.#isUnproven) await this.#discardIncomplete();
     const needed = [await this.#live(), basename(this.#previous ?? "")];
     const old = (await this.#releases.names()).toSorted().reverse().slice(this.target.keepReleases);
     for (const name of old.filter((each) => !needed.includes(each))) {
@@ -145,6 +145,22 @@ class ReleasesPlace implements Workplace {
     await this.#git.act(["gc", "--auto", "--quiet"], unheard(io));
   }
 
+  async #goBack(): Promise<Reverted> {
+    const current = await readCurrent(this.target.directory);
+    // What a deployment that was killed made live is no more proven than what this one did.
+    const isUnproven = this.#isUnproven || (this.#release !== null && current === linkTo(this.#release));
+    const wentLive = isUnproven && current !== this.#previous;
+    if (wentLive) await replaceCurrent(this.target.directory, this.#previous);
+    if (this.#isNew || this.#isUnproven) {
+      await this.#discardIncomplete();
+      // What stays of the files does not matter to what is live, and goes with the next deployment.
+      await this.#sweep(UNHEARD);
+    }
+    if (!wentLive) return { kind: "untouched" };
+    if (this.#previous === null) return { kind: "taken down" };
+    return { kind: "put back", placed: await describeRelease(this.#previous, this.target, this.tools) };
+  }
+
   /** Makes the directories and puts in order what a deployment that was killed left behind. */
   async #prepare(io: ProcessIo): Promise<void> {
     const { directory } = this.target;
@@ -153,11 +169,15 @@ class ReleasesPlace implements Workplace {
       await mkdir(path, { recursive: true });
     }
     await removeNextLink(directory);
-    this.#isUnproven = await this.#releases.isComing(await this.#live());
+    await this.#lookForUnproven();
     await this.#discardIncomplete();
     await this.#openRepository(io);
     const trouble = await this.#sweep(io);
     if (trouble !== null) io.onLine(trouble);
+  }
+
+  async #lookForUnproven(): Promise<void> {
+    this.#isUnproven = await this.#releases.isComing(await this.#live());
   }
 
   /** Makes the repository, or takes the one there is; one that is beyond repair gives way to a new one. */
@@ -185,6 +205,12 @@ class ReleasesPlace implements Workplace {
     return basename((await readCurrent(this.target.directory)) ?? "");
   }
 
+  /** What `current` pointed to before this deployment and before those that were killed: null where nothing was live. */
+  async #provenBefore(live: string | null): Promise<string | null> {
+    if (!this.#isUnproven) return readCurrent(this.target.directory);
+    return live === null ? null : this.#currentBefore(live);
+  }
+
   /** What `current` points to, or pointed to while the `live` commit was live, where that is told and still there. */
   async #currentBefore(live: string | null): Promise<string | null> {
     const current = await readCurrent(this.target.directory);
@@ -199,7 +225,7 @@ class ReleasesPlace implements Workplace {
 
   /** Removes files that nobody needs, and what git knows of working trees that are no more. Resolves as `removeTrees`. */
   async #sweep({ signal }: ProcessIo): Promise<string | null> {
-    const trouble = await removeTrees(await this.#releases.leftovers(), this.tools, signal);
+    const trouble = await removeTrees(await this.#releases.leftovers(await this.#live()), this.tools, signal);
     await this.#forgetTrees();
     return trouble;
   }

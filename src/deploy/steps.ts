@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import type { StepResult } from "../domain/deployment.ts";
 import { Fault } from "../domain/fault.ts";
 import type { RunProcess } from "../domain/layout.ts";
@@ -38,7 +39,14 @@ function tell(text: string, onLine: (line: string) => void): void {
 
 function assertSuccess(text: string, { exitCode, signal }: Pick<StepResult, "exitCode" | "signal">): void {
   if (signal !== null) throw new Fault("failed", `step ${quote(text)} was ended by ${signal}`);
-  if (exitCode !== 0) throw new Fault("failed", `step ${quote(text)} exited with ${exitCode}`);
+  if (exitCode !== 0) throw new Fault("failed", `step ${quote(text)} exited with ${tellExit(exitCode)}`);
+}
+
+/** A shell whose own command a signal ended exits with 128 and the signal's number (POSIX, "Exit Status for Commands"). */
+function tellExit(exitCode: number | null): string {
+  const number = (exitCode ?? 0) - 128;
+  const signal = Object.entries(constants.signals).find(([, each]) => each === number)?.[0];
+  return signal === undefined ? String(exitCode) : `${exitCode}, as when ${signal} ends a command`;
 }
 
 function quote(text: string): string {

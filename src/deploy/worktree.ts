@@ -15,7 +15,8 @@ import type {
 import type { Target } from "../domain/target.ts";
 import { openCheckout } from "./checkout.ts";
 import { findReasonToSkip } from "./filter.ts";
-import { type Git, UNHEARD, unheard } from "./git.ts";
+import { flush } from "./flush.ts";
+import { type Git, isObjectName, UNHEARD, unheard } from "./git.ts";
 import { entriesOf, removeBlankFiles, removeGitLeftovers } from "./leftovers.ts";
 import { isSound } from "./repository.ts";
 import { assertSigned } from "./signature.ts";
@@ -34,6 +35,13 @@ const HEADS = "refs/heads/";
 
 /** A branch that never has a commit: what is checked out where nothing is. */
 const NOTHING = "hooklatch/nothing";
+
+/**
+ * The setting of the repository's own that holds, while a deployment is under way, the commit to go back to, or
+ * {@link NONE}: what a deployment that was killed checked out is not proven, and HEAD says nothing else any more.
+ */
+const BEFORE = "hooklatch.before";
+const NONE = "nothing";
 
 /** Milliseconds for the submodules of what is put back. */
 const MOVE_BACK_TIME = 60_000;
@@ -77,8 +85,9 @@ class WorktreePlace implements Workplace {
     const git = await this.#git();
     const watch = watchOf(this.target);
     const branch = watch.ref.kind === "branch" ? ref : null;
-    this.#before = (await whereIs(git)) ?? (await whereItShouldBe(git, live, branch));
-    this.#stage = "checking out";
+    // The files of one that was killed are live already.
+    this.#stage = (await readNoted(git)) === null ? "checking out" : "live";
+    this.#before = await noteBefore(git, live, branch);
     await moveTo(git, { branch, commit }, io);
     await completeCheckout(git, watch.cloneUrl, io);
     return { directory: this.target.directory, release: null };
@@ -91,9 +100,10 @@ class WorktreePlace implements Workplace {
     );
   }
 
-  async activate(): Promise<void> {
+  async activate(io: ProcessIo): Promise<void> {
     // The files are live as soon as they are checked out: that is what this layout is.
     this.#stage = "live";
+    await flush(this.target.directory, this.tools, io);
   }
 
   async revert(): Promise<Reverted> {
@@ -105,14 +115,29 @@ class WorktreePlace implements Workplace {
     const before = this.#before;
     if (before === null) await moveToNothing(git);
     else await this.#moveBack(git, before);
+    await forgetBefore(git);
     if (stage !== "live") return { kind: "untouched" };
     if (before === null) return { kind: "taken down" };
     const { branch: ref, commit } = before;
     return { kind: "put back", placed: { directory: this.target.directory, release: null, ref, commit } };
   }
 
+  async restore(live: string | null): Promise<Reverted> {
+    if ((await stat(join(this.target.directory, ".git")).catch(() => null)) === null) {
+      return { kind: "untouched" };
+    }
+    const git = await this.#git();
+    if ((await readNoted(git)) === null) return { kind: "untouched" };
+    const { ref } = watchOf(this.target);
+    this.#before = await noteBefore(git, live, ref.kind === "branch" ? ref.name : null);
+    this.#stage = "live";
+    return this.revert();
+  }
+
   async tidy(io: ProcessIo): Promise<void> {
-    await (await this.#git()).act(["gc", "--auto", "--quiet"], unheard(io));
+    const git = await this.#git();
+    await forgetBefore(git);
+    await git.act(["gc", "--auto", "--quiet"], unheard(io));
   }
 
   async #moveBack(git: Git, before: Before): Promise<void> {
@@ -173,6 +198,28 @@ async function whereIs(git: Git): Promise<Before | null> {
   if (commit === null) return null;
   const full = lines?.find((line) => line.startsWith(HEADS));
   return { commit, branch: full === undefined ? null : full.slice(HEADS.length) };
+}
+
+/** Where the checkout was before this deployment, or before one that was killed amid its work; notes it for the next. */
+async function noteBefore(git: Git, live: string | null, branch: string | null): Promise<Before | null> {
+  const noted = await readNoted(git);
+  if (noted === NONE) return null;
+  const commit = noted === null ? null : await git.findCommit(noted);
+  if (commit !== null) return { commit, branch };
+  const before = (await whereIs(git)) ?? (await whereItShouldBe(git, live, branch));
+  await setting(git, BEFORE, before?.commit ?? NONE);
+  return before;
+}
+
+/** A commit or {@link NONE}; null where no deployment was killed amid its work. */
+async function readNoted(git: Git): Promise<string | null> {
+  // Warnings share the stream with the answer.
+  const lines = await git.ask(["config", "--local", "--get", BEFORE]);
+  return lines?.find((line) => line === NONE || isObjectName(line)) ?? null;
+}
+
+function forgetBefore(git: Git): Promise<unknown> {
+  return git.ask(["config", "--local", "--unset-all", BEFORE]);
 }
 
 /** For a checkout that lost its HEAD, as in a power failure: its files are of the commit that counts as live. */

@@ -47,8 +47,16 @@ export interface Workplace {
   takeRelease(wanted: WantedRelease): Promise<Placed>;
   /** Makes what was checked out, or taken, live in one step. */
   activate(io: ProcessIo): Promise<void>;
-  /** Takes back what `checkOut` and `activate` did, as far as the layout can; what was live stays or returns. */
+  /**
+   * Takes back what `checkOut` and `activate` did, and what a deployment that was killed before it had made live, as
+   * far as the layout can; what was live stays or returns.
+   */
   revert(): Promise<Reverted>;
+  /**
+   * In place of all of these: takes back what a deployment that was killed had made live, and puts the `live` commit
+   * back, or nothing. Does nothing where no deployment was killed amid its work.
+   */
+  restore(live: string | null): Promise<Reverted>;
   /**
    * Removes what is no longer needed. Called after a new commit's success, which it does not change; what it leaves
    * when the signal cuts it short, the next deployment removes.

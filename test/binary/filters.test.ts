@@ -42,13 +42,14 @@ async function expectDeployed(files: Readonly<Record<string, string | null>>): P
 
 describe("paths and ignore_paths", () => {
   const FILTER = `paths = ["src/**", "*.json"]\nignore_paths = ["**/*.md"]`;
+  const DOES_NOT_FIT = "from what is live does not fit paths and not ignore_paths";
   const NONE_FITS = "from what is live fits paths and not ignore_paths";
 
   test("deploy what differs from what is live, and tell of each push why it is not", async () => {
     await site.start({ target: FILTER });
     await expectDeployed({ "README.md": "first of all\n" });
     site.repository.commit({ "docs/index.html": "text\n" });
-    await expectNotDeployed(`deployment 2 was skipped: none of the one file that differs ${NONE_FITS}`);
+    await expectNotDeployed(`deployment 2 was skipped: the one file that differs ${DOES_NOT_FIT}`);
     site.repository.commit({ "src/deep/README.md": "text\n" });
     await expectNotDeployed(`deployment 3 was skipped: none of the 2 files that differ ${NONE_FITS}`);
     // `*` stays within a directory.
@@ -58,7 +59,7 @@ describe("paths and ignore_paths", () => {
     await expectDeployed({ "src/a/b/c.ts": "c\n" });
     await expectDeployed({ "src/a/b/c.ts": null });
     expect(site.read("current/docs/index.html")).toBe("text\n");
-    expect((await site.run("deployment", "list")).stdout).toContain("skipped: none of the one file");
+    expect((await site.run("deployment", "list")).stdout).toContain("skipped: the one file");
   });
 
   test("look at the net difference: a change and its revert are nothing", async () => {

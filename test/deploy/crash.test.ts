@@ -165,12 +165,12 @@ describe("layout releases: what had begun is taken back", () => {
     return basename(readlinkSync(at("current")));
   }
 
-  test("but not what was live already: its build had succeeded", async () => {
-    await build();
-    const live = await dieLive();
+  test("also what was live already, once another is: nobody knows that it was well", async () => {
+    const first = await build();
+    await dieLive();
     const ending = await build();
     expectInOrder(ending, site.repository.tip);
-    expect(readdirSync(at("releases")).sort()).toEqual([live, String(ending.release)]);
+    expect(readdirSync(at("releases")).sort()).toEqual([String(first.release), String(ending.release)]);
   });
 
   test("and what it had made live is not put back: nobody knows that it was well", async () => {
@@ -255,3 +255,90 @@ describe("layout releases: a repository beyond repair is made anew, and that is 
     expectInOrder(await build(), commit);
   });
 });
+
+describe.each(["releases", "worktree"])(
+  "layout %s: what a deployment that was killed had made live",
+  (name) => {
+    beforeEach(() => open(name));
+
+    /** Deploys the next page and dies in the step after it went live. */
+    async function dieLive(): Promise<void> {
+      const death = Promise.withResolvers<void>();
+      const run: RunProcess = async (argv, options) => {
+        if (!argv.includes("echo live")) return real(argv, options);
+        death.resolve();
+        return new Promise(() => {});
+      };
+      commitNext();
+      await Promise.race([site.deploy({ after: ["echo live"] }, { run }), death.promise]);
+      expect(page()).toBe(`page ${pages}`);
+    }
+
+    const nameOf = ({ release, commit }: Outcome) =>
+      release === null ? `commit ${commit?.slice(0, 12)}` : `release ${release}`;
+
+    /** Nothing but what that deployment brought is there. */
+    function expectLive({ release, commit }: Outcome): void {
+      expect(page()).toBe("one");
+      expect(git(site.live, "rev-parse", "HEAD")).toBe(String(commit));
+      if (name === "releases") expect(readdirSync(at("releases"))).toEqual([String(release)]);
+    }
+
+    test("gives way to what was live before it when the next one fails before it is live", async () => {
+      const first = await site.deploy();
+      await dieLive();
+      const failed = await site.deploy({ run: ["false"] }, { deployment: { previousCommit: first.commit } });
+      expect(failed.reason).toBe(`step "false" exited with 1; ${nameOf(first)} is live again`);
+      expectLive(first);
+    });
+
+    test("gives way also after two that were killed", async () => {
+      const first = await site.deploy();
+      await dieLive();
+      await dieLive();
+      const failed = await site.deploy(
+        { after: ["false"] },
+        { deployment: { previousCommit: first.commit } },
+      );
+      expect(failed.reason).toEndWith(`; ${nameOf(first)} is live again, but step "false" exited with 1`);
+      expectLive(first);
+    });
+
+    test("is taken down when nothing was live before it and the next one fails", async () => {
+      await dieLive();
+      const failed = await site.deploy({ run: ["false"] });
+      expect(failed.reason).toEndWith("; nothing was live before, so it was taken down again");
+      expect(existsSync(join(site.live, "index.html"))).toBe(false);
+      expect(await site.deploy()).toMatchObject({ state: "succeeded" });
+    });
+
+    test("is taken back by restoring, for what was live before it, and only once", async () => {
+      const first = await site.deploy();
+      await dieLive();
+      expect(await site.restore(first.commit)).toBe(`${nameOf(first)} is live again`);
+      expectLive(first);
+      expect(await site.restore(first.commit)).toBeNull();
+    });
+
+    test("is taken down by restoring where nothing was live before it", async () => {
+      await dieLive();
+      expect(await site.restore(null)).toBe("nothing was live before, so it was taken down again");
+      expect(existsSync(join(site.live, "index.html"))).toBe(false);
+    });
+
+    test("stays where no deployment was killed, or none ever was", async () => {
+      expect(await site.restore(null)).toBeNull();
+      const first = await site.deploy();
+      expect(await site.restore(null)).toBeNull();
+      expectLive(first);
+    });
+
+    test("is taken back with the after steps left out, which is told", async () => {
+      const first = await site.deploy();
+      await dieLive();
+      const told = await site.restore(first.commit, { after: ["touch ran"] });
+      expect(told).toBe(`${nameOf(first)} is live again, but its after steps did not run`);
+      expect(existsSync(join(site.live, "ran"))).toBe(false);
+    });
+  },
+);

@@ -85,7 +85,7 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
       "one file that does not fit",
       { "a/b.md": "" },
       { paths: ["a/*.html"] },
-      "none of the one file that differs from what is live fits paths",
+      "the one file that differs from what is live does not fit paths",
     ],
     ["a file deep in a directory", { "docs/b/c/d.md": "" }, { paths: ["docs/**"] }, null],
     ["a file in any directory", { "b/c/d.md": "" }, { paths: ["**/*.md"] }, null],

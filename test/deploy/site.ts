@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { deploy } from "../../src/deploy/deploy.ts";
 import type { DeployTools, Job } from "../../src/deploy/job.ts";
 import { createRunProcess } from "../../src/deploy/process.ts";
+import { restore } from "../../src/deploy/put-back.ts";
 import type { Deployment, Ending } from "../../src/domain/deployment.ts";
 import type { Target, WatchedRef } from "../../src/domain/target.ts";
 import { GIT_ENV, Repository } from "../support/git.ts";
@@ -67,6 +68,14 @@ export class Site {
       { clock, env, signal, run, onLine: hear },
     );
     return { ...ending, lines };
+  }
+
+  /** Takes back what a deployment that was killed had made live. */
+  restore(live: string | null, target: Partial<Target> = {}): Promise<string | null> {
+    const run = createRunProcess({ killAfter: 100 });
+    const env = { PATH: process.env.PATH, HOME: this.root };
+    const abandoned = { target: this.target(target), deployment: this.#deployments };
+    return restore(abandoned, live, { clock: new FakeClock(), env, run, onLine: () => {} });
   }
 
   remove(): void {
