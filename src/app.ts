@@ -16,10 +16,13 @@ import type { AppSurroundings } from "./app/surroundings.ts";
 import { generateSecrets } from "./config/generate.ts";
 import type { Config } from "./config/load.ts";
 import { endOrphans } from "./deploy/orphans.ts";
+import { runProcess } from "./deploy/process.ts";
+import { restore } from "./deploy/put-back.ts";
 import type { AbandonedRun } from "./domain/deployment.ts";
 import { Fault } from "./domain/fault.ts";
 import type { Log } from "./domain/log.ts";
 import type { Store } from "./domain/store.ts";
+import { restoreAbandoned } from "./flow/restore.ts";
 import { cancelUnconfigured, takeUpQueue } from "./flow/take-up.ts";
 import { type Listener, openListener } from "./http/listen.ts";
 import { stores } from "./store/index.ts";
@@ -127,7 +130,7 @@ class Server implements App {
     this.#admin ??= openAdmin(config, handleAdmin, log);
     describeListeners(config, this.#listener, this.#admin, log);
     // Deliveries are taken meanwhile.
-    void this.#endAbandoned(abandoned).finally(() => this.#engine.worker.begin());
+    void this.#clearUp(abandoned).finally(() => this.#engine.worker.begin());
     this.#goOn();
     return true;
   }
@@ -172,15 +175,19 @@ class Server implements App {
     this.#ended.abort();
   }
 
-  /** Ends what deployments left running that a crash interrupted: the next must not meet it. */
-  async #endAbandoned(abandoned: readonly AbandonedRun[]): Promise<void> {
-    const { clock, log } = this.surroundings;
+  /** Ends what deployments left running that a crash interrupted, and takes back what they had made live unproven. */
+  async #clearUp(abandoned: readonly AbandonedRun[]): Promise<void> {
+    const { clock, log, env } = this.surroundings;
     try {
       const pids = await endOrphans(abandoned, clock);
       if (pids.length > 0) log.warn({ pids }, "ended what an interrupted deployment had left running");
     } catch (error) {
       log.error({ err: error }, "could not end what an interrupted deployment had left running");
     }
+    await restoreAbandoned(abandoned, {
+      ...this.#engine,
+      restore: (run, live, onLine) => restore(run, live, { clock, env, run: runProcess, onLine }),
+    });
   }
 
   /** Takes up what waits, and begins the chores of the present configuration. */

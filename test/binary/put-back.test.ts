@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { freePort } from "../support/free-port.ts";
 import { until } from "../support/until.ts";
 import { Blog } from "./blog.ts";
@@ -217,4 +217,56 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
       expect(blog.processesOf(id)).toEqual([]);
     },
   );
+});
+
+describe("a server that was killed once a deployment was live, and that does not begin another", () => {
+  /** The step of a slow commit says that it has begun. */
+  const slow = () => `after = ["test ! -e slow || { touch ${blog.at("begun")}; sleep 600; }"]`;
+  const untilBegun = () => until(() => existsSync(blog.at("begun")));
+
+  /** Deploys a page, pushes the next, and kills the server when that is live and not known to be well. */
+  async function killWhileLive(layout: "releases" | "worktree", beforeKilling: () => Promise<unknown>) {
+    await blog.serve({ layout, keys: slow() });
+    const first = await blog.deploy({ "index.html": "one" });
+    const id = await blog.push({ "index.html": "two", slow: "" });
+    await untilBegun();
+    await beforeKilling();
+    await blog.server.end("SIGKILL");
+    return { first, id };
+  }
+
+  /** What was live before is live, for whoever looks at the site or asks. */
+  async function expectBack(
+    { commit, release }: { commit: string | null; release: string | null },
+    id: number,
+  ) {
+    await blog.server.until(() => blog.server.stderr.includes("took back what an interrupted"));
+    expect(blog.read("index.html")).toBe("one");
+    const { stdout } = await blog.run("target", "show", "blog", "--json");
+    expect(JSON.parse(stdout).live).toMatchObject({ commit, release });
+    expect((await blog.output(id)).at(-1)).toBe(
+      `putting back ${release === null ? `commit ${commit?.slice(0, 12)}` : `release ${release}`}`,
+    );
+  }
+
+  test.each(["releases", "worktree"] as const)(
+    "puts back what was live before it where the target is locked, layout %s",
+    async (layout) => {
+      const lock = () => blog.run("target", "lock", "blog", "--reason", "freeze");
+      const { first, id } = await killWhileLive(layout, lock);
+      await blog.restart();
+      await expectBack(first, id);
+    },
+  );
+
+  test("puts back what was live before it after the second crash", async () => {
+    const { first, id } = await killWhileLive("releases", async () => {});
+    rmSync(blog.at("begun"));
+    await blog.restart();
+    await untilBegun();
+    await blog.server.end("SIGKILL");
+    await blog.restart();
+    await expectBack(first, id + 1);
+    expect(blog.releases).toEqual([String(first.release)]);
+  });
 });
