@@ -1,3 +1,4 @@
+import { shortenCommit } from "../domain/commit.ts";
 import type { Deployment, Ending } from "../domain/deployment.ts";
 import { Fault } from "../domain/fault.ts";
 import type { ProcessIo, Workplace } from "../domain/layout.ts";
@@ -71,7 +72,7 @@ function openPlace({ target, deployment }: Job, tools: DeployTools, progress: Pr
 /** Brings the files to where they can go live. Resolves with why they are not to, or null. */
 async function putInPlace(
   place: Workplace,
-  { deployment, takenBack }: Job,
+  { deployment, history }: Job,
   progress: Progress,
   io: ProcessIo,
 ): Promise<string | null> {
@@ -83,7 +84,8 @@ async function putInPlace(
   if (choice?.kind === "release") {
     begin("looking for the release");
     const liveBefore = attempt > 1 ? previousCommit : null;
-    progress.placed = await place.takeRelease({ name: choice.release, takenBack, liveBefore });
+    const wanted = { name: choice.release, history: await history(), liveBefore };
+    progress.placed = await place.takeRelease(wanted);
     return null;
   }
   begin("fetching");
@@ -92,7 +94,9 @@ async function putInPlace(
   progress.note = fetched.note;
   if (!isWantedByPerson(deployment, fetched.commit)) {
     begin("comparing the tip with what is live");
-    const skipped = await place.reasonToSkip(fetched, previousCommit, io);
+    const skipped =
+      (await reasonToStayBack(deployment, fetched.commit, history)) ??
+      (await place.reasonToSkip(fetched, previousCommit, io));
     io.signal.throwIfAborted();
     if (skipped !== null) return skipped;
   }
@@ -101,6 +105,20 @@ async function putInPlace(
   begin("checking out");
   progress.placed = { ...progress.placed, ...(await place.checkOut(fetched, previousCommit, io)) };
   return null;
+}
+
+/**
+ * A push of another commit than the tip says nothing new of it: it came late, or the tip is not there yet that it told
+ * of. It does not bring back what a person went back from.
+ */
+async function reasonToStayBack(
+  { trigger, pushedCommit }: Deployment,
+  tip: string,
+  history: Job["history"],
+): Promise<string | null> {
+  if (trigger !== "push" || pushedCommit === null || pushedCommit === tip) return null;
+  const { takenBack } = await history();
+  return takenBack.includes(tip) ? `a person went back from the tip, ${shortenCommit(tip)}` : null;
 }
 
 /** Whether a person asked for this commit, by steering or by having a delivery of it run again. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../domain/clock.ts";
 import type { Deployment } from "../domain/deployment.ts";
 import type { Placed, RunProcess } from "../domain/layout.ts";
+import type { History } from "../domain/release.ts";
 import type { Target } from "../domain/target.ts";
 import type { StepProgress } from "./steps.ts";
 
@@ -10,8 +11,8 @@ export interface Job {
   readonly target: Target;
   /** The kind of event that asked for it; null when no delivery did. */
   readonly event: string | null;
-  /** Commits that people went back from: a rollback passes over their releases. */
-  readonly takenBack: readonly string[];
+  /** Reads what became of the target's commits and releases. */
+  readonly history: () => Promise<History>;
   /** A file with the delivery's payload; null when no delivery asked for it. */
   readonly payloadFile: string | null;
 }

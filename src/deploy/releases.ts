@@ -95,7 +95,7 @@ class ReleasesPlace implements Workplace {
     return { directory: join(this.#releases.path, name), release: name };
   }
 
-  async takeRelease({ name, takenBack, liveBefore }: WantedRelease): Promise<Placed> {
+  async takeRelease({ name, history, liveBefore }: WantedRelease): Promise<Placed> {
     await removeNextLink(this.target.directory);
     await this.#discardIncomplete();
     await this.#releases.complete(await this.#live());
@@ -103,7 +103,7 @@ class ReleasesPlace implements Workplace {
     const complete = await this.#releases.completeNames();
     const found = findRelease(name, {
       complete,
-      takenBack,
+      history,
       live: before === null ? null : basename(before),
     });
     if (found.kind === "absent") throw new Fault("failed", found.reason);

@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import type { History } from "./release.ts";
 import type { Target } from "./target.ts";
 
 /** How a target's directory is arranged, and how a new commit goes live in it. */
@@ -67,8 +68,7 @@ export interface Workplace {
 /** Which release is to be live again. */
 export interface WantedRelease {
   readonly name: string | null;
-  /** Commits that people went back from. */
-  readonly takenBack: readonly string[];
+  readonly history: History;
   /** Where an attempt before this was killed, perhaps when it had gone live: the commit that was live before it. */
   readonly liveBefore: string | null;
 }

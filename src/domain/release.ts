@@ -26,15 +26,27 @@ export interface Releases {
   /** The names of the complete releases on disk. */
   readonly complete: readonly string[];
   readonly live: string | null;
-  /** Commits that people went back from, see {@link findTakenBack}. */
-  readonly takenBack: readonly string[];
+  readonly history: History;
 }
 
+/** What became of a target's commits and releases, as far as its deployments that succeeded tell. */
+export interface History {
+  /** The commits that a rollback took down and that nothing made live again since. */
+  readonly takenBack: readonly string[];
+  /** The releases that were live one after the other, oldest first, without those that people went back from. */
+  readonly line: readonly string[];
+  /** The releases that people went back from. */
+  readonly left: readonly string[];
+}
+
+/** Of a target of which nothing is known. */
+export const NO_HISTORY: History = { takenBack: [], line: [], left: [] };
+
 /**
- * Finds the release to go back to: that of the name, or with null the newest that is older than the live one and was
- * not taken back itself; where all of those were, the newest of them.
+ * Finds the release to go back to: that of the name, or with null the one that was live before the live one, passing
+ * over those that people went back from. Where the history knows of none it is the newest that is older.
  */
-export function findRelease(name: string | null, { complete, live, takenBack }: Releases): FoundRelease {
+export function findRelease(name: string | null, { complete, live, history }: Releases): FoundRelease {
   const newestFirst = complete.toSorted().reverse();
   if (name !== null) {
     if (complete.includes(name)) return { kind: "found", release: name };
@@ -43,24 +55,48 @@ export function findRelease(name: string | null, { complete, live, takenBack }: 
   if (live === null) {
     return { kind: "absent", reason: `nothing is live to go back from; ${describeReleases(newestFirst)}` };
   }
+  const { line, left } = history;
+  const before = line.includes(live) ? line.slice(0, line.lastIndexOf(live)) : line;
   const older = newestFirst.filter((each) => each < live);
-  const release = older.find((each) => !takenBack.some((commit) => isReleaseOf(each, commit))) ?? older[0];
+  const release =
+    before.findLast((each) => each !== live && complete.includes(each)) ??
+    older.find((each) => !left.includes(each)) ??
+    older[0];
   if (release === undefined) return { kind: "absent", reason: `there is no release before ${live}` };
   return { kind: "found", release };
 }
 
-/** The commits that a rollback took down and that nothing made live again since. */
-export function findTakenBack(
-  succeededNewestFirst: readonly Pick<Deployment, "trigger" | "commit" | "previousCommit">[],
-): readonly string[] {
+/** What a deployment that succeeded tells of its target's history. */
+type Succeeded = Pick<Deployment, "trigger" | "commit" | "previousCommit" | "release">;
+
+/** The history that a target's deployments tell which succeeded, newest first. */
+export function traceHistory(succeeded: readonly Succeeded[]): History {
+  return { takenBack: findTakenBack(succeeded), ...traceReleases(succeeded.toReversed()) };
+}
+
+function findTakenBack(newestFirst: readonly Succeeded[]): readonly string[] {
   const madeLiveAgain = new Set<string>();
   const takenBack: string[] = [];
-  for (const { trigger, commit, previousCommit } of succeededNewestFirst) {
+  for (const { trigger, commit, previousCommit } of newestFirst) {
+    // Before: who went back to another release of the same commit did not go back from it.
+    if (commit !== null) madeLiveAgain.add(commit);
     const from = trigger === "rollback" ? previousCommit : null;
     if (from !== null && !madeLiveAgain.has(from)) takenBack.push(from);
-    if (commit !== null) madeLiveAgain.add(commit);
   }
   return takenBack;
+}
+
+/** A rollback takes back all that went live after the release it went back to. */
+function traceReleases(oldestFirst: readonly Succeeded[]): Pick<History, "line" | "left"> {
+  let line: string[] = [];
+  const seen = new Set<string>();
+  for (const { trigger, release } of oldestFirst) {
+    if (release === null) continue;
+    seen.add(release);
+    const at = trigger === "rollback" ? line.lastIndexOf(release) : -1;
+    line = at === -1 ? [...line, release] : line.slice(0, at + 1);
+  }
+  return { line, left: [...seen].filter((each) => !line.includes(each)) };
 }
 
 /** More names than this, a reason does not tell. */

@@ -5,8 +5,8 @@ import type { Publish } from "../domain/happening.ts";
 import type { Log } from "../domain/log.ts";
 import type { RemoteTip } from "../domain/remote.ts";
 import type { Target } from "../domain/target.ts";
+import { readHistory } from "./history.ts";
 import { publishDeployment } from "./publish-deployment.ts";
-import { readTakenBack } from "./taken-back.ts";
 
 /** What catching up works with. */
 export interface CatchUpTools {
@@ -58,7 +58,7 @@ async function catchUpOne(target: Target, tools: CatchUpTools, signal: AbortSign
     // Read again: a push may have come while the forge was asked.
     const { deploy, reason } = decideCatchUp(tip.commit, await store.readStanding(target.name, clock.now()));
     if (!deploy) return log.debug({ ...fields, reason }, NOTHING);
-    if ((await readTakenBack(target.name, store)).includes(tip.commit)) {
+    if ((await readHistory(target.name, store)).takenBack.includes(tip.commit)) {
       return log.debug({ ...fields, reason: "a person went back from the tip" }, NOTHING);
     }
     const deployment = await store.request(

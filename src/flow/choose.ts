@@ -1,5 +1,5 @@
 import type { Choice } from "../domain/deployment.ts";
-import { findRelease } from "../domain/release.ts";
+import { findRelease, NO_HISTORY } from "../domain/release.ts";
 import type { Target } from "../domain/target.ts";
 
 /** What a person chose to deploy, or why it is not to be had and what to do. */
@@ -34,7 +34,7 @@ export function chooseRelease(
     const instead = `hooklatch target deploy ${name} --commit COMMIT`;
     return refuse(`layout ${layout} keeps no releases: choose a commit with \`${instead}\``);
   }
-  const found = findRelease(release, { complete, live, takenBack: [] });
+  const found = findRelease(release, { complete, live, history: NO_HISTORY });
   return found.kind === "absent" ? refuse(found.reason) : { ok: true, choice: { kind: "release", release } };
 }
 

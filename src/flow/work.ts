@@ -7,11 +7,12 @@ import type { Publish } from "../domain/happening.ts";
 import type { ProcessIo } from "../domain/layout.ts";
 import type { Log } from "../domain/log.ts";
 import type { NoticeStore, Subscriber } from "../domain/notice.ts";
+import type { History } from "../domain/release.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
+import { readHistory } from "./history.ts";
 import { bufferOutput } from "./output.ts";
 import { readKept } from "./read-kept.ts";
-import { readTakenBack } from "./taken-back.ts";
 
 /** What a deployment is told beside its target. */
 export interface Job {
@@ -21,8 +22,8 @@ export interface Job {
   readonly event: Event["kind"] | null;
   /** The delivery's payload as JSON text; null when no delivery asked for it. */
   readonly payload: string | null;
-  /** Commits that people went back from; only a rollback asks for them. */
-  readonly takenBack: readonly string[];
+  /** Reads what became of the target's commits and releases: few deployments ask. */
+  readonly history: () => Promise<History>;
 }
 
 /** The part of the configuration that deployments depend on. A deployment that began with one goes on with it. */
@@ -204,12 +205,12 @@ export function createWorker(tools: WorkTools): Worker {
   return { begin, wake, cancel, stop };
 }
 
-/** Reads back what the deployment has to know: what the delivery said, and what people went back from. */
+/** Reads back what the deployment has to know of its delivery. */
 async function recall(deployment: Deployment, target: Target, tools: WorkTools): Promise<Job> {
   const { store, configured } = tools;
-  const takenBack = deployment.trigger === "rollback" ? await readTakenBack(target.name, store) : [];
+  const history = () => readHistory(target.name, store);
   const delivery = deployment.delivery === null ? null : await store.readDelivery(deployment.delivery);
-  if (delivery === null) return { deployment, target, event: null, payload: null, takenBack };
+  if (delivery === null) return { deployment, target, event: null, payload: null, history };
   const reading = readKept(delivery, configured().sources)?.reading;
-  return { deployment, target, event: delivery.event, payload: reading?.ok ? reading.json : null, takenBack };
+  return { deployment, target, event: delivery.event, payload: reading?.ok ? reading.json : null, history };
 }

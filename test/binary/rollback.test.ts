@@ -114,6 +114,34 @@ describe("hooklatch target rollback", () => {
     expect(site.read("current/index.html")).toBe("good\n");
   });
 
+  test("goes to what was live before the live one, also after going back further than one", async () => {
+    await site.start({ target: builds() });
+    await site.deploy({ "index.html": "first\n" });
+    const first = site.current;
+    await site.deploy({ "index.html": "second\n" });
+    await site.deploy({ "index.html": "third\n" });
+    await site.run("target", "rollback", "blog", first);
+    await site.deploy({ "index.html": "fourth\n" });
+    await site.run("target", "rollback", "blog");
+    expect(site.read("current/index.html")).toBe("first\n");
+  });
+
+  test("is not undone by an older push that comes late, which is told, but by a person who asks for it", async () => {
+    await site.start({ target: builds() });
+    await site.deploy({ "index.html": "first\n" });
+    const late = site.repository.commit({ "index.html": "second\n" });
+    const tip = await site.deploy({ "index.html": "third\n" });
+    await site.run("target", "rollback", "blog");
+    const { body } = await site.push({ after: late });
+    expect(await site.untilEnded(body.deployments?.[0]?.id ?? 0)).toMatchObject({
+      state: "cancelled",
+      reason: `skipped: a person went back from the tip, ${tip.slice(0, 12)}`,
+    });
+    expect(site.read("current/index.html")).toBe("first\n");
+    expect(await site.run("target", "deploy", "blog", "--follow")).toMatchObject({ exitCode: 0 });
+    expect(site.read("current/index.html")).toBe("third\n");
+  });
+
   test("to a release that is not healthy is put back, and fails with both told", async () => {
     const health = `http://127.0.0.1:${freePort()}/`;
     const server = Bun.serve({

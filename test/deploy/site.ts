@@ -6,6 +6,7 @@ import type { DeployTools, Job } from "../../src/deploy/job.ts";
 import { createRunProcess } from "../../src/deploy/process.ts";
 import { restore } from "../../src/deploy/put-back.ts";
 import type { Deployment, Ending } from "../../src/domain/deployment.ts";
+import { NO_HISTORY } from "../../src/domain/release.ts";
 import type { Target, WatchedRef } from "../../src/domain/target.ts";
 import { GIT_ENV, Repository } from "../support/git.ts";
 import { targetOf } from "../support/target.ts";
@@ -61,7 +62,7 @@ export class Site {
         target: this.target(target),
         deployment: { ...this.#nextDeployment(), ...deployment },
         event: "push",
-        takenBack: [],
+        history: async () => NO_HISTORY,
         payloadFile: null,
         ...job,
       },

@@ -2,10 +2,12 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
   findRelease,
-  findTakenBack,
+  type History,
   isReleaseName,
   isReleaseOf,
+  NO_HISTORY,
   nameRelease,
+  traceHistory,
 } from "../../src/domain/release.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
@@ -78,8 +80,8 @@ describe("findRelease", () => {
     name: string | null,
     live: string | null,
     complete: readonly string[],
-    takenBack: readonly string[] = [],
-  ) => findRelease(name, { live, complete, takenBack });
+    history: Partial<History> = {},
+  ) => findRelease(name, { live, complete, history: { ...NO_HISTORY, ...history } });
 
   test("finds the newest that is older than the live one, in whatever order they come", () => {
     expect(choose(null, C, [A, C, B])).toEqual(found(B));
@@ -108,17 +110,17 @@ describe("findRelease", () => {
     );
   });
 
+  test("finds what was live before the live one, whatever is older, and passes over what is not on disk", () => {
+    expect(choose(null, C, [A, B, C], { line: [A, C] })).toEqual(found(A));
+    expect(choose(null, A, [A, B, C], { line: [C, A] })).toEqual(found(C));
+    expect(choose(null, C, [A, C], { line: [A, B, C] })).toEqual(found(A));
+    expect(choose(null, C, [A, B, C], { line: [A] })).toEqual(found(A));
+  });
+
   test("passes over releases that people went back from, unless there are no others", () => {
-    const commits = ["a", "b", "c"].map((digit) => digit.repeat(40));
-    const [old, bad, now] = commits.map((commit, day) => nameRelease(commit, new Date(2026, 1, day), [])) as [
-      string,
-      string,
-      string,
-    ];
-    const [, badCommit = ""] = commits;
-    expect(choose(null, now, [old, bad, now], [badCommit])).toEqual(found(old));
-    expect(choose(null, now, [bad, now], [badCommit])).toEqual(found(bad));
-    expect(choose(bad, now, [old, bad, now], [badCommit])).toEqual(found(bad));
+    expect(choose(null, C, [A, B, C], { line: [C], left: [B] })).toEqual(found(A));
+    expect(choose(null, C, [B, C], { line: [C], left: [B] })).toEqual(found(B));
+    expect(choose(B, C, [A, B, C], { line: [C], left: [B] })).toEqual(found(B));
   });
 
   test("says what to choose from when nothing is live", () => {
@@ -134,27 +136,42 @@ describe("isReleaseOf", () => {
   });
 });
 
-describe("findTakenBack", () => {
-  const deployed = (commit: string) => ({ trigger: "push", commit, previousCommit: null }) as const;
+describe("traceHistory", () => {
+  /** Of a commit, and another time of the same one: `b` and `b2`. */
+  const deployed = (release: string) =>
+    ({ trigger: "push", commit: release[0] ?? "", release, previousCommit: null }) as const;
   const wentBack = (from: string, to: string) =>
-    ({ trigger: "rollback", commit: to, previousCommit: from }) as const;
+    ({ trigger: "rollback", commit: to[0] ?? "", release: to, previousCommit: from[0] ?? "" }) as const;
+  const trace = (...oldestFirst: Parameters<typeof traceHistory>[0]) =>
+    traceHistory(oldestFirst.toReversed());
 
-  test("finds what people went back from", () => {
-    expect(findTakenBack([])).toEqual([]);
-    expect(findTakenBack([wentBack("b", "a"), deployed("b"), deployed("a")])).toEqual(["b"]);
-    const twice = [
-      deployed("d"),
-      wentBack("b", "a"),
-      wentBack("c", "b"),
-      deployed("c"),
-      deployed("b"),
-      deployed("a"),
-    ];
-    expect(findTakenBack(twice)).toEqual(["b", "c"]);
+  test("is of what was live one after the other", () => {
+    expect(trace()).toEqual(NO_HISTORY);
+    expect(trace(deployed("a"), deployed("b"))).toEqual({ takenBack: [], line: ["a", "b"], left: [] });
   });
 
-  test("finds nothing that was made live again since", () => {
-    expect(findTakenBack([deployed("b"), wentBack("b", "a"), deployed("b"), deployed("a")])).toEqual([]);
-    expect(findTakenBack([wentBack("a", "b"), wentBack("b", "a")])).toEqual(["a"]);
+  test("goes on from the release that people went back to, without those after it", () => {
+    const [a, b, c] = [deployed("a"), deployed("b"), deployed("c")];
+    expect(trace(a, b, wentBack("b", "a"))).toEqual({ takenBack: ["b"], line: ["a"], left: ["b"] });
+    const twice = trace(a, b, c, wentBack("c", "b"), wentBack("b", "a"), deployed("d"));
+    expect(twice).toEqual({ takenBack: ["b", "c"], line: ["a", "d"], left: ["b", "c"] });
+    const named = trace(a, b, c, wentBack("c", "a"), deployed("d"));
+    expect(named).toEqual({ takenBack: ["c"], line: ["a", "d"], left: ["b", "c"] });
+  });
+
+  test("takes a commit back only with its last release", () => {
+    const trail = [deployed("a"), deployed("b"), deployed("b2"), wentBack("b2", "b"), deployed("c")] as const;
+    expect(trace(...trail)).toEqual({ takenBack: [], line: ["a", "b", "c"], left: ["b2"] });
+  });
+
+  test("holds nothing against what was made live again since", () => {
+    const again = trace(deployed("a"), deployed("b"), wentBack("b", "a"), deployed("b2"));
+    expect(again).toEqual({ takenBack: [], line: ["a", "b2"], left: ["b"] });
+    const forwards = trace(deployed("a"), deployed("b"), wentBack("b", "a"), wentBack("a", "b"));
+    expect(forwards).toEqual({ takenBack: ["a"], line: ["a", "b"], left: [] });
+  });
+
+  test("passes over deployments without a release", () => {
+    expect(trace({ ...deployed("a"), release: null }).line).toEqual([]);
   });
 });
