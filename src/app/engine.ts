@@ -10,7 +10,7 @@ import { type Announcer, createAnnouncer } from "../flow/announce.ts";
 import { type Broadcast, createBroadcast } from "../flow/broadcast.ts";
 import { countGuesses, type Guesses } from "../flow/guesses.ts";
 import { createLocks, type Locks } from "../flow/locks.ts";
-import { createWorker, type Job, type Worker } from "../flow/work.ts";
+import { createWorker, type Worker } from "../flow/work.ts";
 import { BUILT_IN_HOOK_RANGES, fetchHookRanges } from "../providers/github/hook-ranges.ts";
 import type { AppSurroundings } from "./surroundings.ts";
 
@@ -49,7 +49,7 @@ export function createEngine(
     configured: () => ({ ...configured().config, subscribers: messengers() }),
     publish,
     announce: announcer.wake,
-    deploy: (job: Job, io) =>
+    deploy: (job, io) =>
       withPayloadFile(temporaryOf(configured().config), job.deployment.id, job.payload, (payloadFile) =>
         deploy({ ...job, payloadFile }, { clock, env, run: runProcess, ...io }),
       ),

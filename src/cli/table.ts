@@ -7,8 +7,10 @@ export interface Column<Row> {
   /** What stands in it, as others may have written it; null where there is nothing. */
   readonly text: (row: Row) => string | null;
   readonly colour?: (row: Row) => Colour | null;
-  /** Whether it holds sentences: on a terminal they are wrapped, and cut after {@link MOST_LINES} lines. */
+  /** Whether it holds sentences: on a terminal they are wrapped, and in a list cut after {@link MOST_LINES} lines. */
   readonly isProse?: boolean;
+  /** Whether its sentences are never cut: what shows one thing leaves nothing out. */
+  readonly isWhole?: boolean;
 }
 
 interface Cell {
@@ -20,7 +22,7 @@ const GAP = "  ";
 const INDENT = "    ";
 const NOTHING = "-";
 const MOST_LINES = 3;
-const NARROWEST_PROSE = 16;
+const NARROWEST_PROSE = 30;
 
 /**
  * An aligned table with its headings, each line with its newline. Every text in it is made printable here. Where a
@@ -78,7 +80,7 @@ function formatRow<Row>(
   look: Look,
 ): readonly string[] {
   const wrapped = cells.map(({ text }, at) =>
-    columns[at]?.isProse && look.width !== null ? wrap(text, widths[at] ?? 0) : [text],
+    columns[at]?.isProse && look.width !== null ? wrap(text, widths[at] ?? 0, columns[at]) : [text],
   );
   const height = Math.max(...wrapped.map((lines) => lines.length));
   return Array.from({ length: height }, (_, line) =>
@@ -100,13 +102,12 @@ function formatAbove<Row>(
   const isProse = (_: unknown, at: number) => columns[at]?.isProse === true;
   const isName = (_: unknown, at: number) => !isProse(_, at);
   const room = Math.max(1, (look.width ?? 0) - INDENT.length);
-  const below = cells.filter(isProse).filter(({ text }) => text !== NOTHING);
-  return [
-    formatLine(cells.filter(isName), widths.filter(isName), look),
-    ...below.flatMap(({ text, colour }) =>
-      wrap(text, room).map((line) => formatLine([{ text: INDENT + line, colour }], [], look)),
-    ),
-  ];
+  const below = cells.flatMap(({ text, colour }, at) => {
+    if (!isProse(text, at) || text === NOTHING) return [];
+    const lines = wrap(text, room, columns[at]);
+    return lines.map((line) => formatLine([{ text: INDENT + line, colour }], [], look));
+  });
+  return [formatLine(cells.filter(isName), widths.filter(isName), look), ...below];
 }
 
 /** One line, without spaces at its end. Colours are put on last: they take no columns. */
@@ -127,10 +128,15 @@ function formatLine(cells: readonly Cell[], widths: readonly number[], look: Loo
 }
 
 /** Lines of at most so many columns, broken between words where possible. */
-function wrap(text: string, width: number): readonly string[] {
+function wrap(
+  text: string,
+  width: number,
+  { isWhole = false }: Pick<Column<never>, "isWhole"> = {},
+): readonly string[] {
+  const mostLines = isWhole ? Number.POSITIVE_INFINITY : MOST_LINES;
   const lines: string[] = [];
   let rest = text;
-  while (lines.length < MOST_LINES - 1 && measure(rest) > width) {
+  while (lines.length < mostLines - 1 && measure(rest) > width) {
     const fitting = takeColumns(rest, width);
     const end = rest[fitting.length] === " " ? fitting.length : fitting.lastIndexOf(" ");
     const line = end > 0 ? rest.slice(0, end) : fitting;

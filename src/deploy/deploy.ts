@@ -55,6 +55,7 @@ async function deployWithin(
     const told = place === null ? null : await putBack(place, job, tools, progress, state);
     return end(progress, state, [reason, told]);
   }
+  tools.onDecided();
   // A rollback makes nothing, and is to be quick.
   const untidy = place === null || isRollback(job) ? null : await tidyUp(place, tools);
   return end(progress, "succeeded", [progress.note, untidy]);

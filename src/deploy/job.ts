@@ -26,6 +26,8 @@ export interface DeployTools {
   readonly onLine: (line: string) => void;
   /** Ends the deployment early; its reason is an `Interruption`. */
   readonly signal: AbortSignal;
+  /** Hears that the deployment succeeded, and only tidying up is to follow. */
+  readonly onDecided: () => void;
 }
 
 /** What is known so far: what the ending tells, however it ends. */

@@ -44,8 +44,11 @@ export interface WorkTools {
   readonly publish: Publish;
   /** Says that notices may be due. */
   readonly announce: () => void;
-  /** Does the work itself. Resolves with how it ended, also when it failed. */
-  readonly deploy: (job: Job, io: ProcessIo) => Promise<Ending>;
+  /**
+   * Does the work itself. Resolves with how it ended, also when it failed. `onDecided` hears when that stands, with only
+   * tidying up to follow.
+   */
+  readonly deploy: (job: Job, io: ProcessIo & { readonly onDecided: () => void }) => Promise<Ending>;
 }
 
 /** The one who takes deployments from the queue. */
@@ -54,7 +57,7 @@ export interface Worker {
   begin(): void;
   /** Says that something may be waiting. */
   wake(): void;
-  /** Ends a deployment that runs, as `cancelled`. Whether it ran here: one that is being written down does not. */
+  /** Ends a deployment that runs, as `cancelled`. Whether it ran here: one whose outcome stands does not any more. */
   cancel(deployment: number, reason: string): boolean;
   /**
    * Claims nothing more, gives what runs `grace` milliseconds, then ends it as `interrupted`.
@@ -72,6 +75,8 @@ export function createWorker(tools: WorkTools): Worker {
   const running = new Set<Promise<void>>();
   /** What ends each deployment that is under way. */
   const interrupts = new Map<number, AbortController>();
+  /** Those of them that are only being tidied up. */
+  const decided = new Set<number>();
   const stopping = new AbortController();
   let claiming: Promise<void> | null = null;
   let wokenMeanwhile = false;
@@ -135,11 +140,13 @@ export function createWorker(tools: WorkTools): Worker {
     const interrupt = new AbortController();
     interrupts.set(deployment.id, interrupt);
     await noteStart(deployment);
-    const io: ProcessIo = { onLine: output.add, signal: interrupt.signal };
+    const onDecided = () => void decided.add(deployment.id);
+    const io = { onLine: output.add, signal: interrupt.signal, onDecided };
     const ending = await recall(deployment, target, tools)
       .then((job) => tools.deploy(job, io))
       .catch((error: unknown) => failUnexpectedly(error, fields));
     interrupts.delete(deployment.id);
+    decided.delete(deployment.id);
     await output.flush();
     const settled = await settle(deployment.id, ending);
     const { state, reason, commit, release } = settled;
@@ -185,7 +192,7 @@ export function createWorker(tools: WorkTools): Worker {
   }
 
   function cancel(deployment: number, reason: string): boolean {
-    const interrupt = interrupts.get(deployment);
+    const interrupt = decided.has(deployment) ? undefined : interrupts.get(deployment);
     interrupt?.abort({ kind: "cancelled", reason } satisfies Interruption);
     return interrupt !== undefined;
   }

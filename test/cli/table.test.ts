@@ -23,18 +23,36 @@ describe("a table", () => {
 
   test("wraps sentences between words on a terminal, and cuts them after three lines", () => {
     const why = 'blog: branch "dev" is not "main"; docs: branch "dev" is not "main" and more';
-    expect(formatTable(COLUMNS, [["7", why]], at(26))).toBe(
-      'NAME  WHY\n7     blog: branch "dev"\n      is not "main"; docs:\n      branch "dev" is not…\n',
+    expect(formatTable(COLUMNS, [["7", why]], at(36))).toBe(
+      'NAME  WHY\n7     blog: branch "dev" is not\n      "main"; docs: branch "dev" is\n      not "main" and more\n',
     );
+    const longer = `${why}; site: branch "dev" is not "main"`;
+    expect(formatTable(COLUMNS, [["7", longer]], at(36))).toEndWith(
+      '\n      not "main" and more; site: br…\n',
+    );
+  });
+
+  test("cuts nothing in a column that is to be whole", () => {
+    const columns = COLUMNS.map((column) => ({ ...column, isWhole: true }));
+    const why = Array.from({ length: 40 }, (_, word) => `word${word}`).join(" ");
+    for (const width of [20, 36, 80]) {
+      const lines = formatTable(columns, [["7", why]], at(width))
+        .split("\n")
+        .slice(1)
+        .join(" ");
+      expect(lines.replaceAll(/\s+/g, " ")).toContain(why);
+    }
   });
 
   test("puts sentences below the rest where the terminal is too narrow for them beside it", () => {
     const columns = [...COLUMNS, { heading: "AT", text: () => "2026-11-21" }];
     const rows = [["7", 'blog: branch "dev" is not "main"'], ["8"]];
-    expect(formatTable(columns, rows, at(33))).toBe(
-      'NAME  AT\n    WHY\n7     2026-11-21\n    blog: branch "dev" is not\n    "main"\n8     2026-11-21\n',
+    expect(formatTable(columns, rows, at(47))).toBe(
+      'NAME  AT\n    WHY\n7     2026-11-21\n    blog: branch "dev" is not "main"\n8     2026-11-21\n',
     );
-    expect(formatTable(columns, rows, at(34))).toStartWith("NAME  WHY               AT\n7     blog:");
+    expect(formatTable(columns, rows, at(48))).toStartWith(
+      "NAME  WHY                             AT\n7     blog:",
+    );
   });
 
   test("never is wider than the terminal, and holds nothing that it would obey", () => {

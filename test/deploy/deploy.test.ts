@@ -41,6 +41,33 @@ test("tells each command before its output, line by line", async () => {
   ]);
 });
 
+test("says that its outcome stands before it tidies up, and never where it fails", async () => {
+  const done: string[] = [];
+  const real = createRunProcess({ killAfter: 100 });
+  const run: RunProcess = (argv, options) => {
+    if (argv.includes("gc")) done.push("tidying up");
+    return real(argv, options);
+  };
+  const onDecided = () => done.push("decided");
+  await site.deploy({}, { run, onDecided });
+  expect(done).toEqual(["decided", "tidying up"]);
+  await site.deploy({ after: ["false"] }, { onDecided });
+  expect(done).toHaveLength(2);
+});
+
+test("leaves nothing running of a step that failed", async () => {
+  const { reason, lines } = await site.deploy({ run: ["setsid sleep 600 & echo $!; exit 3"] });
+  expect(reason).toBe('step "setsid sleep 600 & echo $!; exit 3" exited with 3');
+  const command = `/proc/${lines.at(-1)}/cmdline`;
+  // Of a process that has ended, and nobody looked after, nothing is left to read.
+  expect(existsSync(command) ? readFileSync(command, "utf8") : "").toBe("");
+});
+
+test("tells by which signal a shell's command was ended", async () => {
+  const { reason } = await site.deploy({ run: ["sh -c 'kill -9 $$'; exit $?"] });
+  expect(reason).toEndWith("exited with 137, as when SIGKILL ends a command");
+});
+
 describe("time-out", () => {
   test("ends the step, its children too, and leaves live what was", async () => {
     await site.deploy();

@@ -49,6 +49,7 @@ export class Site {
       onLine = () => {},
       signal = new AbortController().signal,
       run = createRunProcess({ killAfter: 100 }),
+      onDecided = () => {},
       ...job
     }: Partial<Omit<Job, "deployment">> & { deployment?: Partial<Deployment> } & Partial<DeployTools> = {},
   ): Promise<Outcome> {
@@ -66,7 +67,7 @@ export class Site {
         payloadFile: null,
         ...job,
       },
-      { clock, env, signal, run, onLine: hear },
+      { clock, env, signal, run, onLine: hear, onDecided },
     );
     return { ...ending, lines };
   }

@@ -232,6 +232,22 @@ describe("the worker", () => {
     expect(await store.readDeployment(1)).toMatchObject({ state: "succeeded", reason: null });
   });
 
+  test("cancels nothing whose outcome stands and that is only tidied up, but a stop cuts that short", async () => {
+    const decided = Promise.withResolvers<void>();
+    const worker = workerFor(["blog"], async (job, io) => {
+      io.onDecided();
+      decided.resolve();
+      await untilAborted(job, io);
+      return SUCCEEDED;
+    });
+    await push("blog");
+    worker.wake();
+    await decided.promise;
+    expect(worker.cancel(1, "cancelled by ada")).toBe(false);
+    await worker.stop(0);
+    expect(await store.readDeployment(1)).toMatchObject({ state: "succeeded", reason: null });
+  });
+
   test("tells when a deployment starts, has output and has ended", async () => {
     const worker = workerFor(["blog"], async (_job, io) => {
       io.onLine("hello");
