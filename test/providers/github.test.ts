@@ -66,6 +66,24 @@ describe("headers", () => {
   });
 });
 
+describe("a signed JSON body with a form in one of its texts", () => {
+  const hidden = `a&payload=${encodeURIComponent(JSON.stringify(ordinary))}&b`;
+
+  test("is not read as that form's push when its headers are swapped, which nobody signed", async () => {
+    const { headers, body } = await send("issues", { action: "opened", issue: { title: hidden } });
+    headers.set("content-type", "application/x-www-form-urlencoded");
+    headers.set("x-github-event", "push");
+    expect(dialect.verify({ headers, body }, null, NOW)).toEqual({ ok: true });
+    const reason = "the form does not begin with the field payload";
+    expect(dialect.read({ headers, body })).toEqual({ ok: false, kind: "undecodable", reason });
+  });
+
+  test("is what it is as it was sent", async () => {
+    const reading = await receive("issues", { action: "opened", issue: { title: hidden } });
+    expect(reading).toMatchObject({ ok: true, event: { kind: "other", name: "issues" } });
+  });
+});
+
 describe("the clone URL", () => {
   test("comes from the configured name, and nothing of a payload's own URLs is in the event", async () => {
     expect(github.cloneUrl("octocat/blog")).toBe("https://github.com/octocat/blog.git");

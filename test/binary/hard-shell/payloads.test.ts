@@ -224,11 +224,22 @@ describe("a signed form", () => {
     ["with an empty field", form("payload=")],
     ["with %00 in the JSON", form(`${field}%00`)],
     ["with %00 in the field's name", form(field.replace("=", "%00="))],
-    ["with half an escape", form(`${field}&a=%`)],
-    ["with an escape that is no hex", form(`${field}&a=%zz`)],
-    ["with an escaped byte that is not UTF-8", form(`${field}&a=%ff`)],
-    ["with an escaped overlong slash", form(`${field}&a=%c0%af`)],
-    ["with a raw byte that is not UTF-8", form(`${field}&a=\xff`)],
+    ["with half an escape", form(`${field}%`)],
+    ["with an escape that is no hex", form(`${field}%zz`)],
+    ["with an escaped byte that is not UTF-8", form(`payload=%22%ff%22`)],
+    ["with an escaped overlong slash", form(`payload=%22%c0%af%22`)],
+    ["with a raw byte that is not UTF-8", form(`payload=%22\xff%22`)],
+    ["with another field before it", form(`a=b&${field}`)],
+    ["with another field after it", form(`${field}&a=b`)],
+    ["with nothing after an &", form(`${field}&`)],
+    ["with 100,000 other fields", form(`${"a=b&".repeat(DEEP)}${field}`)],
+    [
+      "that was sent as JSON, with a push as a form in one of its texts",
+      {
+        lines: [FORM, PUSH],
+        body: `{"action":"opened","title":"&payload=${encodeURIComponent(pushBody())}&"}`,
+      },
+    ],
     ["with a byte order mark", form(`\xef\xbb\xbf${field}`)],
     ["with a byte order mark in the field", form(field.replace("=", "=%ef%bb%bf"))],
     ["with fields between semicolons", form(`a=b;${field}`)],
@@ -239,7 +250,6 @@ describe("a signed form", () => {
 
   takes([
     ["with the field alone", form(field)],
-    ["with others beside it", form(`a=b&&c&=d&${field}&__proto__=x`)],
     ["with + for spaces", form(field.replaceAll("%20", "+"))],
     [
       "with every byte escaped",
@@ -247,12 +257,6 @@ describe("a signed form", () => {
     ],
     ["with nothing escaped", form(`payload=${PING}`)],
   ]);
-
-  test("with 100,000 fields is answered", async () => {
-    await shell.keepsOne(async () =>
-      expect(await shell.codes(writeRequest(form(`${"a=b&".repeat(DEEP)}${field}`)))).toEqual([200]),
-    );
-  });
 });
 
 describe("the type and the encoding", () => {
