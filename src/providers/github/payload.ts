@@ -5,7 +5,7 @@ import { FullRef, ObjectName } from "../git-names.ts";
  * The parts of GitHub's payloads that mean something here. At the top what GitHub requires is required; further
  * down only what is used is, and the rest has its type when it is there. Unknown keys are welcome: GitHub adds them
  * without notice. Source: the schemas `webhook-push` and `webhook-ping` of github/rest-api-description, of which
- * everything that passes there passes here.
+ * everything that passes there passes here, but for a ping that says nothing of its own.
  */
 
 function nullable<Schema extends TSchema>(schema: Schema, expected: string) {
@@ -72,7 +72,7 @@ export const Push = Type.Object({
 });
 export type Push = Static<typeof Push>;
 
-/** What `ping` says. GitHub's schema requires nothing; an organisation's ping has no repository. */
+/** What `ping` says. GitHub's schema requires no single field; an organisation's ping has no repository. */
 export const Ping = Type.Object({
   zen: Type.Optional(Type.String()),
   hook_id: Type.Optional(Type.Integer()),

@@ -10,7 +10,7 @@ const EVENT_NAME = /^[a-z0-9_]{1,100}$/;
 /** Printable ASCII without spaces, so that two headers joined by `, ` are not an id. GitHub's own is a GUID. */
 const ID = /^[!-~]{1,128}$/;
 
-/** Fields that together tell a push, and a ping, from every other event. */
+/** Fields that together tell a push, and a ping, from every other event. Every ping has one of its own at least. */
 const PUSH_MARKS = ["ref", "before", "after"];
 const PING_MARKS = ["zen", "hook_id", "hook"];
 
@@ -52,6 +52,7 @@ function tell(name: string, payload: unknown): Event | string {
   if (hasAll(payload, PUSH_MARKS)) return "/ref, /before and /after belong to a push";
   if (name === "ping") {
     if (hasAll(payload, ["action"])) return "/action belongs to another event";
+    if (!PING_MARKS.some((name) => hasAll(payload, [name]))) return "/zen, /hook_id and /hook are missing";
     return ping().Check(payload) ? { kind: "ping" } : describeMisfits(ping(), payload);
   }
   if (hasAll(payload, PING_MARKS)) return "/zen, /hook_id and /hook belong to a ping";

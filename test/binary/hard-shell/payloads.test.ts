@@ -100,6 +100,8 @@ describe("a signed body that is not what its event promises", () => {
     ["a number", { body: "-0" }],
     ["a text", { body: '"ping"' }],
     ["a list", { body: "[]" }],
+    ["an object of nothing", { body: "{}" }],
+    ["a commit's status as a ping", { body: '{"state":"success","sha":"6113728f27ae"}' }],
     ["a list of 200 levels", { body: "[".repeat(200) + "]".repeat(200) }],
     ["a push in __proto__ alone", { lines: [PUSH], body: `{"__proto__":${utf8(pushBody())}}` }],
     [

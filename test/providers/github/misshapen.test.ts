@@ -60,11 +60,15 @@ describe("a ping", () => {
     expect(await receive("ping", ping)).toMatchObject({ ok: true, event: { kind: "ping" } });
   });
 
-  test("that says nothing is accepted, as GitHub's schema requires nothing", async () => {
-    expect(await receive("ping", {})).toMatchObject({ ok: true, event: { kind: "ping" } });
-  });
+  for (const ping of [{ zen: "" }, { hook_id: 1 }, { hook: {} }]) {
+    test(`with ${Object.keys(ping)} alone is accepted`, async () => {
+      expect(await receive("ping", ping)).toMatchObject({ ok: true, event: { kind: "ping" } });
+    });
+  }
 
   for (const [payload, reason] of [
+    [{}, "ping: /zen, /hook_id and /hook are missing"],
+    [{ state: "success", sha: ordinary.after }, "ping: /zen, /hook_id and /hook are missing"],
     [{ zen: 7 }, "ping: /zen expected string"],
     [{ hook: { events: "push" } }, "ping: /hook/events expected array"],
     [[], "ping: the payload expected object"],
