@@ -1,7 +1,5 @@
-import { Value } from "@sinclair/typebox/value";
 import type { Provider } from "../domain/provider.ts";
 import { Secret } from "../domain/secret.ts";
-import { Duration } from "../domain/setting.ts";
 import { readClientTimeout } from "./client-timeout.ts";
 import { type Place, under } from "./finding.ts";
 import { isTable } from "./found.ts";
@@ -36,10 +34,10 @@ export function readOptions(
   const faults = section.sound ? provider.check(section.values) : [];
   for (const { path, message } of faults) ground.report.fault(path.reduce(under, source.place), message);
   const sound = section.sound && faults.length === 0;
-  const values = { ...section.values, ...fillIn(provider, written, ground) };
-  if (typeof values.client_timeout === "number") {
-    limitDuration(values.client_timeout, LONGEST_AGE, under(source.place, "client_timeout"), ground);
+  if (typeof section.values.client_timeout === "number") {
+    limitDuration(section.values.client_timeout, LONGEST_AGE, under(source.place, "client_timeout"), ground);
   }
+  const values = { ...section.values, ...fillIn(provider, written, ground) };
   const isWritten = Object.hasOwn(written, provider.generatedSecret);
   if (source.name === undefined || isWritten || !provider.generates(values)) {
     return { sound, values, generated: [] };
@@ -57,7 +55,7 @@ function fillIn(provider: Provider, written: Readonly<Record<string, unknown>>, 
   const wanted =
     Object.hasOwn(provider.options.properties, "client_timeout") && written.client_timeout === undefined;
   const timeout = wanted ? readClientTimeout(ground) : undefined;
-  return timeout === undefined ? {} : { client_timeout: Value.Decode(Duration, timeout) };
+  return timeout === undefined ? {} : { client_timeout: timeout };
 }
 
 function provideSecret(provider: Provider, source: string, dataDir: string, ground: Ground) {

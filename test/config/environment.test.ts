@@ -72,6 +72,17 @@ describe("$CLIENT_AUTH_TIMEOUT", () => {
     expect(lifetimeWith("0.5")).toBe(1_800_000);
     expect(lifetimeWith("0.001")).toBe(3_600);
     expect(lifetimeWith("8760")).toBe(31_536_000_000);
+    expect(lifetimeWith("277778")).toBe(1_000_000_800_000);
+    expect(lifetimeWith("876000")).toBe(36_500 * 86_400_000);
+  });
+
+  test("is a fault when it is more than a duration may be", () => {
+    expect(linesOf(home.load({ env: { CLIENT_AUTH_TIMEOUT: "876000.1" } }))).toEqual([
+      "environment: $CLIENT_AUTH_TIMEOUT: expected a duration of at most 36500d, found 36501d",
+    ]);
+    expect(linesOf(home.load({ env: { CLIENT_AUTH_TIMEOUT: "999999" } }))).toEqual([
+      "environment: $CLIENT_AUTH_TIMEOUT: expected a duration of at most 36500d, found 41667d",
+    ]);
   });
 
   test("gives way to client_timeout", () => {
