@@ -1,5 +1,5 @@
-import { closest, distance } from "fastest-levenshtein";
 import { Fault } from "../domain/fault.ts";
+import { findNearest } from "../domain/nearest.ts";
 import { PageAnswer, TargetAnswer } from "./admin-answers.ts";
 import { type Admin, type Problem, readAdmin, toFault } from "./admin-client.ts";
 import { makePrintable } from "./printable-text.ts";
@@ -23,11 +23,8 @@ async function explainUnknown(name: string, admin: Admin): Promise<string> {
   const names = told.ok ? told.value.items.map((target) => makePrintable(target.name)) : [];
   const missing = `there is no target ${makePrintable(name)}`;
   if (names.length === 0) return `${missing}: the server's configuration has no [[target]]`;
-  const nearest = closest(name, names);
-  // Two slips, or a third of a long name: more would be guessing.
-  if (distance(name, nearest) <= Math.max(2, Math.floor(name.length / 3))) {
-    return `${missing}; did you mean ${nearest}?`;
-  }
+  const { word, meant } = findNearest(name, names);
+  if (meant) return `${missing}; did you mean ${word}?`;
   const others = names.length > MOST_NAMED ? `, and ${names.length - MOST_NAMED} others` : "";
   return `${missing}; there are ${names.slice(0, MOST_NAMED).join(", ")}${others}`;
 }

@@ -1,5 +1,5 @@
-import { closest, distance } from "fastest-levenshtein";
 import { isAddressRange, parseRange } from "../domain/address.ts";
+import { findNearest } from "../domain/nearest.ts";
 import { PUBLISHED_LISTS } from "../domain/published-ranges.ts";
 import type { Allowance } from "../domain/source.ts";
 import { type Place, under } from "./finding.ts";
@@ -29,8 +29,8 @@ export function readAllowance(
   });
 }
 
-/** Asks whether a list was meant that is two slips away at most. */
+/** Asks whether a list was meant. */
 function hint(entry: string): string {
-  const nearest = closest(entry.toLowerCase(), [...PUBLISHED_LISTS]);
-  return distance(entry.toLowerCase(), nearest) <= 2 ? `: did you mean ${describeFound(nearest)}?` : "";
+  const { word, meant } = findNearest(entry, PUBLISHED_LISTS);
+  return meant ? `: did you mean ${describeFound(word)}?` : "";
 }

@@ -2,7 +2,7 @@ import type { StaticDecode, TObject, TPartial, TSchema } from "@sinclair/typebox
 import { Type } from "@sinclair/typebox";
 import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
 import { Value } from "@sinclair/typebox/value";
-import { closest, distance } from "fastest-levenshtein";
+import { findNearest } from "../domain/nearest.ts";
 import { type Place, type Report, under } from "./finding.ts";
 import { describeFound, isTable } from "./found.ts";
 
@@ -50,12 +50,12 @@ export function readTable<Schema extends TObject>(
   };
 }
 
-/** `unknown key "brnach": did you mean "branch"?`, or the known keys where none is near. */
+/** `unknown key "brnach": did you mean "branch"?`, or the nearest and all others where none is so near. */
 export function explainUnknownKey(key: string, known: readonly string[]): string {
-  const nearest = closest(key, [...known]);
-  // Two slips, or a third of a long key: more would be guessing.
-  const near = distance(key, nearest) <= Math.max(2, Math.floor(key.length / 3));
-  const hint = near ? `did you mean ${describeFound(nearest)}?` : `the known keys are ${known.join(", ")}`;
+  const { word, meant } = findNearest(key, known);
+  const hint = meant
+    ? `did you mean ${describeFound(word)}?`
+    : `the nearest known key is ${describeFound(word)}; there are ${known.join(", ")}`;
   return `unknown key ${describeFound(key)}: ${hint}`;
 }
 

@@ -134,7 +134,7 @@ const FAULTY: readonly { file: string; what: string; lines: readonly string[] }[
     file: "kinds.toml",
     what: "values of another kind",
     lines: [
-      'store-of-another-kind: unknown key "store-of-another-kind": the known keys are data_dir, server, admin, store, source, target, notify',
+      'store-of-another-kind: unknown key "store-of-another-kind": did you mean "store"?',
       "data_dir: expected a path, found 7",
       'server.host: expected an address such as "127.0.0.1" or "::1", without a port, found true',
       'server.port: expected a port number from 0 to 65535, found "9000"',
@@ -273,7 +273,7 @@ const FAULTY: readonly { file: string; what: string; lines: readonly string[] }[
     what: "sources that cannot be",
     lines: [
       'source[0].name: expected a name of at most 64 letters, digits and "._-" that starts with a letter or digit, found nothing',
-      'source[0].signing_key: unknown key "signing_key": the known keys are name, provider, path, print, on_redelivery, allow, secrets, verify_token, client_timeout',
+      'source[0].signing_key: unknown key "signing_key": the nearest known key is "name"; there are name, provider, path, print, on_redelivery, allow, secrets, verify_token, client_timeout',
       'source[0].provider: expected one of "github", "generic", found "gitlab"',
       'source[1].verify_token: unknown key "verify_token": it is for provider "generic", not for "github"',
       'source[1].name: expected a name of at most 64 letters, digits and "._-" that starts with a letter or digit, found "hook one"',
@@ -343,11 +343,14 @@ const FAULTY: readonly { file: string; what: string; lines: readonly string[] }[
     file: "unknown-keys.toml",
     what: "unknown keys, with the nearest known one",
     lines: [
-      'colour: unknown key "colour": the known keys are data_dir, server, admin, store, source, target, notify',
+      'colour: unknown key "colour": the nearest known key is "server"; there are data_dir, server, admin, store, source, target, notify',
       'sources: unknown key "sources": did you mean "source"?',
       'server.prot: unknown key "prot": did you mean "port"?',
       "server.tls.cert: expected a path, found nothing",
-      'server.tls.certificate: unknown key "certificate": the known keys are cert, key',
+      'server.tls.certificate: unknown key "certificate": did you mean "cert"?',
+      "target[0].directory: expected a path, found nothing",
+      'target[0].repo: unknown key "repo": did you mean "repository"?',
+      'target[0].dir: unknown key "dir": did you mean "directory"?',
     ],
   },
 ];

@@ -173,7 +173,7 @@ describe("a generic source is refused", () => {
       [
         "bearer: expected a list of secrets, found a string",
         'basic[0].hash: expected a secret written as "env:NAME", "file:PATH" or "credential:NAME", found nothing',
-        'basic[0].password: unknown key "password": the known keys are user, hash',
+        'basic[0].password: unknown key "password": the nearest known key is "user"; there are user, hash',
         'basic[0].user: expected a name without colons and control characters, found "a:b"',
         "basic[1]: expected a table, found a string",
       ],
