@@ -1,4 +1,11 @@
-import { type Config, describeFinding, type Finding, type Lists, loadConfig } from "../config/load.ts";
+import {
+  type Config,
+  describeFinding,
+  type Finding,
+  type Lists,
+  type LoadOptions,
+  loadConfig,
+} from "../config/load.ts";
 import { layouts } from "../deploy/index.ts";
 import { Fault } from "../domain/fault.ts";
 import { providers } from "../providers/index.ts";
@@ -17,8 +24,9 @@ export const CONFIG_OPTION = [
 export function readConfiguration(
   file: string | undefined,
   terminal: Terminal,
+  options: LoadOptions = {},
 ): { readonly config: Config; readonly warnings: readonly Finding[] } {
-  const loaded = loadConfig(file, terminal, lists);
+  const loaded = loadConfig(file, terminal, lists, options);
   if (loaded.ok) return loaded;
   throw new Fault("configuration", loaded.faults.map(describeFinding).join("\n"));
 }

@@ -27,7 +27,7 @@ export function serve(terminal: Terminal): Command {
           config?: string;
           debug?: boolean;
         }>();
-        const { config, warnings } = readConfiguration(file, terminal);
+        const { config, warnings } = readConfiguration(file, terminal, { toServe: true });
         const log = await openLog({ write: terminal.err, pretty: terminal.isTty.stderr, debug });
         for (const warning of warnings) log.warn({}, describeFinding(warning));
 
@@ -61,7 +61,7 @@ function suggest(word: string, program: Command | null): string {
 /** Reads the configuration again. A faulty one changes nothing, and every fault of it is told. */
 async function reload(app: App, file: string | undefined, log: Log, terminal: Terminal): Promise<void> {
   try {
-    const { config, warnings } = readConfiguration(file, terminal);
+    const { config, warnings } = readConfiguration(file, terminal, { toServe: true });
     for (const warning of warnings) log.warn({}, describeFinding(warning));
     await app.reload(config);
   } catch (error) {

@@ -19,6 +19,7 @@ import { readTable, type Section } from "./section.ts";
 import { resolveServer, type Server } from "./server.ts";
 import { readSources } from "./source.ts";
 import { readTargets } from "./target.ts";
+import { checkTlsFiles } from "./tls-files.ts";
 
 export { describeFinding, type Finding } from "./finding.ts";
 export type { Surroundings } from "./ground.ts";
@@ -28,6 +29,14 @@ export interface Lists {
   readonly providers: readonly Provider[];
   /** The names of the layouts. */
   readonly layouts: readonly string[];
+}
+
+/** How a configuration is read. */
+export interface LoadOptions {
+  /** The last place that is looked at. */
+  readonly systemFile?: string;
+  /** Whether it is read to serve by it: then what only the service need be able to read has to be there. */
+  readonly toServe?: boolean;
 }
 
 /** Everything that is configured, checked and resolved; its secrets print only where they come from. */
@@ -71,20 +80,19 @@ const DAY = 86_400_000;
  * once. Writes nothing: what is in `generated` and not there yet is made by `generateSecrets`.
  *
  * @param explicitFile what `--config` names.
- * @param systemFile the last place that is looked at.
  */
 export function loadConfig(
   explicitFile: string | undefined,
   surroundings: Surroundings,
   lists: Lists,
-  systemFile: string = SYSTEM_FILE,
+  { systemFile = SYSTEM_FILE, toServe = false }: LoadOptions = {},
 ): Loaded {
   const document = findDocument(explicitFile, surroundings, systemFile);
   if (!document.ok) return { ok: false, faults: [document.fault], file: document.file };
   const report = new Report();
   const directory = document.file === null ? surroundings.cwd : dirname(document.file);
   const ground: Ground = { env: surroundings.env, cwd: surroundings.cwd, directory, report };
-  const config = resolveConfig(document, lists, ground);
+  const config = resolveConfig(document, lists, toServe, ground);
   return report.faults.length > 0
     ? { ok: false, faults: report.faults, file: document.file }
     : { ok: true, config, warnings: report.warnings };
@@ -93,6 +101,7 @@ export function loadConfig(
 function resolveConfig(
   { file, label, table }: { file: string | null; label: string; table: unknown },
   { providers, layouts }: Lists,
+  toServe: boolean,
   ground: Ground,
 ): Config {
   const { report } = ground;
@@ -102,7 +111,9 @@ function resolveConfig(
     (root.values[key] ?? []).map((entry, index) => ({ table: entry, place: under(at(key), index) }));
 
   const dataDir = findDataDir(root, ground);
-  const server = resolveServer(readTable(ServerTable, root.values.server, at("server"), report), ground);
+  const serverSection = readTable(ServerTable, root.values.server, at("server"), report);
+  const server = resolveServer(serverSection, ground);
+  if (toServe) checkTlsFiles(server, serverSection, ground);
   const adminSection = readTable(AdminTable, root.values.admin, at("admin"), report);
   const { admin, generated } = resolveAdmin(adminSection, server, dataDir, ground);
   checkAcmeBeside(admin, server, under(at("server"), "acme"), ground);

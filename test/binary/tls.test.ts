@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
-import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { connect } from "node:tls";
 import { type CertificatePair, makeCertificate, makeExpiredCertificate } from "../support/certificate.ts";
 import { SECRET } from "../support/configuration.ts";
@@ -65,6 +66,19 @@ describe("TLS by file", () => {
       ).rejects.toThrow();
     },
   );
+
+  test("without its files is told with every other fault, and nothing is made", async () => {
+    const toml = '[server]\nprot = 1\n[server.tls]\ncert = "/nowhere/cert.pem"\nkey = "server-key.pem"\n';
+    workshop.write("hooklatch.toml", toml);
+    expect(await workshop.run(["serve"])).toEqual({
+      exitCode: 2,
+      stdout: "",
+      stderr:
+        'hooklatch: hooklatch.toml: server.prot: unknown key "prot": did you mean "port"?\n' +
+        "hooklatch: hooklatch.toml: server.tls.cert: the certificate file /nowhere/cert.pem does not exist\n",
+    });
+    expect(existsSync(join(workshop.path, "hooklatch-data"))).toBe(false);
+  });
 
   test("offers TLS 1.2 and 1.3 with forward secrecy, and nothing that is older or weaker", async () => {
     const env = { HOST: "127.0.0.1", PORT: "0", TLS_CERT: files.cert, TLS_KEY: files.key };

@@ -11,7 +11,7 @@ export interface Home {
   path(...parts: string[]): string;
   /** Writes a file and returns its absolute path. */
   write(name: string, content: string | Uint8Array): string;
-  load(options?: { file?: string; env?: Record<string, string> }): Loaded;
+  load(options?: { file?: string; env?: Record<string, string>; toServe?: boolean }): Loaded;
 }
 
 /** Call it once in a `describe`; the directory is another one in each test. */
@@ -29,7 +29,8 @@ export function makeHome(): Home {
       writeFileSync(path(name), content);
       return path(name);
     },
-    load: ({ file, env = {} } = {}) => loadConfig(file, { env, cwd: root }, lists, path("system.toml")),
+    load: ({ file, env = {}, toServe = false } = {}) =>
+      loadConfig(file, { env, cwd: root }, lists, { systemFile: path("system.toml"), toServe }),
   };
 }
 

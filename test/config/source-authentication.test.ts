@@ -21,7 +21,12 @@ function load(lines: string, env: Record<string, string> = ENV): Loaded {
     `[[source]]\nname = "ci"\nprovider = "generic"\npath = "/ci"\n${lines}\n[admin]\ntoken = "env:TOKEN"`,
   );
   const surroundings = { env, cwd: home.path() };
-  return loadConfig(undefined, surroundings, { providers, layouts: ["releases"] }, home.path("none.toml"));
+  return loadConfig(
+    undefined,
+    surroundings,
+    { providers, layouts: ["releases"] },
+    { systemFile: home.path("none.toml") },
+  );
 }
 
 describe("a generic source", () => {

@@ -169,7 +169,12 @@ describe("any text as a configuration", () => {
   function load(content: string) {
     const file = home.write("hooklatch.toml", content);
     const surroundings = { env: { SECRET: `${MARK}-9` }, cwd: home.path() };
-    return { file, loaded: loadConfig(file, surroundings, lists, home.path("system.toml")) };
+    return {
+      file,
+      loaded: loadConfig(file, surroundings, lists, {
+        systemFile: home.path("system.toml"),
+      }),
+    };
   }
 
   test("gives a configuration, or faults that each name the file and the place in it", () => {

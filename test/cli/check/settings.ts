@@ -4,7 +4,7 @@ import { lists } from "../../config/lists.ts";
 
 /** A public listener with everything left at what the configuration's defaults are. */
 export const SERVER: Config["server"] = configOf(
-  loadConfig(undefined, { env: {}, cwd: "/nowhere" }, lists, "/nowhere/hooklatch.toml"),
+  loadConfig(undefined, { env: {}, cwd: "/nowhere" }, lists, { systemFile: "/nowhere/hooklatch.toml" }),
 ).server;
 
 /** The same with other settings; with a certificate it speaks HTTPS. */
