@@ -53,24 +53,31 @@ export function readSources(written: readonly WrittenSource[], tools: SourceTool
  * else all. Undefined when there is not exactly one, which is a fault unless it follows from a faulty source.
  */
 export function findSource(
-  { has, place, values }: TargetSection,
+  section: TargetSection,
   sources: readonly ReadSource[],
   { report }: Ground,
 ): ReadSource | undefined {
-  const allSound =
-    sources.length > 0 && sources.every(({ name, provider }) => name !== undefined && provider !== undefined);
-  const telling = has("repository") ? sources.filter(({ provider }) => provider?.tellsPushes) : [];
+  const place = under(section.place, "source");
+  const isNamed = sources.length > 0 && sources.every(({ name }) => name !== undefined);
+  const namesOf = (some: readonly ReadSource[]) => some.map(({ name }) => describeFound(name)).join(", ");
+  if (section.has("source")) {
+    const { source } = section.values;
+    const found = sources.filter(({ name }) => name === source);
+    if (found.length === 1) return found[0];
+    if (isNamed && source !== undefined && found.length === 0) {
+      const known = namesOf(sources);
+      report.fault(place, `expected one of the sources ${known}, found ${describeFound(source)}`);
+    }
+    return undefined;
+  }
+  const telling = section.has("repository") ? sources.filter(({ provider }) => provider?.tellsPushes) : [];
   const fitting = telling.length > 0 ? telling : sources;
-  const found = has("source") ? sources.filter(({ name }) => name === values.source) : fitting;
-  if (found.length === 1) return found[0];
-  if (!allSound || (has("source") && (values.source === undefined || found.length > 1))) return undefined;
-  const names = (has("source") ? sources : fitting).map(({ name }) => describeFound(name)).join(", ");
-  report.fault(
-    under(place, "source"),
-    has("source")
-      ? `expected one of the sources ${names}, found ${describeFound(values.source)}`
-      : `expected the name of a source, because several fit (${names}), found nothing`,
-  );
+  if (fitting.length === 1) return fitting[0];
+  // Which ones fit is known only when each says what it is.
+  if (isNamed && sources.every(({ provider }) => provider !== undefined)) {
+    const several = namesOf(fitting);
+    report.fault(place, `expected the name of a source, because several fit (${several}), found nothing`);
+  }
   return undefined;
 }
 

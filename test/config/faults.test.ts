@@ -157,6 +157,7 @@ const FAULTY: readonly { file: string; what: string; lines: readonly string[] }[
       'target[1].repository: expected a repository as "owner/name", without ".git", found "octocat"',
       "target[1].keep_releases: expected a whole number from 1, found 0",
       'target[0]: expected one of "branch" and "tag" beside "repository", found neither',
+      'target[1].source: expected one of the sources "github", found "githup"',
       `target[1].directory: expected a directory outside of other targets', found "/srv/blog/docs", inside that of target[0]`,
     ],
   },
