@@ -31,6 +31,18 @@ export function checkCommit(text: string): string {
   throw new InvalidArgumentError("expected a commit id: at least 7 of its hex digits.");
 }
 
+/** Checks a commit's whole name. */
+export function checkFullCommit(text: string): string {
+  if (/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text)) return text;
+  throw new InvalidArgumentError("expected a full commit id: 40 or 64 lower-case hex digits.");
+}
+
+/** Checks what is sent in a header as a delivery's id. */
+export function checkDeliveryId(text: string): string {
+  if (/^[!-~]{1,128}$/.test(text)) return text;
+  throw new InvalidArgumentError("expected at most 128 characters of ASCII, without spaces.");
+}
+
 /** Checks an IP address. */
 export function checkAddress(text: string): string {
   if (isIP(text) !== 0) return text;

@@ -99,7 +99,12 @@ async function play(scene: Scene): Promise<void> {
     },
   );
   await tell(scene, "2. GitHub sends its signed ping to /github-webhook", () =>
-    deliver(scene, "github", { kind: "ping", deliveryId: randomUUID(), form: false }),
+    deliver(scene, "github", {
+      kind: "ping",
+      deliveryId: randomUUID(),
+      form: false,
+      repository: REPOSITORY,
+    }),
   );
   await tell(scene, `3. Somebody pushes to ${REPOSITORY}, GitHub sends the signed push`, () =>
     pushAndWait(scene, "Hello from the first push"),

@@ -70,6 +70,7 @@ function defineProgram(terminal: Terminal, finish: Finish): Command {
 function rephrase(complaint: string): string {
   return complaint
     .replace(/^error: /, "")
+    .replace(/ Allowed choices are (.*)\.\n$/, " expected one of $1.\n")
     .replace(
       /^option '.*?(--[\w-]+).*?' argument '(.*)' is invalid\. (expected .*)\.\n$/s,
       (_all, option: string, value: string, wish: string) => describeValue(option, value, wish),

@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
+import { codeOf } from "../domain/fault.ts";
 
 /** The text of a file, or in a few words why there is none. */
 export type FileText =
@@ -20,8 +21,13 @@ export function readText(file: string): FileText {
     return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file)) };
   } catch (error) {
     if (error instanceof TypeError) return { ok: false, missing: false, problem: "is not UTF-8 text" };
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
-    const problem = REASONS[code] ?? `cannot be read: ${code}`;
+    const problem = whyUnreadable(error);
     return { ok: false, missing: problem === REASONS.ENOENT, problem };
   }
+}
+
+/** What completes the name of a file that could not be read, such as `does not exist`. */
+export function whyUnreadable(error: unknown): string {
+  const code = codeOf(error) ?? "unknown error";
+  return REASONS[code] ?? `cannot be read: ${code}`;
 }

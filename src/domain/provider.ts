@@ -136,7 +136,13 @@ export type HandshakeVerdict =
 
 /** What `send` is asked to say. */
 export type Message =
-  | { readonly kind: "ping"; readonly deliveryId: string; readonly form: boolean }
+  | {
+      readonly kind: "ping";
+      readonly deliveryId: string;
+      readonly form: boolean;
+      /** As `owner/name`. */
+      readonly repository: string;
+    }
   | {
       readonly kind: "push";
       readonly deliveryId: string;

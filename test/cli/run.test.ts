@@ -61,9 +61,16 @@ describe("hooklatch init", () => {
 describe("hooklatch send", () => {
   test.each([
     ["send push --url nonsense --secret 0123456789abcdef", "--url: expected a URL"],
-    ["send push --commit zzz", "Expected a full commit id"],
+    [
+      "send push --commit zzz",
+      '--commit: expected a full commit id: 40 or 64 lower-case hex digits, found "zzz"',
+    ],
+    ["send push --before zzz", "--before: expected a full commit id"],
+    [`send push --deleted --commit ${"a".repeat(40)}`, "cannot be used with option '--commit <id>'"],
+    ["send ping --delivery-id a\u0007b", "--delivery-id: expected at most 128 characters of ASCII"],
+    ["send ping --delivery-id \u2665", "--delivery-id: expected at most 128 characters of ASCII"],
     ["send push --branch a --tag b", "cannot be used with"],
-    ["send ping --provider nonsense", "Allowed choices are github, generic"],
+    ["send ping --provider nonsense", '--provider: expected one of github, generic, found "nonsense"'],
     ["send ping --source nonsense", "no source nonsense; there are github (github), webhook (generic)"],
     [
       "send ping --secret env:NOWHERE --url http://127.0.0.1:1/",
@@ -75,6 +82,73 @@ describe("hooklatch send", () => {
     expect(exitCode).toBe(2);
     expect(stdout).toBe("");
     expect(stderr).toContain(message);
+  });
+
+  test.each([
+    ["nowhere.json", "does not exist"],
+    [".", "is a directory"],
+  ])("exits with 1 and says what to do about the payload %s, which %s", async (file, why) => {
+    const { exitCode, stderr } = await hooklatch(
+      `send push --payload ${file} --url http://127.0.0.1:1/x --secret 0123456789abcdef`,
+    );
+    expect([exitCode, stderr]).toEqual([
+      1,
+      `hooklatch: --payload: ${join(cwd, file)} ${why}: name a file with the JSON to send\n`,
+    ]);
+  });
+
+  describe("to a server", () => {
+    let server: Bun.Server<undefined>;
+    let bodies: unknown[];
+
+    beforeEach(() => {
+      bodies = [];
+      server = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        fetch: async (request) => {
+          bodies.push(await request.json());
+          return new Response("{}");
+        },
+      });
+    });
+
+    afterEach(() => server.stop(true));
+
+    async function sent(line: string): Promise<unknown> {
+      const { exitCode, stderr } = await hooklatch(`${line} --url ${server.url} --secret 0123456789abcdef`);
+      expect([exitCode, stderr]).toEqual([0, ""]);
+      return bodies.pop();
+    }
+
+    test("names in a ping the repository that it is told", async () => {
+      const repository = { name: "n", full_name: "o/n" };
+      expect(await sent("send ping --repository o/n")).toMatchObject({ repository });
+    });
+
+    test("fills in what a target that would take it watches", async () => {
+      const target = (name: string, ref: string) =>
+        `[[target]]\nname = "${name}"\nrepository = "octocat/${name}"\n${ref}\ndirectory = "${name}"\n`;
+      const targets = [
+        target("tool", 'tag = "v*"'),
+        target("blog", 'branch = "dev"'),
+        target("docs", 'branch = "gh"'),
+      ];
+      writeFileSync(
+        join(cwd, "hooklatch.toml"),
+        targets
+          .join("")
+          .replaceAll("directory", 'source = "github"\nclone_url = "file:///nowhere"\ndirectory'),
+      );
+      const send = "send push --config hooklatch.toml";
+      const pushOf = (name: string, ref: string) => ({ ref, repository: { full_name: `octocat/${name}` } });
+      expect(await sent(send)).toMatchObject(pushOf("blog", "refs/heads/dev"));
+      expect(await sent(`${send} --tag v1`)).toMatchObject(pushOf("tool", "refs/tags/v1"));
+      expect(await sent(`${send} --repository Octocat/docs`)).toMatchObject({ ref: "refs/heads/gh" });
+      expect(await sent(`${send} --repository octocat/other`)).toMatchObject(
+        pushOf("other", "refs/heads/main"),
+      );
+    });
   });
 
   test("exits with 1 and says what to do when nobody listens", async () => {

@@ -8,7 +8,7 @@ const DAY = 86_400_000;
 const dialect = generic.open({ verify_token: loadSecret("t0k3n") });
 
 describe("verify", () => {
-  const request = dialect.compose({ kind: "ping", deliveryId: "1", form: false });
+  const request = dialect.compose({ kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" });
   const expiresAt = new Date("2026-11-22T20:30:00Z");
   const client = {
     source: "webhook",

@@ -33,7 +33,12 @@ const PUSH = {
   before: BEFORE,
   after: AFTER,
 } as const satisfies Message;
-const PING = { kind: "ping", deliveryId: PUSH.deliveryId, form: false } as const satisfies Message;
+const PING = {
+  kind: "ping",
+  deliveryId: PUSH.deliveryId,
+  form: false,
+  repository: PUSH.repository,
+} as const satisfies Message;
 
 const SECRET_HEADERS = [
   "authorization",

@@ -31,7 +31,5 @@ export function composeDelivery(message: Message, secrets: readonly Secret[]): R
 
 function writeJson(message: Message): Uint8Array {
   if (message.kind === "payload") return message.json;
-  return Buffer.from(
-    JSON.stringify(message.kind === "ping" ? describePing(message.form) : describePush(message)),
-  );
+  return Buffer.from(JSON.stringify(message.kind === "ping" ? describePing(message) : describePush(message)));
 }

@@ -10,11 +10,12 @@ export const HOOK_ID = 500_000_001;
 /** The object name of git's empty tree. */
 const EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
+type PingMessage = Extract<Message, { kind: "ping" }>;
 type PushMessage = Extract<Message, { kind: "push" }>;
 
 /** The body of a `ping` for a hook on a repository. */
-export function describePing(form: boolean): object {
-  const repository = describeRepository("octocat/hello-world");
+export function describePing({ form, repository: fullName }: PingMessage): object {
+  const repository = describeRepository(fullName);
   const url = `${repository.url}/hooks/${HOOK_ID}`;
   return {
     zen: "Keep it logically awesome.",

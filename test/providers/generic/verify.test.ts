@@ -158,7 +158,7 @@ describe("a source that requires by name", () => {
 });
 
 describe("what send composes", () => {
-  const ping = { kind: "ping", deliveryId: "1", form: false } as const;
+  const ping = { kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" } as const;
 
   test("for a source with a password is a fault that says why", () => {
     expect(() => generic.open({ basic }).compose(ping)).toThrow(Fault);

@@ -50,8 +50,8 @@ describe("compose", () => {
   });
 
   test("throws a fault when there is no secret to sign with", () => {
-    expect(() => github.open({}).compose({ kind: "ping", deliveryId: "1", form: false })).toThrow(
-      "cannot sign",
-    );
+    expect(() =>
+      github.open({}).compose({ kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" }),
+    ).toThrow("cannot sign");
   });
 });
