@@ -1,5 +1,5 @@
 import { statfsSync } from "node:fs";
-import { checkDirectory, isOpenToOthers, nameUser, nearestExisting, ownerOf } from "./files.ts";
+import { checkDirectory, isOpenToOthers, isOther, nameUser, nearestExisting, ownerOf } from "./files.ts";
 import { type Remark, warn } from "./remark.ts";
 
 /** Where everything is kept: that we can write there, that nobody else can read it, that SQLite is safe there. */
@@ -15,7 +15,9 @@ export function checkDataDirectory({
   const place = checkDirectory("data directory", dataDir);
   const user = checkUser(ownerOf(dataDir), process.getuid?.() ?? null, targets.length > 0);
   const network = nameNetworkFileSystem(statfsSync(nearestExisting(dataDir)).type);
-  const loose = [dataDir, ...generated.map(({ file }) => file)].filter((path) => isOpenToOthers(path));
+  // What stands in its place is not to be made private but to be moved away.
+  const ours = isOther(dataDir) ? [] : [dataDir, ...generated.map(({ file }) => file)];
+  const loose = ours.filter(isOpenToOthers);
   return [
     place,
     ...(user === null ? [] : [user]),

@@ -26,7 +26,11 @@ export function checkDisks({ dataDir, targets }: Pick<Config, "dataDir" | "targe
 
 /** What so many free bytes of a file system mean for what is on it. */
 export function describeSpace(what: string, free: number, total: number): Remark {
-  const share = total > 0 ? free / total : 1;
+  if (total === 0)
+    return warn(
+      `disk of ${what}: its file system does not tell how much is free: see to it that there is room`,
+    );
+  const share = free / total;
   const amount = free < GIB ? `${Math.floor(free / MIB)} MiB` : `${(free / GIB).toFixed(1)} GiB`;
   const text = `disk of ${what}: ${amount} free (${Math.floor(share * 100)} %)`;
   if (free < TOO_LITTLE) return fail(`${text}: make room, or deliveries are refused and deployments fail`);

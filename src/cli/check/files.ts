@@ -12,12 +12,17 @@ export function checkDirectory(what: string, directory: string): Remark {
           `${what} ${directory} cannot be made: ${parent} is not writable for this user; make it, and give it to the service's user`,
         );
   }
-  if (!statSync(directory).isDirectory()) return fail(`${what} ${directory} is not a directory`);
+  if (isOther(directory)) return fail(`${what} ${directory} is not a directory`);
   return isWritable(directory)
     ? ok(`${what} ${directory}`)
     : fail(
         `${what} ${directory} is not writable for this user; change its owner, or run as the service's user`,
       );
+}
+
+/** Whether something else than a directory is there. */
+export function isOther(path: string): boolean {
+  return find(path)?.isDirectory() === false;
 }
 
 /** A file that is there and can be read. */

@@ -91,10 +91,16 @@ describe("check of the disk", () => {
     expect(levelOf(GIB - 1, 2 * GIB)).toBe("warn");
     expect(levelOf(GIB, 2 * GIB)).toBe("ok");
     expect(levelOf(4 * GIB, 100 * GIB)).toBe("warn");
-    expect(levelOf(2 * GIB, 0)).toBe("ok");
     expect(describeSpace("it", 512 * MIB, 2 * GIB).text).toBe(
       "disk of it: 512 MiB free (25 %): make room soon",
     );
+  });
+
+  test("warns where the file system has no size to tell", () => {
+    expect(describeSpace("it", 0, 0)).toEqual({
+      level: "warn",
+      text: "disk of it: its file system does not tell how much is free: see to it that there is room",
+    });
   });
 });
 
@@ -123,8 +129,8 @@ describe("check of the data directory", () => {
     ]);
   });
 
-  test("fails a file in its place", () => {
-    writeFileSync(join(root, "data"), "", { mode: 0o600 });
+  test("fails a file in its place, whatever its mode", () => {
+    writeFileSync(join(root, "data"), "", { mode: 0o644 });
     expect(remarksOf(join(root, "data"))).toEqual([
       `fail data directory ${join(root, "data")} is not a directory`,
     ]);
