@@ -47,7 +47,8 @@ export function findDocument(
   return { ok: true, file: null, label: "defaults", table: {} };
 }
 
-function parseDocument(text: string, file: string, label: string): Document {
+/** Parses a configuration file's text; `label` is how findings name the file. */
+export function parseDocument(text: string, file: string, label: string): Document {
   try {
     // Keys such as `__proto__` are of no use here, and would be a trap for whoever copies the table.
     return { ok: true, file, label, table: parse(text, { unsafeKeyBehaviour: "throw" }) };

@@ -7,7 +7,7 @@ import type { Target } from "../domain/target.ts";
 import { checkAcmeBeside } from "./acme.ts";
 import { type Admin, resolveAdmin } from "./admin.ts";
 import { writeDefaultSources } from "./defaults.ts";
-import { findDocument, SYSTEM_FILE } from "./document.ts";
+import { findDocument, parseDocument, SYSTEM_FILE } from "./document.ts";
 import { type Finding, Report, under } from "./finding.ts";
 import { isTable } from "./found.ts";
 import { type Ground, readVariable, type Surroundings } from "./ground.ts";
@@ -37,6 +37,8 @@ export interface LoadOptions {
   readonly systemFile?: string;
   /** Whether it is read to serve by it: then what only the service need be able to read has to be there. */
   readonly toServe?: boolean;
+  /** A file that is not written yet, in place of any: its absolute path, how findings name it, and its text. */
+  readonly draft?: { readonly file: string; readonly label: string; readonly text: string };
 }
 
 /** Everything that is configured, checked and resolved; its secrets print only where they come from. */
@@ -85,9 +87,12 @@ export function loadConfig(
   explicitFile: string | undefined,
   surroundings: Surroundings,
   lists: Lists,
-  { systemFile = SYSTEM_FILE, toServe = false }: LoadOptions = {},
+  { systemFile = SYSTEM_FILE, toServe = false, draft }: LoadOptions = {},
 ): Loaded {
-  const document = findDocument(explicitFile, surroundings, systemFile);
+  const document =
+    draft === undefined
+      ? findDocument(explicitFile, surroundings, systemFile)
+      : parseDocument(draft.text, draft.file, draft.label);
   if (!document.ok) return { ok: false, faults: [document.fault], file: document.file };
   const report = new Report();
   const directory = document.file === null ? surroundings.cwd : dirname(document.file);

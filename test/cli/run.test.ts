@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runHooklatch } from "./command-line.ts";
@@ -25,11 +34,60 @@ describe("hooklatch init", () => {
     ["--repository a/b --branch=--evil", "target[0].branch"],
     ["--url ftp://x", "--url: expected one like"],
     ["--url https://x/path?query", "--url: expected one like"],
-  ])("writes no configuration that it would refuse itself: %s", async (options, message) => {
-    const { exitCode, stderr } = await hooklatch(`init ${options}`);
-    expect(exitCode).toBe(2);
+    ["--branch dev", "--branch needs --repository"],
+    ["--directory /srv/blog", "--directory needs --repository"],
+  ])("writes nothing of what it would refuse itself: %s", async (options, message) => {
+    const { exitCode, stdout, stderr } = await hooklatch(`init ${options}`);
+    expect([exitCode, stdout]).toEqual([2, ""]);
     expect(stderr).toContain(message);
-    expect(readdirSync(cwd).filter((name) => name.includes("toml"))).toEqual([]);
+    expect(stderr).not.toContain(".new");
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  test.each(["HOST", "HOOKLATCH_CONFIG", "HOOKLATCH_DATA_DIR"])(
+    "writes nothing where $%s is no good",
+    async (name) => {
+      const { exitCode, stderr } = await hooklatch("init", { [name]: "" });
+      const message = `environment: $${name}: is set but empty: give it a value or unset it`;
+      expect([exitCode, stderr]).toEqual([2, `hooklatch: ${message}\n`]);
+      expect(readdirSync(cwd)).toEqual([]);
+    },
+  );
+
+  test("never follows a symbolic link that leads nowhere, and says so", async () => {
+    symlinkSync(join(cwd, "nowhere.toml"), join(cwd, "hooklatch.toml"));
+    const { exitCode, stderr } = await hooklatch("init");
+    expect([exitCode, stderr]).toEqual([
+      1,
+      `hooklatch: ${join(cwd, "hooklatch.toml")} is a symbolic link that leads nowhere and stays as it is; move it away or choose another --config\n`,
+    ]);
+    expect(readdirSync(cwd)).toEqual(["hooklatch.toml"]);
+  });
+
+  test("puts the file and the data where the environment says", async () => {
+    const env = { HOOKLATCH_CONFIG: "etc/hook/latch.toml", HOOKLATCH_DATA_DIR: "var/data" };
+    const { exitCode, stdout } = await hooklatch("init", env);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("wrote etc/hook/latch.toml\n");
+    expect(stdout).toContain("Then: hooklatch check, and hooklatch serve\n");
+    const written = readFileSync(join(cwd, "etc/hook/latch.toml"), "utf8");
+    expect(written).toContain(`data_dir = "${join(cwd, "var/data")}"`);
+    expect(written).toContain(`secrets = ["file:${join(cwd, "var/data/secrets/github.secret")}"]`);
+    expect(readdirSync(join(cwd, "var/data/secrets")).sort()).toEqual([
+      "github.secret",
+      "webhook.verify-token",
+    ]);
+    expect((await hooklatch("check", { HOOKLATCH_CONFIG: "etc/hook/latch.toml" })).exitCode).toBe(0);
+  });
+
+  test("makes directories that the service can get through, and private data", async () => {
+    await hooklatch("init --config etc/hook/latch.toml");
+    const modeOf = (path: string) => statSync(join(cwd, path)).mode & 0o777;
+    const open = 0o755 & ~process.umask();
+    expect(["etc", "etc/hook"].map(modeOf)).toEqual([open, open]);
+    expect(["etc/hook/hooklatch-data", "etc/hook/hooklatch-data/secrets"].map(modeOf)).toEqual([
+      0o700, 0o700,
+    ]);
   });
 
   test("writes one that check takes, with the target as an example to fill in", async () => {
