@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { version } from "../../package.json" with { type: "json" };
 import { Fault } from "../domain/fault.ts";
+import { findNearest } from "../domain/nearest.ts";
 import { check } from "./check.ts";
 import { client } from "./client.ts";
 import { completion } from "./completion.ts";
@@ -50,6 +51,7 @@ function defineProgram(terminal: Terminal, finish: Finish): Command {
   for (const define of COMMANDS) {
     program.addCommand(define(terminal, finish), { isDefault: define === serve });
   }
+  program.commands.filter(({ commands }) => commands.length > 0).forEach(askForAnotherWord);
   const all = [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)];
   for (const command of all) {
     command
@@ -58,7 +60,7 @@ function defineProgram(terminal: Terminal, finish: Finish): Command {
       .configureOutput({
         writeOut: terminal.out,
         writeErr: terminal.err,
-        outputError: (text, write) => write(`hooklatch: ${rephrase(text)}`),
+        outputError: (text, write) => write(`hooklatch: ${rephrase(text, command)}\n`),
       })
       // Long usages leave little room beside them, and are wrapped all the same.
       .configureHelp({ minWidthToWrap: 30 });
@@ -66,24 +68,59 @@ function defineProgram(terminal: Terminal, finish: Finish): Command {
   return program;
 }
 
-/** What commander complains of, as one line in the words of all other faults. */
-function rephrase(complaint: string): string {
-  return complaint
+/** A command that is only the first word of others says which there are, where commander would show its whole help. */
+function askForAnotherWord(command: Command): void {
+  const words = command.commands.map((one) => one.name());
+  command
+    .helpCommand(true)
+    .allowExcessArguments()
+    .action((_options: unknown, { args: [word] }: Command) => {
+      if (word === undefined) {
+        const known = `${nameOf(command)} has ${words.join(", ")}`;
+        throw new Fault("configuration", `which? ${pointToHelp(known, command)}`);
+      }
+      const nearest = findNearest(word, words);
+      const unknown = `unknown command ${JSON.stringify(word)}`;
+      throw new Fault(
+        "configuration",
+        nearest.meant ? `${unknown}; did you mean ${nearest.word}?` : pointToHelp(unknown, command),
+      );
+    });
+}
+
+/** The words that call it, such as `hooklatch target list`. */
+function nameOf(command: Command): string {
+  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
+}
+
+function pointToHelp(complaint: string, command: Command): string {
+  return `${complaint}; see ${nameOf(command)} --help`;
+}
+
+/** What commander complains of, as one line in the words of all other faults, and where to read on. */
+function rephrase(complaint: string, command: Command): string {
+  const line = complaint
     .replace(/^error: /, "")
-    .replace(/ Allowed choices are (.*)\.\n$/, " expected one of $1.\n")
+    .replace(/\n$/, "")
+    .replace(/ Allowed choices are (.*)\.$/, " expected one of $1.")
     .replace(
-      /^option '.*?(--[\w-]+).*?' argument '(.*)' is invalid\. (expected .*)\.\n$/s,
+      /^option '.*?(--[\w-]+).*?' argument '(.*)' is invalid\. (expected .*)\.$/s,
       (_all, option: string, value: string, wish: string) => describeValue(option, value, wish),
     )
     .replace(
-      /^command-argument value '(.*)' is invalid for argument '([\w-]+)'\. (expected .*)\.\n$/s,
+      /^command-argument value '(.*)' is invalid for argument '([\w-]+)'\. (expected .*)\.$/s,
       (_all, value: string, argument: string, wish: string) => describeValue(`<${argument}>`, value, wish),
     )
-    .replace(/\n\(Did you mean (.*\?)\)\n$/, "; did you mean $1\n");
+    .replace(/\n\(Did you mean (.*\?)\)$/, "; did you mean $1");
+  return /^(?:unknown option|missing required argument) '[^']*'$|^required option .* not specified$/.test(
+    line,
+  )
+    ? pointToHelp(line, command)
+    : line;
 }
 
 function describeValue(name: string, value: string, wish: string): string {
-  return `${name}: ${wish}, found ${JSON.stringify(value)}\n`;
+  return `${name}: ${wish}, found ${JSON.stringify(value)}`;
 }
 
 const EXPLANATION = `

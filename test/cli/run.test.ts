@@ -238,6 +238,32 @@ describe("hooklatch delivery replay", () => {
   });
 });
 
+describe("a command line that is wrong", () => {
+  test.each([
+    [
+      "target",
+      "which? hooklatch target has list, show, deploy, rollback, lock, unlock; see hooklatch target --help",
+    ],
+    ["client", "which? hooklatch client has list, revoke; see hooklatch client --help"],
+    ["target nonsense", 'unknown command "nonsense"; see hooklatch target --help'],
+    ["target lst", 'unknown command "lst"; did you mean list?'],
+    ["target --nonsense", "unknown option '--nonsense'; see hooklatch target --help"],
+    ["client list --nonsense", "unknown option '--nonsense'; see hooklatch client list --help"],
+    ["client list --jsno", "unknown option '--jsno'; did you mean --json?"],
+    ["target show", "missing required argument 'target'; see hooklatch target show --help"],
+    ["target lock blog", "required option '--reason <text>' not specified; see hooklatch target lock --help"],
+  ])("is told in one line that says where to read on: %s", async (line, message) => {
+    expect(await hooklatch(line)).toEqual({ exitCode: 2, stdout: "", stderr: `hooklatch: ${message}\n` });
+  });
+
+  test.each(["target --help", "target help"])("is not one that asks for help: %s", async (line) => {
+    const { exitCode, stdout, stderr } = await hooklatch(line);
+    expect([exitCode, stderr]).toEqual([0, ""]);
+    expect(stdout).toStartWith("Usage: hooklatch target [options] [command]\n");
+    expect(stdout).toContain("help [command]");
+  });
+});
+
 describe("--config", () => {
   test.each([
     "check --config other.toml",
