@@ -46,7 +46,10 @@ export function createEngine(
     store,
     clock,
     log,
-    configured: () => ({ ...configured().config, subscribers: messengers() }),
+    configured: () => {
+      const { sources, targets, server } = configured().config;
+      return { sources, targets, maxDeployments: server.maxDeployments, subscribers: messengers() };
+    },
     publish,
     announce: announcer.wake,
     deploy: (job, io) =>

@@ -71,6 +71,9 @@ export const ServerTable = Table({
     Type.String({ secret: true, expected: 'a URL such as "https://hooks.example.com"' }),
   ),
   shutdown_grace: Type.Optional(Duration),
+  max_deployments: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 1000, expected: "a whole number from 1 to 1000" }),
+  ),
   catch_up_every: Type.Optional(
     Type.Union([Type.Literal("off"), Duration], { expected: 'a duration such as "15m", or "off"' }),
   ),

@@ -28,6 +28,8 @@ export interface Server {
   readonly publicUrl: string | null;
   /** In milliseconds. */
   readonly shutdownGrace: number;
+  /** How many deployments may run at once, of whatever targets. */
+  readonly maxDeployments: number;
   /** Milliseconds between two looks at what the targets' branches are at; null for none after the start. */
   readonly catchUpEvery: number | null;
   /** What it speaks: HTTPS with `tls` or `acme`. */
@@ -71,6 +73,7 @@ export function resolveServer(section: Section<typeof ServerTable>, ground: Grou
     trustedProxies: checkProxies(trusted, under(place, "trusted_proxies"), ground),
     publicUrl: checkPublicUrl(values.public_url, under(place, "public_url"), ground),
     shutdownGrace: values.shutdown_grace ?? 30_000,
+    maxDeployments: values.max_deployments ?? 8,
     catchUpEvery: readInterval(values.catch_up_every, under(place, "catch_up_every"), ground),
     protocol,
     tls: tls === undefined ? null : resolveTls(tls, section.has("tls") ? ground.directory : ground.cwd),

@@ -30,6 +30,8 @@ export interface Job {
 export interface Configured {
   readonly sources: readonly Source[];
   readonly targets: readonly Target[];
+  /** How many deployments may run at once, of whatever targets. */
+  readonly maxDeployments: number;
   /** Those who want to be told of deployments. */
   readonly subscribers: readonly Subscriber[];
 }
@@ -69,7 +71,7 @@ export interface Worker {
 /** How long to wait before writing down an ending again that the store could not take. */
 const SETTLE_AGAIN_AFTER = [1_000, 2_000, 5_000, 10_000, 30_000];
 
-/** Runs what is queued: one deployment of a target at a time, different targets side by side. */
+/** Runs what is queued: one deployment of a target at a time, so many of different targets side by side. */
 export function createWorker(tools: WorkTools): Worker {
   const { store, clock, log, publish, announce } = tools;
   const running = new Set<Promise<void>>();
@@ -113,7 +115,9 @@ export function createWorker(tools: WorkTools): Worker {
 
   async function claimEach(): Promise<void> {
     while (!stopped) {
-      const { targets } = tools.configured();
+      const { targets, maxDeployments } = tools.configured();
+      // Whichever ends wakes us.
+      if (running.size >= maxDeployments) return;
       const deployment = await store.claim(
         targets.map(({ name }) => name),
         clock.now(),

@@ -32,6 +32,7 @@ describe("the manual's example", () => {
         trustedProxies: ["10.0.0.0/8"],
         publicUrl: "https://hooks.example.com",
         shutdownGrace: 30_000,
+        maxDeployments: 8,
         catchUpEvery: 900_000,
         protocol: "https",
         tls: {
@@ -133,6 +134,7 @@ describe("the configuration file", () => {
       trustedProxies: [],
       publicUrl: null,
       shutdownGrace: 30_000,
+      maxDeployments: 8,
       catchUpEvery: 900_000,
       protocol: "http",
       tls: null,

@@ -32,13 +32,22 @@ const push = (...targets: string[]) => pushTo(store, ...targets);
 function workerFor(
   names: readonly string[],
   deploy: WorkTools["deploy"],
-  { over = {}, subscribers = [] }: { over?: Partial<Store>; subscribers?: readonly Subscriber[] } = {},
+  {
+    over = {},
+    subscribers = [],
+    maxDeployments = 8,
+  }: { over?: Partial<Store>; subscribers?: readonly Subscriber[]; maxDeployments?: number } = {},
 ) {
   const worker = createWorker({
     store: { ...store, ...over },
     clock: systemClock,
     log: logInto(log),
-    configured: () => ({ sources: [], targets: names.map((name) => targetOf(name)), subscribers }),
+    configured: () => ({
+      sources: [],
+      targets: names.map((name) => targetOf(name)),
+      subscribers,
+      maxDeployments,
+    }),
     publish: (happening) => void happenings.push(happening),
     announce: () => void announced++,
     deploy,
@@ -107,6 +116,25 @@ describe("the worker", () => {
     expect(held.started.map(({ deployment }) => deployment.id)).toEqual([1, 4]);
     const states = await Promise.all([1, 2, 3, 4].map(async (id) => (await store.readDeployment(id))?.state));
     expect(states).toEqual(["succeeded", "superseded", "superseded", "succeeded"]);
+  });
+
+  test("runs no more at once than it may, and the next in the order they came as soon as one has ended", async () => {
+    const held = heldDeployments();
+    const targets = ["a", "b", "c", "d"];
+    const worker = workerFor(targets, held.deploy, { maxDeployments: 2 });
+    await push(...targets);
+    worker.wake();
+    await held.untilStarted(2);
+    await passTurns(50);
+    expect(held.started.map(({ target }) => target.name)).toEqual(["a", "b"]);
+    held.end(SUCCEEDED);
+    await held.untilStarted(3);
+    expect(await store.readDeployment(4)).toMatchObject({ target: "d", state: "queued" });
+    held.end(SUCCEEDED);
+    await held.untilStarted(4);
+    for (let left = 0; left < 2; left++) held.end(SUCCEEDED);
+    await worker.stop(10_000);
+    expect(held.started.map(({ target }) => target.name)).toEqual(targets);
   });
 
   test("takes what comes at the moment in which it stops looking", async () => {
