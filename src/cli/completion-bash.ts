@@ -1,22 +1,23 @@
-import { type CompletedCommand, listRoutes, listValues, quote, type Value } from "./completion-tree.ts";
+import { quoteForShell } from "../domain/shell-word.ts";
+import { type CompletedCommand, listRoutes, listValues, type Value } from "./completion-tree.ts";
 
 /** The completion script for bash. */
 export function writeBash(commands: readonly CompletedCommand[]): string {
   const values = listValues(commands).map(
-    ({ places, value }) => `    ${places.map(quote).join("|")}) ${completeValue(value)} return ;;`,
+    ({ places, value }) => `    ${places.map(quoteForShell).join("|")}) ${completeValue(value)} return ;;`,
   );
   const words = commands.map(({ route, subcommands, options, argument }) => {
     const names = options.flatMap(({ long, short }) => (short === null ? [long] : [short, long]));
     const others =
       subcommands.length > 0 ? completeWords(subcommands.map(({ word }) => word)) : completeValue(argument);
-    return `    ${quote(route)}) if [[ $current == -* ]]; then ${completeWords(names)} else ${others} fi ;;`;
+    return `    ${quoteForShell(route)}) if [[ $current == -* ]]; then ${completeWords(names)} else ${others} fi ;;`;
   });
   return `# Completes hooklatch in bash: eval "$(hooklatch completion bash)"
 _hooklatch() {
   local IFS=$' \\t\\n' current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} route= word
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$route $word" in
-    ${listRoutes(commands).map(quote).join("|")}) route="$route $word" ;;
+    ${listRoutes(commands).map(quoteForShell).join("|")}) route="$route $word" ;;
     esac
   done
   COMPREPLY=()
@@ -45,5 +46,5 @@ function completeValue(value: Value): string {
 }
 
 function completeWords(words: readonly string[]): string {
-  return `COMPREPLY=($(compgen -W ${quote(words.join(" "))} -- "$current"));`;
+  return `COMPREPLY=($(compgen -W ${quoteForShell(words.join(" "))} -- "$current"));`;
 }

@@ -99,8 +99,3 @@ export function listValues(
   }
   return [...found.values()];
 }
-
-/** A text as one word of a POSIX shell. */
-export function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}

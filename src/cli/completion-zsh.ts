@@ -1,23 +1,17 @@
-import {
-  type CompletedCommand,
-  listRoutes,
-  listValues,
-  quote,
-  type Value,
-  type Word,
-} from "./completion-tree.ts";
+import { quoteForShell } from "../domain/shell-word.ts";
+import { type CompletedCommand, listRoutes, listValues, type Value, type Word } from "./completion-tree.ts";
 
 /** The completion script for zsh: a file `_hooklatch` in its `fpath`, or read by `source`. */
 export function writeZsh(commands: readonly CompletedCommand[]): string {
   const values = listValues(commands).map(
-    ({ places, value }) => `    (${places.map(quote).join("|")}) ${completeValue(value)} return ;;`,
+    ({ places, value }) => `    (${places.map(quoteForShell).join("|")}) ${completeValue(value)} return ;;`,
   );
   const words = commands.map(({ route, subcommands, options, argument }) => {
     const names = options.flatMap(({ long, short, meaning }) =>
       [short, long].filter((name) => name !== null).map((word) => ({ word, meaning })),
     );
     const others = subcommands.length > 0 ? completeWords(subcommands) : completeValue(argument);
-    return `    (${quote(route)}) if [[ $current == -* ]]; then ${completeWords(names)} else ${others} fi ;;`;
+    return `    (${quoteForShell(route)}) if [[ $current == -* ]]; then ${completeWords(names)} else ${others} fi ;;`;
   });
   return `#compdef hooklatch
 # Completes hooklatch in zsh: source <(hooklatch completion zsh)
@@ -26,7 +20,7 @@ _hooklatch() {
   local -a found
   for word in "\${(@)words[2,CURRENT-1]}"; do
     case "$route $word" in
-    (${listRoutes(commands).map(quote).join("|")}) route="$route $word" ;;
+    (${listRoutes(commands).map(quoteForShell).join("|")}) route="$route $word" ;;
     esac
   done
   case "$route \${words[CURRENT-1]}" in
@@ -47,13 +41,13 @@ function completeValue(value: Value): string {
     case "target":
       return `found=(\${(f)"$("\${words[1]}" completion targets 2>/dev/null)"}); compadd -a found;`;
     case "choice":
-      return `compadd -- ${value.choices.map(quote).join(" ")};`;
+      return `compadd -- ${value.choices.map(quoteForShell).join(" ")};`;
     case "nothing known":
       return ":;";
   }
 }
 
 function completeWords(words: readonly Word[]): string {
-  const described = words.map(({ word, meaning }) => quote(`${word}:${meaning}`));
+  const described = words.map(({ word, meaning }) => quoteForShell(`${word}:${meaning}`));
   return `found=(${described.join(" ")}); _describe hooklatch found;`;
 }

@@ -1,3 +1,4 @@
+import { quoteForShell } from "../domain/shell-word.ts";
 import type { RepositoryAccess, Target } from "../domain/target.ts";
 
 type Environment = Readonly<Record<string, string>>;
@@ -11,7 +12,7 @@ const CONNECT_TIMEOUT = 20;
  * settings for git. The token stands in a variable, so it is in no argument list and in no file, and goes to the
  * clone URL's own origin only.
  */
-export function accessEnvironment(target: Target, env: Environment = target.env): Record<string, string> {
+export function accessEnvironment(target: Target, env: Environment): Record<string, string> {
   const { access, watch } = target;
   if (watch === null) return {};
   return { ...sshVariables(target, env), ...tokenVariables(watch.cloneUrl, access.token, env) };
@@ -31,17 +32,13 @@ function sshVariables({ access, passEnv }: Target, env: Environment): Record<str
       ? []
       : [`UserKnownHostsFile=${quoteForSsh(knownHosts)}`, "GlobalKnownHostsFile=/dev/null"]),
   ];
+  // Git gives the command to a shell (git(1), GIT_SSH_COMMAND).
   return { GIT_SSH_COMMAND: ["ssh", ...options.map((option) => `-o ${quoteForShell(option)}`)].join(" ") };
 }
 
 /** A path as one word of ssh's configuration, in which `%` begins a token. */
 function quoteForSsh(path: string): string {
   return `"${path.replaceAll(/["\\]/g, "\\$&").replaceAll("%", "%%")}"`;
-}
-
-/** Git gives the command to a shell (git(1), GIT_SSH_COMMAND). */
-function quoteForShell(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** The token as HTTP Basic (RFC 7617), through settings in the environment (git-config(1), GIT_CONFIG_COUNT). */
@@ -52,9 +49,8 @@ function tokenVariables(
 ): Record<string, string> {
   const url = URL.canParse(cloneUrl) ? new URL(cloneUrl) : null;
   if (url?.protocol !== "https:" || !token?.loaded) return {};
-  // Forges that go by the token alone take any user name.
-  const user = decodeURIComponent(url.username) || "x-access-token";
-  const credentials = Buffer.from(`${user}:${token.reveal()}`).toString("base64");
+  // Forges go by the token alone and take any user name.
+  const credentials = Buffer.from(`x-access-token:${token.reveal()}`).toString("base64");
   const settings = addSettings(env, [
     [headerSetting(url.origin), `Authorization: Basic ${credentials}`],
     // A redirect leads to where nobody said that the token may go.

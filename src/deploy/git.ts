@@ -43,7 +43,7 @@ const REMEMBERED_LINES = 40;
 export const UNHEARD: ProcessIo = { onLine: () => {}, signal: new AbortController().signal };
 
 /** The same for work that may be cut short. */
-export function unheard({ signal }: ProcessIo): ProcessIo {
+export function unheard({ signal }: Pick<ProcessIo, "signal">): ProcessIo {
   return { ...UNHEARD, signal };
 }
 

@@ -5,12 +5,14 @@ import { oneLine } from "../domain/one-line.ts";
 import type { Health } from "../domain/target.ts";
 import { describeDuration } from "./time-limit.ts";
 
-/** Milliseconds that one answer may take, and between two tries. */
-const PATIENCE = 5_000;
+/** Milliseconds that one answer may take. */
+export const PATIENCE = 5_000;
+
+/** Milliseconds between two tries. */
 const PAUSE = 500;
 
 /** What came of one try: `told`, and perhaps why. */
-interface Answer {
+export interface HealthAnswer {
   readonly isWell: boolean;
   /** Completes "<url> …". */
   readonly told: string;
@@ -31,12 +33,12 @@ export async function awaitHealth(
 ): Promise<string | null> {
   const shown = withoutSecrets(url);
   const end = clock.now().getTime() + within;
-  let last: Answer | null = null;
+  let last: HealthAnswer | null = null;
   for (;;) {
     const left = end - clock.now().getTime();
-    const tried = await ask(url, Math.max(1, Math.min(PATIENCE, left)), signal);
+    const tried = await askHealth(url, Math.max(1, Math.min(PATIENCE, left)), signal);
     // One that had hardly any time says less than the one before it.
-    const answer: Answer = last !== null && tried.isLate && left < PAUSE ? last : tried;
+    const answer: HealthAnswer = last !== null && tried.isLate && left < PAUSE ? last : tried;
     const { isWell, told, why } = answer;
     const isNews = told !== last?.told || why !== last?.why;
     if (isNews && !signal.aborted) onLine(`${shown} ${told}${why}`);
@@ -49,8 +51,11 @@ export async function awaitHealth(
   }
 }
 
-/** Asks once, on a connection of its own: one that was kept open may lead to what ran before. */
-async function ask(url: string, patience: number, signal: AbortSignal): Promise<Answer> {
+/**
+ * Asks once, for `patience` milliseconds at most, on a connection of its own: one that was kept open may lead to what ran
+ * before.
+ */
+export async function askHealth(url: string, patience: number, signal: AbortSignal): Promise<HealthAnswer> {
   const late = AbortSignal.timeout(patience);
   try {
     const response = await fetch(url, {
@@ -81,7 +86,7 @@ function explain(error: unknown): string {
 }
 
 /** The address without user, query and fragment: they may hold a token. */
-function withoutSecrets(url: string): string {
+export function withoutSecrets(url: string): string {
   const { origin, pathname } = new URL(url);
   return origin + pathname;
 }

@@ -21,6 +21,7 @@ import { entriesOf, removeBlankFiles, removeGitLeftovers } from "./leftovers.ts"
 import { isSound } from "./repository.ts";
 import { assertSigned } from "./signature.ts";
 import { completeCheckout } from "./submodules.ts";
+import { limitTime } from "./time-limit.ts";
 import { fetchTip, watchOf } from "./tip.ts";
 
 /** The directory itself is the checkout. `shared` has no meaning here: ignored files stay where they are. */
@@ -143,8 +144,12 @@ class WorktreePlace implements Workplace {
   async #moveBack(git: Git, before: Before): Promise<void> {
     await moveTo(git, before, UNHEARD);
     // Submodules may have to be asked for at the other end, which may not answer.
-    const io = { ...UNHEARD, signal: AbortSignal.timeout(MOVE_BACK_TIME) };
-    await completeCheckout(git, watchOf(this.target).cloneUrl, io);
+    const limit = limitTime(MOVE_BACK_TIME, { clock: this.tools.clock, signal: UNHEARD.signal });
+    try {
+      await completeCheckout(git, watchOf(this.target).cloneUrl, unheard(limit));
+    } finally {
+      limit.stop();
+    }
   }
 
   /** Makes the checkout, or takes the one there is, and puts in order what a killed deployment left behind. */

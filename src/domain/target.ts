@@ -1,4 +1,5 @@
 import type { Secret } from "./secret.ts";
+import { quoteForShell } from "./shell-word.ts";
 
 /** What is deployed: a repository and branch to a directory, and the commands that build it. */
 export interface Target {
@@ -91,5 +92,5 @@ export function describeCommand(command: Command): string {
 }
 
 function quoteWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : quoteForShell(word);
 }

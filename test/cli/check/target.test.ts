@@ -82,13 +82,13 @@ describe("check", () => {
     const url = `http://127.0.0.1:${server.port}/health`;
     const health = { url: `${url}?token=correct-horse`, within: 30_000 };
     try {
-      expect(await remarksOf({ health })).toEqual([`ok target blog: health ${url} answers 204`]);
+      expect(await remarksOf({ health })).toEqual([`ok target blog: health ${url} answered 204`]);
       status = 503;
       const fine = "now: fine before the first deployment, which it fails when that lasts for 30 s";
-      expect(await remarksOf({ health })).toEqual([`warn target blog: health ${url} answers 503 ${fine}`]);
+      expect(await remarksOf({ health })).toEqual([`warn target blog: health ${url} answered 503 ${fine}`]);
       await server.stop(true);
       expect(await remarksOf({ health })).toEqual([
-        `warn target blog: health ${url} gives no answer ${fine}`,
+        `warn target blog: health ${url} gave no answer (connection refused) ${fine}`,
       ]);
     } finally {
       await server.stop(true);
