@@ -15,7 +15,7 @@ import { bufferOutput } from "./output.ts";
 import { readKept } from "./read-kept.ts";
 
 /** What a deployment is told beside its target. */
-export interface Job {
+export interface Assignment {
   readonly deployment: Deployment;
   readonly target: Target;
   /** The kind of event that asked for it; null when no delivery did. */
@@ -50,7 +50,10 @@ export interface WorkTools {
    * Does the work itself. Resolves with how it ended, also when it failed. `onDecided` hears when that stands, with only
    * tidying up to follow.
    */
-  readonly deploy: (job: Job, io: ProcessIo & { readonly onDecided: () => void }) => Promise<Ending>;
+  readonly deploy: (
+    assignment: Assignment,
+    io: ProcessIo & { readonly onDecided: () => void },
+  ) => Promise<Ending>;
 }
 
 /** The one who takes deployments from the queue. */
@@ -217,7 +220,7 @@ export function createWorker(tools: WorkTools): Worker {
 }
 
 /** Reads back what the deployment has to know of its delivery. */
-async function recall(deployment: Deployment, target: Target, tools: WorkTools): Promise<Job> {
+async function recall(deployment: Deployment, target: Target, tools: WorkTools): Promise<Assignment> {
   const { store, configured } = tools;
   const history = () => readHistory(target.name, store);
   const delivery = deployment.delivery === null ? null : await store.readDelivery(deployment.delivery);

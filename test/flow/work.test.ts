@@ -5,7 +5,7 @@ import type { Happening } from "../../src/domain/happening.ts";
 import type { ProcessIo } from "../../src/domain/layout.ts";
 import type { Subscriber } from "../../src/domain/notice.ts";
 import type { Store } from "../../src/domain/store.ts";
-import { createWorker, type Job, type WorkTools } from "../../src/flow/work.ts";
+import { type Assignment, createWorker, type WorkTools } from "../../src/flow/work.ts";
 import { logInto } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
 import { until } from "../support/until.ts";
@@ -57,7 +57,7 @@ function workerFor(
 }
 
 /** Deploys until it is told to end, and ends as it is told. */
-function untilAborted(_job: Job, { signal }: ProcessIo): Promise<Ending> {
+function untilAborted(_job: Assignment, { signal }: ProcessIo): Promise<Ending> {
   const { promise, resolve } = Promise.withResolvers<Ending>();
   const end = () => {
     const { kind, reason } = signal.reason as Interruption;
@@ -74,12 +74,12 @@ const toldStates = () =>
 
 /** A deployment under way that a test ends when it wants to. */
 function heldDeployments() {
-  const started: Job[] = [];
+  const started: Assignment[] = [];
   const endings: ((ending: Ending) => void)[] = [];
   let announce: () => void = () => {};
   return {
     started,
-    deploy: (job: Job, _io: ProcessIo) => {
+    deploy: (job: Assignment, _io: ProcessIo) => {
       started.push(job);
       announce();
       return new Promise<Ending>((resolve) => endings.push(resolve));
