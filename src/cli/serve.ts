@@ -1,11 +1,11 @@
 import { Command } from "commander";
 import { closest, distance } from "fastest-levenshtein";
-import { type App, startApp } from "../app.ts";
+import { startApp } from "../app.ts";
 import { type Config, describeFinding } from "../config/load.ts";
 import { Fault } from "../domain/fault.ts";
-import type { Log } from "../domain/log.ts";
 import { openLog } from "../log.ts";
 import { CONFIG_OPTION, readConfiguration } from "./configuration.ts";
+import { takeReloads } from "./reload.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** `hooklatch serve`: runs the server until it is asked to stop. */
@@ -36,13 +36,15 @@ export function serve(terminal: Terminal): Command {
         const stopping = new AbortController();
         void stopped.then(() => stopping.abort());
         const surroundings = { clock: terminal.clock, log, env: terminal.env, print };
+        // Before there is anything to reload: unheard, the signal would end a server that waits for its certificate.
+        const reloads = takeReloads(config.file ?? file, log, terminal);
         const app = await startApp(config, surroundings, stopping.signal);
         if (app === null) return;
+        reloads.begin(app);
         if (config.file === null && terminal.isTty.stdout) {
           // After the log's lines, which are written together at the end of this turn.
           setImmediate(() => terminal.out(explainHowToTry(app.url, config)));
         }
-        terminal.onHangUp(() => void reload(app, file, log, terminal));
         await stopped;
         log.info({}, "stopping: answering what is under way and giving deployments their grace");
         await app.close();
@@ -56,18 +58,6 @@ function suggest(word: string, program: Command | null): string {
   const names = program?.commands.map((command) => command.name()) ?? [];
   const nearest = closest(word, names);
   return distance(word, nearest) <= 2 ? `did you mean ${nearest}?` : "see hooklatch --help";
-}
-
-/** Reads the configuration again. A faulty one changes nothing, and every fault of it is told. */
-async function reload(app: App, file: string | undefined, log: Log, terminal: Terminal): Promise<void> {
-  try {
-    const { config, warnings } = readConfiguration(file, terminal, { toServe: true });
-    for (const warning of warnings) log.warn({}, describeFinding(warning));
-    await app.reload(config);
-  } catch (error) {
-    if (!(error instanceof Fault)) return log.error({ err: error }, "could not take over the configuration");
-    for (const line of error.message.split("\n")) log.error({}, `the configuration stays as it was: ${line}`);
-  }
 }
 
 /** For somebody who just started it with nothing configured: lines to paste into another terminal. */

@@ -173,6 +173,27 @@ async function holdRenewal() {
   };
 }
 
+/** The CA's directory at another address, which says nothing until it is released. */
+async function holdDirectory() {
+  const own: unknown = await (await fetch(pebble.directory, { tls: { ca: pebble.ca } })).json();
+  const released = Promise.withResolvers<void>();
+  const { cert, key } = pebble.certificate;
+  const proxy = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    tls: { cert: Bun.file(cert), key: Bun.file(key) },
+    async fetch() {
+      await released.promise;
+      return Response.json(own);
+    },
+  });
+  return {
+    url: `https://localhost:${proxy.port}/dir`,
+    release: released.resolve,
+    [Symbol.asyncDispose]: () => proxy.stop(true),
+  };
+}
+
 describe.skipIf(!HAS_PEBBLE)("automatic HTTPS", () => {
   test("gets a certificate at the first start, keeps it and serves HTTPS with it", async () => {
     await pebble.start();
@@ -273,6 +294,20 @@ describe.skipIf(!HAS_PEBBLE)("automatic HTTPS without a CA at the first start", 
     expect(sender.status).toBe(403);
     expect(await server.end("SIGTERM")).toBe(0);
     expect(server.log.some(({ url }) => String(url).startsWith("https:"))).toBe(false);
+  });
+
+  test("heeds SIGHUP once it listens, and does not end by it", async () => {
+    await pebble.start();
+    await using directory = await holdDirectory();
+    const server = start(directory.url);
+    await server.until(() => messages(server).includes("ordering a certificate"));
+    process.kill(server.pid, "SIGHUP");
+    await server.until(() =>
+      messages(server).some((message) => message.includes("is read again as soon as")),
+    );
+    directory.release();
+    await server.until(() => messages(server).includes("took over the configuration"));
+    expect(await server.end("SIGTERM")).toBe(0);
   });
 
   // The first pause after a failure is up to a minute.

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { TargetAnswer } from "../../src/cli/admin-answers.ts";
 import { describeTarget, SECRET } from "../support/configuration.ts";
@@ -92,6 +92,45 @@ ${describeTarget("docs", "docs", site.repository).replace('name = "docs"', 'name
     await site.deploy({ "index.html": "second\n" });
     expect(site.read("current/index.html")).toBe("second\n");
     expect((await site.ask("GET", "/readyz")).code).toBe(200);
+  });
+
+  test("changes nothing where the file is gone, and says so", async () => {
+    await site.start({ target: `run = ["echo begun; ${waitFor("go")}"]` });
+    site.repository.commit({ "index.html": "first\n" });
+    await site.push();
+    await site.untilPrinted(1, "begun");
+    site.repository.commit({ "index.html": "second\n" });
+    await site.push();
+    rmSync(join(site.workshop.path, "hooklatch.toml"));
+    await site.hangUp();
+    expect(site.server.stderr).toMatch(
+      /the configuration stays as it was: \S+hooklatch\.toml: does not exist/,
+    );
+    site.workshop.write("site/go", "");
+    expect(await site.untilEnded(2)).toMatchObject({ state: "succeeded" });
+    site.configure({ target: `run = ["echo new > made"]` });
+    await site.hangUp();
+    await site.deploy({ "index.html": "third\n" });
+    expect(site.read("current/made")).toBe("new\n");
+  });
+
+  test("takes up a file that was not there at the start, and keeps to it when it is gone again", async () => {
+    const { workshop } = site;
+    const server = await workshop.serve([], { PORT: "0" });
+    const ask = async (path: string) => (await fetch(new URL(path, server.url))).status;
+    const hangUp = async (told: string) => {
+      process.kill(server.pid, "SIGHUP");
+      await server.until(() => server.stderr.includes(told));
+    };
+    const file = workshop.write(
+      "hooklatch.toml",
+      '[[source]]\nname = "hook"\nprovider = "generic"\npath = "/hook"\n',
+    );
+    await hangUp("took over");
+    expect([await ask("/hook"), await ask("/webhook")]).toEqual([401, 404]);
+    rmSync(file);
+    await hangUp("stays as it was");
+    expect([await ask("/hook"), await ask("/webhook")]).toEqual([401, 404]);
   });
 
   test("refuses another data directory, with the rest of the file, and makes nothing there", async () => {
