@@ -43,9 +43,9 @@ export interface CertificateAgent {
   obtain(signal: AbortSignal): Promise<AcmePair>;
   /**
    * Until the signal, orders a pair whenever none is at hand or the one at hand is due, and hands each new one to
-   * `onPair`. Due is when the CA's renewal information says (RFC 9773), or with a third of its life left. Failures
-   * are logged and tried again, after one minute at first and 12 hours at most, or when a rate limit ends. Rejects
-   * only with what `onPair` throws. To be called once.
+   * `onPair`. Due is when the CA's renewal information says (RFC 9773), or with a third of its life left; a new
+   * pair that is due at once is kept for an hour. Failures are logged and tried again, after one minute at first and
+   * 12 hours at most, or when a rate limit ends. Rejects only with what `onPair` throws. To be called once.
    */
   keepFresh(onPair: (pair: AcmePair) => void, signal: AbortSignal): Promise<void>;
 }

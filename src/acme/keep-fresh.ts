@@ -19,6 +19,12 @@ export interface FreshnessTools {
 /** Longer than this nobody sleeps: renewal information changes, and timers end at 24.8 days. */
 const LOOK_EVERY = 6 * 3_600_000;
 
+/**
+ * Milliseconds that a new pair is kept which is due at once: by a clock that is ahead each one is, and the orders would
+ * use up what the CA gives in a week.
+ */
+const SHORTEST_USE = 3_600_000;
+
 /** Renews `first`, or orders where it is null, and so on until the signal; `onPair` is handed each new pair. */
 export async function keepFresh(
   first: AcmePair | null,
@@ -28,21 +34,32 @@ export async function keepFresh(
 ): Promise<void> {
   let pair = first;
   while (!signal.aborted) {
-    if (pair !== null) await untilDue(pair, tools, signal);
+    if (pair !== null) await untilDue(pair, pair !== first, tools, signal);
     pair = await orderUntilGiven(pair, tools, signal);
     if (pair === null) return;
     onPair(pair);
   }
 }
 
-async function untilDue(pair: AcmePair, tools: FreshnessTools, signal: AbortSignal): Promise<void> {
+async function untilDue(
+  pair: AcmePair,
+  isNew: boolean,
+  { domains, clock, log, random, askWindow }: FreshnessTools,
+  signal: AbortSignal,
+): Promise<void> {
   // Drawn once: a new place at each look would make the early ones likelier.
-  const place = tools.random();
+  const place = random();
+  // Slept, and not counted by the clock: somebody may set that right meanwhile.
+  let shortest = isNew ? SHORTEST_USE : 0;
   while (!signal.aborted) {
-    const due = chooseRenewal(pair, await tools.askWindow(pair, signal), place);
-    const wait = due.getTime() - tools.clock.now().getTime();
-    if (wait <= 0) return;
-    await tools.clock.sleep(Math.min(wait, LOOK_EVERY), signal);
+    const due = chooseRenewal(pair, await askWindow(pair, signal), place);
+    const left = due.getTime() - clock.now().getTime();
+    const wait = left > 0 ? left : shortest;
+    if (wait <= 0 || signal.aborted) return;
+    if (left <= 0)
+      log.warn({ domains, due }, "the new certificate is to be renewed already: is the clock ahead?");
+    await clock.sleep(Math.min(wait, LOOK_EVERY), signal);
+    shortest = 0;
   }
 }
 

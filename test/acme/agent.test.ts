@@ -261,6 +261,24 @@ describe.skipIf(!HAS_PEBBLE)("keeping fresh (skipped without the program pebble)
     await done;
   });
 
+  test("leaves an hour between two orders when each new pair is due at once, and says so", async () => {
+    const suggestedWindow = { start: "2020-01-01T00:00:00Z", end: "2020-01-02T00:00:00Z" };
+    const directory = await site.wrapDirectory(
+      { "/renewal/": () => Response.json({ suggestedWindow }) },
+      (origin) => ({ renewalInfo: `${origin}/renewal` }),
+    );
+    const done = keep(site.agent({ directory }));
+    await until(() => site.clock.isAsleep);
+    expect(pairs).toHaveLength(1);
+    site.clock.wake();
+    await until(() => site.clock.naps.length === 2);
+    expect(pairs).toHaveLength(2);
+    expect(site.clock.naps).toEqual([HOUR, HOUR]);
+    expect(site.messages("warn")[0]).toContain("is the clock ahead?");
+    stopping.abort();
+    await done;
+  });
+
   test("keeps to a third of the life left when the renewal information is broken", async () => {
     const directory = await site.wrapDirectory(
       { "/renewal/": () => Response.json({ suggestedWindow: "soon" }) },
