@@ -123,6 +123,8 @@ class Server implements App {
     if (stopping.aborted) return false;
     this.#listener = await openListener({
       ...config.server,
+      // It is counted for each request, so that another limit holds without another listener.
+      maxBody: null,
       certificate,
       handle: (request, peer) => this.#wired.listener.handle(request, peer),
     });

@@ -75,8 +75,8 @@ async function askAuthority(
   const plain = await openListener({
     host: config.server.host,
     port: httpPort,
-    // No body is read, but one of this size is told where to go instead.
-    maxBody: config.server.maxBody,
+    // None is read: whoever sends one is told where to go instead.
+    maxBody: null,
     certificate: null,
     // For each request: sources come and go, and the port may be one that the system picked.
     handle: (request) =>

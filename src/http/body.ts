@@ -68,7 +68,11 @@ async function readChunks(
     let size = 0;
     for (let next = await reader?.read(); next !== undefined && !next.done; next = await reader?.read()) {
       size += next.value.byteLength;
-      if (size > limit) return giveUp("too large");
+      if (size > limit) {
+        // Else what still comes would be kept for a reader that there is not.
+        void reader?.cancel();
+        return giveUp("too large");
+      }
       if (!holding.add(next.value.byteLength)) return giveUp("no room");
       chunks.push(next.value);
     }

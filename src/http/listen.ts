@@ -15,8 +15,11 @@ export interface ListenOptions {
   readonly port: number;
   /** Null for plain HTTP. */
   readonly certificate: Certificate | null;
-  /** The largest body in bytes that is answered by us; larger ones may get the runtime's own 413. */
-  readonly maxBody: number;
+  /**
+   * The largest body in bytes that is answered by us; larger ones may get the runtime's own 413. Null where the handler
+   * reads none to its end that is too large for it: the runtime throws away what is not read.
+   */
+  readonly maxBody: number | null;
   /** Answers a request; `peer` is the socket's address, `unix` through a unix socket, null when it is gone already. */
   readonly handle: (request: Request, peer: string | null) => Promise<Response>;
 }
@@ -151,7 +154,7 @@ function describeServing(
     // Heeded on unix sockets too, for which the runtime's types do not have it.
     idleTimeout: BODY_DEADLINE,
     // Over this the runtime cuts the connection; up to it our own answer is given.
-    maxRequestBodySize: maxBody + 1024 * 1024,
+    maxRequestBodySize: maxBody === null ? Number.MAX_SAFE_INTEGER : maxBody + 1024 * 1024,
     ...(certificate === null
       ? {}
       : { tls: { cert: certificate.cert, key: certificate.key, ciphers: CIPHERS } }),

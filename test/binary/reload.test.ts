@@ -79,6 +79,18 @@ ${describeTarget("docs", "docs", site.repository).replace('name = "docs"', 'name
     expect(await site.run("client", "revoke", "127.0.0.1")).toMatchObject({ exitCode: 1, stdout: "" });
   });
 
+  test("takes over how large a body may be, also a much larger one", async () => {
+    await site.start({ server: 'max_body = "64KiB"' });
+    const send = () =>
+      deliver(new URL("/github-webhook", site.server.url), "push", "x".repeat(4 * 1024 * 1024), {
+        secret: "another secret than the source has",
+      });
+    expect((await send()).status).toBe(413);
+    site.configure({ server: 'max_body = "8MiB"' });
+    await site.hangUp();
+    expect((await send()).status).toBe(401);
+  });
+
   test("changes nothing where the file has a fault, and the log says which, in which file and at which key", async () => {
     await site.start({});
     await site.deploy({ "index.html": "first\n" });

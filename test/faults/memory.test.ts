@@ -39,7 +39,7 @@ async function sendUntilTaken(server: Server, number: number): Promise<number> {
   const body = pushBody({ number });
   const id = crypto.randomUUID();
   for (let refusals = 0; ; refusals++) {
-    const response = await deliver(new URL("/github-webhook", server.url), "push", body, {
+    const response = await deliver(webhook(server), "push", body, {
       secret: SECRET,
       id,
     });
@@ -50,6 +50,10 @@ async function sendUntilTaken(server: Server, number: number): Promise<number> {
     expect(kept).toBe(digest(body));
     return refusals;
   }
+}
+
+function webhook({ url }: Server): URL {
+  return new URL("/github-webhook", url);
 }
 
 function countAnswers(strangers: readonly Stranger[]): Record<string, number> {
@@ -69,7 +73,7 @@ test.skipIf(!hasProc)(
     const idle = memory(server, "VmRSS");
     const strangers = Array.from({ length: STRANGERS }, (_, index) => {
       const manner = MANNERS[index % MANNERS.length] ?? "fast";
-      return new Stranger(server.url, manner, index % 2 === 0);
+      return new Stranger(webhook(server), manner, index % 2 === 0);
     });
     let refusals = 0;
     let most = 0;
@@ -101,4 +105,20 @@ test.skipIf(!hasProc)(
     expect(Kept.read(data, (kept) => kept.deliveries)).toBe(PUSHES + 20);
   },
   times({ short: 120_000, long: 900_000 }),
+);
+
+test.skipIf(!hasProc)(
+  `holds nothing of bodies over max_body, whose length is told or not, on its sources and elsewhere${hasProc ? "" : " (skipped: there is no /proc here)"}`,
+  async () => {
+    writeConfiguration(workshop, { server: 'max_body = "64KiB"' });
+    const server = await workshop.serve([], { SECRET });
+    const idle = memory(server, "VmRSS");
+    const strangers = ["/github-webhook", "/nowhere", "/healthz"].flatMap((path) =>
+      [true, false].map((chunked) => new Stranger(new URL(path, server.url), "fast", chunked)),
+    );
+    await until(() => strangers.reduce((sum, { sent }) => sum + sent, 0) > MOST_MEMORY);
+    for (const stranger of strangers) stranger.leave();
+    expect(memory(server, "VmHWM") - idle).toBeLessThan(MOST_MEMORY / 4);
+    expect(Object.keys(countAnswers(strangers)).sort()).toEqual(["404", "405", "413"]);
+  },
 );

@@ -62,7 +62,7 @@ export class Stranger {
 
   #head(): string {
     return [
-      "POST /github-webhook HTTP/1.1",
+      `POST ${this.url.pathname} HTTP/1.1`,
       `Host: ${this.url.host}`,
       "Content-Type: application/json",
       this.chunked ? "Transfer-Encoding: chunked" : `Content-Length: ${BODY}`,

@@ -177,6 +177,7 @@ describe("every answer", () => {
     { what: "an unknown path", code: 404, request: { target: "/server-status" } },
     { what: "another method", code: 405, request: { method: "PUT" } },
     { what: "too large a body", code: 413, request: { lines: ["Content-Length: 26214401"], framed: "" } },
+    { what: "a huge body", code: 413, request: { lines: ["Content-Length: 1099511627776"], framed: "" } },
     { what: "another type", code: 415, request: { lines: ["Content-Type: text/plain"] } },
     { what: "another shape", code: 422, request: { body: "null" } },
     {
