@@ -41,7 +41,8 @@ async function readWhole(
   length: number,
   unverified: UnverifiedBytes,
 ): Promise<BodyOutcome> {
-  const holding = unverified.hold(() => {});
+  // Nothing ends the runtime's own reading.
+  const holding = unverified.hold(null);
   try {
     if (!holding.add(length)) return { kind: "no room" };
     return { kind: "read", bytes: await request.bytes(), release: holding.release };

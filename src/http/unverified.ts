@@ -8,14 +8,17 @@ export interface Holding {
 
 /** All bytes that are held for requests whose senders are not verified yet. */
 export interface UnverifiedBytes {
-  /** Starts to count for one request. `letGo` is called at most once, when it must give its bytes up. */
-  hold(letGo: () => void): Holding;
+  /**
+   * Starts to count for one request. `letGo` is called at most once, when it must give its bytes up; null for one that
+   * cannot, which is refused where there is no room for it.
+   */
+  hold(letGo: (() => void) | null): Holding;
 }
 
 interface Holder {
   bytes: number;
   isLetGo: boolean;
-  readonly letGo: () => void;
+  readonly letGo: (() => void) | null;
 }
 
 /** Bodies up to this size are a webhook's usual ones, and no reason to hurry; in bytes. */
@@ -26,10 +29,11 @@ const COLLECTIONS_PER_LIMIT = 8;
 
 /**
  * Bounds what strangers can make us hold: `limit` bytes in all. Over it the request that holds most is let go,
- * until the rest fits, so that senders of huge bodies are in each other's way and not in that of a normal one.
- * `collectGarbage` frees what was let go.
+ * until the rest fits, so that senders of huge bodies are in each other's way and not in that of a normal one. Where
+ * nothing is held that can be let go, a newcomer is refused. `collectGarbage` frees what was let go.
  */
 export function boundUnverified(limit: number, collectGarbage: () => void): UnverifiedBytes {
+  /** Those that can be let go. */
   const holders = new Set<Holder>();
   let total = 0;
   let passed = 0;
@@ -42,31 +46,36 @@ export function boundUnverified(limit: number, collectGarbage: () => void): Unve
     collectGarbage();
   }
 
+  /** Does nothing the second time. */
   function drop(holder: Holder): void {
-    if (!holders.delete(holder)) return;
+    holders.delete(holder);
     total -= holder.bytes;
+    holder.bytes = 0;
   }
 
-  function letLargestGo(): void {
-    let largest: Holder | undefined;
+  function findLargest(): Holder | null {
+    let largest: Holder | null = null;
     for (const holder of holders) if (holder.bytes > (largest?.bytes ?? -1)) largest = holder;
-    if (largest === undefined) return;
-    drop(largest);
-    largest.isLetGo = true;
-    largest.letGo();
+    return largest;
+  }
+
+  function letGo(holder: Holder): void {
+    drop(holder);
+    holder.isLetGo = true;
+    holder.letGo?.();
   }
 
   return {
-    hold(letGo) {
-      const holder: Holder = { bytes: 0, isLetGo: false, letGo };
-      holders.add(holder);
+    hold(onLetGo) {
+      const holder: Holder = { bytes: 0, isLetGo: false, letGo: onLetGo };
+      if (onLetGo !== null) holders.add(holder);
       return {
         add(bytes) {
           if (holder.isLetGo) return false;
           holder.bytes += bytes;
           total += bytes;
           if (holder.bytes > ORDINARY) notePassed(bytes);
-          while (total > limit) letLargestGo();
+          while (total > limit) letGo(findLargest() ?? holder);
           return !holder.isLetGo;
         },
         release: () => drop(holder),

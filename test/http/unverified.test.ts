@@ -33,6 +33,19 @@ describe("boundUnverified", () => {
     expect(second.add(1)).toBe(false);
   });
 
+  test("refuses whoever comes last where nothing is held that can be let go, and holds nothing of it", () => {
+    const letGo: string[] = [];
+    const bytes = boundUnverified(100, () => {});
+    const [first, second, third] = [bytes.hold(null), bytes.hold(null), bytes.hold(null)];
+    expect([first.add(60), second.add(40), third.add(1)]).toEqual([true, true, false]);
+    const large = bytes.hold(() => letGo.push("large"));
+    expect(large.add(1)).toBe(false);
+    second.release();
+    expect(bytes.hold(() => letGo.push("larger")).add(40)).toBe(true);
+    expect([third.add(0), bytes.hold(null).add(30)]).toEqual([false, true]);
+    expect(letGo).toEqual(["large", "larger"]);
+  });
+
   test("has garbage collected while large bodies pour in, and not for small ones", () => {
     let collections = 0;
     const bytes = boundUnverified(1024 * 1024, () => collections++);
@@ -47,19 +60,22 @@ describe("boundUnverified", () => {
   });
 
   test("never holds more than its limit, whatever comes and goes", () => {
+    /** The last three cannot be let go. */
+    const MOVABLE = 7;
     const step = fc.record({ request: fc.nat(9), bytes: fc.nat(60), release: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step), (steps) => {
         const bytes = boundUnverified(100, () => {});
         const held = Array.from({ length: 10 }, () => 0);
-        const holdings = held.map((_, at) => bytes.hold(() => (held[at] = 0)));
+        const hold = (at: number) => bytes.hold(at < MOVABLE ? () => (held[at] = 0) : null);
+        const holdings = held.map((_, at) => hold(at));
         for (const { request, bytes: more, release } of steps) {
           const holding = holdings[request];
           if (release) {
             holding?.release();
             held[request] = 0;
-            holdings[request] = bytes.hold(() => (held[request] = 0));
-          } else if (holding?.add(more)) held[request] = (held[request] ?? 0) + more;
+            holdings[request] = hold(request);
+          } else held[request] = holding?.add(more) ? (held[request] ?? 0) + more : 0;
           expect(held.reduce((sum, one) => sum + one, 0)).toBeLessThanOrEqual(100);
         }
       }),
