@@ -31,7 +31,7 @@ export function createMeters(tools: MeterTools): Meters {
   const registers = [registry];
   measureAnswers(tools.answers, registers);
   const readStore = measureStore(tools, registers);
-  measureServer(tools, registers);
+  const noteCertificate = measureServer(tools, registers);
   measureProcess(registers);
 
   const ended = new Counter({
@@ -55,6 +55,7 @@ export function createMeters(tools: MeterTools): Meters {
     },
     async read() {
       await readStore();
+      noteCertificate();
       return { text: await registry.metrics(), contentType: registry.contentType };
     },
   };
@@ -99,22 +100,23 @@ function measureStore({ store, targets, clock }: MeterTools, registers: Registry
   };
 }
 
-function measureServer({ about }: MeterTools, registers: Registry[]): void {
-  const { version, certificateExpiresAt } = about();
+/** Gives what notes the certificate: the first one may come long after the start, and its figure with it. */
+function measureServer({ about }: MeterTools, registers: Registry[]): () => void {
   new Gauge({
     name: "hooklatch_info",
     help: "Which version runs",
     labelNames: ["version"],
     registers,
-  }).set({ version }, 1);
-  if (certificateExpiresAt === null) return;
-  new Gauge({
-    name: "hooklatch_certificate_expiry_timestamp_seconds",
-    help: "When the certificate expires, in Unix time",
-    registers,
-    collect() {
-      const expiry = about().certificateExpiresAt;
-      if (expiry !== null) this.set(expiry.getTime() / 1000);
-    },
-  });
+  }).set({ version: about().version }, 1);
+  let expiry: Gauge | null = null;
+  return () => {
+    const expiresAt = about().certificateExpiresAt;
+    if (expiresAt === null) return;
+    expiry ??= new Gauge({
+      name: "hooklatch_certificate_expiry_timestamp_seconds",
+      help: "When the certificate expires, in Unix time",
+      registers,
+    });
+    expiry.set(expiresAt.getTime() / 1000);
+  };
 }

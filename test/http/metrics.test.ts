@@ -104,14 +104,21 @@ describe("the metrics", () => {
     });
   });
 
-  test("leave the certificate out where there is none", async () => {
-    const { text } = await createMetrics({
+  test("leave the certificate out until there is one", async () => {
+    let certificateExpiresAt: Date | null = null;
+    const metrics = createMetrics({
       store: admin.store,
       clock: { now: () => new Date(), sleep: async () => {} },
       targets: () => [],
       broadcast: admin.broadcast,
-      about: () => ({ version: "1.2.3", certificateExpiresAt: null }),
-    }).read();
-    expect(text).not.toContain("certificate");
+      about: () => ({ version: "1.2.3", certificateExpiresAt }),
+    });
+    expect((await metrics.read()).text).not.toContain("certificate");
+    for (const year of [2027, 2028]) {
+      certificateExpiresAt = new Date(`${year}-01-01T00:00:00Z`);
+      expect((await metrics.read()).text).toContain(
+        `hooklatch_certificate_expiry_timestamp_seconds ${certificateExpiresAt.getTime() / 1000}\n`,
+      );
+    }
   });
 });
