@@ -18,7 +18,7 @@ const NEVER_PRINTED = ["secret", "secrets", "token", "verify_token", "authorizat
  * and {@link escapeInvisible} the rest.
  */
 export async function openLog({ write, pretty, debug }: LogOptions): Promise<Log> {
-  const destination = { write: collectLines((lines) => write(escapeInvisible(lines))) };
+  const destination = { write: (line: string) => write(escapeInvisible(line)) };
   const log: Log = pino(
     {
       level: debug ? "debug" : "info",
@@ -31,21 +31,6 @@ export async function openLog({ write, pretty, debug }: LogOptions): Promise<Log
     pretty ? await prettify(destination) : destination,
   );
   return log;
-}
-
-/** Hands on the lines of one turn of the event loop together: under load a write for each would cost most of it. */
-function collectLines(write: (lines: string) => void): (line: string) => void {
-  let waiting = "";
-  return (line) => {
-    if (waiting === "") {
-      setImmediate(() => {
-        const lines = waiting;
-        waiting = "";
-        write(lines);
-      });
-    }
-    waiting += line;
-  };
 }
 
 /** The pretty printer is loaded only for a terminal: a service starts without it. */

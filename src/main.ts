@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { gatherLines } from "./cli/gather-lines.ts";
 import { run } from "./cli/index.ts";
 import { readSecretInput } from "./cli/secret-input.ts";
 import { systemClock } from "./clock.ts";
@@ -6,9 +7,16 @@ import { systemClock } from "./clock.ts";
 // Whoever read our output may be gone (`hooklatch demo | head`): that is no fault, and a server goes on.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
+const log = gatherLines((lines) => void process.stderr.write(lines));
+
+function writeError(text: string): void {
+  log.flush();
+  process.stderr.write(text);
+}
+
 // While the line below waits, the runtime prints an uncaught exception and hangs: a supervisor could not restart us.
 process.on("uncaughtException", (error) => {
-  process.stderr.write(`hooklatch: ${error.message} (a fault of hooklatch)\n`);
+  writeError(`hooklatch: ${error.message} (a fault of hooklatch)\n`);
   process.exit(1);
 });
 
@@ -21,7 +29,8 @@ process.exitCode = await run(process.argv.slice(2), {
     return process.stdout.columns;
   },
   out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
+  err: writeError,
+  log: log.add,
   readSecret: (prompt) => readSecretInput(prompt, process.stdin, process.stderr),
   onHangUp: (listener) => {
     if (!process.stdin.isTTY) process.on("SIGHUP", listener);
@@ -33,7 +42,10 @@ process.exitCode = await run(process.argv.slice(2), {
       const hangUp = process.stdin.isTTY ? (["SIGHUP"] as const) : [];
       for (const signal of ["SIGINT", "SIGTERM", ...hangUp] as const) {
         process.on(signal, () => {
-          if (asked) process.exit(128 + constants.signals[signal]);
+          if (asked) {
+            log.flush();
+            process.exit(128 + constants.signals[signal]);
+          }
           asked = true;
           resolve();
         });

@@ -28,7 +28,7 @@ export function serve(terminal: Terminal): Command {
           debug?: boolean;
         }>();
         const { config, warnings } = readConfiguration(file, terminal, { toServe: true });
-        const log = await openLog({ write: terminal.err, pretty: terminal.isTty.stderr, debug });
+        const log = await openLog({ write: terminal.log, pretty: terminal.isTty.stderr, debug });
         for (const warning of warnings) log.warn({}, describeFinding(warning));
 
         const stopped = terminal.untilStopped();

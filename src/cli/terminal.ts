@@ -13,6 +13,8 @@ export interface Terminal {
   readonly out: (text: string) => void;
   /** Writes text to standard error. */
   readonly err: (text: string) => void;
+  /** Writes a line of the log to standard error, a little later and before anything else that is written there. */
+  readonly log: (line: string) => void;
   /**
    * Reads a secret from standard input, without the newline at its end: all that a pipe holds, or a line that a person
    * types, asked with `prompt`, and does not see. Rejects with a {@link Fault} `failed` when that person gives up.

@@ -80,6 +80,21 @@ describe("the executable", () => {
     expect(second.stderr).toContain(`port ${server.url.port} on 127.0.0.1 is in use`);
   });
 
+  test("tells an error that ends the start after what the log told before it", async () => {
+    using other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
+    const { stderr } = await workshop.run(["serve"], { PORT: String(other.port) });
+    const lines = stderr.trimEnd().split("\n");
+    expect(lines[0]).toContain("no admin token is set: made one");
+    expect(lines.at(-1)).toStartWith(`hooklatch: port ${other.port} on 127.0.0.1 is in use`);
+  });
+
+  test("ends at once by a second signal, and loses no line of the log", async () => {
+    const server = await workshop.serve([], { PORT: "0" });
+    process.kill(server.pid, "SIGTERM");
+    await server.end("SIGTERM");
+    expect(server.stderr).toContain("stopping: answering what is under way");
+  });
+
   test("exits with 1 when the admin port that somebody chose is taken, and goes on without the default one", async () => {
     const first = await workshop.serve([], { PORT: "0" });
     const taken = workshop.write(

@@ -12,7 +12,7 @@ export interface Ran {
 /** Runs one command line, as it is after `hooklatch`; nothing of this process's environment but PATH is seen. */
 export async function runHooklatch(
   args: string | readonly string[],
-  { env, ...terminal }: Partial<Omit<Terminal, "out" | "err">> & { readonly cwd: string },
+  { env, ...terminal }: Partial<Omit<Terminal, "out" | "err" | "log">> & { readonly cwd: string },
   hears: { readonly out?: (text: string) => void } = {},
 ): Promise<Ran> {
   let [stdout, stderr] = ["", ""];
@@ -30,6 +30,9 @@ export async function runHooklatch(
     },
     err: (text) => {
       stderr += text;
+    },
+    log: (line) => {
+      stderr += line;
     },
   });
   return { exitCode, stdout, stderr };

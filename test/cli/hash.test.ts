@@ -24,6 +24,9 @@ async function runHash(input: string, args: readonly string[] = []) {
     err: (text) => {
       stderr += text;
     },
+    log: (line) => {
+      stderr += line;
+    },
     readSecret: () => Promise.resolve(input),
     onHangUp: () => {},
     untilStopped: () => new Promise(() => {}),
