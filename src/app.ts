@@ -114,7 +114,7 @@ class Server implements App {
     const { config, surroundings } = this;
     const { log } = surroundings;
     const abandoned = await takeUp(this.#setup, this.#engine);
-    const handleAdmin: HandleAdmin = (request, hosts) => this.#wired.handleAdmin(request, hosts);
+    const handleAdmin: HandleAdmin = (request, isOwnHost) => this.#wired.handleAdmin(request, isOwnHost);
     this.#certificates = await openCertificates(() => this.#setup.config, surroundings, this.#closing.signal);
     const { first } = this.#certificates;
     // People can look at a server that waits for its first certificate.

@@ -9,10 +9,11 @@ import { createSteering } from "../flow/steer.ts";
 import { type About, createAdmin } from "../http/admin.ts";
 import { type Listener, listen } from "../http/listen.ts";
 import type { Metrics } from "../http/metrics.ts";
+import { recogniseHost } from "../http/own-host.ts";
 import { equalInConstantTime } from "../providers/hmac.ts";
 import type { Engine } from "./engine.ts";
 
-/** Answers a request; `hosts` are the Host headers that are the admin listener's own. */
+/** Answers a request, where its Host header is the admin listener's own. */
 export type HandleAdmin = ReturnType<typeof createAdmin>;
 
 /** What the admin listener is told beside the engine and the configuration. */
@@ -68,16 +69,14 @@ async function releasesOf({ watch, layout, directory }: Target): Promise<readonl
  * server matters less than that deliveries are taken.
  */
 export function openAdmin({ admin }: Config, handle: HandleAdmin, log: Log): Listener | null {
-  let hosts: readonly string[] = [];
+  const isOwnHost = recogniseHost(admin.host);
   try {
-    const listener = listen({
+    return listen({
       ...admin,
       maxBody: MOST_ASKED,
       certificate: null,
-      handle: (request) => handle(request, hosts),
+      handle: (request) => handle(request, isOwnHost),
     });
-    hosts = [listener.url.host, `localhost:${listener.url.port}`];
-    return listener;
   } catch (error) {
     if (admin.isConfigured) throw error;
     log.warn({ err: error }, "no admin listener: set [admin] port to a free one");

@@ -4,15 +4,17 @@ import { ANSWER_HEADERS, refuse } from "./answers.ts";
 
 export type { About, AdminTools } from "./admin/tools.ts";
 
+type IsOwnHost = (header: string) => boolean;
+
 type Answer = (request: Request) => Response | Promise<Response>;
 
 /**
  * The admin listener, for the people who run the server: loopback by default, always with the token.
- * Answers one request; `hosts` are the Host headers that are its own, such as `127.0.0.1:9001`.
+ * Answers one request; `isOwnHost` knows the Host headers that are its own.
  */
 export function createAdmin(
   tools: AdminTools,
-): (request: Request, hosts: readonly string[]) => Promise<Response> {
+): (request: Request, isOwnHost: IsOwnHost) => Promise<Response> {
   const complain = complainSparingly(tools.log, tools.clock);
   let routes: Promise<Answer> | null = null;
   /** Loaded when somebody asks for the first time: deliveries are taken some milliseconds earlier without it. */
@@ -20,9 +22,9 @@ export function createAdmin(
     routes ??= import("./admin/assemble.ts").then(({ assemble }) => assemble(tools).compile().fetch);
     return (await routes)(request);
   };
-  return async (request, hosts) => {
+  return async (request, isOwnHost) => {
     const response =
-      refuseStranger(request, hosts, tools, complain) ?? (await answerHead(request, answerRequest));
+      refuseStranger(request, isOwnHost, tools, complain) ?? (await answerHead(request, answerRequest));
     for (const [name, value] of Object.entries(ANSWER_HEADERS)) response.headers.set(name, value);
     return response;
   };
@@ -42,11 +44,11 @@ async function answerHead(request: Request, answerRequest: Answer): Promise<Resp
  */
 function refuseStranger(
   request: Request,
-  hosts: readonly string[],
+  isOwnHost: IsOwnHost,
   { token, equal }: AdminTools,
   complain: Complain,
 ): Response | null {
-  if (!hosts.includes(request.headers.get("host") ?? "")) return refuse("misdirected request");
+  if (!isOwnHost(request.headers.get("host") ?? "")) return refuse("misdirected request");
   const [, shown] = /^bearer +(\S.*)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
   if (shown !== undefined && equal(shown, token.reveal())) return null;
   // Whoever shows none is only looking who is there, as `hooklatch check` does.

@@ -33,6 +33,18 @@ const PATHS = [
 ];
 
 describe("the admin listener", () => {
+  test("on all addresses answers the commands, and by any port and address of a tunnel, but by no name", async () => {
+    const file = site.configure();
+    const text = await Bun.file(file).text();
+    await Bun.write(file, text.replace("[admin]", '[admin]\nhost = "0.0.0.0"'));
+    await site.start();
+    expect(await site.run("client", "list")).toMatchObject({ exitCode: 0 });
+    const ask = async (host: string) => (await site.open("/api/status", { headers: { host } })).status;
+    expect(await Promise.all(["localhost:8001", "192.0.2.7", "evil.example"].map(ask))).toEqual([
+      200, 200, 421,
+    ]);
+  });
+
   test("tells every thing in the shape of the manual", async () => {
     await site.start({ target: `run = ["true"]` });
     const first = await site.deploy({ "index.html": "first\n" });
@@ -181,7 +193,7 @@ describe("the admin listener", () => {
         expect([refused.status, refused.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
         await refused.body?.cancel();
       }
-      for (const host of ["evil.example", "127.0.0.1", "localhost:1"]) {
+      for (const host of ["evil.example", "192.0.2.7", "localhost.evil.example:1"]) {
         const { status } = await site.open(path, { headers: { host } });
         expect([host, status]).toEqual([host, 421]);
       }

@@ -10,6 +10,7 @@ import type { ReplayOutcome } from "../../src/flow/replay.ts";
 import { createSteering } from "../../src/flow/steer.ts";
 import { type AdminTools, createAdmin } from "../../src/http/admin.ts";
 import { createMetrics, type Metrics } from "../../src/http/metrics.ts";
+import { recogniseHost } from "../../src/http/own-host.ts";
 import { github } from "../../src/providers/github.ts";
 import { equalInConstantTime } from "../../src/providers/hmac.ts";
 import { stores } from "../../src/store/index.ts";
@@ -80,6 +81,7 @@ export async function openAdmin(own: Partial<AdminTools> = {}): Promise<AdminHar
     certificateExpiresAt: new Date("2027-01-01T00:00:00Z"),
   });
   const metrics = createMetrics({ ...tools, targets: () => targets, broadcast, about });
+  const isOwnHost = recogniseHost("127.0.0.1");
   const admin = createAdmin({
     ...tools,
     token: secretOf(TOKEN),
@@ -118,9 +120,9 @@ export async function openAdmin(own: Partial<AdminTools> = {}): Promise<AdminHar
       if (body !== undefined && own["content-type"] === undefined) own["content-type"] = "application/json";
       const text = typeof body === "string" ? body : JSON.stringify(body);
       const init = { method, headers: own, ...(body === undefined ? {} : { body: text }) };
-      return admin(new Request(`http://${HOST}${path}`, { ...init, ...(signal && { signal }) }), [HOST]);
+      return admin(new Request(`http://${HOST}${path}`, { ...init, ...(signal && { signal }) }), isOwnHost);
     },
-    send: (request) => admin(request, [HOST]),
+    send: (request) => admin(request, isOwnHost),
     async kept() {
       const range = { limit: 500, before: null };
       return [
