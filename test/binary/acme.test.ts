@@ -293,6 +293,9 @@ describe.skipIf(!HAS_PEBBLE)("automatic HTTPS without a CA at the first start", 
     });
     const sender = await deliver(plainUrl("/github-webhook"), "ping", pingBody(), { secret: SECRET });
     expect(sender.status).toBe(403);
+    const looked = await workshop.run(["check", "-c", join(workshop.path, "hooklatch.toml")], { SECRET });
+    expect(looked.stdout).toContain("hooklatch is running and waits for its first certificate");
+    expect(looked.stdout).toContain(`ok   http_port ${pebble.httpPort} on 127.0.0.1: hooklatch is running`);
     expect(await server.end("SIGTERM")).toBe(0);
     expect(server.log.some(({ url }) => String(url).startsWith("https:"))).toBe(false);
   });

@@ -20,31 +20,47 @@ interface Place {
 type Holder = "nobody" | "hooklatch" | "another program" | { readonly problem: string };
 
 /**
- * Whether the listeners' ports, or the public one's socket, can be had, or who has them. Nothing is sent there but a GET
- * without a token.
+ * Whether the listeners' ports, the one for ACME too, or the public one's socket, can be had, or who has them. Nothing is
+ * sent there but a GET without a token.
  */
 export async function checkPorts({
   server,
   admin,
 }: Pick<Config, "server" | "admin">): Promise<readonly Remark[]> {
   const socket = readSocketPath(server.host);
-  const [holder, adminHolder] = await Promise.all([
+  const plain = server.acme === null ? null : { host: server.host, port: server.acme.httpPort };
+  const [holder, plainHolder, adminHolder] = await Promise.all([
     socket === null ? findHolder(server, () => isServing(server)) : findSocketHolder(socket),
+    plain === null ? null : findHolder(plain, () => isPlain(plain)),
     findHolder(admin, () => isAdministering(admin)),
   ]);
   const open = socket === null ? `port ${server.port} on ${server.host}` : `socket ${socket}`;
   const adminOpen = `admin port ${admin.port} on ${admin.host}`;
-  const remarks = adminHolder === null ? [] : [describeAdmin(adminOpen, adminHolder, holder)];
+  const isWaiting = plainHolder === "hooklatch" && isToBeOpened(holder);
+  const isRunning = isWaiting || holder !== "nobody";
+  const remarks = adminHolder === null ? [] : [describeAdmin(adminOpen, adminHolder, isRunning)];
   return [
-    ...(holder === null ? [] : [describe(open, holder)]),
+    ...(holder === null ? [] : [isWaiting ? describeWait(open) : describe(open, holder)]),
+    ...(plainHolder === null ? [] : [describe(`http_port ${plain?.port} on ${plain?.host}`, plainHolder)]),
     // A server starts without an admin listener where nobody chose its port.
     ...remarks.map((remark) => (admin.isConfigured ? remark : soften(remark))),
   ];
 }
 
+/** Whether a running server may still open it: nobody is there, or this user is not told. */
+function isToBeOpened(holder: Holder | null): boolean {
+  return holder !== null && holder !== "hooklatch" && holder !== "another program";
+}
+
+function describeWait(name: string): Remark {
+  return warn(
+    `${name}: hooklatch is running and waits for its first certificate, until which it takes no deliveries; its log tells what keeps it`,
+  );
+}
+
 /** Two servers of one machine have the same default. */
-function describeAdmin(name: string, holder: Holder, publicHolder: Holder | null): Remark {
-  if (holder !== "hooklatch" || publicHolder !== "nobody") return describe(name, holder);
+function describeAdmin(name: string, holder: Holder, isRunning: boolean): Remark {
+  if (holder !== "hooklatch" || isRunning) return describe(name, holder);
   return fail(`${name} is another hooklatch's: choose another port in [admin]`);
 }
 
@@ -106,6 +122,12 @@ async function isServing({ protocol, ...place }: Config["server"]): Promise<bool
 
 function isWell({ code, status }: Answered): boolean {
   return code === 200 && status === "ok";
+}
+
+/** Of challenges it knows those of now only, and says so in its own words. */
+async function isPlain(place: Place): Promise<boolean> {
+  const answer = await ask(`${localOrigin("http", place)}/.well-known/acme-challenge/check`);
+  return answer?.code === 404 && answer.status === "not found";
 }
 
 /** It answers nobody without a token, and in its own words; the token is not for whoever else may listen there. */

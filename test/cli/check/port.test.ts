@@ -39,9 +39,21 @@ function isPrivileged(port: number): boolean {
 const TOKEN = new Secret({ kind: "env", name: "TOKEN" });
 TOKEN.load("a token of the tests, long enough");
 
-async function remarksOf(port: number, adminPort: number, { isConfigured = true, host = "127.0.0.1" } = {}) {
+const SETTINGS = {
+  domains: ["hooks.example.com"],
+  email: null,
+  directory: "https://ca.example/dir",
+  ca: null,
+};
+
+async function remarksOf(
+  port: number,
+  adminPort: number,
+  { isConfigured = true, host = "127.0.0.1", httpPort = 0 } = {},
+) {
   const admin = { host: "127.0.0.1", port: adminPort, isConfigured, token: TOKEN };
-  const remarks = await checkPorts({ server: serverWith({ host, port }), admin });
+  const acme = httpPort === 0 ? null : { settings: SETTINGS, httpPort };
+  const remarks = await checkPorts({ server: serverWith({ host, port, acme }), admin });
   return remarks.map(({ level, text }) => `${level} ${text}`);
 }
 
@@ -87,6 +99,30 @@ describe("check of the ports", () => {
     );
     expect((await remarksOf(freePort(), admin.port, { isConfigured: false }))[1]).toStartWith("warn ");
     expect((await remarksOf(0, admin.port))[0]).toEndWith(": hooklatch is running");
+  });
+
+  test("looks at the port for the CA's challenges, too", async () => {
+    const httpPort = freePort();
+    const look = async () => (await remarksOf(freePort(), 0, { httpPort }))[1];
+    expect(await look()).toBe(`ok http_port ${httpPort} on 127.0.0.1 is free: no server is running there`);
+    servers.push(Bun.serve({ hostname: "127.0.0.1", port: httpPort, fetch: () => new Response("hello") }));
+    expect(await look()).toStartWith(
+      `fail http_port ${httpPort} on 127.0.0.1 is taken by another program: stop it`,
+    );
+  });
+
+  test("knows a hooklatch that waits for its first certificate, and its admin port for its own", async () => {
+    const admin = listen(() => Response.json({ status: "not authorised" }, { status: 401 }));
+    const plain = listen(() => Response.json({ status: "not found" }, { status: 404 }));
+    const port = freePort();
+    expect(await remarksOf(port, admin.port, { httpPort: plain.port })).toEqual([
+      `warn port ${port} on 127.0.0.1: hooklatch is running and waits for its first certificate, until which it takes no deliveries; its log tells what keeps it`,
+      `ok http_port ${plain.port} on 127.0.0.1: hooklatch is running`,
+      `ok admin port ${admin.port} on 127.0.0.1: hooklatch is running`,
+    ]);
+    expect((await remarksOf(0, admin.port, { httpPort: plain.port })).join()).not.toContain("waits");
+    const { port: taken } = listen(() => new Response("hello"));
+    expect((await remarksOf(taken, 0, { httpPort: plain.port }))[0]).toStartWith("fail ");
   });
 
   test("knows a hooklatch by its answers, and shows nobody the token", async () => {
