@@ -1,11 +1,13 @@
 import type { Config } from "../../config/load.ts";
+import { isLoopback } from "../../config/url.ts";
 import { readSocketPath } from "../../domain/address.ts";
+import { providers } from "../../providers/index.ts";
 import { localOrigin } from "../local-origin.ts";
 import { ok, type Remark, warn } from "./remark.ts";
 
 /** What is looked at of the configuration. */
 interface Settings extends Pick<Config, "server" | "targets"> {
-  readonly sources: readonly Pick<Config["sources"][number], "name" | "path" | "print">[];
+  readonly sources: readonly Pick<Config["sources"][number], "name" | "provider" | "path" | "print">[];
 }
 
 /** Where each source is reached from outside, which is what people paste into a forge, and who listens to it. */
@@ -22,10 +24,14 @@ export function checkSources({ server, sources, targets }: Settings): readonly R
   });
 }
 
-/** Whether `public_url` and the listener can be the same place, and whether what is sent there is readable on the way. */
-export function checkPublicUrl({ server, targets }: Settings): readonly Remark[] {
-  const { publicUrl, protocol, host, port, trustedProxies } = server;
-  if (publicUrl === null) return protocol === "http" ? checkReadable(host, targets.length > 0) : [];
+/**
+ * Whether `public_url` and the listener can be the same place, whether a forge can reach that, and whether what is sent
+ * there is readable on the way.
+ */
+export function checkPublicUrl(settings: Settings): readonly Remark[] {
+  const { publicUrl, protocol, host, port, trustedProxies } = settings.server;
+  if (publicUrl === null)
+    return [...checkReach(settings), ...(protocol === "http" ? checkReadable(host) : [])];
   const url = new URL(publicUrl);
   const hasProxy = trustedProxies.length > 0 || isSocket(host);
   if (hasProxy) return [];
@@ -41,7 +47,7 @@ export function checkPublicUrl({ server, targets }: Settings): readonly Remark[]
       warn(`public_url is http, but the listener speaks HTTPS: write ${publicUrl.replace(/^http/, "https")}`),
     ];
   }
-  const readable = protocol === "http" ? checkReadable(host, targets.length > 0) : [];
+  const readable = protocol === "http" ? checkReadable(host) : [];
   const publicPort = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
   if (port === publicPort || port === 0) return readable;
   return [
@@ -58,8 +64,23 @@ function withPort(url: URL, port: number): string {
   return changed.href.replace(/\/$/, "");
 }
 
-function checkReadable(host: string, deploys: boolean): Remark[] {
-  if (!deploys || ["127.0.0.1", "::1", "localhost"].includes(host) || isSocket(host)) return [];
+/** A forge sends from elsewhere. Where a proxy is named, that one may be on this machine. */
+function checkReach({ server: { host, protocol, trustedProxies }, sources, targets }: Settings): Remark[] {
+  if (!isLoopback(host) || trustedProxies.length > 0) return [];
+  const forges = providers.filter(({ tellsPushes }) => tellsPushes).map(({ name }) => name);
+  const heard = new Set(targets.map(({ source }) => source));
+  const open = protocol === "http" ? "set [server.acme] or [server.tls]" : 'set host = "0.0.0.0"';
+  return sources
+    .filter(({ name, provider }) => forges.includes(provider) && heard.has(name))
+    .map(({ name }) =>
+      warn(
+        `source ${name}: only this machine reaches ${host}, so that no push from elsewhere comes: ${open}, or put a proxy in front, named in trusted_proxies`,
+      ),
+    );
+}
+
+function checkReadable(host: string): Remark[] {
+  if (isLoopback(host) || isSocket(host)) return [];
   return [
     warn(
       "no TLS: payloads and verify tokens travel readable; set [server.tls] or [server.acme], or keep it behind a proxy that has it",

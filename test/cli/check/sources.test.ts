@@ -8,9 +8,9 @@ type Server = Partial<Config["server"]>;
 
 const TLS = { cert: "/cert.pem", key: "/key.pem" };
 const SOURCES = [
-  { name: "github", path: "/github-webhook", print: false },
-  { name: "webhook", path: "/webhook", print: true },
-  { name: "silent", path: "/silent", print: false },
+  { name: "github", provider: "github", path: "/github-webhook", print: false },
+  { name: "webhook", provider: "generic", path: "/webhook", print: true },
+  { name: "silent", provider: "generic", path: "/silent", print: false },
 ];
 const TARGETS = [targetOf("blog"), targetOf("docs")];
 
@@ -47,7 +47,8 @@ describe("check of the sources", () => {
 
 describe("check of public_url", () => {
   test.each<Server>([
-    {},
+    { trustedProxies: ["127.0.0.1"] },
+    { host: "unix:/run/hooklatch.sock" },
     { publicUrl: "https://hooks.example.com", port: 443, tls: TLS, host: "0.0.0.0" },
     { publicUrl: "https://hooks.example.com:9000", tls: TLS },
     { publicUrl: "https://hooks.example.com", port: 0, tls: TLS },
@@ -73,10 +74,19 @@ describe("check of public_url", () => {
     ]);
   });
 
-  test("warns of plain HTTP beyond this machine", () => {
+  test("warns of a forge that cannot reach a server on loopback, where a target waits for it", () => {
+    const warning =
+      "warn source github: only this machine reaches 127.0.0.1, so that no push from elsewhere comes: set [server.acme] or [server.tls], or put a proxy in front, named in trusted_proxies";
+    expect(told({})).toEqual([warning]);
+    expect(told({ tls: TLS, host: "::1" })).toEqual([expect.stringContaining('set host = "0.0.0.0"')]);
+    expect(checkPublicUrl({ ...settings({}), targets: [] })).toEqual([]);
+  });
+
+  test("warns of plain HTTP beyond this machine, whether or not a target listens", () => {
     const warning =
       "warn no TLS: payloads and verify tokens travel readable; set [server.tls] or [server.acme], or keep it behind a proxy that has it";
     expect(told({ host: "0.0.0.0" })).toEqual([warning]);
+    expect(checkPublicUrl({ ...settings({ host: "0.0.0.0" }), targets: [] })).toHaveLength(1);
     expect(told({ host: "0.0.0.0", publicUrl: "http://hooks.example.com:9000" })).toEqual([warning]);
   });
 });
