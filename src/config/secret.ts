@@ -119,7 +119,7 @@ function findCredential(name: string, ground: Ground): Value {
   if (!isAbsolute(directory)) {
     return {
       ok: false,
-      problem: `credential:${name} needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=`,
+      problem: `credential:${name} needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=; by hand: CREDENTIALS_DIRECTORY=/run/credentials/hooklatch.service while the service runs, or the directory where the files lie`,
     };
   }
   return findFile(join(directory, name), `credential:${name}`);

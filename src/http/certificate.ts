@@ -85,7 +85,9 @@ function explainUnreadable(file: string, what: string): string | null {
     return null;
   } catch (error) {
     const isMissing = codeOf(error) === "ENOENT";
-    return `TLS: the ${what} file ${file} ${isMissing ? "does not exist" : "cannot be read by this user"}`;
+    return isMissing
+      ? `TLS: the ${what} file ${file} does not exist; get one, or correct its path`
+      : `TLS: the ${what} file ${file} cannot be read by this user; let the service's group read it and its directories`;
   }
 }
 

@@ -251,7 +251,7 @@ const FAULTY: readonly { file: string; what: string; lines: readonly string[] }[
       "source[3].secrets[3]: file:not-there.secret does not exist",
       'source[3].secrets[4]: expected "file:PATH", found no path',
       "source[3].secrets[5]: file:. is not a regular file",
-      "source[3].secrets[6]: credential:hook needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=",
+      "source[3].secrets[6]: credential:hook needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=; by hand: CREDENTIALS_DIRECTORY=/run/credentials/hooklatch.service while the service runs, or the directory where the files lie",
       'source[3].secrets[7]: expected "credential:NAME" with the name of a file',
     ],
   },

@@ -76,7 +76,7 @@ nonsense = true
     const credential = home.write("credential.toml", '[admin]\ntoken = "credential:admin-token"\n');
     expect(faultOf(credential)).toEqual([
       "configuration",
-      `${credential}: admin.token: credential:admin-token needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=`,
+      `${credential}: admin.token: credential:admin-token needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=; by hand: CREDENTIALS_DIRECTORY=/run/credentials/hooklatch.service while the service runs, or the directory where the files lie`,
       NOT_HERE,
     ]);
   });

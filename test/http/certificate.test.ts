@@ -41,7 +41,7 @@ describe("readCertificate", () => {
   test("names both files when both are missing", () => {
     const nowhere = { cert: join(directory, "a.pem"), key: join(directory, "b.pem") };
     expect(() => readCertificate(nowhere, now)).toThrow(
-      `TLS: the certificate file ${nowhere.cert} does not exist\nTLS: the private key file ${nowhere.key} does not exist`,
+      `TLS: the certificate file ${nowhere.cert} does not exist; get one, or correct its path\nTLS: the private key file ${nowhere.key} does not exist`,
     );
   });
 

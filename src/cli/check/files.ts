@@ -12,7 +12,7 @@ export function checkDirectory(what: string, directory: string): Remark {
           `${what} ${directory} cannot be made: ${parent} is not writable for this user; make it, and give it to the service's user`,
         );
   }
-  if (isOther(directory)) return fail(`${what} ${directory} is not a directory`);
+  if (isOther(directory)) return fail(`${what} ${directory} is not a directory: move it away, or name another`);
   return isWritable(directory)
     ? ok(`${what} ${directory}`)
     : fail(
@@ -25,11 +25,11 @@ export function isOther(path: string): boolean {
   return find(path)?.isDirectory() === false;
 }
 
-/** A file that is there and can be read. */
-export function checkFile(what: string, file: string): Remark {
+/** A file that is there and can be read; `remedy` is where one comes from. */
+export function checkFile(what: string, file: string, remedy: string): Remark {
   const found = find(file);
-  if (found === null) return fail(`${what} ${file} does not exist`);
-  if (!found.isFile()) return fail(`${what} ${file} is not a regular file`);
+  if (found === null) return fail(`${what} ${file} does not exist: ${remedy}, or name another`);
+  if (!found.isFile()) return fail(`${what} ${file} is not a regular file: name one`);
   return isAccessible(file, constants.R_OK)
     ? ok(`${what} ${file}`)
     : fail(`${what} ${file} cannot be read by this user; change its owner, or run as the service's user`);

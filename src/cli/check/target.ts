@@ -87,7 +87,9 @@ function checkAccess(target: Target, env: Environment): Remark[] {
   return [
     ...(watch !== null && transportOf(watch.cloneUrl) === "ssh" ? checkSsh(target, env) : []),
     ...(sshKey === null ? [] : [checkKey(`target ${name}: ssh_key`, sshKey)]),
-    ...(knownHosts === null ? [] : [checkFile(`target ${name}: known_hosts`, knownHosts)]),
+    ...(knownHosts === null
+      ? []
+      : [checkFile(`target ${name}: known_hosts`, knownHosts, "make it with the line of the host's key")]),
   ];
 }
 
@@ -100,7 +102,7 @@ function checkSsh(target: Target, env: Environment): Remark[] {
 
 /** Of a key of one's own that others may read ssh says that it is too open, and leaves it (ssh(1), "FILES"). */
 function checkKey(what: string, file: string): Remark {
-  const found = checkFile(what, file);
+  const found = checkFile(what, file, `make one (ssh-keygen -t ed25519 -N "" -f ${file})`);
   return found.level === "ok" && isOurs(file) && isOpenToOthers(file)
     ? fail(`${what} ${file} is open to others on this machine, so ssh refuses it: chmod go= ${file}`)
     : found;
@@ -109,7 +111,11 @@ function checkKey(what: string, file: string): Remark {
 function checkSigners(target: Target, env: Environment): Remark[] {
   const { name, allowedSigners } = target;
   if (allowedSigners === null) return [];
-  const file = checkFile(`target ${name}: allowed_signers`, allowedSigners);
+  const file = checkFile(
+    `target ${name}: allowed_signers`,
+    allowedSigners,
+    "make it with a line for each key (ALLOWED SIGNERS in ssh-keygen(1))",
+  );
   if (isInPath("ssh-keygen", cleanEnvironment(target, env).PATH ?? "")) return [file];
   const missing = "ssh-keygen, which verifies signatures, was not found in PATH; install it";
   return [file, fail(`target ${name}: ${missing} (Debian: apt-get install openssh-client)`)];
@@ -125,9 +131,28 @@ async function checkRemote(target: Target, env: Environment): Promise<readonly R
     fail(
       answer.kind === "absent"
         ? `${what}: ${explainAbsence(ref)}`
-        : `${what}: git ls-remote ${answer.reason}`,
+        : `${what}: git ls-remote ${answer.reason}${advise(answer.reason)}`,
     ),
   ];
+}
+
+/** What to look at, by the words that git and what it calls have for it; of others nothing is known. */
+const ADVICE: readonly (readonly [RegExp, string])[] = [
+  [/could not resolve host/i, "correct the host in clone_url, or this machine's DNS (/etc/resolv.conf)"],
+  [
+    /connection refused|could ?n[o']t connect|failed to connect/i,
+    "correct host and port in clone_url, or start what should answer there",
+  ],
+  [
+    /no route to host|network is unreachable|timed out|gave no answer/i,
+    "let this machine reach the host in clone_url",
+  ],
+  [/does not appear to be a git repository|repository .* not found/i, "correct the path in clone_url"],
+];
+
+function advise(reason: string): string {
+  const [, advice] = ADVICE.find(([words]) => words.test(reason)) ?? [];
+  return advice === undefined ? "" : `; ${advice}`;
 }
 
 function explainAbsence(ref: WatchedRef): string {

@@ -137,7 +137,9 @@ describe("check of a certificate", () => {
       `fail TLS: the key ${join(root, "root.key")} does not belong to the certificate ${cert}`,
     );
     const [missing] = remarksOf({ cert, key: join(root, "none.key") });
-    expect(missing).toBe(`fail TLS: the private key file ${join(root, "none.key")} does not exist`);
+    expect(missing).toBe(
+      `fail TLS: the private key file ${join(root, "none.key")} does not exist; get one, or correct its path`,
+    );
   });
 
   test("warns of a key that everybody may read, and takes one for its group", () => {

@@ -132,7 +132,7 @@ describe("check of the data directory", () => {
   test("fails a file in its place, whatever its mode", () => {
     writeFileSync(join(root, "data"), "", { mode: 0o644 });
     expect(remarksOf(join(root, "data"))).toEqual([
-      `fail data directory ${join(root, "data")} is not a directory`,
+      `fail data directory ${join(root, "data")} is not a directory: move it away, or name another`,
     ]);
   });
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkTarget } from "../../../src/cli/check/target.ts";
 import type { Target } from "../../../src/domain/target.ts";
+import { freePort } from "../../support/free-port.ts";
 import { Repository } from "../../support/git.ts";
 import { targetOf } from "../../support/target.ts";
 
@@ -47,16 +48,16 @@ describe("check", () => {
     const access = { sshKey: write("key", 0o640), knownHosts: root, token: null };
     expect(await remarksOf({ access })).toEqual([
       `fail target blog: ssh_key ${path("key")} is open to others on this machine, so ssh refuses it: chmod go= ${path("key")}`,
-      `fail target blog: known_hosts ${root} is not a regular file`,
+      `fail target blog: known_hosts ${root} is not a regular file: name one`,
     ]);
   });
 
   test("fails files that are not there, and makes none", async () => {
     const access = { sshKey: path("key"), knownHosts: path("known_hosts"), token: null };
     expect(await remarksOf({ access, allowedSigners: path("signers") })).toEqual([
-      `fail target blog: ssh_key ${path("key")} does not exist`,
-      `fail target blog: known_hosts ${path("known_hosts")} does not exist`,
-      `fail target blog: allowed_signers ${path("signers")} does not exist`,
+      `fail target blog: ssh_key ${path("key")} does not exist: make one (ssh-keygen -t ed25519 -N "" -f ${path("key")}), or name another`,
+      `fail target blog: known_hosts ${path("known_hosts")} does not exist: make it with the line of the host's key, or name another`,
+      `fail target blog: allowed_signers ${path("signers")} does not exist: make it with a line for each key (ALLOWED SIGNERS in ssh-keygen(1)), or name another`,
     ]);
     expect(readdirSync(root)).toEqual([]);
   });
@@ -95,14 +96,30 @@ describe("check", () => {
     }
   });
 
-  test("warns of programs in argument lists that are nowhere, and leaves what only the release or a shell has", async () => {
+  test("warns of programs that are nowhere, and leaves what only the release or a shell has", async () => {
     mkdirSync(path("bin"));
     write("bin/build", 0o700);
     write("bin/plain", 0o600);
-    const run = [["build", "--all"], ["plain"], [path("none")], ["./own.sh"], ["/bin/sh"], "unknown --x"];
-    expect(await remarksOf({ run, after: [["plain"]], env: { PATH: path("bin") } })).toEqual([
+    const run = [["build", "--all"], ["plain"], [path("none")], ["./own.sh"], ["/bin/sh"], "hugo --minify"];
+    const ofTheShell = [
+      "cd src && make",
+      "X=1 unknown",
+      "./own.sh",
+      "(unknown)",
+      "f() { :; }; f",
+      "$TOOL",
+      "! build",
+    ];
+    expect(
+      await remarksOf({
+        run: [...run, ...ofTheShell],
+        after: [["plain"], "build"],
+        env: { PATH: path("bin") },
+      }),
+    ).toEqual([
       `warn target blog: program plain was not found in PATH (${path("bin")}): install it, or set env = { PATH = … }`,
       `warn target blog: program ${path("none")} is not there, or may not be run: install it`,
+      `warn target blog: program hugo was not found in PATH (${path("bin")}): install it, or set env = { PATH = … }`,
     ]);
     expect(await remarksOf({ run: [["plain"]], env: { PATH: `node_modules/.bin:${path("bin")}` } })).toEqual(
       [],
@@ -120,6 +137,20 @@ describe("check", () => {
       "target blog: ssh, which git reaches the repository with, was not found in PATH; install it (Debian: apt-get install openssh-client)",
     ]);
     expect(await without({ PATH: path("none"), GIT_SSH: "/bin/false" })).toEqual([]);
+  });
+
+  test("says what to look at where git cannot ask for the tip", async () => {
+    const ref = { kind: "branch", name: "main" } as const;
+    const remoteOf = async (cloneUrl: string) => {
+      const watch = { repository: "octocat/blog", ref, cloneUrl };
+      return (await checkTarget(targetOf("blog", { watch, directory: root }), GROUND)).at(-1)?.text;
+    };
+    expect(await remoteOf(path("none"))).toEndWith("; correct the path in clone_url");
+    const refused = await remoteOf(`http://127.0.0.1:${freePort()}/octocat/blog.git`);
+    expect(refused).toEndWith("; correct host and port in clone_url, or start what should answer there");
+    expect(await remoteOf("http://nowhere.invalid/octocat/blog.git")).toContain(
+      "; correct the host in clone_url",
+    );
   });
 
   test("warns of a checkout that is not the service's user's own", async () => {
