@@ -1,11 +1,12 @@
 import { Command } from "commander";
 import { type Config, describeFinding, type Finding, listSecrets } from "../config/load.ts";
+import { locateDataDir } from "../config/locate-data-dir.ts";
 import { Fault } from "../domain/fault.ts";
 import { providers } from "../providers/index.ts";
 import { checkAcme } from "./check/acme.ts";
 import { checkCertificate } from "./check/certificate.ts";
 import { checkClock } from "./check/clock.ts";
-import { checkDataDirectory } from "./check/data-directory.ts";
+import { adviseReader, checkDataDirectory } from "./check/data-directory.ts";
 import { checkDisks } from "./check/disk.ts";
 import { ownerOf } from "./check/files.ts";
 import { checkGit } from "./check/git.ts";
@@ -38,8 +39,8 @@ function readAsService(file: string | undefined, terminal: Terminal): ReturnType
     return readConfiguration(file, terminal);
   } catch (error) {
     if (!(error instanceof Fault && error.message.includes("permission denied"))) throw error;
-    const advice =
-      "run it as the service's user, where that one may read: cd / && sudo -u hooklatch hooklatch check";
+    const dataDir = locateDataDir(file, terminal);
+    const advice = adviseReader(dataDir === null ? null : ownerOf(dataDir), process.getuid?.() ?? null);
     throw new Fault(error.code, `${error.message}\n${advice}`, error);
   }
 }

@@ -49,6 +49,15 @@ export function checkUser(owner: number | null, user: number | null, deploys: bo
   );
 }
 
+/** What somebody does who may not read what the service has to: `owner` and `user` are as in {@link checkUser}. */
+export function adviseReader(owner: number | null, user: number | null): string {
+  if (owner !== null && owner === user) {
+    return "this is the service's user: let it read that (chgrp, chmod g+r), or hand it a secret by LoadCredential= and credential:NAME";
+  }
+  const service = owner === null ? "hooklatch" : quote(nameUser(owner));
+  return `run it as the service's user, where that one may read: cd / && sudo -u ${service} hooklatch check`;
+}
+
 /** The types of statfs(2) on which WAL's shared memory is not shared by all who write (sqlite.org/wal.html). */
 const NETWORK_FILE_SYSTEMS: Readonly<Record<number, string>> = {
   26985: "NFS",

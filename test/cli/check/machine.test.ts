@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkClock } from "../../../src/cli/check/clock.ts";
 import {
+  adviseReader,
   checkDataDirectory,
   checkUser,
   nameNetworkFileSystem,
@@ -134,6 +135,12 @@ describe("check of the data directory", () => {
     expect(remarksOf(join(root, "data"))).toEqual([
       `fail data directory ${join(root, "data")} is not a directory: move it away, or name another`,
     ]);
+  });
+
+  test("sends whoever may not read what the service has to the service's user, unless that is who asks", () => {
+    expect(adviseReader(4_000_000, 4_000_001)).toEndWith("cd / && sudo -u '#4000000' hooklatch check");
+    expect(adviseReader(null, 1000)).toEndWith("cd / && sudo -u hooklatch hooklatch check");
+    expect(adviseReader(1000, 1000)).toStartWith("this is the service's user: let it read that");
   });
 
   test("warns when this is not the service's user, and when root would run the commands", () => {
