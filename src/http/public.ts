@@ -10,6 +10,7 @@ import { answer, answerDelivery, echo, refuse, refuseGuesser, refuseMethod, word
 import { declaresMoreThan, readBody } from "./body.ts";
 import { answerFault } from "./faults.ts";
 import { isAcceptedMediaType } from "./media-type.ts";
+import { watchForProxy } from "./unnamed-proxy.ts";
 import type { UnverifiedBytes } from "./unverified.ts";
 
 /** What the public listener works with. */
@@ -52,6 +53,7 @@ export interface PublicListener {
 export function createPublic(tools: PublicTools): PublicListener {
   // The framework hands its handlers the request alone; who sent it travels beside it.
   const peers = new WeakMap<Request, string | null>();
+  const noteProxy = watchForProxy(tools.trustedProxies, tools.log);
   let draining = false;
 
   const app = new Elysia({ strictPath: true })
@@ -74,6 +76,7 @@ export function createPublic(tools: PublicTools): PublicListener {
       if (draining) return refuse("unavailable");
       // Of two Host lines, which arrive joined, a proxy may have gone by the other one (RFC 9112, section 3.2).
       if (request.headers.get("host")?.includes(",")) return refuse("malformed request");
+      noteProxy(peer, request.headers);
       const routable = withRoutableUrl(request);
       peers.set(routable, peer);
       return answerRequest(routable);

@@ -613,6 +613,26 @@ describe("the public listener", () => {
   });
 });
 
+describe("a proxy on this machine that nobody named", () => {
+  const headers = { "x-forwarded-for": "203.0.113.7" };
+  const told = () => harness.log.filter((line) => line.includes("name it in trusted_proxies"));
+
+  test("is told in the log, once", async () => {
+    await reopen({});
+    for (const peer of ["192.0.2.1", null]) await harness.send("/webhook", { headers }, peer);
+    await harness.send("/webhook", {}, "127.0.0.1");
+    expect(told()).toEqual([]);
+    for (const peer of ["::ffff:127.0.0.1", "::1"]) await harness.send("/webhook", { headers }, peer);
+    expect(told()).toHaveLength(1);
+  });
+
+  test("is none where proxies are named", async () => {
+    await reopen({ trustedProxies: ["10.0.0.0/8"] });
+    await harness.send("/webhook", { headers }, "127.0.0.1");
+    expect(told()).toEqual([]);
+  });
+});
+
 describe("a request from an address that may not send", () => {
   test("is answered 401 before its body is read, and nothing of it is kept", async () => {
     const harness = await openPublic({ isAllowed: (source) => source.name !== "github" });
