@@ -1,8 +1,8 @@
 import { Command } from "commander";
-import { closest, distance } from "fastest-levenshtein";
 import { startApp } from "../app.ts";
 import { type Config, describeFinding } from "../config/load.ts";
 import { Fault } from "../domain/fault.ts";
+import { findNearest } from "../domain/nearest.ts";
 import { openLog } from "../log.ts";
 import { CONFIG_OPTION, readConfiguration } from "./configuration.ts";
 import { takeReloads } from "./reload.ts";
@@ -53,11 +53,11 @@ export function serve(terminal: Terminal): Command {
   );
 }
 
-/** The command that was meant, where a slip or two make the difference; else where all of them are. */
+/** The command that was meant, where one is near; else where all of them are. */
 function suggest(word: string, program: Command | null): string {
   const names = program?.commands.map((command) => command.name()) ?? [];
-  const nearest = closest(word, names);
-  return distance(word, nearest) <= 2 ? `did you mean ${nearest}?` : "see hooklatch --help";
+  const nearest = findNearest(word, names);
+  return nearest.meant ? `did you mean ${nearest.word}?` : "see hooklatch --help";
 }
 
 /** For somebody who just started it with nothing configured: lines to paste into another terminal. */

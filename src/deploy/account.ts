@@ -19,18 +19,19 @@ function lookUp(): Account {
   try {
     const { homedir, username, uid } = userInfo();
     // Bun says "unknown" where the environment does not tell it a name.
-    const name = username === "unknown" ? findName(readAccounts(), uid) : username;
+    const name = username === "unknown" ? nameOfUser(uid) : username;
     return name === null ? { HOME: homedir } : { HOME: homedir, USER: name };
   } catch {
     return {}; // A container may run us under a number that no account has.
   }
 }
 
-function readAccounts(): string {
+/** The name that the system's list of users has for a number; null when it has none. */
+export function nameOfUser(uid: number): string | null {
   try {
-    return readFileSync("/etc/passwd", "utf8");
+    return findName(readFileSync("/etc/passwd", "utf8"), uid);
   } catch {
-    return "";
+    return null;
   }
 }
 

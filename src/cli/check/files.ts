@@ -1,5 +1,6 @@
-import { accessSync, constants, existsSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { nameOfUser } from "../../deploy/account.ts";
 import { fail, ok, type Remark } from "./remark.ts";
 
 /** A directory that is there and can be written to, or that can be made. */
@@ -12,7 +13,8 @@ export function checkDirectory(what: string, directory: string): Remark {
           `${what} ${directory} cannot be made: ${parent} is not writable for this user; make it, and give it to the service's user`,
         );
   }
-  if (isOther(directory)) return fail(`${what} ${directory} is not a directory: move it away, or name another`);
+  if (isOther(directory))
+    return fail(`${what} ${directory} is not a directory: move it away, or name another`);
   return isWritable(directory)
     ? ok(`${what} ${directory}`)
     : fail(
@@ -71,9 +73,7 @@ export function writtenAt(path: string): number | null {
 
 /** A user's name, or `#` and the number where the system's list of users has none: `sudo -u` takes both. */
 export function nameUser(uid: number): string {
-  const users = existsSync("/etc/passwd") ? readFileSync("/etc/passwd", "utf8").split("\n") : [];
-  const found = users.map((line) => line.split(":")).find(([, , number]) => number === String(uid));
-  return found?.[0] || `#${uid}`;
+  return nameOfUser(uid) ?? `#${uid}`;
 }
 
 /** Whether a program is in one of the directories of a `PATH`. */
