@@ -32,10 +32,12 @@ export async function readBody(
   unverified: UnverifiedBytes,
 ): Promise<BodyOutcome> {
   const length = Number(request.headers.get("content-length") ?? Number.NaN);
-  return length <= SMALL ? readWhole(request, length, unverified) : readChunks(request, limit, unverified);
+  return length <= SMALL && !unverified.isScarce()
+    ? readWhole(request, length, unverified)
+    : readChunks(request, limit, unverified);
 }
 
-/** A small body in one piece: the server lets no byte more through than the Content-Length tells. */
+/** A small body in one piece, counted by its Content-Length: the server lets no byte more through. */
 async function readWhole(
   request: Request,
   length: number,
@@ -52,7 +54,7 @@ async function readWhole(
   }
 }
 
-/** A large body, or one of unknown size, counted as it comes. */
+/** A body that is large or of unknown size, or any where room is scarce: counted as it comes. */
 async function readChunks(
   request: Request,
   limit: number,

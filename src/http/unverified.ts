@@ -13,6 +13,11 @@ export interface UnverifiedBytes {
    * cannot, which is refused where there is no room for it.
    */
   hold(letGo: (() => void) | null): Holding;
+  /**
+   * Whether more than half of the limit is held. Then nobody is to be counted any more by what he only says he will send,
+   * or a few thousand connections that send nothing would leave no room for others.
+   */
+  isScarce(): boolean;
 }
 
 interface Holder {
@@ -66,6 +71,7 @@ export function boundUnverified(limit: number, collectGarbage: () => void): Unve
   }
 
   return {
+    isScarce: () => total > limit / 2,
     hold(onLetGo) {
       const holder: Holder = { bytes: 0, isLetGo: false, letGo: onLetGo };
       if (onLetGo !== null) holders.add(holder);

@@ -546,6 +546,22 @@ describe("the public listener", () => {
     expect(await harness.kept()).toBe(1);
   });
 
+  test("takes a push although many say that they send, and send nothing", async () => {
+    await reopen({ maxBody: 1024 * 1024, maxUnverified: 1024 * 1024 });
+    const ends: (() => Promise<void>)[] = [];
+    const silent = Array.from({ length: 100 }, async () => {
+      const { readable, writable } = new TransformStream<Uint8Array>();
+      ends.push(() => writable.close());
+      const init = await delivery("push", "x", { "content-length": String(64 * 1024) });
+      return harness.send("/github-webhook", { ...init, body: readable });
+    });
+    const body = pushBody();
+    const normal = await delivery("push", body, { "content-length": String(body.length) });
+    expect((await harness.send("/github-webhook", normal)).status).toBe(200);
+    for (const end of ends) await end();
+    for (const response of await Promise.all(silent)) expect(response.status).toBe(401);
+  });
+
   test("says at /healthz that it is there", async () => {
     const response = await harness.send("/healthz");
     expect(response.status).toBe(200);

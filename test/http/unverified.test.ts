@@ -46,6 +46,18 @@ describe("boundUnverified", () => {
     expect(letGo).toEqual(["large", "larger"]);
   });
 
+  test("is scarce from the first byte over half of its limit on, until enough is released", () => {
+    const bytes = boundUnverified(100, () => {});
+    const first = bytes.hold(null);
+    first.add(50);
+    expect(bytes.isScarce()).toBe(false);
+    const second = bytes.hold(null);
+    second.add(1);
+    expect(bytes.isScarce()).toBe(true);
+    second.release();
+    expect(bytes.isScarce()).toBe(false);
+  });
+
   test("has garbage collected while large bodies pour in, and not for small ones", () => {
     let collections = 0;
     const bytes = boundUnverified(1024 * 1024, () => collections++);

@@ -7,7 +7,10 @@ import type { UnverifiedBytes } from "../unverified.ts";
 const MAX_BODY = 64 * 1024;
 
 /** Who sends a body here has shown the token: nothing has to be held back for others. */
-const VERIFIED: UnverifiedBytes = { hold: () => ({ add: () => true, release() {} }) };
+const VERIFIED: UnverifiedBytes = {
+  hold: () => ({ add: () => true, release() {} }),
+  isScarce: () => false,
+};
 
 /** Thrown while a body is read: the answer that the sender gets instead. */
 export class BodyRefused extends Error {
