@@ -57,7 +57,8 @@ export function createEngine(
         deploy({ ...job, payloadFile }, { clock, env, run: runProcess, ...io }),
       ),
   });
-  const locks = createLocks({ store, clock, log, publish, wake: worker.wake });
+  const targets = () => configured().config.targets;
+  const locks = createLocks({ store, targets, clock, log, publish, wake: worker.wake });
   const allowances = createAllowances({
     fetch: (_list, signal) => fetchHookRanges(configured().config.server.githubRangesUrl, { signal }),
     builtIn: { github: BUILT_IN_HOOK_RANGES },

@@ -100,8 +100,8 @@ export const QueuedAnswer = Type.Object({ status: Words, deployment: Type.Number
 /** A target was locked. */
 export const LockedAnswer = Type.Object({ status: Words, target: TargetAnswer });
 
-/** A target was unlocked, and what had come meanwhile was queued. */
-export const UnlockedAnswer = Type.Object({ status: Words, deployment: Maybe(Type.Number()) });
+/** A target was unlocked; the reason says what follows. */
+export const UnlockedAnswer = Type.Object({ status: Words, reason: Words });
 
 /** A deployment was cancelled, or is being ended. */
 export const CancelledAnswer = Type.Object({ status: Words, deployment: DeploymentAnswer });

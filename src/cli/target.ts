@@ -92,12 +92,7 @@ function defineUnlock(terminal: Terminal): Command {
     const told = await readAdmin(UnlockedAnswer, admin, { method: "POST", path });
     if (!told.ok) throw await explainTargetProblem(name, told, admin);
     if (options.json) return printJson(told.json, terminal);
-    const { deployment } = told.value;
-    const next =
-      deployment === null
-        ? "there was nothing to queue"
-        : `deployment ${deployment} deploys what came meanwhile`;
-    terminal.out(`${name} is unlocked: ${next}\n`);
+    terminal.out(`${name} is unlocked: ${makePrintable(told.value.reason)}\n`);
   });
 }
 

@@ -1,4 +1,4 @@
-import type { DeploymentState } from "./deployment.ts";
+import type { Deployment, DeploymentState } from "./deployment.ts";
 import type { Event } from "./event.ts";
 import type { Identity } from "./identity.ts";
 import type { Decision } from "./match.ts";
@@ -136,6 +136,9 @@ export type Acceptance =
 /** Proof that a delivery is kept. */
 export interface Receipt {
   readonly delivery: number;
-  readonly deployments: readonly { readonly id: number; readonly target: string }[];
+  /** Those it asked for, as they wait. */
+  readonly deployments: readonly Deployment[];
+  /** Those of the same targets that waited until then, now `superseded`. */
+  readonly superseded: readonly Deployment[];
   readonly redeliveryOf: number | null;
 }

@@ -91,11 +91,18 @@ export interface DeploymentRequest {
   readonly choice: Choice | null;
 }
 
-/** A deployment that was running when it should not, and the one that was queued in its place. */
-export interface Interrupted {
+/** A deployment that was put into the queue, and what gave way to it. */
+export interface Queued {
   readonly deployment: Deployment;
-  /** Null when it had been queued again before, or when a newer one waits anyway. */
-  readonly queuedAgainAs: number | null;
+  /** Those of its target that waited until then, now `superseded`. */
+  readonly superseded: readonly Deployment[];
+}
+
+/** A deployment that came to its end. */
+export interface Settled {
+  readonly deployment: Deployment;
+  /** What was queued in its place; null unless it was interrupted, after a second crash, and when a newer one waits. */
+  readonly queuedAgain: Deployment | null;
 }
 
 /** A deployment that a stop interrupted, by its number, and whose processes may still run. */
@@ -141,7 +148,7 @@ export interface Retention {
 /** The store's part that queues, runs and remembers deployments. */
 export interface DeploymentStore {
   /** Queues a deployment without a delivery; one of the same target that was waiting becomes `superseded`. */
-  request(request: DeploymentRequest, now: Date): Promise<number>;
+  request(request: DeploymentRequest, now: Date): Promise<Queued>;
   /**
    * Takes the oldest queued deployment among `targets` whose target has none running and is not locked at `now`,
    * marks it `running` since `now` and notes what is live before it. Null when there is none. A lock does not hold
@@ -150,18 +157,18 @@ export interface DeploymentStore {
   claim(targets: readonly string[], now: Date): Promise<Deployment | null>;
   /**
    * Writes down how a running deployment ended; a successful one is what is live from `now` on. One that ended
-   * `interrupted`, because the server was stopped, is queued again, unless a newer one waits. In the same act a
-   * notice is kept for each of `subscribers` that wants to be told (see `chooseNotice`).
+   * `interrupted`, because the server was stopped, is queued again, unless a newer one waits, and its reason then says
+   * which deployment follows it. In the same act a notice is kept for each of `subscribers` that wants to be told (see `chooseNotice`).
    */
-  settle(id: number, ending: Ending, now: Date, subscribers: readonly Subscriber[]): Promise<Deployment>;
+  settle(id: number, ending: Ending, now: Date, subscribers: readonly Subscriber[]): Promise<Settled>;
   /** Marks a deployment that waits `cancelled`. Null when it does not wait (any more). */
   cancelQueued(id: number, reason: string, now: Date): Promise<Deployment | null>;
   /**
    * Marks every running deployment `interrupted`: called at the start, when nothing can be running. Each is queued
-   * again, with its delivery and trigger, unless a newer one waits; after a second crash no more. Notices are kept
-   * as by `settle`.
+   * again, with its delivery and trigger, unless a newer one waits; after a second crash no more. Its reason and the
+   * notices of it are kept as by `settle`.
    */
-  interruptRunning(now: Date, subscribers: readonly Subscriber[]): Promise<readonly Interrupted[]>;
+  interruptRunning(now: Date, subscribers: readonly Subscriber[]): Promise<readonly Settled[]>;
   /** Marks queued deployments of targets that are not in `targets` any more `cancelled`. */
   cancelUnconfigured(targets: readonly string[], now: Date): Promise<readonly Deployment[]>;
   readDeployment(id: number): Promise<Deployment | null>;

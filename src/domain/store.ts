@@ -1,7 +1,7 @@
 import type { ClientStore } from "./client.ts";
 import type { DeliveryStore } from "./delivery.ts";
 import type { DeploymentStore } from "./deployment.ts";
-import type { LockStore } from "./lock.ts";
+import type { LockStore } from "./lock-store.ts";
 import type { NoticeStore } from "./notice.ts";
 import type { PublishedRangesStore } from "./published-ranges.ts";
 

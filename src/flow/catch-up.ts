@@ -6,7 +6,7 @@ import type { Log } from "../domain/log.ts";
 import type { RemoteTip } from "../domain/remote.ts";
 import type { Target } from "../domain/target.ts";
 import { readHistory } from "./history.ts";
-import { publishDeployment } from "./publish-deployment.ts";
+import { publishQueued } from "./publish-deployments.ts";
 
 /** What catching up works with. */
 export interface CatchUpTools {
@@ -44,7 +44,7 @@ export async function catchUp(
 const NOTHING = "nothing to catch up with";
 
 async function catchUpOne(target: Target, tools: CatchUpTools, signal: AbortSignal): Promise<void> {
-  const { store, clock, log, askTip, wake } = tools;
+  const { store, clock, log, publish, askTip, wake } = tools;
   const fields = { target: target.name };
   try {
     // Not worth a question to the forge: see decideCatchUp.
@@ -61,12 +61,12 @@ async function catchUpOne(target: Target, tools: CatchUpTools, signal: AbortSign
     if ((await readHistory(target.name, store)).takenBack.includes(tip.commit)) {
       return log.debug({ ...fields, reason: "a person went back from the tip" }, NOTHING);
     }
-    const deployment = await store.request(
+    const queued = await store.request(
       { target: target.name, trigger: "catch-up", commit: tip.commit, choice: null },
       clock.now(),
     );
-    log.info({ ...fields, deployment, commit: tip.commit, reason }, "catching up");
-    await publishDeployment(deployment, tools);
+    log.info({ ...fields, deployment: queued.deployment.id, commit: tip.commit, reason }, "catching up");
+    publishQueued(queued, publish);
     wake();
   } catch (error) {
     log.warn({ ...fields, err: error }, "could not catch up");

@@ -28,9 +28,8 @@ export async function* followOutput(
   { store, broadcast }: FollowTools,
   signal: AbortSignal,
 ): AsyncGenerator<Followed> {
-  let target: string | null = null;
   // Listens before it reads: what comes in between is heard, and read in the next round.
-  const news = listenFor(broadcast, (happening) => concerns(happening, id, target), signal);
+  const news = listenFor(broadcast, (happening) => concerns(happening, id), signal);
   let last = after;
   try {
     while (!signal.aborted) {
@@ -38,7 +37,6 @@ export async function* followOutput(
       // The state before the lines: those of a deployment that has ended are all there.
       const deployment = await store.readDeployment(id);
       if (deployment === null) return;
-      target = deployment.target;
       for await (const line of readLines(id, last, store)) {
         if (signal.aborted) return;
         last = line.line;
@@ -66,8 +64,8 @@ async function* readLines(
   }
 }
 
-/** Whether there may be something new: a newer deployment of the target ends one that waits, and nobody says so. */
-function concerns(happening: Happening, id: number, target: string | null): boolean {
+/** Whether there may be something new. */
+function concerns(happening: Happening, id: number): boolean {
   if (happening.kind === "output") return happening.deployment === id;
-  return happening.kind === "deployment" && (target === null || happening.deployment.target === target);
+  return happening.kind === "deployment" && happening.deployment.id === id;
 }

@@ -1,12 +1,12 @@
 import type { Clock } from "../domain/clock.ts";
 import type { DeliveryStatus, DeliveryStore, Receipt } from "../domain/delivery.ts";
-import type { Deployment, Trigger } from "../domain/deployment.ts";
 import type { Publish } from "../domain/happening.ts";
 import type { Log } from "../domain/log.ts";
 import { putOnOneLine } from "../domain/printable.ts";
 import type { Reading } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import type { Decide } from "./decide.ts";
+import { publishDeployments } from "./publish-deployments.ts";
 
 /** What keeping works with. */
 export interface KeepTools {
@@ -67,38 +67,16 @@ export async function keep(source: Source, delivery: Readable, tools: KeepTools)
     return { kind: "duplicate", first: accepted.delivery };
   }
   const { kind: _, ...receipt } = accepted;
-  const { redeliveryOf: redelivery_of, ...numbers } = receipt;
-  tools.log.info({ ...fields, ...numbers, redelivery_of, status, reason }, "kept a delivery");
+  const { delivery: number, redeliveryOf: redelivery_of, superseded } = receipt;
+  const deployments = receipt.deployments.map(({ id, target }) => ({ id, target }));
+  tools.log.info(
+    { ...fields, delivery: number, deployments, redelivery_of, status, reason },
+    "kept a delivery",
+  );
   if (source.print) tools.print(putOnOneLine(reading.json));
   const told = { source: source.name, event: event.kind, status, reason };
-  tools.publish({ kind: "delivery", delivery: receipt.delivery, ...told });
-  for (const deployment of deploymentsOf(receipt, { replayOf, pushedCommit, createdAt: receivedAt })) {
-    tools.publish({ kind: "deployment", deployment });
-  }
-  if (receipt.deployments.length > 0) tools.wake();
+  tools.publish({ kind: "delivery", delivery: number, ...told });
+  publishDeployments([...receipt.deployments, ...superseded], tools.publish);
+  if (deployments.length > 0) tools.wake();
   return { kind: "kept", status, reason, receipt };
 }
-
-/** The deployments that a delivery asked for, as they wait now: all of it is known without reading it back. */
-function deploymentsOf(
-  { delivery, deployments, redeliveryOf }: Receipt,
-  { replayOf, ...known }: Pick<Deployment, "pushedCommit" | "createdAt"> & Pick<Readable, "replayOf">,
-): readonly Deployment[] {
-  const sent: Trigger = redeliveryOf === null ? "push" : "redelivery";
-  const trigger = replayOf === null ? sent : "replay";
-  return deployments.map(({ id, target }) => ({ ...QUEUED, ...known, id, target, trigger, delivery }));
-}
-
-const QUEUED = {
-  state: "queued",
-  reason: null,
-  attempt: 1,
-  choice: null,
-  branch: null,
-  commit: null,
-  previousCommit: null,
-  release: null,
-  startedAt: null,
-  endedAt: null,
-  steps: [],
-} as const satisfies Partial<Deployment>;

@@ -1,9 +1,12 @@
 import type { Clock } from "../domain/clock.ts";
 import type { DeploymentStore } from "../domain/deployment.ts";
 import type { Publish } from "../domain/happening.ts";
-import { hasRunOut, type Lock, type LockStore, type Unlocked } from "../domain/lock.ts";
+import { hasRunOut, type Lock } from "../domain/lock.ts";
+import type { LockStore, Unlocked } from "../domain/lock-store.ts";
 import type { Log } from "../domain/log.ts";
-import { publishDeployment } from "./publish-deployment.ts";
+import type { Target } from "../domain/target.ts";
+import { publishQueued } from "./publish-deployments.ts";
+import { cancelUnconfigured } from "./take-up.ts";
 
 /** The locks that hold, in memory, so that deciding asks no disk. */
 export interface Locks {
@@ -11,13 +14,16 @@ export interface Locks {
   /** Another number whenever any lock came, went or ran out. */
   version(now: Date): number;
   /**
-   * Takes over what the store has. To be called before anything is decided, and not before the queue is taken up:
-   * a lock whose time is over is unlocked, and that wakes the worker.
+   * Takes over what the store has. Call it after `takeUpQueue` and before the listener opens: a lock whose time is
+   * over is unlocked, and that wakes the worker.
    */
   load(): Promise<void>;
   /** Locks the target, in place of a lock that it may have. */
   lock(lock: Lock): Promise<void>;
-  /** Unlocks the target and lets the worker know of what is queued by that. Null when it was not locked. */
+  /**
+   * Unlocks the target and lets the worker know of what is queued by that; where the target is not configured (any
+   * more) that is cancelled. Null when it was not locked.
+   */
   unlock(target: string): Promise<Unlocked | null>;
   /** Unlocks nothing by itself any more: the next start does. Resolves when no change is under way. */
   stop(): Promise<void>;
@@ -25,7 +31,9 @@ export interface Locks {
 
 /** What locks work with. */
 export interface LockTools {
-  readonly store: LockStore & Pick<DeploymentStore, "readDeployment">;
+  readonly store: LockStore & Pick<DeploymentStore, "cancelUnconfigured">;
+  /** The targets that are configured now. */
+  readonly targets: () => readonly Target[];
   readonly clock: Clock;
   readonly log: Log;
   readonly publish: Publish;
@@ -40,7 +48,8 @@ const LONGEST_SLEEP = 60_000;
 const UNLOCK_AGAIN_AFTER = 10_000;
 
 /** Makes the {@link Locks}, without any until they are loaded. A lock whose time is over is unlocked as by a person. */
-export function createLocks({ store, clock, log, publish, wake }: LockTools): Locks {
+export function createLocks(tools: LockTools): Locks {
+  const { store, targets, clock, log, publish, wake } = tools;
   const held = new Map<string, Lock>();
   /** What ends the watch for the end of a target's lock. */
   const watches = new Map<string, AbortController>();
@@ -112,9 +121,13 @@ export function createLocks({ store, clock, log, publish, wake }: LockTools): Lo
     });
     stopWatching(target);
     if (unlocked === null) return null;
-    log.info({ target, by: unlocked.lock.by, deployment: unlocked.deployment }, message);
+    const { lock: gone, queued, passedOver } = unlocked;
+    const deployment = queued?.deployment.id ?? null;
+    log.info({ target, by: gone.by, deployment, passed_over: passedOver }, message);
     publish({ kind: "lock", target, lock: null });
-    if (unlocked.deployment !== null) await publishDeployment(unlocked.deployment, { store, publish });
+    if (queued !== null) publishQueued(queued, publish);
+    // Nothing else would: what is queued is looked through when the configuration is taken over, and it was not yet.
+    if (!targets().some(({ name }) => name === target)) await cancelUnconfigured(targets(), tools);
     // Also without one: what was queued before the lock came may have waited for its end.
     wake();
     return unlocked;

@@ -2,12 +2,13 @@ import type { Client, ClientStore } from "../domain/client.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Deployment, DeploymentStore } from "../domain/deployment.ts";
 import type { Publish } from "../domain/happening.ts";
-import { describeLock, type Lock, type Unlocked } from "../domain/lock.ts";
+import { describeLock, type Lock } from "../domain/lock.ts";
+import { describeUnlocked } from "../domain/lock-store.ts";
 import type { Log } from "../domain/log.ts";
 import type { Target } from "../domain/target.ts";
 import { type Chosen, chooseCommit, chooseRelease } from "./choose.ts";
 import type { Locks } from "./locks.ts";
-import { publishDeployment } from "./publish-deployment.ts";
+import { publishQueued } from "./publish-deployments.ts";
 import type { Worker } from "./work.ts";
 
 /** What people do to a running server. Each act says in the log who did what, as far as that is known. */
@@ -25,6 +26,7 @@ export interface Steering {
     target: string,
     wanted: { readonly reason: string; readonly by: string; readonly milliseconds: number | null },
   ): Promise<LockOutcome>;
+  /** Also a target that is not configured any more, and nothing of it is deployed then. */
   unlock(target: string): Promise<UnlockOutcome>;
   /** Forgets an address at one source, or at all with null. Resolves with what was forgotten. */
   revoke(address: string, source: string | null): Promise<readonly Client[]>;
@@ -51,7 +53,8 @@ export type LockOutcome =
   | { readonly kind: "unknown target" };
 
 export type UnlockOutcome =
-  | ({ readonly kind: "unlocked" } & Unlocked)
+  /** `deployment` is the one that is next; null when none is. The reason says what it deploys, or why there is none. */
+  | { readonly kind: "unlocked"; readonly deployment: number | null; readonly reason: string }
   | { readonly kind: "not locked" }
   | { readonly kind: "unknown target" };
 
@@ -84,9 +87,10 @@ export function createSteering(tools: SteerTools): Steering {
   ): Promise<DeployOutcome> {
     if (chosen?.ok === false) return { kind: "impossible", reason: chosen.reason };
     const choice = chosen?.choice ?? null;
-    const deployment = await store.request({ target, trigger, commit: null, choice }, clock.now());
+    const queued = await store.request({ target, trigger, commit: null, choice }, clock.now());
+    const deployment = queued.deployment.id;
     log.info({ target, deployment, trigger, choice }, "a person asked for a deployment");
-    await publishDeployment(deployment, tools);
+    publishQueued(queued, publish);
     worker.wake();
     return { kind: "queued", deployment };
   }
@@ -134,9 +138,11 @@ export function createSteering(tools: SteerTools): Steering {
     },
 
     async unlock(target) {
-      if (!targets.has(target)) return { kind: "unknown target" };
+      const isConfigured = targets.has(target);
       const unlocked = await locks.unlock(target);
-      return unlocked === null ? { kind: "not locked" } : { kind: "unlocked", ...unlocked };
+      if (unlocked === null) return { kind: isConfigured ? "not locked" : "unknown target" };
+      if (!isConfigured) return { kind: "unlocked", deployment: null, reason: "it is no longer configured" };
+      return { kind: "unlocked", deployment: unlocked.waiting, reason: describeUnlocked(unlocked) };
     },
 
     async revoke(address, source) {

@@ -4,6 +4,7 @@ import type { Publish } from "../domain/happening.ts";
 import type { Log } from "../domain/log.ts";
 import type { Subscriber } from "../domain/notice.ts";
 import type { Target } from "../domain/target.ts";
+import { publishSettled } from "./publish-deployments.ts";
 
 /** What taking up the queue works with. */
 export interface TakeUpTools {
@@ -24,11 +25,11 @@ export async function takeUpQueue(
   { store, clock, log, publish, subscribers }: TakeUpTools,
 ): Promise<readonly AbandonedRun[]> {
   const interrupted = await store.interruptRunning(clock.now(), subscribers);
-  for (const { deployment, queuedAgainAs } of interrupted) {
+  for (const { deployment, queuedAgain } of interrupted) {
     const { id, target } = deployment;
-    publish({ kind: "deployment", deployment });
+    publishSettled({ deployment, queuedAgain }, publish);
     log.warn(
-      { deployment: id, target, queued_again_as: queuedAgainAs },
+      { deployment: id, target, queued_again_as: queuedAgain?.id ?? null },
       "deployment interrupted by the last stop",
     );
   }
@@ -39,10 +40,15 @@ export async function takeUpQueue(
   });
 }
 
+/** What cancelling works with. */
+interface CancelTools extends Pick<TakeUpTools, "clock" | "log" | "publish"> {
+  readonly store: Pick<DeploymentStore, "cancelUnconfigured">;
+}
+
 /** Cancels what waits for targets that are not (any more) in the configuration. */
 export async function cancelUnconfigured(
   targets: readonly Target[],
-  { store, clock, log, publish }: Pick<TakeUpTools, "store" | "clock" | "log" | "publish">,
+  { store, clock, log, publish }: CancelTools,
 ): Promise<void> {
   const names = targets.map(({ name }) => name);
   for (const deployment of await store.cancelUnconfigured(names, clock.now())) {

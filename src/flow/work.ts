@@ -1,6 +1,6 @@
 import type { Clock } from "../domain/clock.ts";
 import type { DeliveryStore } from "../domain/delivery.ts";
-import type { Deployment, DeploymentStore, Ending, Interruption } from "../domain/deployment.ts";
+import type { Deployment, DeploymentStore, Ending, Interruption, Settled } from "../domain/deployment.ts";
 import type { Event } from "../domain/event.ts";
 import { Fault } from "../domain/fault.ts";
 import type { Publish } from "../domain/happening.ts";
@@ -12,6 +12,7 @@ import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import { readHistory } from "./history.ts";
 import { bufferOutput } from "./output.ts";
+import { publishSettled } from "./publish-deployments.ts";
 import { readKept } from "./read-kept.ts";
 
 /** What a deployment is told beside its target. */
@@ -156,10 +157,10 @@ export function createWorker(tools: WorkTools): Worker {
     decided.delete(deployment.id);
     await output.flush();
     const settled = await settle(deployment.id, ending);
-    const { state, reason, commit, release } = settled;
+    const { state, reason, commit, release } = settled.deployment;
     const level = state === "succeeded" ? "info" : "warn";
     log[level]({ ...fields, state, reason, commit, release }, `deployment ${state}`);
-    publish({ kind: "deployment", deployment: settled });
+    publishSettled(settled, publish);
     announce();
   }
 
@@ -182,7 +183,7 @@ export function createWorker(tools: WorkTools): Worker {
   }
 
   /** A target whose ending is not written down would stay `running` for ever: try until the store can again. */
-  async function settle(id: number, ending: Ending): Promise<Deployment> {
+  async function settle(id: number, ending: Ending): Promise<Settled> {
     for (let attempt = 0; ; attempt++) {
       try {
         return await store.settle(id, ending, clock.now(), tools.configured().subscribers);

@@ -119,7 +119,7 @@ export function describeKeeping(outcome: KeepOutcome) {
   const body = {
     status,
     delivery: receipt.delivery,
-    ...(deploys ? { deployments: [...receipt.deployments] } : {}),
+    ...(deploys ? { deployments: receipt.deployments.map(({ id, target }) => ({ id, target })) } : {}),
     ...(reason === null ? {} : { reason }),
   };
   // 202 says that work follows (RFC 9110, section 15.3.3).

@@ -44,7 +44,7 @@ describe("a locked target", () => {
 
     const unlock = await site.run("target", "unlock", "blog");
     expect(unlock).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(unlock.stdout).toContain("deployment 2");
+    expect(unlock.stdout).toBe("blog is unlocked: deployment 2 deploys what came meanwhile\n");
     expect(await site.untilEnded(2)).toMatchObject({
       state: "succeeded",
       trigger: "push",
@@ -61,7 +61,8 @@ describe("a locked target", () => {
     await site.deploy({ "index.html": "first\n" });
     await site.run(...LOCK);
     const answer = await site.ask("POST", "/api/targets/blog/unlock");
-    expect(answer).toEqual({ code: 200, body: { status: "unlocked", deployment: null } });
+    const reason = "there was nothing to queue";
+    expect(answer).toEqual({ code: 200, body: { status: "unlocked", deployment: null, reason } });
     expect(await site.listDeployments()).toHaveLength(1);
     expect(await site.ask("POST", "/api/targets/blog/unlock")).toEqual({
       code: 409,
@@ -120,7 +121,9 @@ describe("a locked target", () => {
     expect(await site.readTarget()).toMatchObject({ queued: 2, running: null });
     await site.restart("SIGKILL");
     expect(await site.readTarget()).toMatchObject({ queued: 2, running: null });
-    await site.run("target", "unlock", "blog");
+    expect((await site.run("target", "unlock", "blog")).stdout).toBe(
+      "blog is unlocked: deployment 2, which waited, is next\n",
+    );
     expect(await site.untilEnded(2)).toMatchObject({ state: "succeeded", commit: waiting });
   });
 
@@ -156,7 +159,7 @@ describe("a locked target", () => {
     const { body } = await site.push({ ref: "refs/heads/dev" });
     expect(body.reason).toBe('blog: branch "dev" is not "main"');
     const { body: unlocked } = await site.ask("POST", "/api/targets/blog/unlock");
-    expect(unlocked).toEqual({ status: "unlocked", deployment: null });
+    expect(unlocked).toMatchObject({ status: "unlocked", deployment: null });
     expect(existsSync(site.path())).toBe(false);
   });
 

@@ -64,7 +64,7 @@ const RESTARTED: Readonly<Record<string, Case>> = {
       blog.workshop.write("alive/enough", "");
       await blog.restart();
     },
-    ended: { state: "interrupted" },
+    ended: { state: "interrupted", reason: "hooklatch was killed, or the machine stopped, while it ran" },
   },
 };
 
@@ -107,7 +107,10 @@ describe.skipIf(!hasProc).each(["releases", "worktree"] as const)("layout %s (ne
       await using blog = new Blog();
       const id = await deployWithChildren(blog, layout, way);
       await way.end(blog, id);
-      expect(await blog.show(id)).toMatchObject(way.ended);
+      expect(await blog.show(id)).toMatchObject({
+        ...way.ended,
+        reason: `${way.ended.reason}; deployment ${id + 1} follows it`,
+      });
       expect(await blog.ended(id + 1)).toMatchObject({
         state: "succeeded",
         trigger: "push",

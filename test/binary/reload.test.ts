@@ -181,6 +181,23 @@ ${describeTarget("docs", "docs", site.repository).replace('name = "docs"', 'name
     });
   });
 
+  test("leaves a lock on a target that is gone to be unlocked, and nothing that it held back waits", async () => {
+    await site.start({});
+    site.repository.commit({ "index.html": "first\n" });
+    await site.run("target", "lock", "blog", "--reason", "release freeze");
+    await site.push();
+    site.configure({ target: NO_TARGET });
+    await site.hangUp();
+    expect(await site.run("target", "unlock", "blog")).toMatchObject({
+      exitCode: 0,
+      stdout: "blog is unlocked: it is no longer configured\n",
+    });
+    expect(await site.listDeployments()).toMatchObject([
+      { state: "cancelled", reason: "target blog is no longer configured" },
+    ]);
+    expect((await site.run("target", "unlock", "blog")).exitCode).toBe(1);
+  });
+
   test("while the deliveries come loses none of them", async () => {
     await site.start({});
     const kept: number[] = [];

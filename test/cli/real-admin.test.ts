@@ -84,7 +84,7 @@ describe("the commands and the admin listener", () => {
     await admin.store.appendOutput(1, ["one", "", "three"]);
     const following = hooklatch("deployment", "log", "1", "--follow");
     const ending = { ...ENDING, state: "failed", reason: 'step "npm test" exited with 1' } as const;
-    const deployment = await admin.store.settle(1, ending, NOW, []);
+    const { deployment } = await admin.store.settle(1, ending, NOW, []);
     admin.broadcast.publish({ kind: "deployment", deployment });
     expect(await following).toEqual({
       exitCode: 1,

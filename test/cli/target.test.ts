@@ -251,16 +251,24 @@ describe("hooklatch target lock and unlock", () => {
 
   test("unlock tells what it queued, and that a target was not locked", async () => {
     server.answerWith({
-      "POST /api/targets/blog/unlock": Response.json({ status: "unlocked", deployment: 14 }),
+      "POST /api/targets/blog/unlock": Response.json({
+        status: "unlocked",
+        deployment: 14,
+        reason: "deployment 14 deploys what came meanwhile",
+      }),
     });
     expect((await hooklatch(["target", "unlock", "blog"])).stdout).toBe(
       "blog is unlocked: deployment 14 deploys what came meanwhile\n",
     );
     server.answerWith({
-      "POST /api/targets/blog/unlock": Response.json({ status: "unlocked", deployment: null }),
+      "POST /api/targets/blog/unlock": Response.json({
+        status: "unlocked",
+        deployment: null,
+        reason: "there was \u001b[31mnothing to queue",
+      }),
     });
     expect((await hooklatch(["target", "unlock", "blog"])).stdout).toBe(
-      "blog is unlocked: there was nothing to queue\n",
+      "blog is unlocked: there was \\u001b[31mnothing to queue\n",
     );
     server.answerWith({ "POST /api/targets/blog/unlock": refusal(409, "not locked") });
     expect(await hooklatch(["target", "unlock", "blog"])).toMatchObject({

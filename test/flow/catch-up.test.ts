@@ -102,7 +102,9 @@ describe("catching up", () => {
       ["manual", "bad", choice],
       ["rollback", "good", back],
     ] as const) {
-      const id = await store.request({ target: "blog", trigger, commit: null, choice: chosen }, NOW);
+      const {
+        deployment: { id },
+      } = await store.request({ target: "blog", trigger, commit: null, choice: chosen }, NOW);
       await store.claim(["blog"], NOW);
       await store.settle(id, { ...SUCCEEDED, commit }, NOW, []);
     }

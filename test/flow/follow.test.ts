@@ -31,7 +31,7 @@ async function append(id: number, lines: readonly string[]): Promise<void> {
 }
 
 async function settle(id: number): Promise<void> {
-  const deployment = await store.settle(id, SUCCEEDED, NOW, []);
+  const { deployment } = await store.settle(id, SUCCEEDED, NOW, []);
   broadcast.publish({ kind: "deployment", deployment });
 }
 
@@ -114,8 +114,8 @@ describe("following a deployment's output", () => {
     await push(store, "blog");
     const { got, done } = follow(2);
     await push(store, "blog");
-    const newer = await store.readDeployment(3);
-    if (newer !== null) broadcast.publish({ kind: "deployment", deployment: newer });
+    const older = await store.readDeployment(2);
+    if (older !== null) broadcast.publish({ kind: "deployment", deployment: older });
     await done;
     expect(got).toMatchObject([{ kind: "end", deployment: { id: 2, state: "superseded" } }]);
   });

@@ -41,8 +41,8 @@ beforeEach(async () => {
     publish: (happening: Happening) => void happenings.push(happening),
     wake: () => void woken++,
   };
-  locks = createLocks(common);
   const targetsOf = () => [targetOf("blog"), targetOf("docs")];
+  locks = createLocks({ ...common, targets: targetsOf });
   tools = { ...common, decide: rememberOutcomes({ targetsOf, locks, clock }), print: () => {} };
 });
 
@@ -99,16 +99,33 @@ describe("keeping a delivery", () => {
     await keep(source, push("a"), tools);
     await keep(source, { ...push("a"), replayOf: 1 }, tools);
     const told = happenings.flatMap((each) => (each.kind === "deployment" ? [each.deployment] : []));
-    for (const deployment of told.slice(4)) {
+    for (const deployment of told.slice(-4)) {
       expect(await store.readDeployment(deployment.id)).toEqual(deployment);
     }
-    expect(told.map(({ trigger }) => trigger)).toEqual([
+    const queued = told.filter(({ state }) => state === "queued");
+    expect(queued.map(({ trigger }) => trigger)).toEqual([
       "push",
       "push",
       "redelivery",
       "redelivery",
       "replay",
       "replay",
+    ]);
+  });
+
+  test("tells of the deployments that give way to its own", async () => {
+    await keep(source, push("a"), tools);
+    happenings = [];
+    await keep(source, push("b"), tools);
+    expect(happenings).toMatchObject([
+      { kind: "delivery", delivery: 2 },
+      { kind: "deployment", deployment: { id: 3, target: "blog", state: "queued" } },
+      { kind: "deployment", deployment: { id: 4, target: "docs", state: "queued" } },
+      {
+        kind: "deployment",
+        deployment: { id: 1, state: "superseded", reason: "deployment 3 is newer", delivery: 1 },
+      },
+      { kind: "deployment", deployment: { id: 2, state: "superseded" } },
     ]);
   });
 
@@ -130,7 +147,7 @@ describe("keeping a delivery", () => {
       reason: "blog: locked by ada: freeze",
       receipt: { deployments: [{ target: "docs" }] },
     });
-    expect((await locks.unlock("blog"))?.deployment).toBe(3);
+    expect((await locks.unlock("blog"))?.waiting).toBe(3);
     expect(await store.readDeployment(3)).toMatchObject({ target: "blog", delivery: 2, pushedCommit: "c1" });
   });
 

@@ -69,7 +69,9 @@ export async function deployed(
   subscribers: readonly Subscriber[] = [],
   now = new Date(),
 ): Promise<number> {
-  const id = await store.request({ target, trigger: "manual", commit: null, choice: null }, now);
+  const {
+    deployment: { id },
+  } = await store.request({ target, trigger: "manual", commit: null, choice: null }, now);
   await store.claim([target], now);
   await store.settle(id, { ...SUCCEEDED, ...ending }, now, subscribers);
   return id;

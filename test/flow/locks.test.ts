@@ -4,6 +4,7 @@ import type { Lock } from "../../src/domain/lock.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { createLocks, type Locks } from "../../src/flow/locks.ts";
 import { logInto } from "../support/public.ts";
+import { targetOf } from "../support/target.ts";
 import { until } from "../support/until.ts";
 import { type KeptStore, openKeptStore, push, pushToLocked } from "./kept-store.ts";
 import { ManualClock } from "./manual-clock.ts";
@@ -37,6 +38,7 @@ afterEach(async () => {
 function open(over: Partial<Store> = {}): Locks {
   return createLocks({
     store: { ...store, ...over },
+    targets: () => [targetOf("blog"), targetOf("docs")],
     clock,
     log: logInto(log),
     publish: (happening) => void happenings.push(happening),
@@ -57,7 +59,7 @@ describe("a lock", () => {
     expect(locks.of("blog", clock.now())).toEqual(lock);
     expect(locks.of("docs", clock.now())).toBeNull();
     expect(await store.listLocks()).toEqual([lock]);
-    expect(await locks.unlock("blog")).toEqual({ lock, deployment: null });
+    expect(await locks.unlock("blog")).toEqual({ lock, queued: null, waiting: null, passedOver: null });
     expect(locks.of("blog", clock.now())).toBeNull();
     expect(await store.listLocks()).toEqual([]);
     expect(happenings).toEqual([
@@ -84,7 +86,7 @@ describe("a lock", () => {
     await locks.lock(lockOf("blog", null));
     await pushToLocked(store, "blog");
     await pushToLocked(store, "blog");
-    expect(await locks.unlock("blog")).toMatchObject({ deployment: 1 });
+    expect(await locks.unlock("blog")).toMatchObject({ waiting: 1 });
     expect(await store.readDeployment(1)).toMatchObject({ state: "queued", delivery: 2, trigger: "push" });
     expect(happenings.at(-1)).toMatchObject({
       kind: "deployment",
@@ -96,14 +98,14 @@ describe("a lock", () => {
   test("queues a delivery that was accepted but not yet committed when it was unlocked", async () => {
     await locks.lock(lockOf("blog", null));
     const accepted = pushToLocked(store, "blog");
-    expect(await locks.unlock("blog")).toMatchObject({ deployment: 1 });
+    expect(await locks.unlock("blog")).toMatchObject({ waiting: 1 });
     await accepted;
   });
 
   test("queues nothing when nothing had come, and wakes the worker for what waited", async () => {
     await push(store, "blog");
     await locks.lock(lockOf("blog", null));
-    expect(await locks.unlock("blog")).toMatchObject({ deployment: null });
+    expect(await locks.unlock("blog")).toMatchObject({ queued: null, waiting: 1 });
     expect(await store.readDeployment(1)).toMatchObject({ state: "queued" });
     expect(await store.readDeployment(2)).toBeNull();
     expect(woken).toBe(1);
@@ -113,8 +115,28 @@ describe("a lock", () => {
     await push(store, "docs");
     await locks.lock(lockOf("docs", null));
     await pushToLocked(store, "docs");
-    expect(await locks.unlock("docs")).toMatchObject({ deployment: 2 });
-    expect(await store.readDeployment(1)).toMatchObject({ state: "superseded" });
+    expect(await locks.unlock("docs")).toMatchObject({ waiting: 2 });
+    expect(happenings.slice(-2)).toMatchObject([
+      { kind: "deployment", deployment: { id: 2, state: "queued" } },
+      { kind: "deployment", deployment: { id: 1, state: "superseded" } },
+    ]);
+  });
+
+  test("on a target that is no longer configured can be unlocked, and what it held back is cancelled", async () => {
+    await locks.lock(lockOf("gone", null));
+    await locks.lock(lockOf("blog", null));
+    await pushToLocked(store, "gone", "blog");
+    expect(await locks.unlock("gone")).not.toBeNull();
+    expect(await locks.unlock("blog")).toMatchObject({ waiting: 2 });
+    expect(happenings).toContainEqual({
+      kind: "deployment",
+      deployment: expect.objectContaining({
+        id: 1,
+        state: "cancelled",
+        reason: "target gone is no longer configured",
+      }),
+    });
+    expect(await store.readDeployment(2)).toMatchObject({ state: "queued" });
   });
 
   test("that is not there cannot be unlocked: nothing is told and nobody woken", async () => {

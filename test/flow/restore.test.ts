@@ -20,8 +20,8 @@ async function abandon(target: string): Promise<AbandonedRun> {
   for (;;) {
     await kept.store.claim([target], clock.now());
     const [interrupted] = await kept.store.interruptRunning(clock.now(), []);
-    const { deployment, queuedAgainAs } = interrupted ?? {};
-    if (queuedAgainAs === null) return { deployment: deployment?.id ?? 0, target: targetOf(target) };
+    const { deployment, queuedAgain } = interrupted ?? {};
+    if (queuedAgain === null) return { deployment: deployment?.id ?? 0, target: targetOf(target) };
   }
 }
 

@@ -43,15 +43,16 @@ beforeEach(async () => {
     publish: (happening: Happening) => void happenings.push(happening),
   };
   const wake = () => void woken++;
-  locks = createLocks({ ...tools, wake });
+  const targets = [
+    targetOf("blog"),
+    targetOf("tree", { layout: "worktree" }),
+    targetOf("job", { watch: null }),
+    targetOf("empty"),
+  ];
+  locks = createLocks({ ...tools, targets: () => targets, wake });
   steering = createSteering({
     ...tools,
-    targets: [
-      targetOf("blog"),
-      targetOf("tree", { layout: "worktree" }),
-      targetOf("job", { watch: null }),
-      targetOf("empty"),
-    ],
+    targets,
     locks,
     worker: {
       wake,
@@ -243,12 +244,59 @@ describe("target lock and unlock", () => {
   test("unlocks and tells what is deployed by that", async () => {
     await steering.lock("blog", ada);
     await pushToLocked(store, "blog");
-    expect(await steering.unlock("blog")).toMatchObject({
+    expect(await steering.unlock("blog")).toEqual({
       kind: "unlocked",
       deployment: 1,
-      lock: { by: "ada" },
+      reason: "deployment 1 deploys what came meanwhile",
     });
     expect(await steering.unlock("blog")).toEqual({ kind: "not locked" });
+  });
+
+  test("unlocks and names the deployment that is next, or says that there was none", async () => {
+    const unlock = async () => {
+      await steering.lock("blog", ada);
+      return steering.unlock("blog");
+    };
+    expect(await unlock()).toEqual({
+      kind: "unlocked",
+      deployment: null,
+      reason: "there was nothing to queue",
+    });
+    await push(store, "blog");
+    expect(await unlock()).toEqual({
+      kind: "unlocked",
+      deployment: 1,
+      reason: "deployment 1, which waited, is next",
+    });
+    await steering.lock("blog", ada);
+    await pushToLocked(store, "blog");
+    clock.set(new Date(Date.now() + 60_000));
+    await steering.deploy("blog", { commit: null, force: true });
+    expect(await steering.unlock("blog")).toEqual({
+      kind: "unlocked",
+      deployment: 2,
+      reason: "deployment 2 is next, which was asked for after delivery 2 came",
+    });
+    await steering.cancel(2, "ada");
+    await steering.lock("blog", ada);
+    await pushToLocked(store, "blog");
+    await push(store, "blog");
+    await steering.cancel(3, "ada");
+    expect(await steering.unlock("blog")).toEqual({
+      kind: "unlocked",
+      deployment: null,
+      reason: "something newer was deployed than delivery 3, which it held back",
+    });
+  });
+
+  test("unlocks a target that is no longer configured, and no other that it does not know", async () => {
+    await locks.lock({ target: "gone", reason: "freeze", by: "ada", since: clock.now(), until: null });
+    expect(await steering.unlock("gone")).toEqual({
+      kind: "unlocked",
+      deployment: null,
+      reason: "it is no longer configured",
+    });
+    expect(await steering.unlock("gone")).toEqual({ kind: "unknown target" });
   });
 });
 

@@ -30,6 +30,7 @@ test("tells of what the last stop interrupted, and of what waited for a target t
   expect(abandoned).toMatchObject([{ deployment: 1, target: { name: "blog" } }]);
   expect(happenings).toMatchObject([
     { kind: "deployment", deployment: { id: 1, state: "interrupted" } },
+    { kind: "deployment", deployment: { id: 3, target: "blog", state: "queued", delivery: 1 } },
     { kind: "deployment", deployment: { id: 2, target: "gone", state: "cancelled" } },
   ]);
 });

@@ -187,7 +187,7 @@ describe("the worker", () => {
     await worker.stop(1);
     expect(await store.readDeployment(1)).toMatchObject({
       state: "interrupted",
-      reason: "hooklatch was stopped while it ran",
+      reason: "hooklatch was stopped while it ran; deployment 2 follows it",
     });
   });
 

@@ -89,14 +89,16 @@ export async function openAdmin(own: Partial<AdminTools> = {}): Promise<AdminHar
     sources: [SOURCE],
     steering: createSteering({
       ...tools,
-      locks: createLocks({ ...tools, wake() {} }),
+      locks: createLocks({ ...tools, targets: () => targets, wake() {} }),
       worker,
       releasesOf,
     }),
     replay: async (id): Promise<ReplayOutcome> => {
       replayed.push(id);
       if (id !== 1) return { kind: "unknown delivery" };
-      const receipt = { delivery: 7, deployments: [{ id: 3, target: "blog" }], redeliveryOf: null };
+      const request = { target: "blog", trigger: "replay", commit: null, choice: null } as const;
+      const { deployment, superseded } = await store.request(request, clock.now());
+      const receipt = { delivery: 7, deployments: [deployment], superseded, redeliveryOf: null };
       return { kind: "kept", status: "ok", reason: null, receipt };
     },
     broadcast,

@@ -31,7 +31,9 @@ async function walk(path: string, limit: number): Promise<number[][]> {
 
 /** A deployment of the target that succeeded. */
 async function deployed(target: string, commit = COMMIT_A): Promise<number> {
-  const id = await admin.store.request({ target, trigger: "manual", commit: null, choice: null }, at(0));
+  const {
+    deployment: { id },
+  } = await admin.store.request({ target, trigger: "manual", commit: null, choice: null }, at(0));
   await admin.store.claim([target], at(1));
   const steps = [{ command: "npm ci", exitCode: null, signal: "SIGTERM", milliseconds: 12 }];
   await admin.store.settle(id, success(commit, { steps }), at(5), []);
@@ -110,7 +112,7 @@ describe("targets", () => {
     expect(await ask("POST", "/api/targets/docs/deploy", { force: true })).toMatchObject([202, {}]);
     expect(await ask("POST", "/api/targets/docs/unlock")).toEqual([
       200,
-      { status: "unlocked", deployment: null },
+      { status: "unlocked", deployment: 1, reason: "deployment 1, which waited, is next" },
     ]);
     expect(await ask("POST", "/api/targets/docs/unlock")).toEqual([409, { status: "not locked" }]);
     expect(await ask("POST", "/api/targets/docs/lock", { reason: "freeze" })).toMatchObject([
@@ -155,10 +157,9 @@ describe("deployments", () => {
 
   test("are listed newest first, page by page, and by target and state", async () => {
     for (const target of ["blog", "docs", "blog", "docs", "blog"]) await deployed(target);
-    const queued = await admin.store.request(
-      { target: "docs", trigger: "manual", commit: null, choice: null },
-      at(9),
-    );
+    const {
+      deployment: { id: queued },
+    } = await admin.store.request({ target: "docs", trigger: "manual", commit: null, choice: null }, at(9));
     expect(await walk("/api/deployments", 2)).toEqual([
       [6, 5],
       [4, 3],
@@ -171,10 +172,9 @@ describe("deployments", () => {
   });
 
   test("are cancelled while they wait, and not once they have ended", async () => {
-    const id = await admin.store.request(
-      { target: "blog", trigger: "manual", commit: null, choice: null },
-      at(0),
-    );
+    const {
+      deployment: { id },
+    } = await admin.store.request({ target: "blog", trigger: "manual", commit: null, choice: null }, at(0));
     expect(await ask("POST", `/api/deployments/${id}/cancel`, { by: "ada" })).toMatchObject([
       200,
       { status: "cancelled", deployment: { id, state: "cancelled", reason: "cancelled by ada" } },
@@ -230,7 +230,7 @@ describe("deliveries", () => {
   test("are run again, answered as their sender would have been", async () => {
     expect(await ask("POST", "/api/deliveries/1/replay")).toEqual([
       202,
-      { status: "ok", delivery: 7, deployments: [{ id: 3, target: "blog" }] },
+      { status: "ok", delivery: 7, deployments: [{ id: 1, target: "blog" }] },
     ]);
     expect(await ask("POST", "/api/deliveries/2/replay")).toEqual([
       404,

@@ -20,7 +20,9 @@ afterEach(() => admin.close());
 /** A deployment of blog that runs. */
 async function start(): Promise<number> {
   const request = { target: "blog", trigger: "manual", commit: null, choice: null } as const;
-  const id = await admin.store.request(request, new Date());
+  const {
+    deployment: { id },
+  } = await admin.store.request(request, new Date());
   await admin.store.claim(["blog"], new Date());
   return id;
 }
@@ -31,7 +33,7 @@ async function write(deployment: number, ...lines: string[]): Promise<void> {
 }
 
 async function end(deployment: number): Promise<void> {
-  const ended = await admin.store.settle(deployment, success(COMMIT_A), new Date(), []);
+  const { deployment: ended } = await admin.store.settle(deployment, success(COMMIT_A), new Date(), []);
   admin.broadcast.publish({ kind: "deployment", deployment: ended });
 }
 
@@ -103,7 +105,9 @@ describe("the event stream of a deployment's output", () => {
   });
 
   test("waits for a deployment that is queued", async () => {
-    const id = await admin.store.request(
+    const {
+      deployment: { id },
+    } = await admin.store.request(
       { target: "blog", trigger: "manual", commit: null, choice: null },
       new Date(),
     );

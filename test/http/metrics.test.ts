@@ -30,13 +30,28 @@ async function scrape(): Promise<Record<string, number>> {
 
 async function deploy(target: string): Promise<void> {
   const request = { target, trigger: "manual", commit: null, choice: null } as const;
-  const id = await admin.store.request(request, new Date("2026-11-21T20:30:00Z"));
+  const {
+    deployment: { id },
+  } = await admin.store.request(request, new Date("2026-11-21T20:30:00Z"));
   await admin.store.claim([target], new Date("2026-11-21T20:30:01Z"));
-  const ended = await admin.store.settle(id, success(COMMIT_A), new Date("2026-11-21T20:30:05Z"), []);
+  const { deployment: ended } = await admin.store.settle(
+    id,
+    success(COMMIT_A),
+    new Date("2026-11-21T20:30:05Z"),
+    [],
+  );
   admin.broadcast.publish({ kind: "deployment", deployment: ended });
 }
 
 describe("the metrics", () => {
+  test("count a deployment that gives way to a newer one", async () => {
+    for (let times = 0; times < 3; times++) await admin.ask("POST", "/api/targets/blog/deploy");
+    expect(await scrape()).toMatchObject({
+      'hooklatch_deployments_total{target="blog",state="superseded"}': 2,
+      hooklatch_deployments_queued: 1,
+    });
+  });
+
   test("tell of deployments, the store, locks, the certificate and the process", async () => {
     await deploy("blog");
     await deploy("gone from the configuration");

@@ -166,7 +166,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
     const list = (own: Partial<DeploymentFilter> = {}) =>
       store.listDeployments({ target: null, state: null, ...own }, { limit: 50, before: null });
     const idsOf = async (own: Partial<DeploymentFilter>) => (await list(own)).items.map(({ id }) => id);
-    const queue = (target: string) => store.request(request(target), at(0));
+    const queue = async (target: string) => (await store.request(request(target), at(0))).deployment.id;
 
     test("gives an empty page of an empty store, whatever is asked for", async () => {
       for (const target of [null, "blog"]) {
@@ -242,7 +242,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
     afterEach(() => opened.close());
 
     const NOTHING = { live: null, last: null, lastTip: null, queued: null, running: null, lock: null };
-    const queue = (target: string) => store.request(request(target), at(0));
+    const queue = async (target: string) => (await store.request(request(target), at(0))).deployment.id;
 
     test("tells nothing of a target that was never deployed", async () => {
       await queue("docs");
@@ -282,7 +282,9 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       await queue("blog");
       await runNext(store, "blog", success(COMMIT_A, { state: "failed", commit: null }));
       const choice = { kind: "release", release: null } as const;
-      const chosen = await store.request(request("blog", { trigger: "rollback", choice }), at(0));
+      const {
+        deployment: { id: chosen },
+      } = await store.request(request("blog", { trigger: "rollback", choice }), at(0));
       await runNext(store, "blog", success(COMMIT_A));
       expect(await store.readStanding("blog", at(1))).toMatchObject({
         live: { commit: COMMIT_A },

@@ -87,7 +87,9 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
     });
 
     test("keeps none when the deployment was not running", async () => {
-      const id = await store.request(request("blog"), at(0));
+      const {
+        deployment: { id },
+      } = await store.request(request("blog"), at(0));
       await expect(store.settle(id, failure, at(1), [ALL])).rejects.toThrow("is not running");
       expect(await due(100)).toEqual([]);
     });

@@ -150,7 +150,12 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const first = await queue("blog");
         const second = await queue("blog");
         const newer = { ...pushFor("blog"), receivedAt: at(5) };
-        const third = onlyDeployment(await keep(store, newer, { pushedCommit: COMMIT_B }));
+        const receipt = await keep(store, newer, { pushedCommit: COMMIT_B });
+        const third = onlyDeployment(receipt);
+        expect(receipt.superseded).toMatchObject([{ id: second }]);
+        for (const told of [...receipt.deployments, ...receipt.superseded]) {
+          expect(await store.readDeployment(told.id)).toEqual(told);
+        }
 
         expect(await store.readDeployment(first)).toMatchObject({
           state: "superseded",
@@ -178,8 +183,13 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       test("queues what nobody sent, which supersedes what waits", async () => {
         const waiting = await queue("blog");
         const request = { target: "blog", trigger: "catch-up" as const, commit: COMMIT_B, choice: null };
-        const id = await store.request(request, at(3));
-        expect(await store.readDeployment(id)).toMatchObject({
+        const { deployment, superseded } = await store.request(request, at(3));
+        const { id } = deployment;
+        expect([await store.readDeployment(id), await store.readDeployment(waiting)]).toEqual([
+          deployment,
+          ...superseded,
+        ]);
+        expect(deployment).toMatchObject({
           target: "blog",
           state: "queued",
           trigger: "catch-up",
@@ -201,17 +211,19 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         ];
         for (const [n, choice] of choices.entries()) {
           const target = `target-${n}`;
-          const id = await store.request({ target, trigger: "rollback", commit: null, choice }, at(0));
+          const {
+            deployment: { id },
+          } = await store.request({ target, trigger: "rollback", commit: null, choice }, at(0));
           store = await opened.reopen();
           expect(await store.readDeployment(id)).toMatchObject({ trigger: "rollback", choice });
           await store.claim([target], at(1));
           const [interrupted] = await store.interruptRunning(at(2), []);
-          expect(await store.readDeployment(interrupted?.queuedAgainAs ?? 0)).toMatchObject({ choice });
+          expect(await store.readDeployment(interrupted?.queuedAgain?.id ?? 0)).toMatchObject({ choice });
           await store.claim([target], at(3));
           const ending = success(COMMIT_A, { state: "interrupted" });
-          await store.settle(interrupted?.queuedAgainAs ?? 0, ending, at(4), []);
+          await store.settle(interrupted?.queuedAgain?.id ?? 0, ending, at(4), []);
           expect(await store.claim([target], at(5))).toMatchObject({ choice });
-          await store.settle((interrupted?.queuedAgainAs ?? 0) + 1, success(COMMIT_A), at(6), []);
+          await store.settle((interrupted?.queuedAgain?.id ?? 0) + 1, success(COMMIT_A), at(6), []);
         }
       });
 
@@ -294,7 +306,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
           { command: "npm run build", exitCode: null, signal: "SIGTERM", milliseconds: 5 },
         ];
         const ending = success(COMMIT_A, { reason: "the tip is newer than the push", steps });
-        const settled = await store.settle(id, ending, at(9), []);
+        const { deployment: settled } = await store.settle(id, ending, at(9), []);
         expect(settled).toMatchObject({ ...ending, id, startedAt: at(1), endedAt: at(9) });
 
         store = await opened.reopen();
@@ -311,7 +323,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const id = await queue("blog");
         await store.claim(["blog"], at(1));
         const steps = [{ command: "true", exitCode: 0, signal: null, milliseconds: 1.7 }];
-        const settled = await store.settle(id, success(COMMIT_A, { steps }), at(2), []);
+        const { deployment: settled } = await store.settle(id, success(COMMIT_A, { steps }), at(2), []);
         expect(settled.steps[0]?.milliseconds).toBe(2);
       });
 
@@ -332,20 +344,33 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
           await store.settle(first, success(COMMIT_A), at(2), []);
           const second = await queue("blog");
           await store.claim(["blog"], at(3));
-          const settled = await store.settle(second, success(COMMIT_B, { state, reason: "why" }), at(4), []);
-          expect(settled).toMatchObject({ state, reason: "why", endedAt: at(4) });
+          const { deployment: settled } = await store.settle(
+            second,
+            success(COMMIT_B, { state, reason: "why" }),
+            at(4),
+            [],
+          );
+          expect(settled).toMatchObject({ state, endedAt: at(4) });
+          expect(settled.reason).toStartWith("why");
           expect(await store.readLive("blog")).toMatchObject({ commit: COMMIT_A, since: at(2) });
         },
       );
 
       test("queues one that ended as interrupted again, however often the server is stopped", async () => {
-        const id = await store.request(
+        const {
+          deployment: { id },
+        } = await store.request(
           { target: "blog", trigger: "catch-up", commit: COMMIT_B, choice: null },
           at(0),
         );
         await store.claim(["blog"], at(1));
         const ending = success(COMMIT_A, { state: "interrupted", reason: "hooklatch is stopping" });
-        expect(await store.settle(id, ending, at(2), [])).toMatchObject({ id, state: "interrupted" });
+        const interrupted = await store.settle(id, ending, at(2), []);
+        expect(interrupted).toMatchObject({
+          deployment: { state: "interrupted", reason: "hooklatch is stopping; deployment 2 follows it" },
+          queuedAgain: { id: 2, state: "queued" },
+        });
+        expect(await store.readDeployment(2)).toEqual(interrupted.queuedAgain);
         const again = await store.claim(["blog"], at(3));
         expect(again).toMatchObject({ trigger: "catch-up", pushedCommit: COMMIT_B, createdAt: at(2) });
         await store.settle(again?.id ?? 0, ending, at(4), []);
@@ -390,7 +415,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         await store.claim(["blog"], at(1));
         expect(await store.cancelQueued(id, "why", at(2))).toBeNull();
         expect(await stateOf(id)).toBe("running");
-        const settled = await store.settle(id, success(COMMIT_A), at(3), []);
+        const { deployment: settled } = await store.settle(id, success(COMMIT_A), at(3), []);
         expect(await store.cancelQueued(id, "why", at(4))).toBeNull();
         expect(await store.readDeployment(id)).toEqual(settled);
         expect(await store.cancelQueued(id + 1, "why", at(4))).toBeNull();
@@ -409,7 +434,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         expect(interrupted[0]?.deployment).toMatchObject({
           id: running,
           state: "interrupted",
-          reason: "hooklatch stopped while it ran",
+          reason: `hooklatch was killed, or the machine stopped, while it ran; deployment ${queued} follows it`,
           startedAt: at(1),
           endedAt: at(9),
         });
@@ -426,8 +451,10 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         await store.claim(["blog"], at(1));
         store = await opened.reopen();
         const [interrupted] = await store.interruptRunning(at(9), []);
-        const second = interrupted?.queuedAgainAs ?? 0;
+        const second = interrupted?.queuedAgain?.id ?? 0;
         expect(second).toBeGreaterThan(first);
+        expect(interrupted?.deployment.reason).toEndWith(`; deployment ${second} follows it`);
+        expect(await store.readDeployment(second)).toEqual(interrupted?.queuedAgain ?? null);
         expect(await store.readDeployment(second)).toMatchObject({
           target: "blog",
           state: "queued",
@@ -443,7 +470,15 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         expect(await store.claim(["blog"], at(10))).toMatchObject({ id: second });
         store = await opened.reopen();
         expect(await store.interruptRunning(at(11), [])).toMatchObject([
-          { deployment: { id: second, state: "interrupted", attempt: 2 }, queuedAgainAs: null },
+          {
+            deployment: {
+              id: second,
+              state: "interrupted",
+              reason: "hooklatch was killed, or the machine stopped, while it ran",
+              attempt: 2,
+            },
+            queuedAgain: null,
+          },
         ]);
         expect(await store.claim(["blog"], at(12))).toBeNull();
       });
@@ -452,7 +487,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         await queue("blog");
         await store.claim(["blog"], at(1));
         const waiting = await queue("blog");
-        expect(await store.interruptRunning(at(9), [])).toMatchObject([{ queuedAgainAs: null }]);
+        expect(await store.interruptRunning(at(9), [])).toMatchObject([{ queuedAgain: null }]);
         expect(await store.readDeployment(waiting + 1)).toBeNull();
       });
 

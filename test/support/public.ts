@@ -118,7 +118,14 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     },
   ];
   const targetsOf = ({ name }: Source) => (options.targets ?? []).filter((target) => target.source === name);
-  const locks = createLocks({ store, clock, log: logInto(log), publish: () => {}, wake: () => {} });
+  const locks = createLocks({
+    store,
+    targets: () => options.targets ?? [],
+    clock,
+    log: logInto(log),
+    publish: () => {},
+    wake: () => {},
+  });
   const tools = {
     store,
     clock,

@@ -207,7 +207,8 @@ export function targets(tools: AdminTools) {
         const outcome = await steering.unlock(params.name);
         if (outcome.kind === "unknown target") return status(404, UNKNOWN);
         if (outcome.kind === "not locked") return status(409, { status: "not locked" });
-        return status(200, { status: "unlocked", deployment: outcome.deployment });
+        const { deployment, reason } = outcome;
+        return status(200, { status: "unlocked", deployment, reason });
       },
       {
         params: PARAMS,
@@ -215,7 +216,11 @@ export function targets(tools: AdminTools) {
         parse: JSON_BODY,
         body: Input({}),
         response: {
-          200: Type.Object({ status: Type.Literal("unlocked"), deployment: orNull(Id) }),
+          200: Type.Object({
+            status: Type.Literal("unlocked"),
+            deployment: orNull(Type.Integer({ minimum: 1, description: "the one that is next" })),
+            reason: Type.String({ description: "what it deploys, or why there is none" }),
+          }),
           404: NotFound,
           409: Conflict,
           ...COMMON_PROBLEMS,

@@ -20,7 +20,8 @@ export function openDeployments(
   const settle = prepareSettle(connection, queue);
   const interrupt = connection.prepare<{ id: number }, { ended_at: number }>(`
     UPDATE deployment
-    SET state = 'interrupted', reason = 'hooklatch stopped while it ran', ended_at = $ended_at
+    SET state = 'interrupted', reason = 'hooklatch was killed, or the machine stopped, while it ran',
+      ended_at = $ended_at
     WHERE state = 'running' RETURNING id`);
   const noteEnd = prepareNoteEnd(connection);
   const { cancelQueued, cancelUnconfigured } = prepareCancel(connection);
@@ -42,16 +43,17 @@ export function openDeployments(
       }),
     settle: (id, ending, now, subscribers) =>
       act(() => {
-        settle(id, ending, now, subscribers);
-        return readKnown(id);
+        const queuedAgain = settle(id, ending, now, subscribers);
+        return { deployment: readKnown(id), queuedAgain };
       }),
     cancelQueued: (id, reason, now) => act(() => (cancelQueued(id, reason, now) ? read(id) : null)),
     interruptRunning: (now, subscribers) =>
       act(() =>
         interrupt.all({ ended_at: now.getTime() }).map(({ id }) => {
+          const queuedAgain = queue.addAgain(id, now.getTime(), "crash");
           const deployment = readKnown(id);
           noteEnd(deployment, subscribers, now);
-          return { deployment, queuedAgainAs: queue.addAgain(id, now.getTime(), "crash") };
+          return { deployment, queuedAgain };
         }),
       ),
     cancelUnconfigured: (targets, now) => act(() => cancelUnconfigured(targets, now).map(readKnown)),

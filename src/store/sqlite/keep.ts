@@ -1,5 +1,5 @@
 import type { Acceptance, AcceptOptions, NewDelivery } from "../../domain/delivery.ts";
-import type { Trigger } from "../../domain/deployment.ts";
+import type { Queued, Trigger } from "../../domain/deployment.ts";
 import { digest, pack } from "./body.ts";
 import { type Comparison, keysOf, prepareCompare } from "./compare.ts";
 import type { DecisionSets } from "./decisions.ts";
@@ -71,14 +71,14 @@ export function prepareKeep(connection: Connection, { seen, decisionSets, queue,
   }
 
   /** Queues what the delivery asks for. */
-  function deploy(delivery: NewDelivery, id: number, trigger: Trigger, pushedCommit: string | null) {
-    const createdAt = delivery.receivedAt.getTime();
-    return delivery.decisions
-      .filter((decision) => decision.deploy)
-      .map(({ target }) => ({
-        id: queue.add({ target, trigger, delivery: id, pushedCommit, choice: null, createdAt }),
-        target,
-      }));
+  function deploy(
+    { decisions, receivedAt }: NewDelivery,
+    delivery: number,
+    trigger: Trigger,
+    pushedCommit: string | null,
+  ): readonly Queued[] {
+    const how = { trigger, delivery, pushedCommit, choice: null, createdAt: receivedAt.getTime() };
+    return decisions.filter(({ deploy }) => deploy).map(({ target }) => queue.add({ target, ...how }));
   }
 
   return (delivery: NewDelivery, options: AcceptOptions): Acceptance => {
@@ -96,9 +96,15 @@ export function prepareKeep(connection: Connection, { seen, decisionSets, queue,
     const id = write(delivery, sha256, before);
     seen.note(id, keys);
     const trigger = chooseTrigger(before);
-    const deployments = deploy(delivery, id, trigger, pushedCommit);
+    const queued = deploy(delivery, id, trigger, pushedCommit);
     for (const target of options.heldBack) holdBack({ target, delivery: id, trigger, pushedCommit });
-    return { kind: "kept", delivery: id, deployments, redeliveryOf: before.redeliveryOf };
+    return {
+      kind: "kept",
+      delivery: id,
+      deployments: queued.map(({ deployment }) => deployment),
+      superseded: queued.flatMap(({ superseded }) => superseded),
+      redeliveryOf: before.redeliveryOf,
+    };
   };
 }
 

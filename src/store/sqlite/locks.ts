@@ -1,5 +1,6 @@
 import type { Trigger } from "../../domain/deployment.ts";
-import type { Lock, LockStore } from "../../domain/lock.ts";
+import type { Lock } from "../../domain/lock.ts";
+import type { LockStore, Unlocked } from "../../domain/lock-store.ts";
 import type { Connection } from "./open.ts";
 import type { Queue } from "./queue.ts";
 
@@ -54,15 +55,34 @@ export function openLocks(connection: Connection, queue: Queue, flush: () => voi
 
   const selectNewest = connection.prepare<{ delivery: number }, { target: string }>(`
     SELECT delivery FROM deployment WHERE target = $target AND delivery IS NOT NULL ORDER BY id DESC LIMIT 1`);
-  const selectAsked = connection.prepare<{ id: number }, { target: string }>(`
-    SELECT id FROM deployment WHERE target = $target AND state = 'queued' AND delivery IS NULL`);
+  // One that was interrupted is asked for since the first of its kind was: the end of each is when the next began to wait.
+  const selectAskedLater = connection.prepare<
+    { isLater: 0 | 1 | null },
+    { target: string; delivery: number }
+  >(`
+    WITH RECURSIVE asked (at) AS (
+      SELECT created_at FROM deployment WHERE target = $target AND state = 'queued' AND delivery IS NULL
+      UNION
+      SELECT interrupted.created_at FROM asked JOIN deployment AS interrupted ON interrupted.ended_at = asked.at
+      WHERE target = $target AND state = 'interrupted' AND delivery IS NULL)
+    SELECT (SELECT min(at) FROM asked) > received_at AS isLater FROM delivery WHERE id = $delivery`);
 
-  /** One that waits for an older delivery is superseded, as by any push; one that a person asked for is not. */
-  function queueHeldBack({ target, delivery, trigger, pushed_commit }: HeldBackRow, createdAt: number) {
-    if (delivery === null || trigger === null || selectAsked.get({ target }) !== null) return null;
+  /** Whether something newer than the delivery was queued, by another delivery or without one. */
+  function isPassedOver(target: string, delivery: number): boolean {
     // One that came after the lock's time was over, and before it was taken away, has done it already.
-    if ((selectNewest.get({ target })?.delivery ?? 0) > delivery) return null;
-    return queue.add({ target, trigger, delivery, pushedCommit: pushed_commit, choice: null, createdAt });
+    if ((selectNewest.get({ target })?.delivery ?? 0) > delivery) return true;
+    return selectAskedLater.get({ target, delivery })?.isLater === 1;
+  }
+
+  /** What waits and is older is superseded, as by any push. */
+  function queueHeldBack(
+    { target, delivery, trigger, pushed_commit }: HeldBackRow,
+    createdAt: number,
+  ): Pick<Unlocked, "queued" | "passedOver"> {
+    if (delivery === null || trigger === null) return { queued: null, passedOver: null };
+    if (isPassedOver(target, delivery)) return { queued: null, passedOver: delivery };
+    const wanted = { target, trigger, delivery, pushedCommit: pushed_commit, choice: null, createdAt };
+    return { queued: queue.add(wanted), passedOver: null };
   }
 
   return {
@@ -75,7 +95,9 @@ export function openLocks(connection: Connection, queue: Queue, flush: () => voi
       return connection.attempt(() =>
         connection.transact(() => {
           const row = remove.get({ target });
-          return row === null ? null : { lock: toLock(row), deployment: queueHeldBack(row, now.getTime()) };
+          if (row === null) return null;
+          const followed = queueHeldBack(row, now.getTime());
+          return { lock: toLock(row), ...followed, waiting: queue.findWaiting(target) };
         }),
       );
     },

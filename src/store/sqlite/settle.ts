@@ -1,4 +1,4 @@
-import type { Ending } from "../../domain/deployment.ts";
+import type { Deployment, Ending } from "../../domain/deployment.ts";
 import type { Subscriber } from "../../domain/notice.ts";
 import { type StepRow, toStepRow } from "./deployment-row.ts";
 import { prepareNoteEnd } from "./notices.ts";
@@ -9,7 +9,7 @@ type LiveRow = { target: string; commit: string | null; release: string | null; 
 
 /**
  * What writes, in a transaction of its caller's, how a running deployment ended: its state, its steps, the notices of
- * it and, for a success, what is live. One that was interrupted is queued again.
+ * it and, for a success, what is live. One that was interrupted is queued again, and what is queued is given back.
  */
 export function prepareSettle(connection: Connection, queue: Queue) {
   const end = connection.prepare<
@@ -32,7 +32,7 @@ export function prepareSettle(connection: Connection, queue: Queue) {
 
   const noteEnd = prepareNoteEnd(connection);
 
-  return (id: number, ending: Ending, now: Date, subscribers: readonly Subscriber[]): void => {
+  return (id: number, ending: Ending, now: Date, subscribers: readonly Subscriber[]): Deployment | null => {
     const { steps, ...told } = ending;
     const ended = end.get({ ...told, id, ended_at: now.getTime() });
     if (ended === null) throw new Error(`deployment ${id} is not running`);
@@ -40,9 +40,10 @@ export function prepareSettle(connection: Connection, queue: Queue) {
       insertStep.run({ ...toStepRow(step), deployment: id, position });
     }
     noteEnd({ id, target: ended.target, state: ending.state }, subscribers, now);
-    if (ending.state === "interrupted") queue.addAgain(id, now.getTime(), "stop");
-    if (ending.state !== "succeeded") return;
+    if (ending.state === "interrupted") return queue.addAgain(id, now.getTime(), "stop");
+    if (ending.state !== "succeeded") return null;
     const { commit, release } = ending;
     upsertLive.run({ target: ended.target, commit, release, since: now.getTime(), deployment: id });
+    return null;
   };
 }
