@@ -15,7 +15,10 @@ export interface DecisionSets {
   read(id: number): DecisionSet;
   /** Has to be called when a transaction with `intern` in it was rolled back. */
   discard(): void;
-  /** Removes up to `limit` sets that no delivery refers to, where all below `horizon` that can go are gone. */
+  /**
+   * Removes up to `limit` sets that no delivery refers to. Call it only once every removable delivery with an id below
+   * `horizon` has been removed.
+   */
   prune(horizon: number, limit: number): number;
 }
 
@@ -66,6 +69,10 @@ export function openDecisionSets(connection: Connection): DecisionSets {
     return lease;
   }
 
+  function forgetLeases(): void {
+    leases = new WeakMap();
+  }
+
   return {
     intern(set, delivery) {
       const last = leases.get(set.decisions);
@@ -79,13 +86,14 @@ export function openDecisionSets(connection: Connection): DecisionSets {
       return lease.id;
     },
     read: decoded.read,
-    discard() {
-      leases = new WeakMap();
-    },
+    discard: forgetLeases,
     prune(horizon, limit) {
+      const removed = remove.run({ horizon, limit }).changes;
+      if (removed === 0) return 0;
       // The number of one that is removed may be another's next.
       decoded.forget();
-      return remove.run({ horizon, limit }).changes;
+      forgetLeases();
+      return removed;
     },
   };
 }

@@ -91,6 +91,19 @@ describe("decisions", () => {
     expect(await store.readDelivery(kept.delivery)).toMatchObject({ decisions });
   });
 
+  test("are a delivery's own also when what it shares them with is gone and another took their number", async () => {
+    const decisions = decide("its own");
+    await keep(store, delivery({ decisions }));
+    // As after many thousand deliveries more, the last of which is gone as well.
+    connection.execute("UPDATE sqlite_sequence SET seq = 1000000 WHERE name = 'delivery'");
+    await keep(store, delivery({ decisions: decide("the last") }));
+    await pruneAll();
+    expect(count("decision_set")).toBe(0);
+    await keep(store, delivery({ decisions: decide("another's") }));
+    const kept = await keep(store, delivery({ decisions }));
+    expect(await store.readDelivery(kept.delivery)).toMatchObject({ decisions });
+  });
+
   test("go when no delivery has them and their lease is over, and not before", async () => {
     await keep(store, delivery({ decisions: decide("needed"), receivedAt: at(200) }));
     await keep(store, delivery({ decisions: decide("gone") }));
