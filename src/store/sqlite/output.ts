@@ -17,7 +17,7 @@ const NOTHING: Extent = { headLines: 0, headBytes: 0, tailStart: 0, tailBytes: 0
 
 /**
  * The output's part of the store. The first lines are kept up to half of `limit`, in bytes; the newest share
- * what the first ones left, and push out the older of them.
+ * what the first ones left, and push out the older of them. The line that says so counts.
  */
 export function openOutput(
   connection: Connection,
@@ -80,7 +80,7 @@ function prepareRead(connection: Connection, extents: ReturnType<typeof prepareE
   };
 }
 
-/** What removes the oldest lines of the tail until all fits in `limit`. */
+/** What removes the oldest lines of the tail until all fits in `limit`, with the line that says how many went. */
 function prepareCut(connection: Connection, limit: number) {
   const selectSizes = connection.prepare<{ size: number }, { deployment: number; from: number }>(`
     SELECT octet_length(text) + 1 AS size FROM output
@@ -90,12 +90,13 @@ function prepareCut(connection: Connection, limit: number) {
   );
   return (deployment: number, extent: Extent): void => {
     const from = extent.tailStart;
-    if (extent.headBytes + extent.tailBytes <= limit) return;
+    const fits = () => extent.headBytes + extent.tailBytes + sizeOfCut(extent) <= limit;
+    if (fits()) return;
     // Reads only as many rows as have to go, however long the tail is.
     for (const { size } of selectSizes.iterate({ deployment, from })) {
       extent.tailBytes -= size;
       extent.tailStart += 1;
-      if (extent.headBytes + extent.tailBytes <= limit) break;
+      if (fits()) break;
     }
     remove.run({ deployment, from, to: extent.tailStart });
   };
@@ -116,6 +117,11 @@ function prepareExtents(connection: Connection) {
       upsert.run({ ...extent, deployment });
     },
   };
+}
+
+/** What the line in place of the cut ones takes. */
+function sizeOfCut({ headLines, tailStart }: Extent): number {
+  return tailStart === headLines ? 0 : sizeOf(describeCut(tailStart - headLines));
 }
 
 function sizeOf(text: string): number {
