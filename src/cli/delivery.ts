@@ -36,7 +36,7 @@ function defineList(terminal: Terminal): Command {
     .addOption(
       new Option("--status <status>", "only those answered with this word").choices(DELIVERY_STATUSES),
     )
-    .option("--target <target>", "only those that asked for a deployment of this target")
+    .option("--target <target>", "only those that are about this target, deployed or not")
     .addHelpText("after", `\n${NOT_KEPT}`);
   return showsList(
     withPageOptions(command),

@@ -71,7 +71,7 @@ export interface DeploymentOutcome {
 export interface DeliveryFilter {
   readonly source: string | null;
   readonly status: DeliveryStatus | null;
-  /** Only those that asked for a deployment of this target. */
+  /** Only those that are about this target: they asked for a deployment of it, or are among its `undeployed`. */
   readonly target: string | null;
 }
 
@@ -100,6 +100,8 @@ export interface AcceptOptions {
   readonly replayOf: number | null;
   /** Targets that would be deployed if they were not locked: unlocking does it. */
   readonly heldBack: readonly string[];
+  /** Targets that it is about and does not deploy, those held back among them: the list of such a target has it. */
+  readonly undeployed: readonly string[];
 }
 
 /** The store's part that keeps deliveries. */

@@ -17,6 +17,16 @@ export function match(event: Event, targets: readonly Target[]): readonly Decisi
   });
 }
 
+/** Whether an event is about a target, deployed or not: for one with a repository, whether that was pushed to. */
+export function isAbout(event: Event, { watch }: Target): boolean {
+  if (watch === null) return event.kind !== "ping";
+  return event.kind === "push" && isSameRepository(event.repository, watch.repository);
+}
+
+function isSameRepository(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
 /** How many targets an answer names: a kept delivery has them all. */
 const MOST_NAMED = 10;
 
@@ -33,7 +43,7 @@ function whyNot(event: Event, target: Target): string | null {
   if (event.kind === "ping") return "a ping deploys nothing";
   if (target.watch === null) return null;
   if (event.kind === "other") return `event ${show(event.name)} is not a push`;
-  if (event.repository.toLowerCase() !== target.watch.repository.toLowerCase()) {
+  if (!isSameRepository(event.repository, target.watch.repository)) {
     return `repository ${show(event.repository)} is not ${show(target.watch.repository)}`;
   }
   return whyNotRef(event, target.watch.ref);

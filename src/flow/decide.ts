@@ -2,7 +2,7 @@ import type { Clock } from "../domain/clock.ts";
 import { chooseStatus, type DeliveryStatus } from "../domain/delivery.ts";
 import type { Event } from "../domain/event.ts";
 import { describeLock, type Lock } from "../domain/lock.ts";
-import { type Decision, match, summarise } from "../domain/match.ts";
+import { type Decision, isAbout, match, summarise } from "../domain/match.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import type { Locks } from "./locks.ts";
@@ -15,6 +15,8 @@ export interface Outcome {
   readonly deploys: boolean;
   /** Targets that would be deployed if they were not locked. */
   readonly heldBack: readonly string[];
+  /** Targets that the event is about and that are not deployed, those held back among them. */
+  readonly undeployed: readonly string[];
   /** What to tell the sender of targets that are not deployed; null where no words are needed. */
   readonly reason: string | null;
 }
@@ -71,10 +73,20 @@ function decide(
     heldBack.push(decision.target);
     return { target: decision.target, deploy: false, reason: describeLock(lock) };
   });
+  const undeployed = targets
+    .filter((target, at) => decisions[at]?.deploy === false && isAbout(event, target))
+    .map(({ name }) => name);
   const deploys = decisions.some(({ deploy }) => deploy);
   const status = chooseStatus(source, event, deploys);
   const reason = explain(source, status, decisions);
-  return Object.freeze({ status, decisions: Object.freeze(decisions), deploys, heldBack, reason });
+  return Object.freeze({
+    status,
+    decisions: Object.freeze(decisions),
+    deploys,
+    heldBack,
+    undeployed,
+    reason,
+  });
 }
 
 /** A plain `success` or `pong` needs no words, and neither does a push that every target wanted. */

@@ -46,7 +46,7 @@ export type KeepOutcome =
 export async function keep(source: Source, delivery: Readable, tools: KeepTools): Promise<KeepOutcome> {
   const { reading, replayOf, ...kept } = delivery;
   const { event, identity } = reading;
-  const { status, decisions, deploys, heldBack, reason } = tools.decide(source, event);
+  const { status, decisions, deploys, heldBack, undeployed, reason } = tools.decide(source, event);
   const receivedAt = tools.clock.now();
   const pushedCommit = event.kind === "push" ? event.commit : null;
   const accepted = await tools.store.accept(
@@ -58,6 +58,7 @@ export async function keep(source: Source, delivery: Readable, tools: KeepTools)
       compare: event.kind === "push" || deploys || heldBack.length > 0,
       replayOf,
       heldBack,
+      undeployed,
     },
   );
 

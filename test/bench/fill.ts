@@ -27,7 +27,14 @@ export async function fillStore(dataDir: string, count: number): Promise<void> {
             body: Buffer.from(pushBody({ after: commit })),
             decisions,
           },
-          { pushedCommit: commit, onRedelivery: "run", compare: true, replayOf: null, heldBack: [] },
+          {
+            pushedCommit: commit,
+            onRedelivery: "run",
+            compare: true,
+            replayOf: null,
+            heldBack: [],
+            undeployed: [],
+          },
         );
       }),
     );

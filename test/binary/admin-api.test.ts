@@ -158,7 +158,8 @@ describe("the admin listener", () => {
     expect(await idsOf("/api/deployments?state=failed")).toEqual([[], null]);
     expect(await idsOf("/api/deployments?target=blog&state=succeeded&limit=1")).toEqual([[5], 5]);
     expect(await idsOf("/api/deliveries?status=skipped")).toEqual([[7, 6], null]);
-    expect(await idsOf("/api/deliveries?target=blog&limit=3")).toEqual([[5, 4, 3], 3]);
+    expect(await idsOf("/api/deliveries?target=blog&limit=3")).toEqual([[7, 6, 5], 5]);
+    expect(await idsOf("/api/deliveries?target=blog&status=ok&limit=3")).toEqual([[5, 4, 3], 3]);
     expect(await idsOf("/api/deliveries?source=nobody")).toEqual([[], null]);
     for (const query of [
       "limit=0",

@@ -108,6 +108,20 @@ describe("an outcome while a target is locked", () => {
     expect(decide(signed, push("main"))).toMatchObject({ status: "ok", heldBack: [], reason: null });
   });
 
+  test("names the targets that an event is about and does not deploy", () => {
+    const locks = new SetLocks();
+    locks.lock("docs", "moving house");
+    const decide = decideFor(() => [...targets, targetOf("job", { watch: null })], locks);
+    expect(decide(signed, push("main"))).toMatchObject({ undeployed: ["docs"] });
+    expect(decide(signed, push("dev"))).toMatchObject({ undeployed: ["blog", "docs"] });
+    locks.lock("job", "moving house");
+    const elsewhere = { ...push("main"), repository: "octocat/other" };
+    for (const event of [elsewhere, { kind: "other", name: "issues" } as const]) {
+      expect(decide(signed, event)).toMatchObject({ undeployed: ["job"] });
+    }
+    expect(decide(signed, { kind: "ping" })).toMatchObject({ undeployed: [] });
+  });
+
   test("holds back nothing that would not be deployed anyway", () => {
     const locks = new SetLocks();
     locks.lock("blog", "release freeze");

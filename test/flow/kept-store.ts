@@ -48,7 +48,14 @@ async function accept(store: Store, targets: readonly string[], heldBack: readon
       body: new Uint8Array(),
       decisions: targets.map((target) => ({ target, deploy: !heldBack.includes(target), reason: null })),
     },
-    { pushedCommit: null, onRedelivery: "run", compare: false, replayOf: null, heldBack },
+    {
+      pushedCommit: null,
+      onRedelivery: "run",
+      compare: false,
+      replayOf: null,
+      heldBack,
+      undeployed: heldBack,
+    },
   );
 }
 

@@ -110,13 +110,37 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
     test("gives those that asked for a deployment of a target", async () => {
       const both = (await keep(store, pushFor("blog", "docs"))).delivery;
       await keep(store, pushFor("docs"));
-      await keep(store, delivery({ decisions: [{ target: "blog", deploy: false, reason: "why not" }] }));
+      await keep(store, delivery({ decisions: [{ target: "blog", deploy: false, reason: "another's" }] }));
       await store.request(request("blog"), at(1));
       const blog = (await keep(store, { ...pushFor("blog"), source: "mirror" })).delivery;
       expect(await idsOf({ target: "blog" })).toEqual([blog, both]);
       expect(await idsOf({ target: "blog", source: "mirror" })).toEqual([blog]);
       expect(await idsOf({ target: "blog", status: "skipped" })).toEqual([]);
       expect(await idsOf({ target: "shop" })).toEqual([]);
+    });
+
+    test("gives those that were about a target and did not deploy it among the others, over a restart", async () => {
+      const notDeployed = (...targets: string[]) => {
+        const decisions = targets.map((target) => ({ target, deploy: false, reason: "why not" }));
+        return keep(store, delivery({ status: "skipped", decisions }), { undeployed: targets });
+      };
+      const ids: number[] = [];
+      for (let round = 0; round < 3; round += 1) {
+        ids.unshift((await notDeployed("blog", "docs")).delivery);
+        ids.unshift((await keep(store, pushFor("blog"))).delivery);
+        await notDeployed("docs");
+      }
+      store = await opened.reopen();
+      for (const limit of [1, 2, 5, 50]) {
+        const pages = await readPages(
+          (range) => store.listDeliveries(filter({ target: "blog" }), range),
+          limit,
+        );
+        expect(pages.flat()).toEqual(ids);
+        expect(pages.length).toBe(Math.ceil(ids.length / limit));
+      }
+      expect(await idsOf({ target: "blog", status: "skipped" })).toEqual(ids.filter((_, at) => at % 2 === 1));
+      expect(await idsOf({ target: "blog", source: "mirror" })).toEqual([]);
     });
 
     test("gives one whose deployment was queued again once, at its place", async () => {
@@ -137,12 +161,12 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect(items.at(-1)?.outcomes.map(({ state }) => state)).toEqual(["interrupted", "superseded"]);
     });
 
-    test("gives one that a lock held back at its place, once it is queued", async () => {
+    test("gives one that a lock held back at its place, before and after it is queued", async () => {
       const before = (await keep(store, pushFor("blog"))).delivery;
       await runNext(store, "blog", success(COMMIT_A));
       await store.lock(lockOf("blog"));
       const held = (await keep(store, delivery(), { heldBack: ["blog"] })).delivery;
-      expect(await idsOf({ target: "blog" })).toEqual([before]);
+      expect(await idsOf({ target: "blog" })).toEqual([held, before]);
       await store.unlock("blog", at(1));
       const after = (await keep(store, pushFor("blog"))).delivery;
       expect(await idsOf({ target: "blog" })).toEqual([after, held, before]);

@@ -36,7 +36,16 @@ export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
 
 /** Options as a push over the wire has them. */
 export function options(own: Partial<AcceptOptions> = {}): AcceptOptions {
-  return { pushedCommit: null, onRedelivery: "run", compare: true, replayOf: null, heldBack: [], ...own };
+  const { heldBack = [] } = own;
+  return {
+    pushedCommit: null,
+    onRedelivery: "run",
+    compare: true,
+    replayOf: null,
+    heldBack,
+    undeployed: heldBack,
+    ...own,
+  };
 }
 
 /** Has the store keep a delivery that it must not take for a duplicate. */

@@ -43,6 +43,9 @@ export function prepareKeep(connection: Connection, { seen, decisionSets, queue,
     VALUES ($source, $event, $status, $received_at, $client, $has_identity, $provider_id, $hook,
       $redelivery_of, (SELECT id FROM delivery WHERE id = $replay_of), $headers, $decision_set, $body_sha256,
       $body_encoding, $body)`);
+  const noteUndeployed = connection.prepare<never, { target: string; delivery: number }>(
+    "INSERT INTO undeployed (target, delivery) VALUES ($target, $delivery)",
+  );
   const compare = prepareCompare(connection, seen);
   let newest = readNewest(connection);
 
@@ -97,6 +100,7 @@ export function prepareKeep(connection: Connection, { seen, decisionSets, queue,
     seen.note(id, keys);
     const trigger = chooseTrigger(before);
     const queued = deploy(delivery, id, trigger, pushedCommit);
+    for (const target of options.undeployed) noteUndeployed.run({ target, delivery: id });
     for (const target of options.heldBack) holdBack({ target, delivery: id, trigger, pushedCommit });
     return {
       kind: "kept",

@@ -45,13 +45,30 @@ function prepareFindBySource(connection: Connection) {
   };
 }
 
+type TargetValues = RangeValues & { target: string; source: string | null; status: string | null };
+
+/** By the target: those that it was deployed for, and those that were about it and it was not. */
+function prepareFindByTarget(connection: Connection) {
+  const findDeployed = prepareFindDeployed(connection);
+  const findUndeployed = connection.prepare<HeadRow, TargetValues>(`
+    SELECT ${HEAD_COLUMNS} FROM undeployed CROSS JOIN delivery ON delivery.id = undeployed.delivery
+    WHERE target = $target AND undeployed.delivery < $before
+      AND ($source IS NULL OR source = $source) AND ($status IS NULL OR status = $status)
+    ORDER BY undeployed.delivery DESC LIMIT $limit`);
+  return (values: TargetValues): readonly HeadRow[] => {
+    const found = [...findDeployed(values), ...findUndeployed.all(values)];
+    // What a lock held back and was deployed later is found twice.
+    const once = new Map(found.map((row) => [row.id, row]));
+    return [...once.values()].toSorted((a, b) => b.id - a.id).slice(0, values.limit);
+  };
+}
+
 /**
  * By the target's deployments, of which the first for each delivery are in the order of their deliveries: what a lock
  * held back is queued before a newer delivery is, or never. An index of its own would cost each accept too much.
  */
-function prepareFindByTarget(connection: Connection) {
-  type Values = RangeValues & { target: string; source: string | null; status: string | null };
-  const select = connection.prepare<HeadRow, Values>(`
+function prepareFindDeployed(connection: Connection) {
+  const select = connection.prepare<HeadRow, TargetValues>(`
     SELECT ${HEAD_COLUMNS} FROM (
       SELECT id AS first, delivery AS asked FROM deployment
       WHERE target = $target AND delivery < $before
@@ -63,5 +80,5 @@ function prepareFindByTarget(connection: Connection) {
     ) CROSS JOIN delivery ON delivery.id = asked
     WHERE ($source IS NULL OR source = $source) AND ($status IS NULL OR status = $status)
     ORDER BY first DESC LIMIT $limit`);
-  return (values: Values): readonly HeadRow[] => select.all(values);
+  return (values: TargetValues): readonly HeadRow[] => select.all(values);
 }

@@ -1,10 +1,11 @@
 import { Fault } from "../../domain/fault.ts";
 import first from "./migrations/0001-first.sql" with { type: "text" };
 import steering from "./migrations/0002-steering.sql" with { type: "text" };
+import undeployed from "./migrations/0003-undeployed.sql" with { type: "text" };
 import type { Connection } from "./open.ts";
 
 /** In order, never edited once released: the n-th brings a file from version n-1 to n. */
-const MIGRATIONS: readonly string[] = [first, steering];
+const MIGRATIONS: readonly string[] = [first, steering, undeployed];
 
 /**
  * Brings a database up to this program's schema, each migration in one transaction of its own. Throws a Fault

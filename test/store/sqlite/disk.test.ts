@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdir, open, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { NewDelivery } from "../../../src/domain/delivery.ts";
 import type { Store } from "../../../src/domain/store.ts";
 import { openSqlite } from "../../../src/store/sqlite/store.ts";
 import { makeDirectory } from "../directory.ts";
@@ -46,11 +47,12 @@ describe("a disk that fills up", () => {
       await writeFile(join(disk, "theirs"), Buffer.alloc(2 * 1024 * 1024));
       const store = await openSqlite(join(disk, "data"));
       try {
-        const kept = await fillUp(store);
+        const kept = await fillUp(store, 4, bulky);
         expect(kept.length).toBeGreaterThan(10);
-        for (const id of kept) expect(await store.readDelivery(id)).not.toBeNull();
-        // A refused group may leave room that a small act fits into.
+        // A refused group leaves room that small acts fit into, beside the store's files and in them.
         await expect(writeFile(join(disk, "rest"), Buffer.alloc(2 * 1024 * 1024))).rejects.toThrow("ENOSPC");
+        kept.push(...(await fillUp(store, 1, () => pushFor("blog"))));
+        for (const id of kept) expect(await store.readDelivery(id)).not.toBeNull();
         const retention = { deliveriesBefore: at(1), deploymentsBefore: at(1), limit: 1000 };
         await expect(store.prune(retention)).rejects.toMatchObject({ code: "unavailable" });
 
@@ -69,16 +71,16 @@ describe("a disk that fills up", () => {
     }
   });
 
-  /** Keeps deliveries in groups until a whole group is refused; the ids of those that were kept. */
-  async function fillUp(store: Store): Promise<number[]> {
+  /** Keeps deliveries in groups of `size` until a whole group is refused; the ids of those that were kept. */
+  async function fillUp(store: Store, size: number, make: () => NewDelivery): Promise<number[]> {
     const kept: number[] = [];
     for (;;) {
       const group = await Promise.allSettled(
-        Array.from({ length: 4 }, () => store.accept(bulky(), options({ pushedCommit: COMMIT_A }))),
+        Array.from({ length: size }, () => store.accept(make(), options({ pushedCommit: COMMIT_A }))),
       );
       const refused = group.filter((one) => one.status === "rejected");
       if (refused.length > 0) {
-        expect(refused).toHaveLength(4);
+        expect(refused).toHaveLength(size);
         for (const { reason } of refused) {
           expect(reason).toMatchObject({
             code: "unavailable",

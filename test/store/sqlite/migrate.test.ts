@@ -45,7 +45,7 @@ const ROWS_OF_VERSION_1 = `
 describe("migrating", () => {
   test("makes a file from nothing: ours by its application id, every table STRICT", () => {
     migrate(connection);
-    expect(version()).toBe(2);
+    expect(version()).toBe(3);
     expect(all<{ application_id: number }>("PRAGMA application_id")).toEqual([
       { application_id: 0x686f6f6b },
     ]);
@@ -58,7 +58,7 @@ describe("migrating", () => {
     migrate(connection);
     connection.execute("INSERT INTO client VALUES (7, 'webhook', '192.0.2.1', 1, 2)");
     migrate(connection);
-    expect(version()).toBe(2);
+    expect(version()).toBe(3);
     expect(all("SELECT source FROM client")).toEqual([{ source: "webhook" }]);
   });
 
@@ -82,14 +82,14 @@ describe("migrating", () => {
     expect(tables().map(({ name }) => name)).toEqual(["one"]);
   });
 
-  test("brings a database at version 1 to 2 with nothing in it lost", async () => {
+  test("brings a database at version 1 to 3 with nothing in it lost", async () => {
     migrate(connection, [first]);
     connection.execute(ROWS_OF_VERSION_1);
     const tablesBefore = tables().map(({ name }) => name);
     const rowsOf = (table: string) => all<object>(`SELECT * FROM ${table}`);
     const before = tablesBefore.map((table) => [table, rowsOf(table)] as const);
     migrate(connection);
-    expect(version()).toBe(2);
+    expect(version()).toBe(3);
     for (const [table, rows] of before) {
       expect(rows).not.toEqual([]);
       expect(rowsOf(table)).toHaveLength(rows.length);
@@ -121,7 +121,7 @@ describe("migrating", () => {
     expect(() => migrate(connection)).toThrow(
       expect.objectContaining({
         code: "failed",
-        message: `${connection.file} was written by a newer hooklatch (schema 7, this one knows 2): install that version again, or put back a backup from before it`,
+        message: `${connection.file} was written by a newer hooklatch (schema 7, this one knows 3): install that version again, or put back a backup from before it`,
       }),
     );
     expect(version()).toBe(7);
@@ -170,6 +170,7 @@ describe("the schema", () => {
         `SELECT id FROM deployment WHERE target = 'blog' AND "commit" IS NOT NULL AND choice IS NULL ORDER BY id DESC`,
         "deployment_tip ",
       ],
+      ["SELECT * FROM undeployed WHERE delivery = 5", "undeployed_delivery "],
       [
         "SELECT id FROM delivery WHERE source = 'github' AND status = 'ok' AND id < 9 ORDER BY id DESC",
         "delivery_source_status ",
@@ -180,5 +181,10 @@ describe("the schema", () => {
       expect(explain(sql)).toContain(`INDEX ${index}`);
       expect(explain(sql)).not.toContain("TEMP B-TREE");
     }
+    expect(
+      explain(
+        "SELECT delivery FROM undeployed WHERE target = 'blog' AND delivery < 9 ORDER BY delivery DESC",
+      ),
+    ).toBe("SEARCH undeployed USING PRIMARY KEY (target=? AND delivery<?)");
   });
 });

@@ -56,13 +56,14 @@ describe("removing what is old", () => {
   test("leaves no row of a kind behind that nothing refers to any more", async () => {
     for (const n of [1, 2, 3]) {
       const body = Buffer.from(`body ${n}`);
-      await keep(store, { ...pushFor(`target-${n}`), identity: { id: `${n}`, hook: "h" }, body });
+      const given = { ...pushFor(`target-${n}`), identity: { id: `${n}`, hook: "h" }, body };
+      await keep(store, given, { undeployed: ["other", "another"] });
     }
     await store.cancelUnconfigured([], at(1));
     await pruneAll();
     // Of each target the newest deployment stays.
     expect(count("deployment")).toBe(3);
-    for (const table of ["delivery", "step", "output", "output_extent", "seen"]) {
+    for (const table of ["delivery", "undeployed", "step", "output", "output_extent", "seen"]) {
       expect([table, count(table)]).toEqual([table, 0]);
     }
   });
