@@ -84,6 +84,15 @@ export const DeliveryAnswer = Type.Object({
 });
 export type DeliveryAnswer = Static<typeof DeliveryAnswer>;
 
+/** A delivery was run again, and kept as another. */
+export const ReplayedAnswer = Type.Object({
+  status: Words,
+  delivery: Type.Number(),
+  deployments: Type.Optional(Type.Array(Type.Object({ id: Type.Number(), target: Words }))),
+  reason: Type.Optional(Words),
+});
+export type ReplayedAnswer = Static<typeof ReplayedAnswer>;
+
 /** One client. */
 export const ClientAnswer = Type.Object({
   id: Type.Number(),

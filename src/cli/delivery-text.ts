@@ -1,6 +1,7 @@
-import type { DeliveryAnswer } from "./admin-answers.ts";
+import type { DeliveryAnswer, ReplayedAnswer } from "./admin-answers.ts";
 import { type Colour, colourOf, type Look, showTime } from "./look.ts";
 import { tellOutcome } from "./outcome-text.ts";
+import { makePrintable } from "./printable-text.ts";
 import { type Column, type Field, formatFields, formatTable } from "./table.ts";
 
 /** The columns of a list of deliveries: the last tells why a push was, or was not, deployed. */
@@ -79,6 +80,18 @@ function toRow(outcome: DeliveryAnswer["outcomes"][number]): Row {
 function tellRow({ deployment, ...outcome }: DeliveryAnswer["outcomes"][number]): string {
   if (outcome.state !== "succeeded") return tellOutcome(deployment, outcome);
   return `deployed by deployment ${deployment}${outcome.reason === null ? "" : `: ${outcome.reason}`}`;
+}
+
+/** What a replay led to: a line for each deployment, and why there are no others. */
+export function tellReplay(id: number, { delivery, deployments = [], reason }: ReplayedAnswer): string {
+  const kept = `delivery ${id} is run again as delivery ${delivery}`;
+  const why = reason === undefined ? "" : makePrintable(reason);
+  if (deployments.length === 0) return `${kept}, which deploys nothing${why === "" ? "" : `: ${why}`}\n`;
+  const queued = deployments.map(
+    ({ id: deployment, target }) =>
+      `${makePrintable(target)}: deployment ${deployment} is queued: hooklatch deployment log ${deployment} --follow shows it\n`,
+  );
+  return `${kept}\n${queued.join("")}${why === "" ? "" : `not deployed: ${why}\n`}`;
 }
 
 /** The worst of what became of it. */

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { DELIVERY_STATUSES } from "../domain/delivery.ts";
 import { Fault } from "../domain/fault.ts";
-import { DeliveryAnswer } from "./admin-answers.ts";
+import { DeliveryAnswer, ReplayedAnswer } from "./admin-answers.ts";
 import {
   type AdminOptions,
   askAdmin,
@@ -13,7 +13,7 @@ import {
   withAdminOptions,
 } from "./admin-client.ts";
 import { readId } from "./arguments.ts";
-import { describeDelivery, formatDelivery } from "./delivery-text.ts";
+import { describeDelivery, formatDelivery, tellReplay } from "./delivery-text.ts";
 import { printJson, showsList, withPageOptions } from "./list.ts";
 import { lookAt } from "./look.ts";
 import { makeTextPrintable } from "./printable-text.ts";
@@ -92,7 +92,13 @@ function defineReplay(terminal: Terminal): Command {
     .argument("<id>", "the delivery's number", readId);
   return withAdminOptions(command).action(async (id: number, options: AdminOptions) => {
     const admin = findAdmin(options, terminal);
-    const answer = await askAdmin(admin, { method: "POST", path: `/api/deliveries/${id}/replay` });
+    const request = { method: "POST", path: `/api/deliveries/${id}/replay` } as const;
+    if (terminal.isTty.stdout && !options.json) {
+      const told = await readAdmin(ReplayedAnswer, admin, request);
+      if (!told.ok) throw explainProblem(id, told);
+      return terminal.out(tellReplay(id, told.value));
+    }
+    const answer = await askAdmin(admin, request);
     if (answer.code >= 300) throw explainProblem(id, readProblem(answer, admin));
     if (options.json) printJson(answer.text, terminal);
     else terminal.out(`${answer.code} ${makeTextPrintable(answer.text)}\n`);

@@ -19,3 +19,8 @@ export function describeLock({ by, until, reason }: Lock): string {
   const end = until === null ? "" : ` until ${until.toISOString().replace(/\.\d+Z$/, "Z")}`;
   return `locked by ${by}${end}: ${reason}`;
 }
+
+/** Whether a decision's reason tells of a lock: no other begins like one. */
+export function isLockReason(reason: string): boolean {
+  return reason.startsWith("locked by ");
+}

@@ -54,6 +54,9 @@ describe("a locked target", () => {
     expect(await site.listDeployments()).toHaveLength(2);
     expect(site.read("current/index.html")).toBe("third\n");
     expect((await site.run("delivery", "show", "3")).stdout).toContain("deployed by deployment 2");
+    const after = await site.run("delivery", "list", "--target", "blog");
+    expect(after.stdout).toContain(`blog: was ${reason}; delivery 3 came after it\n`);
+    expect(after.stdout.split("\n")).toHaveLength(5);
   });
 
   test("deploys nothing when it is unlocked and nothing came", async () => {
@@ -119,6 +122,9 @@ describe("a locked target", () => {
     site.workshop.write("site/go", "");
     await site.untilEnded(1);
     expect(await site.readTarget()).toMatchObject({ queued: 2, running: null });
+    expect((await site.run("delivery", "list")).stdout).toContain(
+      "blog: deployment 2 is queued: locked by ada: release freeze\n",
+    );
     await site.restart("SIGKILL");
     expect(await site.readTarget()).toMatchObject({ queued: 2, running: null });
     expect((await site.run("target", "unlock", "blog")).stdout).toBe(

@@ -216,6 +216,30 @@ describe("hooklatch delivery replay", () => {
     }
   });
 
+  test("tells a person at a terminal what is deployed and what is not, in words", async () => {
+    const answerWith = (differs: object) =>
+      server.answerWith({
+        "POST /api/deliveries/7/replay": Response.json({ status: "ok", delivery: 8, ...differs }),
+      });
+    const replay = () => hooklatch("delivery replay 7", { isTty: { stdout: true, stderr: true } });
+    answerWith({ deployments: [{ id: 13, target: "blog" }] });
+    expect((await replay()).stdout).toBe(
+      "delivery 7 is run again as delivery 8\nblog: deployment 13 is queued: hooklatch deployment log 13 --follow shows it\n",
+    );
+    answerWith({ deployments: [{ id: 13, target: "blog" }], reason: "docs: locked by ada: freeze" });
+    expect((await replay()).stdout).toEndWith("shows it\nnot deployed: docs: locked by ada: freeze\n");
+    answerWith({ status: "skipped", reason: 'blog: branch "\u009b2J\n" is not "main"' });
+    expect(await replay()).toMatchObject({
+      exitCode: 0,
+      stdout:
+        'delivery 7 is run again as delivery 8, which deploys nothing: blog: branch "\\u009b2J\\n" is not "main"\n',
+    });
+    answerWith({ status: "pong" });
+    expect((await replay()).stdout).toBe("delivery 7 is run again as delivery 8, which deploys nothing\n");
+    server.answerWith({ "POST /api/deliveries/7/replay": refusal(404, "not found") });
+    expect(await replay()).toMatchObject({ exitCode: 1, stdout: "" });
+  });
+
   test("prints the answer, alone with --json, and exits with 1 when it was refused", async () => {
     const answer = { status: "ok", delivery: 8, deployments: [{ id: 13, target: "blog" }] };
     server.answerWith({ "POST /api/deliveries/7/replay": Response.json(answer, { status: 202 }) });

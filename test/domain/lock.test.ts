@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { describeLock, hasRunOut, type Lock } from "../../src/domain/lock.ts";
+import { describeLock, hasRunOut, isLockReason, type Lock } from "../../src/domain/lock.ts";
 
 const NOON = new Date("2026-11-21T12:00:00.250Z");
 
@@ -19,4 +19,10 @@ test("a lock without a time says who and why, and never runs out", () => {
 test("a lock runs out at its very moment", () => {
   expect(hasRunOut(lock(NOON), new Date(NOON.getTime() - 1))).toBe(false);
   expect(hasRunOut(lock(NOON), NOON)).toBe(true);
+});
+
+test("a lock in words is known for one, and other reasons are not", () => {
+  expect(isLockReason(describeLock(lock(NOON)))).toBe(true);
+  expect(isLockReason(describeLock(lock(null)))).toBe(true);
+  expect(isLockReason('branch "locked by ada" is not "main"')).toBe(false);
 });

@@ -1,13 +1,9 @@
 import { type Static, Type } from "@sinclair/typebox";
-import {
-  DELIVERY_STATUSES,
-  type Delivery,
-  type DeliverySummary,
-  type DeploymentOutcome,
-} from "../../domain/delivery.ts";
+import { DELIVERY_STATUSES, type Delivery, type DeliverySummary } from "../../domain/delivery.ts";
 import type { Event, Ref } from "../../domain/event.ts";
 import type { Source } from "../../domain/source.ts";
 import { readKept } from "../../flow/read-kept.ts";
+import { tellLocks } from "../../flow/tell-locks.ts";
 import { describeKeeping } from "../answers.ts";
 import { DeploymentState } from "./deployments.ts";
 import { JSON_BODY } from "./json-body.ts";
@@ -83,10 +79,7 @@ const Replayed = Type.Object({
 });
 
 /** The one map from a delivery to its JSON. */
-function describeDelivery(
-  delivery: Omit<Delivery, "body">,
-  outcomes: readonly DeploymentOutcome[],
-): Static<typeof DeliveryShape> {
+function describeDelivery(delivery: DeliverySummary): Static<typeof DeliveryShape> {
   return {
     id: delivery.id,
     source: delivery.source,
@@ -101,17 +94,13 @@ function describeDelivery(
     headers: { ...delivery.headers },
     decisions: delivery.decisions.map(({ target, deploy, reason }) => ({ target, deploy, reason })),
     deployments: [...delivery.deployments],
-    outcomes: outcomes.map(({ deployment, target, state, reason }) => ({
+    outcomes: delivery.outcomes.map(({ deployment, target, state, reason }) => ({
       deployment,
       target,
       state,
       reason,
     })),
   };
-}
-
-function describeSummary(delivery: DeliverySummary) {
-  return describeDelivery(delivery, delivery.outcomes);
 }
 
 /** Null where it tells of no push, or where its source is gone or reads it no more. */
@@ -136,14 +125,15 @@ const PARAMS = Type.Object({ id: IdText });
 const UNKNOWN = { status: "not found", reason: "there is no such delivery" } as const;
 
 /** Looking at deliveries, and running them again. */
-export function deliveries({ store, sources, replay }: AdminTools) {
+export function deliveries({ store, clock, sources, replay }: AdminTools) {
   return createRoutes()
     .get(
       "/api/deliveries",
       async ({ query }) => {
         const { source = null, status = null, target = null } = query;
         const page = await store.listDeliveries({ source, status, target }, readRange(query));
-        return describePage(page, describeSummary);
+        const items = await tellLocks(page.items, { store, clock });
+        return describePage({ ...page, items }, describeDelivery);
       },
       {
         query: Input({
@@ -161,9 +151,10 @@ export function deliveries({ store, sources, replay }: AdminTools) {
       async ({ params, status }) => {
         const delivery = await store.readDelivery(Number(params.id));
         if (delivery === null) return status(404, UNKNOWN);
-        const outcomes = await store.readOutcomes(delivery.id);
+        const kept = { ...delivery, outcomes: await store.readOutcomes(delivery.id) };
+        const [told = kept] = await tellLocks([kept], { store, clock });
         const pushed = describePushed(delivery, sources);
-        return { ...describeDelivery(delivery, outcomes), pushed, body: decodeBody(delivery.body) };
+        return { ...describeDelivery(told), pushed, body: decodeBody(delivery.body) };
       },
       {
         params: PARAMS,
