@@ -1,11 +1,12 @@
 import { Command } from "commander";
-import { PageAnswer, TargetAnswer } from "./admin-answers.ts";
-import { findAdmin, readAdmin } from "./admin-client.ts";
+import { TargetAnswer } from "./admin-answers.ts";
+import { findAdmin } from "./admin-client.ts";
 import { writeBash } from "./completion-bash.ts";
 import { writeFish } from "./completion-fish.ts";
 import { type CompletedCommand, readCommands } from "./completion-tree.ts";
 import { writeZsh } from "./completion-zsh.ts";
 import type { Terminal } from "./terminal.ts";
+import { readWholeList } from "./whole-list.ts";
 
 /** Every shell that is completed in: its script, and how it is put to use. */
 const SHELLS: readonly {
@@ -51,8 +52,7 @@ export function completion(terminal: Terminal): Command {
 function defineTargets(terminal: Terminal): Command {
   return new Command("targets").description("the names of the targets").action(async () => {
     try {
-      const told = await readAdmin(PageAnswer(TargetAnswer), findAdmin({}, terminal), {
-        method: "GET",
+      const told = await readWholeList(TargetAnswer, findAdmin({}, terminal), {
         path: "/api/targets",
         signal: AbortSignal.timeout(PATIENCE),
       });

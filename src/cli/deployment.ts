@@ -37,7 +37,8 @@ function defineList(terminal: Terminal): Command {
   const command = new Command("list")
     .description("the deployments, newest first")
     .option("--target <target>", "only those of this target")
-    .addOption(new Option("--state <state>", "only those in this state").choices(DEPLOYMENT_STATES));
+    .addOption(new Option("--state <state>", "only those in this state").choices(DEPLOYMENT_STATES))
+    .option("--source <source>", "only those that a delivery of this source asked for");
   return showsList(
     withPageOptions(command),
     {
@@ -45,7 +46,7 @@ function defineList(terminal: Terminal): Command {
       item: DeploymentAnswer,
       columns: describeDeployment,
       whenEmpty: "nothing was deployed yet: hooklatch delivery list tells what came and why",
-      filters: ["target", "state"],
+      filters: ["target", "state", "source"],
     },
     terminal,
   );

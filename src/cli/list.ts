@@ -8,6 +8,7 @@ import { type Look, lookAt } from "./look.ts";
 import { makePrintable } from "./printable-text.ts";
 import { type Column, formatTable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
+import { readWholeList } from "./whole-list.ts";
 
 /** A command that shows a list of the admin API. */
 export interface ListCommand<Item extends TSchema> {
@@ -19,6 +20,8 @@ export interface ListCommand<Item extends TSchema> {
   readonly whenEmpty: string;
   /** The names of the options that filter, which are the API's own. */
   readonly filters: readonly string[];
+  /** Shows all of it, however many pages the API has: for a command without the options that choose one. */
+  readonly isWhole?: boolean;
 }
 
 interface ListOptions extends AdminOptions {
@@ -42,14 +45,16 @@ export function withPageOptions(command: Command): Command {
  */
 export function showsList<Item extends TSchema>(
   command: Command,
-  { path, item, columns, whenEmpty, filters }: ListCommand<Item>,
+  { path, item, columns, whenEmpty, filters, isWhole = false }: ListCommand<Item>,
   terminal: Terminal,
 ): Command {
   return withAdminOptions(command).action(async (options: ListOptions) => {
     const admin = findAdmin(options, terminal);
     const wanted = filters.map((name) => [name, toText(options[name])] as const);
     const query = { ...Object.fromEntries(wanted), limit: options.limit, before: options.before };
-    const told = await readAdmin(PageAnswer(item), admin, { method: "GET", path, query });
+    const told = isWhole
+      ? await readWholeList(item, admin, { path, query })
+      : await readAdmin(PageAnswer(item), admin, { method: "GET", path, query });
     if (!told.ok) throw toFault(told);
     if (options.json) return printJson(told.json, terminal);
     const { items, next } = told.value;

@@ -1,8 +1,9 @@
 import { Fault } from "../domain/fault.ts";
 import { findNearest } from "../domain/nearest.ts";
-import { PageAnswer, TargetAnswer } from "./admin-answers.ts";
-import { type Admin, type Problem, readAdmin, toFault } from "./admin-client.ts";
+import { TargetAnswer } from "./admin-answers.ts";
+import { type Admin, type Problem, toFault } from "./admin-client.ts";
 import { makePrintable } from "./printable-text.ts";
+import { readWholeList } from "./whole-list.ts";
 
 /** Why the server did not do something with a target, and what to do about it. Asks it for the targets there are. */
 export async function explainTargetProblem(name: string, problem: Problem, admin: Admin): Promise<Fault> {
@@ -19,7 +20,7 @@ export async function explainTargetProblem(name: string, problem: Problem, admin
 }
 
 async function explainUnknown(name: string, admin: Admin): Promise<string> {
-  const told = await readAdmin(PageAnswer(TargetAnswer), admin, { method: "GET", path: "/api/targets" });
+  const told = await readWholeList(TargetAnswer, admin, { path: "/api/targets" });
   const names = told.ok ? told.value.items.map((target) => makePrintable(target.name)) : [];
   const missing = `there is no target ${makePrintable(name)}`;
   if (names.length === 0) return `${missing}: the server's configuration has no [[target]]`;

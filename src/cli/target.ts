@@ -33,6 +33,7 @@ function defineList(terminal: Terminal): Command {
       columns: describeTarget,
       whenEmpty: "there are no targets: a [[target]] in the server's configuration makes one",
       filters: [],
+      isWhole: true,
     },
     terminal,
   );

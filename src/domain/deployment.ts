@@ -127,6 +127,8 @@ export interface Standing {
 export interface DeploymentFilter {
   readonly target: string | null;
   readonly state: DeploymentState | null;
+  /** Only those that a delivery of this source asked for. */
+  readonly source: string | null;
 }
 
 /** One line of output and its number, counted from 0 as they came. */

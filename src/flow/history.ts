@@ -8,5 +8,6 @@ export async function readHistory(
   store: Pick<DeploymentStore, "listDeployments">,
 ): Promise<History> {
   const range = { limit: MAX_PAGE, before: null };
-  return traceHistory((await store.listDeployments({ target, state: "succeeded" }, range)).items);
+  const filter = { target, state: "succeeded", source: null } as const;
+  return traceHistory((await store.listDeployments(filter, range)).items);
 }

@@ -27,7 +27,10 @@ export async function tellLocks<Delivery extends Told>(
   const locks = new Map(standing.map((lock) => [lock.target, lock]));
   const newest = new Map<string, Deployment | null>();
   for (const target of new Set(deliveries.flatMap(listHeldBack))) {
-    const { items } = await store.listDeployments({ target, state: null }, { limit: 1, before: null });
+    const { items } = await store.listDeployments(
+      { target, state: null, source: null },
+      { limit: 1, before: null },
+    );
     newest.set(target, items[0] ?? null);
   }
   return deliveries.map((delivery) => {

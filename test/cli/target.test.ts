@@ -68,6 +68,23 @@ describe("hooklatch target list", () => {
     expect(stdout.split("\n")).toHaveLength(2);
   });
 
+  test("shows all of them, however many pages that takes", async () => {
+    const names = Array.from({ length: 3 }, (_, at) => `site-${at}`);
+    server.answerWith({
+      "GET /api/targets": ({ path }) => {
+        const before = Number(new URL(path, server.url).searchParams.get("before"));
+        const next = before + 1 < names.length ? before + 1 : null;
+        return Response.json({ items: [targetAnswer({ name: names[before] })], next });
+      },
+    });
+    const { stdout, stderr } = await hooklatch(["target", "list"]);
+    expect(stdout.split("\n").map((line) => line.split(" ")[0])).toEqual(["NAME", ...names, ""]);
+    expect(stderr).toBe("");
+    expect(server.asked[0]?.path).toBe("/api/targets?limit=500");
+    const json = JSON.parse((await hooklatch(["target", "list", "--json"])).stdout);
+    expect(json).toEqual({ items: names.map((name) => targetAnswer({ name })), next: null });
+  });
+
   test("says that there are none on standard error alone", async () => {
     server.answerWith({ "GET /api/targets": page() });
     expect(await hooklatch(["target", "list"])).toEqual({

@@ -128,7 +128,7 @@ export async function openAdmin(own: Partial<AdminTools> = {}): Promise<AdminHar
     async kept() {
       const range = { limit: 500, before: null };
       return [
-        await store.listDeployments({ target: null, state: null }, range),
+        await store.listDeployments({ target: null, state: null, source: null }, range),
         await store.listDeliveries({ source: null, status: null, target: null }, range),
         await store.listClients(null, range),
         await store.listLocks(),

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { at, COMMIT_A, COMMIT_B, delivery, keep, success } from "../store/sample.ts";
+import { at, COMMIT_A, COMMIT_B, delivery, keep, pushFor, success } from "../store/sample.ts";
 import { type AdminHarness, openAdmin, RELEASES } from "./admin-harness.ts";
 
 let admin: AdminHarness;
@@ -89,7 +89,14 @@ describe("targets", () => {
       last: { id: first + 1, state: "queued", reason: null, ended_at: null },
     };
     expect(await ask("GET", "/api/targets")).toEqual([200, { items: [blog, docs], next: null }]);
-    expect(await ask("GET", "/api/targets?limit=1")).toEqual([200, { items: [blog], next: null }]);
+    expect(await ask("GET", "/api/targets?limit=1")).toEqual([200, { items: [blog], next: 1 }]);
+    expect(await ask("GET", "/api/targets?limit=1&before=1")).toEqual([200, { items: [docs], next: null }]);
+    expect(await ask("GET", "/api/targets?before=2")).toEqual([200, { items: [], next: null }]);
+    expect(await ask("GET", "/api/targets?target=docs&limit=1")).toEqual([
+      200,
+      { items: [docs], next: null },
+    ]);
+    expect((await ask("GET", "/api/targets?limit=501"))[0]).toBe(422);
     expect(await ask("GET", "/api/targets?source=other")).toEqual([200, { items: [], next: null }]);
     expect(await ask("GET", "/api/targets/blog")).toEqual([200, { ...blog, releases: RELEASES }]);
     expect(await ask("GET", "/api/targets/docs")).toEqual([200, { ...docs, releases: null }]);
@@ -169,6 +176,10 @@ describe("deployments", () => {
     expect(await walk("/api/deployments?target=docs", 2)).toEqual([[6, 4], [2]]);
     expect(await walk("/api/deployments?target=docs&state=queued", 2)).toEqual([[queued]]);
     expect(await walk("/api/deployments?target=nowhere", 2)).toEqual([[]]);
+    const receipt = await keep(admin.store, { ...pushFor("blog"), source: "mirror" });
+    expect(await walk("/api/deployments?source=mirror", 2)).toEqual([
+      receipt.deployments.map(({ id }) => id),
+    ]);
   });
 
   test("are cancelled while they wait, and not once they have ended", async () => {

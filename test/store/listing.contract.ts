@@ -188,7 +188,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
     afterEach(() => opened.close());
 
     const list = (own: Partial<DeploymentFilter> = {}) =>
-      store.listDeployments({ target: null, state: null, ...own }, { limit: 50, before: null });
+      store.listDeployments({ target: null, state: null, source: null, ...own }, { limit: 50, before: null });
     const idsOf = async (own: Partial<DeploymentFilter>) => (await list(own)).items.map(({ id }) => id);
     const queue = async (target: string) => (await store.request(request(target), at(0))).deployment.id;
 
@@ -209,6 +209,28 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect<unknown>(items).toEqual([await store.readDeployment(id)]);
       expect(items[0]?.steps).toEqual(steps);
       expect(next).toBeNull();
+    });
+
+    test("gives those that deliveries of one source asked for, however many those of the others are", async () => {
+      const of = async (source: string, ...targets: string[]) =>
+        (await keep(store, { ...pushFor(...targets), source })).deployments.map(({ id }) => id);
+      const few = [...(await of("mirror", "blog", "docs"))];
+      await queue("shop");
+      await Promise.all(Array.from({ length: 2100 }, () => of("github", "blog")));
+      few.push(...(await of("mirror", "docs")));
+      const newestFirst = few.toReversed();
+      expect(await idsOf({ source: "mirror" })).toEqual(newestFirst);
+      expect(await idsOf({ source: "mirror", target: "blog" })).toEqual(few.slice(0, 1));
+      expect(await idsOf({ source: "mirror", state: "queued" })).toEqual(newestFirst.slice(0, 1));
+      expect(await idsOf({ source: "github", state: "queued" })).toHaveLength(1);
+      expect(await idsOf({ source: "nowhere" })).toEqual([]);
+      for (const source of ["mirror", "github"]) {
+        const pages = await readPages(
+          (range) => store.listDeployments({ target: null, state: null, source }, range),
+          2,
+        );
+        expect(pages.flat().length).toBe(source === "mirror" ? 3 : 2100);
+      }
     });
 
     test("gives those of one target, in one state, or both", async () => {
@@ -251,7 +273,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       for (const state of [null, "queued"] as const) {
         for (const limit of [1, 3, 7]) {
           const pages = await readPages(
-            (range) => store.listDeployments({ target: null, state }, range),
+            (range) => store.listDeployments({ target: null, state, source: null }, range),
             limit,
           );
           expect(pages.flat()).toEqual(ids.toReversed());

@@ -94,13 +94,15 @@ export function deployments(tools: AdminTools) {
     .get(
       "/api/deployments",
       async ({ query }) => {
-        const filter = { target: query.target ?? null, state: query.state ?? null };
+        const { target = null, state = null, source = null } = query;
+        const filter = { target, state, source };
         return describePage(await store.listDeployments(filter, readRange(query)), describeDeployment);
       },
       {
         query: Input({
           target: Type.Optional(NameText),
           state: Type.Optional(DeploymentState),
+          source: Type.Optional(NameText),
           ...PAGE_QUERY,
         }),
         response: { 200: pageOf(DeploymentShape), ...COMMON_PROBLEMS },

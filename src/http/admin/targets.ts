@@ -2,12 +2,13 @@ import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import type { Standing } from "../../domain/deployment.ts";
 import type { Lock } from "../../domain/lock.ts";
+import type { Page } from "../../domain/page.ts";
 import { Duration } from "../../domain/setting.ts";
 import type { Target } from "../../domain/target.ts";
 import type { DeployOutcome } from "../../flow/steer.ts";
 import { DeploymentState } from "./deployments.ts";
 import { JSON_BODY } from "./json-body.ts";
-import { PAGE_QUERY } from "./page.ts";
+import { PAGE_QUERY, pageOf, readRange } from "./page.ts";
 import {
   COMMON_PROBLEMS,
   Conflict,
@@ -100,18 +101,13 @@ export function targets(tools: AdminTools) {
     .get(
       "/api/targets",
       async ({ query }) => {
-        const { limit = tools.targets.length, source } = query;
-        const wanted = tools.targets.filter((target) => source === undefined || target.source === source);
-        return { items: await Promise.all(wanted.slice(0, Number(limit)).map(describe)), next: null };
+        const { items, next } = takePage(tools.targets, query);
+        return { items: await Promise.all(items.map(describe)), next };
       },
       {
-        // Targets have no numbers to go on from: without a limit all of them are on one page.
-        query: Input({ limit: PAGE_QUERY.limit, source: Type.Optional(NameText) }),
-        response: {
-          200: Type.Object({ items: Type.Array(TargetShape), next: Type.Null() }),
-          ...COMMON_PROBLEMS,
-        },
-        detail: { tags: ["targets"], summary: "List all targets, in the configuration's order" },
+        query: Input({ source: Type.Optional(NameText), target: Type.Optional(NameText), ...PAGE_QUERY }),
+        response: { 200: pageOf(TargetShape), ...COMMON_PROBLEMS },
+        detail: { tags: ["targets"], summary: "List targets, in the configuration's order" },
       },
     )
     .get(
@@ -228,6 +224,24 @@ export function targets(tools: AdminTools) {
         detail: { tags: ["targets"], summary: "Unlock a target and deploy what it held back" },
       },
     );
+}
+
+/** Targets have no numbers: the place in the configuration, counted from 1, stands for one. */
+function takePage(
+  targets: readonly Target[],
+  { source, target: name, ...range }: { source?: string; target?: string; limit?: string; before?: string },
+): Page<Target> {
+  const { limit, before } = readRange(range);
+  const rest = targets
+    .map((target, at) => ({ target, place: at + 1 }))
+    .filter(({ place }) => before === null || place > before)
+    .filter(({ target }) => source === undefined || target.source === source)
+    .filter(({ target }) => name === undefined || target.name === name);
+  const shown = rest.slice(0, limit);
+  return {
+    items: shown.map(({ target }) => target),
+    next: rest.length > shown.length ? (shown.at(-1)?.place ?? null) : null,
+  };
 }
 
 function describeRefusal({ kind, reason }: Extract<DeployOutcome, { reason: string }>) {
