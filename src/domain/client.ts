@@ -28,7 +28,7 @@ export interface ClientStore {
   findClient(source: string, address: string): Promise<Client | null>;
   /** Forgets the client as it was found: one that was authorised again meanwhile stays. */
   forgetClient(client: Client): Promise<void>;
-  /** Those authorised last first; with those whose time ran out and who did not come since. */
+  /** The last authorised first. One whose time ran out is listed until it POSTs again or is removed as old. */
   listClients(source: string | null, range: PageRange): Promise<Page<KeptClient>>;
   /** Forgets an address at one source, or at all with null. Resolves with what was forgotten. */
   revokeClient(address: string, source: string | null): Promise<readonly Client[]>;

@@ -11,7 +11,10 @@ export interface Ear {
   stop(): void;
 }
 
-/** Listens for happenings that are `wanted`, until it is stopped. What is already aborted is not heard of. */
+/**
+ * Listens for happenings that are `wanted`, until it is stopped. A signal that is aborted before this call does not wake
+ * it: look at the signal before waiting.
+ */
 export function listenFor(
   broadcast: Pick<Broadcast, "subscribe">,
   wanted: (happening: Happening) => boolean,

@@ -23,7 +23,7 @@ const BATCH_CHARACTERS = 256 * 1024;
 /** What a line costs besides its characters, in memory and as a row. */
 const LINE_COST = 64;
 
-/** How many batches may wait for the store: of more than it keeps of one deployment it would cut the middle anyway. */
+/** How many batches may wait for the store: what it keeps of one deployment. Of more it would cut the middle anyway. */
 const MOST_WAITING = MAX_OUTPUT_BYTES / BATCH_CHARACTERS;
 
 /**

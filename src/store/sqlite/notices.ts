@@ -67,7 +67,7 @@ function prepareNoteStart(connection: Connection) {
   );
   const insert = prepareInsert(connection);
   return (deployment: number, subscribers: readonly Subscriber[], now: Date): void => {
-    // Whose end is noted already needs no more be told that it started.
+    // The notice of its end may be kept already, and that it started is no news after that.
     const running = selectTarget.get({ id: deployment });
     if (running === null) return;
     for (const { name, targets, on } of subscribers) {
