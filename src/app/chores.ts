@@ -22,6 +22,13 @@ export async function keepUp(
   const ask = (target: Target) => askTip(target, { run: runProcess, env }, signal);
   const tools = { store, clock, log, publish: broadcast.publish, wake: worker.wake, askTip: ask };
   const look = () => catchUp(targets, tools, signal);
+  let unlocked: Promise<void> = Promise.resolve();
+  // While a target is locked nobody asks for its tip, which may have moved when the server was not there to be told.
+  const stopListening = broadcast.subscribe((happening) => {
+    if (happening.kind !== "lock" || happening.lock !== null) return;
+    const named = targets.filter(({ name }) => name === happening.target);
+    unlocked = unlocked.then(() => catchUp(named, tools, signal));
+  });
   await Promise.all([
     server.catchUpEvery === null ? look() : repeat(server.catchUpEvery, look, clock, signal),
     allowances.keepFresh(sources, signal),
@@ -31,5 +38,6 @@ export async function keepUp(
       clock,
       signal,
     ),
-  ]);
+  ]).finally(stopListening);
+  await unlocked;
 }

@@ -155,7 +155,7 @@ const ROW_COLUMNS: readonly Column<Row>[] = [
     colour: ({ state }) => (state === null ? null : colourOf(state)),
   },
   { heading: "DEPLOYMENT", text: ({ deployment }) => (deployment === null ? null : String(deployment)) },
-  { heading: "WHY, OR HOW IT WENT", text: ({ words }) => words, isProse: true },
+  { heading: "WHY, OR HOW IT WENT", text: ({ words }) => words, isProse: true, isWhole: true },
 ];
 
 function tellDeployed({ asked, state }: Row): string {

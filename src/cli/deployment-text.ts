@@ -98,5 +98,5 @@ const STEP_COLUMNS: readonly Column<Step>[] = [
     colour: ({ exit_code }) => (exit_code === 0 ? "green" : "red"),
   },
   { heading: "TOOK", text: ({ milliseconds }) => showSpan(milliseconds) },
-  { heading: "STEP", text: ({ command }) => command, isProse: true },
+  { heading: "STEP", text: ({ command }) => command, isProse: true, isWhole: true },
 ];

@@ -35,9 +35,20 @@ export function decodeJson(text: string, what: string): Decoded {
   } catch {
     return { ok: false, reason: `${what} is not JSON` };
   }
-  if (isDeeperThan(DEEPEST, value))
+  if (opensMoreThan(DEEPEST, text) && isDeeperThan(DEEPEST, value))
     return { ok: false, reason: `${what} is nested more than ${DEEPEST} levels deep` };
   return { ok: true, text, value };
+}
+
+/** Whether there are more brackets than that: most payloads have fewer, and to count is a fraction of a walk's time. */
+function opensMoreThan(most: number, text: string): boolean {
+  let opened = 0;
+  for (const bracket of ["{", "["]) {
+    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
+      if (++opened > most) return true;
+    }
+  }
+  return false;
 }
 
 function isDeeperThan(levels: number, value: unknown): boolean {

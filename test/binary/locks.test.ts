@@ -185,6 +185,20 @@ describe("a locked target", () => {
   });
 });
 
+describe("a target that was locked while the server was down", () => {
+  test("is asked for its tip when it is unlocked, and deploys what it missed", async () => {
+    await site.start({ server: 'catch_up_every = "off"' });
+    await site.deploy({ "index.html": "first\n" });
+    await site.run(...LOCK);
+    await site.server.end("SIGTERM");
+    const commit = site.repository.commit({ "index.html": "second\n" });
+    await site.start();
+    await site.run("target", "unlock", "blog");
+    expect(await site.server.untilDeployed(2)).toMatchObject({ state: "succeeded", commit });
+    expect(await site.readDeployment(2)).toMatchObject({ trigger: "catch-up" });
+  });
+});
+
 describe("a lock of what is not there", () => {
   test("is refused in one line, and with exit code 2 where the command line is wrong", async () => {
     await site.start({});
