@@ -1,8 +1,8 @@
-import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { Command } from "commander";
 import { describeFinding, Report } from "../config/finding.ts";
-import { createSecretFile } from "../config/generate.ts";
+import { provideSecretFile } from "../config/generate.ts";
 import { readVariable } from "../config/ground.ts";
 import { Fault } from "../domain/fault.ts";
 import { readConfiguration } from "./configuration.ts";
@@ -130,11 +130,8 @@ function attempt<T>(file: string, act: () => T): T {
 
 /** Makes a secret file, or keeps the one that is there: a forge may know it already. */
 function provideSecret(file: string, terminal: Terminal): string {
-  if (existsSync(file)) {
-    terminal.out(`kept ${relative(terminal.cwd, file)}\n`);
-    return readFileSync(file, "utf8").trim();
-  }
-  const secret = attempt(file, () => createSecretFile(file));
-  terminal.out(`wrote ${relative(terminal.cwd, file)} (mode 0600)\n`);
-  return secret;
+  const { value, isNew } = attempt(file, () => provideSecretFile(file));
+  const shown = relative(terminal.cwd, file);
+  terminal.out(isNew ? `wrote ${shown} (mode 0600)\n` : `kept ${shown}\n`);
+  return value;
 }

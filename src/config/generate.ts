@@ -3,14 +3,16 @@ import {
   chmodSync,
   closeSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   rmSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { Fault } from "../domain/fault.ts";
+import { codeOf, Fault } from "../domain/fault.ts";
 import type { Config } from "./load.ts";
 
 /**
@@ -22,32 +24,50 @@ export function generateSecrets(config: Config): readonly { readonly what: strin
   const made: { what: string; file: string }[] = [];
   for (const { what, secret, file } of config.generated) {
     if (secret.loaded) continue;
-    secret.load(attempt(`keep the ${what} in ${file}`, () => createSecretFile(file)));
-    made.push({ what, file });
+    const { value, isNew } = attempt(`keep the ${what} in ${file}`, () => provideSecretFile(file));
+    secret.load(value);
+    if (isNew) made.push({ what, file });
   }
   return made;
 }
 
 /**
- * Writes a fresh secret, 32 bytes of the system's generator as hex, to a new file that only its owner may read,
- * and returns it once it is on disk. Throws when the file is there already.
+ * Writes a fresh secret, 32 bytes of the system's generator as hex, to a new file that only its owner may read, and
+ * gives it once it is on disk; or what the file holds, where it is there already. The file has its name only when it is
+ * whole: an empty one, left by a crash in between, would stop every start until somebody removed it.
  */
-export function createSecretFile(file: string): string {
+export function provideSecretFile(file: string): { readonly value: string; readonly isNew: boolean } {
   const value = randomBytes(32).toString("hex");
   makePrivateDirectory(dirname(file));
+  const draft = `${file}.${randomBytes(6).toString("hex")}.new`;
+  try {
+    writeFlushed(draft, `${value}\n`);
+    // Unlike a rename this never replaces the file of another server that starts at the same moment.
+    linkSync(draft, file);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+    return { value: readWhole(file), isNew: false };
+  } finally {
+    rmSync(draft, { force: true });
+  }
+  syncDirectory(dirname(file));
+  return { value, isNew: true };
+}
+
+function readWhole(file: string): string {
+  const value = readFileSync(file, "utf8").trim();
+  if (value === "") throw new Error("it is empty: remove the file, and a new one is made");
+  return value;
+}
+
+function writeFlushed(file: string, text: string): void {
   const descriptor = openSync(file, "wx", 0o600);
   try {
-    writeSync(descriptor, `${value}\n`);
+    writeSync(descriptor, text);
     fsyncSync(descriptor);
-  } catch (error) {
-    // Half a secret would be taken for a whole one at the next start.
-    rmSync(file, { force: true });
-    throw error;
   } finally {
     closeSync(descriptor);
   }
-  syncDirectory(dirname(file));
-  return value;
 }
 
 function attempt<Result>(what: string, act: () => Result): Result {

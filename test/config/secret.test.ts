@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, statSync } from "node:fs";
+import { chmodSync, readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { createSecretFile, generateSecrets } from "../../src/config/generate.ts";
+import { generateSecrets, provideSecretFile } from "../../src/config/generate.ts";
 import { configOf, linesOf, makeHome } from "./home.ts";
 import { openedDialect } from "./lists.ts";
 
@@ -134,10 +134,11 @@ describe("a secret that nothing sets", () => {
     expect(statSync(file).size).toBe(1);
   });
 
-  test("is not put over a file that came in between", () => {
+  test("is that of a file that came in between: another server made it at the same moment", () => {
     const config = configOf(home.load());
-    home.write("hooklatch-data/secrets/admin.token", VALUE);
-    expect(() => generateSecrets(config)).toThrow(/^cannot keep the admin token in .*EEXIST/);
+    home.write("hooklatch-data/secrets/admin.token", `${VALUE}\n`);
+    expect(generateSecrets(config).map(({ what }) => what)).not.toContain("admin token");
+    expect(config.admin.token.reveal()).toBe(VALUE);
     expect(configOf(home.load()).admin.token.reveal()).toBe(VALUE);
   });
 
@@ -155,13 +156,20 @@ describe("a secret that nothing sets", () => {
   });
 });
 
-describe("createSecretFile", () => {
-  test("returns what it wrote, and writes over nothing", () => {
+describe("provideSecretFile", () => {
+  test("gives what it wrote, writes over nothing, and leaves nothing else behind", () => {
     const file = home.path("new/secrets/a.secret");
-    const value = createSecretFile(file);
+    const { value, isNew } = provideSecretFile(file);
+    expect(isNew).toBe(true);
     home.write("etc/hooklatch.toml", "");
     expect(tokenFrom(`file:${file}`)).toBe(value);
-    expect(() => createSecretFile(file)).toThrow("EEXIST");
+    expect(provideSecretFile(file)).toEqual({ value, isNew: false });
     expect(tokenFrom(`file:${file}`)).toBe(value);
+    expect(readdirSync(dirname(file))).toEqual(["a.secret"]);
+  });
+
+  test("refuses a file that is empty, and says what to do", () => {
+    const file = home.write("new/secrets/a.secret", "\n");
+    expect(() => provideSecretFile(file)).toThrow("it is empty: remove the file, and a new one is made");
   });
 });
