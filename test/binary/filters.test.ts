@@ -70,7 +70,7 @@ describe("paths and ignore_paths", () => {
     await expectNotDeployed("no file differs from what is live");
     // What was skipped is part of the difference to the next: it is what is live that counts.
     site.repository.commit({ "docs/a": "a\n" });
-    await expectNotDeployed("from what is live fits paths");
+    await expectNotDeployed("from what is live does not fit paths");
     site.repository.commit({ "src/b.ts": "b\n", "docs/a": null });
     await site.push();
     await site.untilEnded(4);
