@@ -189,15 +189,19 @@ describe("hooklatch target rollback", () => {
 describe("a commit that was rolled back", () => {
   const CATCH_UP = `catch_up_every = "200ms"`;
 
-  /** Starts the server again, and resolves when it asked for the tip twice and found nothing to do. */
+  /**
+   * Starts the server again, and resolves when it asked for the tip twice and found nothing to do. Not any sooner: it
+   * would deploy what a test commits, before the test pushes it.
+   */
   async function restartAndLookTwice(): Promise<void> {
+    site.configure({ server: CATCH_UP, target: builds() });
     await site.restart();
     const looks = () => site.server.log.filter(({ msg }) => msg === "nothing to catch up with");
     await site.server.until(() => looks().length >= 2 || site.server.stderr.includes("catching up"));
   }
 
   test("is not deployed by catching up, but by the next push", async () => {
-    await site.start({ server: CATCH_UP, target: builds() });
+    await site.start({ target: builds() });
     await site.deploy({ "index.html": "good\n" });
     const bad = await site.deploy({ "index.html": "bad\n" });
     await site.run("target", "rollback", "blog");
@@ -210,7 +214,7 @@ describe("a commit that was rolled back", () => {
   });
 
   test("is not deployed by catching up where a person had chosen it by its name", async () => {
-    await site.start({ server: CATCH_UP, target: builds() });
+    await site.start({ target: builds() });
     await site.deploy({ "index.html": "good\n" });
     await site.ask("POST", "/api/targets/blog/lock", { reason: "by hand" });
     const bad = site.repository.commit({ "index.html": "bad\n" });
@@ -225,7 +229,7 @@ describe("a commit that was rolled back", () => {
   });
 
   test("is not deployed by catching up when the branch is set back to it", async () => {
-    await site.start({ server: CATCH_UP, target: builds() });
+    await site.start({ target: builds() });
     await site.deploy({ "index.html": "good\n" });
     const bad = await site.deploy({ "index.html": "bad\n" });
     await site.run("target", "rollback", "blog");
