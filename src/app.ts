@@ -1,8 +1,8 @@
-import { mkdirSync, rmSync } from "node:fs";
 import { type HandleAdmin, openAdmin } from "./app/admin.ts";
 import { type Certificates, openCertificates } from "./app/certificates.ts";
 import { keepUp } from "./app/chores.ts";
-import { createEngine, type Engine, temporaryOf } from "./app/engine.ts";
+import { describeListeners } from "./app/describe-listeners.ts";
+import { createEngine, type Engine } from "./app/engine.ts";
 import { describeFixed } from "./app/fixed.ts";
 import {
   type Constants,
@@ -13,6 +13,7 @@ import {
   wireSetup,
 } from "./app/setup.ts";
 import type { AppSurroundings } from "./app/surroundings.ts";
+import { takeUp } from "./app/take-up.ts";
 import { generateSecrets } from "./config/generate.ts";
 import type { Config } from "./config/load.ts";
 import { endOrphans } from "./deploy/orphans.ts";
@@ -23,7 +24,7 @@ import { Fault } from "./domain/fault.ts";
 import type { Log } from "./domain/log.ts";
 import type { Store } from "./domain/store.ts";
 import { restoreAbandoned } from "./flow/restore.ts";
-import { cancelUnconfigured, takeUpQueue } from "./flow/take-up.ts";
+import { cancelUnconfigured } from "./flow/take-up.ts";
 import { type Listener, openListener } from "./http/listen.ts";
 import { stores } from "./store/index.ts";
 
@@ -221,44 +222,4 @@ function makeSecrets(config: Config, log: Log): void {
   for (const { what, file } of generateSecrets(config)) {
     log.warn({ file }, `no ${what} is set: made one, kept in ${file}`);
   }
-}
-
-/** Takes up what the last run left, before anything is claimed or decided. */
-async function takeUp(
-  { config, messengers }: Setup,
-  { store, clock, log, broadcast, locks, allowances }: Engine,
-): Promise<readonly AbandonedRun[]> {
-  // What a killed run left there, payloads of deployments, is of no use any more.
-  rmSync(temporaryOf(config), { recursive: true, force: true });
-  mkdirSync(temporaryOf(config), { mode: 0o700 });
-  const { publish } = broadcast;
-  const tools = { store, clock, log, publish, subscribers: messengers };
-  const abandoned = await takeUpQueue(config.targets, tools);
-  await locks.load();
-  await allowances.load();
-  return abandoned;
-}
-
-function describeListeners(
-  { sources, targets }: Config,
-  { url }: Listener,
-  admin: Listener | null,
-  log: Log,
-): void {
-  log.info(
-    {
-      url: url.href,
-      port: portOf(url),
-      admin_url: admin?.url.href ?? null,
-      sources: sources.map(({ path }) => path),
-      targets: targets.length,
-    },
-    `listening on ${url.href}`,
-  );
-}
-
-/** Null for a unix socket. */
-function portOf({ protocol, port }: URL): number | null {
-  if (protocol === "unix:") return null;
-  return Number(port || (protocol === "https:" ? 443 : 80));
 }

@@ -13,10 +13,11 @@ import type {
   Workplace,
 } from "../domain/layout.ts";
 import type { Target } from "../domain/target.ts";
+import { type Before, forgetBefore, noteBefore, readNoted } from "./before.ts";
 import { openCheckout } from "./checkout.ts";
 import { findReasonToSkip } from "./filter.ts";
 import { flush } from "./flush.ts";
-import { type Git, isObjectName, UNHEARD, unheard } from "./git.ts";
+import { type Git, UNHEARD, unheard } from "./git.ts";
 import { entriesOf, removeBlankFiles, removeGitLeftovers } from "./leftovers.ts";
 import { isSound } from "./repository.ts";
 import { assertSigned } from "./signature.ts";
@@ -32,27 +33,11 @@ export const worktree: Layout = {
   open: (target, tools) => new WorktreePlace(target, tools),
 };
 
-const HEADS = "refs/heads/";
-
 /** A branch that never has a commit: what is checked out where nothing is. */
 const NOTHING = "hooklatch/nothing";
 
-/**
- * The setting of the repository's own that holds, while a deployment is under way, the commit to go back to, or
- * {@link NONE}: what a deployment that was killed checked out is not proven, and HEAD says nothing else any more.
- */
-const BEFORE = "hooklatch.before";
-const NONE = "nothing";
-
 /** Milliseconds for the submodules of what is put back. */
 const MOVE_BACK_TIME = 60_000;
-
-/** Where the checkout was before a deployment. */
-interface Before {
-  readonly commit: string;
-  /** Null when HEAD was detached. */
-  readonly branch: string | null;
-}
 
 class WorktreePlace implements Workplace {
   /** What to go back to; null where nothing was checked out before. */
@@ -86,9 +71,10 @@ class WorktreePlace implements Workplace {
     const git = await this.#git();
     const watch = watchOf(this.target);
     const branch = watch.ref.kind === "branch" ? ref : null;
+    const { before, isUnproven } = await noteBefore(git, live, branch);
+    this.#before = before;
     // The files of one that was killed are live already.
-    this.#stage = (await readNoted(git)) === null ? "checking out" : "live";
-    this.#before = await noteBefore(git, live, branch);
+    this.#stage = isUnproven ? "live" : "checking out";
     await moveTo(git, { branch, commit }, io);
     await completeCheckout(git, watch.cloneUrl, io);
     return { directory: this.target.directory, release: null };
@@ -130,7 +116,7 @@ class WorktreePlace implements Workplace {
     const git = await this.#git();
     if ((await readNoted(git)) === null) return { kind: "untouched" };
     const { ref } = watchOf(this.target);
-    this.#before = await noteBefore(git, live, ref.kind === "branch" ? ref.name : null);
+    this.#before = (await noteBefore(git, live, ref.kind === "branch" ? ref.name : null)).before;
     this.#stage = "live";
     return this.revert();
   }
@@ -193,44 +179,6 @@ async function isCheckout(directory: string): Promise<boolean> {
 
 function setting(git: Git, key: string, value: string): Promise<void> {
   return git.act(["config", "--replace-all", "--", key, value], UNHEARD);
-}
-
-async function whereIs(git: Git): Promise<Before | null> {
-  const [commit, lines] = await Promise.all([
-    git.findCommit("HEAD"),
-    git.ask(["symbolic-ref", "--quiet", "HEAD"]),
-  ]);
-  if (commit === null) return null;
-  const full = lines?.find((line) => line.startsWith(HEADS));
-  return { commit, branch: full === undefined ? null : full.slice(HEADS.length) };
-}
-
-/** Where the checkout was before this deployment, or before one that was killed amid its work; notes it for the next. */
-async function noteBefore(git: Git, live: string | null, branch: string | null): Promise<Before | null> {
-  const noted = await readNoted(git);
-  if (noted === NONE) return null;
-  const commit = noted === null ? null : await git.findCommit(noted);
-  if (commit !== null) return { commit, branch };
-  const before = (await whereIs(git)) ?? (await whereItShouldBe(git, live, branch));
-  await setting(git, BEFORE, before?.commit ?? NONE);
-  return before;
-}
-
-/** A commit or {@link NONE}; null where no deployment was killed amid its work. */
-async function readNoted(git: Git): Promise<string | null> {
-  // Warnings share the stream with the answer.
-  const lines = await git.ask(["config", "--local", "--get", BEFORE]);
-  return lines?.find((line) => line === NONE || isObjectName(line)) ?? null;
-}
-
-function forgetBefore(git: Git): Promise<unknown> {
-  return git.ask(["config", "--local", "--unset-all", BEFORE]);
-}
-
-/** For a checkout that lost its HEAD, as in a power failure: its files are of the commit that counts as live. */
-async function whereItShouldBe(git: Git, live: string | null, branch: string | null): Promise<Before | null> {
-  const commit = live === null ? null : await git.findCommit(live);
-  return commit === null ? null : { commit, branch };
 }
 
 /** Makes the files those of `commit`, on `branch` or detached. No other branch is moved, ignored files stay. */
