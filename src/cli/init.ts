@@ -1,9 +1,10 @@
-import { existsSync, lstatSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { Command } from "commander";
 import { describeFinding, Report } from "../config/finding.ts";
 import { provideSecretFile } from "../config/generate.ts";
 import { readVariable } from "../config/ground.ts";
+import { makeNewFile } from "../config/new-file.ts";
 import { Fault } from "../domain/fault.ts";
 import { readConfiguration } from "./configuration.ts";
 import {
@@ -105,15 +106,7 @@ function makeParents(path: string): void {
 
 /** Never replaces a file, also none that came in the meantime. */
 function writeNew(file: string, text: string): void {
-  attempt(file, () => {
-    writeFileSync(file, "", { flag: "wx" });
-    try {
-      writeFileSync(file, text);
-    } catch (error) {
-      rmSync(file, { force: true });
-      throw error;
-    }
-  });
+  if (!attempt(file, () => makeNewFile(file, text, 0o644))) refuseToOverwrite(file);
 }
 
 function attempt<T>(file: string, act: () => T): T {

@@ -1,6 +1,6 @@
 import { open, readlink, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { Fault } from "../domain/fault.ts";
+import { codeOf, Fault } from "../domain/fault.ts";
 
 /** Where the next link is made before it takes the place of `current`. */
 const NEXT = ".current-next";
@@ -11,7 +11,7 @@ export async function readCurrent(directory: string): Promise<string | null> {
   try {
     return await readlink(path);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const code = codeOf(error);
     if (code === "ENOENT") return null;
     if (code !== "EINVAL") throw error;
     throw new Fault("failed", `${path} is not a symbolic link; move it away, or choose another directory`);
@@ -41,7 +41,7 @@ async function flushEntries(directory: string): Promise<void> {
   try {
     await handle.sync();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
+    if (codeOf(error) !== "EINVAL") throw error;
   } finally {
     await handle.close();
   }

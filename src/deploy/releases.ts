@@ -98,7 +98,9 @@ class ReleasesPlace implements Workplace {
   async takeRelease({ name, history, liveBefore }: WantedRelease): Promise<Placed> {
     await removeNextLink(this.target.directory);
     await this.#discardIncomplete();
-    await this.#releases.complete(await this.#live());
+    const live = await this.#live();
+    // People go back from it, and perhaps to it again.
+    if (await this.#releases.isComing(live)) await this.#releases.complete(live);
     const before = await this.#currentBefore(liveBefore);
     const complete = await this.#releases.completeNames();
     const found = findRelease(name, {

@@ -19,8 +19,8 @@ export interface RestoreTools {
 }
 
 /**
- * After a crash makes live again what the store says is live. A target whose next deployment may begin at once is left to
- * that one, which would only be in its way: it takes the unproven files' place, or puts back what was live before them.
+ * After a crash makes live again what the store says is live. A target whose next deployment may begin at once is left
+ * alone: that one takes the place of the unproven files, or, where it fails, puts back what was live before them.
  */
 export async function restoreAbandoned(runs: readonly AbandonedRun[], tools: RestoreTools): Promise<void> {
   for (const run of runs) await restoreOne(run, tools);
