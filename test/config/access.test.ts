@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import type { Target } from "../../src/domain/target.ts";
-import { configOf, linesOf, makeHome } from "./home.ts";
+import { configOf, type ExpectedFinding, expectFindings, makeHome } from "./home.ts";
 
 const TOKEN = "ghp_correcthorsebatterystaple";
 const home = makeHome();
 
-/** Writes a configuration with one target, which has these keys too. */
+/** Writes a configuration with one target that has these additional keys. */
 function write(keys: string, source = "github"): void {
   home.write(
     "etc/hooklatch.toml",
@@ -21,18 +21,30 @@ function write(keys: string, source = "github"): void {
 
 const load = () => home.load({ file: "etc/hooklatch.toml", env: { TOKEN } });
 
-/** The target with these keys, and what was warned of, without the place that all have. */
-function read(keys: string, source?: string): { target: Target; warnings: readonly string[] } {
+/** Loads the target with these additional keys. */
+function read(keys: string, source?: string): Target {
   write(keys, source);
   const [target] = configOf(load()).targets;
   if (target === undefined) throw new Error("the configuration has no target");
-  const warnings = linesOf(load()).map((line) => line.replace("etc/hooklatch.toml: target[0].", ""));
-  return { target, warnings };
+  return target;
 }
 
-describe("the way to a private repository", () => {
-  test("is by ssh with files whose paths start where the configuration is, and that need not be there", () => {
-    const { target, warnings } = read(
+/** Asserts the warnings of the target that `read` loaded last; each names the key first. */
+function expectWarnings(...warnings: readonly (readonly [key: string, ...mentions: string[]])[]): void {
+  const expected = warnings.map(
+    ([key, ...mentions]): ExpectedFinding => [`etc/hooklatch.toml: target[0].${key}`, ...mentions],
+  );
+  expectFindings(load(), expected);
+}
+
+/** Asserts that the target that `read` loaded last has no warnings. */
+function expectNoWarnings(): void {
+  expect(load()).toMatchObject({ ok: true, warnings: [] });
+}
+
+describe("access to a private repository", () => {
+  test("SSH files are relative to the configuration file and need not exist", () => {
+    const target = read(
       'clone_url = "git@github.com:octocat/blog.git"\nssh_key = "../deploy key"\nknown_hosts = "/etc/known_hosts"',
     );
     expect(target.access).toEqual({
@@ -40,36 +52,30 @@ describe("the way to a private repository", () => {
       knownHosts: "/etc/known_hosts",
       token: null,
     });
-    expect(warnings).toEqual([]);
+    expectNoWarnings();
   });
 
-  test("is by https with a token, also to the address that the provider tells", () => {
-    const { target, warnings } = read('token = "env:TOKEN"');
+  test("a token works with the HTTPS address that the provider derives", () => {
+    const target = read('token = "env:TOKEN"');
     expect(target.access).toMatchObject({ sshKey: null, knownHosts: null });
     expect(target.access.token?.reveal()).toBe(TOKEN);
-    expect(warnings).toEqual([]);
+    expectNoWarnings();
   });
 
-  test("warns of a token that is written out, without repeating it", () => {
-    const { target, warnings } = read(`token = "${TOKEN}"`);
+  test("a literal token causes a warning that does not repeat it", () => {
+    const target = read(`token = "${TOKEN}"`);
     expect(target.access.token?.reveal()).toBe(TOKEN);
-    expect(warnings).toEqual([
-      'token: the secret is written out here, for every reader of this file: better "file:PATH" or "env:NAME"',
-    ]);
-    expect(JSON.stringify(target)).not.toContain(TOKEN);
+    expectWarnings(["token", "file:", "env:"]);
+    expect(JSON.stringify([target, load()])).not.toContain(TOKEN);
   });
 
-  test("warns of files for ssh where nothing goes by ssh", () => {
-    const reason =
-      'is for ssh only, but "clone_url" is no address for ssh, such as "git@github.com:octocat/blog.git"';
-    expect(read('ssh_key = "key"\nknown_hosts = "hosts"').warnings).toEqual([
-      `ssh_key: ${reason}`,
-      `known_hosts: ${reason}`,
-    ]);
+  test("SSH files without an SSH address cause warnings", () => {
+    read('ssh_key = "key"\nknown_hosts = "hosts"');
+    expectWarnings(["ssh_key", "clone_url"], ["known_hosts", "clone_url"]);
   });
 });
 
-describe("the files that a target is about", () => {
+describe("paths and ignore_paths", () => {
   test.each([
     "docs",
     "docs/",
@@ -81,8 +87,8 @@ describe("the files that a target is about", () => {
     "a b/é?",
     ".github/..x",
     "\\\\!odd",
-  ])("may be told by %p, which stays as it is", (glob) => {
-    const { target } = read(`paths = ["${glob}"]\nignore_paths = ["*.txt", "${glob}"]`);
+  ])("accept the glob %p unchanged", (glob) => {
+    const target = read(`paths = ["${glob}"]\nignore_paths = ["*.txt", "${glob}"]`);
     const [written] = target.paths;
     expect(JSON.stringify(written)).toBe(`"${glob}"`);
     expect(target.ignorePaths).toEqual(["*.txt", String(written)]);
@@ -90,27 +96,26 @@ describe("the files that a target is about", () => {
 });
 
 describe("verify_commit", () => {
-  test("needs a file of signers, whose path starts where the configuration is", () => {
-    const { target, warnings } = read('verify_commit = true\nallowed_signers = "signers"');
+  test("uses a file of signers that is relative to the configuration file", () => {
+    const target = read('verify_commit = true\nallowed_signers = "signers"');
     expect(target.allowedSigners).toBe(home.path("etc/signers"));
-    expect(warnings).toEqual([]);
+    expectNoWarnings();
   });
 
-  test("that is false verifies nothing, and says so where signers are named", () => {
-    expect(read("verify_commit = false")).toMatchObject({ target: { allowedSigners: null }, warnings: [] });
-    expect(read('verify_commit = false\nallowed_signers = "signers"')).toMatchObject({
-      target: { allowedSigners: null },
-      warnings: ["allowed_signers: has no effect, as verify_commit is false"],
-    });
+  test("warns that allowed_signers has no effect when it is false", () => {
+    expect(read("verify_commit = false").allowedSigners).toBeNull();
+    expectNoWarnings();
+    expect(read('verify_commit = false\nallowed_signers = "signers"').allowedSigners).toBeNull();
+    expectWarnings(["allowed_signers", "verify_commit"]);
   });
 });
 
 describe("commit statuses", () => {
-  test("go to GitHub where nothing else is said", () => {
-    const { target, warnings } = read('status_token = "env:TOKEN"');
+  test("go to GitHub by default", () => {
+    const target = read('status_token = "env:TOKEN"');
     expect(target.commitStatus?.apiUrl).toBe("https://api.github.com");
     expect(target.commitStatus?.token.reveal()).toBe(TOKEN);
-    expect(warnings).toEqual([]);
+    expectNoWarnings();
   });
 
   test.each([
@@ -119,22 +124,20 @@ describe("commit statuses", () => {
     ["http://[::1]:3000/api", "http://[::1]:3000/api"],
     ["http://localhost/", "http://localhost"],
   ])("go to %p without a warning", (url, apiUrl) => {
-    const { target, warnings } = read(
+    const target = read(
       `clone_url = "blog.git"\nstatus_token = "env:TOKEN"\nstatus_url = "${url}"`,
       "webhook",
     );
     expect(target.commitStatus?.apiUrl).toBe(apiUrl);
-    expect(warnings).toEqual([]);
+    expectNoWarnings();
   });
 
   test.each(["http://forge.example.com", "http://10.0.0.1:3000", "http://localhost.example.com"])(
-    "go to %p with a warning that the token can be read",
+    "go to %p with a warning about plain HTTP",
     (url) => {
-      const { target, warnings } = read(`status_token = "env:TOKEN"\nstatus_url = "${url}"`);
+      const target = read(`status_token = "env:TOKEN"\nstatus_url = "${url}"`);
       expect(target.commitStatus?.apiUrl).toBe(url);
-      expect(warnings).toEqual([
-        "status_url: is an http URL: everybody on the way can read what is sent; better https",
-      ]);
+      expectWarnings(["status_url"]);
     },
   );
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { checkCloneUrl, transportOf } from "../../src/config/clone-url.ts";
 
-describe("an address to clone from", () => {
+describe("a clone address", () => {
   test.each([
     "https://github.com/octocat/blog.git",
     "http://127.0.0.1:3000/octocat/blog",
@@ -11,11 +11,11 @@ describe("an address to clone from", () => {
     "git@github.com:octocat/blog.git",
     "example.com:blog.git",
     "/srv/git/blog.git",
-  ])("may be %p, and stays as it is", (url) => {
+  ])("may be %p and stays unchanged", (url) => {
     expect(checkCloneUrl(url, "/etc")).toEqual({ ok: true, url });
   });
 
-  test("that is a relative path starts where the configuration file is", () => {
+  test("that is a relative path is resolved against the directory of the configuration file", () => {
     expect(checkCloneUrl("../blog.git", "/etc/hooklatch")).toEqual({ ok: true, url: "/etc/blog.git" });
   });
 
@@ -35,7 +35,7 @@ describe("an address to clone from", () => {
     "https:///blog",
     "https://example.com/\nblog",
     "/srv/\0blog",
-  ])("is not taken when it is %p", (url) => {
+  ])("cannot be %p", (url) => {
     expect(checkCloneUrl(url, "/etc").ok).toBe(false);
   });
 
@@ -45,7 +45,7 @@ describe("an address to clone from", () => {
     "https://a@hunter2:b@github.com/octocat/blog.git",
     "ssh://git:hunter2@example.com/blog.git",
     "git:hunter2@example.com:blog.git",
-  ])("with a password or token is not taken, nor repeated: %p", (url) => {
+  ])("with a password or token is rejected without repeating it: %p", (url) => {
     const checked = checkCloneUrl(url, "/etc");
     expect(checked.ok).toBe(false);
     expect(JSON.stringify(checked)).not.toContain("hunter2");
@@ -60,7 +60,7 @@ describe("an address to clone from", () => {
     ["git://example.com/blog.git", "git"],
     ["file:///srv/git/blog.git", "file"],
     ["/srv/git:hub/blog.git", "file"],
-  ] as const)("that is %p is reached by %s", (url, transport) => {
+  ] as const)("%p uses the transport %s", (url, transport) => {
     expect(transportOf(url)).toBe(transport);
   });
 });

@@ -5,13 +5,13 @@ import type { Secret } from "../../src/domain/secret.ts";
 import { Duration, SecretReference, Table } from "../../src/domain/setting.ts";
 import type { Source } from "../../src/domain/source.ts";
 
-/** A dialect that only shows which options it was opened with. */
+/** A dialect that exposes the options it was opened with. */
 interface OpenedDialect extends Dialect {
   readonly secrets: readonly Secret[];
   readonly lifetime: number | undefined;
 }
 
-/** What a source's dialect was opened with. */
+/** Returns the dialect of a source, or throws when the source is undefined. */
 export function openedDialect(source: Source | undefined): OpenedDialect {
   if (source === undefined) throw new Error("there is no such source");
   return source.dialect as OpenedDialect;
@@ -27,7 +27,7 @@ function openedWith(secrets: readonly Secret[], lifetime?: number): OpenedDialec
     guessable: false,
     handshake: null,
     verify: () => ({ ok: false, refusal: "not authorised", guess: false }),
-    read: () => ({ ok: false, kind: "undecodable", reason: "nothing is read here" }),
+    read: () => ({ ok: false, kind: "undecodable", reason: "this dialect reads no events" }),
     compose: () => ({ headers: new Headers(), body: new Uint8Array() }),
   };
 }
@@ -67,5 +67,5 @@ const generic: ProviderWith<typeof tokenOptions> = {
   openWith: (secret) => openedWith([secret]),
 };
 
-/** Two providers with the keys of the real ones, and the two layouts. */
+/** Two providers with the options of the real ones, and the two layouts. */
 export const lists: Lists = { providers: [github, generic], layouts: ["releases", "worktree"] };

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { type AdminAccess, loadAdmin } from "../../src/config/load-admin.ts";
 import { Fault } from "../../src/domain/fault.ts";
+import { words } from "../support/words.ts";
 import { makeHome } from "./home.ts";
 
 const home = makeHome();
@@ -10,26 +11,29 @@ function load(file?: string, env: Record<string, string> = {}): AdminAccess {
   return loadAdmin(file, { env, cwd: home.path() }, home.path("system.toml"));
 }
 
-/** The fault's code and lines. */
-function faultOf(file?: string, env: Record<string, string> = {}): readonly string[] {
+/** Returns the fault that loading throws. */
+function faultOf(file?: string, env: Record<string, string> = {}): Fault {
   try {
     load(file, env);
   } catch (error) {
-    if (error instanceof Fault) return [error.code, ...error.message.split("\n")];
+    if (error instanceof Fault) return error;
     throw error;
   }
   throw new Error("there was no fault");
 }
 
-const NOT_HERE =
-  "the server's own environment may have the admin token: set it here, too, or pass --admin-url with the token in $HOOKLATCH_ADMIN_TOKEN";
+/** Returns the text before the first `": "` after the file of each line, which is the path of a faulty key. */
+function pathsIn({ message }: Fault, file: string): readonly (string | undefined)[] {
+  const lines = message.split("\n").filter((line) => line.startsWith(`${file}: `));
+  return lines.map((line) => line.slice(`${file}: `.length).split(": ")[0]);
+}
 
-describe("what leads to the admin listener", () => {
-  test("is read though other secrets are not to be had here and other keys are wrong", () => {
-    home.write("kept/secrets/admin.token", "a token of the tests, long enough\n");
+describe("loadAdmin", () => {
+  test("ignores faults in settings that it does not need", () => {
+    home.write("data/secrets/admin.token", "a token of the tests, long enough\n");
     const file = home.write(
       "hooklatch.toml",
-      `data_dir = "kept"
+      `data_dir = "data"
 unknown = 1
 [server]
 port = "many"
@@ -50,7 +54,7 @@ nonsense = true
     expect([host, port, token.reveal()]).toEqual(["::1", 9100, "a token of the tests, long enough"]);
   });
 
-  test("is what nothing but the defaults and the environment tell, too", () => {
+  test("uses the defaults and the environment without a configuration file", () => {
     const { host, port, token } = load(undefined, {
       HOOKLATCH_ADMIN_TOKEN: "from the environment",
       PORT: "x",
@@ -58,7 +62,7 @@ nonsense = true
     expect([host, port, token.reveal()]).toEqual(["127.0.0.1", 9001, "from the environment"]);
   });
 
-  test("may have the public listener's port as far as this is concerned", () => {
+  test("accepts the port of the public listener", () => {
     const file = home.write(
       "hooklatch.toml",
       '[server]\nport = 9001\n[admin]\nport = 9001\ntoken = "env:T"\n',
@@ -66,50 +70,65 @@ nonsense = true
     expect(load(file, { T: "a token of the tests, long enough" }).port).toBe(9001);
   });
 
-  test("is a fault that names the variable or the credential that is missing here", () => {
+  test("reports the environment variable or credential that is not set", () => {
     const file = home.write("hooklatch.toml", '[admin]\ntoken = "env:HOOKLATCH_ADMIN_TOKEN"\n');
-    expect(faultOf(file)).toEqual([
-      "configuration",
-      `${file}: admin.token: the environment variable HOOKLATCH_ADMIN_TOKEN is not set`,
-      NOT_HERE,
-    ]);
+    const missing = faultOf(file);
+    expect(missing.code).toBe("configuration");
+    expect(pathsIn(missing, file)).toEqual(["admin.token"]);
     const credential = home.write("credential.toml", '[admin]\ntoken = "credential:admin-token"\n');
-    expect(faultOf(credential)).toEqual([
-      "configuration",
-      `${credential}: admin.token: credential:admin-token needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=; by hand: CREDENTIALS_DIRECTORY=/run/credentials/hooklatch.service while the service runs, or the directory where the files lie`,
-      NOT_HERE,
-    ]);
+    const absent = faultOf(credential);
+    expect(absent.code).toBe("configuration");
+    expect(pathsIn(absent, credential)).toEqual(["admin.token"]);
+    expect(absent.message).toContain("credential:admin-token");
+    // The variable may be set for the server alone: both ways to pass the token to the client are named.
+    for (const { message } of [missing, absent]) {
+      expect(message).toContain("--admin-url");
+      expect(message).toContain("HOOKLATCH_ADMIN_TOKEN");
+    }
+    expect([words(missing.message), words(absent.message)]).toMatchSnapshot();
   });
 
-  test("is a fault that says where the token was looked for, and that a service may have it elsewhere", () => {
-    const nowhere = `there is no admin token yet in ${home.path("hooklatch-data/secrets")}: is the server running with this configuration?`;
-    expect(faultOf()).toEqual([
-      "failed",
-      `${nowhere} Nothing here names its data directory: where that is another one ($STATE_DIRECTORY of a service), set data_dir in the configuration and pass --config, or set HOOKLATCH_DATA_DIR`,
-    ]);
-    const other = `there is no admin token yet in ${home.path("kept/secrets")}: is the server running with this configuration?`;
-    for (const name of ["HOOKLATCH_DATA_DIR", "STATE_DIRECTORY"]) {
-      expect(faultOf(undefined, { [name]: "kept" })).toEqual(["failed", other]);
+  test("reports the directory without an admin token, and how to name another data directory", () => {
+    const nowhere = faultOf();
+    expect(nowhere.code).toBe("failed");
+    expect(nowhere.message).toContain(home.path("hooklatch-data/secrets"));
+    for (const hint of ["STATE_DIRECTORY", "data_dir", "--config", "HOOKLATCH_DATA_DIR"]) {
+      expect(nowhere.message).toContain(hint);
     }
-    expect(faultOf(home.write("hooklatch.toml", 'data_dir = "kept"\n'))).toEqual(["failed", other]);
+    const messages = [words(nowhere.message)];
+    for (const name of ["HOOKLATCH_DATA_DIR", "STATE_DIRECTORY"]) {
+      const { code, message } = faultOf(undefined, { [name]: "data" });
+      expect(code).toBe("failed");
+      expect(message).toContain(home.path("data/secrets"));
+      expect(message).not.toContain("STATE_DIRECTORY");
+      messages.push(words(message));
+    }
+    const named = faultOf(home.write("hooklatch.toml", 'data_dir = "data"\n'));
+    expect(named.code).toBe("failed");
+    expect(named.message).toContain(home.path("data/secrets"));
+    messages.push(words(named.message));
+    expect(messages).toMatchSnapshot();
     expect(readdirSync(home.path())).toEqual(["hooklatch.toml"]);
   });
 
-  test("is found where HOOKLATCH_DATA_DIR or a service's STATE_DIRECTORY leads to it", () => {
+  test("finds the token in the data directory of HOOKLATCH_DATA_DIR or STATE_DIRECTORY", () => {
     home.write("state/secrets/admin.token", "a token of the tests, long enough\n");
     for (const name of ["HOOKLATCH_DATA_DIR", "STATE_DIRECTORY"]) {
       expect(load(undefined, { [name]: home.path("state") }).token.loaded).toBe(true);
     }
   });
 
-  test("is a fault where its own keys are wrong, and those alone are told", () => {
+  test("reports faults in the settings that it needs and no others", () => {
     const file = home.write("hooklatch.toml", 'data_dir = 5\n[admin]\nprot = 1\n[server]\nport = "x"\n');
-    expect(faultOf(file)).toEqual([
-      "configuration",
-      `${file}: data_dir: expected a path, found 5`,
-      `${file}: admin.prot: unknown key "prot": did you mean "port"?`,
-    ]);
-    expect(faultOf(home.write("broken.toml", "= 1"))[1]).toContain("not TOML");
-    expect(faultOf(home.path("none.toml"))[1]).toEndWith("none.toml: does not exist");
+    const invalid = faultOf(file);
+    expect(invalid.code).toBe("configuration");
+    expect(pathsIn(invalid, file)).toEqual(["data_dir", "admin.prot"]);
+    expect(invalid.message.split("\n")).toHaveLength(2);
+    expect(invalid.message).toContain('"port"');
+    const broken = faultOf(home.write("broken.toml", "= 1"));
+    const missing = faultOf(home.path("none.toml"));
+    expect(broken.message).toStartWith(`${home.path("broken.toml")}: `);
+    expect(missing.message).toStartWith(`${home.path("none.toml")}: `);
+    expect([invalid, broken, missing].map(({ message }) => words(message))).toMatchSnapshot();
   });
 });

@@ -7,19 +7,19 @@ const home = makeHome();
 const locate = (env: Record<string, string> = {}) =>
   locateDataDir(undefined, { env, cwd: home.path() }, home.path("system.toml"));
 
-describe("the data directory alone", () => {
-  test("is found whatever else is wrong with the configuration", () => {
-    home.write("hooklatch.toml", 'data_dir = "kept"\nunknown = 1\n[[source]]\nsecrets = ["file:/nowhere"]\n');
-    expect(locate()).toBe(home.path("kept"));
+describe("locateDataDir", () => {
+  test("ignores other faults of the configuration", () => {
+    home.write("hooklatch.toml", 'data_dir = "data"\nunknown = 1\n[[source]]\nsecrets = ["file:/nowhere"]\n');
+    expect(locate()).toBe(home.path("data"));
   });
 
-  test("is where the environment has it, or the default one, without a file or without the key", () => {
+  test("falls back to the environment, then to the default, when the file does not set it", () => {
     expect(locate()).toBe(home.path("hooklatch-data"));
     home.write("hooklatch.toml", "[server]\nport = 1\n");
     expect(locate({ STATE_DIRECTORY: "/var/lib/hooklatch" })).toBe("/var/lib/hooklatch");
   });
 
-  test("is nowhere where the file is none", () => {
+  test("returns null when the file is not valid TOML", () => {
     home.write("hooklatch.toml", "this is [ no TOML");
     expect(locate()).toBeNull();
   });

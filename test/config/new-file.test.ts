@@ -22,20 +22,20 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 const at = (name: string) => join(directory, name);
 
-test("a new file has its text and mode, and nothing else is left behind", () => {
+test("makeNewFile creates a file with its text and mode and leaves no other file", () => {
   expect(makeNewFile(at("a"), "text\n", 0o600)).toBe(true);
   expect([readFileSync(at("a"), "utf8"), statSync(at("a")).mode & 0o777]).toEqual(["text\n", 0o600]);
   expect(readdirSync(directory)).toEqual(["a"]);
 });
 
-test("a name that is taken stays as it is, also by a link that leads nowhere", () => {
-  writeFileSync(at("a"), "theirs");
+test("makeNewFile does not replace an existing file or a dangling link", () => {
+  writeFileSync(at("a"), "existing");
   symlinkSync(at("nowhere"), at("b"));
-  for (const name of ["a", "b"]) expect(makeNewFile(at(name), "ours", 0o600)).toBe(false);
-  expect(readFileSync(at("a"), "utf8")).toBe("theirs");
+  for (const name of ["a", "b"]) expect(makeNewFile(at(name), "new", 0o600)).toBe(false);
+  expect(readFileSync(at("a"), "utf8")).toBe("existing");
   expect(readdirSync(directory).sort()).toEqual(["a", "b"]);
 });
 
-test("a directory that is not there is a fault", () => {
+test("makeNewFile throws when the directory does not exist", () => {
   expect(() => makeNewFile(at("none/a"), "text", 0o600)).toThrow("ENOENT");
 });

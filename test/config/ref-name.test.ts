@@ -42,23 +42,25 @@ function gitAllows(name: string): boolean {
   return spawnSync("git", ["check-ref-format", `refs/heads/${name}`]).status === 0;
 }
 
-describe("a branch's name", () => {
+describe("a branch name", () => {
   test.each(LEGAL)("may be %p", (name) => {
     expect(whyNoBranch(name)).toBeNull();
   });
 
   test.each(ILLEGAL)("cannot be %p", (name) => {
-    expect(whyNoBranch(name)).toBe("git allows no such name (see git-check-ref-format)");
+    const reason = whyNoBranch(name);
+    expect(reason).not.toBeNull();
+    expect(reason).toBe(whyNoBranch("a b"));
   });
 
-  test("is not taken where git's commands would take it for something else", () => {
-    expect(whyNoBranch("-rf")).toBe("git would take it for an option");
-    expect(whyNoBranch("HEAD")).toBe("it means whatever is checked out");
-    expect(whyNoBranch("refs/heads/main")).toBe('write "main"');
-    expect(whyNoBranch("refs/tags/v1")).toBe("write the short name, without refs/");
+  test("cannot be a name that git commands interpret in another way", () => {
+    const reasons = ["-rf", "HEAD", "refs/heads/main", "refs/tags/v1", "a b"].map(whyNoBranch);
+    expect(new Set(reasons).size).toBe(5);
+    expect(reasons[2]).toContain('"main"');
+    expect(reasons).toMatchSnapshot();
   });
 
-  test("is what git itself takes for one", () => {
+  test("is valid exactly when git accepts it", () => {
     const piece = fc.constantFrom(..."ab./~^:?*[\\@{- \x7f\x01é".split(""), "..", ".lock", "@{", "//");
     const name = fc.array(piece, { minLength: 1, maxLength: 5 }).map((pieces) => pieces.join(""));
     fc.assert(
@@ -73,8 +75,8 @@ describe("a branch's name", () => {
   });
 });
 
-describe("a pattern of tags", () => {
-  test("is a tag's name in which stars may stand", () => {
+describe("a tag pattern", () => {
+  test("is a tag name that may contain stars", () => {
     for (const pattern of ["v1.0", "v*", "*", "release/*/final"]) expect(whyNoTagPattern(pattern)).toBeNull();
     for (const pattern of ["v?", "v[0-9]", "", "a..*", "refs/tags/v*", "-*"]) {
       expect(whyNoTagPattern(pattern)).not.toBeNull();

@@ -2,29 +2,44 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { generateSecrets, provideSecretFile } from "../../src/config/generate.ts";
-import { configOf, linesOf, makeHome } from "./home.ts";
+import type { Loaded } from "../../src/config/load.ts";
+import { words } from "../support/words.ts";
+import { configOf, expectFindings, makeHome } from "./home.ts";
 import { openedDialect } from "./lists.ts";
 
 const VALUE = "correct-horse-battery-staple";
 const home = makeHome();
 
-/** Loads a configuration with this admin token, and reveals what became of it. */
-function tokenFrom(reference: string, env: Record<string, string> = {}): string {
+/** Where the admin token is in the configuration that `load` writes. */
+const TOKEN = "etc/hooklatch.toml: admin.token";
+
+/** Loads a configuration with this admin token. */
+function load(reference: string, env: Record<string, string> = {}): Loaded {
   home.write("etc/hooklatch.toml", `[admin]\ntoken = ${JSON.stringify(reference)}`);
-  return configOf(home.load({ file: "etc/hooklatch.toml", env })).admin.token.reveal();
+  return home.load({ file: "etc/hooklatch.toml", env });
 }
 
-function findingsFrom(reference: string, env: Record<string, string> = {}): readonly string[] {
-  home.write("etc/hooklatch.toml", `[admin]\ntoken = ${JSON.stringify(reference)}`);
-  return linesOf(home.load({ file: "etc/hooklatch.toml", env }));
+/** Loads a configuration with this admin token and returns its value. */
+function tokenFrom(reference: string, env: Record<string, string> = {}): string {
+  return configOf(load(reference, env)).admin.token.reveal();
+}
+
+/** Returns the message of the error that `action` throws. */
+function messageOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof Error) return error.message;
+  }
+  throw new Error("there was no error");
 }
 
 describe("a secret", () => {
-  test("comes from the environment as it is", () => {
+  test("from the environment is not trimmed", () => {
     expect(tokenFrom("env:TOKEN", { TOKEN: ` ${VALUE}\n` })).toBe(` ${VALUE}\n`);
   });
 
-  test("comes from a file beside the configuration, without the newline at its end", () => {
+  test("from a file loses one trailing newline", () => {
     home.write("etc/unix.secret", `${VALUE}\n`);
     home.write("etc/windows.secret", `${VALUE}\r\n`);
     home.write("etc/bare.secret", VALUE);
@@ -35,70 +50,71 @@ describe("a secret", () => {
     expect(tokenFrom("file:two.secret")).toBe(`${VALUE}\n`);
   });
 
-  test("comes from systemd's credentials", () => {
+  test("comes from systemd credentials", () => {
     home.write("credentials/token", `${VALUE}\n`);
     expect(tokenFrom("credential:token", { CREDENTIALS_DIRECTORY: home.path("credentials") })).toBe(VALUE);
   });
 
-  test("that is written out is taken with a warning that does not repeat it", () => {
+  test("that is a literal is accepted with a warning that does not repeat it", () => {
     expect(tokenFrom(VALUE)).toBe(VALUE);
-    expect(findingsFrom(VALUE)).toEqual([
-      'etc/hooklatch.toml: admin.token: the secret is written out here, for every reader of this file: better "file:PATH" or "env:NAME"',
-    ]);
+    const loaded = load(VALUE);
+    expectFindings(loaded, [[TOKEN, "file:", "env:"]]);
+    expect(JSON.stringify(loaded)).not.toContain(VALUE);
   });
 
-  test("under 16 bytes is taken with a warning that does not repeat it", () => {
-    expect(findingsFrom("env:TOKEN", { TOKEN: "fifteen bytes.." })).toEqual([
-      "etc/hooklatch.toml: admin.token: the secret is shorter than 16 bytes and may be guessed",
-    ]);
-    expect(findingsFrom("env:TOKEN", { TOKEN: "sixteen bytes..." })).toEqual([]);
-    expect(findingsFrom("env:TOKEN", { TOKEN: "éééééééé" })).toEqual([]);
+  test("under 16 bytes is accepted with a warning that does not repeat it", () => {
+    const short = load("env:TOKEN", { TOKEN: "fifteen bytes.." });
+    expect(configOf(short).admin.token.reveal()).toBe("fifteen bytes..");
+    expectFindings(short, [[TOKEN, "16"]]);
+    expect(JSON.stringify(short)).not.toContain("fifteen bytes..");
+    for (const long of ["sixteen bytes...", "éééééééé"]) {
+      expect(load("env:TOKEN", { TOKEN: long })).toMatchObject({ ok: true, warnings: [] });
+    }
   });
 
-  test("that is empty or cannot be read is a fault", () => {
+  test("that is empty, missing or unreadable is rejected", () => {
     home.write("etc/empty.secret", "\n");
     home.write("etc/binary.secret", new Uint8Array([0xff, 0xfe, 0xfd]));
-    expect(findingsFrom("file:empty.secret")).toEqual([
-      "etc/hooklatch.toml: admin.token: the secret file:empty.secret is empty",
+    expectFindings(load("file:empty.secret"), [[TOKEN, "file:empty.secret"]]);
+    expectFindings(load("file:binary.secret"), [[TOKEN, "file:binary.secret", "UTF-8"]]);
+    expectFindings(load("credential:gone", { CREDENTIALS_DIRECTORY: home.path("etc") }), [
+      [TOKEN, "credential:gone"],
     ]);
-    expect(findingsFrom("file:binary.secret")).toEqual([
-      "etc/hooklatch.toml: admin.token: file:binary.secret is not UTF-8 text",
-    ]);
-    expect(findingsFrom("credential:gone", { CREDENTIALS_DIRECTORY: home.path("etc") })).toEqual([
-      "etc/hooklatch.toml: admin.token: credential:gone does not exist",
-    ]);
-    expect(findingsFrom("env:toString")).toEqual([
-      "etc/hooklatch.toml: admin.token: the environment variable toString is not set",
-    ]);
+    expectFindings(load("env:toString"), [[TOKEN, "toString"]]);
   });
 
-  test("of the default sources that is set to nothing is a fault, and none is made instead", () => {
+  test("of the default sources that is empty is rejected and not generated", () => {
     const env = { GITHUB_WEBHOOK_SECRET: "", WEBHOOK_VERIFY_TOKEN: "", HOOKLATCH_ADMIN_TOKEN: "" };
-    expect(linesOf(home.load({ env }))).toEqual([
-      "environment: $HOOKLATCH_ADMIN_TOKEN: the secret env:HOOKLATCH_ADMIN_TOKEN is empty",
-      "environment: $GITHUB_WEBHOOK_SECRET: the secret env:GITHUB_WEBHOOK_SECRET is empty",
-      "environment: $WEBHOOK_VERIFY_TOKEN: the secret env:WEBHOOK_VERIFY_TOKEN is empty",
+    const loaded = home.load({ env });
+    expect(loaded.ok).toBe(false);
+    expectFindings(loaded, [
+      "environment: $HOOKLATCH_ADMIN_TOKEN",
+      "environment: $GITHUB_WEBHOOK_SECRET",
+      "environment: $WEBHOOK_VERIFY_TOKEN",
     ]);
   });
 
-  test("of the default sources comes from the environment where that has one", () => {
+  test("of the default sources comes from the environment when it is set there", () => {
     const { sources, generated } = configOf(home.load({ env: { GITHUB_WEBHOOK_SECRET: VALUE } }));
     expect(openedDialect(sources[0]).secrets.map((secret) => secret.reveal())).toEqual([VALUE]);
-    expect(generated.map(({ what }) => what)).toEqual(["admin token", "verify token of source webhook"]);
+    expect(generated.map(({ file }) => file)).toEqual([
+      home.path("hooklatch-data/secrets/admin.token"),
+      home.path("hooklatch-data/secrets/webhook.verify-token"),
+    ]);
   });
 });
 
-describe("a secret that nothing sets", () => {
-  test("is made once, for its owner alone, and fills the sources that were opened before", () => {
+describe("a generated secret", () => {
+  test("is created once, readable by the owner only, and loaded into the open sources", () => {
     const config = configOf(home.load());
-    const made = generateSecrets(config);
-    expect(made).toEqual(config.generated.map(({ what, file }) => ({ what, file })));
-    expect(made).toHaveLength(3);
+    const created = generateSecrets(config);
+    expect(created).toEqual(config.generated.map(({ what, file }) => ({ what, file })));
+    expect(created).toHaveLength(3);
     for (const { file, secret } of config.generated) {
       expect(secret.reveal()).toMatch(/^[0-9a-f]{64}$/);
       expect(statSync(file).mode & 0o777).toBe(0o600);
       expect(statSync(dirname(file)).mode & 0o777).toBe(0o700);
-      expect(JSON.stringify([made, config])).not.toContain(secret.reveal());
+      expect(JSON.stringify([created, config])).not.toContain(secret.reveal());
     }
     expect(new Set(config.generated.map(({ secret }) => secret.reveal())).size).toBe(3);
     expect(statSync(config.dataDir).mode & 0o777).toBe(0o700);
@@ -106,7 +122,7 @@ describe("a secret that nothing sets", () => {
     expect([config.admin.token, ...inUse]).toEqual(config.generated.map(({ secret }) => secret));
   });
 
-  test("is found again at the next start, and nothing is made", () => {
+  test("is read from its file at the next start", () => {
     const first = configOf(home.load());
     generateSecrets(first);
     const second = configOf(home.load());
@@ -116,7 +132,7 @@ describe("a secret that nothing sets", () => {
     );
   });
 
-  test("has a file that is named for its source and its key", () => {
+  test("has a file named after its source and key", () => {
     home.write("hooklatch.toml", '[[source]]\nname = "My.Hook"\nprovider = "generic"\npath = "/a"');
     expect(configOf(home.load()).generated.map(({ file }) => file)).toEqual([
       home.path("hooklatch-data/secrets/admin.token"),
@@ -124,32 +140,35 @@ describe("a secret that nothing sets", () => {
     ]);
   });
 
-  test("is a fault when its file is empty or no text, and the file stays as it is", () => {
+  test("is rejected when its file is empty or not UTF-8, and the file is not changed", () => {
     const file = home.write("hooklatch-data/secrets/github.secret", "");
-    expect(linesOf(home.load())).toEqual([
-      `${file}: the secret of source github is empty: remove the file, and a new one is made`,
-    ]);
+    expectFindings(home.load(), [[file, "github"]]);
+    expect(statSync(file).size).toBe(0);
     home.write("hooklatch-data/secrets/github.secret", new Uint8Array([0xff]));
-    expect(linesOf(home.load())).toEqual([`${file}: the secret of source github is not UTF-8 text`]);
+    expectFindings(home.load(), [[file, "github", "UTF-8"]]);
     expect(statSync(file).size).toBe(1);
   });
 
-  test("is that of a file that came in between: another server made it at the same moment", () => {
+  test("comes from the file of another server that created it at the same time", () => {
     const config = configOf(home.load());
-    home.write("hooklatch-data/secrets/admin.token", `${VALUE}\n`);
-    expect(generateSecrets(config).map(({ what }) => what)).not.toContain("admin token");
+    const token = home.write("hooklatch-data/secrets/admin.token", `${VALUE}\n`);
+    const created = generateSecrets(config).map(({ file }) => file);
+    expect(created).toHaveLength(2);
+    expect(created).not.toContain(token);
     expect(config.admin.token.reveal()).toBe(VALUE);
     expect(configOf(home.load()).admin.token.reveal()).toBe(VALUE);
   });
 
-  test("is a fault that names the place when it cannot be kept", () => {
+  test("cannot be created without the data directory, which the error names", () => {
     home.write("file", "");
     const config = configOf(home.load({ env: { HOOKLATCH_DATA_DIR: "file/data" } }));
-    expect(() => generateSecrets(config)).toThrow(`cannot make the data directory ${home.path("file/data")}`);
+    const message = messageOf(() => generateSecrets(config));
+    expect(message).toContain(home.path("file/data"));
+    expect(words(message.replace(/ENOTDIR.*$/s, "<system error>"))).toMatchSnapshot();
   });
 
-  test("leaves the mode of a data directory that is there already", () => {
-    home.write("hooklatch-data/kept", "");
+  test("does not change the mode of an existing data directory", () => {
+    home.write("hooklatch-data/existing", "");
     chmodSync(home.path("hooklatch-data"), 0o750);
     generateSecrets(configOf(home.load()));
     expect(statSync(home.path("hooklatch-data")).mode & 0o777).toBe(0o750);
@@ -157,7 +176,7 @@ describe("a secret that nothing sets", () => {
 });
 
 describe("provideSecretFile", () => {
-  test("gives what it wrote, writes over nothing, and leaves nothing else behind", () => {
+  test("returns the value of a new or existing file and leaves no other file", () => {
     const file = home.path("new/secrets/a.secret");
     const { value, isNew } = provideSecretFile(file);
     expect(isNew).toBe(true);
@@ -168,8 +187,9 @@ describe("provideSecretFile", () => {
     expect(readdirSync(dirname(file))).toEqual(["a.secret"]);
   });
 
-  test("refuses a file that is empty, and says what to do", () => {
+  test("rejects an empty file", () => {
     const file = home.write("new/secrets/a.secret", "\n");
-    expect(() => provideSecretFile(file)).toThrow("it is empty: remove the file, and a new one is made");
+    const message = messageOf(() => provideSecretFile(file));
+    expect(words(message)).toMatchSnapshot();
   });
 });

@@ -1,29 +1,29 @@
 import { describe, expect, test } from "bun:test";
-import { configOf, linesOf, makeHome } from "./home.ts";
+import { configOf, expectFindings, makeHome } from "./home.ts";
 
 const home = makeHome();
 const TLS = '[server]\nport = 0\n[server.tls]\ncert = "cert.pem"\nkey = "keys"\n';
 
-describe("the files of TLS", () => {
-  test("are faults at their places, beside all others, where they are to be served with", () => {
+describe("certificate files", () => {
+  test("are checked together with all other settings before serving", () => {
     home.write("hooklatch.toml", TLS.replace("port = 0", "prot = 1"));
     home.write("keys/key.pem", "");
-    expect(linesOf(home.load({ toServe: true }))).toEqual([
-      'hooklatch.toml: server.prot: unknown key "prot": did you mean "port"?',
-      `hooklatch.toml: server.tls.cert: the certificate file ${home.path("cert.pem")} does not exist`,
-      `hooklatch.toml: server.tls.key: the private key file ${home.path("keys")} is not a regular file`,
+    expectFindings(home.load({ toServe: true }), [
+      ["hooklatch.toml: server.prot", '"port"'],
+      ["hooklatch.toml: server.tls.cert", home.path("cert.pem")],
+      ["hooklatch.toml: server.tls.key", home.path("keys")],
     ]);
   });
 
-  test("are faults of the environment where that names them", () => {
+  test("that are missing are reported for the environment variables that name them", () => {
     const env = { TLS_CERT: "cert.pem", TLS_KEY: "/nowhere/key.pem" };
-    expect(linesOf(home.load({ env, toServe: true }))).toEqual([
-      `environment: $TLS_CERT: the certificate file ${home.path("cert.pem")} does not exist`,
-      "environment: $TLS_KEY: the private key file /nowhere/key.pem does not exist",
+    expectFindings(home.load({ env, toServe: true }), [
+      ["environment: $TLS_CERT", home.path("cert.pem")],
+      ["environment: $TLS_KEY", "/nowhere/key.pem"],
     ]);
   });
 
-  test("are no matter for whoever only looks at the configuration", () => {
+  test("are not checked when the configuration is only inspected", () => {
     home.write("hooklatch.toml", TLS);
     expect(configOf(home.load()).server.tls).toEqual({
       cert: home.path("cert.pem"),
