@@ -32,7 +32,7 @@ function last(
   };
 }
 
-function standing(own: Partial<Standing>): Standing {
+function statusOf(own: Partial<Standing>): Standing {
   return { live: null, last: null, lastTip: null, queued: null, running: null, lock: null, ...own };
 }
 
@@ -41,45 +41,45 @@ const freeze = { target: "blog", reason: "freeze", by: "ada", since: TIME, until
 describe("decideCatchUp", () => {
   test.each([
     ["was never deployed", { live: null, last: null }],
-    ["has one waiting", { live: live("old"), last: last("queued") }],
-    ["has one running", { live: live("old"), last: last("running") }],
+    ["has a queued deployment", { live: live("old"), last: last("queued") }],
+    ["has a running deployment", { live: live("old"), last: last("running") }],
     ["has the tip live", { live: live("tip"), last: last("succeeded", "tip") }],
-    ["has the tip live, though the last one failed", { live: live("tip"), last: last("failed", "bad") }],
+    ["has the tip live and a failed last deployment", { live: live("tip"), last: last("failed", "bad") }],
     [
-      "was interrupted twice with this very commit",
+      "was interrupted twice with this commit",
       { live: live("old"), last: last("interrupted", null, { attempt: 2, pushedCommit: "tip" }) },
     ],
     [
-      "was interrupted twice, nobody knows with which commit",
+      "was interrupted twice with an unknown commit",
       { live: live("old"), last: last("interrupted", null, { attempt: 2 }) },
     ],
     [
-      "failed to deploy this very commit",
+      "failed to deploy this commit",
       { live: live("old"), last: last("failed", "tip"), lastTip: last("failed", "tip") },
     ],
     [
-      "was taken back from this commit by a person",
+      "was rolled back from this commit",
       { live: live("old"), last: last("succeeded", "old"), lastTip: last("succeeded", "tip") },
     ],
     [
-      "failed to deploy this very commit, and was taken back further since",
+      "failed to deploy this commit and was rolled back afterwards",
       { live: live("older"), last: last("succeeded", "older"), lastTip: last("failed", "tip") },
     ],
     [
-      "skipped this very commit",
+      "skipped this commit",
       { live: live("old"), last: last("cancelled", "tip"), lastTip: last("cancelled", "tip") },
     ],
     [
-      "had this very commit cancelled while it waited",
+      "had a queued deployment of this commit cancelled",
       { live: live("old"), last: last("cancelled", null, { pushedCommit: "tip" }) },
     ],
     ["is locked", { live: live("old"), last: last("succeeded"), lock: freeze }],
-  ])("leaves a target alone that %s", (_what, own) => {
-    expect(decideCatchUp("tip", standing(own))).toMatchObject({ deploy: false });
+  ])("does not deploy a target that %s", (_what, own) => {
+    expect(decideCatchUp("tip", statusOf(own))).toMatchObject({ deploy: false });
   });
 
   test.each([
-    ["moved while nobody listened", { live: live("old"), last: last("succeeded") }],
+    ["missed a push", { live: live("old"), last: last("succeeded") }],
     ["was interrupted", { live: live("old"), last: last("interrupted", "tip") }],
     ["was interrupted at its first deployment", { live: null, last: last("interrupted", null) }],
     [
@@ -87,13 +87,13 @@ describe("decideCatchUp", () => {
       { live: live("old"), last: last("interrupted", null, { attempt: 2, pushedCommit: "older" }) },
     ],
     ["failed with another commit", { live: live("old"), last: last("failed", "bad") }],
-    ["could not be fetched when it was pushed", { live: null, last: last("failed", null) }],
+    ["failed before the commit was known", { live: null, last: last("failed", null) }],
     [
-      "moved on after a person had taken it back",
+      "received a new commit after a rollback",
       { live: live("older"), last: last("succeeded", "older"), lastTip: last("succeeded", "bad") },
     ],
     [
-      "was interrupted while it deployed this very commit",
+      "was interrupted while deploying this commit",
       { live: live("old"), last: last("interrupted", "tip"), lastTip: last("interrupted", "tip") },
     ],
     [
@@ -101,6 +101,6 @@ describe("decideCatchUp", () => {
       { live: live("old"), last: last("cancelled", null, { pushedCommit: "bad" }) },
     ],
   ])("deploys a target that %s", (_what, own) => {
-    expect(decideCatchUp("tip", standing(own))).toMatchObject({ deploy: true });
+    expect(decideCatchUp("tip", statusOf(own))).toMatchObject({ deploy: true });
   });
 });

@@ -9,7 +9,7 @@ const client: Client = {
   expiresAt,
 };
 
-test("a client's time runs out a millisecond after its expiry, not at it", () => {
+test("hasExpired returns true one millisecond after expiresAt, not at it", () => {
   expect(hasExpired(client, client.authorisedAt)).toBe(false);
   expect(hasExpired(client, expiresAt)).toBe(false);
   expect(hasExpired(client, new Date(expiresAt.getTime() + 1))).toBe(true);

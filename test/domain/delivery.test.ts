@@ -16,7 +16,7 @@ const SECRETS = {
 };
 
 describe("keepHeaders", () => {
-  test("keeps the named headers, whatever their case, and no other", () => {
+  test("keeps only the named headers, case-insensitively", () => {
     const headers = new Headers({
       ...SECRETS,
       "Content-Type": "application/json",
@@ -34,15 +34,15 @@ describe("keepHeaders", () => {
     });
   });
 
-  test("keeps no secret of any provider there is", () => {
+  test("keeps no secret of any provider", () => {
     for (const provider of providers) {
       expect(keepHeaders(new Headers(SECRETS), provider.open({}).keptHeaders)).toEqual({});
     }
   });
 
-  test("cuts a value that no honest sender would send", () => {
-    const kept = keepHeaders(new Headers({ "user-agent": "x".repeat(5000) }), []);
-    expect(kept).toEqual({ "user-agent": "x".repeat(1024) });
+  test("truncates values to 1024 characters", () => {
+    const headers = keepHeaders(new Headers({ "user-agent": "x".repeat(5000) }), []);
+    expect(headers).toEqual({ "user-agent": "x".repeat(1024) });
   });
 });
 
@@ -53,13 +53,13 @@ describe("chooseStatus", () => {
   const ping: Event = { kind: "ping" };
   const other: Event = { kind: "other", name: "issues" };
 
-  test("is pong for a signed ping, ok when any target deploys, else skipped", () => {
+  test("returns pong for a signed ping, ok when a target deploys, and skipped otherwise", () => {
     expect(chooseStatus(signed, ping, false)).toBe("pong");
     expect(chooseStatus(signed, other, true)).toBe("ok");
     expect(chooseStatus(signed, other, false)).toBe("skipped");
   });
 
-  test("is success for everything from an admitted client", () => {
+  test("returns success for every event from an admitted client", () => {
     for (const event of [ping, other]) expect(chooseStatus(admitting, event, true)).toBe("success");
   });
 });

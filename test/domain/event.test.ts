@@ -16,16 +16,16 @@ describe("parseRef", () => {
     [" refs/heads/main", "other", " refs/heads/main"],
     ["", "other", ""],
   ] as const) {
-    test(`takes ${JSON.stringify(full)} for the ${kind} ${JSON.stringify(name)}`, () => {
+    test(`parses ${JSON.stringify(full)} as ${kind} ${JSON.stringify(name)}`, () => {
       expect(parseRef(full)).toEqual({ kind, name });
     });
   }
 
-  test("leaves hostile names as they are", () => {
+  test("does not change hostile names", () => {
     for (const full of hostileRefs) expect(`refs/heads/${parseRef(full).name}`).toBe(full);
   });
 
-  test("cuts only its prefix, so that every name can be put together again", () => {
+  test("removes only the prefix, so that prefix and name make the full ref", () => {
     const prefix = { branch: "refs/heads/", tag: "refs/tags/", other: "" };
     const part = fc.constantFrom("refs/", "heads/", "tags/", "a", "/");
     const full = fc.oneof(
@@ -42,7 +42,7 @@ describe("parseRef", () => {
 });
 
 describe("isZeroCommit", () => {
-  test("is so for 40 and 64 zeros only", () => {
+  test("returns true for 40 and 64 zeros only", () => {
     for (const length of [40, 64]) expect(isZeroCommit("0".repeat(length))).toBe(true);
     for (const length of [0, 1, 39, 41, 63, 65, 80]) expect(isZeroCommit("0".repeat(length))).toBe(false);
     expect(isZeroCommit(`${"0".repeat(39)}1`)).toBe(false);
@@ -52,14 +52,14 @@ describe("isZeroCommit", () => {
 
 describe("asksToSkip", () => {
   test.each(["[skip deploy] Typo", "Typo\n\n[Deploy Skip]", "docs [SKIP DEPLOY] more"])(
-    "holds for %j",
+    "returns true for %j",
     (message) => {
       expect(asksToSkip(message)).toBe(true);
     },
   );
 
   test.each(["", "skip deploy", "[skip ci]", "[skip  deploy]", "[skip deploys]"])(
-    "does not hold for %j",
+    "returns false for %j",
     (message) => {
       expect(asksToSkip(message)).toBe(false);
     },

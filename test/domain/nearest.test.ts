@@ -14,12 +14,12 @@ const KEYS = [
   "timeout",
 ];
 
-describe("the nearest word", () => {
+describe("findNearest", () => {
   test.each([
     ["repo", "repository"],
     ["dir", "directory"],
     ["r", "run"],
-  ])("to %p is what it is short for: %p", (written, word) => {
+  ])("expands the abbreviation %p to %p", (written, word) => {
     expect(findNearest(written, KEYS)).toEqual({ word, meant: true });
   });
 
@@ -28,20 +28,20 @@ describe("the nearest word", () => {
     ["sources", "source"],
     ["Repository", "repository"],
     ["repostory", "repository"],
-  ])("to %p is what it misspells: %p", (written, word) => {
+  ])("corrects the misspelling %p to %p", (written, word) => {
     expect(findNearest(written, KEYS)).toEqual({ word, meant: true });
   });
 
-  test("is what it makes longer", () => {
+  test("shortens a word with a known prefix", () => {
     expect(findNearest("timeout_after", KEYS)).toEqual({ word: "timeout", meant: true });
     expect(findNearest("certificate", ["key", "cert"])).toEqual({ word: "cert", meant: true });
   });
 
-  test("is rather one slip away than cut off", () => {
+  test("prefers a word at edit distance one to a prefix", () => {
     expect(findNearest("api-v3", ["api", "api-v2"])).toEqual({ word: "api-v2", meant: true });
   });
 
-  test("is named as it is written, and is only the nearest where nothing is near", () => {
+  test("ignores case, and marks a distant word as not meant", () => {
     expect(findNearest("blgo", ["Blog", "docs"])).toEqual({ word: "Blog", meant: true });
     expect(findNearest("colour", KEYS)).toEqual({ word: "layout", meant: false });
     expect(findNearest("", ["blog", "blogs"])).toEqual({ word: "blog", meant: false });

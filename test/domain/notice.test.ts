@@ -10,14 +10,14 @@ test.each([
   ["a failure after a failure", ["failed"], "failed", "failed", "failed"],
   ["a success after a failure", ["recovered"], "succeeded", "failed", "recovered"],
   [
-    "a success after a failure once, though it wants both",
+    "a success after a failure only as a recovery when it subscribes to both",
     ["succeeded", "recovered"],
     "succeeded",
     "failed",
     "recovered",
   ],
   [
-    "a success after a failure as a success, where it asked for that alone",
+    "a success after a failure as a success when it subscribes to successes only",
     ["succeeded"],
     "succeeded",
     "failed",
@@ -26,20 +26,20 @@ test.each([
   ["a success", ["succeeded"], "succeeded", "succeeded", "succeeded"],
   ["the first success", ["succeeded", "recovered"], "succeeded", null, "succeeded"],
   ["an interruption", ["interrupted"], "interrupted", null, "interrupted"],
-] as const)("a subscriber is told of %s", (_what, on, state, before, news) => {
+] as const)("chooseNotice notifies a subscriber of %s", (_what, on, state, before, news) => {
   expect(chooseNotice(subscriber(on), "blog", state, before)).toBe(news);
 });
 
 test.each([
-  ["a success after a success, when it waits for a recovery", ["recovered"], "succeeded", "succeeded"],
-  ["a success, when it wants failures", ["failed"], "succeeded", "failed"],
-  ["one that waits", ["started", "succeeded"], "queued", null],
-  ["one that was superseded", ["failed", "cancelled"], "superseded", null],
-] as const)("a subscriber is not told of %s", (_what, on, state, before) => {
+  ["a success after a success when it subscribes to recoveries", ["recovered"], "succeeded", "succeeded"],
+  ["a success when it subscribes to failures", ["failed"], "succeeded", "failed"],
+  ["a queued deployment", ["started", "succeeded"], "queued", null],
+  ["a superseded deployment", ["failed", "cancelled"], "superseded", null],
+] as const)("chooseNotice does not notify a subscriber of %s", (_what, on, state, before) => {
   expect(chooseNotice(subscriber(on), "blog", state, before)).toBeNull();
 });
 
-test("a subscriber is told of its own targets alone", () => {
+test("chooseNotice notifies a subscriber of its own targets only", () => {
   expect(chooseNotice(subscriber(["failed"], ["blog"]), "blog", "failed", null)).toBe("failed");
   expect(chooseNotice(subscriber(["failed"], ["shop"]), "blog", "failed", null)).toBeNull();
 });

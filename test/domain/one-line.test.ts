@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { oneLine } from "../../src/domain/one-line.ts";
 
 describe("oneLine", () => {
-  test("joins lines, drops control characters and shows what would be invisible", () => {
+  test("joins lines, removes control characters and escapes invisible characters", () => {
     expect(oneLine(" a\r\nb\u001b[31m\u2028c\u202ed\n")).toBe("a b [31m c\\u202ed");
   });
 
-  test("cuts at the limit, and no character in half", () => {
+  test("truncates at the limit without splitting a character", () => {
     expect(oneLine("abcdef", 6)).toBe("abcdef");
     expect(oneLine("abcdefg", 6)).toBe("abcde…");
     expect(oneLine("abcd🚀efg", 6)).toBe("abcd…");

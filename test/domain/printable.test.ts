@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { putOnOneLine } from "../../src/domain/printable.ts";
 
 describe("putOnOneLine", () => {
-  test("keeps numbers, keys and strings to the letter and drops what stands between them", () => {
+  test("preserves numbers, keys and strings exactly and removes whitespace between them", () => {
     const json =
       '{\n  "id": 12345678901234567890,\r\n\t"f": 1.0, "e": 1e400, "2": "a b\\" \\\\", "1": [ ], "1": " " }';
     expect(putOnOneLine(json)).toBe(
@@ -11,11 +11,11 @@ describe("putOnOneLine", () => {
     );
   });
 
-  test("escapes what would break the line or turn it around", () => {
+  test("escapes line separators, control characters and direction marks", () => {
     expect(putOnOneLine('"\u2028\u202e\u009b31m\u00ad"')).toBe('"\\u2028\\u202e\\u009b31m\\u00ad"');
   });
 
-  test("means the same value as before, on one line, whatever the value", () => {
+  test("returns one line with the same JSON value, for any value", () => {
     fc.assert(
       fc.property(fc.json(), fc.constantFrom(0, 2, "\t"), (json, indent) => {
         const value: unknown = JSON.parse(json);

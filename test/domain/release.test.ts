@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
+  type FoundRelease,
   findRelease,
   type History,
   isReleaseName,
@@ -9,30 +10,31 @@ import {
   nameRelease,
   traceHistory,
 } from "../../src/domain/release.ts";
+import { words } from "../support/words.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const NOW = new Date("2026-11-21T20:30:00.999Z");
 
 describe("nameRelease", () => {
-  test("is the time in UTC and twelve digits of the commit", () => {
+  test("joins the UTC time and the first twelve digits of the commit", () => {
     expect(nameRelease(COMMIT, NOW, [])).toBe("20261121T203000Z-0123456789ab");
   });
 
-  test("takes the next free second when this one is taken, by whatever commit", () => {
+  test("uses the next second when a release of any commit has this one", () => {
     expect(nameRelease(COMMIT, NOW, ["20261121T203000Z-ffffffffffff"])).toBe("20261121T203001Z-0123456789ab");
   });
 
-  test("comes after the newest release even when the clock was set back", () => {
+  test("sorts after the newest release even if the clock was set back", () => {
     const taken = ["20261231T235959Z-ffffffffffff", "20200101T000000Z-ffffffffffff"];
     expect(nameRelease(COMMIT, NOW, taken)).toBe("20270101T000000Z-0123456789ab");
   });
 
-  test("comes after a release of the far future at once, and passes over names that tell no time", () => {
+  test("sorts after a release from the future and ignores names without a valid time", () => {
     const taken = ["20990101T000000Z-ffffffffffff", "99999999T999999Z-ffffffffffff", "lost+found"];
     expect(nameRelease(COMMIT, NOW, taken)).toBe("20990101T000001Z-0123456789ab");
   });
 
-  test("sorts the releases as they were made, at whatever times", () => {
+  test("sorts releases in the order of their creation, for any times", () => {
     const moment = fc.date({
       min: new Date("2026-01-01T00:00:00Z"),
       max: new Date("2026-01-01T00:01:00Z"),
@@ -40,17 +42,17 @@ describe("nameRelease", () => {
     });
     fc.assert(
       fc.property(fc.array(moment, { maxLength: 20 }), (moments) => {
-        const made: string[] = [];
-        for (const now of moments) made.push(nameRelease(COMMIT, now, made));
-        expect(made).toEqual([...new Set(made)].sort());
-        expect(made.every(isReleaseName)).toBe(true);
+        const names: string[] = [];
+        for (const now of moments) names.push(nameRelease(COMMIT, now, names));
+        expect(names).toEqual([...new Set(names)].sort());
+        expect(names.every(isReleaseName)).toBe(true);
       }),
     );
   });
 });
 
 describe("isReleaseName", () => {
-  test("is so for nothing that we did not name", () => {
+  test("returns false for names of another form", () => {
     for (const name of [
       "",
       "current",
@@ -75,7 +77,18 @@ describe("findRelease", () => {
     string,
   ];
   const found = (release: string) => ({ kind: "found", release }) as const;
-  const absent = (reason: string) => ({ kind: "absent", reason }) as const;
+  /** Asserts that no release is found, which releases the reason names, and its wording. */
+  const expectAbsent = (
+    result: FoundRelease,
+    releases: readonly string[],
+    mentions: readonly (string | RegExp)[] = [],
+  ) => {
+    if (result.kind !== "absent") throw new Error(`found ${result.release}`);
+    const names = Array.from(result.reason.matchAll(/\b\d{8}T\d{6}Z-[0-9a-f]{12}\b/g), ([name]) => name);
+    expect(names).toEqual([...releases]);
+    for (const mention of mentions) expect(result.reason).toMatch(mention);
+    expect(words(result.reason)).toMatchSnapshot();
+  };
   const choose = (
     name: string | null,
     live: string | null,
@@ -83,53 +96,50 @@ describe("findRelease", () => {
     history: Partial<History> = {},
   ) => findRelease(name, { live, complete, history: { ...NO_HISTORY, ...history } });
 
-  test("finds the newest that is older than the live one, in whatever order they come", () => {
+  test("finds the newest release before the live one, for any order of names", () => {
     expect(choose(null, C, [A, C, B])).toEqual(found(B));
     expect(choose(null, B, [C, B, A])).toEqual(found(A));
   });
 
-  test("finds one by its name, the live one too", () => {
+  test("finds a release by its name, including the live one", () => {
     expect(choose(C, A, [A, B, C])).toEqual(found(C));
     expect(choose(A, A, [A])).toEqual(found(A));
   });
 
-  test("says that there is none before the live one", () => {
-    expect(choose(null, A, [A, B, C])).toEqual(absent(`there is no release before ${A}`));
+  test("reports that no release precedes the live one", () => {
+    expectAbsent(choose(null, A, [A, B, C]), [A]);
   });
 
-  test("says which there are, newest first, when there is none of the name", () => {
-    expect(choose("x", A, [A, B])).toEqual(absent(`there is no release x; there are: ${B}, ${A}`));
-    expect(choose("x", null, [])).toEqual(absent("there is no release x; there are none"));
+  test("lists the releases, newest first, when the name is unknown", () => {
+    expectAbsent(choose("no-such-release", A, [A, B]), [B, A], ["no-such-release"]);
+    expectAbsent(choose("no-such-release", null, []), [], ["no-such-release"]);
   });
 
-  test("names no more than ten", () => {
+  test("lists at most ten releases and the number of the others", () => {
     const many = Array.from({ length: 12 }, (_, n) => `202611${n + 10}T203000Z-0123456789ab`);
-    const choice = choose("x", null, many);
-    expect(choice).toEqual(
-      absent(`there is no release x; there are: ${many.toReversed().slice(0, 10).join(", ")} and 2 more`),
-    );
+    expectAbsent(choose("no-such-release", null, many), many.toReversed().slice(0, 10), [/\b2\b/]);
   });
 
-  test("finds what was live before the live one, whatever is older, and passes over what is not on disk", () => {
+  test("prefers the release that was live before, and ignores releases that are not on disk", () => {
     expect(choose(null, C, [A, B, C], { line: [A, C] })).toEqual(found(A));
     expect(choose(null, A, [A, B, C], { line: [C, A] })).toEqual(found(C));
     expect(choose(null, C, [A, C], { line: [A, B, C] })).toEqual(found(A));
     expect(choose(null, C, [A, B, C], { line: [A] })).toEqual(found(A));
   });
 
-  test("passes over releases that people went back from, unless there are no others", () => {
+  test("prefers releases that were not rolled back", () => {
     expect(choose(null, C, [A, B, C], { line: [C], left: [B] })).toEqual(found(A));
     expect(choose(null, C, [B, C], { line: [C], left: [B] })).toEqual(found(B));
     expect(choose(B, C, [A, B, C], { line: [C], left: [B] })).toEqual(found(B));
   });
 
-  test("says what to choose from when nothing is live", () => {
-    expect(choose(null, null, [A])).toEqual(absent(`nothing is live to go back from; there are: ${A}`));
+  test("lists the releases when no release is live", () => {
+    expectAbsent(choose(null, null, [A]), [A]);
   });
 });
 
 describe("isReleaseOf", () => {
-  test("compares the commit's first twelve digits", () => {
+  test("compares the first twelve digits of the commit", () => {
     expect(isReleaseOf("20261121T203000Z-0123456789ab", COMMIT)).toBe(true);
     expect(isReleaseOf("20261121T203000Z-0123456789ac", COMMIT)).toBe(false);
     expect(isReleaseOf("elsewhere-0123456789ab", COMMIT)).toBe(false);
@@ -137,41 +147,47 @@ describe("isReleaseOf", () => {
 });
 
 describe("traceHistory", () => {
-  /** Of a commit, and another time of the same one: `b` and `b2`. */
+  /** A deployment of a release. Its first letter is the commit: `b` and `b2` are releases of the same one. */
   const deployed = (release: string) =>
     ({ trigger: "push", commit: release[0] ?? "", release, previousCommit: null }) as const;
-  const wentBack = (from: string, to: string) =>
+  const rolledBack = (from: string, to: string) =>
     ({ trigger: "rollback", commit: to[0] ?? "", release: to, previousCommit: from[0] ?? "" }) as const;
   const trace = (...oldestFirst: Parameters<typeof traceHistory>[0]) =>
     traceHistory(oldestFirst.toReversed());
 
-  test("is of what was live one after the other", () => {
+  test("lists the releases in the order in which they went live", () => {
     expect(trace()).toEqual(NO_HISTORY);
     expect(trace(deployed("a"), deployed("b"))).toEqual({ takenBack: [], line: ["a", "b"], left: [] });
   });
 
-  test("goes on from the release that people went back to, without those after it", () => {
+  test("continues from the release of a rollback and drops the later ones", () => {
     const [a, b, c] = [deployed("a"), deployed("b"), deployed("c")];
-    expect(trace(a, b, wentBack("b", "a"))).toEqual({ takenBack: ["b"], line: ["a"], left: ["b"] });
-    const twice = trace(a, b, c, wentBack("c", "b"), wentBack("b", "a"), deployed("d"));
+    expect(trace(a, b, rolledBack("b", "a"))).toEqual({ takenBack: ["b"], line: ["a"], left: ["b"] });
+    const twice = trace(a, b, c, rolledBack("c", "b"), rolledBack("b", "a"), deployed("d"));
     expect(twice).toEqual({ takenBack: ["b", "c"], line: ["a", "d"], left: ["b", "c"] });
-    const named = trace(a, b, c, wentBack("c", "a"), deployed("d"));
+    const named = trace(a, b, c, rolledBack("c", "a"), deployed("d"));
     expect(named).toEqual({ takenBack: ["c"], line: ["a", "d"], left: ["b", "c"] });
   });
 
-  test("takes a commit back only with its last release", () => {
-    const trail = [deployed("a"), deployed("b"), deployed("b2"), wentBack("b2", "b"), deployed("c")] as const;
-    expect(trace(...trail)).toEqual({ takenBack: [], line: ["a", "b", "c"], left: ["b2"] });
+  test("marks a commit as rolled back only if its last release was rolled back", () => {
+    const deployments = [
+      deployed("a"),
+      deployed("b"),
+      deployed("b2"),
+      rolledBack("b2", "b"),
+      deployed("c"),
+    ] as const;
+    expect(trace(...deployments)).toEqual({ takenBack: [], line: ["a", "b", "c"], left: ["b2"] });
   });
 
-  test("holds nothing against what was made live again since", () => {
-    const again = trace(deployed("a"), deployed("b"), wentBack("b", "a"), deployed("b2"));
-    expect(again).toEqual({ takenBack: [], line: ["a", "b2"], left: ["b"] });
-    const forwards = trace(deployed("a"), deployed("b"), wentBack("b", "a"), wentBack("a", "b"));
-    expect(forwards).toEqual({ takenBack: ["a"], line: ["a", "b"], left: [] });
+  test("does not mark a commit that went live again", () => {
+    const redeployed = trace(deployed("a"), deployed("b"), rolledBack("b", "a"), deployed("b2"));
+    expect(redeployed).toEqual({ takenBack: [], line: ["a", "b2"], left: ["b"] });
+    const restored = trace(deployed("a"), deployed("b"), rolledBack("b", "a"), rolledBack("a", "b"));
+    expect(restored).toEqual({ takenBack: ["a"], line: ["a", "b"], left: [] });
   });
 
-  test("passes over deployments without a release", () => {
+  test("ignores deployments without a release", () => {
     expect(trace({ ...deployed("a"), release: null }).line).toEqual([]);
   });
 });

@@ -4,18 +4,18 @@ import fc from "fast-check";
 import { describeCommand } from "../../src/domain/target.ts";
 
 describe("describeCommand", () => {
-  test("shows a line as it stands", () => {
+  test("returns a shell line unchanged", () => {
     expect(describeCommand("npm ci && npm run build")).toBe("npm ci && npm run build");
   });
 
-  test("shows an argument list with quotes only where a shell would need them", () => {
+  test("quotes the arguments of a list only where a shell needs it", () => {
     expect(describeCommand(["npm", "run", "build", "--prefix=/srv/a_b"])).toBe(
       "npm run build --prefix=/srv/a_b",
     );
     expect(describeCommand(["echo", "it's", "", "a b", "$HOME"])).toBe("echo 'it'\\''s' '' 'a b' '$HOME'");
   });
 
-  test("shows any argument list so that a shell reads the same words", () => {
+  test("quotes any argument list so that a shell reads the same arguments", () => {
     const word = fc.string({ unit: "grapheme-ascii" });
     fc.assert(
       fc.property(fc.array(word, { minLength: 1, maxLength: 4 }), (words) => {
