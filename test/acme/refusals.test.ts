@@ -4,6 +4,7 @@ import type { CertificateAgent } from "../../src/acme/agent.ts";
 import { CertificateFault } from "../../src/acme/explain.ts";
 import { freePort } from "../support/free-port.ts";
 import { HAS_PEBBLE } from "../support/pebble.ts";
+import { words } from "../support/words.ts";
 import { refuse, Site } from "./site.ts";
 
 setDefaultTimeout(120_000);
@@ -18,194 +19,229 @@ beforeAll(async () => {
 afterAll(() => site.dispose());
 
 afterEach(() => {
-  // Whatever went wrong, no certificate was kept.
-  const kept = existsSync(site.directory) ? readdirSync(site.directory) : [];
-  expect(kept.filter((name) => name.startsWith("certificate"))).toEqual([]);
+  // No failure may leave a certificate behind.
+  const files = existsSync(site.directory) ? readdirSync(site.directory) : [];
+  expect(files.filter((name) => name.startsWith("certificate"))).toEqual([]);
 });
 
+/** Returns the error of an agent that obtains no certificate. */
 async function failureOf(agent: CertificateAgent, signal = NEVER): Promise<CertificateFault> {
   const outcome = await agent.obtain(signal).catch((error: unknown) => error);
-  if (!(outcome instanceof CertificateFault)) throw new Error(`not a fault of ours: ${outcome}`);
+  if (!(outcome instanceof CertificateFault)) throw new Error(`unexpected outcome: ${outcome}`);
   expect(outcome.code).toBe("failed");
   expect(outcome.message).not.toMatch(/[\n\r]|PRIVATE KEY/);
   return outcome;
 }
 
-describe.skipIf(!HAS_PEBBLE)("the reason for no certificate (skipped without the program pebble)", () => {
-  test("tells to open port 80 when the CA cannot connect to it", async () => {
+/**
+ * Replaces what pebble wrote: each `(…: <text of the CA>)`. That text has random tokens and changes with the version of
+ * pebble; the tests with `refuse` show it.
+ */
+function wordsWithoutCaText(message: string): string {
+  return words(message.replaceAll(/\(([^():]+): [^()]*\)/g, "($1: <CA>)"));
+}
+
+describe.skipIf(!HAS_PEBBLE)("a failed order (skipped without the program pebble)", () => {
+  test("names port 80 when the CA cannot connect to it", async () => {
     const closed = new Site(freePort());
     await closed.pebble.start();
     try {
       const { message } = await failureOf(closed.agent());
-      expect(message).toContain(
-        "is port 80 of hooks.example.com open, and does its DNS name lead here? (the CA says: ",
-      );
+      expect(message).toContain("port 80");
+      expect(message).toContain("hooks.example.com");
+      expect(wordsWithoutCaText(message)).toMatchSnapshot();
     } finally {
       await closed.dispose();
     }
   });
 
-  test("tells that something else answered, and what, when the challenge was not found", async () => {
+  test("names each domain whose challenge was not found, and quotes the CA", async () => {
     const agent = site.agent({ domains: ["a.example.com", "b.example.com"] });
     site.answer = () => new Response("nothing here", { status: 404 });
     const { message } = await failureOf(agent);
 
-    expect(message).toContain(
-      "answered for a.example.com: let http://a.example.com/.well-known/acme-challenge/",
-    );
-    expect(message).toContain(
-      "answered for b.example.com: let http://b.example.com/.well-known/acme-challenge/",
-    );
+    for (const domain of ["a.example.com", "b.example.com"]) {
+      expect(message).toContain(`http://${domain}/.well-known/acme-challenge/`);
+    }
     expect(message.match(/returned 404\)/g)).toHaveLength(2);
+    // The CA validates the domains in any order.
+    expect(wordsWithoutCaText(message.replaceAll(/\b[ab]\.example\.com\b/g, "<domain>"))).toMatchSnapshot();
   });
 
-  test("tells that something else answered when the answer is wrong", async () => {
+  test("names the domain whose challenge has a wrong answer", async () => {
     const agent = site.agent();
     site.answer = (token) => new Response(`${token}.another account`);
 
-    expect((await failureOf(agent)).message).toContain("something else answered for hooks.example.com");
+    const { message } = await failureOf(agent);
+    expect(message).toContain("http://hooks.example.com/.well-known/acme-challenge/");
+    expect(wordsWithoutCaText(message)).toMatchSnapshot();
   });
 
-  test("tells to mend the DNS when the name has no address", async () => {
+  // The advice depends on the error type that pebble chooses, so no snapshot has it.
+  test("names the domain that has no address, and quotes the CA", async () => {
     const { message } = await failureOf(site.agent({ domains: ["hooks.invalid"] }));
     expect(message).toContain("hooks.invalid");
-    expect(message).toContain("the CA says: ");
+    expect(message).toMatch(/\([^()]+: [^()]*hooks\.invalid[^()]*\)$/);
   });
 
-  test("tells that a wildcard cannot be proved over HTTP", async () => {
+  test("explains that HTTP-01 cannot validate a wildcard", async () => {
     const { message } = await failureOf(site.agent({ domains: ["*.example.com"] }));
-    expect(message).toContain("the CA does not let *.example.com be proved over HTTP (HTTP-01)");
+    expect(message).toContain("*.example.com");
+    expect(message).toContain("HTTP-01");
+    expect(words(message)).toMatchSnapshot();
   });
 
-  test("names a directory that nobody listens at", async () => {
+  test("names a directory that refuses connections", async () => {
     const port = freePort();
     const { message } = await failureOf(site.agent({ directory: `https://localhost:${port}/dir` }));
-    expect(message).toBe(
-      `cannot get a certificate for hooks.example.com from localhost:${port}: it cannot be reached (ECONNREFUSED); check the directory's address and that this machine may connect to localhost:${port}`,
-    );
+    expect(message).toContain(`localhost:${port}`);
+    expect(message).toContain("ECONNREFUSED");
+    expect(words(message)).toMatchSnapshot();
   });
 
-  test("names a directory whose name does not resolve", async () => {
-    const { message } = await failureOf(site.agent({ directory: "https://ca.invalid/dir" }));
-    expect(message).toContain("from ca.invalid: its name cannot be resolved (");
+  test("names a directory whose host name does not resolve", async () => {
+    const { message, cause } = await failureOf(site.agent({ directory: "https://ca.invalid/dir" }));
+    // Without a network, the resolver reports EAI_AGAIN instead of ENOTFOUND.
+    const { code } = cause as { code: string };
+    expect(["ENOTFOUND", "EAI_AGAIN"]).toContain(code);
+    expect(message).toContain("ca.invalid");
+    expect(message).toContain(code);
+    expect(words(message, { [code]: "<code>" })).toMatchSnapshot();
   });
 
-  test("tells of the setting for private CAs when the directory's certificate is not trusted", async () => {
+  test("names the setting for private CAs when the certificate of the directory is not trusted", async () => {
     const { message } = await failureOf(site.agent({ ca: null }));
-    expect(message).toContain(
-      "its own certificate is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT); for a private CA, set `ca`",
-    );
+    expect(message).toContain("DEPTH_ZERO_SELF_SIGNED_CERT");
+    expect(message).toContain("`ca`");
+    expect(words(message)).toMatchSnapshot();
   });
 
-  test("tells of the file when the private CA's root certificate is none", async () => {
+  test("names the setting for private CAs when its file has no valid certificate", async () => {
     const { message } = await failureOf(site.agent({ ca: "-----BEGIN NOTHING-----" }));
-    expect(message).toContain("TLS with it failed (ERR_BORINGSSL); check the directory's address and");
-    expect(message).toEndWith("the file in `ca`");
+    expect(message).toContain("ERR_BORINGSSL");
+    expect(message).toContain("`ca`");
+    expect(words(message)).toMatchSnapshot();
   });
 
-  test("tells when the directory's certificate is for another name", async () => {
+  test("reports a directory certificate for another name", async () => {
     const directory = site.pebble.directory.replace("localhost", "[::ffff:127.0.0.1]");
     const { message } = await failureOf(site.agent({ directory }));
-    expect(message).toContain("its own certificate is for another name (ERR_TLS_CERT_ALTNAME_INVALID)");
+    expect(message).toContain("ERR_TLS_CERT_ALTNAME_INVALID");
+    expect(words(message, { [`:${new URL(directory).port}`]: ":<port>" })).toMatchSnapshot();
   });
 
-  test("tells when there is something else at the directory's address", async () => {
+  test("names an address that is not an ACME directory", async () => {
     const origin = site.serve({
       "/page": () => new Response("<html>"),
       "/json": () => Response.json({ newNonce: 1 }),
     });
-    expect((await failureOf(site.agent({ directory: `${origin}/page` }))).message).toContain(
-      `what is at ${origin}/page is no ACME directory (it has no newNonce, no newAccount, no newOrder)`,
-    );
-    expect((await failureOf(site.agent({ directory: `${origin}/json` }))).message).toContain(
-      "is no ACME directory",
-    );
-    expect((await failureOf(site.agent({ directory: `${origin}/none` }))).message).toContain(
-      `it answered 404 without saying why; is ${origin}/none the address of an ACME directory?`,
-    );
+    const messages: string[] = [];
+    for (const path of ["/page", "/json", "/none"]) {
+      const { message } = await failureOf(site.agent({ directory: origin + path }));
+      expect(message).toContain(origin + path);
+      messages.push(words(message));
+    }
+    const [page, json, none] = messages;
+    for (const entry of ["newNonce", "newAccount", "newOrder"]) {
+      expect(page).toContain(entry);
+      expect(json).toContain(entry);
+    }
+    expect(none).toContain("404");
+    expect(messages).toMatchSnapshot();
   });
 
-  test("gives up a directory that never answers, and one that never ends", async () => {
+  test("times out on a directory that never answers and on one whose answer never ends", async () => {
     const origin = site.serve({
       "/silent": () => new Promise<Response>(() => {}),
       "/endless": () =>
         new Response(new ReadableStream({ pull: (stream) => void stream.enqueue(new Uint8Array([32])) })),
     });
-    for (const path of ["/silent", "/endless"]) {
-      const { message } = await failureOf(site.agent({ directory: origin + path }, 300));
-      expect(message).toMatch(/it gave no answer in time|it cannot be reached/);
-    }
+    const silent = await failureOf(site.agent({ directory: `${origin}/silent` }, 300));
+    expect(silent.cause).toMatchObject({ code: "ERR_CANCELED" });
+    expect(words(silent.message)).toMatchSnapshot();
+    // The time-out or the size limit ends this one, whichever comes first.
+    const { cause } = await failureOf(site.agent({ directory: `${origin}/endless` }, 300));
+    expect(["ERR_CANCELED", "ERR_BAD_RESPONSE"]).toContain((cause as { code: string }).code);
   });
 
-  test("ends when it is told to while the directory does not answer", async () => {
-    const asked = Promise.withResolvers<void>();
+  test("ends on an abort while the directory does not answer", async () => {
+    const requested = Promise.withResolvers<void>();
     const origin = site.serve({
       "/dir": () => {
-        asked.resolve();
+        requested.resolve();
         return new Promise<Response>(() => {});
       },
     });
     const stopping = new AbortController();
     const failure = failureOf(site.agent({ directory: `${origin}/dir` }), stopping.signal);
-    await asked.promise;
+    await requested.promise;
     stopping.abort();
-    expect((await failure).message).toEndWith("it was interrupted");
+    expect(words((await failure).message)).toMatchSnapshot();
   });
 
-  test("tells that the network was lost when the CA goes away in the middle", async () => {
-    const leaving = new Site();
-    await leaving.pebble.start();
+  test("reports a network error when the CA disappears during an order", async () => {
+    const closing = new Site();
+    await closing.pebble.start();
     try {
-      const agent = leaving.agent();
-      leaving.answer = () => {
-        void leaving.pebble.stop();
+      const agent = closing.agent();
+      closing.answer = () => {
+        void closing.pebble.stop();
         return new Response("wait");
       };
-      expect((await failureOf(agent)).message).toMatch(/: it cannot be reached \(E\w+\); check/);
+      const { message, cause } = await failureOf(agent);
+      // The connection is refused or reset, depending on the moment.
+      const { code } = cause as { code: string };
+      expect(code).toMatch(/^E\w+$/);
+      expect(message).toContain(code);
+      expect(words(message, { [code]: "<code>" })).toMatchSnapshot();
     } finally {
-      await leaving.dispose();
+      await closing.dispose();
     }
   });
 });
 
-/** What pebble does not do by itself: an order, or an account, that a CA refuses. */
-describe.skipIf(!HAS_PEBBLE)("a CA's refusal (skipped without the program pebble)", () => {
-  const refused = async (answer: () => Response) => {
+/** Errors that pebble does not return by itself, for an order or an account. */
+describe.skipIf(!HAS_PEBBLE)("an order that the CA refuses (skipped without the program pebble)", () => {
+  const failureWith = async (answer: () => Response) => {
     const directory = await site.wrapDirectory({ "/order": answer }, (origin) => ({
       newOrder: `${origin}/order`,
     }));
     return failureOf(site.agent({ directory }));
   };
 
-  test("tells after which time a rate limit ends", async () => {
-    const { message, retryAt } = await refused(() =>
+  test("reports when a rate limit ends", async () => {
+    const { message, retryAt } = await failureWith(() =>
       refuse(429, "rateLimited", "too many certificates (5)\nalready issued", { "retry-after": "3600" }),
     );
-    expect(message).toMatch(
-      /a rate limit is reached; try again after \d{4}-\S+Z \(the CA says: too many certificates \(5\) already issued\)$/,
-    );
-    expect(retryAt).toBeInstanceOf(Date);
+    if (retryAt === null) throw new Error("there is no time for the next attempt");
+    expect(message).toContain(retryAt.toISOString());
+    expect(message).toContain("too many certificates (5) already issued");
+    expect(words(message)).toMatchSnapshot();
   });
 
   test.each([
-    ["rejectedIdentifier", "the CA does not certify hooks.example.com: correct the name"],
-    ["caa", "a CAA record in the DNS forbids this CA to certify hooks.example.com"],
-    ["dns", "the CA found no address of hooks.example.com"],
-    ["serverInternal", "the CA has a fault of its own"],
-    ["unauthorized", "the CA refuses the account: move its file, account-*.json"],
-    ["constructor", "the CA refused hooks.example.com (constructor) (the CA says: because)"],
-    ["somethingNew", "the CA refused hooks.example.com (somethingNew) (the CA says: because)"],
-  ])("tells what to do about %s", async (type, expected) => {
-    expect((await refused(() => refuse(403, type, "because"))).message).toContain(expected);
+    ["rejectedIdentifier", ["hooks.example.com"]],
+    ["caa", ["hooks.example.com", "CAA"]],
+    ["dns", ["hooks.example.com"]],
+    ["serverInternal", []],
+    ["unauthorized", ["account-*.json"]],
+    ["constructor", ["hooks.example.com", "constructor"]],
+    ["somethingNew", ["hooks.example.com", "somethingNew"]],
+  ])("explains %s and quotes the CA", async (type, mentions) => {
+    const { message } = await failureWith(() => refuse(403, type, "because"));
+    for (const mention of [...mentions, "because"]) expect(message).toContain(mention);
+    expect(words(message)).toMatchSnapshot();
   });
 
-  test("tells to try later when the CA is out of order without a word", async () => {
-    const { message } = await refused(() => new Response("<html>", { status: 502 }));
-    expect(message).toEndWith("it answered 502; try again later");
+  test("reports the status of a response without a problem document", async () => {
+    const { message } = await failureWith(() => new Response("<html>", { status: 502 }));
+    expect(message).toContain("502");
+    expect(message).not.toContain("<html>");
+    expect(words(message)).toMatchSnapshot();
   });
 
-  test("names the domain that a subproblem is about", async () => {
-    const { message } = await refused(() =>
+  test("names the domain of a subproblem", async () => {
+    const { message } = await failureWith(() =>
       Response.json(
         {
           type: "urn:ietf:params:acme:error:malformed",
@@ -215,33 +251,32 @@ describe.skipIf(!HAS_PEBBLE)("a CA's refusal (skipped without the program pebble
         { status: 400 },
       ),
     );
-    expect(message).toContain("the CA refused bad.example.com (malformed)");
+    for (const mention of ["bad.example.com", "malformed"]) expect(message).toContain(mention);
+    expect(words(message)).toMatchSnapshot();
   });
 
-  test("tells where the terms are that have to be agreed to", async () => {
-    const { message } = await refused(() =>
+  test("names the address of the terms that need agreement", async () => {
+    const { message } = await failureWith(() =>
       refuse(403, "userActionRequired", "terms have changed", {
         link: '<https://ca.example.com/terms>; rel="terms-of-service"',
       }),
     );
-    expect(message).toContain(
-      "the CA's terms have changed: read and agree to them at https://ca.example.com/terms",
-    );
+    expect(message).toContain("https://ca.example.com/terms");
+    expect(words(message)).toMatchSnapshot();
   });
 
-  test.each([
-    ["externalAccountRequired", "this CA wants an account made on its site first"],
-    ["invalidContact", "the CA does not take the e-mail address"],
-  ])("tells what to do when an account is refused with %s", async (type, expected) => {
+  test.each(["externalAccountRequired", "invalidContact"])("explains %s for an account", async (type) => {
     const directory = await site.wrapDirectory({ "/account": () => refuse(403, type, "no") }, (origin) => ({
       newAccount: `${origin}/account`,
     }));
-    expect((await failureOf(site.agent({ directory }))).message).toContain(expected);
+    expect(words((await failureOf(site.agent({ directory }))).message)).toMatchSnapshot();
   });
 
-  test("puts what the CA says on one visible line of bounded length", async () => {
-    const { message } = await refused(() => refuse(400, "malformed", `\u001b[31m\u202e${"x".repeat(5000)}`));
-    expect(message).toContain("(the CA says: [31m\\u202exxx");
+  test("quotes the CA on one line of visible characters with a maximum length", async () => {
+    const detail = `\u001b[31m\u202e${"x".repeat(5000)}`;
+    const { message } = await failureWith(() => refuse(400, "malformed", detail));
+    expect(message).toContain("[31m\\u202exxx");
+    expect(message).not.toContain("\u001b");
     expect(message.length).toBeLessThan(700);
   });
 });

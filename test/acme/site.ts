@@ -4,30 +4,31 @@ import { join } from "node:path";
 import { type AcmeSettings, type CertificateAgent, createCertificateAgent } from "../../src/acme/agent.ts";
 import type { LogFields } from "../../src/domain/log.ts";
 import { Pebble } from "../support/pebble.ts";
+import { words } from "../support/words.ts";
 import { TestClock } from "./test-clock.ts";
 
-/** A line that was logged. */
-export interface Said {
+/** A log line. */
+export interface LogLine {
   readonly level: "debug" | "info" | "warn" | "error";
   readonly fields: LogFields;
   readonly message: string;
 }
 
-/** What a site of the CA's own answers in its stead, by path; an object is sent as JSON. */
+/** Responses of a stand-in for the CA, by the start of the path. */
 export type Routes = Readonly<Record<string, (request: Request) => Response | Promise<Response>>>;
 
-/** A CA, a web server where it looks at challenges, and a place to keep things, for one file of tests. */
+/** A CA, the web server where it validates challenges, and a data directory, for one test file. */
 export class Site {
   readonly path = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
   readonly pebble: Pebble;
   clock = new TestClock();
-  readonly said: Said[] = [];
-  /** What answers on the challenge port: the agent made last, or what a test wants instead. */
+  readonly logLines: LogLine[] = [];
+  /** Answers requests on the challenge port: the newest agent, unless a test replaces it. */
   answer: (token: string) => Response = () => new Response(null, { status: 404 });
   readonly #web: Bun.Server<undefined>;
   readonly #servers: Bun.Server<undefined>[] = [];
 
-  /** With `httpPort`, challenges are looked at there, where nobody needs to listen. */
+  /** The CA validates challenges on `httpPort` instead of the web server. Nothing has to listen there. */
   constructor(httpPort?: number) {
     this.#web = Bun.serve({
       hostname: "127.0.0.1",
@@ -37,7 +38,7 @@ export class Site {
     this.pebble = new Pebble(join(this.path, "pebble"), httpPort ?? this.#web.port ?? 0);
   }
 
-  /** Where the agent keeps its files. */
+  /** The directory of the agent. */
   get directory(): string {
     return join(this.path, "data", "acme");
   }
@@ -47,20 +48,20 @@ export class Site {
     return { domains: ["hooks.example.com"], email: null, directory, ca, ...changes };
   }
 
-  /** Starts the CA where it does not run, and forgets what was kept and said. */
+  /** Starts the CA unless it runs, and clears the directory, the log and the clock. */
   async clear(): Promise<void> {
     this.clock = new TestClock();
-    this.said.length = 0;
+    this.logLines.length = 0;
     rmSync(this.directory, { recursive: true, force: true });
     await this.pebble.start();
   }
 
-  /** An agent as after a start of the program; its challenges are served. */
+  /** Creates an agent as a start of the program does, and serves its challenges. */
   agent(changes: Partial<AcmeSettings> = {}, patience?: number): CertificateAgent {
-    const say = (level: Said["level"]) => (fields: LogFields, message: string) => {
-      this.said.push({ level, fields, message });
+    const write = (level: LogLine["level"]) => (fields: LogFields, message: string) => {
+      this.logLines.push({ level, fields, message });
     };
-    const log = { debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") };
+    const log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
     const tools = {
       clock: this.clock,
       log,
@@ -75,12 +76,12 @@ export class Site {
     return agent;
   }
 
-  /** What was said of this level. */
-  messages(level: Said["level"]): readonly string[] {
-    return this.said.filter((each) => each.level === level).map(({ message }) => message);
+  /** Returns the log messages of a level, prepared for a snapshot. */
+  messages(level: LogLine["level"]): readonly string[] {
+    return this.logLines.filter((line) => line.level === level).map(({ message }) => words(message));
   }
 
-  /** Serves pebble's directory with other addresses in it, and what is at them. Gives the directory's URL. */
+  /** Serves pebble's directory with other addresses and the routes for them. Returns the URL of the directory. */
   async wrapDirectory(routes: Routes, entries: (origin: string) => Record<string, string>): Promise<string> {
     const tls = { ca: this.pebble.ca };
     const own = (await (await fetch(this.pebble.directory, { tls })).json()) as Record<string, unknown>;
@@ -88,7 +89,7 @@ export class Site {
     return `https://localhost:${server.port}/dir`;
   }
 
-  /** A server with pebble's certificate that is no CA. */
+  /** Starts a server that has pebble's certificate but is not a CA. Returns its origin. */
   serve(routes: Routes): string {
     return `https://localhost:${this.#serve(routes, () => new Response(null, { status: 404 })).port}`;
   }
@@ -116,7 +117,7 @@ export class Site {
   }
 }
 
-/** A CA's refusal (RFC 8555, section 6.7). */
+/** An error response of a CA (RFC 8555, section 6.7). */
 export function refuse(status: number, type: string, detail: string, headers: Record<string, string> = {}) {
   return Response.json(
     { type: `urn:ietf:params:acme:error:${type}`, detail },

@@ -1,22 +1,22 @@
 import type { Clock } from "../../src/domain/clock.ts";
 
-/** Longer than the agent waits between two looks at an order. */
-const LONG = 10_000;
+/** Milliseconds. Sleeps from here on are long; the agent polls an order with shorter ones. */
+const LONG_SLEEP = 10_000;
 
-/** The machine's time, that moves on at will. Short sleeps are shorter; a long one lasts until somebody ends it. */
+/** The system time plus an offset. Short sleeps take a millisecond; a long one lasts until `wake` or an abort. */
 export class TestClock implements Clock {
-  /** The long sleeps so far, in milliseconds. */
-  readonly naps: number[] = [];
+  /** The durations of all long sleeps, in milliseconds. */
+  readonly longSleeps: number[] = [];
   #offset = 0;
-  #sleeper: (() => void) | null = null;
+  #endSleep: (() => void) | null = null;
 
   now(): Date {
     return new Date(Date.now() + this.#offset);
   }
 
-  /** Whether somebody is in a long sleep. */
+  /** Whether a long sleep is in progress. */
   get isAsleep(): boolean {
-    return this.#sleeper !== null;
+    return this.#endSleep !== null;
   }
 
   advance(milliseconds: number): void {
@@ -25,20 +25,20 @@ export class TestClock implements Clock {
 
   /** Ends the long sleep as if its time had passed. */
   wake(): void {
-    this.advance(this.naps.at(-1) ?? 0);
-    this.#sleeper?.();
+    this.advance(this.longSleeps.at(-1) ?? 0);
+    this.#endSleep?.();
   }
 
   async sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-    if (milliseconds < LONG) return Bun.sleep(1);
+    if (milliseconds < LONG_SLEEP) return Bun.sleep(1);
     if (signal?.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const end = () => {
-      this.#sleeper = null;
+      this.#endSleep = null;
       resolve();
     };
-    this.naps.push(milliseconds);
-    this.#sleeper = end;
+    this.longSleeps.push(milliseconds);
+    this.#endSleep = end;
     signal?.addEventListener("abort", end, { once: true });
     await promise;
   }
