@@ -2,47 +2,47 @@ import { describe, expect, test } from "bun:test";
 import { Fault } from "../../src/domain/fault.ts";
 import { createGate } from "../../src/providers/gate.ts";
 
-/** A work that runs until it is told to end. */
-function makeWork() {
+/** Returns a task that runs until the test resolves or rejects it. */
+function createTask() {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const work = { started: false, resolve, reject, run: () => promise };
-  work.run = () => {
-    work.started = true;
+  const task = { started: false, resolve, reject, run: () => promise };
+  task.run = () => {
+    task.started = true;
     return promise;
   };
-  return work;
+  return task;
 }
 
-describe("a gate", () => {
-  test("runs as many works as it has places for, and the others in their order", async () => {
+describe("semaphore", () => {
+  test("runs as many tasks as it has slots and starts the waiting tasks in order", async () => {
     const pass = createGate(2, 2);
-    const works = [makeWork(), makeWork(), makeWork(), makeWork()];
-    const results = works.map((work) => pass(work.run));
-    const started = () => works.map((work) => work.started);
+    const tasks = [createTask(), createTask(), createTask(), createTask()];
+    const results = tasks.map((task) => pass(task.run));
+    const started = () => tasks.map((task) => task.started);
     expect(started()).toEqual([true, true, false, false]);
-    works[1]?.resolve("second");
+    tasks[1]?.resolve("second");
     expect(await results[1]).toBe("second");
     expect(started()).toEqual([true, true, true, false]);
-    for (const work of works) work.resolve("done");
+    for (const task of tasks) task.resolve("done");
     expect(await Promise.all(results)).toEqual(["done", "second", "done", "done"]);
   });
 
-  test("refuses what has no place to wait as unavailable, without starting it, and takes the next one again", async () => {
+  test("rejects a task as unavailable without starting it when the queue is full, and accepts later tasks", async () => {
     const pass = createGate(1, 1);
-    const [running, waiting, refused, next] = [makeWork(), makeWork(), makeWork(), makeWork()];
+    const [running, waiting, rejected, next] = [createTask(), createTask(), createTask(), createTask()];
     const results = [pass(running.run), pass(waiting.run)];
-    const error = await pass(refused.run).catch((fault: unknown) => fault);
+    const error = await pass(rejected.run).catch((fault: unknown) => fault);
     expect(error).toBeInstanceOf(Fault);
     expect(error).toMatchObject({ code: "unavailable" });
-    expect(refused.started).toBe(false);
-    for (const work of [running, waiting, next]) work.resolve("done");
+    expect(rejected.started).toBe(false);
+    for (const task of [running, waiting, next]) task.resolve("done");
     await Promise.all(results);
     expect(await pass(next.run)).toBe("done");
   });
 
-  test("gives the place of a work that failed to the next", async () => {
+  test("gives the slot of a failed task to the next task", async () => {
     const pass = createGate(1, 1);
-    const [failing, next] = [makeWork(), makeWork()];
+    const [failing, next] = [createTask(), createTask()];
     const results = Promise.allSettled([pass(failing.run), pass(next.run)]);
     failing.reject(new Error("broken"));
     next.resolve("done");

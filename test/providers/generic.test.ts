@@ -7,7 +7,7 @@ import { loadSecret } from "./load-secret.ts";
 const DAY = 86_400_000;
 const dialect = generic.open({ verify_token: loadSecret("t0k3n") });
 
-describe("verify", () => {
+describe("generic source handler > verify", () => {
   const request = dialect.compose({ kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" });
   const expiresAt = new Date("2026-11-22T20:30:00Z");
   const client = {
@@ -17,7 +17,7 @@ describe("verify", () => {
     expiresAt,
   };
 
-  test("refuses a stranger as not authorised", () => {
+  test("rejects an unknown client with `not authorised`", () => {
     expect(dialect.verify(request, null, expiresAt)).toEqual({
       ok: false,
       refusal: "not authorised",
@@ -25,31 +25,31 @@ describe("verify", () => {
     });
   });
 
-  test("lets a client in up to the very moment of its expiry", () => {
+  test("accepts a client up to and including its expiry time", () => {
     expect(dialect.verify(request, client, expiresAt)).toEqual({ ok: true });
   });
 
-  test("refuses a client a millisecond later as timed out", () => {
+  test("rejects a client one millisecond after its expiry with `authorisation timeout`", () => {
     const later = new Date(expiresAt.getTime() + 1);
-    const refused = { ok: false, refusal: "authorisation timeout", guess: false } as const;
-    expect(dialect.verify(request, client, later)).toEqual(refused);
+    const rejection = { ok: false, refusal: "authorisation timeout", guess: false } as const;
+    expect(dialect.verify(request, client, later)).toEqual(rejection);
   });
 });
 
-describe("client_timeout", () => {
-  test("is a day when it is left out", () => {
+describe("generic source handler > client_timeout", () => {
+  test("defaults to one day", () => {
     expect(dialect.handshake?.lifetime).toBe(DAY);
   });
 
-  test("is what the configuration says", () => {
+  test("uses the configured duration", () => {
     const options = Value.Decode(generic.options, { verify_token: "env:TOKEN", client_timeout: "90m" });
     expect(generic.open(options).handshake?.lifetime).toBe(90 * 60_000);
   });
 });
 
-describe("read", () => {
+describe("generic source handler > read", () => {
   const zero = "0".repeat(40);
-  const sent = (json: string) =>
+  const readJson = (json: string) =>
     dialect.read({ headers: new Headers(), body: new TextEncoder().encode(json) });
   const { ref, before, after } = ordinary;
   const repository = { full_name: "octocat/blog" };
@@ -57,31 +57,39 @@ describe("read", () => {
 
   for (const [what, payload, event] of [
     [
-      "GitHub's push",
+      "a GitHub push",
       ordinary,
       { ...push, repository: "Codertocat/Hello-World", deleted: false, commit: after },
     ],
     [
-      "Gitea's push, which has no deleted",
+      "a Gitea push, which has no `deleted` field",
       { ref, before, after, repository },
       { ...push, deleted: false, commit: after },
     ],
     ["a push without a commit", { ref, repository }, { ...push, deleted: false, commit: null }],
     [
-      "a push of a commit that is not one",
+      "a push whose `after` is not a commit",
       { ref, after: "HEAD", repository },
       { ...push, deleted: false, commit: null },
     ],
-    ["zeros in after", { ref, after: zero, repository }, { ...push, deleted: true, commit: null }],
-    ["deleted", { ref, after, deleted: true, repository }, { ...push, deleted: true, commit: null }],
     [
-      "a deleted that is not a boolean",
+      "a push with zeros in `after`",
+      { ref, after: zero, repository },
+      { ...push, deleted: true, commit: null },
+    ],
+    [
+      "a push with `deleted`",
+      { ref, after, deleted: true, repository },
+      { ...push, deleted: true, commit: null },
+    ],
+    [
+      "a push whose `deleted` is not a boolean",
       { ref, after, deleted: "yes", repository },
       { ...push, deleted: false, commit: after },
     ],
   ] as const) {
-    test(`takes ${what} for a push`, () => {
-      expect(sent(JSON.stringify(payload))).toMatchObject({ ok: true, event, identity: null });
+    test(`reads ${what} as a push`, () => {
+      expect(readJson(JSON.stringify(payload))).toMatchObject({ ok: true, event, identity: null });
     });
   }
 
@@ -90,16 +98,16 @@ describe("read", () => {
     ["a list", [1, 2]],
     ["null", null],
     ["a number", 7],
-    ["a short ref", { ref: "main", repository }],
-    ["a ref of two lines", { ref: "refs/heads/a\nb", repository }],
-    ["a ref without a repository", { ref }],
-    ["a repository that is text", { ref, repository: "octocat/blog" }],
-    ["a list that holds a push", [{ ref, repository }]],
+    ["an object with a short ref", { ref: "main", repository }],
+    ["an object with a two-line ref", { ref: "refs/heads/a\nb", repository }],
+    ["an object with a ref and no repository", { ref }],
+    ["an object whose repository is a string", { ref, repository: "octocat/blog" }],
+    ["a list that contains a push", [{ ref, repository }]],
   ] as const) {
-    test(`takes ${what} for any payload`, () => {
+    test(`reads ${what} as a generic payload`, () => {
       const json = JSON.stringify(payload);
       const event = { kind: "other", name: "payload" } as const;
-      expect(sent(json)).toEqual({ ok: true, event, json, identity: null });
+      expect(readJson(json)).toEqual({ ok: true, event, json, identity: null });
     });
   }
 });

@@ -1,6 +1,6 @@
 import { Secret } from "../../src/domain/secret.ts";
 
-/** A secret whose value is there, as the configuration would hand it over. */
+/** Returns a secret with its value loaded, as the configuration provides it. */
 export function loadSecret(value: string): Secret {
   const secret = new Secret({ kind: "env", name: "TEST_SECRET" });
   secret.load(value);

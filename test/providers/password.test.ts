@@ -1,11 +1,12 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Secret } from "../../src/domain/secret.ts";
 import { hashPassword, isPasswordHash, openPasswords } from "../../src/providers/password.ts";
+import { catchError } from "./catch-error.ts";
 import { loadSecret } from "./load-secret.ts";
 
 setDefaultTimeout(120_000);
 
-/** From the tests of argon2's reference implementation: the password "password", at a cost that tests can afford. */
+/** From the tests of the argon2 reference implementation: the password "password" at a low cost. */
 const VECTOR = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
 const [SALT, DIGEST] = ["c29tZXNhbHQ", "nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"];
 
@@ -13,7 +14,7 @@ const cheapHash = async (password: string) =>
   loadSecret(await Bun.password.hash(password, { algorithm: "argon2id", memoryCost: 64, timeCost: 1 }));
 
 describe("isPasswordHash", () => {
-  test("takes what hashPassword makes, of 64 MiB and two passes, with a fresh salt each time", async () => {
+  test("accepts the hashes of hashPassword, which use 64 MiB, two passes and a new salt each time", async () => {
     const [first, second] = [await hashPassword("a password"), await hashPassword("a password")];
     expect(first).toStartWith("$argon2id$v=19$m=65536,t=2,p=1$");
     expect(isPasswordHash(first)).toBe(true);
@@ -22,13 +23,13 @@ describe("isPasswordHash", () => {
 
   for (const [what, text] of [
     ["a published hash", VECTOR],
-    ["several lanes", `$argon2id$v=19$m=262144,t=3,p=4$${SALT}$${DIGEST}`],
+    ["a hash with several lanes", `$argon2id$v=19$m=262144,t=3,p=4$${SALT}$${DIGEST}`],
   ] as const) {
-    test(`takes ${what}`, () => expect(isPasswordHash(text)).toBe(true));
+    test(`accepts ${what}`, () => expect(isPasswordHash(text)).toBe(true));
   }
 
   for (const [what, text] of [
-    ["nothing", ""],
+    ["an empty string", ""],
     ["a password", "correct horse battery staple"],
     ["argon2i", VECTOR.replace("argon2id", "argon2i")],
     ["bcrypt", "$2b$10$Ro0CUfOqk6cXEKf3dyaM7OhSCvnwM9s4wIX9JeLapehKK5YdLxKcm"],
@@ -37,38 +38,38 @@ describe("isPasswordHash", () => {
     ["no passes", VECTOR.replace("t=2", "t=0")],
     ["no lanes", VECTOR.replace("p=1", "p=0")],
     ["less memory than the lanes need", VECTOR.replace("m=256,t=2,p=1", "m=31,t=2,p=4")],
-    ["more memory than can be afforded", VECTOR.replace("m=256", "m=262145")],
-    ["more passes than can be afforded", VECTOR.replace("t=2", "t=100")],
+    ["more memory than the limit", VECTOR.replace("m=256", "m=262145")],
+    ["more passes than the limit", VECTOR.replace("t=2", "t=100")],
     ["a salt of seven bytes", VECTOR.replace(SALT, "c29tc2FsdA")],
     ["a salt that is not base64", VECTOR.replace(SALT, "c29tZXNhbH!")],
-    ["a digest cut short", VECTOR.slice(0, -22)],
-    ["a digest with idle bits", VECTOR.replace(/4$/, "5")],
+    ["a truncated digest", VECTOR.slice(0, -22)],
+    ["a digest with non-zero trailing bits", VECTOR.replace(/4$/, "5")],
     ["padding", `${VECTOR}=`],
-    ["a newline at its end", `${VECTOR}\n`],
+    ["a trailing newline", `${VECTOR}\n`],
     ["a second hash", VECTOR + VECTOR],
   ] as const) {
-    test(`refuses ${what}`, () => expect(isPasswordHash(text)).toBe(false));
+    test(`rejects ${what}`, () => expect(isPasswordHash(text)).toBe(false));
   }
 });
 
-describe("a password", () => {
-  test("is right for its user, also when it was before", async () => {
-    const isRight = openPasswords([
+describe("password verifier", () => {
+  test("accepts the password of its user, the first time and from the cache", async () => {
+    const isCorrect = openPasswords([
       { user: "ada", hash: loadSecret(VECTOR) },
       { user: "bob", hash: await cheapHash("Passwort für Bob ♥") },
     ]);
-    for (const _time of ["first", "remembered"]) {
-      expect(await isRight({ user: "ada", password: "password" })).toBe(true);
-      expect(await isRight({ user: "bob", password: "Passwort für Bob ♥" })).toBe(true);
+    for (const _time of ["first", "cached"]) {
+      expect(await isCorrect({ user: "ada", password: "password" })).toBe(true);
+      expect(await isCorrect({ user: "bob", password: "Passwort für Bob ♥" })).toBe(true);
     }
   });
 
-  test("is wrong for anybody else, before and after it was right for its user", async () => {
+  test("rejects any other user or password, before and after a password is cached", async () => {
     const users = [
       { user: "ada", hash: loadSecret(VECTOR) },
       { user: "bob", hash: await cheapHash("bob's password") },
     ];
-    const isRight = openPasswords(users);
+    const isCorrect = openPasswords(users);
     for (const _time of ["before", "after"]) {
       for (const [user, password] of [
         ["ada", "Password"],
@@ -79,39 +80,43 @@ describe("a password", () => {
         ["bob", "password"],
         ["Ada", "password"],
         ["", "password"],
-        ["nobody", "password"],
+        ["unknown", "password"],
         ["__proto__", "password"],
       ] as const) {
-        expect(await isRight({ user, password })).toBe(false);
+        expect(await isCorrect({ user, password })).toBe(false);
       }
-      expect(await isRight({ user: "ada", password: "password" })).toBe(true);
+      expect(await isCorrect({ user: "ada", password: "password" })).toBe(true);
     }
   });
 
-  test("of many requests at the same moment is checked once, and each of them hears it", async () => {
-    const isRight = openPasswords([{ user: "ada", hash: loadSecret(VECTOR) }]);
-    const ask = (password: string) => Array.from({ length: 100 }, () => isRight({ user: "ada", password }));
+  test("hashes once for many concurrent requests and answers all of them", async () => {
+    const isCorrect = openPasswords([{ user: "ada", hash: loadSecret(VECTOR) }]);
+    const ask = (password: string) => Array.from({ length: 100 }, () => isCorrect({ user: "ada", password }));
     expect(await Promise.all(ask("password"))).toEqual(Array(100).fill(true));
     expect(await Promise.all(ask("wrong"))).toEqual(Array(100).fill(false));
   });
 
-  test("of more strangers than may wait is unavailable, and the right one is taken again afterwards", async () => {
-    const isRight = openPasswords([{ user: "ada", hash: loadSecret(VECTOR) }]);
-    const guesses = Array.from({ length: 40 }, (_, n) => isRight({ user: "ada", password: `guess ${n}` }));
-    const outcomes = await Promise.allSettled(guesses);
-    const refused = outcomes.filter(({ status }) => status === "rejected");
-    expect(refused).toHaveLength(40 - 2 - 16);
-    for (const outcome of refused) expect(outcome).toMatchObject({ reason: { code: "unavailable" } });
+  test("rejects requests beyond the queue limit as unavailable and accepts a correct password afterwards", async () => {
+    const isCorrect = openPasswords([{ user: "ada", hash: loadSecret(VECTOR) }]);
+    const attempts = Array.from({ length: 40 }, (_, n) =>
+      isCorrect({ user: "ada", password: `attempt ${n}` }),
+    );
+    const outcomes = await Promise.allSettled(attempts);
+    const rejected = outcomes.filter(({ status }) => status === "rejected");
+    expect(rejected).toHaveLength(40 - 2 - 16);
+    for (const outcome of rejected) expect(outcome).toMatchObject({ reason: { code: "unavailable" } });
     expect(outcomes).not.toContainEqual({ status: "fulfilled", value: true });
-    expect(await isRight({ user: "ada", password: "password" })).toBe(true);
+    expect(await isCorrect({ user: "ada", password: "password" })).toBe(true);
   });
 
-  test("is never right where there is no user", async () => {
+  test("rejects every password when no user is configured", async () => {
     expect(await openPasswords([])({ user: "ada", password: "password" })).toBe(false);
   });
 
-  test("is checked against nothing when the hash was never loaded", async () => {
-    const isRight = openPasswords([{ user: "ada", hash: new Secret({ kind: "env", name: "MISSING" }) }]);
-    await expect(isRight({ user: "ada", password: "" })).rejects.toThrow("env:MISSING was not loaded");
+  test("throws when the hash was never loaded", async () => {
+    const isCorrect = openPasswords([{ user: "ada", hash: new Secret({ kind: "env", name: "MISSING" }) }]);
+    const error = await catchError(() => isCorrect({ user: "ada", password: "" }));
+    expect(error.message).toContain("env:MISSING");
+    expect(error.message).toMatchSnapshot();
   });
 });

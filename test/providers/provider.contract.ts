@@ -5,16 +5,16 @@ import { keepHeaders } from "../../src/domain/delivery.ts";
 import { Fault } from "../../src/domain/fault.ts";
 import type { Dialect, Message, Provider, RawRequest } from "../../src/domain/provider.ts";
 
-/** What every provider promises. A new one is handed in with a dialect that has its secrets. */
+/** A provider under test, together with source handlers that its contract needs. */
 export interface ProviderSubject {
   readonly provider: Provider;
-  /** Which of the provider's ways this is, where it has several. */
+  /** The configured authentication, for a provider that has several. */
   readonly variant?: string;
-  /** Opened with secrets. */
+  /** A source handler with secrets. */
   readonly dialect: Dialect;
-  /** Opened with no setting at all. */
+  /** A source handler without any options. */
   readonly unset: Dialect;
-  /** What the store knows of an honest sender's address. */
+  /** The authorised client of a valid sender; null when the provider needs none. */
   readonly client: Client | null;
 }
 
@@ -49,26 +49,27 @@ const SECRET_HEADERS = [
   "x-gitlab-token",
 ];
 
+/** Tests what every provider must guarantee. */
 export function describeProvider(subject: ProviderSubject): void {
   const { provider, dialect, unset, client } = subject;
 
-  /** The composed request with another body: what a provider's honest headers say about wrong bytes. */
+  /** A ping with valid headers and another body. */
   const withBody = (body: Uint8Array): RawRequest => ({ headers: dialect.compose(PING).headers, body });
 
-  describe(`the provider ${provider.name}${subject.variant ? ` ${subject.variant}` : ""}`, () => {
-    test("has a name that configuration can hold and a summary of one line", () => {
+  describe(`provider ${provider.name}${subject.variant ? ` ${subject.variant}` : ""}`, () => {
+    test("has a valid name, a one-line summary and an option for the generated secret", () => {
       expect(provider.name).toMatch(/^[a-z][a-z0-9-]*$/);
       expect(provider.summary).toMatch(/^[^\n]+$/);
       expect(Object.keys(provider.options.properties)).toContain(provider.generatedSecret);
     });
 
-    describe("composes what it accepts itself", () => {
+    describe("compose", () => {
       for (const form of dialect.contentTypes.includes("application/x-www-form-urlencoded")
         ? [false, true]
         : [false]) {
-        const as = form ? "as a form" : "as JSON";
+        const format = form ? "a form" : "JSON";
 
-        test(`a ping ${as}`, async () => {
+        test(`writes a ping as ${format} that verifies`, async () => {
           const request = dialect.compose({ ...PING, form });
           expect(dialect.contentTypes).toContain(request.headers.get("content-type") ?? "");
           expect(await dialect.verify(request, client, NOW)).toEqual({ ok: true });
@@ -82,25 +83,25 @@ export function describeProvider(subject: ProviderSubject): void {
           const name = ref.slice(ref.indexOf("/", "refs/".length) + 1);
           const event = { kind: "push", repository: "octocat/blog", ref: { kind, name } };
 
-          test(`the push of a ${what} ${as}`, async () => {
+          test(`writes a ${what} push as ${format} that verifies and reads back`, async () => {
             const request = dialect.compose({ ...PUSH, ref, form });
             expect(await dialect.verify(request, client, NOW)).toEqual({ ok: true });
             const reading = dialect.read(request);
             expect(reading).toMatchObject({ ok: true, event: { ...event, deleted: false, commit: AFTER } });
           });
 
-          test(`the creation of a ${what} ${as}`, () => {
+          test(`writes a ${what} creation as ${format} that reads back`, () => {
             const reading = dialect.read(dialect.compose({ ...PUSH, ref, before: ZERO, form }));
             expect(reading).toMatchObject({ ok: true, event: { ...event, deleted: false, commit: AFTER } });
           });
 
-          test(`the deletion of a ${what} ${as}`, () => {
+          test(`writes a ${what} deletion as ${format} that reads back`, () => {
             const reading = dialect.read(dialect.compose({ ...PUSH, ref, after: ZERO, form }));
             expect(reading).toMatchObject({ ok: true, event: { ...event, deleted: true, commit: null } });
           });
         }
 
-        test(`a payload from a file, byte for byte, ${as}`, async () => {
+        test(`writes a payload as ${format} byte for byte`, async () => {
           const json = '{ "text" : "\\u001B[34m ♥ 100% a+b&c=d" }\n';
           const request = dialect.compose({
             kind: "payload",
@@ -118,53 +119,50 @@ export function describeProvider(subject: ProviderSubject): void {
         });
       }
 
-      test("and refuses a form with a fault where it takes none", () => {
+      test("throws on a form when the provider accepts only JSON", () => {
         if (dialect.contentTypes.includes("application/x-www-form-urlencoded")) return;
         expect(() => dialect.compose({ ...PUSH, form: true })).toThrow(Fault);
       });
     });
 
-    describe("refuses", () => {
-      test("everybody, whatever the client, when no secret is set", async () => {
-        const stranger = unset.handshake === null ? client : null;
-        expect((await unset.verify(dialect.compose(PUSH), stranger, NOW)).ok).toBe(false);
+    describe("verify", () => {
+      test("rejects every request and handshake when no secret is configured", async () => {
+        const sender = unset.handshake === null ? client : null;
+        expect((await unset.verify(dialect.compose(PUSH), sender, NOW)).ok).toBe(false);
         for (const query of ["", "verify_token=", "verify_token=null", "verify_token=undefined"]) {
           const examined = unset.handshake?.examine(new URLSearchParams(query), new Headers());
           expect(examined ?? REFUSED).toEqual(REFUSED);
         }
       });
 
-      test("a request that proves nothing, which is no guess", async () => {
+      test("rejects a request without credentials and does not count it as a failed attempt", async () => {
         const body = dialect.compose(PUSH).body;
         const verdict = await dialect.verify({ headers: new Headers(), body }, null, NOW);
         expect(verdict).toMatchObject({ ok: false, guess: false });
       });
     });
 
-    describe("reads", () => {
+    describe("read", () => {
       for (const [what, body] of [
         ["an empty body", bytes("")],
-        ["only white space", bytes(" \n")],
+        ["white space", bytes(" \n")],
         ["a body that is not UTF-8", Uint8Array.of(0x22, 0xff, 0x22)],
         ["an encoded surrogate", Uint8Array.of(0x22, 0xed, 0xa0, 0x80, 0x22)],
         ["a byte order mark", bytes('\ufeff{"a":1}')],
-        ["text", bytes("hello")],
-        ["JSON cut short", bytes('{"a":')],
+        ["plain text", bytes("hello")],
+        ["truncated JSON", bytes('{"a":')],
         ["two JSON values", bytes("{}{}")],
         ["NaN", bytes("NaN")],
-        ["a million arrays in each other", bytes("[".repeat(1_000_000) + "]".repeat(1_000_000))],
-        [
-          "a hundred thousand objects in each other",
-          bytes(`${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`),
-        ],
+        ["a million nested arrays", bytes("[".repeat(1_000_000) + "]".repeat(1_000_000))],
+        ["a hundred thousand nested objects", bytes(`${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`)],
       ] as const) {
-        test(`${what} as undecodable`, () => {
+        test(`rejects ${what} as undecodable`, () => {
           const reading = dialect.read(withBody(body));
           expect(reading).toMatchObject({ ok: false, kind: "undecodable" });
         });
       }
 
-      test("the key __proto__ as data that changes nothing", () => {
+      test("treats the key __proto__ as data", () => {
         const json = '{"__proto__":{"ref":"refs/heads/main","deleted":true},"constructor":1,"a":[]}';
         const reading = dialect.read(
           dialect.compose({
@@ -180,13 +178,13 @@ export function describeProvider(subject: ProviderSubject): void {
         expect(Reflect.get({}, "ref")).toBeUndefined();
       });
 
-      test("any bytes without throwing", () => {
+      test("never throws on arbitrary bytes", () => {
         fc.assert(
           fc.property(fc.uint8Array({ maxLength: 200 }), (body) => dialect.read(withBody(body)) !== null),
         );
       });
 
-      test("any JSON without throwing, and keeps its text", () => {
+      test("returns the text of any JSON unchanged", () => {
         fc.assert(
           fc.property(fc.json(), (json) => {
             const reading = dialect.read(withBody(bytes(json)));
@@ -196,7 +194,7 @@ export function describeProvider(subject: ProviderSubject): void {
       });
     });
 
-    test("keeps no header that holds a secret", () => {
+    test("stores no header that contains a secret", () => {
       const headers = new Headers(SECRET_HEADERS.map((name) => [name, "s3cret"]));
       expect(keepHeaders(headers, dialect.keptHeaders)).toEqual({});
       for (const name of dialect.keptHeaders) expect(name).toBe(name.toLowerCase());

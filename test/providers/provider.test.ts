@@ -6,7 +6,8 @@ import { loadSecret } from "./load-secret.ts";
 import { describeProvider } from "./provider.contract.ts";
 
 const [listedGithub, listedGeneric] = providers;
-if (listedGithub === undefined || listedGeneric === undefined) throw new Error("a provider is not listed");
+if (listedGithub === undefined || listedGeneric === undefined)
+  throw new Error("a provider is missing from the list");
 
 describeProvider({
   provider: listedGithub,
@@ -38,8 +39,8 @@ describeProvider({
   client: null,
 });
 
-describe("the list of providers", () => {
-  test("names each provider once", () => {
+describe("providers", () => {
+  test("lists each provider once", () => {
     expect(providers.map((provider) => provider.name)).toEqual(["github", "generic"]);
   });
 });

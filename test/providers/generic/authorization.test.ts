@@ -5,7 +5,7 @@ import { readBasic, readCredentials } from "../../../src/providers/generic/autho
 const carrying = (authorization: string) => new Headers({ authorization });
 const encode = (text: string | Uint8Array) => `Basic ${Buffer.from(text).toString("base64")}`;
 
-/** Whatever a header can hold: all but NUL, newline and carriage return. */
+/** Any value that a header can contain: no NUL, newline or carriage return. */
 const headerText = fc.string({
   unit: fc.integer({ min: 1, max: 255 }).map((code) => String.fromCharCode(code)),
 });
@@ -16,23 +16,23 @@ describe("readCredentials", () => {
     ["a token", "Bearer abc", "abc"],
     ["a scheme in any case", "bEARER abc", "abc"],
     ["several spaces and tabs", "Bearer \t abc", "abc"],
-    ["two headers, which are no token", "Bearer abc, Bearer abc", "abc, Bearer abc"],
+    ["two headers", "Bearer abc, Bearer abc", "abc, Bearer abc"],
     ["nothing after the scheme", "Bearer", ""],
     ["another scheme", "Basic abc", null],
-    ["a scheme that only begins so", "Bearers abc", null],
+    ["a longer scheme with the same prefix", "Bearers abc", null],
     ["a token without a scheme", "abc", null],
-    ["nothing", "", null],
+    ["an empty header", "", null],
   ] as const) {
-    test(`finds ${JSON.stringify(expected)} in ${what}`, () => {
+    test(`returns ${JSON.stringify(expected)} for ${what}`, () => {
       expect(readCredentials(carrying(authorization), "bearer")).toBe(expected);
     });
   }
 
-  test("finds nothing in no header", () => {
+  test("returns null without a header", () => {
     expect(readCredentials(new Headers(), "bearer")).toBeNull();
   });
 
-  test("never throws, and gives what stands behind the scheme", () => {
+  test("returns the text after the scheme and never throws", () => {
     fc.assert(
       fc.property(value, (text) => {
         const bare = readCredentials(carrying(text), "bearer");
@@ -47,8 +47,8 @@ describe("readCredentials", () => {
 describe("readBasic", () => {
   for (const [what, authorization, expected] of [
     // RFC 7617, sections 2 and 2.1.
-    ["RFC 7617's example", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", ["Aladdin", "open sesame"]],
-    ["RFC 7617's example in UTF-8", "Basic dGVzdDoxMjPCow==", ["test", "123£"]],
+    ["the example of RFC 7617", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", ["Aladdin", "open sesame"]],
+    ["the UTF-8 example of RFC 7617", "Basic dGVzdDoxMjPCow==", ["test", "123£"]],
     ["colons in the password", encode("ada:a:b:"), ["ada", "a:b:"]],
     ["an empty password", encode("ada:"), ["ada", ""]],
     ["an empty user", encode(":password"), ["", "password"]],
@@ -65,18 +65,18 @@ describe("readBasic", () => {
     ["no colon", encode("ada")],
     ["two headers", `${encode("ada:password")}, ${encode("ada:password")}`],
     ["base64 without its padding", "Basic dGVzdDoxMjPCow"],
-    ["base64 with idle bits", "Basic dGVzdDoxMjPCox=="],
+    ["base64 with non-zero trailing bits", "Basic dGVzdDoxMjPCox=="],
     ["base64 for URLs", encode("ada:???~~~").replaceAll("/", "_")],
     ["plain text", "Basic ada:password"],
     ["bytes that are not UTF-8", encode(Uint8Array.of(0x61, 0x3a, 0xff))],
     ["a control character", encode("ada:pass\nword")],
     ["a NUL", encode("ada\0:password")],
   ] as const) {
-    test(`refuses ${what}`, () => expect(readBasic(carrying(authorization))).toBeNull());
+    test(`rejects ${what}`, () => expect(readBasic(carrying(authorization))).toBeNull());
   }
 
-  test("gives back any user and password that can be shown, and never throws", () => {
-    const text = fc.string({ unit: "grapheme" }).filter((some) => !/\p{Cc}/u.test(some));
+  test("returns any printable user and password and never throws", () => {
+    const text = fc.string({ unit: "grapheme" }).filter((value) => !/\p{Cc}/u.test(value));
     fc.assert(
       fc.property(text, text, (name, password) => {
         const user = name.replaceAll(":", "");
@@ -84,11 +84,11 @@ describe("readBasic", () => {
       }),
     );
     fc.assert(
-      fc.property(value, fc.constantFrom("", "Basic "), (some, scheme) => {
-        const read = readBasic(carrying(scheme + some));
+      fc.property(value, fc.constantFrom("", "Basic "), (credentials, scheme) => {
+        const read = readBasic(carrying(scheme + credentials));
         if (read === null) return;
         expect(
-          carrying(scheme + some)
+          carrying(scheme + credentials)
             .get("authorization")
             ?.replace(/^basic[\t ]+/i, "Basic "),
         ).toBe(encode(`${read.user}:${read.password}`));

@@ -2,25 +2,26 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Secret } from "../../../src/domain/secret.ts";
 import { openHandshake } from "../../../src/providers/generic/handshake.ts";
+import { catchError } from "../catch-error.ts";
 import { loadSecret } from "../load-secret.ts";
 
 const ADMISSION = { lifetime: 1000, prefixV6: 128 };
 const handshake = openHandshake(loadSecret("t0k3n"), ADMISSION);
 const REFUSED = { ok: false, guess: false } as const;
-const GUESSED = { ok: false, guess: true } as const;
+const FAILED_ATTEMPT = { ok: false, guess: true } as const;
 
 function examine(query: string, authorization?: string) {
   const headers = new Headers(authorization === undefined ? {} : { authorization });
   return handshake.examine(new URLSearchParams(query), headers);
 }
 
-describe("a token is accepted", () => {
+describe("generic handshake > accepts a token", () => {
   for (const [how, query, authorization, challenge] of [
     ["in verify_token", "verify_token=t0k3n", undefined, null],
     ["as a Bearer token", "", "Bearer t0k3n", null],
-    ["under a scheme in any case", "", "bEARER   t0k3n", null],
+    ["with a scheme in any case", "", "bEARER   t0k3n", null],
     [
-      "in hub.verify_token, and the challenge comes back",
+      "in hub.verify_token and returns the challenge",
       "hub.mode=subscribe&hub.verify_token=t0k3n&hub.challenge=1158201444",
       undefined,
       "1158201444",
@@ -33,13 +34,8 @@ describe("a token is accepted", () => {
       undefined,
       "x".repeat(1024),
     ],
-    [
-      "beside parameters that mean nothing here",
-      "verify_token=t0k3n&hub.challenge=1&other=2",
-      undefined,
-      null,
-    ],
-    ["beside a proxy's own credentials", "verify_token=t0k3n", "Basic dXNlcjpwYXNz", null],
+    ["together with unrelated parameters", "verify_token=t0k3n&hub.challenge=1&other=2", undefined, null],
+    ["together with Basic credentials of a proxy", "verify_token=t0k3n", "Basic dXNlcjpwYXNz", null],
   ] as const) {
     test(how, () => {
       expect(examine(query, authorization)).toEqual({ ok: true, challenge });
@@ -47,58 +43,58 @@ describe("a token is accepted", () => {
   }
 });
 
-describe("a GET is refused as a guess", () => {
+describe("generic handshake > counts a GET as a failed attempt", () => {
   for (const [what, query, authorization] of [
     ["with a wrong token", "verify_token=wrong", undefined],
-    ["with the token and more", "verify_token=t0k3n0", undefined],
-    ["with a part of the token", "verify_token=t0k3", undefined],
+    ["with extra characters after the token", "verify_token=t0k3n0", undefined],
+    ["with a prefix of the token", "verify_token=t0k3", undefined],
     ["with the token in another case", "verify_token=T0K3N", undefined],
     ["with the token and a space", "verify_token=t0k3n+", undefined],
     ["with the token and a NUL", "verify_token=t0k3n%00", undefined],
     ["with two Bearer headers", "", "Bearer t0k3n, Bearer t0k3n"],
     [
-      "with a right challenge and a wrong token",
+      "with a valid challenge and a wrong token",
       "hub.mode=subscribe&hub.verify_token=wrong&hub.challenge=1",
       undefined,
     ],
     ["with a wrong Bearer token", "", "Bearer wrong"],
   ] as const) {
     test(what, () => {
-      expect(examine(query, authorization)).toEqual(GUESSED);
+      expect(examine(query, authorization)).toEqual(FAILED_ATTEMPT);
     });
   }
 
-  test("with any token but the right one", () => {
+  test("with any wrong token", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
         fc.pre(text !== "t0k3n");
         expect(handshake.examine(new URLSearchParams({ verify_token: text }), new Headers())).toEqual(
-          text === "" ? REFUSED : GUESSED,
+          text === "" ? REFUSED : FAILED_ATTEMPT,
         );
       }),
     );
   });
 });
 
-describe("a GET is refused, which is no guess,", () => {
+describe("generic handshake > rejects a GET without counting it as a failed attempt", () => {
   for (const [what, query, authorization] of [
     ["without a token", "", undefined],
     ["with an empty token", "verify_token=", undefined],
-    ["with a token without a value", "verify_token", undefined],
-    ["with the token under a name in another case", "Verify_Token=t0k3n", undefined],
-    ["with the right token twice", "verify_token=t0k3n&verify_token=t0k3n", undefined],
-    ["with a right and a wrong token", "verify_token=t0k3n&verify_token=wrong", undefined],
-    ["with a right and an empty token", "verify_token=t0k3n&verify_token=", undefined],
-    ["with the token in two forms", "verify_token=t0k3n", "Bearer t0k3n"],
+    ["with a token parameter without a value", "verify_token", undefined],
+    ["with a parameter name in another case", "Verify_Token=t0k3n", undefined],
+    ["with the correct token twice", "verify_token=t0k3n&verify_token=t0k3n", undefined],
+    ["with a correct and a wrong token", "verify_token=t0k3n&verify_token=wrong", undefined],
+    ["with a correct and an empty token", "verify_token=t0k3n&verify_token=", undefined],
+    ["with the token in a parameter and a header", "verify_token=t0k3n", "Bearer t0k3n"],
     [
       "with the token in both parameters",
       "verify_token=t0k3n&hub.mode=subscribe&hub.verify_token=t0k3n",
       undefined,
     ],
-    ["with a token beside an empty Bearer", "verify_token=t0k3n", "Bearer"],
-    ["with an empty Bearer", "", "Bearer "],
+    ["with a token and an empty Bearer header", "verify_token=t0k3n", "Bearer"],
+    ["with an empty Bearer header", "", "Bearer "],
     ["with another scheme", "", "Basic t0k3n"],
-    ["with the bare token as authorization", "", "t0k3n"],
+    ["with the token and no scheme", "", "t0k3n"],
     ["with hub.verify_token and no mode", "hub.verify_token=t0k3n&hub.challenge=1", undefined],
     ["with hub.mode unsubscribe", "hub.mode=unsubscribe&hub.verify_token=t0k3n", undefined],
     ["with hub.mode twice", "hub.mode=subscribe&hub.mode=subscribe&hub.verify_token=t0k3n", undefined],
@@ -113,12 +109,12 @@ describe("a GET is refused, which is no guess,", () => {
       undefined,
     ],
     [
-      "with a challenge of two lines",
+      "with a two-line challenge",
       "hub.mode=subscribe&hub.verify_token=t0k3n&hub.challenge=a%0D%0Ab",
       undefined,
     ],
     [
-      "with a challenge that steers a terminal",
+      "with a terminal escape sequence in the challenge",
       "hub.mode=subscribe&hub.verify_token=t0k3n&hub.challenge=%1B[2J",
       undefined,
     ],
@@ -128,18 +124,22 @@ describe("a GET is refused, which is no guess,", () => {
     });
   }
 
-  test("with anything when there is no token of our own", () => {
+  test("with any query when no token is configured", () => {
     const closed = openHandshake(null, ADMISSION);
     for (const query of ["", "verify_token=", "verify_token=null", "hub.mode=subscribe&hub.verify_token="]) {
       expect(closed.examine(new URLSearchParams(query), new Headers())).toEqual(REFUSED);
     }
   });
+});
 
-  test("by a fault when the token was never loaded", () => {
+describe("generic handshake", () => {
+  test("throws when the token was never loaded", async () => {
     const broken = openHandshake(new Secret({ kind: "env", name: "MISSING" }), ADMISSION);
-    expect(() => broken.examine(new URLSearchParams("verify_token=x"), new Headers())).toThrow(
-      "was not loaded",
+    const error = await catchError(() =>
+      broken.examine(new URLSearchParams("verify_token=x"), new Headers()),
     );
+    expect(error.message).toContain("env:MISSING");
+    expect(error.message).toMatchSnapshot();
     expect(broken.examine(new URLSearchParams("verify_token="), new Headers())).toEqual(REFUSED);
   });
 });

@@ -2,20 +2,20 @@ import { describe, expect, test } from "bun:test";
 import definitions from "@octokit/webhooks-examples";
 import { GUID, receive } from "./send.ts";
 
-describe("the published examples", () => {
+describe("published GitHub examples", () => {
   const examples = definitions.flatMap(({ name, examples }) =>
     (examples as readonly unknown[]).map((payload, index) => ({ name: name as string, index, payload })),
   );
   const known = examples.filter(({ name }) => name === "push" || name === "ping");
   const others = examples.filter(({ name }) => name !== "push" && name !== "ping");
 
-  test("are the 11 pings and pushes and the 318 others", () => {
+  test("contain 11 pings and pushes and 318 other events", () => {
     expect([known.length, others.length]).toEqual([11, 318]);
   });
 
   for (const { name, index, payload } of known) {
     for (const form of [false, true]) {
-      test(`${name} ${index} is read as ${name} from ${form ? "a form" : "JSON"}`, async () => {
+      test(`${name} example ${index} is read as a ${name} from ${form ? "a form" : "JSON"}`, async () => {
         const json = JSON.stringify(payload);
         const reading = await receive(name, payload, form);
         expect(reading).toMatchObject({
@@ -29,7 +29,7 @@ describe("the published examples", () => {
   }
 
   for (const form of [false, true]) {
-    test(`of other events are each read as that event from ${form ? "forms" : "JSON"}`, async () => {
+    test(`other events are read by name from ${form ? "forms" : "JSON"}`, async () => {
       for (const { name, payload } of others) {
         expect(await receive(name, payload, form)).toMatchObject({
           ok: true,
@@ -39,7 +39,7 @@ describe("the published examples", () => {
     });
   }
 
-  test("of pings and pushes are misshapen under any other event's name", async () => {
+  test("pings and pushes are rejected under the name of another event", async () => {
     for (const { name, payload } of known) {
       for (const claimed of ["push", "ping", "issues", "create"]) {
         if (claimed === name) continue;
@@ -48,7 +48,7 @@ describe("the published examples", () => {
     }
   });
 
-  test("of other events are misshapen as a push, and as a ping", async () => {
+  test("other events are rejected as pushes and pings", async () => {
     for (const { payload } of others) {
       expect(await receive("push", payload)).toMatchObject({ ok: false, kind: "misshapen" });
       expect(await receive("ping", payload)).toMatchObject({ ok: false, kind: "misshapen" });

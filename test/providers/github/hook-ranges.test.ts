@@ -2,28 +2,29 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { Fault } from "../../../src/domain/fault.ts";
 import { findFlaw } from "../../../src/domain/published-ranges.ts";
 import { BUILT_IN_HOOK_RANGES, fetchHookRanges } from "../../../src/providers/github/hook-ranges.ts";
+import { words } from "../../support/words.ts";
 
 let server: Bun.Server<undefined> | undefined;
 afterEach(async () => server?.stop(true));
 
-/** Publishes on this machine. Gives the URL. */
+/** Starts a local server and returns its URL. */
 function publish(answer: (request: Request) => Response | Promise<Response>): string {
   server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: answer });
   return new URL("/meta", server.url).href;
 }
 
-/** What it says of itself when it fails. */
+/** Returns the message of the error that the fetch rejects with, which must be a `failed` one. */
 async function failureOf(fetching: Promise<unknown>): Promise<string> {
   try {
     await fetching;
   } catch (error) {
     if (error instanceof Fault && error.code === "failed") return error.message;
   }
-  throw new Error("it did not fail as it should");
+  throw new Error("the fetch did not fail as expected");
 }
 
 describe("fetchHookRanges", () => {
-  test("gives the ranges under `hooks`, whatever else there is", async () => {
+  test("returns the ranges under `hooks` and ignores other keys", async () => {
     const ranges = ["192.30.252.0/22", "2606:50c0::/32", "192.0.2.1"];
     let agent: string | null = null;
     const url = publish((request) => {
@@ -31,64 +32,63 @@ describe("fetchHookRanges", () => {
       return Response.json({ verifiable_password_authentication: false, hooks: ranges, web: ["10.0.0.0/8"] });
     });
     expect(await fetchHookRanges(url)).toEqual(ranges);
-    // GitHub refuses requests without one.
+    // GitHub rejects requests without a User-Agent.
     expect(String(agent)).toBe("hooklatch");
   });
 
   test.each([
-    ["an error", () => new Response("rate limited", { status: 403 }), "answered 403"],
-    ["a redirect", () => Response.redirect("https://api.github.com/meta", 302), "cannot be asked ("],
-    ["no JSON", () => new Response("<html>"), "answered something that is not JSON"],
-    ["bytes that are no text", () => new Response(Uint8Array.of(0x22, 0xff, 0x22)), "that is not JSON"],
-    ["no list", () => Response.json({ web: [] }), 'without a list of ranges under "hooks"'],
-    ["numbers", () => Response.json({ hooks: [1] }), 'without a list of ranges under "hooks"'],
-    ["null", () => Response.json(null), 'without a list of ranges under "hooks"'],
-    [
-      "a name",
-      () => Response.json({ hooks: ["192.0.2.1", "github.com"] }),
-      'lists "github.com", which is no',
-    ],
-    ["too much", () => new Response(new Uint8Array(1024 * 1024 + 1)), "answered with more than 1 MiB"],
-  ])("fails with the reason when it gets %s", async (_what, answer, reason) => {
+    ["an error status", () => new Response("rate limited", { status: 403 }), ["403"]],
+    ["a redirect", () => Response.redirect("https://api.github.com/meta", 302), []],
+    ["a response that is not JSON", () => new Response("<html>"), []],
+    ["a response that is not UTF-8", () => new Response(Uint8Array.of(0x22, 0xff, 0x22)), []],
+    ["a response without `hooks`", () => Response.json({ web: [] }), ["hooks"]],
+    ["a list of numbers", () => Response.json({ hooks: [1] }), ["hooks"]],
+    ["null", () => Response.json(null), ["hooks"]],
+    ["a host name", () => Response.json({ hooks: ["192.0.2.1", "github.com"] }), ["github.com"]],
+    ["a response over 1 MiB", () => new Response(new Uint8Array(1024 * 1024 + 1)), ["1 MiB"]],
+  ])("fails on %s and names the server", async (_what, answer, details) => {
     const url = publish(answer);
     const failure = await failureOf(fetchHookRanges(url));
-    expect(failure).toStartWith(`GitHub's hook ranges cannot be had: ${new URL(url).host} `);
-    expect(failure).toContain(reason);
+    for (const detail of [new URL(url).host, ...details]) expect(failure).toContain(detail);
+    expect(words(failure)).toMatchSnapshot();
   });
 
-  test("ends an answer without end when it is too much", async () => {
+  test("cancels an endless response at the size limit", async () => {
     const { promise: cancelled, resolve } = Promise.withResolvers<void>();
     const body = new ReadableStream({
       pull: (controller) => controller.enqueue(new Uint8Array(64 * 1024)),
       cancel: () => resolve(),
     });
     const failure = await failureOf(fetchHookRanges(publish(() => new Response(body))));
-    expect(failure).toContain("answered with more than 1 MiB");
+    expect(words(failure)).toMatchSnapshot();
     await cancelled;
   });
 
-  test("fails when there is no answer in time, or nobody there", async () => {
+  test("fails when the server does not respond in time or is not running", async () => {
     const silent = publish(() => new Promise(() => {}));
-    expect(await failureOf(fetchHookRanges(silent, { timeout: 20 }))).toContain("gave no answer in time");
+    const late = await failureOf(fetchHookRanges(silent, { timeout: 20 }));
     await server?.stop(true);
-    expect(await failureOf(fetchHookRanges(silent))).toContain("cannot be asked (");
+    const unreachable = await failureOf(fetchHookRanges(silent));
+    expect([late, unreachable].map((failure) => words(failure))).toMatchSnapshot();
   });
 
-  test("ends when it is told to", async () => {
-    const ending = new AbortController();
+  test("fails when its signal aborts", async () => {
+    const abort = new AbortController();
     const fetching = fetchHookRanges(
       publish(() => {
-        ending.abort();
+        abort.abort();
         return new Promise(() => {});
       }),
-      { signal: ending.signal },
+      { signal: abort.signal },
     );
-    expect(await failureOf(fetching)).toContain("cannot be asked (AbortError)");
+    const failure = await failureOf(fetching);
+    expect(failure).toContain("AbortError");
+    expect(words(failure)).toMatchSnapshot();
   });
 });
 
-describe("the built-in ranges", () => {
-  test("could have been published", () => {
+describe("built-in hook ranges", () => {
+  test("are valid", () => {
     expect(findFlaw(BUILT_IN_HOOK_RANGES.ranges)).toBeNull();
   });
 });

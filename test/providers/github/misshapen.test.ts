@@ -1,95 +1,108 @@
 import { describe, expect, test } from "bun:test";
 import ordinary from "../../fixtures/github/push-ordinary.json";
+import { reasonOf } from "../reason-of.ts";
 import { receive } from "./send.ts";
 
-describe("a misshapen push is refused with the names of its fields", () => {
+/**
+ * Asserts that the payload is rejected as misshapen, as JSON and as a form, that the reason names exactly these fields,
+ * and that it does not repeat a value. Returns the reason.
+ */
+async function expectMisshapen(event: string, payload: unknown, fields: readonly string[]): Promise<string> {
+  const json = JSON.stringify(payload);
+  const [reading, fromForm] = [await receive(event, json), await receive(event, json, true)];
+  expect(reading).toMatchObject({ ok: false, kind: "misshapen" });
+  expect(fromForm).toEqual(reading);
+  const reason = reasonOf(reading);
+  expect(reason).toContain(event);
+  expect([...(reason.match(/(?<=^|\s)\/[\w/]+/g) ?? [])]).toEqual([...fields]);
+  expect(reason).not.toContain("s3cret");
+  return reason;
+}
+
+describe("a misshapen push", () => {
   const { after: _, ...withoutAfter } = ordinary;
   const { full_name: __, ...nameless } = ordinary.repository;
-  for (const [payload, reason] of [
-    [withoutAfter, "push: /after is missing"],
-    [{ ...ordinary, after: 7 }, "push: /after expected 40 or 64 lower-case hex digits"],
-    [{ ...ordinary, after: "s3cret" }, "push: /after expected 40 or 64 lower-case hex digits"],
+  for (const [what, payload, fields] of [
+    ["without `after`", withoutAfter, ["/after"]],
+    ["with a number in `after`", { ...ordinary, after: 7 }, ["/after"]],
+    ["with text in `after`", { ...ordinary, after: "s3cret" }, ["/after"]],
+    ["with upper-case hex in `after`", { ...ordinary, after: ordinary.after.toUpperCase() }, ["/after"]],
+    ["with 41 digits in `before`", { ...ordinary, before: "a".repeat(41) }, ["/before"]],
+    ["with a short ref", { ...ordinary, ref: "main" }, ["/ref"]],
+    ["with an empty ref name", { ...ordinary, ref: "refs/" }, ["/ref"]],
+    ["with a newline in the ref", { ...ordinary, ref: "refs/heads/a\nb" }, ["/ref"]],
+    ["with a NUL in the ref", { ...ordinary, ref: "refs/heads/a\u0000" }, ["/ref"]],
+    ["with a lone surrogate in the ref", { ...ordinary, ref: "refs/heads/\ud800" }, ["/ref"]],
+    ["with a null ref", { ...ordinary, ref: null }, ["/ref"]],
+    ["with text in `deleted`", { ...ordinary, deleted: "true" }, ["/deleted"]],
+    ["with null commits", { ...ordinary, commits: null }, ["/commits"]],
+    ["with a number for a commit id", { ...ordinary, commits: [{ id: 7 }] }, ["/commits/0/id"]],
+    ["with a head commit that is not one", { ...ordinary, head_commit: { id: "HEAD" } }, ["/head_commit"]],
+    ["without a repository name", { ...ordinary, repository: nameless }, ["/repository/full_name"]],
     [
-      { ...ordinary, after: ordinary.after.toUpperCase() },
-      "push: /after expected 40 or 64 lower-case hex digits",
-    ],
-    [{ ...ordinary, before: "a".repeat(41) }, "push: /before expected 40 or 64 lower-case hex digits"],
-    [{ ...ordinary, ref: "main" }, "push: /ref expected a full ref name"],
-    [{ ...ordinary, ref: "refs/" }, "push: /ref expected a full ref name"],
-    [{ ...ordinary, ref: "refs/heads/a\nb" }, "push: /ref expected a full ref name"],
-    [{ ...ordinary, ref: "refs/heads/a\u0000" }, "push: /ref expected a full ref name"],
-    [{ ...ordinary, ref: "refs/heads/\ud800" }, "push: /ref expected a full ref name"],
-    [{ ...ordinary, ref: null }, "push: /ref expected a full ref name"],
-    [{ ...ordinary, deleted: "true" }, "push: /deleted expected boolean"],
-    [{ ...ordinary, commits: null }, "push: /commits expected array"],
-    [{ ...ordinary, commits: [{ id: 7 }] }, "push: /commits/0/id expected string"],
-    [{ ...ordinary, head_commit: { id: "HEAD" } }, "push: /head_commit expected a commit or null"],
-    [{ ...ordinary, repository: nameless }, "push: /repository/full_name is missing"],
-    [
+      "with a list for a repository name",
       { ...ordinary, repository: { ...nameless, full_name: ["s3cret"] } },
-      "push: /repository/full_name expected string",
+      ["/repository/full_name"],
     ],
-    [{ ...ordinary, repository: "s3cret" }, "push: /repository expected object"],
-    [{ ...ordinary, pusher: {} }, "push: /pusher/name is missing"],
-    [{ ...withoutAfter, deleted: 1 }, "push: /after is missing, /deleted expected boolean"],
-    [
-      { s3cret: 1 },
-      "push: /ref is missing, /before is missing, /after is missing, /created is missing, /deleted is missing",
-    ],
-    [[], "push: the payload expected object"],
-    [null, "push: the payload expected object"],
-    ["refs/heads/main", "push: the payload expected object"],
+    ["with text for a repository", { ...ordinary, repository: "s3cret" }, ["/repository"]],
+    ["without a pusher name", { ...ordinary, pusher: {} }, ["/pusher/name"]],
+    ["with two faults", { ...withoutAfter, deleted: 1 }, ["/after", "/deleted"]],
+    ["without any known field", { s3cret: 1 }, ["/ref", "/before", "/after", "/created", "/deleted"]],
+    ["that is a list", [], []],
+    ["that is null", null, []],
+    ["that is a string", "refs/heads/main", []],
   ] as const) {
-    test(reason, async () => {
-      const json = JSON.stringify(payload);
-      for (const form of [false, true]) {
-        expect(await receive("push", json, form)).toEqual({ ok: false, kind: "misshapen", reason });
-      }
+    test(`${what} is rejected`, async () => {
+      expect(await expectMisshapen("push", payload, fields)).toMatchSnapshot();
     });
   }
 
-  test("and its own __proto__ does not stand in for what is missing", async () => {
+  test("with the fields under `__proto__` is rejected", async () => {
     const json = `{"__proto__":${JSON.stringify(ordinary)}}`;
     expect(await receive("push", json)).toMatchObject({ ok: false, kind: "misshapen" });
   });
 });
 
 describe("a ping", () => {
-  test("of an App or organisation, without a repository or a sender, is accepted", async () => {
+  test("from an App or organisation, without repository and sender, is accepted", async () => {
     const ping = { zen: "Hello World", hook_id: 1, hook: { type: "App", id: 1, events: ["*"] } };
     expect(await receive("ping", ping)).toMatchObject({ ok: true, event: { kind: "ping" } });
   });
 
   for (const ping of [{ zen: "" }, { hook_id: 1 }, { hook: {} }]) {
-    test(`with ${Object.keys(ping)} alone is accepted`, async () => {
+    test(`with only ${Object.keys(ping)} is accepted`, async () => {
       expect(await receive("ping", ping)).toMatchObject({ ok: true, event: { kind: "ping" } });
     });
   }
 
-  for (const [payload, reason] of [
-    [{}, "ping: /zen, /hook_id and /hook are missing"],
-    [{ state: "success", sha: ordinary.after }, "ping: /zen, /hook_id and /hook are missing"],
-    [{ zen: 7 }, "ping: /zen expected string"],
-    [{ hook: { events: "push" } }, "ping: /hook/events expected array"],
-    [[], "ping: the payload expected object"],
-    [ordinary, "ping: /ref, /before and /after belong to a push"],
-    [{ action: "opened", zen: "" }, "ping: /action belongs to another event"],
+  for (const [what, payload, fields] of [
+    ["without any field", {}, ["/zen", "/hook_id", "/hook"]],
+    [
+      "with only fields of a status",
+      { state: "success", sha: ordinary.after },
+      ["/zen", "/hook_id", "/hook"],
+    ],
+    ["with a number in `zen`", { zen: 7 }, ["/zen"]],
+    ["with text in `hook.events`", { hook: { events: "push" } }, ["/hook/events"]],
+    ["that is a list", [], []],
+    ["with fields of a push", ordinary, ["/ref", "/before", "/after"]],
+    ["with `action`", { action: "opened", zen: "" }, ["/action"]],
   ] as const) {
-    test(`is refused: ${reason}`, async () => {
-      expect(await receive("ping", payload)).toEqual({ ok: false, kind: "misshapen", reason });
+    test(`${what} is rejected`, async () => {
+      expect(await expectMisshapen("ping", payload, fields)).toMatchSnapshot();
     });
   }
 });
 
 describe("another event", () => {
-  for (const [payload, reason] of [
-    [ordinary, "issues: /ref, /before and /after belong to a push"],
-    [{ zen: "", hook_id: 1, hook: {} }, "issues: /zen, /hook_id and /hook belong to a ping"],
-    [[], "issues: the payload expected object"],
-    [7, "issues: the payload expected object"],
+  for (const [what, payload, fields] of [
+    ["with fields of a push", ordinary, ["/ref", "/before", "/after"]],
+    ["with fields of a ping", { zen: "", hook_id: 1, hook: {} }, ["/zen", "/hook_id", "/hook"]],
+    ["that is a list", [], []],
+    ["that is a number", 7, []],
   ] as const) {
-    test(`is refused: ${reason}`, async () => {
-      expect(await receive("issues", payload)).toEqual({ ok: false, kind: "misshapen", reason });
+    test(`${what} is rejected`, async () => {
+      expect(await expectMisshapen("issues", payload, fields)).toMatchSnapshot();
     });
   }
 });

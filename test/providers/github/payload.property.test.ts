@@ -11,7 +11,7 @@ import { GUID, dialect as github } from "./send.ts";
 
 setDefaultTimeout(120_000);
 
-/** Text that no message may repeat. */
+/** Text that must not appear in any message. */
 const MARK = "x-marks-the-spot";
 
 const ref = fc.oneof(
@@ -34,7 +34,7 @@ const anything = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
   fc.constantFrom(MARK, [MARK], { [MARK]: MARK }, { id: MARK }, { login: MARK }, null),
 );
-/** One change at any of the places that mean something, or at one that does not. */
+/** A change to one field, relevant or not. */
 const change = fc.oneof(
   fc.tuple(fc.constant("ref"), fc.oneof(ref, anything)),
   fc.tuple(fc.constantFrom("before", "after"), fc.oneof(commit, anything)),
@@ -68,7 +68,7 @@ const change = fc.oneof(
   ),
 );
 
-/** The text of an object with changes in it; a key may come twice, and `__proto__` is one like another. */
+/** Adds changes to the text of a JSON object. Keys can repeat, and `__proto__` is an ordinary key. */
 function changed(json: string, changes: readonly (readonly [string, unknown])[]): string {
   const added = changes.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`);
   return `${json.slice(0, -1)}${added.map((pair) => `,${pair}`).join("")}}`;
@@ -91,25 +91,25 @@ function read(dialect: Dialect, name: string, json: string) {
   return dialect.read({ headers, body: new TextEncoder().encode(json) });
 }
 
-/** What a push must say when it is taken, found without the code that is tested. */
-function expectPush(told: Extract<Event, { kind: "push" }>, written: Record<string, unknown>): void {
+/** Asserts that an accepted push agrees with its payload, without using the code under test. */
+function expectPush(push: Extract<Event, { kind: "push" }>, written: Record<string, unknown>): void {
   const full = String(written.ref);
   expect(full).toStartWith("refs/");
   expect(full.isWellFormed()).toBe(true);
   for (const character of full) expect(character.codePointAt(0)).toSatisfy(isNoControl);
-  const prefix = { branch: "refs/heads/", tag: "refs/tags/", other: "" }[told.ref.kind];
-  expect(prefix + told.ref.name).toBe(full);
-  expect(told.repository).toBe((written.repository as { full_name: string }).full_name);
-  if (told.commit !== null) expect(told.commit).toMatch(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/);
-  expect(told.deleted).toBe(written.deleted === true || /^(?:0{40}|0{64})$/.test(String(written.after)));
-  if (told.deleted) expect(told.commit).toBeNull();
+  const prefix = { branch: "refs/heads/", tag: "refs/tags/", other: "" }[push.ref.kind];
+  expect(prefix + push.ref.name).toBe(full);
+  expect(push.repository).toBe((written.repository as { full_name: string }).full_name);
+  if (push.commit !== null) expect(push.commit).toMatch(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/);
+  expect(push.deleted).toBe(written.deleted === true || /^(?:0{40}|0{64})$/.test(String(written.after)));
+  if (push.deleted) expect(push.commit).toBeNull();
 }
 
 const isNoControl = (code: unknown) =>
   typeof code === "number" && code > 0x1f && (code < 0x7f || code > 0x9f);
 
-describe("any JSON as a delivery of GitHub's", () => {
-  test("is read without throwing, and is what it says where it is taken", () => {
+describe("GitHub source handler with any JSON", () => {
+  test("never throws and returns an event that agrees with the payload", () => {
     fc.assert(
       fc.property(event, payload, (name, json) => {
         const reading = read(github, name, json);
@@ -125,7 +125,7 @@ describe("any JSON as a delivery of GitHub's", () => {
     );
   });
 
-  test("is refused by the names of fields, never by what is in them", () => {
+  test("rejects a payload without repeating its values", () => {
     fc.assert(
       fc.property(event, payload, (name, json) => {
         const reading = read(github, name, json);
@@ -135,7 +135,7 @@ describe("any JSON as a delivery of GitHub's", () => {
     );
   });
 
-  test("deploys a target only as a push of exactly its branch of its repository", () => {
+  test("deploys a target only for a push to its branch of its repository", () => {
     fc.assert(
       fc.property(payload, (json) => {
         const reading = read(github, "push", json);
@@ -156,10 +156,10 @@ describe("any JSON as a delivery of GitHub's", () => {
   });
 });
 
-describe("any JSON as a delivery of a generic sender", () => {
+describe("generic source handler with any JSON", () => {
   const dialect = generic.openWith(loadSecret("a token of the tests, long enough"));
 
-  test("is always taken, and is a push only where it says which ref of which repository", () => {
+  test("accepts every payload and reads it as a push only when it has a ref and a repository", () => {
     fc.assert(
       fc.property(payload, (json) => {
         const reading = read(dialect, "", json);

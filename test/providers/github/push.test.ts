@@ -12,41 +12,45 @@ import { receive } from "./send.ts";
 const ZERO = "0".repeat(40);
 const REPOSITORY = "Codertocat/Hello-World";
 
-describe("a push", () => {
+describe("GitHub push", () => {
   const { after: tip } = ordinary;
   const { after: first } = newBranch;
   for (const [what, payload, event] of [
-    ["ordinary", ordinary, { ref: { kind: "branch", name: "main" }, deleted: false, commit: tip }],
+    ["an ordinary push", ordinary, { ref: { kind: "branch", name: "main" }, deleted: false, commit: tip }],
     [
-      "of a new branch on an existing commit",
+      "a new branch on an existing commit",
       newBranch,
       { ref: { kind: "branch", name: "feature/main" }, deleted: false, commit: first },
     ],
     [
-      "of a deleted branch",
+      "a deleted branch",
       branchDeleted,
       { ref: { kind: "branch", name: "main" }, deleted: true, commit: null },
     ],
-    ["of a new tag", tagCreated, { ref: { kind: "tag", name: "main" }, deleted: false, commit: first }],
+    ["a new tag", tagCreated, { ref: { kind: "tag", name: "main" }, deleted: false, commit: first }],
     [
-      "of an annotated tag",
+      "an annotated tag",
       annotatedTag,
       { ref: { kind: "tag", name: "v1.0.0" }, deleted: false, commit: annotatedTag.head_commit.id },
     ],
-    ["of a deleted tag", tagDeleted, { ref: { kind: "tag", name: "v1.0.0" }, deleted: true, commit: null }],
-    ["forced back", forced, { ref: { kind: "branch", name: "main" }, deleted: false, commit: forced.after }],
+    ["a deleted tag", tagDeleted, { ref: { kind: "tag", name: "v1.0.0" }, deleted: true, commit: null }],
+    [
+      "a forced push",
+      forced,
+      { ref: { kind: "branch", name: "main" }, deleted: false, commit: forced.after },
+    ],
   ] as const) {
-    test(`${what} is read as what it says`, async () => {
+    test(`reads ${what}`, async () => {
       const reading = await receive("push", payload);
       expect(reading).toMatchObject({ ok: true, event: { kind: "push", repository: REPOSITORY, ...event } });
     });
   }
 
-  test("of an annotated tag has a commit that is not the tag object", () => {
+  test("the annotated tag fixture has a tag object that is not the commit", () => {
     expect(annotatedTag.after).not.toBe(annotatedTag.head_commit.id);
   });
 
-  test("that leaves out, nulls or adds what GitHub's schema lets it is accepted", async () => {
+  test("accepts optional fields that are missing, null or unknown", async () => {
     const { sender: _, ...anonymous } = ordinary;
     const [commit] = ordinary.commits;
     const lenient = {
@@ -67,12 +71,12 @@ describe("a push", () => {
     expect(await receive("push", { ...lenient, pusher: { name: "x" } })).toMatchObject({ ok: true });
   });
 
-  test("of a tag without a head commit tells no commit", async () => {
+  test("returns no commit for a tag without a head commit", async () => {
     const reading = await receive("push", { ...tagCreated, head_commit: null });
     expect(reading).toMatchObject({ ok: true, event: { deleted: false, commit: null } });
   });
 
-  test("of a SHA-256 repository is accepted, and its 64 zeros are a deletion", async () => {
+  test("accepts SHA-256 commits and reads 64 zeros as a deletion", async () => {
     const [before, after] = ["a".repeat(64), "b".repeat(64)];
     expect(await receive("push", { ...ordinary, before, after })).toMatchObject({
       ok: true,
@@ -84,18 +88,18 @@ describe("a push", () => {
     });
   });
 
-  test("with zeros in after is a deletion even when it denies it", async () => {
+  test("reads zeros in `after` as a deletion even when `deleted` is false", async () => {
     const reading = await receive("push", { ...ordinary, after: ZERO, deleted: false });
     expect(reading).toMatchObject({ ok: true, event: { deleted: true, commit: null } });
   });
 
-  test("with deleted is a deletion even when after is a commit", async () => {
+  test("reads `deleted` as a deletion even when `after` is a commit", async () => {
     const reading = await receive("push", { ...ordinary, deleted: true });
     expect(reading).toMatchObject({ ok: true, event: { deleted: true, commit: null } });
   });
 
   for (const ref of hostileRefs) {
-    test(`of ${JSON.stringify(ref)} is data`, async () => {
+    test(`returns the name of ${JSON.stringify(ref)} unchanged`, async () => {
       const name = ref.slice("refs/heads/".length);
       const reading = await receive("push", { ...ordinary, ref });
       expect(reading).toMatchObject({ ok: true, event: { kind: "push", ref: { kind: "branch", name } } });
@@ -106,7 +110,7 @@ describe("a push", () => {
     ["Typo [skip deploy]", true],
     ["[deploy skip]\n\nwith a body", true],
     ["skip deploy", false],
-  ])("whose tip says %j tells whether to skip", async (message, skip) => {
+  ])("with the head commit message %j sets `skip` to %j", async (message, skip) => {
     const payload = { ...ordinary, head_commit: { ...ordinary.head_commit, message } };
     expect(await receive("push", payload)).toMatchObject({ ok: true, event: { kind: "push", skip } });
   });

@@ -10,7 +10,7 @@ export const NOW = new Date("2026-11-21T20:30:00Z");
 
 export const dialect = github.open({ secrets: [loadSecret(SECRET)] });
 
-/** A request as GitHub sends it, put together and signed without any of our own code. */
+/** Returns a request as GitHub sends it, written and signed without any code under test. */
 export async function send(event: string, payload: unknown, form = false): Promise<RawRequest> {
   const json = typeof payload === "string" ? payload : JSON.stringify(payload);
   const body = form ? new URLSearchParams({ payload: json }).toString() : json;
@@ -23,7 +23,7 @@ export async function send(event: string, payload: unknown, form = false): Promi
   return { headers, body: new TextEncoder().encode(body) };
 }
 
-/** What becomes of such a request: it verifies, and then reads as what is given back. */
+/** Sends such a request to the source handler, which must verify it, and returns the result of reading it. */
 export async function receive(event: string, payload: unknown, form = false): Promise<Reading> {
   const request = await send(event, payload, form);
   expect(await dialect.verify(request, null, NOW)).toEqual({ ok: true });
