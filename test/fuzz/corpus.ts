@@ -13,7 +13,7 @@ interface Example {
   readonly json: string;
 }
 
-/** Real payloads: the ones that GitHub publishes, and our own of what is missing there. */
+/** Real payloads: the examples that GitHub publishes, and fixtures for the pushes that are missing there. */
 const EXAMPLES: readonly Example[] = [
   ...definitions.flatMap(({ name, examples }) =>
     (examples as readonly unknown[]).map((payload) => ({
@@ -26,29 +26,29 @@ const EXAMPLES: readonly Example[] = [
     .map((file) => ({ event: "push", json: readFileSync(join(FIXTURES, file), "utf8") })),
 ];
 
-/** Those that mean something, which are as many here as all others. */
-const TOLD: readonly Example[] = [
+/** Payloads of events that the server acts on. {@link composeRequest} picks them in half of its requests. */
+const PUSHES_AND_PINGS: readonly Example[] = [
   { event: "push", json: pushBody() },
   { event: "ping", json: pingBody() },
   ...EXAMPLES.filter(({ event }) => event === "push" || event === "ping"),
 ];
 
-/** One of the list, which must not be empty. */
+/** Returns a random item of the list, which must not be empty. */
 export function pick<T>(random: Random, list: readonly T[]): T {
-  const found = list[random.below(list.length)];
-  if (found === undefined) throw new Error("there is nothing to pick from");
-  return found;
+  const item = list[random.below(list.length)];
+  if (item === undefined) throw new Error("cannot pick from an empty list");
+  return item;
 }
 
-/** True in so many of a hundred cases. */
+/** Returns true with a probability of `percent`. */
 export function chance(random: Random, percent: number): boolean {
   return random.below(100) < percent;
 }
 
-/** A request that is right in everything, but not signed yet; it comes from an address that shows right tokens. */
+/** Returns a valid request without authentication, from an address that {@link MEMBER_ADDRESSES} contains. */
 export function composeRequest(random: Random): FuzzRequest {
-  const { event, json } = pick(random, chance(random, 50) ? TOLD : EXAMPLES);
-  // A body that came before is a duplicate, which is worth a try, but not always.
+  const { event, json } = pick(random, chance(random, 50) ? PUSHES_AND_PINGS : EXAMPLES);
+  // Without a nonce the body may repeat, and the server then handles it as a duplicate.
   const nonce = chance(random, 80) ? `,"nonce":"${hex(random, 16)}"}` : "}";
   const text = json.trimEnd().slice(0, -1) + nonce;
   const framing = chance(random, 70) ? "length" : 1 + random.below(8192);
@@ -73,9 +73,9 @@ export function composeRequest(random: Random): FuzzRequest {
   };
 }
 
-/** A GET that admits its address to the source of clients. */
+/** Returns a GET with a valid verify token, which authorises its address at the source `client`. */
 export function composeHandshake(random: Random): FuzzRequest {
-  return greet(
+  return handshake(
     memberAddress(random),
     pick(random, [
       [`verify_token=${TOKEN}`],
@@ -86,11 +86,11 @@ export function composeHandshake(random: Random): FuzzRequest {
   );
 }
 
-/** A GET that is near to the right one, or shows the right token in a wrong way: it must not be admitted. */
-export function composeGuess(random: Random): FuzzRequest {
+/** Returns a GET with an almost valid token, or with the valid token in an invalid form. The server must reject it. */
+export function composeInvalidHandshake(random: Random): FuzzRequest {
   const at = random.below(KEYS.TOKEN.length);
   const guess = encodeURIComponent(`${KEYS.TOKEN.slice(0, at)}~${KEYS.TOKEN.slice(at + random.below(2))}`);
-  return greet(
+  return handshake(
     strangerAddress(random),
     pick(random, [
       [`verify_token=${guess}`],
@@ -114,7 +114,7 @@ export function composeGuess(random: Random): FuzzRequest {
   );
 }
 
-function greet(address: string, [query = "", authorization]: readonly string[]): FuzzRequest {
+function handshake(address: string, [query = "", authorization]: readonly string[]): FuzzRequest {
   const request: FuzzRequest = {
     method: "GET",
     target: query === "" ? "/client" : `/client?${query}`,
@@ -130,8 +130,8 @@ function greet(address: string, [query = "", authorization]: readonly string[]):
   return authorization === undefined ? request : withHeader(request, "authorization", authorization);
 }
 
-/** The request with what its source wants to see, made for the body that it has now. */
-export function prove(random: Random, request: FuzzRequest): FuzzRequest {
+/** Returns the request with the authentication that its source requires, computed for the current body. */
+export function authenticate(random: Random, request: FuzzRequest): FuzzRequest {
   switch (sourceOf(request)) {
     case "github":
       return withHeader(request, "x-hub-signature-256", pick(random, SIGNATURES.github(request.body)));
@@ -144,12 +144,12 @@ export function prove(random: Random, request: FuzzRequest): FuzzRequest {
   }
 }
 
-/** The name of the source that the target leads to. */
+/** Returns the name of the source at the request target. */
 function sourceOf({ target }: FuzzRequest): string {
   return target === "/github-webhook" ? "github" : target.slice(1);
 }
 
-/** One of the few that are admitted when the run begins. */
+/** Returns one of {@link MEMBER_ADDRESSES}. */
 function memberAddress(random: Random): string {
   return `10.7.0.${random.below(MEMBERS)}`;
 }
@@ -158,26 +158,26 @@ const MEMBERS = 64;
 
 const TOKEN = encodeURIComponent(KEYS.TOKEN);
 
-/** All of them, to be admitted. */
+/** The addresses that are authorised at the source `client` when the run begins. */
 export const MEMBER_ADDRESSES: readonly string[] = Array.from(
   { length: MEMBERS },
   (_, index) => `10.7.0.${index}`,
 );
 
-/** The same request from somebody else; of the clients' own source it stays one of theirs every other time. */
-export function estrange(random: Random, request: FuzzRequest): FuzzRequest {
+/** Returns the request from an unauthorised address. Half of the requests to the source `client` stay unchanged. */
+export function useStrangerAddress(random: Random, request: FuzzRequest): FuzzRequest {
   if (sourceOf(request) === "client" && chance(random, 50)) return request;
   return withHeader(request, "x-forwarded-for", strangerAddress(random));
 }
 
-/** An address that never shows a right token: a few come so often that they are shut out for guessing. */
+/** Returns an address that never sends a valid token. Eight of them repeat, so that the server throttles them. */
 function strangerAddress(random: Random): string {
   return chance(random, 10)
     ? `192.0.2.${random.below(8)}`
     : `198.${random.below(256)}.${random.below(256)}.9`;
 }
 
-/** So many hex digits. */
+/** Returns random hex digits. */
 export function hex(random: Random, digits: number): string {
   return Array.from({ length: digits }, () => random.below(16).toString(16)).join("");
 }

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import { fuzz } from "./run.ts";
 
-/** `bun run test:fuzz [seconds] [seed]`: prints what came of it, and exits with 1 when something must not be. */
+/** `bun run test:fuzz [seconds] [seed]` prints the figures of a run and exits with 1 when it finds a violation. */
 const [seconds = "60", seed = String(1 + Math.floor(Math.random() * 0xffff_ff00))] = process.argv.slice(2);
 if (!(Number(seconds) > 0) || !Number.isInteger(Number(seed))) {
   process.stderr.write("usage: fuzz [seconds] [seed]\n");
@@ -14,11 +14,11 @@ const rows: readonly (readonly [string, number])[] = [
   ["seed", figures.seed],
   ["seconds", Number(seconds)],
   ["requests", figures.requests],
-  ["  right in everything", figures.right],
-  ...codes.map(([code, count]) => [`  answered ${code} ${STATUS_CODES[code] ?? ""}`, count] as const),
-  ["  closed or left without an answer", figures.unanswered],
-  ["accepts with a right signature, token or client", figures.accepts.proven],
-  ["accepts without", figures.accepts.unproven],
+  ["  valid", figures.valid],
+  ...codes.map(([code, count]) => [`  response ${code} ${STATUS_CODES[code] ?? ""}`, count] as const),
+  ["  without a response", figures.unanswered],
+  ["accepts with a valid signature, token or client", figures.accepts.authenticated],
+  ["accepts without", figures.accepts.unauthenticated],
   ["crashes", figures.crashes],
   ["500s", figures.codes.get(500) ?? 0],
   ["health checks", figures.healthChecks],

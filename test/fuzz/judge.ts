@@ -4,10 +4,10 @@ import { zstdDecompressSync } from "node:zlib";
 import type { RawAnswer } from "../support/raw.ts";
 import { isMember, KEYS, SIGNATURES } from "./keys.ts";
 
-/** A delivery that a 2xx names, and everything in the request that may be the proof of it. */
+/** A delivery that a 2xx response names, and every signature and token in its request. */
 interface Claim {
   readonly delivery: number;
-  readonly shown: ReadonlySet<string>;
+  readonly credentials: ReadonlySet<string>;
 }
 
 const HEAD = Buffer.from("HEAD ");
@@ -20,65 +20,67 @@ interface Row {
 }
 
 /**
- * Judges every 2xx without asking the program how it came to it: the body that is kept must be one whose signature
- * stood in the request, its bearer token must have, or its client must be one that showed the verify token.
+ * Checks every 2xx response independently of the program's own verification: the request must contain the signature of
+ * the stored body or the bearer token, or its client must be one that sent the verify token.
  */
 export class Judge {
   readonly violations: string[] = [];
-  readonly accepts = { proven: 0, unproven: 0 };
+  readonly accepts = { authenticated: 0, unauthenticated: 0 };
   readonly #claims: Claim[] = [];
 
-  /** Hears of an answer and all bytes that were sent on its connection. */
-  hear({ status, body }: RawAnswer, wire: Buffer): void {
+  /** Records a response and all bytes that were sent on its connection. */
+  record({ status, body }: RawAnswer, wire: Buffer): void {
     if (status === 500) this.violations.push(`500: ${body}`);
     if (status < 200 || status > 299) return;
-    // An answer to HEAD has no body to tell anything; whom it admitted the store tells.
+    // A response to HEAD has no body. `checkStore` checks the addresses that it authorised.
     if (wire.subarray(0, 5).equals(HEAD)) return;
-    const said = readJson(body);
-    if (said?.status === "ok" && said.delivery === undefined) return;
-    const shown = proofsIn(wire);
-    if (typeof said?.delivery === "number") this.#claims.push({ delivery: said.delivery, shown });
-    else this.#count(shown.has(KEYS.TOKEN), () => `admitted without the token: ${body}`);
+    const response = readJson(body);
+    if (response?.status === "ok" && response.delivery === undefined) return;
+    const credentials = credentialsIn(wire);
+    if (typeof response?.delivery === "number")
+      this.#claims.push({ delivery: response.delivery, credentials });
+    else this.#count(credentials.has(KEYS.TOKEN), () => `authorised without the token: ${body}`);
   }
 
-  /** Looks every claim up in the store of the stopped server, and everybody who was admitted. */
-  settle(dataDirectory: string): void {
+  /** Checks every claim and every authorised address against the store of the stopped server. */
+  checkStore(dataDirectory: string): void {
     const database = new Database(join(dataDirectory, "hooklatch.db"), { readonly: true });
     const find = database.query<Row, [number]>(
       "SELECT source, client, body, body_encoding AS encoding FROM delivery WHERE id = ?",
     );
-    for (const { delivery, shown } of this.#claims) {
+    for (const { delivery, credentials } of this.#claims) {
       const row = find.get(delivery);
-      if (row === null) this.violations.push(`delivery ${delivery} was answered with 2xx and is not kept`);
-      else this.#count(isProven(row, shown), () => `delivery ${delivery} of ${row.source} has no proof`);
+      if (row === null)
+        this.violations.push(`delivery ${delivery} got a 2xx response and is not in the store`);
+      else this.#count(isAuthenticated(row, credentials), () => `delivery ${delivery} of ${row.source}`);
     }
     for (const { address } of database.query<{ address: string }, []>("SELECT address FROM client").all()) {
-      if (!isMember(address)) this.violations.push(`${address} is admitted and showed no right token`);
+      if (!isMember(address)) this.violations.push(`${address} is authorised and sent no valid token`);
     }
     database.close();
   }
 
-  #count(proven: boolean, describe: () => string): void {
-    this.accepts[proven ? "proven" : "unproven"] += 1;
-    if (!proven) this.violations.push(`accepted without a right proof: ${describe()}`);
+  #count(isAuthenticated: boolean, describe: () => string): void {
+    this.accepts[isAuthenticated ? "authenticated" : "unauthenticated"] += 1;
+    if (!isAuthenticated) this.violations.push(`accepted without authentication: ${describe()}`);
   }
 }
 
-function isProven({ source, client, body, encoding }: Row, shown: ReadonlySet<string>): boolean {
+function isAuthenticated({ source, client, body, encoding }: Row, credentials: ReadonlySet<string>): boolean {
   if (source === "client") return isMember(client);
-  if (source === "bearer") return shown.has(KEYS.BEARER);
+  if (source === "bearer") return credentials.has(KEYS.BEARER);
   const bytes = encoding === "zstd" ? zstdDecompressSync(body) : body;
-  const write = source === "github" ? SIGNATURES.github : SIGNATURES.signed;
-  return write(bytes).some((signature) => shown.has(signature));
+  const sign = source === "github" ? SIGNATURES.github : SIGNATURES.signed;
+  return sign(bytes).some((signature) => credentials.has(signature));
 }
 
-/** Signatures and tokens anywhere in what was sent, so that no reading of HTTP comes between. */
-function proofsIn(wire: Buffer): ReadonlySet<string> {
+/** Returns all signatures and tokens in the bytes, without parsing them as HTTP. */
+function credentialsIn(wire: Buffer): ReadonlySet<string> {
   const text = wire.toString("latin1");
-  const shown = new Set(text.match(/sha256=[0-9a-f]{64}|[A-Za-z0-9+/]{86}==/g));
-  if (text.includes(KEYS.BEARER)) shown.add(KEYS.BEARER);
-  if (text.includes(KEYS.TOKEN) || text.includes(encodeURIComponent(KEYS.TOKEN))) shown.add(KEYS.TOKEN);
-  return shown;
+  const credentials = new Set(text.match(/sha256=[0-9a-f]{64}|[A-Za-z0-9+/]{86}==/g));
+  if (text.includes(KEYS.BEARER)) credentials.add(KEYS.BEARER);
+  if (text.includes(KEYS.TOKEN) || text.includes(encodeURIComponent(KEYS.TOKEN))) credentials.add(KEYS.TOKEN);
+  return credentials;
 }
 
 function readJson(text: string): Record<string, unknown> | null {

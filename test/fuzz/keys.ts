@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 
-/** What opens the sources of the fuzzed server, by the name of the variable that the server finds it in. */
+/** The secrets of the server under test, by environment variable. */
 export const KEYS = {
   OLD_SECRET: "an older secret of the fuzz run",
   SECRET: "the newest secret of the fuzz run",
@@ -9,7 +9,7 @@ export const KEYS = {
   SIGNING_KEY: "the signing key of the fuzz run",
 } as const;
 
-/** Free ports, and a source for each way to prove oneself. The address in X-Forwarded-For is believed. */
+/** Uses free ports, has a source for each authentication method, and trusts X-Forwarded-For. */
 export const CONFIGURATION = `data_dir = "data"
 [server]
 host = "127.0.0.1"
@@ -51,7 +51,7 @@ directory = "blog"
 catch_up = false
 `;
 
-/** Every signature under which a body would be let in, as its header has it. */
+/** Every valid signature of a body, as a header value. */
 export const SIGNATURES = {
   github: (body: Uint8Array) =>
     [KEYS.OLD_SECRET, KEYS.SECRET].map(
@@ -60,5 +60,5 @@ export const SIGNATURES = {
   signed: (body: Uint8Array) => [createHmac("sha512", KEYS.SIGNING_KEY).update(body).digest("base64")],
 };
 
-/** Whether an address is one that shows right tokens: no other is ever admitted. */
+/** Whether an address sends valid tokens. The server must never authorise another one. */
 export const isMember = (address: string) => address.startsWith("10.7.");

@@ -105,8 +105,8 @@ const LINES = [
   ["X-Long", "a".repeat(9000)],
 ] as const;
 
-/** Changes of the body: bytes, and what JSON or a form says. */
-const OF_THE_BODY: readonly Mutation[] = [
+/** Changes to the body: its bytes, its JSON and its form fields. */
+const BODY_MUTATIONS: readonly Mutation[] = [
   (request, random) =>
     editBody(request, random, (body, at) => body.with(at, (body[at] ?? 0) ^ (1 << random.below(8)))),
   (request, random) => editBody(request, random, (body, at) => splice(body, at, 0, pick(random, BYTES))),
@@ -136,8 +136,8 @@ const OF_THE_BODY: readonly Mutation[] = [
     editText(request, (text) => `{"deep":${"[".repeat(150 + random.below(100))}`.concat(text)),
 ];
 
-/** Changes of everything else that a sender may choose. */
-const OF_THE_HEAD: readonly Mutation[] = [
+/** Changes to the request line and the headers. */
+const HEAD_MUTATIONS: readonly Mutation[] = [
   (request, random) => ({ ...request, method: pick(random, METHODS) }),
   (request, random) => ({ ...request, target: pick(random, TARGETS) }),
   (request, random) => ({
@@ -189,14 +189,15 @@ const OF_THE_HEAD: readonly Mutation[] = [
   },
 ];
 
-/** Changes of what is shown as a proof: none of them is one. */
-const OF_THE_PROOF: readonly Mutation[] = [
-  (request, random) => editProof(request, (value) => flipDigit(value, random)),
-  (request, random) => editProof(request, (value) => value.slice(0, random.below(value.length))),
-  (request) => editProof(request, (value) => value.toUpperCase()),
-  (request, random) => editProof(request, (value) => value + pick(random, ["0", "=", "x", ", ", "\xe9"])),
+/** Changes to the authentication headers, each of which makes them invalid. */
+const AUTHENTICATION_MUTATIONS: readonly Mutation[] = [
+  (request, random) => editAuthentication(request, (value) => flipDigit(value, random)),
+  (request, random) => editAuthentication(request, (value) => value.slice(0, random.below(value.length))),
+  (request) => editAuthentication(request, (value) => value.toUpperCase()),
   (request, random) =>
-    editProof(request, (value) =>
+    editAuthentication(request, (value) => value + pick(random, ["0", "=", "x", ", ", "\xe9"])),
+  (request, random) =>
+    editAuthentication(request, (value) =>
       pick(random, [
         "",
         "sha256=",
@@ -209,18 +210,19 @@ const OF_THE_PROOF: readonly Mutation[] = [
         value.replace(/^\w+[= ]/, ""),
       ]),
     ),
-  (request) => ({ ...request, headers: request.headers.filter(([name]) => !isProof(name)) }),
+  (request) => ({ ...request, headers: request.headers.filter(([name]) => !isAuthentication(name)) }),
   (request) => ({
     ...request,
-    headers: [...request.headers, ...request.headers.filter(([name]) => isProof(name))],
+    headers: [...request.headers, ...request.headers.filter(([name]) => isAuthentication(name))],
   }),
 ];
 
-export const mutateBody: Mutation = (request, random) => pick(random, OF_THE_BODY)(request, random);
-export const mutateHead: Mutation = (request, random) => pick(random, OF_THE_HEAD)(request, random);
-export const mutateProof: Mutation = (request, random) => pick(random, OF_THE_PROOF)(request, random);
+export const mutateBody: Mutation = (request, random) => pick(random, BODY_MUTATIONS)(request, random);
+export const mutateHead: Mutation = (request, random) => pick(random, HEAD_MUTATIONS)(request, random);
+export const mutateAuthentication: Mutation = (request, random) =>
+  pick(random, AUTHENTICATION_MUTATIONS)(request, random);
 
-/** Changes bytes of what goes over the wire: in the head more often, where each of them means something. */
+/** Changes bytes of the whole request, more often in the first 600, where the head is. */
 export function mutateWire(wire: Buffer, random: Random): Buffer {
   let changed = wire;
   for (let count = 1 + random.below(3); count > 0; count -= 1) {
@@ -253,7 +255,7 @@ function editBody(
     : { ...request, body: Buffer.from(edit(body, random.below(body.length))) };
 }
 
-/** Edits the JSON, also where it is in a form. */
+/** Edits the JSON of the body, which may be inside a form. */
 function editText(request: FuzzRequest, edit: (text: string) => string): FuzzRequest {
   const text = request.body.toString("latin1");
   const isForm =
@@ -263,12 +265,12 @@ function editText(request: FuzzRequest, edit: (text: string) => string): FuzzReq
     const json = edit(decodeURIComponent(text.slice("payload=".length)));
     return { ...request, body: Buffer.from(`payload=${encodeURIComponent(json)}`) };
   } catch {
-    // Something broke its escapes before.
+    // An earlier mutation broke the percent-encoding.
     return { ...request, body: Buffer.from(edit(text), "latin1") };
   }
 }
 
-/** Replaces the value of one of its keys. */
+/** Replaces the value of a random key. */
 function replaceValue(text: string, random: Random): string {
   const keys = [...text.matchAll(/"\w+":(?:"[^"\\]*"|-?\d+|true|false|null)/g)];
   if (keys.length === 0) return text;
@@ -276,14 +278,16 @@ function replaceValue(text: string, random: Random): string {
   return `${text.slice(0, index)}${pair.slice(0, pair.indexOf(":") + 1)}${pick(random, VALUES)}${text.slice(index + pair.length)}`;
 }
 
-function editProof(request: FuzzRequest, edit: (value: string) => string): FuzzRequest {
+function editAuthentication(request: FuzzRequest, edit: (value: string) => string): FuzzRequest {
   return {
     ...request,
-    headers: request.headers.map(([name, value]) => [name, isProof(name) ? edit(value) : value] as const),
+    headers: request.headers.map(
+      ([name, value]) => [name, isAuthentication(name) ? edit(value) : value] as const,
+    ),
   };
 }
 
-const isProof = (name: string) =>
+const isAuthentication = (name: string) =>
   ["x-hub-signature-256", "x-signature", "authorization"].includes(name.toLowerCase());
 
 function flipDigit(value: string, random: Random): string {
