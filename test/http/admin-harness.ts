@@ -21,8 +21,8 @@ export const TOKEN = "an-admin-token-of-the-tests";
 export const HOST = "127.0.0.1:9001";
 export const RELEASES = ["20261121T203000Z-bbbbbbbbbbbb", "20261121T202900Z-aaaaaaaaaaaa"];
 
-/** What a request has that differs from an honest one: JSON body, right token, right Host. */
-export interface Asked {
+/** The parts of a request that differ from the default: no body, a valid token and a valid Host. */
+export interface RequestParts {
   readonly body?: unknown;
   readonly headers?: Record<string, string>;
   readonly signal?: AbortSignal;
@@ -33,17 +33,17 @@ export interface AdminHarness {
   readonly broadcast: Broadcast;
   readonly metrics: Metrics;
   readonly log: string[];
-  /** The deliveries that were asked to run again. */
+  /** The ids of the deliveries that were replayed. */
   readonly replayed: number[];
-  /** Lets what waits for time to pass go on. */
+  /** Wakes everything that sleeps on the clock. */
   passTime(): void;
-  /** Begins to stop the server. */
+  /** Starts the shutdown of the server. */
   stop(): void;
-  ask(method: string, path: string, asked?: Asked): Promise<Response>;
-  /** Sends exactly this. */
+  request(method: string, path: string, parts?: RequestParts): Promise<Response>;
+  /** Sends the request without changes. */
   send(request: Request): Promise<Response>;
-  /** Every row that is kept, as the API's lists have them. */
-  kept(): Promise<unknown>;
+  /** Returns the first 500 deployments, deliveries and clients of the store, and all locks. */
+  readStore(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -51,20 +51,20 @@ const SOURCE: Source = {
   name: "github",
   provider: "github",
   path: "/github-webhook",
-  dialect: github.open({ secrets: [secretOf("a secret that no answer has")] }),
+  dialect: github.open({ secrets: [secretOf("a secret that no response contains")] }),
   print: false,
   onRedelivery: "run",
   allow: null,
 };
 
-/** The admin listener over a real store in a temporary directory, without a port. */
+/** Opens the admin listener with a real store in a temporary directory and without a port. */
 export async function openAdmin(own: Partial<AdminTools> = {}): Promise<AdminHarness> {
   const directory = await mkdtemp(join(tmpdir(), "hooklatch-test-"));
   const store = await stores.sqlite(directory);
   const log: string[] = [];
   const replayed: number[] = [];
   const closing = new AbortController();
-  const { clock, passTime } = steadyClock("2026-11-21T20:30:00Z");
+  const { clock, passTime } = createStoppedClock("2026-11-21T20:30:00Z");
   const broadcast = createBroadcast(clock);
   const targets: readonly Target[] = [
     targetOf("blog"),
@@ -117,7 +117,7 @@ export async function openAdmin(own: Partial<AdminTools> = {}): Promise<AdminHar
     replayed,
     passTime,
     stop: () => closing.abort(),
-    ask(method, path, { body, headers = {}, signal } = {}) {
+    request(method, path, { body, headers = {}, signal } = {}) {
       const own: Record<string, string> = { host: HOST, authorization: `Bearer ${TOKEN}`, ...headers };
       if (body !== undefined && own["content-type"] === undefined) own["content-type"] = "application/json";
       const text = typeof body === "string" ? body : JSON.stringify(body);
@@ -125,7 +125,7 @@ export async function openAdmin(own: Partial<AdminTools> = {}): Promise<AdminHar
       return admin(new Request(`http://${HOST}${path}`, { ...init, ...(signal && { signal }) }), isOwnHost);
     },
     send: (request) => admin(request, isOwnHost),
-    async kept() {
+    async readStore() {
       const range = { limit: 500, before: null };
       return [
         await store.listDeployments({ target: null, state: null, source: null }, range),
@@ -142,8 +142,8 @@ export async function openAdmin(own: Partial<AdminTools> = {}): Promise<AdminHar
   };
 }
 
-/** A clock that stands; who sleeps is woken by `passTime` or by its signal. */
-function steadyClock(start: string) {
+/** Returns a stopped clock. `passTime` or its signal ends a sleep. */
+function createStoppedClock(start: string) {
   const sleepers = new Set<() => void>();
   const clock = {
     now: () => new Date(start),

@@ -2,12 +2,15 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Fault } from "../../src/domain/fault.ts";
 import { readCertificate } from "../../src/http/certificate.ts";
+import { catchError } from "../providers/catch-error.ts";
 import { type CertificatePair, makeCertificate } from "../support/certificate.ts";
+import { words } from "../support/words.ts";
 
 setDefaultTimeout(120_000);
 
-/** After the certificate was made, which is valid from that second on. */
+/** A time after the certificate was created, which is valid from that second. */
 let now: Date;
 let directory: string;
 let good: CertificatePair;
@@ -20,77 +23,78 @@ beforeAll(() => {
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
+/** Returns the message of the configuration error that reading the files throws, which must contain every detail. */
+async function failureOf(files: CertificatePair, details: readonly string[], time = now): Promise<string> {
+  const error = await catchError(() => readCertificate(files, time));
+  expect(error).toBeInstanceOf(Fault);
+  expect(error).toMatchObject({ code: "configuration" });
+  for (const detail of details) expect(error.message).toContain(detail);
+  return words(error.message);
+}
+
 describe("readCertificate", () => {
-  test("gives the pair and the day on which it runs out", () => {
+  test("returns the certificate, the key and the expiry date", () => {
     const certificate = readCertificate(good, now);
     expect(certificate.cert).toContain("BEGIN CERTIFICATE");
     expect(certificate.key).toContain("PRIVATE KEY");
     expect(certificate.validTo.getTime()).toBeGreaterThan(now.getTime());
   });
 
-  test("names the file that is missing", () => {
-    const cert = join(directory, "nowhere.pem");
-    expect(() => readCertificate({ ...good, cert }, now)).toThrow(
-      `TLS: the certificate file ${cert} does not exist`,
-    );
-    expect(() => readCertificate({ ...good, key: cert }, now)).toThrow(
-      `TLS: the private key file ${cert} does not exist`,
-    );
+  test("names a missing file", async () => {
+    const missing = join(directory, "nowhere.pem");
+    expect([
+      await failureOf({ ...good, cert: missing }, [missing]),
+      await failureOf({ ...good, key: missing }, [missing]),
+    ]).toMatchSnapshot();
   });
 
-  test("names both files when both are missing", () => {
-    const nowhere = { cert: join(directory, "a.pem"), key: join(directory, "b.pem") };
-    expect(() => readCertificate(nowhere, now)).toThrow(
-      `TLS: the certificate file ${nowhere.cert} does not exist; get one, or correct its path\nTLS: the private key file ${nowhere.key} does not exist`,
-    );
+  test("names both files when both are missing", async () => {
+    const missing = { cert: join(directory, "a.pem"), key: join(directory, "b.pem") };
+    expect(await failureOf(missing, [missing.cert, missing.key])).toMatchSnapshot();
   });
 
-  test("names the file that is no PEM, also when it is empty", () => {
+  test("names a file that is not PEM", async () => {
+    const broken = join(directory, "broken.pem");
+    const failures: string[] = [];
     for (const content of ["", "hello"]) {
-      const broken = join(directory, "broken.pem");
       writeFileSync(broken, content);
-      expect(() => readCertificate({ ...good, cert: broken }, now)).toThrow(
-        `TLS: ${broken} is not a PEM certificate`,
-      );
-      expect(() => readCertificate({ ...good, key: broken }, now)).toThrow(
-        `TLS: ${broken} is not a PEM private key`,
-      );
+      failures.push(await failureOf({ ...good, cert: broken }, [broken]));
+      failures.push(await failureOf({ ...good, key: broken }, [broken]));
     }
+    expect(failures).toMatchSnapshot();
   });
 
-  test("takes a whole chain, and names the file of one that is cut off or damaged", () => {
+  test("accepts a chain and names a file whose chain is truncated or damaged", async () => {
     const leaf = readFileSync(good.cert, "utf8");
     const chain = join(directory, "chain.pem");
     writeFileSync(chain, leaf + leaf);
     expect(readCertificate({ ...good, cert: chain }, now).cert).toBe(leaf + leaf);
+    const failures: string[] = [];
     for (const rest of [leaf.slice(0, -60), leaf.replace("MII", "M!I"), "-----BEGIN CERTIFICATE-----\n"]) {
       writeFileSync(chain, leaf + rest);
-      expect(() => readCertificate({ ...good, cert: chain }, now)).toThrow(
-        `TLS: ${chain} is not a whole chain of PEM certificates`,
-      );
+      failures.push(await failureOf({ ...good, cert: chain }, [chain]));
     }
+    expect(failures).toMatchSnapshot();
   });
 
-  test("takes a file that has the key beside the certificate", () => {
+  test("accepts a file that contains both the certificate and the key", () => {
     const both = join(directory, "both.pem");
     writeFileSync(both, readFileSync(good.cert, "utf8") + readFileSync(good.key, "utf8"));
     expect(readCertificate({ cert: both, key: both }, now).key).toContain("PRIVATE KEY");
   });
 
-  test("names both files when they do not belong together", () => {
-    const other = makeCertificate(directory, "other");
-    expect(() => readCertificate({ cert: good.cert, key: other.key }, now)).toThrow(
-      `TLS: the key ${other.key} does not belong to the certificate ${good.cert}`,
-    );
+  test("names both files when the key does not match the certificate", async () => {
+    const { cert } = good;
+    const { key } = makeCertificate(directory, "other");
+    expect(await failureOf({ cert, key }, [cert, key])).toMatchSnapshot();
   });
 
-  test("names the certificate that expired, or is not valid yet", () => {
+  test("names a certificate that has expired or is not valid yet", async () => {
     const { validTo } = readCertificate(good, now);
-    expect(() => readCertificate(good, new Date(validTo.getTime() + 1000))).toThrow(
-      `TLS: the certificate ${good.cert} expired at ${validTo.toISOString()}`,
-    );
-    expect(() => readCertificate(good, new Date(0))).toThrow(
-      `TLS: the certificate ${good.cert} is not valid before`,
-    );
+    const late = new Date(validTo.getTime() + 1000);
+    expect([
+      await failureOf(good, [good.cert, validTo.toISOString()], late),
+      await failureOf(good, [good.cert], new Date(0)),
+    ]).toMatchSnapshot();
   });
 });

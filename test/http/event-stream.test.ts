@@ -6,6 +6,7 @@ import { listen } from "../../src/http/listen.ts";
 import { COMMIT_A, success } from "../store/sample.ts";
 import { until } from "../support/until.ts";
 import { type AdminHarness, HOST, openAdmin, TOKEN } from "./admin-harness.ts";
+import { messagesOf } from "./log-lines.ts";
 import { parseEvents, readEvents } from "./read-events.ts";
 
 let admin: AdminHarness;
@@ -17,7 +18,7 @@ beforeEach(async () => {
 
 afterEach(() => admin.close());
 
-/** A deployment of blog that runs. */
+/** Starts a deployment of the target blog and returns its id. */
 async function start(): Promise<number> {
   const request = { target: "blog", trigger: "manual", commit: null, choice: null } as const;
   const {
@@ -39,24 +40,24 @@ async function end(deployment: number): Promise<void> {
 
 function follow(deployment: number, lastEventId?: string, signal?: AbortSignal): Promise<Response> {
   const resume = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
-  return admin.ask("GET", `/api/deployments/${deployment}/log`, {
+  return admin.request("GET", `/api/deployments/${deployment}/log`, {
     headers: { ...STREAM, ...resume },
     ...(signal && { signal }),
   });
 }
 
-describe("the event stream of a deployment's output", () => {
-  test("gives each line once when it is cut in the middle and resumed, and ends with the state", async () => {
+describe("event stream of a deployment's output", () => {
+  test("sends each line once when a client reconnects, and ends with the state", async () => {
     const id = await start();
     await write(id, "one", "two", "three");
-    const cut = await readEvents(await follow(id), 2);
-    expect(cut).toEqual([
+    const first = await readEvents(await follow(id), 2);
+    expect(first).toEqual([
       { id: "1", event: "line", data: "one" },
       { id: "2", event: "line", data: "two" },
     ]);
     await write(id, "four");
 
-    const resumed = readEvents(await follow(id, cut.at(-1)?.id));
+    const resumed = readEvents(await follow(id, first.at(-1)?.id));
     await write(id, "five");
     await end(id);
     expect(await resumed).toEqual([
@@ -65,11 +66,11 @@ describe("the event stream of a deployment's output", () => {
       { id: "5", event: "line", data: "five" },
       { id: "5", event: "end", data: JSON.stringify({ state: "succeeded", reason: null, id }) },
     ]);
-    const over = await readEvents(await follow(id, "5"));
-    expect(over.map(({ event }) => event)).toEqual(["end"]);
+    const ended = await readEvents(await follow(id, "5"));
+    expect(ended.map(({ event }) => event)).toEqual(["end"]);
   });
 
-  test("keeps lines apart that hold returns, field names and control characters", async () => {
+  test("separates lines that contain carriage returns, field names and control characters", async () => {
     const id = await start();
     const lines = [
       "",
@@ -90,7 +91,7 @@ describe("the event stream of a deployment's output", () => {
     expect(read.at(-1)?.event).toBe("end");
   });
 
-  test("frames any text so that a reader gets it back, with every end of a line as a newline", () => {
+  test("encodes any text so that a client decodes it, with line ends as newlines", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), fc.nat(), (data, id) => {
         const [read, ...others] = parseEvents(frameEvent({ id, event: "line", data: `\r${data}\n` }));
@@ -104,7 +105,7 @@ describe("the event stream of a deployment's output", () => {
     );
   });
 
-  test("waits for a deployment that is queued", async () => {
+  test("waits for a queued deployment", async () => {
     const {
       deployment: { id },
     } = await admin.store.request(
@@ -117,7 +118,7 @@ describe("the event stream of a deployment's output", () => {
     expect(await reading).toEqual([{ id: "1", event: "line", data: "first" }]);
   });
 
-  test("sends a comment when nothing happens for a while", async () => {
+  test("sends a comment when there are no events for a while", async () => {
     const reader = (await follow(await start())).body?.getReader();
     const read = async () => new TextDecoder().decode((await reader?.read())?.value);
     expect(await read()).toBe(":\n\n");
@@ -127,17 +128,20 @@ describe("the event stream of a deployment's output", () => {
     await reader?.cancel();
   });
 
-  test("ends when the server begins to stop, and when the reader is gone", async () => {
+  test("ends when the server stops and when the client disconnects", async () => {
     const id = await start();
-    const away = new AbortController();
-    const [left, stopped] = [readEvents(await follow(id, "0", away.signal)), readEvents(await follow(id))];
-    away.abort();
+    const disconnect = new AbortController();
+    const [left, stopped] = [
+      readEvents(await follow(id, "0", disconnect.signal)),
+      readEvents(await follow(id)),
+    ];
+    disconnect.abort();
     expect(await left).toEqual([]);
     admin.stop();
     expect(await stopped).toEqual([]);
   });
 
-  test("ends and says so in the log when the store fails", async () => {
+  test("ends and logs an error when the store fails", async () => {
     const id = await start();
     const store = {
       ...admin.store,
@@ -147,17 +151,19 @@ describe("the event stream of a deployment's output", () => {
     };
     const broken = await openAdmin({ store });
     const path = `/api/deployments/${id}/log`;
-    expect(await readEvents(await broken.ask("GET", path, { headers: STREAM }))).toEqual([]);
-    expect(broken.log.join("\n")).toContain("an event stream broke off");
+    expect(await readEvents(await broken.request("GET", path, { headers: STREAM }))).toEqual([]);
+    const lines = broken.log.filter((line) => line.includes("the disk is gone"));
+    expect(lines).toHaveLength(1);
+    expect(messagesOf(lines)).toMatchSnapshot();
     await broken.close();
   });
 
-  test("answers 422 to a Last-Event-ID that is no id, and 404 for no deployment", async () => {
+  test("returns 422 for an invalid Last-Event-ID and 404 for an unknown deployment", async () => {
     expect((await follow(await start(), "x")).status).toBe(422);
     expect((await follow(99)).status).toBe(404);
   });
 
-  test("reaches a reader over a socket as it is sent, and is kept by nobody", async () => {
+  test("reaches a client over a socket immediately and forbids caching", async () => {
     const id = await start();
     await write(id, "one");
     const server = listen({
@@ -181,25 +187,25 @@ describe("the event stream of a deployment's output", () => {
 });
 
 describe("a deployment's output as text", () => {
-  test("is one line a line", async () => {
+  test("has one line for each output line", async () => {
     const id = await start();
     await write(id, "one", "", "two\r");
-    const response = await admin.ask("GET", `/api/deployments/${id}/log`);
+    const response = await admin.request("GET", `/api/deployments/${id}/log`);
     expect(response.headers.get("content-type")).toBe("text/plain; charset=utf-8");
     expect(await response.text()).toBe("one\n\ntwo\r\n");
   });
 
-  test("is what HEAD is told of too, without the body", async () => {
+  test("has no body in the response to HEAD", async () => {
     const id = await start();
     await write(id, "one");
     for (const headers of [{}, STREAM]) {
-      const response = await admin.ask("HEAD", `/api/deployments/${id}/log`, { headers });
+      const response = await admin.request("HEAD", `/api/deployments/${id}/log`, { headers });
       expect([response.status, await response.text()]).toEqual([200, ""]);
     }
   });
 });
 
-describe("the event stream of everything", () => {
+describe("event stream of the server", () => {
   const lock = {
     target: "blog",
     reason: "release freeze",
@@ -208,12 +214,12 @@ describe("the event stream of everything", () => {
     until: null,
   };
 
-  test("tells what happens from now on, in JSON, and nothing of output", async () => {
+  test("sends later events as JSON, without output", async () => {
     admin.broadcast.publish({ kind: "lock", target: "docs", lock: null });
-    const reading = readEvents(await admin.ask("GET", "/api/events"), 4);
+    const reading = readEvents(await admin.request("GET", "/api/events"), 4);
     const id = await start();
     const deployment = await admin.store.readDeployment(id);
-    if (deployment === null) throw new Error("it is not kept");
+    if (deployment === null) throw new Error("the deployment is missing");
     const at = "2026-11-21T20:30:00.000Z";
     admin.broadcast.publish({
       kind: "delivery",
@@ -231,7 +237,7 @@ describe("the event stream of everything", () => {
     expect(events.map(({ event }) => event)).toEqual(["delivery", "deployment", "lock", "client"]);
     expect(events.map(({ data }) => JSON.parse(data))).toEqual([
       { at, delivery: 1, source: "github", event: "push", status: "ok", reason: null },
-      { at, deployment: await (await admin.ask("GET", `/api/deployments/${id}`)).json() },
+      { at, deployment: await (await admin.request("GET", `/api/deployments/${id}`)).json() },
       {
         at,
         target: "blog",
@@ -241,17 +247,19 @@ describe("the event stream of everything", () => {
     ]);
   });
 
-  test("gives each event once when it is resumed", async () => {
-    const reading = readEvents(await admin.ask("GET", "/api/events"), 1);
+  test("sends each event once when a client reconnects", async () => {
+    const reading = readEvents(await admin.request("GET", "/api/events"), 1);
     for (const target of ["a", "b", "c"]) admin.broadcast.publish({ kind: "lock", target, lock: null });
     const [first] = await reading;
     const headers = { "last-event-id": first?.id ?? "" };
-    const rest = await readEvents(await admin.ask("GET", "/api/events", { headers }), 2);
+    const rest = await readEvents(await admin.request("GET", "/api/events", { headers }), 2);
     expect([first, ...rest].map((event) => JSON.parse(event?.data ?? "").target)).toEqual(["a", "b", "c"]);
-    expect((await admin.ask("GET", "/api/events", { headers: { "last-event-id": "-1" } })).status).toBe(422);
+    expect((await admin.request("GET", "/api/events", { headers: { "last-event-id": "-1" } })).status).toBe(
+      422,
+    );
   });
 
-  test("stops listening when the reader hangs up, also one that was sent what it never took", async () => {
+  test("unsubscribes when the client disconnects, also with unread events", async () => {
     let listeners = 0;
     const broadcast = {
       ...admin.broadcast,
@@ -266,13 +274,13 @@ describe("the event stream of everything", () => {
     };
     const watched = await openAdmin({ broadcast });
     for (const events of [0, 3]) {
-      const reader = (await watched.ask("GET", "/api/events")).body?.getReader();
+      const reader = (await watched.request("GET", "/api/events")).body?.getReader();
       await reader?.read();
       await until(() => listeners === 1);
       for (let sent = 0; sent < events; sent++) {
         admin.broadcast.publish({ kind: "lock", target: "blog", lock: null });
       }
-      // The first event is waiting to be taken, and those behind it to be asked for.
+      // Waits until the first event is in the stream and the others are behind it.
       await new Promise(setImmediate);
       await reader?.cancel();
       await until(() => listeners === 0);

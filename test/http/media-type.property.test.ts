@@ -29,12 +29,12 @@ const header = fc
   .map(([type, parameters]) => [type, ...parameters.map((parts) => parts.join(""))].join(";"));
 
 describe("isAcceptedMediaType", () => {
-  test("takes a type that is accepted, and only where every charset is UTF-8", () => {
+  test("accepts a listed type only when every charset is UTF-8", () => {
     fc.assert(
       fc.property(header, (text) => {
         const [type = "", ...parameters] = text.toLowerCase().split(";");
         const charsets = parameters
-          .map((one) => one.split("="))
+          .map((parameter) => parameter.split("="))
           .filter(([name = "", ...rest]) => name.trim() === "charset" && rest.length > 0)
           .map(([, ...rest]) => rest.join("=").trim());
         const isUtf8 = charsets.every((name) => ["utf-8", "utf8", '"utf-8"', '"utf8"'].includes(name));
@@ -44,7 +44,7 @@ describe("isAcceptedMediaType", () => {
     );
   });
 
-  test("takes no other text, and throws at none", () => {
+  test("rejects any other text and never throws", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
         fc.pre(!ACCEPTED.some((type) => text.toLowerCase().includes(type)));

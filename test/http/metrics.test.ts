@@ -15,9 +15,9 @@ beforeEach(async () => {
 
 afterEach(() => admin.close());
 
-/** The samples by name and labels, as they are written. */
+/** Returns the samples by name and labels, in the written form. */
 async function scrape(): Promise<Record<string, number>> {
-  const response = await admin.ask("GET", "/metrics");
+  const response = await admin.request("GET", "/metrics");
   expect(response.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
   const lines = (await response.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return Object.fromEntries(
@@ -43,20 +43,20 @@ async function deploy(target: string): Promise<void> {
   admin.broadcast.publish({ kind: "deployment", deployment: ended });
 }
 
-describe("the metrics", () => {
-  test("count a deployment that gives way to a newer one", async () => {
-    for (let times = 0; times < 3; times++) await admin.ask("POST", "/api/targets/blog/deploy");
+describe("metrics", () => {
+  test("count a superseded deployment", async () => {
+    for (let times = 0; times < 3; times++) await admin.request("POST", "/api/targets/blog/deploy");
     expect(await scrape()).toMatchObject({
       'hooklatch_deployments_total{target="blog",state="superseded"}': 2,
       hooklatch_deployments_queued: 1,
     });
   });
 
-  test("tell of deployments, the store, locks, the certificate and the process", async () => {
+  test("describe deployments, the store, locks, the certificate and the process", async () => {
     await deploy("blog");
     await deploy("gone from the configuration");
     await admin.store.request({ target: "docs", trigger: "manual", commit: null, choice: null }, new Date());
-    await admin.ask("POST", "/api/targets/docs/lock", { body: { reason: "freeze" } });
+    await admin.request("POST", "/api/targets/docs/lock", { body: { reason: "freeze" } });
     const samples = await scrape();
     expect(samples).toMatchObject({
       'hooklatch_deployments_total{target="blog",state="succeeded"}': 1,
@@ -80,7 +80,7 @@ describe("the metrics", () => {
     }
   });
 
-  test("count every answer of a source by its status word, and unknown paths nowhere", async () => {
+  test("count the responses of a source by status and ignore unknown paths", async () => {
     const [name, path] = ["github", "/github-webhook"];
     const dialect = github.open({ secrets: [secretOf("a secret of the tests, long enough")] });
     const listener = createPublic({
@@ -92,7 +92,7 @@ describe("the metrics", () => {
       complain: () => {},
       complainOfFault: () => {},
       async receive() {
-        throw new Error("a fault of ours");
+        throw new Error("an internal error");
       },
       async authorise() {
         return { kind: "bad token" };
@@ -119,7 +119,7 @@ describe("the metrics", () => {
     });
   });
 
-  test("leave the certificate out until there is one", async () => {
+  test("omit the certificate until there is one", async () => {
     let certificateExpiresAt: Date | null = null;
     const metrics = createMetrics({
       store: admin.store,

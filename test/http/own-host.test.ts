@@ -11,7 +11,7 @@ const MALFORMED = [
   "localhost, evil.example",
 ];
 
-describe("a listener's own Host", () => {
+describe("host check", () => {
   test.each([
     ["127.0.0.1", ["127.0.0.1", "127.0.0.1:9001", "localhost:9001", "LocalHost:1", "localhost"]],
     ["::1", ["[::1]:9001", "[0:0::1]", "localhost:8001"]],
@@ -19,18 +19,21 @@ describe("a listener's own Host", () => {
     ["0.0.0.0", ["127.0.0.1:9001", "192.0.2.7", "[2001:db8::1]:8001", "localhost:9001"]],
     ["::", ["[::1]:9001", "[2001:DB8::1]", "192.0.2.7:9001", "localhost"]],
     ["Admin.Internal", ["admin.internal:9001", "ADMIN.internal", "localhost:9001"]],
-  ])("at %p is its address or name, and localhost, by any port: %p", (host, own) => {
+  ])("a listener on %p accepts its own names with any port: %p", (host, own) => {
     expect(own.filter((header) => !recogniseHost(host)(header))).toEqual([]);
   });
 
   test.each(["127.0.0.1", "::1", "0.0.0.0", "::", "admin.internal"])(
-    "at %p is no other name, and nothing that is no host",
+    "a listener on %p rejects other names and malformed hosts",
     (host) => {
       expect([...NAMES, ...MALFORMED].filter(recogniseHost(host))).toEqual([]);
     },
   );
 
-  test.each(["127.0.0.1", "::1", "192.0.2.7"])("at the one address %p is no other address", (host) => {
-    expect(["198.51.100.1:9001", "[2001:db8::2]:9001", "0.0.0.0"].filter(recogniseHost(host))).toEqual([]);
-  });
+  test.each(["127.0.0.1", "::1", "192.0.2.7"])(
+    "a listener on the single address %p rejects other addresses",
+    (host) => {
+      expect(["198.51.100.1:9001", "[2001:db8::2]:9001", "0.0.0.0"].filter(recogniseHost(host))).toEqual([]);
+    },
+  );
 });

@@ -12,7 +12,7 @@ import { until } from "../support/until.ts";
 setDefaultTimeout(120_000);
 
 let certificate: Certificate;
-let open: NamedServer[] = [];
+let open: NumberedServer[] = [];
 
 beforeAll(() => {
   const directory = mkdtempSync(join(tmpdir(), "hooklatch-seat-"));
@@ -24,22 +24,22 @@ afterEach(async () => {
   open = [];
 });
 
-/** A server that answers with its number: 0 is the first. */
-interface NamedServer extends Generation {
+/** A server that responds with its number, starting at 0. */
+interface NumberedServer extends Generation {
   readonly port: number;
   readonly stops: boolean[];
   isRetired: boolean;
 }
 
-function openNamed(port: number, shared: boolean): NamedServer {
-  const name = open.length;
+function openNumbered(port: number, shared: boolean): NumberedServer {
+  const number = open.length;
   const bun = Bun.serve({
     hostname: "127.0.0.1",
     port,
     reusePort: shared,
-    fetch: () => new Response(String(name)),
+    fetch: () => new Response(String(number)),
   });
-  const server: NamedServer = {
+  const server: NumberedServer = {
     port: bun.port ?? 0,
     stops: [],
     isRetired: false,
@@ -56,47 +56,50 @@ function openNamed(port: number, shared: boolean): NamedServer {
 }
 
 function createSeat(tools: Partial<PortSeatTools> = {}) {
-  const first = openNamed(0, false);
+  const first = openNumbered(0, false);
   const { port } = first;
   const seat = createPortSeat(first, {
     port,
-    open: (_certificate, shared) => openNamed(port, shared),
+    open: (_certificate, shared) => openNumbered(port, shared),
     tryOut: () => {},
     ...tools,
   });
   return { first, port, seat };
 }
 
-/** Who answers 24 connections. */
-async function whoAnswers(port: number): Promise<readonly string[]> {
-  const answers = Array.from({ length: 24 }, async () =>
+/** Returns the numbers of the servers that respond to 24 new connections. */
+async function respondingServers(port: number): Promise<readonly string[]> {
+  const numbers = Array.from({ length: 24 }, async () =>
     (await fetch(`http://127.0.0.1:${port}/`, { keepalive: false })).text(),
   );
-  return [...new Set(await Promise.all(answers))].sort();
+  return [...new Set(await Promise.all(numbers))].sort();
 }
 
-describe("a seat on a port", () => {
+describe("server instances on one port", () => {
   test.each([
     ["the oldest first", [0, 1, 2]],
-    ["the youngest first", [2, 1, 0]],
+    ["the newest first", [2, 1, 0]],
     ["the middle first", [1, 0, 2]],
-  ])("gives the newest all connections, also when the others leave, %s", async (_order, leaving) => {
-    const { first, port, seat } = createSeat();
-    let newest: Generation = first;
-    for (const name of ["1", "2", "3"]) {
-      newest = seat.succeed(newest, certificate);
-      expect(await whoAnswers(port)).toEqual([name]);
-    }
-    for (const name of leaving) {
-      const retired = open[name];
-      if (retired !== undefined) await seat.leave(retired);
-      expect(await whoAnswers(port)).toEqual(["3"]);
-    }
-    seat.succeed(newest, certificate);
-    expect(await whoAnswers(port)).toEqual(["4"]);
-  });
+  ])(
+    "the newest instance receives all connections, also while the others stop, %s",
+    async (_order, leaving) => {
+      const { first, port, seat } = createSeat();
+      let newest: Generation = first;
+      for (const number of ["1", "2", "3"]) {
+        newest = seat.succeed(newest, certificate);
+        expect(await respondingServers(port)).toEqual([number]);
+      }
+      for (const number of leaving) {
+        const retired = open[number];
+        if (retired !== undefined) await seat.leave(retired);
+        expect(await respondingServers(port)).toEqual(["3"]);
+      }
+      seat.succeed(newest, certificate);
+      expect(await respondingServers(port)).toEqual(["4"]);
+    },
+  );
 
-  test("stops the old one first where the kernel cannot be told, once the certificate was tried out", async () => {
+  test("without kernel support, the old instance stops before the new instance opens, after a test of the certificate", async () => {
     const tried: Certificate[] = [];
     const { first, port, seat } = createSeat({
       load: () => null,
@@ -104,13 +107,13 @@ describe("a seat on a port", () => {
     });
     const next = seat.succeed(first, certificate);
     expect(tried).toEqual([certificate]);
-    expect(await whoAnswers(port)).toEqual(["1"]);
+    expect(await respondingServers(port)).toEqual(["1"]);
     seat.succeed(next, certificate);
-    expect(await whoAnswers(port)).toEqual(["2"]);
+    expect(await respondingServers(port)).toEqual(["2"]);
     expect(first.stops).toEqual([false]);
   });
 
-  test("keeps the old one where the kernel cannot be told and the certificate cannot be served", async () => {
+  test("without kernel support, the old instance keeps running when the test of the certificate fails", async () => {
     const { first, port, seat } = createSeat({
       load: () => null,
       tryOut: () => {
@@ -118,34 +121,34 @@ describe("a seat on a port", () => {
       },
     });
     expect(() => seat.succeed(first, certificate)).toThrow("no such key");
-    expect(await whoAnswers(port)).toEqual(["0"]);
+    expect(await respondingServers(port)).toEqual(["0"]);
   });
 
-  test("stops the old one at once where the port can be shared but not steered", async () => {
+  test("the old instance stops at once when the port can be shared but connections cannot be steered", async () => {
     const kernel = loadKernelPort();
     const { first, port, seat } = createSeat({
       load: () => (kernel === null ? null : { ...kernel, steer: () => false }),
     });
     seat.succeed(first, certificate);
-    expect(await whoAnswers(port)).toEqual(["1"]);
+    expect(await respondingServers(port)).toEqual(["1"]);
     expect(first.stops).toEqual([false]);
   });
 });
 
-describe("a succession", () => {
-  test("tells the old one that it is retired, and has it leave when its retirement is over", async () => {
+describe("certificate swap between server instances", () => {
+  test("retires the old instance and stops it when the retirement period ends", async () => {
     const { first, port, seat } = createSeat();
     const succession = beginSuccession(first, seat, 1);
     succession.renew(certificate);
     expect(first.isRetired).toBe(true);
     await until(() => first.stops.length > 0);
     expect(first.stops).toEqual([false]);
-    expect(await whoAnswers(port)).toEqual(["1"]);
+    expect(await respondingServers(port)).toEqual(["1"]);
     await succession.stop(0);
     expect(open.map(({ stops }) => stops.at(-1))).toEqual([false, true]);
   });
 
-  test("stops those in retirement with the newest, and takes no other after", async () => {
+  test("stop ends all instances and ignores later certificates", async () => {
     const { first, seat } = createSeat();
     const succession = beginSuccession(first, seat);
     succession.renew(certificate);

@@ -1,12 +1,12 @@
-/** An event as a reader that follows the HTML standard dispatches it. */
+/** A server-sent event as the HTML standard dispatches it. */
 export interface ReadEvent {
-  /** The last event id, which an event without one leaves standing. */
+  /** The last event id. An event without an id keeps the previous one. */
   readonly id: string;
   readonly event: string;
   readonly data: string;
 }
 
-/** Reads events until there are so many, or the stream ends, and then hangs up. */
+/** Reads events until `count` events arrived or the stream ends, and then closes the stream. */
 export async function readEvents(response: Response, count = Number.POSITIVE_INFINITY): Promise<ReadEvent[]> {
   const events: ReadEvent[] = [];
   if (response.body === null) return events;
@@ -20,7 +20,7 @@ export async function readEvents(response: Response, count = Number.POSITIVE_INF
   return events.slice(0, count);
 }
 
-/** HTML standard, "Interpreting an event stream". */
+/** Parses events as the HTML standard specifies in "Interpreting an event stream". */
 export function parseEvents(text: string): ReadEvent[] {
   const events: ReadEvent[] = [];
   let id = "";

@@ -21,10 +21,12 @@ import { type CertificateWatch, watchCertificate } from "../../src/http/renewal.
 import { ManualClock } from "../flow/manual-clock.ts";
 import { type CertificatePair, makeCertificate, makeExpiredCertificate } from "../support/certificate.ts";
 import { until } from "../support/until.ts";
+import { words } from "../support/words.ts";
 
 setDefaultTimeout(120_000);
 
-const LOOK = 5_000;
+/** The interval at which the watcher reads the files. */
+const INTERVAL = 5_000;
 const DAY = 86_400_000;
 
 let directory: string;
@@ -32,15 +34,15 @@ let served: CertificatePair;
 let clock: ManualClock;
 let end: AbortController;
 let lines: string[];
-let taken: Certificate[];
+let applied: Certificate[];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "hooklatch-renewal-"));
   served = makeCertificate(directory, "served");
-  // Certificates that a test makes are valid then.
+  // Certificates that a test creates later must be valid at this time.
   clock = new ManualClock(new Date(Date.now() + 3_600_000).toISOString());
   end = new AbortController();
-  [lines, taken] = [[], []];
+  [lines, applied] = [[], []];
 });
 afterEach(() => {
   end.abort();
@@ -56,10 +58,13 @@ const log: Log = {
   error: write("error"),
 };
 const warnings = () => lines.filter((line) => !line.startsWith("info: "));
+const levels = () => lines.map((line) => line.slice(0, line.indexOf(":")));
+const snapshotOf = (texts: readonly string[]) => texts.map((text) => words(text));
 
 async function watch(
   files: CertificatePair = served,
-  onChange: (certificate: Certificate) => Promise<void> = async (certificate) => void taken.push(certificate),
+  onChange: (certificate: Certificate) => Promise<void> = async (certificate) =>
+    void applied.push(certificate),
 ): Promise<CertificateWatch> {
   const first = readCertificate(files, clock.now());
   const started = watchCertificate(files, first, { clock, log, onChange, signal: end.signal });
@@ -67,8 +72,8 @@ async function watch(
   return started;
 }
 
-/** Lets the time of one look pass, and the look come to its end. */
-async function passLook(milliseconds = LOOK): Promise<void> {
+/** Advances the clock and waits until the watcher has read the files. */
+async function nextCheck(milliseconds = INTERVAL): Promise<void> {
   clock.advance(milliseconds);
   await until(() => clock.sleeping === 1);
 }
@@ -83,7 +88,7 @@ function replaceBoth(pair: CertificatePair): void {
 }
 
 describe("a renewed certificate", () => {
-  test("is served to new connections after the next look, and told once", async () => {
+  test("is used for new connections after the next check and logged once", async () => {
     const certificate = readCertificate(served, clock.now());
     const handle = async () => new Response("ok");
     const listener = listen({ host: "127.0.0.1", port: 0, certificate, maxBody: 1024, handle });
@@ -91,18 +96,18 @@ describe("a renewed certificate", () => {
       await watch(served, listener.renew);
       const renewed = makeCertificate(directory, "renewed");
       replaceBoth(renewed);
-      await passLook();
-      await passLook();
-      expect(await shownBy(listener.url)).toBe(flat(readFileSync(renewed.cert, "utf8")));
-      expect(lines).toEqual([
-        expect.stringMatching(/^info: took up the renewed certificate, valid until 20/),
-      ]);
+      await nextCheck();
+      await nextCheck();
+      expect(await certificateOf(listener.url)).toBe(flat(readFileSync(renewed.cert, "utf8")));
+      expect(levels()).toEqual(["info"]);
+      expect(lines[0]).toContain(readCertificate(served, clock.now()).validTo.toISOString());
+      expect(snapshotOf(lines)).toMatchSnapshot();
     } finally {
       await listener.stop(0);
     }
   });
 
-  test("is seen where a symbolic link is switched, as Let's Encrypt's client does", async () => {
+  test("is found when a symbolic link changes, as with Certbot", async () => {
     const [first, second] = [join(directory, "1"), join(directory, "2")];
     for (const each of [first, second]) mkdirSync(each);
     makeCertificate(first, "archived");
@@ -112,107 +117,110 @@ describe("a renewed certificate", () => {
     await watch({ cert: join(live, "archived-cert.pem"), key: join(live, "archived-key.pem") });
     symlinkSync(second, join(directory, "next"));
     renameSync(join(directory, "next"), live);
-    await passLook();
-    expect(taken.map(({ cert }) => cert)).toEqual([readFileSync(archived.cert, "utf8")]);
+    await nextCheck();
+    expect(applied.map(({ cert }) => cert)).toEqual([readFileSync(archived.cert, "utf8")]);
   });
 
-  test("is taken up by a look that somebody asks for, without waiting", async () => {
+  test("is applied at once by a requested check", async () => {
     const { look } = await watch();
     replaceBoth(makeCertificate(directory, "renewed"));
     await Promise.all([look(), look()]);
-    expect(taken).toHaveLength(1);
+    expect(applied).toHaveLength(1);
   });
 
-  test("is followed by the next, however fast they come", async () => {
+  test("is followed by the next one, also in quick succession", async () => {
     const { look } = await watch();
     for (const name of ["one", "two", "three"]) {
       replaceBoth(makeCertificate(directory, name));
-      const looks = Promise.all([look(), passLook(), look()]);
-      await looks;
+      const checks = Promise.all([look(), nextCheck(), look()]);
+      await checks;
     }
-    const names = taken.map(({ cert }) => cert);
+    const names = applied.map(({ cert }) => cert);
     expect(names).toEqual(
       ["one", "two", "three"].map((name) => readFileSync(join(directory, `${name}-cert.pem`), "utf8")),
     );
     expect(warnings()).toEqual([]);
   });
 
-  test("is waited for where only one of its files is there yet, without a warning", async () => {
+  test("is applied without a warning when its files are replaced one after the other", async () => {
     await watch();
     const renewed = makeCertificate(directory, "renewed");
     replace("cert", renewed);
-    await passLook();
-    expect(taken).toEqual([]);
+    await nextCheck();
+    expect(applied).toEqual([]);
     replace("key", renewed);
-    await passLook();
-    expect(taken).toHaveLength(1);
+    await nextCheck();
+    expect(applied).toHaveLength(1);
     expect(warnings()).toEqual([]);
   });
 
-  test("is tried again where it could not be taken up, with one warning", async () => {
+  test("is retried after a failure, with one warning", async () => {
     let isBroken = true;
     await watch(served, async (certificate) => {
       if (isBroken) throw new Fault("failed", "port 443 is in use");
-      taken.push(certificate);
+      applied.push(certificate);
     });
     replaceBoth(makeCertificate(directory, "renewed"));
-    for (let count = 0; count < 4; count++) await passLook();
-    expect(warnings()).toEqual(["warn: the old certificate stays: port 443 is in use"]);
+    for (let count = 0; count < 4; count++) await nextCheck();
+    expect(levels()).toEqual(["warn"]);
+    expect(lines[0]).toContain("port 443 is in use");
+    expect(lines).toMatchSnapshot();
     isBroken = false;
-    await passLook();
-    expect(taken).toHaveLength(1);
+    await nextCheck();
+    expect(applied).toHaveLength(1);
   });
 });
 
-describe("a pair that cannot be served", () => {
-  const breakages: readonly (readonly [string, () => void, string])[] = [
+describe("an invalid certificate or key", () => {
+  const cases: readonly (readonly [what: string, corrupt: () => void, details: () => readonly string[]])[] = [
     [
-      "whose key is another's",
+      "the key of another certificate",
       () => replace("key", makeCertificate(directory, "other")),
-      "does not belong to the certificate",
+      () => [served.cert, served.key],
     ],
     [
-      "that has expired",
+      "an expired certificate",
       () => replaceBoth(makeExpiredCertificate(directory, "late")),
-      "expired at 2020-02-01",
+      () => [served.cert, "2020-02-01"],
     ],
     [
-      "whose certificate is half written",
+      "a truncated certificate",
       () => writeFileSync(served.cert, readFileSync(served.cert, "utf8").slice(0, 300)),
-      "is not a PEM certificate",
+      () => [served.cert],
     ],
     [
-      "whose chain is half written",
+      "a truncated chain",
       () => writeFileSync(served.cert, readFileSync(served.cert, "utf8").repeat(2).slice(0, -100)),
-      "is it half written?",
+      () => [served.cert],
     ],
-    ["whose key is empty", () => writeFileSync(served.key, ""), "is not a PEM private key"],
+    ["an empty key", () => writeFileSync(served.key, ""), () => [served.key]],
     [
-      "whose files are gone",
+      "missing files",
       () => {
         rmSync(served.cert);
         rmSync(served.key);
       },
-      "; TLS: the",
+      () => [served.cert, served.key],
     ],
   ];
 
-  test.each(breakages)(
-    "%s is told once, after a second look, and changes nothing",
-    async (_what, spoil, why) => {
+  test.each(cases)(
+    "%s leaves the old certificate in use and logs one warning after the second check",
+    async (_what, corrupt, details) => {
       await watch();
-      spoil();
-      await passLook();
+      corrupt();
+      await nextCheck();
       expect(lines).toEqual([]);
-      for (let count = 0; count < 3; count++) await passLook();
-      expect(lines).toEqual([expect.stringContaining(why)]);
-      expect(lines[0]).toStartWith("warn: the old certificate stays: TLS: ");
+      for (let count = 0; count < 3; count++) await nextCheck();
+      expect(levels()).toEqual(["warn"]);
+      for (const detail of details()) expect(lines[0]).toContain(detail);
       expect(lines[0]).not.toContain("\n");
-      expect(taken).toEqual([]);
+      expect(applied).toEqual([]);
+      expect(snapshotOf(lines)).toMatchSnapshot();
     },
   );
 
-  test("is told at once where somebody asked for the look", async () => {
+  test("is logged at once by a requested check", async () => {
     const { look } = await watch();
     replace("key", makeCertificate(directory, "other"));
     await look();
@@ -220,68 +228,69 @@ describe("a pair that cannot be served", () => {
     expect(warnings()).toHaveLength(1);
   });
 
-  test("is told again when it is another, or comes back", async () => {
+  test("is logged again when it changes or recurs", async () => {
     const { look } = await watch();
     const [whole, one, two] = [
       makeCertificate(directory, "whole"),
       makeCertificate(directory, "one"),
       makeCertificate(directory, "two"),
     ];
-    copyFileSync(served.key, join(directory, "kept.pem"));
+    copyFileSync(served.key, join(directory, "saved-key.pem"));
     for (const { key } of [one, two]) {
       copyFileSync(key, served.key);
       await look();
     }
     expect(warnings()).toHaveLength(2);
-    copyFileSync(join(directory, "kept.pem"), served.key);
+    copyFileSync(join(directory, "saved-key.pem"), served.key);
     await look();
     replace("key", two);
     await look();
     expect(warnings()).toHaveLength(3);
     replaceBoth(whole);
     await look();
-    expect(taken).toHaveLength(1);
+    expect(applied).toHaveLength(1);
   });
 });
 
-describe("the end of the certificate that is served", () => {
-  const endsAt = () => readCertificate(served, clock.now()).validTo.getTime();
+describe("expiry of the current certificate", () => {
+  const expiryTime = () => readCertificate(served, clock.now()).validTo.getTime();
 
-  test("is told once a day in the last third of a month's, and as an error once it is over", async () => {
+  test("is logged once a day in the last third of its lifetime, and as an error after it has expired", async () => {
     await watch();
-    clock.set(new Date(endsAt() - 10.5 * DAY));
-    await passLook();
+    const expiry = expiryTime();
+    clock.set(new Date(expiry - 10.5 * DAY));
+    await nextCheck();
     expect(lines).toEqual([]);
-    clock.set(new Date(endsAt() - 1.5 * DAY));
-    for (let count = 0; count < 3; count++) await passLook();
-    expect(lines).toEqual([
-      expect.stringMatching(/^warn: the TLS certificate expires at .* was not renewed yet/),
-    ]);
-    await passLook(DAY);
-    await passLook();
+    clock.set(new Date(expiry - 1.5 * DAY));
+    for (let count = 0; count < 3; count++) await nextCheck();
+    expect(levels()).toEqual(["warn"]);
+    await nextCheck(DAY);
+    await nextCheck();
     expect(lines).toHaveLength(2);
-    await passLook(DAY);
-    expect(lines[2]).toMatch(/^error: the TLS certificate expired at .*; renew it$/);
+    await nextCheck(DAY);
+    expect(levels()).toEqual(["warn", "warn", "error"]);
+    for (const line of lines) expect(line).toContain(new Date(expiry).toISOString());
+    expect(snapshotOf(lines)).toMatchSnapshot();
   });
 
-  test("is of no matter any more once it is renewed", () => {
+  test("is not logged after a renewal", () => {
     const remind = createExpiryReminder(log);
     const certificate = readCertificate(served, clock.now());
-    const renewed = { ...certificate, validTo: new Date(endsAt() + 60 * DAY) };
-    const late = new Date(endsAt() - DAY);
+    const renewed = { ...certificate, validTo: new Date(expiryTime() + 60 * DAY) };
+    const late = new Date(expiryTime() - DAY);
     remind(certificate, late);
     remind(renewed, late);
     expect(lines).toHaveLength(1);
-    remind(renewed, new Date(endsAt() + 45 * DAY));
+    remind(renewed, new Date(expiryTime() + 45 * DAY));
     expect(lines).toHaveLength(1);
-    remind(renewed, new Date(endsAt() + 47 * DAY));
+    remind(renewed, new Date(expiryTime() + 47 * DAY));
     expect(lines).toHaveLength(2);
   });
 
-  test("ends no watch; its signal does", async () => {
+  test("does not end the watch, which ends with its signal", async () => {
     const { ended } = await watch();
-    clock.set(new Date(endsAt() + DAY));
-    await passLook();
+    clock.set(new Date(expiryTime() + DAY));
+    await nextCheck();
     end.abort();
     await ended;
     expect(clock.sleeping).toBe(0);
@@ -290,8 +299,8 @@ describe("the end of the certificate that is served", () => {
 
 const flat = (pem: string) => pem.replaceAll(/-----[^-]+-----|\s/g, "");
 
-/** The certificate that a new connection is shown, in base64. */
-function shownBy({ port }: URL): Promise<string> {
+/** Returns the certificate of the server on a new connection, in base64. */
+function certificateOf({ port }: URL): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: "127.0.0.1", port: Number(port), rejectUnauthorized: false }, () => {
       resolve(socket.getPeerCertificate().raw.toString("base64"));

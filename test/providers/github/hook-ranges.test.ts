@@ -8,8 +8,8 @@ let server: Bun.Server<undefined> | undefined;
 afterEach(async () => server?.stop(true));
 
 /** Starts a local server and returns its URL. */
-function publish(answer: (request: Request) => Response | Promise<Response>): string {
-  server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: answer });
+function publish(respond: (request: Request) => Response | Promise<Response>): string {
+  server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: respond });
   return new URL("/meta", server.url).href;
 }
 
@@ -46,8 +46,8 @@ describe("fetchHookRanges", () => {
     ["null", () => Response.json(null), ["hooks"]],
     ["a host name", () => Response.json({ hooks: ["192.0.2.1", "github.com"] }), ["github.com"]],
     ["a response over 1 MiB", () => new Response(new Uint8Array(1024 * 1024 + 1)), ["1 MiB"]],
-  ])("fails on %s and names the server", async (_what, answer, details) => {
-    const url = publish(answer);
+  ])("fails on %s and names the server", async (_what, respond, details) => {
+    const url = publish(respond);
     const failure = await failureOf(fetchHookRanges(url));
     for (const detail of [new URL(url).host, ...details]) expect(failure).toContain(detail);
     expect(words(failure)).toMatchSnapshot();
