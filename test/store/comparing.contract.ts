@@ -4,9 +4,9 @@ import type { Store } from "../../src/domain/store.ts";
 import type { OpenedStore } from "./opened-store.ts";
 import { COMMIT_A, keep, onlyDeployment, options, pushFor } from "./sample.ts";
 
-/** What every store promises of deliveries that came before. */
+/** The contract of every store for duplicates, redeliveries and replays. */
 export function comparingContract(open: () => Promise<OpenedStore>): void {
-  describe("comparing deliveries", () => {
+  describe("detecting duplicates", () => {
     let opened: OpenedStore;
     let store: Store;
 
@@ -25,13 +25,13 @@ export function comparingContract(open: () => Promise<OpenedStore>): void {
     const accept = (given: NewDelivery, own: Partial<AcceptOptions> = {}) =>
       store.accept(given, options(own));
 
-    /** Proves that the last accept left nothing behind: what comes next has the very next numbers. */
-    async function expectNothingKeptSince(delivery: number, deployment: number): Promise<void> {
+    /** Proves that the last `accept` stored nothing: the next delivery and deployment get the next ids. */
+    async function expectNothingStoredSince(delivery: number, deployment: number): Promise<void> {
       const next = await keep(store, pushFor("other"));
       expect(next).toMatchObject({ delivery: delivery + 1, deployments: [{ id: deployment + 1 }] });
     }
 
-    test("keeps what differs in body and id, whatever the hook", async () => {
+    test("stores deliveries that differ in body and id, from any hook", async () => {
       const ids = new Set<number>();
       for (const given of [push("a", "1", "h"), push("b", "2", "h"), push("c", null, null)]) {
         ids.add((await keep(store, given)).delivery);
@@ -39,7 +39,7 @@ export function comparingContract(open: () => Promise<OpenedStore>): void {
       expect(ids.size).toBe(3);
     });
 
-    test("keeps the same id from the same hook as a redelivery of the first, and runs it", async () => {
+    test("stores the same id from the same hook as a redelivery of the first, and deploys it", async () => {
       const first = await keep(store, push("a", "1", "h"));
       const second = await keep(store, push("a", "1", "h"), { pushedCommit: COMMIT_A });
       expect(second.redeliveryOf).toBe(first.delivery);
@@ -56,41 +56,44 @@ export function comparingContract(open: () => Promise<OpenedStore>): void {
       expect(third.redeliveryOf).toBe(first.delivery);
     });
 
-    test("takes an unknown hook for the same hook as another unknown one", async () => {
+    test("treats two unknown hooks as the same hook", async () => {
       const first = await keep(store, push("a", "1", null));
       expect((await keep(store, push("a", "1", null))).redeliveryOf).toBe(first.delivery);
     });
 
     const first = push("a", "1", "h");
     test.each([
-      ["a redelivery where those are skipped", first, first, { onRedelivery: "skip" as const }],
+      ["a redelivery when redeliveries are skipped", first, first, { onRedelivery: "skip" as const }],
       ["the same id and body from another hook", first, push("a", "1", "other"), {}],
       ["the same id from another hook with another body", first, push("b", "1", "other"), {}],
-      ["the same body under another id", first, push("a", "2", "h"), {}],
-      ["the same body under another id from another hook", first, push("a", "2", "other"), {}],
+      ["the same body with another id", first, push("a", "2", "h"), {}],
+      ["the same body with another id from another hook", first, push("a", "2", "other"), {}],
       ["the same body without an id", first, push("a", null, null), {}],
-      ["the same body under an id, after one without", push("a", null, null), first, {}],
+      ["the same body with an id after one without", push("a", null, null), first, {}],
       ["the same body without ids", push("a", null, null), push("a", null, null), {}],
-    ])("keeps nothing of %s, and names the first", async (_, earlier, later, own) => {
-      const kept = await keep(store, earlier);
-      expect(await accept(later, own)).toEqual({ kind: "duplicate", delivery: kept.delivery });
-      await expectNothingKeptSince(kept.delivery, onlyDeployment(kept));
-    });
+    ])(
+      "reports %s as a duplicate of the first delivery and stores nothing",
+      async (_, earlier, later, own) => {
+        const stored = await keep(store, earlier);
+        expect(await accept(later, own)).toEqual({ kind: "duplicate", delivery: stored.delivery });
+        await expectNothingStoredSince(stored.delivery, onlyDeployment(stored));
+      },
+    );
 
-    test("asks for the body first: one that came under another id is a replay, whatever id it has now", async () => {
+    test("compares the body before the id: a known body with a known id is a duplicate of the delivery with that body", async () => {
       const one = await keep(store, push("a", "1", "h"));
       await keep(store, push("b", "2", "h"));
       expect(await accept(push("a", "2", "h"))).toEqual({ kind: "duplicate", delivery: one.delivery });
     });
 
-    test("knows a body again that came with a redelivery only", async () => {
+    test("recognises a body that was received only in a redelivery", async () => {
       await keep(store, push("a", "1", "h"));
       const again = await keep(store, push("b", "1", "h"));
       expect(again.redeliveryOf).not.toBeNull();
       expect(await accept(push("b", "2", "h"))).toEqual({ kind: "duplicate", delivery: again.delivery });
     });
 
-    test("compares within a source only", async () => {
+    test("compares deliveries only within a source", async () => {
       await keep(store, push("a", "1", "h", { source: "one" }));
       const other = await keep(store, push("a", "1", "h", { source: "two" }));
       expect(other.redeliveryOf).toBeNull();
@@ -98,7 +101,7 @@ export function comparingContract(open: () => Promise<OpenedStore>): void {
       expect(again.redeliveryOf).toBe(other.delivery);
     });
 
-    test("compares nothing with a delivery without identity, nor it with anything", async () => {
+    test("never compares a delivery without an identity", async () => {
       const plain = push("a", null, null, { identity: null });
       await keep(store, plain);
       await keep(store, plain);
@@ -107,7 +110,7 @@ export function comparingContract(open: () => Promise<OpenedStore>): void {
       expect((await keep(store, plain)).redeliveryOf).toBeNull();
     });
 
-    test("keeps what is not to be compared, and compares others with it", async () => {
+    test("stores a delivery that is exempt from comparison, and compares later ones with it", async () => {
       const ping = await keep(store, push("a", "1", "h"));
       const again = await keep(store, push("a", "2", "other"), { compare: false });
       expect(again.redeliveryOf).toBeNull();
@@ -116,25 +119,25 @@ export function comparingContract(open: () => Promise<OpenedStore>): void {
       expect(await accept(push("b", "4", "h"))).toEqual({ kind: "duplicate", delivery: later.delivery });
     });
 
-    test("makes one of two that come at once the first", async () => {
+    test("treats one of several concurrent deliveries as the first", async () => {
       const [one, two, three] = await Promise.all([
         accept(push("a", "1", "h")),
         accept(push("a", "2", "h")),
         accept(push("a", "1", "h")),
       ]);
-      if (one?.kind !== "kept") throw new Error("the first one was not kept");
+      if (one?.kind !== "kept") throw new Error("the first delivery was not stored");
       expect(two).toEqual({ kind: "duplicate", delivery: one.delivery });
       expect(three).toMatchObject({ kind: "kept", redeliveryOf: one.delivery });
     });
 
-    test("knows them again after a restart", async () => {
-      const kept = await keep(store, push("a", "1", "h"));
+    test("recognises duplicates and redeliveries after a restart", async () => {
+      const stored = await keep(store, push("a", "1", "h"));
       store = await opened.reopen();
-      expect(await accept(push("a", "2", "h"))).toEqual({ kind: "duplicate", delivery: kept.delivery });
-      expect((await keep(store, push("a", "1", "h"))).redeliveryOf).toBe(kept.delivery);
+      expect(await accept(push("a", "2", "h"))).toEqual({ kind: "duplicate", delivery: stored.delivery });
+      expect((await keep(store, push("a", "1", "h"))).redeliveryOf).toBe(stored.delivery);
     });
 
-    test("keeps what a person runs again without comparing it, and says of what it is the replay", async () => {
+    test("stores a replay without comparing it, and records the original delivery", async () => {
       const original = await keep(store, push("a", "1", "h"));
       for (const identity of [{ id: "1", hook: "h" }, null]) {
         const replay = await keep(store, push("a", null, null, { identity }), {
@@ -151,7 +154,7 @@ export function comparingContract(open: () => Promise<OpenedStore>): void {
       expect((await keep(store, push("a", "1", "h"))).redeliveryOf).toBe(original.delivery);
     });
 
-    test("keeps a replay of a delivery that is gone by now, beside those that came with it", async () => {
+    test("stores a replay whose original was deleted, together with concurrent deliveries", async () => {
       const [other, replay] = await Promise.all([
         keep(store, push("a", "1", "h")),
         keep(store, push("b", "2", "h"), { replayOf: 999 }),

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A directory of its own for one test. */
+/** Makes a temporary directory for one test. */
 export async function makeDirectory(): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), "hooklatch-store-"));
   return { path, remove: () => rm(path, { recursive: true, force: true }) };

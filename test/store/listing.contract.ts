@@ -19,7 +19,7 @@ import {
   success,
 } from "./sample.ts";
 
-/** What every store promises of its lists. */
+/** The contract of every store for lists, target status, clients and statistics. */
 export function listingContract(open: () => Promise<OpenedStore>): void {
   let opened: OpenedStore;
   let store: Store;
@@ -45,7 +45,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
     const keepOne = async (own: Parameters<typeof delivery>[0]) =>
       (await keep(store, delivery(own))).delivery;
 
-    test("gives an empty page of an empty store", async () => {
+    test("returns an empty page for an empty store", async () => {
       expect(await list()).toEqual({ items: [], next: null });
       expect(await list({ source: "github", status: "ok", target: "blog" })).toEqual({
         items: [],
@@ -53,7 +53,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       });
     });
 
-    test("gives them as they are kept, without the body, with what became of their deployments", async () => {
+    test("returns stored deliveries without the body, with the outcomes of their deployments", async () => {
       const identity = { id: "1", hook: "h" };
       const decisions = [
         { target: "blog", deploy: true, reason: null },
@@ -70,9 +70,9 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
         { deployment: shop, target: "shop", state: "queued", reason: null },
       ];
       const { items, next } = await list();
-      const kept = await store.readDelivery(receipt.delivery);
-      expect(items.map((item) => ({ ...item, body: kept?.body }) as unknown)).toEqual([
-        { ...kept, outcomes },
+      const stored = await store.readDelivery(receipt.delivery);
+      expect(items.map((item) => ({ ...item, body: stored?.body }) as unknown)).toEqual([
+        { ...stored, outcomes },
       ]);
       expect(items[0]).not.toHaveProperty("body");
       expect(next).toBeNull();
@@ -80,7 +80,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect(await store.readOutcomes(receipt.delivery + 1)).toEqual([]);
     });
 
-    test("gives page after page, newest first, each delivery once, and null after the last", async () => {
+    test("returns pages newest first, each delivery once, and null after the last page", async () => {
       const receipts = await Promise.all(Array.from({ length: 7 }, () => keep(store, pushFor("blog"))));
       const newestFirst = receipts.map((receipt) => receipt.delivery).toReversed();
       for (const own of [{}, { source: "github" }, { status: "ok" }, { target: "blog" }] as const) {
@@ -92,7 +92,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       }
     });
 
-    test("gives those of one source, one status, or both", async () => {
+    test("filters by source, by status, and by both", async () => {
       const a = await keepOne({ source: "github", status: "ok" });
       const b = await keepOne({ source: "webhook", status: "success" });
       const c = await keepOne({ source: "github", status: "skipped" });
@@ -107,7 +107,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect(await idsOf({ source: "nowhere" })).toEqual([]);
     });
 
-    test("gives those that asked for a deployment of a target", async () => {
+    test("filters by a target that the delivery deployed", async () => {
       const both = (await keep(store, pushFor("blog", "docs"))).delivery;
       await keep(store, pushFor("docs"));
       await keep(store, delivery({ decisions: [{ target: "blog", deploy: false, reason: "another's" }] }));
@@ -119,7 +119,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect(await idsOf({ target: "shop" })).toEqual([]);
     });
 
-    test("gives those that were about a target and did not deploy it among the others, over a restart", async () => {
+    test("includes deliveries that matched the target without deploying it, also after a restart", async () => {
       const notDeployed = (...targets: string[]) => {
         const decisions = targets.map((target) => ({ target, deploy: false, reason: "why not" }));
         return keep(store, delivery({ status: "skipped", decisions }), { undeployed: targets });
@@ -143,7 +143,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect(await idsOf({ target: "blog", source: "mirror" })).toEqual([]);
     });
 
-    test("gives one whose deployment was queued again once, at its place", async () => {
+    test("lists a delivery once when its deployment was queued again", async () => {
       const first = (await keep(store, pushFor("blog"))).delivery;
       await store.claim(["blog"], at(1));
       const second = await keep(store, pushFor("blog"));
@@ -161,18 +161,18 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect(items.at(-1)?.outcomes.map(({ state }) => state)).toEqual(["interrupted", "superseded"]);
     });
 
-    test("gives one that a lock held back at its place, before and after it is queued", async () => {
+    test("lists a delivery blocked by a lock in order, before and after it is queued", async () => {
       const before = (await keep(store, pushFor("blog"))).delivery;
       await runNext(store, "blog", success(COMMIT_A));
       await store.lock(lockOf("blog"));
-      const held = (await keep(store, delivery(), { heldBack: ["blog"] })).delivery;
-      expect(await idsOf({ target: "blog" })).toEqual([held, before]);
+      const blocked = (await keep(store, delivery(), { heldBack: ["blog"] })).delivery;
+      expect(await idsOf({ target: "blog" })).toEqual([blocked, before]);
       await store.unlock("blog", at(1));
       const after = (await keep(store, pushFor("blog"))).delivery;
-      expect(await idsOf({ target: "blog" })).toEqual([after, held, before]);
+      expect(await idsOf({ target: "blog" })).toEqual([after, blocked, before]);
     });
 
-    test("starts before any number, also one that is not there", async () => {
+    test("starts before a given id, also one outside the results", async () => {
       const first = (await keep(store, pushFor("blog"))).delivery;
       const other = (await keep(store, pushFor("docs"))).delivery;
       await keep(store, pushFor("blog"));
@@ -192,7 +192,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
     const idsOf = async (own: Partial<DeploymentFilter>) => (await list(own)).items.map(({ id }) => id);
     const queue = async (target: string) => (await store.request(request(target), at(0))).deployment.id;
 
-    test("gives an empty page of an empty store, whatever is asked for", async () => {
+    test("returns an empty page for an empty store with any filter", async () => {
       for (const target of [null, "blog"]) {
         for (const state of [null, ...DEPLOYMENT_STATES]) {
           expect(await list({ target, state })).toEqual({ items: [], next: null });
@@ -200,7 +200,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       }
     });
 
-    test("gives each as it is read alone, over a restart", async () => {
+    test("returns the same data as reading a deployment by its id, also after a restart", async () => {
       const steps = [{ command: "true", exitCode: 0, signal: null, milliseconds: 1 }];
       await queue("blog");
       const id = await runNext(store, "blog", success(COMMIT_A, { steps }));
@@ -211,7 +211,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect(next).toBeNull();
     });
 
-    test("gives those that deliveries of one source asked for, however many those of the others are", async () => {
+    test("filters by source, also among thousands of deployments of other sources", async () => {
       const of = async (source: string, ...targets: string[]) =>
         (await keep(store, { ...pushFor(...targets), source })).deployments.map(({ id }) => id);
       const few = [...(await of("mirror", "blog", "docs"))];
@@ -233,7 +233,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       }
     });
 
-    test("gives those of one target, in one state, or both", async () => {
+    test("filters by target, by state, and by both", async () => {
       const superseded = await queue("blog");
       await queue("blog");
       const succeeded = await runNext(store, "blog", success(COMMIT_A));
@@ -267,7 +267,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       ]);
     });
 
-    test("gives page after page, newest first, each deployment once, and null after the last", async () => {
+    test("returns pages newest first, each deployment once, and null after the last page", async () => {
       const ids: number[] = [];
       for (let n = 0; n < 7; n += 1) ids.push(await queue(`target-${n}`));
       for (const state of [null, "queued"] as const) {
@@ -283,19 +283,19 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
     });
   });
 
-  describe("telling how a target stands", () => {
+  describe("reading the status of a target", () => {
     beforeEach(openStore);
     afterEach(() => opened.close());
 
     const NOTHING = { live: null, last: null, lastTip: null, queued: null, running: null, lock: null };
     const queue = async (target: string) => (await store.request(request(target), at(0))).deployment.id;
 
-    test("tells nothing of a target that was never deployed", async () => {
+    test("returns an empty status for a target that was never deployed", async () => {
       await queue("docs");
       expect(await store.readStanding("blog", at(0))).toEqual(NOTHING);
     });
 
-    test("tells what is live, what runs and waits, and the newest deployment that was not superseded", async () => {
+    test("returns the live, running and queued deployments and the newest one that was not superseded", async () => {
       await queue("blog");
       const first = await runNext(store, "blog", success(COMMIT_A));
       const second = await queue("blog");
@@ -304,7 +304,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       const fourth = await queue("blog");
       await queue("docs");
       store = await opened.reopen();
-      const standing = {
+      const expected = {
         ...NOTHING,
         live: await store.readLive("blog"),
         last: await store.readDeployment(fourth),
@@ -312,8 +312,8 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
         queued: fourth,
         running: second,
       };
-      expect(standing.live).toMatchObject({ commit: COMMIT_A });
-      expect(await store.readStanding("blog", at(2))).toEqual(standing);
+      expect(expected.live).toMatchObject({ commit: COMMIT_A });
+      expect(await store.readStanding("blog", at(2))).toEqual(expected);
       await store.cancelQueued(fourth, "why", at(3));
       expect(await store.readStanding("blog", at(4))).toMatchObject({
         last: { id: fourth, state: "cancelled" },
@@ -322,7 +322,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       });
     });
 
-    test("tells the newest that fetched a tip, and not what a person chose", async () => {
+    test("returns the newest deployment of the tip, ignoring chosen commits and releases", async () => {
       await queue("blog");
       const tip = await runNext(store, "blog", success(COMMIT_B, { state: "failed" }));
       await queue("blog");
@@ -339,7 +339,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       });
     });
 
-    test("tells the lock that holds at the moment, and none whose time is over", async () => {
+    test("returns the active lock, and null after it has expired", async () => {
       const lock = lockOf("blog", { until: at(5) });
       await store.lock(lock);
       await store.lock(lockOf("docs"));
@@ -363,7 +363,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
     const list = async (source: string | null = null) =>
       (await store.listClients(source, { limit: 50, before: null })).items;
 
-    test("gives those authorised last first, over a restart", async () => {
+    test("lists the most recently authorised clients first, also after a restart", async () => {
       const a = client("webhook", "192.0.2.1");
       const b = client("other", "192.0.2.1");
       const again = client("webhook", "192.0.2.1", { authorisedAt: at(1), expiresAt: at(61) });
@@ -378,7 +378,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect(await list("nowhere")).toEqual([]);
     });
 
-    test("gives a higher number each time one is authorised, also after all were forgotten", async () => {
+    test("assigns a higher id at each authorisation, also after all clients were deleted", async () => {
       const given = client("webhook", "192.0.2.1");
       let highest = 0;
       for (const forget of [false, true, false]) {
@@ -391,7 +391,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       }
     });
 
-    test("gives page after page, each client once, and null after the last", async () => {
+    test("returns pages with each client once, and null after the last page", async () => {
       for (let n = 1; n <= 5; n += 1) await store.authorise(client("webhook", `192.0.2.${n}`));
       for (const source of [null, "webhook"]) {
         for (const limit of [1, 2, 5]) {
@@ -402,7 +402,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       }
     });
 
-    test("revokes an address at one source only, over a restart", async () => {
+    test("revokes an address at one source only, also after a restart", async () => {
       const webhook = client("webhook", "192.0.2.1");
       const other = client("other", "192.0.2.1");
       for (const one of [webhook, other, client("webhook", "192.0.2.2")]) await store.authorise(one);
@@ -413,7 +413,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect(await list()).toHaveLength(2);
     });
 
-    test("revokes an address at every source, and nothing where there is none", async () => {
+    test("revokes an address at every source, and returns an empty list for an unknown address", async () => {
       const webhook = client("webhook", "192.0.2.1");
       const other = client("other", "192.0.2.1");
       const stays = client("webhook", "192.0.2.2");
@@ -425,15 +425,15 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
     });
   });
 
-  describe("telling figures of the store", () => {
+  describe("reading statistics", () => {
     beforeEach(openStore);
     afterEach(() => opened.close());
 
-    test("says that it can keep something", async () => {
+    test("resolves the probe when the store is writable", async () => {
       expect(await store.probe(at(1))).toBeUndefined();
     });
 
-    test("counts what waits and runs, and what the files take", async () => {
+    test("counts queued and running deployments and the size of the files", async () => {
       const empty = await store.readStatistics();
       expect(empty).toMatchObject({ queued: 0, running: 0 });
       expect(empty.bytes).toBeGreaterThan(0);

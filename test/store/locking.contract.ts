@@ -16,10 +16,10 @@ import {
   success,
 } from "./sample.ts";
 
-/** What unlocking gives where no delivery was held back and no deployment waits. */
-const NOTHING_CAME = { queued: null, waiting: null, passedOver: null };
+/** The result of unlocking when no delivery was blocked and no deployment is queued. */
+const NOTHING_BLOCKED = { queued: null, waiting: null, passedOver: null };
 
-/** What every store promises of locks. */
+/** The contract of every store for locks. */
 export function lockingContract(open: () => Promise<OpenedStore>): void {
   describe("locking a target", () => {
     let opened: OpenedStore;
@@ -31,11 +31,11 @@ export function lockingContract(open: () => Promise<OpenedStore>): void {
     });
     afterEach(() => opened.close());
 
-    /** Keeps a push that a lock on the target holds back; the number of its delivery. */
-    const holdBack = async (target: string, pushedCommit = COMMIT_A, receivedAt = at(0)) =>
+    /** Stores a push that a lock on the target blocks. Returns the id of the delivery. */
+    const keepBlocked = async (target: string, pushedCommit = COMMIT_A, receivedAt = at(0)) =>
       (await keep(store, delivery({ receivedAt }), { pushedCommit, heldBack: [target] })).delivery;
 
-    test("lists the locks by target, over a restart", async () => {
+    test("lists the locks sorted by target, also after a restart", async () => {
       const blog = lockOf("blog", { until: at(60) });
       const docs = lockOf("docs", { by: "bob", reason: "ünï 🎉", since: at(5) });
       await store.lock(docs);
@@ -44,22 +44,22 @@ export function lockingContract(open: () => Promise<OpenedStore>): void {
       expect(await store.listLocks()).toEqual([blog, docs]);
     });
 
-    test("puts a new lock in the place of the old one", async () => {
+    test("replaces the lock of a target", async () => {
       await store.lock(lockOf("blog", { until: at(60) }));
       const again = lockOf("blog", { by: "bob", reason: "other", since: at(5) });
       await store.lock(again);
       expect(await store.listLocks()).toEqual([again]);
     });
 
-    test("gives null, and queues nothing, for a target that is not locked", async () => {
+    test("returns null and queues nothing for a target that is not locked", async () => {
       await store.lock(lockOf("docs"));
-      await holdBack("docs");
+      await keepBlocked("docs");
       expect(await store.unlock("blog", at(1))).toBeNull();
       expect(await store.listLocks()).toEqual([lockOf("docs")]);
       expect(await store.readDeployment(1)).toBeNull();
     });
 
-    test("takes the lock away, over a restart, and queues nothing when nothing came", async () => {
+    test("removes the lock permanently, and queues nothing when no delivery was blocked", async () => {
       await store.lock(lockOf("blog"));
       expect(await store.unlock("blog", at(1))).toEqual({
         lock: lockOf("blog"),
@@ -73,10 +73,10 @@ export function lockingContract(open: () => Promise<OpenedStore>): void {
       expect(await store.readDeployment(1)).toBeNull();
     });
 
-    test("queues the newest delivery that was held back as it would have been, over a restart", async () => {
+    test("queues the newest blocked delivery with its trigger and commit, also after a restart", async () => {
       await store.lock(lockOf("blog"));
-      await holdBack("blog", COMMIT_A);
-      const newest = await holdBack("blog", COMMIT_B);
+      await keepBlocked("blog", COMMIT_A);
+      const newest = await keepBlocked("blog", COMMIT_B);
       store = await opened.reopen();
       const unlocked = await store.unlock("blog", at(9));
       expect(await store.readDeployment(unlocked?.waiting ?? 0)).toMatchObject({
@@ -92,7 +92,7 @@ export function lockingContract(open: () => Promise<OpenedStore>): void {
       expect(await store.unlock("blog", at(10))).toBeNull();
     });
 
-    test("queues a redelivery and a replay with their own triggers", async () => {
+    test("queues a blocked redelivery and a blocked replay with their own triggers", async () => {
       const given = delivery({ identity: { id: "1", hook: "h" } });
       const first = await keep(store, given);
       await store.lock(lockOf("blog"));
@@ -105,119 +105,116 @@ export function lockingContract(open: () => Promise<OpenedStore>): void {
       expect(await store.readDeployment(docs?.waiting ?? 0)).toMatchObject({ trigger: "replay" });
     });
 
-    test("holds nothing back of a duplicate", async () => {
+    test("does not record a duplicate as blocked", async () => {
       const given = delivery({ identity: { id: "1", hook: "h" } });
       await keep(store, given);
       await store.lock(lockOf("blog"));
       const again = await store.accept(given, options({ onRedelivery: "skip", heldBack: ["blog"] }));
       expect(again.kind).toBe("duplicate");
-      expect(await store.unlock("blog", at(1))).toMatchObject(NOTHING_CAME);
+      expect(await store.unlock("blog", at(1))).toMatchObject(NOTHING_BLOCKED);
     });
 
-    test("keeps a delivery although the lock that held it back is gone, and queues nothing", async () => {
-      const held = await holdBack("blog");
-      expect(await store.readDelivery(held)).toMatchObject({ deployments: [] });
+    test("stores a delivery whose lock was already removed, and queues nothing", async () => {
+      const blocked = await keepBlocked("blog");
+      expect(await store.readDelivery(blocked)).toMatchObject({ deployments: [] });
       await store.lock(lockOf("blog"));
-      expect(await store.unlock("blog", at(1))).toMatchObject(NOTHING_CAME);
+      expect(await store.unlock("blog", at(1))).toMatchObject(NOTHING_BLOCKED);
     });
 
-    test("makes a delivery that is not kept yet, but was asked for before, part of what it held back", async () => {
+    test("queues a blocked delivery that was accepted but not yet committed before the unlock", async () => {
       await store.lock(lockOf("blog"));
-      const waiting = holdBack("blog");
+      const pending = keepBlocked("blog");
       const unlocked = await store.unlock("blog", at(1));
       expect(await store.readDeployment(unlocked?.waiting ?? 0)).toMatchObject({
-        delivery: await waiting,
+        delivery: await pending,
       });
     });
 
-    test("keeps noted what the lock before it held back", async () => {
+    test("keeps the blocked delivery of the lock that it replaces", async () => {
       await store.lock(lockOf("blog"));
-      const held = await holdBack("blog");
+      const blocked = await keepBlocked("blog");
       await store.lock(lockOf("blog", { by: "bob" }));
       const unlocked = await store.unlock("blog", at(1));
-      expect(await store.readDeployment(unlocked?.waiting ?? 0)).toMatchObject({ delivery: held });
+      expect(await store.readDeployment(unlocked?.waiting ?? 0)).toMatchObject({ delivery: blocked });
     });
 
-    test("supersedes the deployment of an older delivery that waited for the lock's end", async () => {
+    test("supersedes the queued deployment of an older delivery", async () => {
       const older = onlyDeployment(await keep(store, pushFor("blog")));
       await store.lock(lockOf("blog"));
-      const held = await holdBack("blog");
+      const blocked = await keepBlocked("blog");
       const unlocked = await store.unlock("blog", at(1));
       expect(unlocked?.queued?.superseded).toMatchObject([{ id: older, state: "superseded" }]);
       expect(await store.readDeployment(older)).toEqual(unlocked?.queued?.superseded[0] ?? null);
       expect(await store.claim(["blog"], at(2))).toMatchObject({
         id: unlocked?.waiting ?? 0,
-        delivery: held,
+        delivery: blocked,
       });
       expect(await store.claim(["blog"], at(2))).toBeNull();
     });
 
-    test("names the deployment that waited for the lock's end where nothing came", async () => {
+    test("returns the queued deployment when no delivery was blocked", async () => {
       const waiting = onlyDeployment(await keep(store, pushFor("blog")));
       await store.lock(lockOf("blog"));
       expect(await store.unlock("blog", at(1))).toMatchObject({ queued: null, waiting, passedOver: null });
       expect(await store.claim(["blog"], at(2))).toMatchObject({ id: waiting });
     });
 
-    describe.each(["manual", "rollback", "catch-up"] as const)(
-      "where one waits that came by %s",
-      (trigger) => {
-        test("supersedes it when it was asked for before the delivery came", async () => {
-          await store.lock(lockOf("blog"));
-          const { deployment } = await store.request(request("blog", { trigger }), at(1));
-          const held = await holdBack("blog", COMMIT_A, at(2));
-          const unlocked = await store.unlock("blog", at(3));
-          expect(unlocked).toMatchObject({
-            queued: {
-              deployment: { delivery: held },
-              superseded: [{ id: deployment.id, state: "superseded" }],
-            },
-            passedOver: null,
-          });
-          expect(await store.claim(["blog"], at(4))).toMatchObject({ delivery: held });
-          expect(await store.claim(["blog"], at(4))).toBeNull();
+    describe.each(["manual", "rollback", "catch-up"] as const)("with a queued %s deployment", (trigger) => {
+      test("supersedes it when it is older than the blocked delivery", async () => {
+        await store.lock(lockOf("blog"));
+        const { deployment } = await store.request(request("blog", { trigger }), at(1));
+        const blocked = await keepBlocked("blog", COMMIT_A, at(2));
+        const unlocked = await store.unlock("blog", at(3));
+        expect(unlocked).toMatchObject({
+          queued: {
+            deployment: { delivery: blocked },
+            superseded: [{ id: deployment.id, state: "superseded" }],
+          },
+          passedOver: null,
         });
+        expect(await store.claim(["blog"], at(4))).toMatchObject({ delivery: blocked });
+        expect(await store.claim(["blog"], at(4))).toBeNull();
+      });
 
-        test("keeps it, and queues nothing, when it was asked for after the delivery came", async () => {
-          await store.lock(lockOf("blog"));
-          const held = await holdBack("blog", COMMIT_A, at(1));
-          const { deployment } = await store.request(request("blog", { trigger }), at(2));
-          expect(await store.unlock("blog", at(3))).toMatchObject({
-            queued: null,
-            waiting: deployment.id,
-            passedOver: held,
-          });
-          expect(await store.claim(["blog"], at(4))).toMatchObject({ id: deployment.id });
-          expect(await store.claim(["blog"], at(4))).toBeNull();
+      test("keeps it and queues nothing when it is newer than the blocked delivery", async () => {
+        await store.lock(lockOf("blog"));
+        const blocked = await keepBlocked("blog", COMMIT_A, at(1));
+        const { deployment } = await store.request(request("blog", { trigger }), at(2));
+        expect(await store.unlock("blog", at(3))).toMatchObject({
+          queued: null,
+          waiting: deployment.id,
+          passedOver: blocked,
         });
+        expect(await store.claim(["blog"], at(4))).toMatchObject({ id: deployment.id });
+        expect(await store.claim(["blog"], at(4))).toBeNull();
+      });
 
-        test("takes it for as old as it is when stops had it queued again", async () => {
-          await store.request(request("blog", { trigger }), at(1));
-          await store.claim(["blog"], at(2));
-          await store.lock(lockOf("blog"));
-          const held = await holdBack("blog", COMMIT_A, at(3));
-          await store.interruptRunning(at(4), []);
-          expect(await store.unlock("blog", at(7))).toMatchObject({
-            queued: { deployment: { delivery: held } },
-          });
+      test("uses its original age when it was queued again after an interruption", async () => {
+        await store.request(request("blog", { trigger }), at(1));
+        await store.claim(["blog"], at(2));
+        await store.lock(lockOf("blog"));
+        const blocked = await keepBlocked("blog", COMMIT_A, at(3));
+        await store.interruptRunning(at(4), []);
+        expect(await store.unlock("blog", at(7))).toMatchObject({
+          queued: { deployment: { delivery: blocked } },
         });
-      },
-    );
+      });
+    });
 
-    test("queues nothing where a newer delivery was deployed after the lock's time was over", async () => {
+    test("queues nothing when a newer delivery was deployed after the lock expired", async () => {
       await store.lock(lockOf("blog", { until: at(5) }));
-      const held = await holdBack("blog");
+      const blocked = await keepBlocked("blog");
       const newer = onlyDeployment(await keep(store, pushFor("blog")));
       await runNext(store, "blog", success(COMMIT_B), at(6));
       expect(await store.unlock("blog", at(7))).toMatchObject({
         queued: null,
         waiting: null,
-        passedOver: held,
+        passedOver: blocked,
       });
       expect(await store.readDeployment(newer + 1)).toBeNull();
     });
 
-    test("holds what waits until its time is over, and not other targets", async () => {
+    test("blocks queued deployments of its target until it expires, and of no other target", async () => {
       const { deployments } = await keep(store, pushFor("blog", "docs"));
       const [blog, docs] = deployments.map(({ id }) => id);
       await store.lock(lockOf("blog", { until: at(5) }));
@@ -227,7 +224,7 @@ export function lockingContract(open: () => Promise<OpenedStore>): void {
       expect(await store.claim(["blog", "docs"], at(5))).toMatchObject({ id: blog ?? 0 });
     });
 
-    test("holds what waits until somebody unlocks it where it has no end", async () => {
+    test("blocks queued deployments until the unlock when it has no end time", async () => {
       const {
         deployment: { id },
       } = await store.request(request("blog", { trigger: "catch-up" }), at(0));
@@ -237,21 +234,18 @@ export function lockingContract(open: () => Promise<OpenedStore>): void {
       expect(await store.claim(["blog"], at(2))).toMatchObject({ id });
     });
 
-    test.each(["manual", "rollback"] as const)(
-      "does not hold what a person asked for by %s",
-      async (trigger) => {
-        await store.lock(lockOf("blog"));
-        const {
-          deployment: { id },
-        } = await store.request(request("blog", { trigger }), at(0));
-        expect(await store.claim(["blog"], at(1))).toMatchObject({ id });
-      },
-    );
-
-    test("keeps the delivery that it holds back however old it is, and no other", async () => {
+    test.each(["manual", "rollback"] as const)("does not block a %s deployment", async (trigger) => {
       await store.lock(lockOf("blog"));
-      const older = await holdBack("blog");
-      const newest = await holdBack("blog");
+      const {
+        deployment: { id },
+      } = await store.request(request("blog", { trigger }), at(0));
+      expect(await store.claim(["blog"], at(1))).toMatchObject({ id });
+    });
+
+    test("protects only the newest blocked delivery from pruning", async () => {
+      await store.lock(lockOf("blog"));
+      const older = await keepBlocked("blog");
+      const newest = await keepBlocked("blog");
       const retention = { deliveriesBefore: at(100), deploymentsBefore: at(100), limit: 100 };
       while ((await store.prune(retention)) > 0);
       expect(await store.readDelivery(older)).toBeNull();

@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { News, Notice, Subscriber } from "../../src/domain/notice.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { OpenedStore } from "./opened-store.ts";
-import { at, COMMIT_A, request, runNext, success } from "./sample.ts";
+import { at, COMMIT_A, rejection, request, runNext, success } from "./sample.ts";
 
-/** What every store promises of notices. */
+/** The contract of every store for notifications. */
 export function noticingContract(open: () => Promise<OpenedStore>): void {
-  describe("noting what is to be told", () => {
+  describe("queueing notifications", () => {
     let opened: OpenedStore;
     let store: Store;
 
@@ -29,9 +29,9 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
     const failure = success(COMMIT_A, { state: "failed", reason: "why" });
 
     const due = (seconds: number, limit = 10) => store.dueNotices(at(seconds), limit);
-    const newsOf = (notices: readonly Notice[]) => notices.map(({ subscriber: who, news }) => [who, news]);
+    const newsOf = (notices: readonly Notice[]) => notices.map(({ subscriber: name, news }) => [name, news]);
 
-    /** Runs a deployment of the target from request to end. */
+    /** Runs a deployment of the target from the request to its end. Returns its id. */
     async function deploy(
       ending = success(COMMIT_A),
       subscribers: readonly Subscriber[] = [ALL],
@@ -45,24 +45,24 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       return (await store.claim([target], at(0)))?.id ?? 0;
     }
 
-    test("has none where nothing happened, or nobody wants to know", async () => {
+    test("queues none when no subscriber matches", async () => {
       await deploy(success(COMMIT_A), []);
       await deploy(success(COMMIT_A), [
         subscriber("other", ["succeeded"], ["docs"]),
-        subscriber("sad", ["failed"]),
+        subscriber("failures", ["failed"]),
       ]);
       expect(await due(100)).toEqual([]);
       expect(await store.nextNoticeAt()).toBeNull();
     });
 
-    test("keeps one of an interruption by a crash, in place of the start that was not told yet", async () => {
+    test("replaces an unsent start notification after a crash by one about the interruption", async () => {
       const deployment = await start();
       await store.noteStart(deployment, [ALL], at(1));
       await store.interruptRunning(at(2), [ALL]);
       expect(newsOf(await due(100))).toEqual([["all", "interrupted"]]);
     });
 
-    test("keeps one of the end for each subscriber that wants it, over a restart", async () => {
+    test("queues one at the end for each matching subscriber, also after a restart", async () => {
       const deployment = await deploy(failure, [
         subscriber("chat", ["failed"], ["blog", "docs"]),
         subscriber("pager", ["recovered"]),
@@ -86,15 +86,15 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       expect(await due(0)).toEqual([]);
     });
 
-    test("keeps none when the deployment was not running", async () => {
+    test("queues none when the deployment was not running", async () => {
       const {
         deployment: { id },
       } = await store.request(request("blog"), at(0));
-      await expect(store.settle(id, failure, at(1), [ALL])).rejects.toThrow("is not running");
+      expect((await rejection(store.settle(id, failure, at(1), [ALL]))).message).toMatchSnapshot();
       expect(await due(100)).toEqual([]);
     });
 
-    test("calls a success after a failure recovered, whatever was between that did neither", async () => {
+    test("reports a success after a failure as recovered, ignoring cancelled and superseded deployments in between", async () => {
       await deploy(failure, []);
       await deploy(failure, [], "docs");
       await deploy(success(COMMIT_A, { state: "cancelled" }), []);
@@ -106,19 +106,22 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       expect(newsOf(await due(1))).toEqual([["all", "succeeded"]]);
     });
 
-    test("calls a success after a success succeeded, also where it failed before that", async () => {
+    test("reports a success after a success as succeeded, also after an earlier failure", async () => {
       await deploy(failure, []);
       await deploy(success(COMMIT_A), []);
       await deploy();
       expect(newsOf(await due(1))).toEqual([["all", "succeeded"]]);
     });
 
-    test.each(["cancelled", "interrupted"] as const)("tells that one ended as %s", async (state) => {
-      await deploy(success(COMMIT_A, { state }));
-      expect(newsOf(await due(1))).toEqual([["all", state]]);
-    });
+    test.each(["cancelled", "interrupted"] as const)(
+      "queues one when the deployment ends as %s",
+      async (state) => {
+        await deploy(success(COMMIT_A, { state }));
+        expect(newsOf(await due(1))).toEqual([["all", state]]);
+      },
+    );
 
-    test("keeps one of the start for those that want it, over a restart", async () => {
+    test("queues one at the start for matching subscribers, also after a restart", async () => {
       const deployment = await start();
       const others = [subscriber("end", ["failed"]), subscriber("docs", ["started"], ["docs"])];
       await store.noteStart(deployment, [ALL, ...others], at(2));
@@ -128,33 +131,33 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       ]);
     });
 
-    test("puts the end in the place of a start that was not told yet, for whoever wants the end", async () => {
+    test("replaces an unsent start notification by the end for subscribers of the end", async () => {
       const deployment = await start();
       const startOnly = subscriber("start", ["started"]);
       await store.noteStart(deployment, [ALL, startOnly], at(1));
-      const [told] = await due(1);
+      const [replaced] = await due(1);
       await store.settle(deployment, failure, at(2), [ALL, startOnly]);
       expect(newsOf(await due(2))).toEqual([
         ["start", "started"],
         ["all", "failed"],
       ]);
-      // It was on its way meanwhile: what became of it changes nothing any more.
-      await store.postponeNotice(told?.id ?? 0, at(50));
-      await store.settleNotice(told?.id ?? 0);
+      // The replaced notification was being sent: its result must not affect the new one.
+      await store.postponeNotice(replaced?.id ?? 0, at(50));
+      await store.settleNotice(replaced?.id ?? 0);
       expect(newsOf(await due(2))).toEqual([
         ["start", "started"],
         ["all", "failed"],
       ]);
     });
 
-    test("keeps no start of a deployment that has ended, or is not there", async () => {
+    test("queues no start notification for a finished or unknown deployment", async () => {
       const deployment = await deploy(failure, []);
       await store.noteStart(deployment, [ALL], at(2));
       await store.noteStart(deployment + 1, [ALL], at(2));
       expect(await due(100)).toEqual([]);
     });
 
-    test("gives the oldest first, one of each subscriber, and no more than it is asked for", async () => {
+    test("returns the oldest notification of each subscriber, up to the limit", async () => {
       const chat = subscriber("chat", ["succeeded"]);
       const hook = subscriber("hook", ["succeeded"]);
       const first = await deploy(success(COMMIT_A), [chat, hook]);
@@ -166,7 +169,7 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       expect(newsOf(await due(1, 1))).toEqual([["chat", "succeeded"]]);
     });
 
-    test("counts an attempt that failed and gives the notice again when it is due, over a restart", async () => {
+    test("counts a failed attempt and returns the notification when it is due again, also after a restart", async () => {
       await deploy();
       const [notice] = await due(1);
       await store.postponeNotice(notice?.id ?? 0, at(60));
@@ -176,7 +179,7 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       expect(await due(60)).toMatchObject([{ id: notice?.id ?? 0, attempts: 1 }]);
     });
 
-    test("gives a subscriber's next notice while an older one waits for another attempt", async () => {
+    test("returns the next notification of a subscriber while an older one waits for a retry", async () => {
       await deploy(failure);
       const [postponed] = await due(1);
       await store.postponeNotice(postponed?.id ?? 0, at(60));
@@ -184,16 +187,16 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       expect(newsOf(await due(1))).toEqual([["all", "recovered"]]);
     });
 
-    test("removes a notice that was taken, and no other, over a restart", async () => {
+    test("deletes only the sent notification, also after a restart", async () => {
       await deploy(failure);
       await deploy();
-      const [taken] = await due(1);
-      await store.settleNotice(taken?.id ?? 0);
+      const [sent] = await due(1);
+      await store.settleNotice(sent?.id ?? 0);
       store = await opened.reopen();
       expect(newsOf(await due(1))).toEqual([["all", "recovered"]]);
     });
 
-    test("removes the notices of a deployment that is removed", async () => {
+    test("deletes the notifications of a deleted deployment", async () => {
       await deploy(failure);
       const newest = await deploy(failure);
       const retention = { deliveriesBefore: at(100), deploymentsBefore: at(100), limit: 100 };

@@ -5,6 +5,6 @@ export interface OpenedStore {
   readonly store: Store;
   /** Closes the store and opens it again, as a restart would. */
   reopen(): Promise<Store>;
-  /** Closes the store and removes what it kept. */
+  /** Closes the store and deletes its files. */
   close(): Promise<void>;
 }

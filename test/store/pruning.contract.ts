@@ -4,9 +4,9 @@ import type { Store } from "../../src/domain/store.ts";
 import type { OpenedStore } from "./opened-store.ts";
 import { at, COMMIT_A, COMMIT_B, delivery, keep, onlyDeployment, pushFor, success } from "./sample.ts";
 
-/** What every store promises of what is old. */
+/** The contract of every store for pruning. */
 export function pruningContract(open: () => Promise<OpenedStore>): void {
-  describe("removing what is old", () => {
+  describe("pruning", () => {
     let opened: OpenedStore;
     let store: Store;
 
@@ -25,17 +25,17 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
     });
     const push = (target: string, seconds: number) => ({ ...pushFor(target), receivedAt: at(seconds) });
 
-    /** Prunes until there is nothing more to do; how many rows each act removed. */
+    /** Prunes until nothing is left to delete. Returns the number of rows that each call deleted. */
     async function pruneAll(own: Partial<Retention> = {}): Promise<number[]> {
-      const acts: number[] = [];
+      const calls: number[] = [];
       for (;;) {
         const removed = await store.prune(retention(own));
-        if (removed === 0) return acts;
-        acts.push(removed);
+        if (removed === 0) return calls;
+        calls.push(removed);
       }
     }
 
-    /** Queues, runs and ends a deployment; the ids of its delivery and its own. */
+    /** Queues, runs and finishes a deployment. Returns its id and the id of its delivery. */
     async function deploy(target: string, seconds: number, ending = success(COMMIT_A)) {
       const receipt = await keep(store, push(target, seconds));
       const id = onlyDeployment(receipt);
@@ -45,21 +45,21 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
     }
     const failed = success(COMMIT_B, { state: "failed", reason: "why", release: null });
 
-    test("does nothing to an empty store", async () => {
+    test("deletes nothing from an empty store", async () => {
       expect(await store.prune(retention())).toBe(0);
     });
 
-    test("removes the deliveries received before the moment, and none at it or later", async () => {
+    test("deletes deliveries received before the cutoff, and none at or after it", async () => {
       const ids: number[] = [];
       for (const seconds of [1, 2, 3, 4]) {
         ids.push((await keep(store, delivery({ receivedAt: at(seconds) }))).delivery);
       }
       await pruneAll({ deliveriesBefore: at(3) });
-      const kept = await Promise.all(ids.map((id) => store.readDelivery(id)));
-      expect(kept.map((one) => one !== null)).toEqual([false, false, true, true]);
+      const deliveries = await Promise.all(ids.map((id) => store.readDelivery(id)));
+      expect(deliveries.map((one) => one !== null)).toEqual([false, false, true, true]);
     });
 
-    test("removes those that came while the clock was wrong once they are old, not before", async () => {
+    test("deletes by the time of receipt, also when deliveries are out of order because the clock was wrong", async () => {
       const wrong = await keep(store, delivery({ receivedAt: at(500) }));
       const old = await keep(store, delivery({ receivedAt: at(1) }));
       await pruneAll({ deliveriesBefore: at(100) });
@@ -69,43 +69,43 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
       expect(await store.readDelivery(wrong.delivery)).toBeNull();
     });
 
-    test("removes no more than the limit in one act, and all of it in the end", async () => {
+    test("deletes at most the limit per call, and everything in the end", async () => {
       const receipts = await Promise.all(
         Array.from({ length: 25 }, (_, n) => keep(store, delivery({ receivedAt: at(n) }))),
       );
-      const acts = await pruneAll({ limit: 10 });
-      expect(Math.max(...acts)).toBeLessThanOrEqual(10);
-      expect(acts.reduce((sum, removed) => sum + removed, 0)).toBeGreaterThanOrEqual(25);
+      const calls = await pruneAll({ limit: 10 });
+      expect(Math.max(...calls)).toBeLessThanOrEqual(10);
+      expect(calls.reduce((sum, removed) => sum + removed, 0)).toBeGreaterThanOrEqual(25);
       for (const receipt of receipts) expect(await store.readDelivery(receipt.delivery)).toBeNull();
     });
 
-    test("keeps what is live, queued, running or a target's newest, and the deliveries that they need", async () => {
+    test("keeps live, queued, running and newest deployments and the deliveries that they need", async () => {
       const live = await deploy("live", 1);
-      const waiting = await keep(store, push("waiting", 2));
+      const queued = await keep(store, push("queued", 2));
       const running = await keep(store, push("running", 3));
       await store.claim(["running"], at(3));
-      const over = await deploy("over", 4, failed);
-      // Whether the newest of a target failed is what keeps its commit from being tried again.
-      const newest = await deploy("over", 5, failed);
+      const old = await deploy("finished", 4, failed);
+      // Catching up does not retry a commit whose newest deployment failed: it needs that record.
+      const newest = await deploy("finished", 5, failed);
       await pruneAll();
 
       for (const id of [
         live.deployment,
-        onlyDeployment(waiting),
+        onlyDeployment(queued),
         onlyDeployment(running),
         newest.deployment,
       ]) {
         expect(await store.readDeployment(id)).not.toBeNull();
       }
-      for (const id of [live.delivery, waiting.delivery, running.delivery]) {
+      for (const id of [live.delivery, queued.delivery, running.delivery]) {
         expect(await store.readDelivery(id)).not.toBeNull();
       }
-      expect(await store.readDeployment(over.deployment)).toBeNull();
-      expect(await store.readDelivery(over.delivery)).toBeNull();
+      expect(await store.readDeployment(old.deployment)).toBeNull();
+      expect(await store.readDelivery(old.delivery)).toBeNull();
       expect(await store.readLive("live")).toMatchObject({ commit: COMMIT_A });
     });
 
-    test("keeps a target's newest of the tip beside what a person chose since, so that it is not tried again", async () => {
+    test("keeps the newest deployment of the tip besides later chosen releases, so that it is not retried", async () => {
       const tip = await deploy("blog", 1, failed);
       const choice = { kind: "release", release: null } as const;
       for (const seconds of [2, 3]) {
@@ -119,7 +119,7 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
       expect((await store.readStanding("blog", LATE)).lastTip?.id).toBe(tip.deployment);
     });
 
-    test("removes what was live, once something else is", async () => {
+    test("deletes a deployment that is no longer live", async () => {
       const before = await deploy("blog", 1);
       const now = await deploy("blog", 2, success(COMMIT_B));
       await pruneAll();
@@ -128,17 +128,17 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
       expect(await store.readDeployment(now.deployment)).not.toBeNull();
     });
 
-    test("keeps a deployment longer than its delivery, with its steps and output", async () => {
+    test("keeps a deployment with its steps and output after its delivery is deleted", async () => {
       const steps = [{ command: "true", exitCode: 0, signal: null, milliseconds: 1 }];
-      const { delivery: asked, deployment } = await deploy("blog", 1, { ...failed, steps });
+      const { delivery: id, deployment } = await deploy("blog", 1, { ...failed, steps });
       await store.appendOutput(deployment, ["line"]);
       await pruneAll({ deploymentsBefore: at(0) });
-      expect(await store.readDelivery(asked)).toBeNull();
+      expect(await store.readDelivery(id)).toBeNull();
       expect(await store.readDeployment(deployment)).toMatchObject({ delivery: null, steps });
       expect(await store.readOutput(deployment)).toEqual(["line"]);
     });
 
-    test("removes a deployment with its output, as many lines in one act as the limit allows", async () => {
+    test("deletes a deployment with its output, within the limit per call", async () => {
       const { deployment } = await deploy("blog", 1, failed);
       const other = await deploy("docs", 2);
       await deploy("blog", 3, failed);
@@ -146,16 +146,16 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
         deployment,
         Array.from({ length: 95 }, (_, n) => `line ${n}`),
       );
-      await store.appendOutput(other.deployment, ["theirs"]);
-      const acts = await pruneAll({ limit: 10 });
-      expect(Math.max(...acts)).toBeLessThanOrEqual(10);
-      expect(acts.length).toBeGreaterThanOrEqual(10);
+      await store.appendOutput(other.deployment, ["other"]);
+      const calls = await pruneAll({ limit: 10 });
+      expect(Math.max(...calls)).toBeLessThanOrEqual(10);
+      expect(calls.length).toBeGreaterThanOrEqual(10);
       expect(await store.readDeployment(deployment)).toBeNull();
       expect(await store.readOutput(deployment)).toEqual([]);
-      expect(await store.readOutput(other.deployment)).toEqual(["theirs"]);
+      expect(await store.readOutput(other.deployment)).toEqual(["other"]);
     });
 
-    test("forgets a delivery that it removed: the same one is new again", async () => {
+    test("accepts a delivery as new after its first copy was deleted", async () => {
       const given = delivery({ identity: { id: "1", hook: "h" }, receivedAt: at(1) });
       const first = await keep(store, given);
       await pruneAll();
@@ -166,7 +166,7 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
       expect((await keep(store, given)).redeliveryOf).toBe(again.delivery);
     });
 
-    test("makes the oldest redelivery the first when the one that it repeats is removed", async () => {
+    test("makes the oldest redelivery the first delivery when the original is deleted", async () => {
       const given = (seconds: number) =>
         delivery({ identity: { id: "1", hook: "h" }, receivedAt: at(seconds) });
       await keep(store, given(1));
@@ -176,7 +176,7 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
       expect((await keep(store, given(3))).redeliveryOf).toBe(second.delivery);
     });
 
-    test("forgets clients whose time ran out before the moment, and no others", async () => {
+    test("deletes clients that expired before the cutoff, and no others", async () => {
       for (const [address, seconds] of [
         ["192.0.2.1", 2],
         ["192.0.2.2", 3],
@@ -189,7 +189,7 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
       expect(items.map(({ address }) => address)).toEqual(["192.0.2.3", "192.0.2.2"]);
     });
 
-    test("keeps decisions as long as a delivery has them", async () => {
+    test("keeps decisions while a delivery refers to them", async () => {
       const decisions = [{ target: "blog", deploy: false, reason: "why not" }];
       await keep(store, delivery({ decisions, receivedAt: at(1) }));
       const later = await keep(store, delivery({ decisions, receivedAt: at(5) }));

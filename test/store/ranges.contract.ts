@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { OpenedStore } from "./opened-store.ts";
 import { at } from "./sample.ts";
 
-/** What every store promises of published ranges. */
+/** The contract of every store for published IP ranges. */
 export function rangesContract(open: () => Promise<OpenedStore>): void {
-  describe("keeping published ranges", () => {
+  describe("storing published IP ranges", () => {
     let opened: OpenedStore;
 
     beforeEach(async () => {
@@ -12,11 +12,11 @@ export function rangesContract(open: () => Promise<OpenedStore>): void {
     });
     afterEach(() => opened.close());
 
-    test("has none before the first were kept", async () => {
+    test("returns null before the first list is stored", async () => {
       expect(await opened.store.readRanges("github")).toBeNull();
     });
 
-    test("gives back those that were kept last, over a restart", async () => {
+    test("returns the last stored list, also after a restart", async () => {
       await opened.store.keepRanges("github", ["192.0.2.0/24"], at(1));
       await opened.store.keepRanges("github", ["198.51.100.0/24", "2001:db8::/32"], at(2));
       const store = await opened.reopen();

@@ -6,7 +6,7 @@ import type { Subscriber } from "../../src/domain/notice.ts";
 import type { Page, PageRange } from "../../src/domain/page.ts";
 import type { Store } from "../../src/domain/store.ts";
 
-/** A moment that all tests agree on, `seconds` later. */
+/** A fixed time that all tests share, plus `seconds`. */
 export function at(seconds: number): Date {
   return new Date(Date.UTC(2026, 10, 21, 20, 30, seconds));
 }
@@ -34,7 +34,7 @@ export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
   };
 }
 
-/** Options as a push over the wire has them. */
+/** The options of a push that is received over HTTP. */
 export function options(own: Partial<AcceptOptions> = {}): AcceptOptions {
   const { heldBack = [] } = own;
   return {
@@ -48,7 +48,7 @@ export function options(own: Partial<AcceptOptions> = {}): AcceptOptions {
   };
 }
 
-/** Has the store keep a delivery that it must not take for a duplicate. */
+/** Stores a delivery. Throws when the store reports it as a duplicate. */
 export async function keep(
   store: Store,
   given: NewDelivery,
@@ -59,7 +59,7 @@ export async function keep(
   return acceptance;
 }
 
-/** The id of the only deployment that a delivery asked for. */
+/** The id of the only deployment that a delivery queued. */
 export function onlyDeployment(receipt: Receipt): number {
   const [only, ...others] = receipt.deployments;
   if (only === undefined || others.length > 0) throw new Error("not exactly one deployment");
@@ -81,17 +81,17 @@ export function success(commit: string, own: Partial<Ending> = {}): Ending {
 export const COMMIT_A = "a".repeat(40);
 export const COMMIT_B = "b".repeat(40);
 
-/** A lock that a person set at the first moment. */
+/** A lock without an end time, set at `at(0)`. */
 export function lockOf(target: string, own: Partial<Lock> = {}): Lock {
   return { target, reason: "release freeze", by: "ada", since: at(0), until: null, ...own };
 }
 
-/** Asks for a deployment as a person does who chooses nothing. */
+/** A manual request to deploy the tip. */
 export function request(target: string, own: Partial<DeploymentRequest> = {}): DeploymentRequest {
   return { target, trigger: "manual", commit: null, choice: null, ...own };
 }
 
-/** Claims what waits for the target and ends it; the id of the deployment. */
+/** Claims the queued deployment of the target and finishes it. Returns its id. */
 export async function runNext(
   store: Store,
   target: string,
@@ -100,12 +100,22 @@ export async function runNext(
   subscribers: readonly Subscriber[] = [],
 ): Promise<number> {
   const claimed = await store.claim([target], now);
-  if (claimed === null) throw new Error(`nothing of ${target} waits`);
+  if (claimed === null) throw new Error(`no deployment of ${target} is queued`);
   await store.settle(claimed.id, ending, now, subscribers);
   return claimed.id;
 }
 
-/** Follows a list from page to page; the ids on each. */
+/** The error that a promise rejects with. Throws when the promise resolves. */
+export async function rejection(promise: Promise<unknown>): Promise<Error> {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof Error)) throw new Error("the promise was expected to reject with an error");
+  return error;
+}
+
+/** Reads all pages of a list. Returns the ids on each page. */
 export async function readPages(
   list: (range: PageRange) => Promise<Page<{ readonly id: number }>>,
   limit: number,

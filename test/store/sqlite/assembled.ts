@@ -5,7 +5,7 @@ import { type Connection, openDatabase } from "../../../src/store/sqlite/open.ts
 import { assembleStore } from "../../../src/store/sqlite/store.ts";
 import { makeDirectory } from "../directory.ts";
 
-/** A store over a connection that a test may use past it, in a directory of its own. */
+/** A store in a temporary directory, with direct access to its connection. */
 export interface Assembled {
   readonly directory: Awaited<ReturnType<typeof makeDirectory>>;
   readonly connection: Connection;
@@ -19,7 +19,7 @@ export async function assemble(): Promise<Assembled> {
   return { directory, connection, store: assembleStore(connection) };
 }
 
-/** How many rows a table has. */
+/** The number of rows in a table. */
 export function countRows(connection: Connection, table: string): number | undefined {
   return connection.prepare<{ count: number }>(`SELECT count(*) AS count FROM ${table}`).get({})?.count;
 }

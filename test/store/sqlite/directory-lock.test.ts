@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openSqlite } from "../../../src/store/sqlite/store.ts";
+import { numbersIn, words } from "../../support/words.ts";
 import { makeDirectory } from "../directory.ts";
-import { delivery, keep } from "../sample.ts";
+import { delivery, keep, rejection } from "../sample.ts";
 
 setDefaultTimeout(120_000);
 
@@ -21,7 +22,7 @@ afterEach(async () => {
   await directory.remove();
 });
 
-/** Opens the directory at the first line of its input, tells how that went, and stays until it is killed. */
+/** Opens the directory after the first line of input, prints the result, and runs until it is killed. */
 const SCRIPT = `
   import { spawn } from "node:child_process";
   import { openSqlite } from ${JSON.stringify(join(import.meta.dir, "../../../src/store/sqlite/store.ts"))};
@@ -49,13 +50,13 @@ function startHolder(...args: string[]) {
   const output = holder.stdout.getReader();
   return {
     pid: holder.pid,
-    /** Lets it open the directory. */
+    /** Makes the process open the directory. */
     go() {
       holder.stdin.write("go\n");
       holder.stdin.flush();
     },
-    /** What it says of how that went. */
-    async told(): Promise<string> {
+    /** The printed result. */
+    async result(): Promise<string> {
       const { value } = await output.read();
       return new TextDecoder().decode(value).trim();
     },
@@ -66,65 +67,80 @@ function startHolder(...args: string[]) {
   };
 }
 
-const refusal = (who: string, path = directory.path) => ({
-  code: "failed",
-  message: `another hooklatch${who} uses ${path}; stop it, or choose another data_dir`,
-});
+/** Asserts that opening fails because a process uses the directory. Returns the message for a snapshot. */
+async function readConflict(opening: Promise<unknown>, pid: number, path = directory.path): Promise<string> {
+  const error = await rejection(opening);
+  expect(error).toMatchObject({ code: "failed" });
+  return readConflictMessage(error.message, pid, path);
+}
+
+function readConflictMessage(message: string, pid: number, path = directory.path): string {
+  expect(message).toContain(path);
+  const text = message.replaceAll(path, "<data_dir>");
+  expect(numbersIn(text)).toEqual([pid]);
+  return text.replace(String(pid), "<pid>");
+}
 
 describe("a data directory in use", () => {
-  test("is refused to another process, with the number of the one that has it, until that is killed", async () => {
+  test("rejects another process with the pid of its holder, until the holder is killed", async () => {
     const holder = startHolder();
     holder.go();
-    expect(await holder.told()).toBe("open");
-    await expect(openSqlite(directory.path)).rejects.toMatchObject(refusal(` (process ${holder.pid})`));
+    expect(await holder.result()).toBe("open");
+    expect(await readConflict(openSqlite(directory.path), holder.pid)).toMatchSnapshot();
 
     await holder.kill();
-    // Its file is still there, and no harm.
+    // The pid file remains, and must not block the next process.
     expect(await readFile(join(directory.path, "hooklatch.pid"), "utf8")).toBe(`${holder.pid}\n`);
     const store = await openSqlite(directory.path);
     expect(await readFile(join(directory.path, "hooklatch.pid"), "utf8")).toBe(`${process.pid}\n`);
     await store.close();
   });
 
-  test("is refused to the same process, by whatever path, and stays in use after that", async () => {
+  test("rejects the same process by any path, and stays locked", async () => {
     const store = await openSqlite(directory.path);
-    const ours = ` (process ${process.pid})`;
     const link = `${directory.path}-link`;
     await symlink(directory.path, link);
-    await expect(openSqlite(directory.path)).rejects.toMatchObject(refusal(ours));
-    await expect(openSqlite(link)).rejects.toMatchObject(refusal(ours, link));
-    await expect(openSqlite(directory.path)).rejects.toMatchObject(refusal(ours));
+    const messages = [
+      await readConflict(openSqlite(directory.path), process.pid),
+      await readConflict(openSqlite(link), process.pid, link),
+      await readConflict(openSqlite(directory.path), process.pid),
+    ];
 
     const other = startHolder();
     other.go();
-    expect(await other.told()).toBe(`failed: ${refusal(ours).message}`);
+    const result = await other.result();
+    expect(result).toStartWith("failed: ");
+    messages.push(readConflictMessage(result.slice("failed: ".length), process.pid));
+    expect(messages).toMatchSnapshot();
     expect(await keep(store, delivery())).toMatchObject({ delivery: 1 });
     await store.close();
     await Bun.file(link).delete();
   });
 
-  test("is free again when the store is closed, and closing it twice takes it from nobody", async () => {
+  test("is released when the store is closed, and a second close does not release the next lock", async () => {
     const first = await openSqlite(directory.path);
     await first.close();
     const second = await openSqlite(directory.path);
     await first.close();
-    await expect(openSqlite(directory.path)).rejects.toMatchObject(refusal(` (process ${process.pid})`));
+    await readConflict(openSqlite(directory.path), process.pid);
     await second.close();
   });
 
-  test("is free again when the store could not be opened", async () => {
-    await mkdir(join(directory.path, "hooklatch.db"));
-    for (const _ of [1, 2]) {
-      await expect(openSqlite(directory.path)).rejects.toMatchObject({
-        message: expect.stringContaining("hooklatch.db cannot be opened"),
-      });
-    }
+  test("is released when the store cannot be opened", async () => {
+    const file = join(directory.path, "hooklatch.db");
+    await mkdir(file);
+    const messages = [
+      (await rejection(openSqlite(directory.path))).message,
+      (await rejection(openSqlite(directory.path))).message,
+    ];
+    for (const message of messages) expect(message).toContain(file);
+    expect(messages.map((message) => words(message, { [directory.path]: "<data_dir>" }))).toMatchSnapshot();
   });
 
-  test("is free although a child of the process that was killed lives on", async () => {
+  test("is released when its holder is killed and a child process of the holder survives", async () => {
     const holder = startHolder("with-child");
     holder.go();
-    const child = Number((await holder.told()).replace("open ", ""));
+    const child = Number((await holder.result()).replace("open ", ""));
     try {
       await holder.kill();
       expect(process.kill(child, 0)).toBe(true);
@@ -134,16 +150,20 @@ describe("a data directory in use", () => {
     }
   });
 
-  test("goes to exactly one of two that start at the same moment, also beside a stale number", async () => {
+  test("is acquired by exactly one of two processes that start at the same time, also with a stale pid file", async () => {
+    const messages = new Set<string>();
     for (let round = 0; round < 3; round += 1) {
-      // No process has this number (it is beyond the largest there can be).
+      // Above the largest possible pid, so that no process has it.
       await writeFile(join(directory.path, "hooklatch.pid"), "4194305\n");
       const holders = [startHolder(), startHolder()];
       for (const { go } of holders) go();
-      const told = await Promise.all(holders.map((holder) => holder.told()));
-      const winner = told.indexOf("open");
-      expect(told[1 - winner]).toBe(`failed: ${refusal(` (process ${holders[winner]?.pid})`).message}`);
+      const results = await Promise.all(holders.map((holder) => holder.result()));
+      const winner = results.indexOf("open");
+      const other = results[1 - winner] ?? "";
+      expect(other).toStartWith("failed: ");
+      messages.add(readConflictMessage(other.slice("failed: ".length), holders[winner]?.pid ?? 0));
       for (const { kill } of holders) await kill();
     }
+    expect([...messages]).toMatchSnapshot();
   });
 });

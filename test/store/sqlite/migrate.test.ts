@@ -4,6 +4,7 @@ import { migrate } from "../../../src/store/sqlite/migrate.ts";
 import first from "../../../src/store/sqlite/migrations/0001-first.sql" with { type: "text" };
 import { type Connection, openDatabase } from "../../../src/store/sqlite/open.ts";
 import { assembleStore } from "../../../src/store/sqlite/store.ts";
+import { numbersIn, words } from "../../support/words.ts";
 import { makeDirectory } from "../directory.ts";
 
 let directory: Awaited<ReturnType<typeof makeDirectory>>;
@@ -25,9 +26,9 @@ const tables = () =>
     "SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite%'",
   );
 
-const OURS = "PRAGMA application_id = 0x686f6f6b";
+const SET_APPLICATION_ID = "PRAGMA application_id = 0x686f6f6b";
 
-/** A row for each table of the first version, two for those whose order tells something. */
+/** One row for each table of version 1, and two where their order matters. */
 const ROWS_OF_VERSION_1 = `
   INSERT INTO client VALUES ('webhook', '192.0.2.1', 5, 9), ('webhook', '192.0.2.2', 4, 8);
   INSERT INTO decision_set VALUES (7, zeroblob(32), 9, 'plain', CAST('{"decisions":[],"reason":null}' AS BLOB));
@@ -43,7 +44,7 @@ const ROWS_OF_VERSION_1 = `
   INSERT INTO output_extent VALUES (3, 1, 5, 1, 0, 1)`;
 
 describe("migrating", () => {
-  test("makes a file from nothing: ours by its application id, every table STRICT", () => {
+  test("creates a file with the application id and only STRICT tables", () => {
     migrate(connection);
     expect(version()).toBe(3);
     expect(all<{ application_id: number }>("PRAGMA application_id")).toEqual([
@@ -54,7 +55,7 @@ describe("migrating", () => {
     expect(all("PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
   });
 
-  test("does nothing to a file that is up to date", () => {
+  test("does not change a file that is up to date", () => {
     migrate(connection);
     connection.execute("INSERT INTO client VALUES (7, 'webhook', '192.0.2.1', 1, 2)");
     migrate(connection);
@@ -62,8 +63,8 @@ describe("migrating", () => {
     expect(all("SELECT source FROM client")).toEqual([{ source: "webhook" }]);
   });
 
-  test("runs only the migrations that a file has not seen", () => {
-    const first = `${OURS}; CREATE TABLE one (a INTEGER) STRICT`;
+  test("runs only the pending migrations of a file", () => {
+    const first = `${SET_APPLICATION_ID}; CREATE TABLE one (a INTEGER) STRICT`;
     migrate(connection, [first]);
     connection.execute("INSERT INTO one VALUES (1)");
     migrate(connection, [
@@ -74,15 +75,15 @@ describe("migrating", () => {
     expect(all("SELECT b FROM two")).toEqual([{ b: 2 }]);
   });
 
-  test("keeps nothing of a migration that fails half-way, and those before it", () => {
-    const first = `${OURS}; CREATE TABLE one (a INTEGER) STRICT`;
+  test("rolls back a failed migration and keeps the earlier ones", () => {
+    const first = `${SET_APPLICATION_ID}; CREATE TABLE one (a INTEGER) STRICT`;
     const broken = "CREATE TABLE two (b INTEGER) STRICT; INSERT INTO nowhere VALUES (1)";
     expect(() => migrate(connection, [first, broken])).toThrow("nowhere");
     expect(version()).toBe(1);
     expect(tables().map(({ name }) => name)).toEqual(["one"]);
   });
 
-  test("brings a database at version 1 to 3 with nothing in it lost", async () => {
+  test("migrates a database from version 1 to version 3 without losing data", async () => {
     migrate(connection, [first]);
     connection.execute(ROWS_OF_VERSION_1);
     const tablesBefore = tables().map(({ name }) => name);
@@ -115,18 +116,28 @@ describe("migrating", () => {
     ).toMatchObject({ deployment: { id: 4 } });
   });
 
-  test("refuses a file of a newer hooklatch by its name, and changes nothing in it", () => {
+  test("rejects a file of a newer version and does not change it", () => {
     migrate(connection);
     connection.execute("PRAGMA user_version = 7");
-    expect(() => migrate(connection)).toThrow(
-      expect.objectContaining({
-        code: "failed",
-        message: `${connection.file} was written by a newer hooklatch (schema 7, this one knows 3): install that version again, or put back a backup from before it`,
-      }),
-    );
+    expect(() => migrate(connection)).toThrow(expect.objectContaining({ code: "failed" }));
+    const message = messageOf(() => migrate(connection));
+    expect(message).toContain(connection.file);
+    const text = words(message, { [connection.file]: "<database>" });
+    expect(numbersIn(text)).toEqual([7, 3]);
+    expect(text).toMatchSnapshot();
     expect(version()).toBe(7);
   });
 });
+
+/** The message of the error that a function throws. */
+function messageOf(act: () => void): string {
+  try {
+    act();
+    return "";
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
 
 const explain = (sql: string) =>
   all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
@@ -134,7 +145,7 @@ const explain = (sql: string) =>
     .join("; ");
 
 describe("the schema", () => {
-  test("refuses a second running deployment of a target, whoever writes it", () => {
+  test("rejects a second running deployment of a target", () => {
     migrate(connection);
     const insert = (target: string) =>
       connection.execute(
@@ -145,7 +156,7 @@ describe("the schema", () => {
     expect(() => insert("blog")).toThrow("UNIQUE");
   });
 
-  test("finds waiting, running and asked-for deployments by an index", () => {
+  test("has indexes for queued and running deployments and for those of a delivery", () => {
     migrate(connection);
     const plan = (where: string) => explain(`SELECT id FROM deployment WHERE ${where}`);
     expect(plan("state = 'queued'")).toContain("deployment_queued");
@@ -158,7 +169,7 @@ describe("the schema", () => {
     expect(newest).not.toContain("TEMP B-TREE");
   });
 
-  test("finds by an index what lists, notices and the removal of deliveries look for, without sorting", () => {
+  test("has indexes for lists, notifications and pruning that make sorting unnecessary", () => {
     migrate(connection);
     for (const [sql, index] of [
       ["SELECT * FROM deployment WHERE id < 9 AND state = 'failed' ORDER BY id DESC", "deployment_state "],

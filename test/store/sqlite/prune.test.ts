@@ -26,8 +26,8 @@ async function pruneAll(): Promise<void> {
   while ((await store.prune(retention)) > 0);
 }
 
-describe("removing what is old", () => {
-  test("gives the file's space back in steps, but for a reserve", async () => {
+describe("pruning", () => {
+  test("returns file space to the system in steps, except for a reserve", async () => {
     const bodies = Array.from({ length: 64 }, () => delivery({ body: randomBytes(400_000) }));
     await Promise.all(bodies.map((body) => keep(store, body)));
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -37,7 +37,7 @@ describe("removing what is old", () => {
       const removed = await store.prune({ deliveriesBefore: at(1), deploymentsBefore: at(1), limit: 500 });
       connection.execute("PRAGMA wal_checkpoint(TRUNCATE)");
       sizes.push((await stat(connection.file)).size);
-      // Some 8 MiB go at once, and half of that is given back.
+      // One call deletes about 8 MiB and returns half of that.
       expect(removed).toBeLessThan(25);
       if (removed === 0) break;
     }
@@ -47,13 +47,13 @@ describe("removing what is old", () => {
     expect(connection.prepare("PRAGMA integrity_check").all({})).toEqual([{ integrity_check: "ok" }]);
   });
 
-  test("removes no more than a limited number of bytes in one act, however few rows", async () => {
+  test("limits the deleted bytes per call, also for few rows", async () => {
     const large = delivery({ body: randomBytes(5 * 1024 * 1024) });
     await Promise.all([keep(store, large), keep(store, large), keep(store, large)]);
     expect(await store.prune({ deliveriesBefore: at(1), deploymentsBefore: at(1), limit: 500 })).toBe(1);
   });
 
-  test("leaves no row of a kind behind that nothing refers to any more", async () => {
+  test("deletes all rows that are no longer referenced", async () => {
     for (const n of [1, 2, 3]) {
       const body = Buffer.from(`body ${n}`);
       const given = { ...pushFor(`target-${n}`), identity: { id: `${n}`, hook: "h" }, body };
@@ -61,7 +61,7 @@ describe("removing what is old", () => {
     }
     await store.cancelUnconfigured([], at(1));
     await pruneAll();
-    // Of each target the newest deployment stays.
+    // The newest deployment of each target is kept.
     expect(count("deployment")).toBe(3);
     for (const table of ["delivery", "undeployed", "step", "output", "output_extent", "seen"]) {
       expect([table, count(table)]).toEqual([table, 0]);
@@ -72,7 +72,7 @@ describe("removing what is old", () => {
 describe("decisions", () => {
   const decide = (reason: string) => [{ target: "blog", deploy: false, reason }];
 
-  test("are kept once for all deliveries that share them, over a restart", async () => {
+  test("are stored once for all deliveries that share them, also after a restart", async () => {
     const shared = decide("the same");
     await Promise.all(Array.from({ length: 20 }, () => keep(store, delivery({ decisions: shared }))));
     await keep(store, delivery({ decisions: decide("the same") }));
@@ -82,35 +82,35 @@ describe("decisions", () => {
     expect(count("decision_set")).toBe(2);
   });
 
-  test("are kept with a later delivery when the commit with the first one failed", async () => {
+  test("are stored with a later delivery when the transaction of the first one failed", async () => {
     const decisions = decide("x".repeat(300));
     connection.execute("PRAGMA max_page_count = 1");
     const large = delivery({ decisions, body: randomBytes(100_000) });
     await expect(keep(store, large)).rejects.toMatchObject({ code: "unavailable" });
     connection.execute("PRAGMA max_page_count = 1000000");
-    const kept = await keep(store, delivery({ decisions }));
-    expect(await store.readDelivery(kept.delivery)).toMatchObject({ decisions });
+    const stored = await keep(store, delivery({ decisions }));
+    expect(await store.readDelivery(stored.delivery)).toMatchObject({ decisions });
   });
 
-  test("are a delivery's own also when what it shares them with is gone and another took their number", async () => {
+  test("stay correct when the shared row was deleted and its id was used again", async () => {
     const decisions = decide("its own");
     await keep(store, delivery({ decisions }));
-    // As after many thousand deliveries more, the last of which is gone as well.
+    // Simulates many thousand further deliveries, the last of which is deleted too.
     connection.execute("UPDATE sqlite_sequence SET seq = 1000000 WHERE name = 'delivery'");
     await keep(store, delivery({ decisions: decide("the last") }));
     await pruneAll();
     expect(count("decision_set")).toBe(0);
     await keep(store, delivery({ decisions: decide("another's") }));
-    const kept = await keep(store, delivery({ decisions }));
-    expect(await store.readDelivery(kept.delivery)).toMatchObject({ decisions });
+    const stored = await keep(store, delivery({ decisions }));
+    expect(await store.readDelivery(stored.delivery)).toMatchObject({ decisions });
   });
 
-  test("go when no delivery has them and their lease is over, and not before", async () => {
+  test("are deleted when no delivery refers to them and their lease has ended, and not before", async () => {
     await keep(store, delivery({ decisions: decide("needed"), receivedAt: at(200) }));
     await keep(store, delivery({ decisions: decide("gone") }));
     await pruneAll();
     expect(count("decision_set")).toBe(2);
-    // As after many thousand deliveries more.
+    // Simulates many thousand further deliveries.
     connection.execute("UPDATE sqlite_sequence SET seq = 1000000 WHERE name = 'delivery'");
     store = assembleStore(connection);
     await keep(store, delivery({ decisions: decide("newer") }));
@@ -122,8 +122,8 @@ describe("decisions", () => {
       decide("needed"),
       decide("newer"),
     ]);
-    const kept = await keep(store, delivery({ decisions: decide("gone") }));
+    const stored = await keep(store, delivery({ decisions: decide("gone") }));
     expect(await store.readDelivery(1)).toMatchObject({ decisions: decide("needed") });
-    expect(await store.readDelivery(kept.delivery)).toMatchObject({ decisions: decide("gone") });
+    expect(await store.readDelivery(stored.delivery)).toMatchObject({ decisions: decide("gone") });
   });
 });

@@ -20,21 +20,21 @@ afterEach(async () => {
   await directory.remove();
 });
 
-/** So few that every run of a test sees several generations. */
+/** Small, so that every run of a test covers several generations. */
 const GENERATION = 8;
 
 const all = <Row>(sql: string) => connection.prepare<Row>(sql).all({});
-const isKept = (id: number) => all(`SELECT 1 FROM delivery WHERE id = ${id}`).length === 1;
+const exists = (id: number) => all(`SELECT 1 FROM delivery WHERE id = ${id}`).length === 1;
 
-/** A delivery's row, for the index looks whether it is still there. */
+/** Inserts the row of a delivery, because the index checks whether it exists. */
 const insert = (id: number) =>
   connection.execute(`
     INSERT INTO delivery (id, source, event, status, received_at, client, has_identity, headers, decision_set,
       body_sha256, body_encoding, body)
     VALUES (${id}, 'github', 'push', 'ok', 1, '192.0.2.1', 1, '{}', 1, zeroblob(32), 'plain', x'')`);
 
-/** The deliveries under a key that are still there, each once, in the order in which they are found. */
-const find = (seen: Seen, key: number) => [...new Set(seen.find(key))].filter(isKept);
+/** The existing deliveries under a key, without repetitions, in the order of the index. */
+const find = (seen: Seen, key: number) => [...new Set(seen.find(key))].filter(exists);
 
 const keys = fc.integer({ min: 0, max: 12 }).map((key) => key * 2 ** 44 + key);
 const act = fc.oneof(
@@ -44,8 +44,8 @@ const act = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ restart: true as const }) },
 );
 
-describe("the index of what came before", () => {
-  test("finds under each key the deliveries that are still there, oldest first, whatever happens", async () => {
+describe("duplicate index", () => {
+  test("finds the existing deliveries under each key, oldest first, after any sequence of operations", async () => {
     fc.assert(
       fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
         connection.execute(
@@ -91,7 +91,7 @@ describe("the index of what came before", () => {
           }
           for (let key = 0; key <= 12; key += 1) {
             const value = key * 2 ** 44 + key;
-            const expected = model.filter((kept) => kept.keys.includes(value)).map(({ id }) => id);
+            const expected = model.filter((entry) => entry.keys.includes(value)).map(({ id }) => id);
             expect(find(seen, value)).toEqual(expected);
           }
         }
@@ -100,7 +100,7 @@ describe("the index of what came before", () => {
     );
   });
 
-  test("is on disk in order when there were enough, and keeps no key of what was removed", () => {
+  test("is written to disk in order, without the keys of deleted deliveries", () => {
     let seen = openSeen(connection, GENERATION);
     const keepOne = (id: number) => {
       connection.transact(() => {
