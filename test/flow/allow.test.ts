@@ -8,15 +8,17 @@ import type {
 import type { Source } from "../../src/domain/source.ts";
 import { createAllowances } from "../../src/flow/allow.ts";
 import { github } from "../../src/providers/github.ts";
-import { logInto, secretOf } from "../support/public.ts";
+import { secretOf } from "../support/public.ts";
 import { until } from "../support/until.ts";
+import { numbersIn } from "../support/words.ts";
 import { ManualClock } from "./manual-clock.ts";
+import { RecordedLog } from "./recorded-log.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-/** Keeps ranges in memory. */
-class KeptRanges implements PublishedRangesStore {
+/** A store in memory that fails while `fault` is set. */
+class MemoryRanges implements PublishedRangesStore {
   readonly lists = new Map<PublishedList, PublishedRanges>();
   fault: Error | null = null;
 
@@ -31,7 +33,7 @@ class KeptRanges implements PublishedRangesStore {
   }
 }
 
-function sourceThatAllows(
+function sourceWithAllowlist(
   ranges: readonly string[] | null,
   published: readonly PublishedList[] = [],
 ): Source {
@@ -46,29 +48,29 @@ function sourceThatAllows(
   };
 }
 
-const fromGithub = sourceThatAllows([], ["github"]);
+const fromGithub = sourceWithAllowlist([], ["github"]);
 
-/** Allowances whose built-in list, made at the start of the test, is 198.51.100.0/24. */
+/** An IP allowlist with the built-in list 198.51.100.0/24, which is `builtInAge` milliseconds old. */
 function open(builtInAge = 0) {
   const clock = new ManualClock();
-  const store = new KeptRanges();
-  const log: string[] = [];
-  const asked: Date[] = [];
-  const published = { answer: async (): Promise<readonly string[]> => ["192.0.2.0/24"] };
+  const store = new MemoryRanges();
+  const log = new RecordedLog();
+  const fetchedAt: Date[] = [];
+  const publisher = { respond: async (): Promise<readonly string[]> => ["192.0.2.0/24"] };
   const builtIn = {
     github: { ranges: ["198.51.100.0/24"], at: new Date(clock.now().getTime() - builtInAge) },
   };
   const fetch = () => {
-    asked.push(clock.now());
-    return published.answer();
+    fetchedAt.push(clock.now());
+    return publisher.respond();
   };
-  const allowances = createAllowances({ fetch, builtIn, store, clock, log: logInto(log) });
+  const allowances = createAllowances({ fetch, builtIn, store, clock, log });
   const ending = new AbortController();
-  /** Resolves when every list was looked at. */
-  const looked = () => until(() => clock.sleeping === 1);
+  /** Resolves when every list has been checked. */
+  const checked = () => until(() => clock.sleeping === 1);
   const start = async () => {
     const ended = allowances.keepFresh([fromGithub], ending.signal);
-    await looked();
+    await checked();
     return {
       async end() {
         ending.abort();
@@ -78,52 +80,56 @@ function open(builtInAge = 0) {
   };
   const advance = async (milliseconds: number) => {
     clock.advance(milliseconds);
-    await looked();
+    await checked();
   };
-  return { allowances, clock, store, log, asked, published, ending, start, advance };
+  return { allowances, clock, store, log, fetchedAt, publisher, ending, start, advance };
 }
 
-describe("isAllowed", () => {
-  test("lets everybody try where the source allows all, known or not", () => {
+describe("checking an address against the allowlist", () => {
+  test("allows every address, including unknown ones, when the source has no allowlist", () => {
     const { allowances } = open();
-    const source = sourceThatAllows(null);
+    const source = sourceWithAllowlist(null);
     expect(allowances.isAllowed(source, "203.0.113.1")).toBe(true);
     expect(allowances.isAllowed(source, null)).toBe(true);
   });
 
-  test("lets in those in a range or a published list, and nobody else, nor an unknown one", () => {
+  test("allows only addresses in a configured range or in a published list", () => {
     const { allowances, log } = open();
-    const source = sourceThatAllows(["192.0.2.0/24", "2001:db8::/32"], ["github"]);
+    const source = sourceWithAllowlist(["192.0.2.0/24", "2001:db8::/32"], ["github"]);
     for (const address of ["192.0.2.1", "2001:db8::1", "198.51.100.1"]) {
       expect(allowances.isAllowed(source, address)).toBe(true);
     }
     for (const address of ["192.0.3.1", "2001:db9::1", null]) {
       expect(allowances.isAllowed(source, address)).toBe(false);
     }
-    expect(log).toEqual([]);
+    expect(log.entries).toEqual([]);
   });
 
-  test("says how old the list is when it refuses somebody by an outdated one, but not without end", () => {
+  test("logs the age of an outdated list when it rejects an address, at a limited rate", () => {
     const { allowances, log } = open(8 * DAY);
     expect(allowances.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
-    expect(log).toEqual([]);
-    for (let refused = 0; refused < 100; refused++) {
+    expect(log.entries).toEqual([]);
+    for (let rejected = 0; rejected < 100; rejected++) {
       expect(allowances.isAllowed(fromGithub, "192.0.2.1")).toBe(false);
     }
-    expect(log).toHaveLength(10);
-    expect(log[0]).toContain("which is 8 days old: a delivery may be lost");
-    expect(log[0]).toContain("192.0.2.1");
+    expect(log.entries).toHaveLength(10);
+    expect(log.entries[0]).toMatchObject({
+      level: "warn",
+      fields: { source: "hook", client: "192.0.2.1", list: "github", age_days: 8 },
+    });
+    expect(numbersIn(log.messages[0])).toEqual([8]);
+    expect(log.messages[0]).toMatchSnapshot();
   });
 
-  test("says nothing of an outdated list that the source does not use", () => {
+  test("logs nothing about an outdated list that the source does not use", () => {
     const { allowances, log } = open(8 * DAY);
-    expect(allowances.isAllowed(sourceThatAllows(["192.0.2.0/24"]), "203.0.113.1")).toBe(false);
-    expect(log).toEqual([]);
+    expect(allowances.isAllowed(sourceWithAllowlist(["192.0.2.0/24"]), "203.0.113.1")).toBe(false);
+    expect(log.entries).toEqual([]);
   });
 });
 
-describe("load", () => {
-  test("takes up what was kept", async () => {
+describe("loading the stored allowlist", () => {
+  test("uses the stored list", async () => {
     const { allowances, store, clock } = open(2 * DAY);
     await store.keepRanges("github", ["192.0.2.0/24"], new Date(clock.now().getTime() - DAY));
     await allowances.load();
@@ -134,8 +140,8 @@ describe("load", () => {
   test.each([
     ["older than the built-in list", ["192.0.2.0/24"], 3 * DAY],
     ["empty", [], DAY],
-    ["no list of ranges", ["192.0.2.0/24", "nonsense"], DAY],
-  ])("leaves the built-in list where the kept one is %s", async (_what, ranges, age) => {
+    ["invalid", ["192.0.2.0/24", "nonsense"], DAY],
+  ])("uses the built-in list when the stored one is %s", async (_what, ranges, age) => {
     const { allowances, store, clock } = open(2 * DAY);
     await store.keepRanges("github", ranges, new Date(clock.now().getTime() - age));
     await allowances.load();
@@ -143,122 +149,139 @@ describe("load", () => {
     expect(allowances.isAllowed(fromGithub, "192.0.2.1")).toBe(false);
   });
 
-  test("leaves the built-in list, and says so, when the store cannot be read", async () => {
+  test("uses the built-in list and logs a warning when the store cannot be read", async () => {
     const { allowances, store, log } = open();
     store.fault = new Error("the disk is gone");
     await allowances.load();
     expect(allowances.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
-    expect(log).toEqual([expect.stringContaining("could not read the kept list")]);
+    expect(log.entries).toMatchObject([
+      { level: "warn", fields: { list: "github", err: { message: "the disk is gone" } } },
+    ]);
+    expect(log.messages).toMatchSnapshot();
   });
 });
 
-describe("keepFresh", () => {
-  test("asks nobody when no source uses a list", async () => {
-    const { allowances, asked, ending } = open(8 * DAY);
-    await allowances.keepFresh([sourceThatAllows(null), sourceThatAllows(["192.0.2.1"])], ending.signal);
-    expect(asked).toEqual([]);
+describe("refreshing the published allowlist", () => {
+  test("fetches nothing when no source uses a list", async () => {
+    const { allowances, fetchedAt, ending } = open(8 * DAY);
+    await allowances.keepFresh(
+      [sourceWithAllowlist(null), sourceWithAllowlist(["192.0.2.1"])],
+      ending.signal,
+    );
+    expect(fetchedAt).toEqual([]);
   });
 
-  test("fetches a list that is older than a day at once, then daily, and keeps it with its time", async () => {
-    const { allowances, clock, store, log, asked, published, start, advance } = open(2 * DAY);
+  test("fetches a list older than a day at once, then daily, and stores it with its time", async () => {
+    const { allowances, clock, store, log, fetchedAt, publisher, start, advance } = open(2 * DAY);
     const { end } = await start();
     const first = clock.now();
-    expect(asked).toEqual([first]);
+    expect(fetchedAt).toEqual([first]);
     expect(store.lists.get("github")).toEqual({ ranges: ["192.0.2.0/24"], at: first });
     expect(allowances.isAllowed(fromGithub, "192.0.2.1")).toBe(true);
     expect(allowances.isAllowed(fromGithub, "198.51.100.1")).toBe(false);
     await advance(DAY - HOUR);
-    expect(asked).toHaveLength(1);
-    published.answer = async () => ["2001:db8::/32"];
+    expect(fetchedAt).toHaveLength(1);
+    publisher.respond = async () => ["2001:db8::/32"];
     await advance(HOUR);
-    expect(asked).toHaveLength(2);
+    expect(fetchedAt).toHaveLength(2);
     expect(allowances.isAllowed(fromGithub, "2001:db8::1")).toBe(true);
-    expect(log).toHaveLength(2);
+    expect(log.entries).toHaveLength(2);
     await end();
   });
 
-  test("does not fetch one that is younger", async () => {
-    const { asked, start, advance } = open(DAY - HOUR);
+  test("does not fetch a list that is younger than a day", async () => {
+    const { fetchedAt, start, advance } = open(DAY - HOUR);
     const { end } = await start();
-    expect(asked).toEqual([]);
+    expect(fetchedAt).toEqual([]);
     await advance(HOUR);
-    expect(asked).toHaveLength(1);
+    expect(fetchedAt).toHaveLength(1);
     await end();
   });
 
-  test("tries again an hour after a failure, with the old list in use", async () => {
-    const { allowances, store, log, asked, published, start, advance } = open(2 * DAY);
-    const { answer } = published;
-    published.answer = () => Promise.reject(new Error("no way there"));
+  test("retries an hour after a failure and uses the old list until then", async () => {
+    const { allowances, store, log, fetchedAt, publisher, start, advance } = open(2 * DAY);
+    const { respond } = publisher;
+    publisher.respond = () => Promise.reject(new Error("no route"));
     const { end } = await start();
     expect(allowances.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
     expect(store.lists.size).toBe(0);
-    expect(log).toEqual([expect.stringContaining("no way there")]);
-    published.answer = answer;
+    expect(log.entries).toMatchObject([
+      { level: "warn", fields: { list: "github", err: { message: "no route" } } },
+    ]);
+    expect(log.messages).toMatchSnapshot();
+    publisher.respond = respond;
     await advance(HOUR);
-    expect(asked).toHaveLength(2);
+    expect(fetchedAt).toHaveLength(2);
     expect(allowances.isAllowed(fromGithub, "192.0.2.1")).toBe(true);
     await end();
   });
 
   test.each([
-    ["empty", []],
-    ["for everybody", ["192.0.2.0/24", "0.0.0.0/0"]],
-    ["for half of everybody", ["128.0.0.0/1"]],
-    ["for every IPv6 address", ["::/0"]],
-    ["no list of ranges", ["192.0.2.0/24", "everywhere"]],
-  ])("keeps the old list, and says so, when the new one is %s", async (_what, ranges) => {
-    const { allowances, store, log, published, start } = open(2 * DAY);
-    published.answer = async () => ranges;
+    ["is empty", []],
+    ["contains every address", ["192.0.2.0/24", "0.0.0.0/0"]],
+    ["contains half of all addresses", ["128.0.0.0/1"]],
+    ["contains every IPv6 address", ["::/0"]],
+    ["is invalid", ["192.0.2.0/24", "everywhere"]],
+  ])("keeps the old list and logs a warning when the new one %s", async (_what, ranges) => {
+    const { allowances, store, log, publisher, start } = open(2 * DAY);
+    publisher.respond = async () => ranges;
     const { end } = await start();
     expect(allowances.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
     for (const address of ["192.0.2.1", "203.0.113.1", "2001:db8::1"]) {
       expect(allowances.isAllowed(fromGithub, address)).toBe(false);
     }
     expect(store.lists.size).toBe(0);
-    expect(log).toEqual([expect.stringContaining("keeping the old one")]);
+    expect(log.entries).toMatchObject([{ level: "warn", fields: { list: "github" } }]);
+    expect(log.messages).toMatchSnapshot();
     await end();
   });
 
-  test("uses what it fetched although the store cannot keep it, and says so", async () => {
+  test("uses the fetched list and logs a warning when the store cannot save it", async () => {
     const { allowances, store, log, start } = open(2 * DAY);
     store.fault = new Error("the disk is full");
     const { end } = await start();
     expect(allowances.isAllowed(fromGithub, "192.0.2.1")).toBe(true);
-    expect(log).toContainEqual(expect.stringContaining("the disk is full"));
+    expect(log.entries).toMatchObject([
+      { level: "info" },
+      { level: "warn", fields: { list: "github", err: { message: "the disk is full" } } },
+    ]);
+    expect(log.messages).toMatchSnapshot();
     await end();
   });
 
-  test("says once a day that a list is older than a week", async () => {
-    const { log, published, start, advance } = open(8 * DAY);
-    published.answer = () => Promise.reject(new Error("no way there"));
-    const outdated = () => log.filter((line) => line.includes("deliveries from newer ones are refused"));
+  test("logs a warning once a day while a list is older than a week", async () => {
+    const { log, publisher, start, advance } = open(8 * DAY);
+    publisher.respond = () => Promise.reject(new Error("no route"));
+    const outdated = () => log.entries.filter(({ fields }) => fields.age_days !== undefined);
     const { end } = await start();
-    expect(outdated()).toEqual([expect.stringContaining("is 8 days old")]);
+    expect(outdated()).toMatchObject([{ level: "warn", fields: { list: "github", age_days: 8 } }]);
     for (let hour = 0; hour < 23; hour++) await advance(HOUR);
     expect(outdated()).toHaveLength(1);
     await advance(HOUR);
-    expect(outdated()).toEqual([expect.anything(), expect.stringContaining("is 9 days old")]);
+    const messages = outdated().map(({ message }) => message);
+    expect(outdated().map(({ fields }) => fields.age_days)).toEqual([8, 9]);
+    expect(messages.map(numbersIn)).toEqual([[8], [9]]);
+    expect(messages).toMatchSnapshot();
     await end();
   });
 
-  test("fetches a list that seems to come from the future, as the clock was set back", async () => {
-    const { asked, start } = open(-DAY);
+  test("fetches a list whose time is in the future because the clock was set back", async () => {
+    const { fetchedAt, start } = open(-DAY);
     const { end } = await start();
-    expect(asked).toHaveLength(1);
+    expect(fetchedAt).toHaveLength(1);
     await end();
   });
 
-  test("takes up and tells nothing any more once it is ended", async () => {
-    const { allowances, store, log, published, ending } = open(2 * DAY);
+  test("ignores a list that arrives after it was stopped", async () => {
+    const { allowances, store, log, publisher, ending } = open(2 * DAY);
     const { promise, resolve } = Promise.withResolvers<readonly string[]>();
-    published.answer = () => promise;
+    publisher.respond = () => promise;
     const ended = allowances.keepFresh([fromGithub], ending.signal);
     ending.abort();
     resolve(["192.0.2.0/24"]);
     await ended;
     expect(store.lists.size).toBe(0);
     expect(allowances.isAllowed(fromGithub, "192.0.2.1")).toBe(false);
-    expect(log).toEqual([]);
+    expect(log.entries).toEqual([]);
   });
 });

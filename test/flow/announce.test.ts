@@ -4,38 +4,38 @@ import type { Messenger, PostOutcome } from "../../src/domain/messenger.ts";
 import type { News, Notice } from "../../src/domain/notice.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { type Announcer, createAnnouncer } from "../../src/flow/announce.ts";
-import { logInto } from "../support/public.ts";
 import { until } from "../support/until.ts";
 import { deployed, type KeptStore, openKeptStore } from "./kept-store.ts";
 import { ManualClock } from "./manual-clock.ts";
+import { RecordedLog } from "./recorded-log.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-let kept: KeptStore;
+let opened: KeptStore;
 let store: Store;
 let clock: ManualClock;
-let log: string[];
-let announcer: Announcer | null;
+let log: RecordedLog;
+let notifier: Announcer | null;
 
 beforeEach(async () => {
-  kept = await openKeptStore();
-  store = kept.store;
+  opened = await openKeptStore();
+  store = opened.store;
   clock = new ManualClock();
-  log = [];
-  announcer = null;
+  log = new RecordedLog();
+  notifier = null;
 });
 
 afterEach(async () => {
-  await announcer?.stop();
-  await kept.close();
+  await notifier?.stop();
+  await opened.close();
 });
 
-/** Somebody who writes down what it is told and answers as the test says; it is asked how when it is told. */
-class Listener implements Messenger {
+/** A notification channel that records what it is sent. `respond` is called at each attempt. */
+class RecordingChannel implements Messenger {
   readonly targets = null;
-  readonly told: string[] = [];
-  answer: () => PostOutcome | Promise<PostOutcome> = () => ({ kind: "taken" });
+  readonly sent: string[] = [];
+  respond: () => PostOutcome | Promise<PostOutcome> = () => ({ kind: "taken" });
 
   constructor(
     readonly name: string,
@@ -43,192 +43,208 @@ class Listener implements Messenger {
   ) {}
 
   async tell(notice: Notice, deployment: Deployment): Promise<PostOutcome> {
-    this.told.push(`${deployment.target} ${notice.news}`);
-    return this.answer();
+    this.sent.push(`${deployment.target} ${notice.news}`);
+    return this.respond();
   }
 }
 
-function announce(messengers: readonly Messenger[], over: Partial<Store> = {}): Announcer {
-  announcer = createAnnouncer({
+function startNotifier(messengers: readonly Messenger[], over: Partial<Store> = {}): Announcer {
+  notifier = createAnnouncer({
     store: { ...store, ...over },
     messengers: () => messengers,
     clock,
-    log: logInto(log),
+    log,
   });
-  announcer.wake();
-  return announcer;
+  notifier.wake();
+  return notifier;
 }
 
 const deploy = (target: string, subscribers: readonly Messenger[]) =>
   deployed(store, target, {}, subscribers, clock.now());
 
-/** Whether nobody waits for anything to be told. */
-const nothingWaits = async () => (await store.nextNoticeAt()) === null;
+/** Whether no notification is queued. */
+const isQueueEmpty = async () => (await store.nextNoticeAt()) === null;
 
-/** Resolves when the announcer has seen to everything that is due, and sleeps. */
-async function settled(): Promise<void> {
+/** Resolves when the notifier has handled everything that is due, and sleeps. */
+async function untilIdle(): Promise<void> {
   await until(() => clock.sleeping === 1);
 }
 
-describe("the announcer", () => {
-  test("tells each subscriber what an earlier run left, oldest first, and what comes then", async () => {
-    const [chat, pager] = [new Listener("chat"), new Listener("pager", ["failed"])];
+describe("notifier", () => {
+  test("sends notifications left by an earlier run, oldest first, and then new ones", async () => {
+    const [chat, pager] = [new RecordingChannel("chat"), new RecordingChannel("pager", ["failed"])];
     const both = [chat, pager];
     await deploy("blog", both);
     await deployed(store, "docs", { state: "failed" }, both, clock.now());
-    const { wake } = announce(both);
-    await until(() => chat.told.length === 2 && pager.told.length === 1);
+    const { wake } = startNotifier(both);
+    await until(() => chat.sent.length === 2 && pager.sent.length === 1);
     await deploy("shop", both);
     wake();
-    await until(() => chat.told.length === 3);
-    expect(chat.told).toEqual(["blog succeeded", "docs failed", "shop succeeded"]);
-    expect(pager.told).toEqual(["docs failed"]);
-    await settled();
-    expect(await nothingWaits()).toBe(true);
+    await until(() => chat.sent.length === 3);
+    expect(chat.sent).toEqual(["blog succeeded", "docs failed", "shop succeeded"]);
+    expect(pager.sent).toEqual(["docs failed"]);
+    await untilIdle();
+    expect(await isQueueEmpty()).toBe(true);
   });
 
-  test("tells one thing at a time to a subscriber, and does not let another wait for it", async () => {
-    const [slow, quick] = [new Listener("slow"), new Listener("quick")];
-    const answered = Promise.withResolvers<PostOutcome>();
-    slow.answer = () => answered.promise;
+  test("sends one notification at a time to a subscriber, without delaying other subscribers", async () => {
+    const [slow, quick] = [new RecordingChannel("slow"), new RecordingChannel("quick")];
+    const response = Promise.withResolvers<PostOutcome>();
+    slow.respond = () => response.promise;
     for (const target of ["blog", "docs", "shop"]) await deploy(target, [slow, quick]);
-    announce([slow, quick]);
-    await until(() => quick.told.length === 3);
-    expect(slow.told).toEqual(["blog succeeded"]);
-    answered.resolve({ kind: "taken" });
-    await until(() => slow.told.length === 3);
-    expect(slow.told).toEqual(["blog succeeded", "docs succeeded", "shop succeeded"]);
+    startNotifier([slow, quick]);
+    await until(() => quick.sent.length === 3);
+    expect(slow.sent).toEqual(["blog succeeded"]);
+    response.resolve({ kind: "taken" });
+    await until(() => slow.sent.length === 3);
+    expect(slow.sent).toEqual(["blog succeeded", "docs succeeded", "shop succeeded"]);
   });
 
-  test("tries again with growing waits and gives up after the last", async () => {
-    const chat = new Listener("chat");
-    chat.answer = () => ({ kind: "failed", reason: "answered 503" });
+  test("retries with increasing delays and drops the notification after the last attempt", async () => {
+    const chat = new RecordingChannel("chat");
+    chat.respond = () => ({ kind: "failed", reason: "answered 503" });
     await deploy("blog", [chat]);
-    announce([chat]);
+    startNotifier([chat]);
     const waits = [5000, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR];
     for (const [attempt, wait] of waits.entries()) {
-      await until(() => chat.told.length === attempt + 1);
-      await settled();
+      await until(() => chat.sent.length === attempt + 1);
+      await untilIdle();
       expect((await store.nextNoticeAt())?.getTime()).toBe(clock.now().getTime() + wait);
       clock.advance(wait - 1);
-      await settled();
-      expect(chat.told).toHaveLength(attempt + 1);
+      await untilIdle();
+      expect(chat.sent).toHaveLength(attempt + 1);
       clock.advance(1);
     }
-    await until(() => chat.told.length === 8);
-    await settled();
-    expect(await nothingWaits()).toBe(true);
-    expect(log.at(-1)).toContain("gave up telling a subscriber");
-    expect(log.at(-1)).toContain("answered 503");
+    await until(() => chat.sent.length === 8);
+    await untilIdle();
+    expect(await isQueueEmpty()).toBe(true);
+    expect(log.entries).toHaveLength(8);
+    for (const { level, fields } of log.entries) {
+      expect(level).toBe("warn");
+      expect(fields).toMatchObject({ subscriber: "chat", deployment: 1, reason: "answered 503" });
+    }
+    expect([...new Set(log.messages)]).toMatchSnapshot();
   });
 
-  test("goes on when a subscriber takes it again", async () => {
-    const chat = new Listener("chat");
-    chat.answer = () => ({ kind: "failed", reason: "no route" });
+  test("sends a notification when a retry succeeds", async () => {
+    const chat = new RecordingChannel("chat");
+    chat.respond = () => ({ kind: "failed", reason: "no route" });
     await deploy("blog", [chat]);
-    announce([chat]);
-    await until(() => chat.told.length === 1);
-    await settled();
-    chat.answer = () => ({ kind: "taken" });
+    startNotifier([chat]);
+    await until(() => chat.sent.length === 1);
+    await untilIdle();
+    chat.respond = () => ({ kind: "taken" });
     clock.advance(5000);
-    await until(() => chat.told.length === 2);
-    await settled();
-    expect(await nothingWaits()).toBe(true);
+    await until(() => chat.sent.length === 2);
+    await untilIdle();
+    expect(await isQueueEmpty()).toBe(true);
   });
 
-  test("gives up at once on one that refuses", async () => {
-    const chat = new Listener("chat");
-    chat.answer = () => ({ kind: "refused", reason: "answered 410" });
+  test("drops a notification at once when the subscriber rejects it", async () => {
+    const chat = new RecordingChannel("chat");
+    chat.respond = () => ({ kind: "refused", reason: "answered 410" });
     await deploy("blog", [chat]);
-    announce([chat]);
-    await until(() => chat.told.length === 1);
-    await settled();
-    expect(await nothingWaits()).toBe(true);
-    expect(log.join("\n")).toContain("answered 410");
+    startNotifier([chat]);
+    await until(() => chat.sent.length === 1);
+    await untilIdle();
+    expect(await isQueueEmpty()).toBe(true);
+    expect(log.entries).toMatchObject([
+      { level: "warn", fields: { subscriber: "chat", deployment: 1, reason: "answered 410" } },
+    ]);
+    expect(log.messages).toMatchSnapshot();
   });
 
-  test("drops notices for those who are no longer configured, and tells the others", async () => {
-    const [gone, chat] = [new Listener("gone"), new Listener("chat")];
-    for (const target of ["blog", "docs"]) await deploy(target, [gone, chat]);
-    announce([chat]);
-    await until(() => chat.told.length === 2 && log.filter((line) => line.includes("gone")).length === 2);
-    await settled();
-    expect(gone.told).toEqual([]);
-    expect(await nothingWaits()).toBe(true);
-    expect(log.join("\n")).toContain("it is no longer configured");
+  test("drops notifications for subscribers that are no longer configured, and sends the others", async () => {
+    const [removed, chat] = [new RecordingChannel("removed"), new RecordingChannel("chat")];
+    for (const target of ["blog", "docs"]) await deploy(target, [removed, chat]);
+    startNotifier([chat]);
+    const dropped = () => log.entries.filter(({ fields }) => fields.subscriber === "removed");
+    await until(() => chat.sent.length === 2 && dropped().length === 2);
+    await untilIdle();
+    expect(removed.sent).toEqual([]);
+    expect(await isQueueEmpty()).toBe(true);
+    expect(dropped()).toMatchObject([
+      { level: "warn", fields: { deployment: 1 } },
+      { level: "warn", fields: { deployment: 2 } },
+    ]);
+    expect(dropped().map(({ message, fields }) => `${message}: ${fields.reason}`)).toMatchSnapshot();
   });
 
-  test("drops a notice whose deployment is no longer kept", async () => {
-    const chat = new Listener("chat");
+  test("drops a notification whose deployment was deleted", async () => {
+    const chat = new RecordingChannel("chat");
     await deploy("blog", [chat]);
-    announce([chat], { readDeployment: async () => null });
-    await until(() => log.length === 1);
-    await settled();
-    expect(chat.told).toEqual([]);
-    expect(await nothingWaits()).toBe(true);
+    startNotifier([chat], { readDeployment: async () => null });
+    await until(() => log.entries.length === 1);
+    await untilIdle();
+    expect(chat.sent).toEqual([]);
+    expect(await isQueueEmpty()).toBe(true);
   });
 
-  test("tells nothing twice when the store cannot write down that it was taken", async () => {
-    const chat = new Listener("chat");
+  test("does not send a notification twice when the store cannot record that it was sent", async () => {
+    const chat = new RecordingChannel("chat");
     await deploy("blog", [chat]);
-    let refusals = 0;
-    announce([chat], {
+    let attempts = 0;
+    startNotifier([chat], {
       settleNotice: (id) => {
-        if (refusals++ === 0) return Promise.reject(new Error("the disk is full"));
+        if (attempts++ === 0) return Promise.reject(new Error("the disk is full"));
         return store.settleNotice(id);
       },
     });
-    await until(() => refusals === 1 && clock.sleeping === 2);
+    await until(() => attempts === 1 && clock.sleeping === 2);
     clock.advance(10_000);
-    await until(() => refusals === 2);
-    await settled();
-    expect(chat.told).toHaveLength(1);
-    expect(log.join("\n")).toContain("the disk is full");
+    await until(() => attempts === 2);
+    await untilIdle();
+    expect(chat.sent).toHaveLength(1);
+    expect(log.entries).toMatchObject([
+      { level: "info" },
+      { level: "error", fields: { subscriber: "chat", err: { message: "the disk is full" } } },
+    ]);
+    expect(log.messages).toMatchSnapshot();
   });
 
-  test("asks again when the store could not answer", async () => {
-    const chat = new Listener("chat");
+  test("retries when the store cannot be read", async () => {
+    const chat = new RecordingChannel("chat");
     await deploy("blog", [chat]);
-    let asked = 0;
-    announce([chat], {
+    let reads = 0;
+    startNotifier([chat], {
       dueNotices: (now, limit) => {
-        if (asked++ === 0) return Promise.reject(new Error("locked"));
+        if (reads++ === 0) return Promise.reject(new Error("locked"));
         return store.dueNotices(now, limit);
       },
     });
-    await until(() => asked === 1 && clock.sleeping === 1);
+    await until(() => reads === 1 && clock.sleeping === 1);
     clock.advance(10_000);
-    await until(() => chat.told.length === 1);
+    await until(() => chat.sent.length === 1);
   });
 
-  test("stops when what is being told is told, and writes that down", async () => {
-    const chat = new Listener("chat");
-    const answered = Promise.withResolvers<PostOutcome>();
-    chat.answer = () => answered.promise;
+  test("waits on stop for the notification that is being sent, and records it as sent", async () => {
+    const chat = new RecordingChannel("chat");
+    const response = Promise.withResolvers<PostOutcome>();
+    chat.respond = () => response.promise;
     for (const target of ["blog", "docs"]) await deploy(target, [chat]);
-    const { stop } = announce([chat]);
-    await until(() => chat.told.length === 1);
+    const { stop } = startNotifier([chat]);
+    await until(() => chat.sent.length === 1);
     const stopped = stop();
-    answered.resolve({ kind: "taken" });
+    response.resolve({ kind: "taken" });
     await stopped;
-    expect(chat.told).toEqual(["blog succeeded"]);
+    expect(chat.sent).toEqual(["blog succeeded"]);
     expect(await store.dueNotices(clock.now(), 10)).toMatchObject([{ deployment: 2 }]);
   });
 
-  test("stops without one that does not answer, and tells it after the next start", async () => {
-    const chat = new Listener("chat");
+  test("stops without waiting for an unresponsive subscriber, and sends again after the next start", async () => {
+    const chat = new RecordingChannel("chat");
     const never = Promise.withResolvers<PostOutcome>();
-    chat.answer = () => never.promise;
+    chat.respond = () => never.promise;
     await deploy("blog", [chat]);
-    const { stop } = announce([chat]);
-    await until(() => chat.told.length === 1);
-    await settled();
+    const { stop } = startNotifier([chat]);
+    await until(() => chat.sent.length === 1);
+    await untilIdle();
     const stopped = stop();
     await until(() => clock.sleeping === 1);
     clock.advance(2000);
     await stopped;
-    const again = new Listener("chat");
-    announce([again]);
-    await until(() => again.told.length === 1);
+    const again = new RecordingChannel("chat");
+    startNotifier([again]);
+    await until(() => again.sent.length === 1);
   });
 });

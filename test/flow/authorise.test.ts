@@ -8,8 +8,8 @@ import { logInto, secretOf, VERIFY_TOKEN } from "../support/public.ts";
 import { openKeptStore } from "./kept-store.ts";
 import { ManualClock } from "./manual-clock.ts";
 
-test("tells of a client that is admitted, and of nobody who is refused", async () => {
-  const kept = await openKeptStore();
+test("publishes an event for an authorised client, and none for a rejected one", async () => {
+  const opened = await openKeptStore();
   const dialect = generic.open({ verify_token: secretOf(VERIFY_TOKEN), client_timeout: 1000 });
   const source: Source = {
     name: "webhook",
@@ -20,23 +20,21 @@ test("tells of a client that is admitted, and of nobody who is refused", async (
     onRedelivery: "run",
     allow: null,
   };
-  if (dialect.handshake === null) throw new Error("the provider admits clients");
-  const happenings: Happening[] = [];
+  if (dialect.handshake === null) throw new Error("the provider has no handshake");
+  const events: Happening[] = [];
   const tools = {
-    store: kept.store,
+    store: opened.store,
     clock: new ManualClock(),
     log: logInto([]),
     complain: () => {},
     guesses: countGuesses(new ManualClock()),
-    publish: (happening: Happening) => void happenings.push(happening),
+    publish: (event: Happening) => void events.push(event),
   };
   for (const token of ["wrong", VERIFY_TOKEN]) {
     const query = new URLSearchParams({ verify_token: token });
     const request = { query, headers: new Headers(), client: "192.0.2.1" };
     await authorise(source, dialect.handshake, request, tools);
   }
-  expect(happenings).toEqual([
-    { kind: "client", source: "webhook", address: "192.0.2.1", change: "authorised" },
-  ]);
-  await kept.close();
+  expect(events).toEqual([{ kind: "client", source: "webhook", address: "192.0.2.1", change: "authorised" }]);
+  await opened.close();
 });

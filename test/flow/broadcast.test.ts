@@ -6,8 +6,8 @@ import { ManualClock } from "./manual-clock.ts";
 const unlocked = (target: string): Happening => ({ kind: "lock", target, lock: null });
 const output: Happening = { kind: "output", deployment: 1 };
 
-describe("the broadcast", () => {
-  test("tells everyone who listens, until they stop", () => {
+describe("event bus", () => {
+  test("sends events to every subscriber until it unsubscribes", () => {
     const { publish, subscribe } = createBroadcast(new ManualClock());
     const [one, other]: [Happening[], Happening[]] = [[], []];
     const stop = subscribe((happening) => one.push(happening));
@@ -19,7 +19,7 @@ describe("the broadcast", () => {
     expect(other).toEqual([unlocked("blog"), unlocked("docs")]);
   });
 
-  test("numbers what it keeps, so that one can resume after a number", () => {
+  test("numbers events, so that a subscriber can resume after an id", () => {
     const { publish, subscribe, since } = createBroadcast(new ManualClock());
     const ids: number[] = [];
     subscribe((_, numbered) => void ids.push(numbered?.id ?? 0));
@@ -29,23 +29,23 @@ describe("the broadcast", () => {
     expect(since(ids[2] ?? 0)).toEqual([]);
   });
 
-  test("passes on news of output without a number, and does not keep it", () => {
+  test("forwards output events without an id and does not store them", () => {
     const { publish, subscribe, since } = createBroadcast(new ManualClock());
-    const heard: unknown[] = [];
-    subscribe((happening, numbered) => void heard.push([happening, numbered]));
+    const received: unknown[] = [];
+    subscribe((happening, numbered) => void received.push([happening, numbered]));
     publish(output);
-    expect(heard).toEqual([[output, null]]);
+    expect(received).toEqual([[output, null]]);
     expect(since(0)).toEqual([]);
   });
 
-  test("keeps the last thousand", () => {
+  test("stores the last thousand events", () => {
     const { publish, since } = createBroadcast(new ManualClock());
     for (let count = 1; count <= 1005; count++) publish(unlocked(`t${count}`));
     expect(since(0)).toHaveLength(1000);
     expect(since(0)[0]?.happening).toEqual(unlocked("t6"));
   });
 
-  test("counts on from higher numbers after a restart", () => {
+  test("assigns higher ids after a restart", () => {
     const clock = new ManualClock();
     const before = createBroadcast(clock);
     for (let count = 0; count < 500; count++) before.publish(unlocked("blog"));
@@ -55,18 +55,18 @@ describe("the broadcast", () => {
     expect(after.since(before.since(0).at(-1)?.id ?? 0)).toHaveLength(1);
   });
 
-  test("leaves out a listener that throws, and tells the others", () => {
+  test("removes a subscriber that throws, and sends events to the others", () => {
     const { publish, subscribe } = createBroadcast(new ManualClock());
     let calls = 0;
-    const heard: Happening[] = [];
+    const received: Happening[] = [];
     subscribe(() => {
       calls++;
       throw new Error("the connection is gone");
     });
-    subscribe((happening) => void heard.push(happening));
+    subscribe((happening) => void received.push(happening));
     publish(unlocked("blog"));
     publish(unlocked("docs"));
     expect(calls).toBe(1);
-    expect(heard).toHaveLength(2);
+    expect(received).toHaveLength(2);
   });
 });

@@ -4,48 +4,49 @@ import type { RemoteTip } from "../../src/domain/remote.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { catchUp } from "../../src/flow/catch-up.ts";
-import { clockAt, logInto } from "../support/public.ts";
+import { clockAt } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
 import { deployed, type KeptStore, openKeptStore, SUCCEEDED } from "./kept-store.ts";
+import { RecordedLog } from "./recorded-log.ts";
 
 const NOW = new Date("2026-11-21T12:00:00Z");
 
-let kept: KeptStore;
+let opened: KeptStore;
 let store: Store;
-let log: string[];
-let asked: string[];
-let woken: number;
-let happenings: Happening[];
+let log: RecordedLog;
+let queried: string[];
+let wakeCount: number;
+let events: Happening[];
 
 beforeEach(async () => {
-  kept = await openKeptStore();
-  store = kept.store;
-  log = [];
-  asked = [];
-  woken = 0;
-  happenings = [];
+  opened = await openKeptStore();
+  store = opened.store;
+  log = new RecordedLog();
+  queried = [];
+  wakeCount = 0;
+  events = [];
 });
 
-afterEach(() => kept.close());
+afterEach(() => opened.close());
 
-/** Puts a commit live, as a push that succeeded would. */
-const putLive = (target: string, commit: string) => deployed(store, target, { commit }, [], NOW);
+/** Makes a commit live, as a successful push does. */
+const makeLive = (target: string, commit: string) => deployed(store, target, { commit }, [], NOW);
 
-function look(
+function runCatchUp(
   targets: readonly Target[],
-  answer: (target: Target) => Promise<RemoteTip>,
+  query: (target: Target) => Promise<RemoteTip>,
   signal = new AbortController().signal,
 ) {
   const tools = {
     store,
     clock: clockAt(NOW.toISOString()),
-    log: logInto(log),
-    publish: (happening: Happening) => void happenings.push(happening),
+    log,
+    publish: (event: Happening) => void events.push(event),
     askTip: (target: Target) => {
-      asked.push(target.name);
-      return answer(target);
+      queried.push(target.name);
+      return query(target);
     },
-    wake: () => void woken++,
+    wake: () => void wakeCount++,
   };
   return catchUp(targets, tools, signal);
 }
@@ -53,51 +54,51 @@ function look(
 const at = (commit: string) => async (): Promise<RemoteTip> => ({ kind: "found", commit });
 
 describe("catching up", () => {
-  test("deploys a target whose branch moved while nobody listened", async () => {
-    await putLive("blog", "old");
-    await look([targetOf("blog")], at("new"));
+  test("deploys a target whose branch has moved", async () => {
+    await makeLive("blog", "old");
+    await runCatchUp([targetOf("blog")], at("new"));
     expect(await store.readDeployment(2)).toMatchObject({
       target: "blog",
       trigger: "catch-up",
       state: "queued",
       delivery: null,
     });
-    expect(happenings).toMatchObject([{ kind: "deployment", deployment: { id: 2, state: "queued" } }]);
-    expect(woken).toBe(1);
+    expect(events).toMatchObject([{ kind: "deployment", deployment: { id: 2, state: "queued" } }]);
+    expect(wakeCount).toBe(1);
   });
 
-  test("leaves alone what is live, what has no repository, and what does not want it", async () => {
-    for (const target of ["blog", "job", "still"]) await putLive(target, "old");
-    await look(
-      [targetOf("blog"), targetOf("job", { watch: null }), targetOf("still", { catchUp: false })],
+  test("skips targets that are up to date, have no repository, or disable catching up", async () => {
+    for (const target of ["blog", "job", "disabled"]) await makeLive(target, "old");
+    await runCatchUp(
+      [targetOf("blog"), targetOf("job", { watch: null }), targetOf("disabled", { catchUp: false })],
       async (target) =>
         target.name === "blog" ? { kind: "found", commit: "old" } : { kind: "found", commit: "new" },
     );
-    expect(asked).toEqual(["blog"]);
+    expect(queried).toEqual(["blog"]);
     expect(await store.readDeployment(4)).toBeNull();
-    expect(woken).toBe(0);
+    expect(wakeCount).toBe(0);
   });
 
-  test("does not even ask for a target that was never deployed", async () => {
-    await look([targetOf("blog")], at("new"));
-    expect(asked).toEqual([]);
+  test("does not query the remote of a target that was never deployed", async () => {
+    await runCatchUp([targetOf("blog")], at("new"));
+    expect(queried).toEqual([]);
   });
 
-  test("does not even ask for a target that is locked, until its time is over", async () => {
-    await putLive("blog", "old");
+  test("does not query the remote of a locked target until the lock expires", async () => {
+    await makeLive("blog", "old");
     const lock = { target: "blog", reason: "freeze", by: "ada", since: NOW };
     await store.lock({ ...lock, until: new Date(NOW.getTime() + 1) });
-    await look([targetOf("blog")], at("new"));
-    expect(asked).toEqual([]);
+    await runCatchUp([targetOf("blog")], at("new"));
+    expect(queried).toEqual([]);
     await store.lock({ ...lock, until: NOW });
-    await look([targetOf("blog")], at("new"));
-    expect(asked).toEqual(["blog"]);
+    await runCatchUp([targetOf("blog")], at("new"));
+    expect(queried).toEqual(["blog"]);
   });
 
-  test("leaves alone a commit that people went back from, however it had gone live", async () => {
+  test("does not deploy a commit again after a rollback from it", async () => {
     const choice = { kind: "commit", commit: "bad" } as const;
     const back = { kind: "release", release: null } as const;
-    await putLive("blog", "good");
+    await makeLive("blog", "good");
     for (const [trigger, commit, chosen] of [
       ["manual", "bad", choice],
       ["rollback", "good", back],
@@ -108,54 +109,59 @@ describe("catching up", () => {
       await store.claim(["blog"], NOW);
       await store.settle(id, { ...SUCCEEDED, commit }, NOW, []);
     }
-    await look([targetOf("blog")], at("bad"));
+    await runCatchUp([targetOf("blog")], at("bad"));
     expect(await store.readDeployment(4)).toBeNull();
-    expect(log.join()).toContain("a person went back from the tip");
-    await look([targetOf("blog")], at("better"));
+    expect(log.entries).toMatchObject([{ level: "debug", fields: { target: "blog" } }]);
+    expect(log.entries.map(({ message, fields }) => `${message}: ${fields.reason}`)).toMatchSnapshot();
+    await runCatchUp([targetOf("blog")], at("better"));
     expect(await store.readDeployment(4)).toMatchObject({ trigger: "catch-up", pushedCommit: "better" });
   });
 
-  test("goes on with the others when one cannot be asked", async () => {
-    for (const target of ["gone", "broken", "blog"]) await putLive(target, "old");
-    await look([targetOf("gone"), targetOf("broken"), targetOf("blog")], async ({ name }) => {
-      if (name === "gone") return { kind: "unreachable", reason: "failed: no route" };
+  test("continues with the other targets when a remote cannot be queried", async () => {
+    for (const target of ["unreachable", "broken", "blog"]) await makeLive(target, "old");
+    await runCatchUp([targetOf("unreachable"), targetOf("broken"), targetOf("blog")], async ({ name }) => {
+      if (name === "unreachable") return { kind: "unreachable", reason: "failed: no route" };
       if (name === "broken") throw new Error("a bug");
       return { kind: "found", commit: "new" };
     });
     expect(await store.readDeployment(4)).toMatchObject({ target: "blog", trigger: "catch-up" });
-    expect(log.join("\n")).toContain("no route");
-    expect(log.join("\n")).toContain("a bug");
+    expect(log.entries).toMatchObject([
+      { level: "warn", fields: { target: "unreachable", reason: "failed: no route" } },
+      { level: "warn", fields: { target: "broken", err: { message: "a bug" } } },
+      { level: "info", fields: { target: "blog", deployment: 4, commit: "new" } },
+    ]);
+    expect(log.messages).toMatchSnapshot();
   });
 
-  test("queues nothing when a push came while the forge was asked", async () => {
-    await putLive("blog", "old");
-    await look([targetOf("blog")], async () => {
+  test("queues nothing when a push arrives during the query", async () => {
+    await makeLive("blog", "old");
+    await runCatchUp([targetOf("blog")], async () => {
       await store.request({ target: "blog", trigger: "push", commit: "new", choice: null }, NOW);
       return { kind: "found", commit: "new" };
     });
     expect(await store.readDeployment(3)).toBeNull();
   });
 
-  test("asks a bounded number of forges at once", async () => {
+  test("limits the number of concurrent queries", async () => {
     const targets = Array.from({ length: 12 }, (_, number) => targetOf(`t${number}`));
-    for (const { name } of targets) await putLive(name, "old");
+    for (const { name } of targets) await makeLive(name, "old");
     let [now, most] = [0, 0];
-    await look(targets, async () => {
+    await runCatchUp(targets, async () => {
       now++;
       most = Math.max(most, now);
       await new Promise((resolve) => setImmediate(resolve));
       now--;
       return { kind: "found", commit: "old" };
     });
-    expect(asked).toHaveLength(12);
+    expect(queried).toHaveLength(12);
     expect(most).toBeLessThanOrEqual(4);
   });
 
-  test("ends when it is told to", async () => {
-    for (const target of ["blog", "docs"]) await putLive(target, "old");
+  test("stops when the signal is aborted", async () => {
+    for (const target of ["blog", "docs"]) await makeLive(target, "old");
     const stop = new AbortController();
     stop.abort();
-    await look([targetOf("blog"), targetOf("docs")], at("new"), stop.signal);
-    expect(asked).toEqual([]);
+    await runCatchUp([targetOf("blog"), targetOf("docs")], at("new"), stop.signal);
+    expect(queried).toEqual([]);
   });
 });

@@ -8,19 +8,19 @@ import { ManualClock } from "./manual-clock.ts";
 
 const NOW = new Date("2026-11-21T12:00:00Z");
 
-let kept: KeptStore;
+let opened: KeptStore;
 let store: Store;
 let broadcast: Broadcast;
 let stop: AbortController;
 
 beforeEach(async () => {
-  kept = await openKeptStore();
-  store = kept.store;
+  opened = await openKeptStore();
+  store = opened.store;
   broadcast = createBroadcast(new ManualClock());
   stop = new AbortController();
 });
 
-afterEach(() => kept.close());
+afterEach(() => opened.close());
 
 const numbers = (from: number, count: number) =>
   Array.from({ length: count }, (_, at) => `line ${from + at}`);
@@ -43,35 +43,35 @@ async function run(target: string): Promise<number> {
   return deployment?.id ?? 0;
 }
 
-/** Follows in the background and collects. */
+/** Follows in the background and collects the results. */
 function follow(id: number, after = -1, tools: FollowTools = { store, broadcast }) {
-  const got: Followed[] = [];
+  const results: Followed[] = [];
   const done = (async () => {
-    for await (const followed of followOutput(id, after, tools, stop.signal)) got.push(followed);
+    for await (const followed of followOutput(id, after, tools, stop.signal)) results.push(followed);
   })();
-  const texts = () => got.flatMap((each) => (each.kind === "line" ? [each.text] : []));
-  return { got, done, texts };
+  const texts = () => results.flatMap((each) => (each.kind === "line" ? [each.text] : []));
+  return { results, done, texts };
 }
 
-describe("following a deployment's output", () => {
-  test("gives each line once, in order, over many batches, and then the end", async () => {
+describe("following the output of a deployment", () => {
+  test("returns each line once, in order, across many batches, and then the end", async () => {
     const id = await run("blog");
     await append(id, numbers(0, 1234));
-    const { got, done, texts } = follow(id);
-    await until(() => got.length === 1234);
+    const { results, done, texts } = follow(id);
+    await until(() => results.length === 1234);
     await append(id, numbers(1234, 700));
-    await until(() => got.length === 1934);
+    await until(() => results.length === 1934);
     await append(id, numbers(1934, 1));
     await settle(id);
     await done;
     expect(texts()).toEqual(numbers(0, 1935));
-    expect(got.slice(0, -1).map((each) => (each.kind === "line" ? each.line : null))).toEqual(
+    expect(results.slice(0, -1).map((each) => (each.kind === "line" ? each.line : null))).toEqual(
       Array.from({ length: 1935 }, (_, line) => line),
     );
-    expect(got.at(-1)).toMatchObject({ kind: "end", deployment: { id, state: "succeeded" } });
+    expect(results.at(-1)).toMatchObject({ kind: "end", deployment: { id, state: "succeeded" } });
   });
 
-  test("cut in the middle and resumed gives every line once", async () => {
+  test("returns every line once when it is interrupted and resumed", async () => {
     const id = await run("blog");
     await append(id, numbers(0, 900));
     const seen: Followed[] = [];
@@ -86,61 +86,61 @@ describe("following a deployment's output", () => {
     await rest.done;
     const texts = seen.flatMap((each) => (each.kind === "line" ? [each.text] : []));
     expect([...texts, ...rest.texts()]).toEqual(numbers(0, 1000));
-    expect(rest.got.at(-1)).toMatchObject({ kind: "end" });
+    expect(rest.results.at(-1)).toMatchObject({ kind: "end" });
   });
 
-  test("misses nothing that comes between the reading and the waiting", async () => {
+  test("does not miss events between reading and waiting", async () => {
     const id = await run("blog");
     await append(id, numbers(0, 1));
     let reads = 0;
     const interfering: FollowTools["store"] = {
       readDeployment: store.readDeployment,
-      async readOutputAfter(...asked) {
-        const lines = await store.readOutputAfter(...asked);
-        // Comes after what is read was read, and nothing else comes after it.
+      async readOutputAfter(...args) {
+        const lines = await store.readOutputAfter(...args);
+        // Arrives after the read, and no other event follows it.
         if (lines.length === 0 && ++reads === 1) await append(id, numbers(1, 1));
         if (lines.length === 0 && reads === 2) await settle(id);
         return lines;
       },
     };
-    const { got, done, texts } = follow(id, -1, { store: interfering, broadcast });
+    const { results, done, texts } = follow(id, -1, { store: interfering, broadcast });
     await done;
     expect(texts()).toEqual(numbers(0, 2));
-    expect(got.at(-1)).toMatchObject({ kind: "end" });
+    expect(results.at(-1)).toMatchObject({ kind: "end" });
   });
 
-  test("waits for one that is queued, and ends when a newer one takes its place", async () => {
+  test("waits for a queued deployment, and ends when a newer one supersedes it", async () => {
     await deployed(store, "blog");
     await push(store, "blog");
-    const { got, done } = follow(2);
+    const { results, done } = follow(2);
     await push(store, "blog");
     const older = await store.readDeployment(2);
     if (older !== null) broadcast.publish({ kind: "deployment", deployment: older });
     await done;
-    expect(got).toMatchObject([{ kind: "end", deployment: { id: 2, state: "superseded" } }]);
+    expect(results).toMatchObject([{ kind: "end", deployment: { id: 2, state: "superseded" } }]);
   });
 
-  test("reads nothing for what happens to others", async () => {
+  test("does not read the store for events of other deployments", async () => {
     const id = await run("blog");
     let reads = 0;
     const counting: FollowTools["store"] = {
-      readDeployment: (asked) => {
+      readDeployment: (deployment) => {
         reads++;
-        return store.readDeployment(asked);
+        return store.readDeployment(deployment);
       },
       readOutputAfter: store.readOutputAfter,
     };
-    const { got, done } = follow(id, -1, { store: counting, broadcast });
-    await append(id, ["mine"]);
-    await until(() => got.length === 1);
+    const { results, done } = follow(id, -1, { store: counting, broadcast });
+    await append(id, ["own line"]);
+    await until(() => results.length === 1);
     const before = reads;
-    await append(await run("docs"), ["theirs"]);
+    await append(await run("docs"), ["other line"]);
     await settle(id);
     await done;
     expect(reads).toBe(before + 1);
   });
 
-  test("asks for at most 500 lines at a time, and for no more than the follower takes", async () => {
+  test("reads at most 500 lines at a time, and no more than are consumed", async () => {
     const id = await run("blog");
     await append(id, numbers(0, 5000));
     const limits: number[] = [];
@@ -157,17 +157,17 @@ describe("following a deployment's output", () => {
     expect(limits).toEqual([500]);
   });
 
-  test("ends silently when it is told to, and for a deployment that nobody knows", async () => {
+  test("returns no end event when it is aborted or the deployment is unknown", async () => {
     const id = await run("blog");
-    const { got, done } = follow(id);
+    const { results, done } = follow(id);
     await append(id, ["one"]);
-    await until(() => got.length === 1);
+    await until(() => results.length === 1);
     stop.abort();
     await done;
-    expect(got).toHaveLength(1);
+    expect(results).toHaveLength(1);
     stop = new AbortController();
     const unknown = follow(99);
     await unknown.done;
-    expect(unknown.got).toEqual([]);
+    expect(unknown.results).toEqual([]);
   });
 });

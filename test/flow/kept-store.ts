@@ -6,7 +6,7 @@ import type { Subscriber } from "../../src/domain/notice.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { stores } from "../../src/store/index.ts";
 
-/** A real store in a directory of its own. */
+/** A real store in a temporary directory. */
 export interface KeptStore {
   readonly store: Store;
   close(): Promise<void>;
@@ -24,12 +24,12 @@ export async function openKeptStore(): Promise<KeptStore> {
   };
 }
 
-/** Keeps a delivery that asks for a deployment of each of these targets. */
+/** Stores a delivery that deploys each of these targets. */
 export async function push(store: Store, ...targets: string[]): Promise<void> {
   await accept(store, targets, []);
 }
 
-/** Keeps a delivery that would deploy these targets if they were not locked. */
+/** Stores a delivery for these targets, all of which are locked. */
 export async function pushToLocked(store: Store, ...targets: string[]): Promise<void> {
   await accept(store, targets, targets);
 }
@@ -68,7 +68,7 @@ export const SUCCEEDED: Ending = {
   steps: [],
 };
 
-/** Runs a deployment of the target from the push to its end. Resolves with its id. */
+/** Requests, runs and finishes a deployment of the target. Returns its id. */
 export async function deployed(
   store: Store,
   target: string,

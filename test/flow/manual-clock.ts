@@ -5,7 +5,7 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
-/** A clock whose sleeps are over when the test has moved it that far, and not before. */
+/** A clock that moves only when a test moves it. A sleep ends when the clock has been advanced far enough. */
 export class ManualClock implements Clock {
   readonly #sleepers = new Set<Sleeper>();
   #time: number;
@@ -14,7 +14,7 @@ export class ManualClock implements Clock {
     this.#time = Date.parse(start);
   }
 
-  /** How many sleep. */
+  /** The number of pending sleeps. */
   get sleeping(): number {
     return this.#sleepers.size;
   }
@@ -39,13 +39,13 @@ export class ManualClock implements Clock {
     });
   }
 
-  /** Moves on and wakes those whose time has come. */
+  /** Advances the time and ends the sleeps that are due. */
   advance(milliseconds: number): void {
     this.#time += milliseconds;
     for (const sleeper of [...this.#sleepers]) if (sleeper.until <= this.#time) sleeper.wake();
   }
 
-  /** Sets the time as an administrator would: those who sleep notice nothing of it. */
+  /** Sets the time, as an administrator does. Pending sleeps are not affected. */
   set(time: Date): void {
     this.#time = time.getTime();
   }

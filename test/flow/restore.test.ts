@@ -1,84 +1,91 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { AbandonedRun } from "../../src/domain/deployment.ts";
 import { type RestoreTools, restoreAbandoned } from "../../src/flow/restore.ts";
-import { logInto } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
 import { deployed, type KeptStore, openKeptStore, push } from "./kept-store.ts";
 import { ManualClock } from "./manual-clock.ts";
+import { RecordedLog } from "./recorded-log.ts";
 
-let kept: KeptStore;
+let opened: KeptStore;
 const clock = new ManualClock();
 
 beforeEach(async () => {
-  kept = await openKeptStore();
+  opened = await openKeptStore();
 });
 
-afterEach(() => kept.close());
+afterEach(() => opened.close());
 
-/** A deployment of the target that was killed so often that it is not queued again. */
+/** A deployment that was interrupted so often that it is not queued again. */
 async function abandon(target: string): Promise<AbandonedRun> {
   for (;;) {
-    await kept.store.claim([target], clock.now());
-    const [interrupted] = await kept.store.interruptRunning(clock.now(), []);
+    await opened.store.claim([target], clock.now());
+    const [interrupted] = await opened.store.interruptRunning(clock.now(), []);
     const { deployment, queuedAgain } = interrupted ?? {};
     if (queuedAgain === null) return { deployment: deployment?.id ?? 0, target: targetOf(target) };
   }
 }
 
-/** Restores, and gives which target was to have which commit. */
+/** Restores the runs. Returns the targets to restore with their commits, and the log. */
 async function restore(runs: readonly AbandonedRun[], act: RestoreTools["restore"] = async () => null) {
-  const asked: (readonly [string, string | null])[] = [];
-  const log: string[] = [];
+  const restored: (readonly [string, string | null])[] = [];
+  const log = new RecordedLog();
   await restoreAbandoned(runs, {
-    store: kept.store,
+    store: opened.store,
     clock,
-    log: logInto(log),
+    log,
     restore: (run, live, onLine) => {
-      asked.push([run.target.name, live]);
+      restored.push([run.target.name, live]);
       return act(run, live, onLine);
     },
   });
-  return { asked, log };
+  return { restored, log };
 }
 
-test("puts back what the store says is live, tells it, and writes it to what the deployment printed", async () => {
-  await deployed(kept.store, "blog", { commit: "c1" });
-  await push(kept.store, "blog");
+test("restores the live commit of the store, logs the result, and adds it to the output of the deployment", async () => {
+  await deployed(opened.store, "blog", { commit: "c1" });
+  await push(opened.store, "blog");
   const run = await abandon("blog");
-  const { asked, log } = await restore([run], async (_run, _live, onLine) => {
-    onLine("putting back release r1");
+  const { restored, log } = await restore([run], async (_run, _live, onLine) => {
+    onLine("restoring release r1");
     return "release r1 is live again";
   });
-  expect(asked).toEqual([["blog", "c1"]]);
-  expect(log).toHaveLength(1);
-  expect(log[0]).toContain(
-    `"deployment":${run.deployment},"target":"blog","outcome":"release r1 is live again"`,
-  );
-  expect(await kept.store.readOutput(run.deployment)).toEqual(["putting back release r1"]);
+  expect(restored).toEqual([["blog", "c1"]]);
+  expect(log.entries).toMatchObject([
+    {
+      level: "warn",
+      fields: { deployment: run.deployment, target: "blog", outcome: "release r1 is live again" },
+    },
+  ]);
+  expect(log.messages).toMatchSnapshot();
+  expect(await opened.store.readOutput(run.deployment)).toEqual(["restoring release r1"]);
 });
 
-test("takes down what was live where the store knows of nothing, and says nothing where there was nothing", async () => {
-  await push(kept.store, "blog");
+test("passes no commit when the store has no live release, and logs nothing when nothing was restored", async () => {
+  await push(opened.store, "blog");
   const run = await abandon("blog");
-  expect(await restore([run])).toEqual({ asked: [["blog", null]], log: [] });
+  const { restored, log } = await restore([run]);
+  expect(restored).toEqual([["blog", null]]);
+  expect(log.entries).toEqual([]);
 });
 
-test("leaves a target alone whose next deployment may begin at once, but not one that is locked", async () => {
-  await push(kept.store, "blog", "docs");
+test("skips a target whose next deployment can start, and restores one that is locked", async () => {
+  await push(opened.store, "blog", "docs");
   const runs = [await abandon("blog"), await abandon("docs")];
-  await push(kept.store, "blog", "docs");
-  await kept.store.lock({ target: "docs", reason: "x", by: "ada", since: clock.now(), until: null });
-  expect((await restore(runs)).asked).toEqual([["docs", null]]);
+  await push(opened.store, "blog", "docs");
+  await opened.store.lock({ target: "docs", reason: "x", by: "ada", since: clock.now(), until: null });
+  expect((await restore(runs)).restored).toEqual([["docs", null]]);
 });
 
-test("goes on with the next target when one cannot be put back", async () => {
-  await push(kept.store, "blog", "docs");
+test("continues with the next target when one cannot be restored", async () => {
+  await push(opened.store, "blog", "docs");
   const runs = [await abandon("blog"), await abandon("docs")];
-  const { asked, log } = await restore(runs, async ({ target }) => {
+  const { restored, log } = await restore(runs, async ({ target }) => {
     if (target.name === "blog") throw new Error("no space");
     return null;
   });
-  expect(asked).toHaveLength(2);
-  expect(log).toHaveLength(1);
-  expect(log[0]).toContain("no space");
+  expect(restored).toHaveLength(2);
+  expect(log.entries).toMatchObject([
+    { level: "error", fields: { target: "blog", err: { message: "no space" } } },
+  ]);
+  expect(log.messages).toMatchSnapshot();
 });

@@ -6,31 +6,31 @@ import { targetOf } from "../support/target.ts";
 import { type KeptStore, openKeptStore, push } from "./kept-store.ts";
 import { ManualClock } from "./manual-clock.ts";
 
-let kept: KeptStore;
+let opened: KeptStore;
 
 beforeEach(async () => {
-  kept = await openKeptStore();
+  opened = await openKeptStore();
 });
 
-afterEach(() => kept.close());
+afterEach(() => opened.close());
 
-test("tells of what the last stop interrupted, and of what waited for a target that is gone", async () => {
+test("publishes interrupted deployments, and cancelled ones of a target that is no longer configured", async () => {
   const clock = new ManualClock();
-  await push(kept.store, "blog");
-  await kept.store.claim(["blog"], clock.now());
-  await push(kept.store, "gone");
-  const happenings: Happening[] = [];
+  await push(opened.store, "blog");
+  await opened.store.claim(["blog"], clock.now());
+  await push(opened.store, "removed");
+  const events: Happening[] = [];
   const abandoned = await takeUpQueue([targetOf("blog")], {
-    store: kept.store,
+    store: opened.store,
     clock,
     log: logInto([]),
-    publish: (happening) => void happenings.push(happening),
+    publish: (event) => void events.push(event),
     subscribers: [],
   });
   expect(abandoned).toMatchObject([{ deployment: 1, target: { name: "blog" } }]);
-  expect(happenings).toMatchObject([
+  expect(events).toMatchObject([
     { kind: "deployment", deployment: { id: 1, state: "interrupted" } },
     { kind: "deployment", deployment: { id: 3, target: "blog", state: "queued", delivery: 1 } },
-    { kind: "deployment", deployment: { id: 2, target: "gone", state: "cancelled" } },
+    { kind: "deployment", deployment: { id: 2, target: "removed", state: "cancelled" } },
   ]);
 });

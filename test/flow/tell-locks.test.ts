@@ -1,75 +1,92 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describeLock } from "../../src/domain/lock.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { tellLocks } from "../../src/flow/tell-locks.ts";
 import { at, delivery, keep, lockOf, pushFor, request } from "../store/sample.ts";
+import { numbersIn } from "../support/words.ts";
 import { type KeptStore, openKeptStore } from "./kept-store.ts";
 import { ManualClock } from "./manual-clock.ts";
 
-let kept: KeptStore;
+let opened: KeptStore;
 let store: Store;
 
 beforeEach(async () => {
-  kept = await openKeptStore();
-  store = kept.store;
+  opened = await openKeptStore();
+  store = opened.store;
 });
 
-afterEach(() => kept.close());
+afterEach(() => opened.close());
 
-const LOCKED = "locked by ada: release freeze";
+/** The recorded reason of a delivery that the default lock blocks. */
+const LOCKED = describeLock(lockOf("blog"));
 
-/** Keeps a push that the lock of blog holds back. */
-async function holdBack(seconds: number): Promise<void> {
+/** Stores a push that the lock of blog blocks. */
+async function storeBlocked(seconds: number): Promise<void> {
   const decisions = [{ target: "blog", deploy: false, reason: LOCKED }];
   await keep(store, delivery({ decisions, receivedAt: at(seconds) }), { heldBack: ["blog"] });
 }
 
-/** What is told of each delivery at the target, oldest first. */
-async function tell(seconds = 0): Promise<readonly (string | null)[]> {
+/** The reason that each delivery shows for the target, oldest first. */
+async function readReasons(seconds = 0): Promise<readonly (string | null)[]> {
   const clock = new ManualClock(at(seconds).toISOString());
   const everything = { source: null, status: null, target: null };
   const { items } = await store.listDeliveries(everything, { limit: 50, before: null });
-  const told = await tellLocks(items, { store, clock });
-  return told.toReversed().map(({ decisions, outcomes }) => (outcomes[0] ?? decisions[0])?.reason ?? null);
+  const shown = await tellLocks(items, { store, clock });
+  return shown.toReversed().map(({ decisions, outcomes }) => (outcomes[0] ?? decisions[0])?.reason ?? null);
 }
 
-describe("what locks mean to deliveries", () => {
-  test("is why a deployment waits, as long as the lock holds", async () => {
+describe("lock reasons of deliveries", () => {
+  test("explain a queued deployment while the lock is active", async () => {
     await keep(store, pushFor("blog"));
-    expect(await tell()).toEqual([null]);
+    expect(await readReasons()).toEqual([null]);
     await store.lock(lockOf("docs"));
-    expect(await tell()).toEqual([null]);
+    expect(await readReasons()).toEqual([null]);
     await store.lock(lockOf("blog", { until: at(10) }));
-    expect(await tell(9)).toEqual(["locked by ada until 2026-11-21T20:30:10Z: release freeze"]);
-    expect(await tell(10)).toEqual([null]);
+    const reasons = await readReasons(9);
+    expect(reasons).toHaveLength(1);
+    for (const part of ["ada", "2026-11-21T20:30:10Z", "release freeze"]) expect(reasons[0]).toContain(part);
+    expect(reasons).toMatchSnapshot();
+    expect(await readReasons(10)).toEqual([null]);
   });
 
-  test("is told as it was decided while the lock stands, and anew where that got other words", async () => {
+  test("are the recorded ones while the lock is active, and those of the new lock after it was replaced", async () => {
     await store.lock(lockOf("blog"));
-    await holdBack(1);
-    expect(await tell()).toEqual([LOCKED]);
+    await storeBlocked(1);
+    expect(await readReasons()).toEqual([LOCKED]);
     await store.lock(lockOf("blog", { by: "bob", since: at(2) }));
-    expect(await tell()).toEqual(["locked by bob: release freeze"]);
+    const reasons = await readReasons();
+    expect(reasons).toEqual([expect.stringContaining("bob")]);
+    expect(reasons).toMatchSnapshot();
   });
 
-  test("is past once it is unlocked, and names what was deployed in place of a push", async () => {
+  test("refer to a past lock after the unlock, and to the delivery that was deployed instead", async () => {
     await store.lock(lockOf("blog"));
-    await holdBack(1);
-    await holdBack(2);
+    await storeBlocked(1);
+    await storeBlocked(2);
     await store.unlock("blog", at(3));
-    const past = `was ${LOCKED}; delivery 2 came after it`;
-    expect(await tell()).toEqual([past, null]);
+    const unlocked = await readReasons();
+    expect(unlocked).toEqual([expect.stringContaining(LOCKED), null]);
+    expect(numbersIn(unlocked[0])).toEqual([2]);
     await store.lock(lockOf("blog", { by: "bob", since: at(4) }));
-    expect(await tell()).toEqual([past, "locked by bob: release freeze"]);
+    const lockedAgain = await readReasons();
+    expect(lockedAgain).toEqual([unlocked[0] ?? "", expect.stringContaining("bob")]);
+    expect({ unlocked, lockedAgain }).toMatchSnapshot();
   });
 
-  test("is past where a person asked for something newer, and where nothing came", async () => {
+  test("refer to a past lock after a newer manual deployment, and when nothing newer followed", async () => {
     await store.lock(lockOf("blog"));
-    await holdBack(1);
+    await storeBlocked(1);
     await store.request(request("blog"), at(2));
-    expect(await tell()).toEqual([LOCKED]);
+    expect(await readReasons()).toEqual([LOCKED]);
     await store.unlock("blog", at(3));
-    expect(await tell()).toEqual([`was ${LOCKED}; deployment 1 came after it`]);
-    await holdBack(5);
-    expect((await tell()).at(-1)).toBe(`was ${LOCKED}`);
+    const superseded = (await readReasons()).at(-1);
+    expect(superseded).toContain(LOCKED);
+    expect(numbersIn(superseded)).toEqual([1]);
+    await storeBlocked(5);
+    const past = (await readReasons()).at(-1);
+    expect(past).toContain(LOCKED);
+    expect(past).not.toBe(LOCKED);
+    expect(numbersIn(past)).toEqual([]);
+    expect([superseded, past]).toMatchSnapshot();
   });
 });

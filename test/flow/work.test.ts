@@ -6,26 +6,27 @@ import type { ProcessIo } from "../../src/domain/layout.ts";
 import type { Subscriber } from "../../src/domain/notice.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { type Assignment, createWorker, type WorkTools } from "../../src/flow/work.ts";
-import { logInto } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
 import { until } from "../support/until.ts";
+import { numbersIn } from "../support/words.ts";
 import { type KeptStore, openKeptStore, push as pushTo, SUCCEEDED } from "./kept-store.ts";
+import { RecordedLog } from "./recorded-log.ts";
 
-let kept: KeptStore;
+let opened: KeptStore;
 let store: Store;
-let log: string[];
-let happenings: Happening[];
-let announced: number;
+let log: RecordedLog;
+let events: Happening[];
+let notifierWakeCount: number;
 
 beforeEach(async () => {
-  kept = await openKeptStore();
-  store = kept.store;
-  log = [];
-  happenings = [];
-  announced = 0;
+  opened = await openKeptStore();
+  store = opened.store;
+  log = new RecordedLog();
+  events = [];
+  notifierWakeCount = 0;
 });
 
-afterEach(() => kept.close());
+afterEach(() => opened.close());
 
 const push = (...targets: string[]) => pushTo(store, ...targets);
 
@@ -41,22 +42,22 @@ function workerFor(
   const worker = createWorker({
     store: { ...store, ...over },
     clock: systemClock,
-    log: logInto(log),
+    log,
     configured: () => ({
       sources: [],
       targets: names.map((name) => targetOf(name)),
       subscribers,
       maxDeployments,
     }),
-    publish: (happening) => void happenings.push(happening),
-    announce: () => void announced++,
+    publish: (event) => void events.push(event),
+    announce: () => void notifierWakeCount++,
     deploy,
   });
   worker.begin();
   return worker;
 }
 
-/** Deploys until it is told to end, and ends as it is told. */
+/** A deployment that runs until it is aborted, and finishes with the state and reason of the abort. */
 function untilAborted(_job: Assignment, { signal }: ProcessIo): Promise<Ending> {
   const { promise, resolve } = Promise.withResolvers<Ending>();
   const end = () => {
@@ -68,12 +69,12 @@ function untilAborted(_job: Assignment, { signal }: ProcessIo): Promise<Ending> 
   return promise;
 }
 
-/** The states that were told of, in order. */
-const toldStates = () =>
-  happenings.flatMap((each) => (each.kind === "deployment" ? [each.deployment.state] : []));
+/** The published deployment states, in order. */
+const publishedStates = () =>
+  events.flatMap((each) => (each.kind === "deployment" ? [each.deployment.state] : []));
 
-/** A deployment under way that a test ends when it wants to. */
-function heldDeployments() {
+/** Deployments that run until the test finishes them. */
+function pendingDeployments() {
   const started: Assignment[] = [];
   const endings: ((ending: Ending) => void)[] = [];
   let announce: () => void = () => {};
@@ -95,79 +96,79 @@ function heldDeployments() {
   };
 }
 
-/** Lets everything else that is ready go on so many times. */
+/** Yields to pending microtasks this many times. */
 async function passTurns(turns: number): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await Promise.resolve();
 }
 
-describe("the worker", () => {
-  test("runs one deployment of a target at a time, and of those waiting only the newest", async () => {
-    const held = heldDeployments();
-    const worker = workerFor(["blog"], held.deploy);
+describe("worker", () => {
+  test("runs one deployment of a target at a time, and only the newest queued one", async () => {
+    const pending = pendingDeployments();
+    const worker = workerFor(["blog"], pending.deploy);
     await push("blog");
     worker.wake();
-    await held.untilStarted(1);
+    await pending.untilStarted(1);
     for (let more = 0; more < 3; more++) await push("blog");
     worker.wake();
-    held.end(SUCCEEDED);
-    await held.untilStarted(2);
-    held.end(SUCCEEDED);
+    pending.end(SUCCEEDED);
+    await pending.untilStarted(2);
+    pending.end(SUCCEEDED);
     await worker.stop(10_000);
-    expect(held.started.map(({ deployment }) => deployment.id)).toEqual([1, 4]);
+    expect(pending.started.map(({ deployment }) => deployment.id)).toEqual([1, 4]);
     const states = await Promise.all([1, 2, 3, 4].map(async (id) => (await store.readDeployment(id))?.state));
     expect(states).toEqual(["succeeded", "superseded", "superseded", "succeeded"]);
   });
 
-  test("runs no more at once than it may, and the next in the order they came as soon as one has ended", async () => {
-    const held = heldDeployments();
+  test("limits concurrent deployments, and starts the next in queue order when one finishes", async () => {
+    const pending = pendingDeployments();
     const targets = ["a", "b", "c", "d"];
-    const worker = workerFor(targets, held.deploy, { maxDeployments: 2 });
+    const worker = workerFor(targets, pending.deploy, { maxDeployments: 2 });
     await push(...targets);
     worker.wake();
-    await held.untilStarted(2);
+    await pending.untilStarted(2);
     await passTurns(50);
-    expect(held.started.map(({ target }) => target.name)).toEqual(["a", "b"]);
-    held.end(SUCCEEDED);
-    await held.untilStarted(3);
+    expect(pending.started.map(({ target }) => target.name)).toEqual(["a", "b"]);
+    pending.end(SUCCEEDED);
+    await pending.untilStarted(3);
     expect(await store.readDeployment(4)).toMatchObject({ target: "d", state: "queued" });
-    held.end(SUCCEEDED);
-    await held.untilStarted(4);
-    for (let left = 0; left < 2; left++) held.end(SUCCEEDED);
+    pending.end(SUCCEEDED);
+    await pending.untilStarted(4);
+    for (let left = 0; left < 2; left++) pending.end(SUCCEEDED);
     await worker.stop(10_000);
-    expect(held.started.map(({ target }) => target.name)).toEqual(targets);
+    expect(pending.started.map(({ target }) => target.name)).toEqual(targets);
   });
 
-  test("takes what comes at the moment in which it stops looking", async () => {
+  test("does not miss a deployment that is queued while a claim returns none", async () => {
     for (let turns = 0; turns < 10; turns++) {
       await push("blog");
-      const held = heldDeployments();
-      let looked = false;
+      const pending = pendingDeployments();
+      let claimed = false;
       const claim: Store["claim"] = async (targets, now) => {
-        if (looked) return store.claim(targets, now);
-        looked = true;
+        if (claimed) return store.claim(targets, now);
+        claimed = true;
         void passTurns(turns).then(() => worker.wake());
         return null;
       };
-      const worker = workerFor(["blog"], held.deploy, { over: { claim } });
-      await held.untilStarted(1);
-      held.end(SUCCEEDED);
+      const worker = workerFor(["blog"], pending.deploy, { over: { claim } });
+      await pending.untilStarted(1);
+      pending.end(SUCCEEDED);
       await worker.stop(10_000);
     }
   });
 
-  test("runs different targets side by side", async () => {
-    const held = heldDeployments();
-    const worker = workerFor(["blog", "docs"], held.deploy);
+  test("runs deployments of different targets concurrently", async () => {
+    const pending = pendingDeployments();
+    const worker = workerFor(["blog", "docs"], pending.deploy);
     await push("blog", "docs");
     worker.wake();
-    await held.untilStarted(2);
-    expect(held.started.map(({ target }) => target.name).sort()).toEqual(["blog", "docs"]);
-    held.end(SUCCEEDED);
-    held.end(SUCCEEDED);
+    await pending.untilStarted(2);
+    expect(pending.started.map(({ target }) => target.name).sort()).toEqual(["blog", "docs"]);
+    pending.end(SUCCEEDED);
+    pending.end(SUCCEEDED);
     await worker.stop(10_000);
   });
 
-  test("keeps the output in order and what is live", async () => {
+  test("stores the output in order and the live release", async () => {
     const worker = workerFor(["blog"], async (_job, io) => {
       for (let line = 1; line <= 1000; line++) io.onLine(`line ${line}`);
       return SUCCEEDED;
@@ -180,18 +181,18 @@ describe("the worker", () => {
     expect(await store.readLive("blog")).toMatchObject({ commit: "c1", release: "r1" });
   });
 
-  test("ends what still runs after its grace, and writes down that it was interrupted", async () => {
+  test("interrupts deployments that still run after the grace period, and stores that state", async () => {
     const worker = workerFor(["blog"], untilAborted);
     await push("blog");
     worker.wake();
     await worker.stop(1);
-    expect(await store.readDeployment(1)).toMatchObject({
-      state: "interrupted",
-      reason: "hooklatch was stopped while it ran; deployment 2 follows it",
-    });
+    const interrupted = await store.readDeployment(1);
+    expect(interrupted).toMatchObject({ state: "interrupted" });
+    expect(numbersIn(interrupted?.reason)).toEqual([2]);
+    expect(interrupted?.reason).toMatchSnapshot();
   });
 
-  test("starts nothing more once it stops: what waits is still queued", async () => {
+  test("starts nothing after it stops, and leaves deployments queued", async () => {
     const worker = workerFor(["blog"], async () => SUCCEEDED);
     await worker.stop(0);
     await push("blog");
@@ -200,7 +201,7 @@ describe("the worker", () => {
     expect(await store.readDeployment(1)).toMatchObject({ state: "queued" });
   });
 
-  test("calls a deployment failed when a fault of ours ended it, and goes on with the next", async () => {
+  test("marks a deployment as failed after an internal error, and continues with the next", async () => {
     let calls = 0;
     const both = Promise.withResolvers<void>();
     const worker = workerFor(["blog", "docs"], async () => {
@@ -213,39 +214,40 @@ describe("the worker", () => {
     worker.wake();
     await both.promise;
     await worker.stop(10_000);
-    expect(await store.readDeployment(1)).toMatchObject({
-      state: "failed",
-      reason: "internal error; the log has it",
-    });
+    const failed = await store.readDeployment(1);
+    expect(failed).toMatchObject({ state: "failed" });
+    expect(failed?.reason).not.toContain("a bug");
     expect(await store.readDeployment(2)).toMatchObject({ state: "succeeded" });
-    expect(log.join("\n")).toContain("a bug");
+    const errors = log.entries.filter(({ level }) => level === "error");
+    expect(errors).toMatchObject([{ fields: { deployment: 1, target: "blog", err: { message: "a bug" } } }]);
+    expect([failed?.reason, errors[0]?.message]).toMatchSnapshot();
   });
 
-  test("ends a deployment that is cancelled, and no other, and goes on with what waits", async () => {
+  test("cancels only the given deployment, and continues with the next queued one", async () => {
     const worker = workerFor(["blog", "docs"], async (job, io) =>
       job.deployment.id === 3 ? SUCCEEDED : untilAborted(job, io),
     );
     await push("blog", "docs");
     worker.wake();
-    await until(() => toldStates().length === 2);
+    await until(() => publishedStates().length === 2);
     await push("blog");
     expect(worker.cancel(1, "cancelled by ada")).toBe(true);
-    await until(() => toldStates().includes("succeeded"));
+    await until(() => publishedStates().includes("succeeded"));
     expect(await store.readDeployment(1)).toMatchObject({ state: "cancelled", reason: "cancelled by ada" });
     expect(await store.readDeployment(2)).toMatchObject({ state: "running" });
     expect(await store.readDeployment(3)).toMatchObject({ state: "succeeded" });
     await worker.stop(0);
   });
 
-  test("cancels nothing that waits, has ended or is being written down", async () => {
-    const settling = Promise.withResolvers<void>();
+  test("does not cancel a deployment that is queued, finished or being saved", async () => {
+    const saving = Promise.withResolvers<void>();
     const writing = Promise.withResolvers<void>();
     const worker = workerFor(["blog"], async () => SUCCEEDED, {
       over: {
-        settle: async (...asked) => {
+        settle: async (...args) => {
           writing.resolve();
-          await settling.promise;
-          return store.settle(...asked);
+          await saving.promise;
+          return store.settle(...args);
         },
       },
     });
@@ -254,13 +256,13 @@ describe("the worker", () => {
     worker.wake();
     await writing.promise;
     expect(worker.cancel(1, "cancelled by ada")).toBe(false);
-    settling.resolve();
+    saving.resolve();
     await worker.stop(10_000);
     expect(worker.cancel(1, "cancelled by ada")).toBe(false);
     expect(await store.readDeployment(1)).toMatchObject({ state: "succeeded", reason: null });
   });
 
-  test("cancels nothing whose outcome stands and that is only tidied up, but a stop cuts that short", async () => {
+  test("does not cancel a deployment during cleanup, but aborts the cleanup when it stops", async () => {
     const decided = Promise.withResolvers<void>();
     const worker = workerFor(["blog"], async (job, io) => {
       io.onDecided();
@@ -276,7 +278,7 @@ describe("the worker", () => {
     expect(await store.readDeployment(1)).toMatchObject({ state: "succeeded", reason: null });
   });
 
-  test("tells when a deployment starts, has output and has ended", async () => {
+  test("publishes the start, output and end of a deployment", async () => {
     const worker = workerFor(["blog"], async (_job, io) => {
       io.onLine("hello");
       return SUCCEEDED;
@@ -284,21 +286,21 @@ describe("the worker", () => {
     await push("blog");
     worker.wake();
     await worker.stop(10_000);
-    expect(happenings).toMatchObject([
+    expect(events).toMatchObject([
       { kind: "deployment", deployment: { id: 1, state: "running" } },
       { kind: "output", deployment: 1 },
       { kind: "deployment", deployment: { id: 1, state: "succeeded", commit: "c1" } },
     ]);
   });
 
-  test("keeps notices of the start and of the end for those who want them", async () => {
+  test("queues notifications of the start and the end for matching subscribers", async () => {
     const status: Subscriber = { name: "status", targets: null, on: ["started", "succeeded"] };
     const chat: Subscriber = { name: "chat", targets: ["docs"], on: ["succeeded"] };
-    let atWork: unknown;
+    let dueDuringRun: unknown;
     const worker = workerFor(
       ["blog"],
       async () => {
-        atWork = await store.dueNotices(new Date(), 10);
+        dueDuringRun = await store.dueNotices(new Date(), 10);
         return SUCCEEDED;
       },
       { subscribers: [status, chat] },
@@ -306,14 +308,14 @@ describe("the worker", () => {
     await push("blog");
     worker.wake();
     await worker.stop(10_000);
-    expect(atWork).toMatchObject([{ subscriber: "status", news: "started" }]);
+    expect(dueDuringRun).toMatchObject([{ subscriber: "status", news: "started" }]);
     expect(await store.dueNotices(new Date(), 10)).toMatchObject([
       { subscriber: "status", news: "succeeded" },
     ]);
-    expect(announced).toBe(2);
+    expect(notifierWakeCount).toBe(2);
   });
 
-  test("deploys although it cannot be noted that it started", async () => {
+  test("runs a deployment whose start notification cannot be stored", async () => {
     const worker = workerFor(["blog"], async () => SUCCEEDED, {
       over: { noteStart: () => Promise.reject(new Error("the disk is full")) },
       subscribers: [{ name: "status", targets: null, on: ["started"] }],
@@ -322,6 +324,8 @@ describe("the worker", () => {
     worker.wake();
     await worker.stop(10_000);
     expect(await store.readDeployment(1)).toMatchObject({ state: "succeeded" });
-    expect(log.join("\n")).toContain("the disk is full");
+    const warnings = log.entries.filter(({ level }) => level === "warn");
+    expect(warnings).toMatchObject([{ fields: { deployment: 1, err: { message: "the disk is full" } } }]);
+    expect(warnings[0]?.message).toMatchSnapshot();
   });
 });

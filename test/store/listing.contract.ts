@@ -119,7 +119,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect(await idsOf({ target: "shop" })).toEqual([]);
     });
 
-    test("includes deliveries that matched the target without deploying it, also after a restart", async () => {
+    test("includes deliveries that matched the target without deploying it, even after a restart", async () => {
       const notDeployed = (...targets: string[]) => {
         const decisions = targets.map((target) => ({ target, deploy: false, reason: "why not" }));
         return keep(store, delivery({ status: "skipped", decisions }), { undeployed: targets });
@@ -172,7 +172,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect(await idsOf({ target: "blog" })).toEqual([after, blocked, before]);
     });
 
-    test("starts before a given id, also one outside the results", async () => {
+    test("starts before a given id, including one outside the results", async () => {
       const first = (await keep(store, pushFor("blog"))).delivery;
       const other = (await keep(store, pushFor("docs"))).delivery;
       await keep(store, pushFor("blog"));
@@ -200,7 +200,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       }
     });
 
-    test("returns the same data as reading a deployment by its id, also after a restart", async () => {
+    test("returns the same data as reading a deployment by its id, even after a restart", async () => {
       const steps = [{ command: "true", exitCode: 0, signal: null, milliseconds: 1 }];
       await queue("blog");
       const id = await runNext(store, "blog", success(COMMIT_A, { steps }));
@@ -211,7 +211,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect(next).toBeNull();
     });
 
-    test("filters by source, also among thousands of deployments of other sources", async () => {
+    test("filters by source, even among thousands of deployments of other sources", async () => {
       const of = async (source: string, ...targets: string[]) =>
         (await keep(store, { ...pushFor(...targets), source })).deployments.map(({ id }) => id);
       const few = [...(await of("mirror", "blog", "docs"))];
@@ -363,7 +363,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
     const list = async (source: string | null = null) =>
       (await store.listClients(source, { limit: 50, before: null })).items;
 
-    test("lists the most recently authorised clients first, also after a restart", async () => {
+    test("lists the most recently authorised clients first, even after a restart", async () => {
       const a = client("webhook", "192.0.2.1");
       const b = client("other", "192.0.2.1");
       const again = client("webhook", "192.0.2.1", { authorisedAt: at(1), expiresAt: at(61) });
@@ -378,7 +378,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       expect(await list("nowhere")).toEqual([]);
     });
 
-    test("assigns a higher id at each authorisation, also after all clients were deleted", async () => {
+    test("assigns a higher id at each authorisation, even after all clients were deleted", async () => {
       const given = client("webhook", "192.0.2.1");
       let highest = 0;
       for (const forget of [false, true, false]) {
@@ -402,7 +402,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       }
     });
 
-    test("revokes an address at one source only, also after a restart", async () => {
+    test("revokes an address at one source only, even after a restart", async () => {
       const webhook = client("webhook", "192.0.2.1");
       const other = client("other", "192.0.2.1");
       for (const one of [webhook, other, client("webhook", "192.0.2.2")]) await store.authorise(one);

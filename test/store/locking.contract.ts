@@ -35,7 +35,7 @@ export function lockingContract(open: () => Promise<OpenedStore>): void {
     const keepBlocked = async (target: string, pushedCommit = COMMIT_A, receivedAt = at(0)) =>
       (await keep(store, delivery({ receivedAt }), { pushedCommit, heldBack: [target] })).delivery;
 
-    test("lists the locks sorted by target, also after a restart", async () => {
+    test("lists the locks sorted by target, even after a restart", async () => {
       const blog = lockOf("blog", { until: at(60) });
       const docs = lockOf("docs", { by: "bob", reason: "ünï 🎉", since: at(5) });
       await store.lock(docs);
@@ -73,7 +73,7 @@ export function lockingContract(open: () => Promise<OpenedStore>): void {
       expect(await store.readDeployment(1)).toBeNull();
     });
 
-    test("queues the newest blocked delivery with its trigger and commit, also after a restart", async () => {
+    test("queues the newest blocked delivery with its trigger and commit, even after a restart", async () => {
       await store.lock(lockOf("blog"));
       await keepBlocked("blog", COMMIT_A);
       const newest = await keepBlocked("blog", COMMIT_B);

@@ -62,7 +62,7 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       expect(newsOf(await due(100))).toEqual([["all", "interrupted"]]);
     });
 
-    test("queues one at the end for each matching subscriber, also after a restart", async () => {
+    test("queues one at the end for each matching subscriber, even after a restart", async () => {
       const deployment = await deploy(failure, [
         subscriber("chat", ["failed"], ["blog", "docs"]),
         subscriber("pager", ["recovered"]),
@@ -106,7 +106,7 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       expect(newsOf(await due(1))).toEqual([["all", "succeeded"]]);
     });
 
-    test("reports a success after a success as succeeded, also after an earlier failure", async () => {
+    test("reports a success after a success as succeeded, even after an earlier failure", async () => {
       await deploy(failure, []);
       await deploy(success(COMMIT_A), []);
       await deploy();
@@ -121,7 +121,7 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       },
     );
 
-    test("queues one at the start for matching subscribers, also after a restart", async () => {
+    test("queues one at the start for matching subscribers, even after a restart", async () => {
       const deployment = await start();
       const others = [subscriber("end", ["failed"]), subscriber("docs", ["started"], ["docs"])];
       await store.noteStart(deployment, [ALL, ...others], at(2));
@@ -169,7 +169,7 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       expect(newsOf(await due(1, 1))).toEqual([["chat", "succeeded"]]);
     });
 
-    test("counts a failed attempt and returns the notification when it is due again, also after a restart", async () => {
+    test("counts a failed attempt and returns the notification when it is due again, even after a restart", async () => {
       await deploy();
       const [notice] = await due(1);
       await store.postponeNotice(notice?.id ?? 0, at(60));
@@ -187,7 +187,7 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       expect(newsOf(await due(1))).toEqual([["all", "recovered"]]);
     });
 
-    test("deletes only the sent notification, also after a restart", async () => {
+    test("deletes only the sent notification, even after a restart", async () => {
       await deploy(failure);
       await deploy();
       const [sent] = await due(1);

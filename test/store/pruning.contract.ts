@@ -59,7 +59,7 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
       expect(deliveries.map((one) => one !== null)).toEqual([false, false, true, true]);
     });
 
-    test("deletes by the time of receipt, also when deliveries are out of order because the clock was wrong", async () => {
+    test("deletes by the time of receipt, even when deliveries are out of order because the clock was wrong", async () => {
       const wrong = await keep(store, delivery({ receivedAt: at(500) }));
       const old = await keep(store, delivery({ receivedAt: at(1) }));
       await pruneAll({ deliveriesBefore: at(100) });

@@ -16,7 +16,7 @@ export function rangesContract(open: () => Promise<OpenedStore>): void {
       expect(await opened.store.readRanges("github")).toBeNull();
     });
 
-    test("returns the last stored list, also after a restart", async () => {
+    test("returns the last stored list, even after a restart", async () => {
       await opened.store.keepRanges("github", ["192.0.2.0/24"], at(1));
       await opened.store.keepRanges("github", ["198.51.100.0/24", "2001:db8::/32"], at(2));
       const store = await opened.reopen();

@@ -80,7 +80,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         );
       });
 
-      test("stores 200 concurrent deliveries under distinct ids, also after a restart", async () => {
+      test("stores 200 concurrent deliveries under distinct ids, even after a restart", async () => {
         const given = Array.from({ length: 200 }, (_, n) =>
           delivery({ body: Buffer.from(`body ${n} `.repeat(n)) }),
         );
@@ -94,7 +94,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         }
       });
 
-      test("assigns increasing ids to deliveries, also after a restart", async () => {
+      test("assigns increasing ids to deliveries, even after a restart", async () => {
         const first = await keep(store, delivery());
         store = await opened.reopen();
         const second = await keep(store, delivery());
@@ -407,7 +407,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     });
 
     describe("cancelling a queued deployment", () => {
-      test("stores the state and the reason, also after a restart, and claims the next deployment", async () => {
+      test("stores the state and the reason, even after a restart, and claims the next deployment", async () => {
         const id = await queue("blog");
         const other = await queue("docs");
         const cancelled = await store.cancelQueued(id, "cancelled by ada", at(3));
@@ -527,7 +527,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     });
 
     describe("storing output", () => {
-      test("returns the lines of one deployment in order, also after a restart", async () => {
+      test("returns the lines of one deployment in order, even after a restart", async () => {
         const id = await queue("blog");
         const other = await queue("docs");
         await store.appendOutput(id, ["first", "", "  ünï\u0000code 🎉"]);
@@ -600,7 +600,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         expect(marker).toMatchSnapshot();
       });
 
-      test("keeps the first and last half and counts the cut lines, also across a restart", async () => {
+      test("keeps the first and last half and counts the cut lines, even across a restart", async () => {
         const id = await queue("blog");
         const total = (MAX_OUTPUT_BYTES / 1024) * 2;
         for (let from = 0; from < total; from += 1024) {
@@ -620,7 +620,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     describe("storing clients", () => {
       const client = { source: "webhook", address: "192.0.2.1", authorisedAt: at(0), expiresAt: at(60) };
 
-      test("finds a client only by its own source and address, also after a restart", async () => {
+      test("finds a client only by its own source and address, even after a restart", async () => {
         await store.authorise(client);
         store = await opened.reopen();
         expect(await store.findClient("webhook", "192.0.2.1")).toEqual(client);

@@ -150,7 +150,7 @@ describe("a data directory in use", () => {
     }
   });
 
-  test("is acquired by exactly one of two processes that start at the same time, also with a stale pid file", async () => {
+  test("is acquired by exactly one of two processes that start at the same time, even with a stale pid file", async () => {
     const messages = new Set<string>();
     for (let round = 0; round < 3; round += 1) {
       // Above the largest possible pid, so that no process has it.

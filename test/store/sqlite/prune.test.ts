@@ -47,7 +47,7 @@ describe("pruning", () => {
     expect(connection.prepare("PRAGMA integrity_check").all({})).toEqual([{ integrity_check: "ok" }]);
   });
 
-  test("limits the deleted bytes per call, also for few rows", async () => {
+  test("limits the deleted bytes per call, even for few rows", async () => {
     const large = delivery({ body: randomBytes(5 * 1024 * 1024) });
     await Promise.all([keep(store, large), keep(store, large), keep(store, large)]);
     expect(await store.prune({ deliveriesBefore: at(1), deploymentsBefore: at(1), limit: 500 })).toBe(1);
@@ -72,7 +72,7 @@ describe("pruning", () => {
 describe("decisions", () => {
   const decide = (reason: string) => [{ target: "blog", deploy: false, reason }];
 
-  test("are stored once for all deliveries that share them, also after a restart", async () => {
+  test("are stored once for all deliveries that share them, even after a restart", async () => {
     const shared = decide("the same");
     await Promise.all(Array.from({ length: 20 }, () => keep(store, delivery({ decisions: shared }))));
     await keep(store, delivery({ decisions: decide("the same") }));
