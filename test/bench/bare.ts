@@ -1,4 +1,4 @@
-/** The yardstick: a bare loop that checks the HMAC, parses the JSON and keeps nothing. */
+/** The baseline: a minimal server that checks the HMAC, parses the JSON and stores nothing. */
 const secret = process.env.SECRET ?? "";
 const server = Bun.serve({
   hostname: "127.0.0.1",

@@ -1,8 +1,8 @@
 /**
- * `bun run bench accept | refuse | history`: requests a second side by side in one run, as ratios, because
- * machines differ and are shared. Needs wrk; adnanh/webhook is measured where it is installed (both in Debian).
- * `bun run bench deploy`: how long a push takes to be live, beside git and the step alone.
- * `bun run bench renew`: how many connections a renewed certificate costs.
+ * `bun run bench accept | refuse | history` compares requests per second in one run and prints ratios, because machines
+ * differ and are shared. Needs wrk. adnanh/webhook is measured if it is installed (both are Debian packages).
+ * `bun run bench deploy` measures the time from a push to the live release, compared with git and the step alone.
+ * `bun run bench renew` counts the connections that are lost when a certificate is renewed.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -19,7 +19,7 @@ const SECRET = "a secret of the bench, long enough";
 const ROUNDS = 5;
 const SECONDS = 3;
 const CONNECTIONS = 64;
-/** More than any round sends: a push that comes twice would be a duplicate. */
+/** More than any round sends, because a repeated push would be a duplicate. */
 const PUSHES = 400_000;
 
 interface Contestant {
@@ -33,7 +33,7 @@ const directory = mkdtempSync(join(tmpdir(), "hooklatch-bench-"));
 const workshop = new Workshop();
 let sent = 0;
 
-/** Writes what load.lua sends: a real push of about 7 KB in two halves, and signed commits to put between them. */
+/** Writes the input of load.lua: a push of about 7 KB in two halves, and signed commits to insert between them. */
 function writeLoad(): void {
   const mark = "f".repeat(40);
   const commits = Array.from({ length: 12 }, (_, at) => ({
@@ -89,7 +89,7 @@ async function startHooklatch(
   return { name, url: server.url, path: "/github-webhook", end: () => server.end("SIGTERM") };
 }
 
-/** adnanh/webhook verifies and parses each push and, as its rule is not met, runs nothing: its best case. */
+/** adnanh/webhook verifies and parses each push, but runs nothing because its rule does not match: its best case. */
 async function startWebhook(): Promise<Contestant | null> {
   if (Bun.which("webhook") === null) return null;
   const hooks = join(directory, "hooks.json");
@@ -118,7 +118,7 @@ async function endChild(child: Bun.Subprocess): Promise<void> {
   await child.exited;
 }
 
-/** Requests a second, by wrk with 64 connections. */
+/** Requests per second, measured by wrk. */
 async function load(contestant: Contestant, wrong: boolean): Promise<number> {
   const script = join(import.meta.dir, "load.lua");
   const args = [
@@ -144,7 +144,7 @@ async function load(contestant: Contestant, wrong: boolean): Promise<number> {
   return rate;
 }
 
-/** Runs everybody in turns, so that what else the machine does hits all alike, and prints medians and ratios. */
+/** Alternates between the contestants, so that other load affects all equally. Prints medians and ratios. */
 async function compare(title: string, contestants: readonly Contestant[], wrong: boolean): Promise<void> {
   const rates = new Map(contestants.map(({ name }) => [name, [] as number[]]));
   for (let round = 0; round < ROUNDS; round++) {

@@ -9,7 +9,7 @@ import { pushBody } from "../support/payloads.ts";
 const ROUNDS = 25;
 const STEP = "tr a-z A-Z < index.html > built.html";
 
-/** What git and the step take when somebody types them: the same fetch, a new working tree, the step, one link. */
+/** The same work in a shell script: the fetch, a new working tree, the step and the link. */
 const BY_HAND = `
 set -e
 git --git-dir=repo fetch --quiet --no-auto-gc origin +refs/heads/main:refs/heads/tip
@@ -20,8 +20,8 @@ ln -s "releases/$commit" next && mv -T next current
 `;
 
 /**
- * Measures pushes, each of one changed file in a site of a hundred: from the request to the new `current`, and the
- * same by hand, in turns, so that what else the machine does hits both alike.
+ * Measures pushes that change one of a hundred files, from the request to the new `current` link. Alternates with the
+ * same work in a shell script, so that other load affects both equally.
  */
 export async function benchDeploy(workshop: Workshop): Promise<void> {
   const repository = new Repository(join(workshop.path, "origin"));

@@ -2,10 +2,10 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { stores } from "../../src/store/index.ts";
 import { pushBody } from "../support/payloads.ts";
 
-/** Accepts at once, as many as a busy server's event loop would group. */
+/** The number of concurrent accepts, as the event loop of a busy server groups them. */
 const GROUP = 500;
 
-/** Fills a data directory with deliveries, each a push of its own that was skipped, through the store itself. */
+/** Fills a data directory with distinct skipped pushes through the store. */
 export async function fillStore(dataDir: string, count: number): Promise<void> {
   const store = await stores.sqlite(dataDir);
   const decisions = Object.freeze([{ target: "t0", deploy: false, reason: 'branch "dev" is not "main"' }]);

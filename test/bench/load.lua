@@ -1,5 +1,6 @@
--- For wrk: signed pushes, each with another commit, as the bench wrote them.
--- Arguments after `--`: the folder with head, tail and signatures, and "wrong" for signatures that do not fit.
+-- A wrk script that sends the signed pushes that bench.ts wrote, each with a different commit.
+-- Arguments after `--`: the folder with head, tail and signatures; "wrong" to send invalid signatures; the path; the
+-- index of the first push.
 local thread_count = 0
 function setup(thread)
   thread:set("number", thread_count)
@@ -20,7 +21,7 @@ function init(args)
   for commit, signature in read("signatures"):gmatch("(%x+) (%x+)\n") do
     pushes[#pushes + 1] = { commit, signature }
   end
-  -- Two threads and several rounds must not send the same push twice: each starts elsewhere.
+  -- The threads and rounds start at different pushes, so that no push is sent twice.
   at = tonumber(args[4]) + number * math.floor(#pushes / 2)
 end
 

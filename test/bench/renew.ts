@@ -1,6 +1,7 @@
 /**
- * How many connections a renewed certificate costs, by the way it is taken up. Two processes connect all the time, each
- * time anew, and send a signed ping of 7 KB; every one that is not answered 200 is counted, by what became of it.
+ * Counts the connections that are lost when a certificate is renewed, for several ways to replace it. Two processes
+ * continuously open new connections and send a signed ping of 7 KB. Every connection without a 200 response is counted
+ * by its outcome.
  */
 import { createHmac, randomUUID } from "node:crypto";
 import { readFileSync, renameSync, symlinkSync } from "node:fs";
@@ -16,7 +17,7 @@ const PAUSE = 200;
 const CLIENTS = 2;
 const LOOPS = 4;
 
-/** A server whose certificate can be swapped. */
+/** A server whose certificate can be replaced. */
 interface Contestant {
   readonly name: string;
   readonly port: number;
@@ -24,13 +25,13 @@ interface Contestant {
   end(): Promise<unknown>;
 }
 
-/** Measures the executable beside what it could do instead. */
+/** Measures the executable and the alternatives. */
 export async function benchRenewal(workshop: Workshop): Promise<void> {
   const pairs = ["one", "two"].map((name) => makeCertificate(workshop.path, name)) as [
     CertificatePair,
     CertificatePair,
   ];
-  console.log(`\n${SWAPS} swaps, ${CLIENTS * LOOPS} clients that connect anew all the time`);
+  console.log(`\n${SWAPS} swaps, ${CLIENTS * LOOPS} clients that continuously open new connections`);
   console.log("connections    lost  a swap");
   for (const start of [startHooklatch, startTwoServers, startOneByOne]) {
     const contestant = await start(workshop, pairs[0]);
@@ -38,13 +39,13 @@ export async function benchRenewal(workshop: Workshop): Promise<void> {
     const all = Object.values(counts).reduce((sum, count) => sum + count, 0);
     const lost = all - (counts.answered ?? 0);
     const kinds = Object.entries(counts).filter(([kind]) => kind !== "answered");
-    const told = kinds.map(([kind, count]) => `${count} ${kind}`).join(", ");
+    const details = kinds.map(([kind, count]) => `${count} ${kind}`).join(", ");
     const figures = [
       String(all).padStart(11),
       String(lost).padStart(7),
       (lost / SWAPS).toFixed(1).padStart(7),
     ];
-    console.log(`${figures.join(" ")}  ${contestant.name}${told === "" ? "" : `: ${told}`}`);
+    console.log(`${figures.join(" ")}  ${contestant.name}${details === "" ? "" : `: ${details}`}`);
     await contestant.end();
   }
 }
@@ -70,7 +71,7 @@ async function swapUnderLoad(
   return counts;
 }
 
-/** The executable, with its files switched by symbolic links and SIGHUP. */
+/** The executable, with certificate files that are replaced by symbolic links and SIGHUP. */
 async function startHooklatch(workshop: Workshop, first: CertificatePair): Promise<Contestant> {
   const [cert, key] = [join(workshop.path, "live-cert.pem"), join(workshop.path, "live-key.pem")];
   function point(pair: CertificatePair): void {
@@ -97,7 +98,7 @@ async function startHooklatch(workshop: Workshop, first: CertificatePair): Promi
   };
 }
 
-/** In this process, as are those who follow: they only answer. */
+/** The alternatives run in this process and only answer requests. */
 async function startTwoServers(_workshop: Workshop, first: CertificatePair): Promise<Contestant> {
   const port = freePort();
   let server = serve(port, first, true);
@@ -140,7 +141,7 @@ function serve(port: number, pair: CertificatePair, reusePort: boolean) {
   });
 }
 
-/** What a client does until SIGTERM; then it writes how often each outcome came. */
+/** The client process: connects until SIGTERM, and then prints the number of connections for each outcome. */
 async function connectAllTheTime(port: number): Promise<void> {
   let isOver = false;
   process.once("SIGTERM", () => {

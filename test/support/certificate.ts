@@ -25,7 +25,7 @@ export function makeCertificate(directory: string, name: string): CertificatePai
   return pair;
 }
 
-/** Makes one whose time ran out in 2020: only `openssl ca` signs with dates of one's own. */
+/** Makes a certificate that expired in 2020. Only `openssl ca` accepts arbitrary dates. */
 export function makeExpiredCertificate(directory: string, name: string): CertificatePair {
   const pair = pathsOf(directory, name);
   const request = join(directory, `${name}.csr`);

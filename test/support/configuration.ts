@@ -1,21 +1,21 @@
 import type { Workshop } from "./executable.ts";
 import type { Repository } from "./git.ts";
 
-/** The secret of the source that `writeConfiguration` writes; the server finds it in `$SECRET`. */
+/** The secret of the source that `writeConfiguration` writes. The server reads it from `$SECRET`. */
 export const SECRET = "a secret of the tests, long enough";
 
-/** What differs from test to test. */
+/** The parts of the configuration that differ between tests. */
 export interface ConfigurationParts {
   /** `[[target]]` tables. */
   readonly targets?: string;
   readonly dataDir?: string;
-  /** More keys of `[server]`. */
+  /** Further keys of `[server]`. */
   readonly server?: string;
-  /** 0 picks a free one. */
+  /** 0 picks a free port. */
   readonly adminPort?: number;
 }
 
-/** Writes `hooklatch.toml`: free ports, one github source at `/github-webhook`, and the targets. Gives its path. */
+/** Writes `hooklatch.toml` with free ports, a github source at `/github-webhook` and the targets. Returns its path. */
 export function writeConfiguration(
   workshop: Workshop,
   { targets = "", dataDir = "data", server = "", adminPort = 0 }: ConfigurationParts = {},
@@ -38,7 +38,7 @@ ${targets}
   );
 }
 
-/** A `[[target]]` that deploys the repository's main branch to a directory, with more keys as written. */
+/** A `[[target]]` table that deploys the main branch of the repository to a directory, with further keys. */
 export function describeTarget(
   name: string,
   directory: string,

@@ -5,10 +5,10 @@ import { GIT_ENV } from "./git.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
-/** The compiled executable, as users copy it to a server. */
+/** The compiled executable that users copy to a server. */
 const EXECUTABLE = join(ROOT, "dist/hooklatch");
 
-/** `bun test` alone builds what is missing or older than its source, so that no test meets yesterday's program. */
+/** Builds a missing or stale executable, so that `bun test` never runs against an old one. */
 function buildWhenStale(): void {
   const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
   const newest = Math.max(...[...sources.map((file) => join("src", file)), "package.json"].map(modifiedAt));
@@ -23,12 +23,12 @@ function modifiedAt(file: string): number {
 
 buildWhenStale();
 
-/** A directory of its own for one test, removed with `dispose`. */
+/** A temporary directory for one test, and the processes that run in it. `dispose` ends them and deletes it. */
 export class Workshop {
   readonly path = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
   readonly #servers: Server[] = [];
 
-  /** Writes a file below the directory and gives its path. */
+  /** Writes a file below the directory and returns its path. */
   write(name: string, content: string): string {
     const file = join(this.path, name);
     mkdirSync(join(file, ".."), { recursive: true });
@@ -36,12 +36,12 @@ export class Workshop {
     return file;
   }
 
-  /** The environment of everything that runs here: nothing of the user's own. */
+  /** The environment of all processes in the directory, independent of the user's environment. */
   env(more: Record<string, string> = {}): Record<string, string> {
     return { PATH: process.env.PATH ?? "", HOME: this.path, ...GIT_ENV, ...more };
   }
 
-  /** Runs the executable to its end. */
+  /** Runs the executable and resolves when it exits. */
   async run(args: readonly string[], env: Record<string, string> = {}) {
     const child = Bun.spawn([EXECUTABLE, ...args], {
       cwd: this.path,
@@ -100,7 +100,7 @@ export class Server {
     return this.#child.pid;
   }
 
-  /** The log's lines as objects. */
+  /** The lines of the log as objects. */
   get log(): readonly Record<string, unknown>[] {
     return this.stderr
       .split("\n")
@@ -113,7 +113,7 @@ export class Server {
     this.url = new URL(String(this.log.find(({ url }) => typeof url === "string")?.url));
   }
 
-  /** Resolves when `condition` holds of what was written so far. Throws with the log when the server ended before. */
+  /** Resolves when `condition` is true for the output so far. Throws with the log when the server exits first. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
       if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
@@ -123,7 +123,7 @@ export class Server {
     }
   }
 
-  /** Resolves when the log tells that a deployment ended, and gives that line. */
+  /** Resolves with the log line about the end of the deployment. */
   async untilDeployed(id: number): Promise<Record<string, unknown>> {
     const ended = () => this.log.find(({ deployment, state }) => deployment === id && state !== undefined);
     await this.until(() => ended() !== undefined);

@@ -1,11 +1,11 @@
-/** Below those that the system gives to whoever asks for any (ip_local_port_range): it gives none of these away. */
+/** Below the ephemeral ports (ip_local_port_range), so that the system does not assign these ports itself. */
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
 
-/** Those that this process was given already, and may not have taken yet. */
+/** The ports that were returned before, and may not be in use yet. */
 const given = new Set<number>();
 
-/** A port of loopback that nobody listens on now, for programs that have to be told one; another one each time. */
+/** A free port on loopback, for programs that need a fixed port. Returns a different one each time. */
 export function freePort(): number {
   for (;;) {
     const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));

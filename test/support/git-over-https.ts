@@ -4,15 +4,15 @@ import type { CertificatePair } from "./certificate.ts";
 
 const BACKEND = join(execFileSync("git", ["--exec-path"], { encoding: "utf8" }).trim(), "git-http-backend");
 
-/** A request that came, as far as tests ask. */
+/** The parts of a received request that tests check. */
 export interface SeenRequest {
   readonly path: string;
   readonly authorization: string | null;
 }
 
 /**
- * A real git server over HTTPS: git's own CGI program (git-http-backend(1)) behind HTTP Basic. Serves every
- * repository below `root`.
+ * A real git server over HTTPS: the CGI program of git (git-http-backend(1)) behind HTTP Basic authentication. Serves
+ * every repository below `root`.
  */
 export class GitOverHttps {
   readonly seen: SeenRequest[] = [];
@@ -21,9 +21,9 @@ export class GitOverHttps {
   constructor(
     readonly root: string,
     certificate: CertificatePair,
-    /** What a user must show: `<user>:<password>`; null for nothing. */
+    /** The required credentials, `<user>:<password>`; null for none. */
     readonly credentials: string | null,
-    /** Answers what is not git's own, of those who may come in. */
+    /** Answers authenticated requests that are not for git. */
     readonly other: (request: Request) => Response | Promise<Response> | null = () => null,
   ) {
     this.#server = Bun.serve({
@@ -57,7 +57,7 @@ export class GitOverHttps {
   }
 }
 
-/** Speaks CGI (RFC 3875) with git's program. */
+/** Runs the program of git as a CGI script (RFC 3875). */
 async function runBackend(root: string, request: Request): Promise<Response> {
   const { pathname, search } = new URL(request.url);
   const backend = Bun.spawn([BACKEND], {

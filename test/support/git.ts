@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** Keeps git away from this machine's configuration, and gives it somebody to be. */
+/** Makes git ignore the configuration of the machine, and sets an identity for commits. */
 export const GIT_ENV: Readonly<Record<string, string>> = {
   GIT_CONFIG_GLOBAL: "/dev/null",
   GIT_CONFIG_NOSYSTEM: "1",
@@ -12,13 +12,13 @@ export const GIT_ENV: Readonly<Record<string, string>> = {
   GIT_COMMITTER_EMAIL: "ada@example.com",
 };
 
-/** Runs git in a directory and gives back what it printed, without the last newline. */
+/** Runs git in a directory and returns its output without the last newline. */
 export function git(directory: string, ...args: readonly string[]): string {
   const env = { PATH: process.env.PATH, HOME: directory, ...GIT_ENV };
   return execFileSync("git", args, { cwd: directory, env, encoding: "utf8", stdio: "pipe" }).trimEnd();
 }
 
-/** A real repository with a working tree, to be cloned by its path. */
+/** A real repository with a working tree, which can be cloned by its path. */
 export class Repository {
   constructor(readonly path: string) {
     mkdirSync(path, { recursive: true });
@@ -37,7 +37,7 @@ export class Repository {
     return this.commitAll(message);
   }
 
-  /** Commits whatever is in the working tree. */
+  /** Commits all changes in the working tree. Returns the commit. */
   commitAll(message = "A change"): string {
     git(this.path, "add", "--all");
     git(this.path, "commit", "--quiet", "--allow-empty", "--message", message);

@@ -1,6 +1,6 @@
 import { sign } from "@octokit/webhooks-methods";
 
-/** Sends a delivery as GitHub does, signed by GitHub's own library. */
+/** Sends a delivery in the format of GitHub, signed by GitHub's library. */
 export async function deliver(
   url: URL | string,
   event: string,

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { zstdDecompressSync } from "node:zlib";
 
-/** A deployment as the store's table has it. */
+/** A row of the deployment table. */
 export interface KeptDeployment {
   readonly id: number;
   readonly target: string;
@@ -14,17 +14,17 @@ export interface KeptDeployment {
   readonly commit: string | null;
 }
 
-/** What a data directory keeps, read past the program: the file itself is asked. */
+/** Reads the database of a data directory directly, without the program. */
 export class Kept {
   readonly #database: Database;
 
   constructor(dataDirectory: string) {
     this.#database = new Database(join(dataDirectory, "hooklatch.db"), { readonly: true });
-    // The server may be writing, or another reader may be bringing a killed one's log in order.
+    // The server may be writing, or another reader may be recovering the log of a killed server.
     this.#database.run("PRAGMA busy_timeout = 10000");
   }
 
-  /** Reads once and closes. */
+  /** Opens the database for one read, and closes it. */
   static read<T>(dataDirectory: string, ask: (kept: Kept) => T): T {
     const kept = new Kept(dataDirectory);
     try {
@@ -34,7 +34,7 @@ export class Kept {
     }
   }
 
-  /** SQLite's own word on the whole file: `ok`, or what is wrong. */
+  /** The result of SQLite's integrity check: `ok`, or the errors found. */
   get integrity(): string {
     return this.#one<{ integrity_check: string }>("PRAGMA integrity_check")?.integrity_check ?? "nothing";
   }
@@ -43,7 +43,7 @@ export class Kept {
     return this.#one<{ count: number }>("SELECT count(*) AS count FROM delivery")?.count ?? 0;
   }
 
-  /** The SHA-256 of a delivery's body, computed from the body that is kept; null when there is no such delivery. */
+  /** The SHA-256 of the stored body of a delivery; null when the delivery does not exist. */
   digestOf(delivery: number): string | null {
     const row = this.#one<{ body: Uint8Array; encoding: string }>(
       "SELECT body, body_encoding AS encoding FROM delivery WHERE id = ?",
@@ -62,7 +62,7 @@ export class Kept {
     ).map(({ id }) => id);
   }
 
-  /** Bodies of which more than one delivery claims to be the first. */
+  /** The number of bodies that more than one original delivery has. */
   get bodiesKeptTwice(): number {
     return this.#all(
       `SELECT 1 FROM delivery WHERE redelivery_of IS NULL AND replay_of IS NULL
@@ -78,12 +78,12 @@ export class Kept {
     return row?.first ?? null;
   }
 
-  /** The deployments that a delivery asked for, and those that were queued again for it, oldest first. */
+  /** The deployments of a delivery, including those that were queued again, oldest first. */
   deploymentsOf(delivery: number): readonly Pick<KeptDeployment, "id" | "target" | "state">[] {
     return this.#all("SELECT id, target, state FROM deployment WHERE delivery = ? ORDER BY id", delivery);
   }
 
-  /** Every deployment, oldest first; of one target where it is named. */
+  /** All deployments, or those of one target, oldest first. */
   deployments(target: string | null = null): readonly KeptDeployment[] {
     return this.#all(
       `SELECT id, target, state, reason, trigger, delivery, "commit" FROM deployment
@@ -92,7 +92,7 @@ export class Kept {
     );
   }
 
-  /** How many deployments wait or run. */
+  /** The number of queued and running deployments. */
   get unfinished(): number {
     const row = this.#one<{ count: number }>(
       "SELECT count(*) AS count FROM deployment WHERE state IN ('queued', 'running')",

@@ -1,4 +1,4 @@
-/** A push to `main` of octocat/blog as GitHub words it, with changes; `full_name` changes the repository's. */
+/** The payload of GitHub for a push to `main` of octocat/blog, with changes. `full_name` renames the repository. */
 export function pushBody(changes: Record<string, unknown> = {}): string {
   const { full_name: fullName = "octocat/blog", ...others } = changes;
   const id = "6113728f27ae82c7b1a177c8d03f9e96e0adf246";
@@ -46,7 +46,7 @@ export function pushBody(changes: Record<string, unknown> = {}): string {
   });
 }
 
-/** A ping of a repository's webhook as GitHub words it. */
+/** The payload of GitHub for a ping of a repository's webhook. */
 export function pingBody(): string {
   return JSON.stringify({
     zen: "Non-blocking is better than blocking.",

@@ -5,17 +5,17 @@ import { join } from "node:path";
 import { type CertificatePair, makeCertificate } from "./certificate.ts";
 import { freePort } from "./free-port.ts";
 
-/** Whether Let's Encrypt's small CA for tests is there (Debian's package `pebble`). */
+/** Whether Pebble, the test CA of Let's Encrypt, is installed (Debian package `pebble`). */
 export const HAS_PEBBLE = Bun.which("pebble") !== null;
 
 /**
- * A real CA that speaks ACME over HTTPS with a certificate of its own, finds every name but those under `.invalid` at
- * 127.0.0.1, and looks at challenges on a port of the test's. It rejects some nonces, and forgets all when it stops.
+ * A real ACME CA over HTTPS with its own certificate. It resolves every name except those under `.invalid` to
+ * 127.0.0.1, and validates challenges on a given port. It rejects some nonces, and loses all its data when it stops.
  */
 export class Pebble {
-  /** The URL of its directory. */
+  /** The URL of the ACME directory. */
   readonly directory: string;
-  /** What its own certificate is verified with, PEM. */
+  /** The PEM certificate that clients verify its HTTPS certificate with. */
   readonly ca: string;
   readonly certificate: CertificatePair;
   readonly #path: string;
@@ -23,7 +23,7 @@ export class Pebble {
   #names: Socket | null = null;
   #child: Bun.Subprocess | null = null;
 
-  /** `path` is a directory of its own, made here. `httpPort` is where it looks at challenges. */
+  /** Creates the directory `path` for its files. It validates challenges on `httpPort`. */
   constructor(
     path: string,
     readonly httpPort: number,
@@ -35,7 +35,7 @@ export class Pebble {
     this.directory = `https://localhost:${this.#port}/dir`;
   }
 
-  /** Resolves when it answers; at once when it already runs. */
+  /** Resolves when it answers requests. Does nothing when it already runs. */
   async start(): Promise<void> {
     if (this.#child !== null) return;
     this.#names = await serveNames();
@@ -75,7 +75,7 @@ export class Pebble {
   }
 }
 
-/** A name server (RFC 1035) that knows one address. */
+/** A DNS server (RFC 1035) that returns one address for all names. */
 async function serveNames(): Promise<Socket> {
   const socket = createSocket("udp4");
   socket.on("message", (query, { port, address }) => socket.send(answerQuery(query), port, address));

@@ -20,7 +20,7 @@ import { generic } from "../../src/providers/generic.ts";
 import { github } from "../../src/providers/github.ts";
 import { stores } from "../../src/store/index.ts";
 
-/** A secret with its value in it. */
+/** A secret that is loaded with a value. */
 export function secretOf(value: string): Secret {
   const secret = new Secret({ kind: "env", name: "A_TEST" });
   secret.load(value);
@@ -31,7 +31,7 @@ export const GITHUB_SECRET = "It's a Secret to Everybody";
 export const VERIFY_TOKEN = "meatyhamhock-meatyhamhock";
 export const DAY = 86_400_000;
 
-/** A clock that a test moves by hand. */
+/** A clock that a test advances. A sleep advances it at once. */
 export interface SetClock extends Clock {
   advance(milliseconds: number): void;
 }
@@ -49,7 +49,7 @@ export function clockAt(start: string): SetClock {
   };
 }
 
-/** A log that a test reads. */
+/** A log that adds each line, its message and its fields as JSON, to a list. */
 export function logInto(lines: string[]): Log {
   const write = (fields: unknown, message: string) =>
     void lines.push(`${message} ${JSON.stringify(fields, replaceError)}`);
@@ -65,12 +65,12 @@ export interface PublicHarness {
   readonly clock: SetClock;
   readonly log: string[];
   readonly printed: string[];
-  /** How often the worker was told that something waits. */
+  /** The number of times the worker was woken. */
   readonly woken: () => number;
   send(path: string, init?: RequestInit, peer?: string | null): Promise<Response>;
   handle(request: Request): Promise<Response>;
   drain(): void;
-  /** How many deliveries and deployments there are: the highest numbers that were given. */
+  /** The number of stored deliveries and deployments. */
   kept(): Promise<number>;
   close(): Promise<void>;
 }
@@ -81,7 +81,7 @@ export interface HarnessOptions {
   readonly maxUnverified?: number;
   readonly trustedProxies?: readonly string[];
   readonly print?: boolean;
-  /** Hears of every answer. */
+  /** Called for every response. */
   readonly count?: (source: string, status: string) => void;
   readonly isAllowed?: (source: Source, address: string | null) => boolean;
   /** Replaces a part of the store. */

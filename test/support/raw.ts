@@ -1,15 +1,15 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 
-/** An answer as it stands on the wire. */
+/** An HTTP response as received. */
 export interface RawAnswer {
   readonly status: number;
-  /** By lower-case name; a header that came twice is joined by `, `. */
+  /** By lower-case name. The values of a repeated header are joined by `, `. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
 }
 
-/** A connection on which any bytes can be sent: a client library would mend or refuse what is not HTTP. */
+/** A connection that sends any bytes. An HTTP library would correct or reject invalid requests. */
 export class RawConnection {
   readonly answers: RawAnswer[] = [];
   closed = false;
@@ -18,13 +18,13 @@ export class RawConnection {
   #unread: Buffer = Buffer.alloc(0);
   #waiting: (() => void)[] = [];
 
-  /** @param bodies whether answers have bodies: those to HEAD have none, whatever length they tell. */
+  /** @param bodies whether responses have bodies. Those to HEAD have none, despite their `Content-Length`. */
   constructor(url: URL, bodies = true) {
     this.#bodies = bodies;
     const where = { host: url.hostname, port: Number(url.port) };
     this.#socket =
       url.protocol === "https:" ? connectTls({ ...where, rejectUnauthorized: false }) : connect(where);
-    // The other end may cut the connection at any time: that is one way to answer.
+    // The server may reset the connection at any time, which is a valid reaction.
     this.#socket.on("error", () => {});
     this.#socket.on("data", (data: Buffer) => {
       this.#unread = Buffer.concat([this.#unread, data]);
@@ -37,30 +37,30 @@ export class RawConnection {
     });
   }
 
-  /** What came and is no whole answer, as text of one character a byte. */
+  /** The received bytes that are not a complete response, as Latin-1 text. */
   get unread(): string {
     return this.#unread.toString("latin1");
   }
 
-  /** Sends bytes; text is sent as one byte for each character. */
+  /** Sends bytes. Text is sent as Latin-1. */
   send(bytes: string | Uint8Array): this {
     this.#socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
     return this;
   }
 
-  /** Resolves when so many answers came, or the connection is closed. */
+  /** Resolves when this many responses have been received, or the connection is closed. */
   async untilAnswered(count = 1): Promise<readonly RawAnswer[]> {
     while (this.answers.length < count && !this.closed) await this.#something();
     return this.answers;
   }
 
-  /** Resolves with everything that was answered, when the other end closed the connection. */
+  /** Resolves with all responses when the server has closed the connection. */
   async untilClosed(): Promise<readonly RawAnswer[]> {
     while (!this.closed) await this.#something();
     return this.answers;
   }
 
-  /** Ends the connection at once. */
+  /** Closes the connection at once. */
   drop(): void {
     this.#socket.destroy();
   }
@@ -77,7 +77,7 @@ export class RawConnection {
     for (let end = this.#unread.indexOf("\r\n\r\n"); end >= 0; end = this.#unread.indexOf("\r\n\r\n")) {
       const answer = readHead(this.#unread.toString("latin1", 0, end));
       const from = end + 4;
-      // 1xx have no body (RFC 9112, section 6.3).
+      // 1xx responses have no body (RFC 9112, section 6.3).
       const hasBody = this.#bodies && answer.status >= 200;
       const length = hasBody ? Number(answer.headers.get("content-length") ?? 0) : 0;
       if (this.#unread.length < from + length) return;

@@ -2,22 +2,22 @@ import { chmodSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Workshop } from "./executable.ts";
 
-/** When the server is killed within a stage, and what goes on afterwards. */
+/** The moment within a stage at which the server is killed, and what continues afterwards. */
 export type Moment =
-  /** Before the stage did anything; it never does. */
+  /** Before the stage starts its work, which it never does. */
   | "before"
-  /** Once the stage did its work. */
+  /** After the stage has finished its work. */
   | "after"
-  /** While the stage is at work: its process lives on and works, again and again, beside the restarted server. */
+  /** During the work: its process survives and repeats the work while the restarted server runs. */
   | "beside"
-  /** The same, and the process does not heed TERM. */
+  /** Like `beside`, but the process ignores SIGTERM. */
   | "stubbornly beside"
-  /** Amid its work, leaving what is left then: git's locks and half a pack, or the next link. */
+  /** During the work, with partial results left behind: lock files of git and a partial pack, or the next link. */
   | "amid";
 
 /**
- * Programs that kill the server which runs them, once, at a stage of a deployment that a test names: `git`, before
- * the real one in PATH, and `step`, for the commands of a target.
+ * Programs that kill the server that runs them, once, at a given stage of a deployment: `git`, which precedes the real
+ * one in PATH, and `step`, for the commands of a target.
  */
 export class Saboteur {
   readonly #workshop: Workshop;
@@ -32,23 +32,23 @@ export class Saboteur {
     this.#install("step", STEP);
   }
 
-  /** PATH with the programs before all others. */
+  /** A PATH in which these programs precede all others. */
   get path(): string {
     return `${join(this.#directory, "bin")}:${process.env.PATH}`;
   }
 
-  /** Has the server killed the next time that a program is called with these words side by side. */
+  /** Kills the server the next time a program is called with these consecutive arguments. */
   arm(words: string, moment: Moment): void {
     this.#workshop.write("saboteur/moment", moment);
     this.#workshop.write("saboteur/words", words);
   }
 
-  /** Whether the kill that was armed last has happened. */
+  /** Whether the last armed kill has happened. */
   get struck(): boolean {
     return !existsSync(join(this.#directory, "words"));
   }
 
-  /** Lets what lives on beside the server go on now, whatever the server does. */
+  /** Makes the process that survives beside the server finish, independent of the server. */
   release(): void {
     this.#workshop.write("saboteur/met", "");
   }
@@ -59,7 +59,7 @@ export class Saboteur {
   }
 }
 
-/** Locks that would stop every later git, and what a fetch had received so far. */
+/** Lock files that make every later git command fail, and a partially received pack. */
 const GIT_LITTER = `litter() {
   repository=\${GIT_DIR:-.git}
   mkdir -p "$repository/refs/hooklatch" "$repository/objects/pack"
@@ -67,11 +67,11 @@ const GIT_LITTER = `litter() {
   touch "$repository/objects/pack/tmp_pack_a1b2c3"
 }`;
 
-/** The files that a step leaves tell how far a release came. Builds write to absolute paths, and make them. */
+/** A step leaves files that show the progress of a release, also in a directory that it creates by absolute path. */
 const STEP = `work() { mkdir -p "$PWD/$1-made/of/directories" && touch "$PWD/$1.done"; }
 litter() { ln -sfn releases/nowhere ../../.current-next; }`;
 
-/** The parent of each program is the server: it starts them through a shell that becomes them. */
+/** The parent of each program is the server, because its shell replaces itself by the program with `exec`. */
 function script(directory: string, functions: string): string {
   return `#!/bin/sh
 here='${directory}'
@@ -80,7 +80,7 @@ words=$(cat "$here/words" 2>/dev/null)
 case " $* " in
   *" \${words:-nothing is armed} "*) ;;
   *)
-    # The server came to the same stage again: what lives on beside it has met it there.
+    # The server reached the same stage again, beside the surviving process.
     test ! -e "$here/beside" || case " $* " in *" $(cat "$here/beside") "*) touch "$here/met" ;; esac
     work "$@"
     exit

@@ -11,24 +11,24 @@ import { pushBody } from "./payloads.ts";
 /** The token of the admin listener of a {@link ServedSite}. */
 export const ADMIN_TOKEN = "an admin token of the tests, long enough";
 
-/** What may differ from the usual configuration. */
+/** The parts of the configuration that differ between tests. */
 export interface SiteSettings {
-  /** More keys of the target `blog`. */
+  /** Further keys of the target `blog`. */
   readonly target?: string;
-  /** More keys of `[server]`. */
+  /** Further keys of `[server]`. */
   readonly server?: string;
-  /** More tables. */
+  /** Further tables. */
   readonly more?: string;
   readonly dataDir?: string;
 }
 
-/** An answer of the admin API. */
+/** A response of the admin API. */
 export interface ApiAnswer<Body> {
   readonly code: number;
   readonly body: Body;
 }
 
-/** A repository, the executable that deploys it as target `blog`, and what people do to both. */
+/** A repository, the executable that deploys it as target `blog`, and the operations of users on both. */
 export class ServedSite {
   readonly workshop = new Workshop();
   readonly repository = new Repository(join(this.workshop.path, "origin"));
@@ -40,7 +40,7 @@ export class ServedSite {
     return this.#server;
   }
 
-  /** Writes the configuration. Gives its path. */
+  /** Writes the configuration. Returns its path. */
   configure({ target = "", server = "", more = "", dataDir = "data" }: SiteSettings = {}): string {
     return this.workshop.write(
       "hooklatch.toml",
@@ -61,7 +61,7 @@ ${more}`,
     );
   }
 
-  /** Starts the server, with the configuration as it was written last. */
+  /** Starts the server with the given configuration, or with the last one written. */
   async start(settings?: SiteSettings): Promise<void> {
     if (settings !== undefined) this.configure(settings);
     this.#server = await this.workshop.serve(["--debug"], ENVIRONMENT);
@@ -72,14 +72,14 @@ ${more}`,
     await this.start();
   }
 
-  /** Has the server read its configuration again; resolves when it took it over, or said why not. */
+  /** Reloads the configuration. Resolves when the server has applied or rejected it. */
   async hangUp(): Promise<void> {
     const before = this.#told().length;
     process.kill(this.server.pid, "SIGHUP");
     await this.server.until(() => this.#told().length > before);
   }
 
-  /** Sends a push of the repository's tip as GitHub does. */
+  /** Sends a push of the repository's tip in the format of GitHub. */
   async push(changes: Record<string, unknown> = {}): Promise<ApiAnswer<PushAnswer>> {
     const body = pushBody({ after: this.repository.tip, ...changes });
     const url = new URL("/github-webhook", this.server.url);
@@ -87,7 +87,7 @@ ${more}`,
     return { code: response.status, body: (await response.json()) as PushAnswer };
   }
 
-  /** Commits files, pushes, and resolves when that is deployed. Gives the commit. */
+  /** Commits files, pushes them, and resolves with the commit when its deployments have ended. */
   async deploy(files: Readonly<Record<string, string | null>>): Promise<string> {
     const commit = this.repository.commit(files);
     const { body } = await this.push();
@@ -95,7 +95,7 @@ ${more}`,
     return commit;
   }
 
-  /** Asks the admin API with the right token. */
+  /** Sends a request with the valid token to the admin API. */
   async ask<Body>(method: string, path: string, body?: unknown): Promise<ApiAnswer<Body>> {
     const response = await this.open(path, {
       method,
@@ -116,7 +116,7 @@ ${more}`,
     return (await this.ask<DeploymentAnswer>("GET", `/api/deployments/${id}`)).body;
   }
 
-  /** Newest first. */
+  /** All deployments, newest first. */
   async listDeployments(): Promise<readonly DeploymentAnswer[]> {
     return (await this.ask<{ items: DeploymentAnswer[] }>("GET", "/api/deployments?limit=500")).body.items;
   }
@@ -129,7 +129,7 @@ ${more}`,
     return (await this.ask<DeliveryAnswer>("GET", `/api/deliveries/${id}`)).body;
   }
 
-  /** Resolves when the deployment has ended, however. */
+  /** Resolves when the deployment has ended, in any state. */
   async untilEnded(id: number): Promise<DeploymentAnswer> {
     const path = `/api/deployments/${id}/log`;
     const stream = await this.open(path, { headers: { accept: "text/event-stream" } });
@@ -137,7 +137,7 @@ ${more}`,
     return this.readDeployment(id);
   }
 
-  /** Resolves when a running deployment has printed this. */
+  /** Resolves when a running deployment has printed the text as a line. */
   async untilPrinted(id: number, text: string): Promise<void> {
     const leaving = new AbortController();
     const path = `/api/deployments/${id}/log`;
@@ -153,7 +153,7 @@ ${more}`,
     leaving.abort();
   }
 
-  /** Runs a command of the executable beside the server. */
+  /** Runs a command of the executable while the server runs. */
   run(...args: readonly string[]) {
     return this.workshop.run(args, ENVIRONMENT);
   }
@@ -163,7 +163,7 @@ ${more}`,
     return join(this.workshop.path, "site", ...parts);
   }
 
-  /** The name of the release that is live. */
+  /** The name of the live release. */
   get current(): string {
     return basename(readlinkSync(this.path("current")));
   }
@@ -181,10 +181,10 @@ ${more}`,
   }
 }
 
-/** Instead of keys of the target: there is none. */
+/** A value for {@link SiteSettings.target} that configures no target. */
 export const NO_TARGET = "no target";
 
-/** What a push is answered. */
+/** The response to a push. */
 export interface PushAnswer {
   readonly status: string;
   readonly delivery: number;

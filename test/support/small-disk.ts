@@ -11,7 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A file system of a few megabytes that can be filled up: a tmpfs, mounted where only a test looks. */
+/** A file system of a few megabytes that a test can fill: a tmpfs in a temporary directory. */
 export class SmallDisk {
   readonly path: string;
 
@@ -20,7 +20,7 @@ export class SmallDisk {
     if (!mount(this.path, megabytes)) throw new Error("a tmpfs cannot be mounted here");
   }
 
-  /** Takes all space that is left, to the last byte. */
+  /** Uses all free space, to the last byte. */
   fill(): void {
     const file = openSync(this.#ballast, "a");
     try {
@@ -30,12 +30,12 @@ export class SmallDisk {
     }
   }
 
-  /** Gives the space back. */
+  /** Frees the space again. */
   free(): void {
     rmSync(this.#ballast, { force: true });
   }
 
-  /** Only once nothing uses it any more. */
+  /** Must be called when no process uses it. */
   unmount(): void {
     Bun.spawnSync(["umount", this.path]);
     rmdirSync(this.path);
@@ -67,9 +67,9 @@ function canMount(): boolean {
 }
 
 /**
- * A file system on a file, which the kernel makes read-only for ever when told that it is damaged: what ext4 does
- * with a disk that fails (`errors=remount-ro`, ext4(5)). Nothing else takes a directory away from a program that
- * has files open in it: the kernel refuses `mount -o remount,ro` then.
+ * A file system in a file, which the kernel makes read-only permanently after a reported error, as ext4 does with a
+ * failing disk (`errors=remount-ro`, ext4(5)). `mount -o remount,ro` is no alternative: the kernel rejects it while a
+ * program has files open for writing.
  */
 export class FailingDisk {
   readonly path: string;
@@ -91,14 +91,14 @@ export class FailingDisk {
     throw new Error("a file system on a file cannot be mounted here");
   }
 
-  /** Makes it read-only, as a fault of the disk would. */
+  /** Makes it read-only, as an error of the disk does. */
   fail(): void {
     const { stdout } = Bun.spawnSync(["findmnt", "--noheadings", "--output=SOURCE", this.path]);
     const device = stdout.toString().trim().replace("/dev/", "");
     writeFileSync(`/sys/fs/ext4/${device}/trigger_fs_error`, "1");
   }
 
-  /** Repairs it and mounts it again. Only once nothing uses it any more. */
+  /** Repairs it and mounts it again. Must be called when no process uses it. */
   repair(): void {
     succeeds(["umount", this.path]);
     succeeds(["fsck.ext4", "-p", "-f", this.#image]);
@@ -130,9 +130,9 @@ function succeeds(command: string[]): boolean {
   try {
     return Bun.spawnSync(command, { stdout: "ignore", stderr: "ignore" }).exitCode === 0;
   } catch {
-    return false; // There is no such program.
+    return false; // The program is not installed.
   }
 }
 
-/** Whether each kind can be had here: both take privileges that not every machine gives. */
+/** Whether each kind of disk is available. Both need privileges that many machines do not grant. */
 export const isPossible = { small: canMount(), failing: canFail() };

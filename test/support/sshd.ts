@@ -5,24 +5,24 @@ import { freePort } from "./free-port.ts";
 
 const PROGRAM = "/usr/sbin/sshd";
 
-/** Whether there is an OpenSSH server on this machine, with the programs around it. */
+/** Whether an OpenSSH server and its client programs are installed. */
 export const hasSshd = existsSync(PROGRAM) && Bun.which("ssh") !== null && Bun.which("ssh-keyscan") !== null;
 
-/** Makes a key without a passphrase and gives its public half, `<type> <base64>`. */
+/** Creates a key without a passphrase. Returns the public key, `<type> <base64>`. */
 export function makeKey(path: string, type = "ed25519"): string {
   const { status, stderr } = spawnSync("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", "", "-f", path]);
   if (status !== 0) throw new Error(`ssh-keygen: ${stderr}`);
   return readFileSync(`${path}.pub`, "utf8").trim();
 }
 
-/** A real OpenSSH server on loopback that lets one key in, as whoever runs the test. */
+/** A real OpenSSH server on loopback that accepts one key, for the user who runs the test. */
 export class Sshd {
   readonly port = freePort();
   readonly #child: ReturnType<typeof spawn>;
   readonly #config: string;
 
   private constructor(
-    /** The host's key, `<type> <base64>`. */
+    /** The host key, `<type> <base64>`. */
     readonly hostKey: string,
     directory: string,
   ) {
@@ -43,12 +43,12 @@ export class Sshd {
         "",
       ].join("\n"),
     );
-    // Where it puts its unprivileged part (sshd(8)); as anybody else it needs none.
+    // The privilege separation directory (sshd(8)), which only root needs.
     if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
     this.#child = spawn(PROGRAM, ["-D", "-e", "-f", this.#config], { stdio: "ignore" });
   }
 
-  /** Starts one with a host key of its own; `directory` is its own too. */
+  /** Starts a server with a new host key. `directory` is created for its files. */
   static async start(directory: string, authorised: string, hostKeyType?: string): Promise<Sshd> {
     mkdirSync(directory, { recursive: true });
     const hostKey = makeKey(join(directory, "host"), hostKeyType);
@@ -58,7 +58,7 @@ export class Sshd {
     return sshd;
   }
 
-  /** As known_hosts names it. */
+  /** The host in the format of known_hosts. */
   get host(): string {
     return `[127.0.0.1]:${this.port}`;
   }

@@ -1,6 +1,6 @@
 import type { Target } from "../../src/domain/target.ts";
 
-/** A target with everything but its name left at what the configuration's defaults are. */
+/** A target with the default settings of the configuration. */
 export function targetOf(name: string, settings: Partial<Target> = {}): Target {
   return {
     name,

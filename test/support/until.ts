@@ -1,14 +1,14 @@
 import type { Server } from "./executable.ts";
 
-/** Resolves when `condition` holds: for what announces itself to nobody, such as a file that appears. */
+/** Polls until `condition` is true, for changes without a notification, such as a new file. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await Bun.sleep(5);
 }
 
-/** Resolves when the server is gone, by whatever killed it. */
+/** Resolves when the process of the server has ended for any reason. */
 export async function untilGone(server: Server): Promise<void> {
   await until(() => !isAlive(server.pid));
-  // Reads what it wrote last.
+  // Collects the remaining output.
   await server.end("SIGKILL");
 }
 
