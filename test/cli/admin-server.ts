@@ -1,11 +1,11 @@
 import { systemClock } from "../../src/clock.ts";
 import type { Clock } from "../../src/domain/clock.ts";
 
-/** The token that the server below knows. */
+/** The token that {@link AdminServer} accepts. */
 export const TOKEN = "an admin token of the tests, long enough";
 
-/** A request as it was asked. */
-export interface Asked {
+/** A request that {@link AdminServer} received. */
+export interface RecordedRequest {
   readonly method: string;
   /** With the query. */
   readonly path: string;
@@ -13,71 +13,75 @@ export interface Asked {
   readonly lastEventId: string | null;
 }
 
-/** Answers of the admin API, by method and path without the query; one that is a function is called each time. */
-export type Answers = Readonly<Record<string, Response | ((asked: Asked) => Response)>>;
+/** Responses of the admin API, by method and path without the query. A function is called for each request. */
+export type Responses = Readonly<Record<string, Response | ((request: RecordedRequest) => Response)>>;
 
-/** A server that answers what a test says, as the admin listener does. */
+/** A stand-in for the admin listener. It records each request and returns the responses that a test sets up. */
 export class AdminServer {
-  readonly asked: Asked[] = [];
+  readonly url: string;
+  readonly requests: RecordedRequest[] = [];
   readonly #server;
-  #answers: Answers = {};
+  #responses: Responses = {};
 
   constructor() {
     this.#server = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
       idleTimeout: 0,
-      fetch: (request) => this.#answer(request),
+      fetch: (request) => this.#handle(request),
     });
+    // Kept, because a stopped server reports port 0.
+    this.url = `http://127.0.0.1:${this.#server.port}`;
   }
 
-  get url(): string {
-    return `http://127.0.0.1:${this.#server.port}`;
-  }
-
-  /** What finds it. */
+  /** The environment variables that a command needs to authenticate. */
   get env(): Record<string, string> {
     return { HOOKLATCH_ADMIN_TOKEN: TOKEN };
   }
 
-  answerWith(answers: Answers): void {
-    this.#answers = answers;
+  respondWith(responses: Responses): void {
+    this.#responses = responses;
   }
 
   async close(): Promise<void> {
     await this.#server.stop(true);
   }
 
-  async #answer(request: Request): Promise<Response> {
+  async #handle(request: Request): Promise<Response> {
     const { pathname, search } = new URL(request.url);
     const text = await request.text();
-    const asked: Asked = {
+    const recorded: RecordedRequest = {
       method: request.method,
       path: pathname + search,
       body: text === "" ? null : JSON.parse(text),
       lastEventId: request.headers.get("last-event-id"),
     };
-    this.asked.push(asked);
-    if (request.headers.get("authorization") !== `Bearer ${TOKEN}`) return refusal(401, "not authorised");
-    const answer = this.#answers[`${request.method} ${pathname}`];
-    if (answer === undefined) return refusal(404, "not found");
-    if (typeof answer === "function") return answer(asked);
-    const { status, headers } = answer;
-    return new Response(await answer.clone().text(), { status, headers });
+    this.requests.push(recorded);
+    if (request.headers.get("authorization") !== `Bearer ${TOKEN}`) {
+      return errorResponse(401, "not authorised");
+    }
+    const response = this.#responses[`${request.method} ${pathname}`];
+    if (response === undefined) return errorResponse(404, "not found");
+    if (typeof response === "function") return response(recorded);
+    const { status, headers } = response;
+    return new Response(await response.clone().text(), { status, headers });
   }
 }
 
-/** A refusal as the API words it. */
-export function refusal(code: number, status: string, reason?: string): Response {
+/** An error response in the format of the admin API. */
+export function errorResponse(code: number, status: string, reason?: string): Response {
   return Response.json({ status, reason }, { status: code });
 }
 
-/** A page that nothing follows. */
+/** The last page of a list. */
 export function page(...items: readonly unknown[]): Response {
   return Response.json({ items, next: null });
 }
 
-/** The lines of a log from the one after `after`, numbered from 1, as an event stream; then its end, where there is one. */
+/**
+ * The lines of a deployment log as an event stream. Lines are numbered from 1; the stream starts with the line after
+ * `after`. If `end` is given, an `end` event follows the last line.
+ */
 export function logStream(
   lines: readonly string[],
   { after = 0, end }: { readonly after?: number; readonly end?: { state: string; reason: string | null } },
@@ -89,11 +93,11 @@ export function logStream(
 
 const TIME = "2026-11-21T20:30:00.000Z";
 
-/** A person looks an hour after all of that: how a time is told depends on how long ago it was. */
+/** A clock one hour after the times below. The format of a time depends on its age. */
 export const LATER: Clock = { ...systemClock, now: () => new Date("2026-11-21T21:30:00.000Z") };
 
-/** A target as the API tells it. */
-export function targetAnswer(differs: Readonly<Record<string, unknown>> = {}) {
+/** A target in the format of the admin API. */
+export function targetJson(overrides: Readonly<Record<string, unknown>> = {}) {
   return {
     name: "blog",
     source: "github",
@@ -111,12 +115,12 @@ export function targetAnswer(differs: Readonly<Record<string, unknown>> = {}) {
     queued: null,
     running: null,
     last: { id: 11, state: "succeeded", reason: null, ended_at: TIME },
-    ...differs,
+    ...overrides,
   };
 }
 
-/** A deployment as the API tells it. */
-export function deploymentAnswer(differs: Readonly<Record<string, unknown>> = {}) {
+/** A deployment in the format of the admin API. */
+export function deploymentJson(overrides: Readonly<Record<string, unknown>> = {}) {
   return {
     id: 12,
     target: "blog",
@@ -135,12 +139,12 @@ export function deploymentAnswer(differs: Readonly<Record<string, unknown>> = {}
     started_at: TIME,
     ended_at: "2026-11-21T20:30:02.500Z",
     steps: [{ command: "npm ci", exit_code: 0, signal: null, milliseconds: 1234 }],
-    ...differs,
+    ...overrides,
   };
 }
 
-/** A delivery as the API tells it in a list. */
-export function deliveryAnswer(differs: Readonly<Record<string, unknown>> = {}) {
+/** A delivery in the format in which the admin API lists it. */
+export function deliveryJson(overrides: Readonly<Record<string, unknown>> = {}) {
   return {
     id: 7,
     source: "github",
@@ -156,6 +160,6 @@ export function deliveryAnswer(differs: Readonly<Record<string, unknown>> = {}) 
     decisions: [{ target: "blog", deploy: true, reason: null }],
     deployments: [12],
     outcomes: [{ deployment: 12, target: "blog", state: "succeeded", reason: null }],
-    ...differs,
+    ...overrides,
   };
 }

@@ -2,31 +2,40 @@ import { run } from "../../src/cli/index.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
 import { systemClock } from "../../src/clock.ts";
 
-/** What a command line came to. */
-export interface Ran {
+// commander wraps help texts at the width of the terminal that runs the tests. Snapshots need the width of a pipe.
+for (const stream of [process.stdout, process.stderr])
+  Object.defineProperty(stream, "isTTY", { value: false });
+
+/** The result of a command line. */
+export interface CommandResult {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs one command line, as it is after `hooklatch`; nothing of this process's environment but PATH is seen. */
+/**
+ * Runs one command line in this process.
+ *
+ * @param args the arguments after `hooklatch`; a string is split at spaces.
+ * @param terminal overrides. Of this process's environment, the command sees only PATH.
+ */
 export async function runHooklatch(
   args: string | readonly string[],
   { env, ...terminal }: Partial<Omit<Terminal, "out" | "err" | "log">> & { readonly cwd: string },
-  hears: { readonly out?: (text: string) => void } = {},
-): Promise<Ran> {
+  listeners: { readonly out?: (text: string) => void } = {},
+): Promise<CommandResult> {
   let [stdout, stderr] = ["", ""];
   const exitCode = await run(typeof args === "string" ? args.split(" ") : args, {
     clock: systemClock,
     isTty: { stdout: false, stderr: false },
     onHangUp: () => {},
     untilStopped: () => new Promise(() => {}),
-    readSecret: () => Promise.reject(new Error("nothing stands on standard input")),
+    readSecret: () => Promise.reject(new Error("standard input is empty")),
     ...terminal,
     env: { PATH: process.env.PATH, ...env },
     out: (text) => {
       stdout += text;
-      hears.out?.(text);
+      listeners.out?.(text);
     },
     err: (text) => {
       stderr += text;
@@ -38,5 +47,5 @@ export async function runHooklatch(
   return { exitCode, stdout, stderr };
 }
 
-/** What a terminal would obey or a reader's eye would miss: nothing of it may be in what is printed, but newlines. */
+/** Control characters other than newline, and the bidirectional override: output for a terminal must not contain them. */
 export const UNPRINTABLE = /(?!\n)[\p{Cc}\u202e]/u;

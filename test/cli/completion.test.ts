@@ -11,7 +11,7 @@ import {
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { AdminServer, page, TOKEN, targetAnswer } from "./admin-server.ts";
+import { AdminServer, page, TOKEN, targetJson } from "./admin-server.ts";
 import { runHooklatch } from "./command-line.ts";
 
 setDefaultTimeout(120_000);
@@ -24,7 +24,8 @@ beforeAll(() => {
 
 afterAll(() => rmSync(home, { recursive: true }));
 
-async function script(shell: string): Promise<string> {
+/** Writes the completion script of a shell and returns its path. */
+async function writeScript(shell: string): Promise<string> {
   const { exitCode, stdout, stderr } = await runHooklatch(`completion ${shell}`, { cwd: home });
   expect([exitCode, stderr]).toEqual([0, ""]);
   const file = join(home, `completion.${shell}`);
@@ -32,10 +33,10 @@ async function script(shell: string): Promise<string> {
   return file;
 }
 
-describe("the completion for bash", () => {
-  /** What bash offers for a line of which the last word is being typed. */
+describe("bash completion", () => {
+  /** The candidates that bash offers for the last word of a command line. */
   async function complete(...words: readonly string[]): Promise<string[]> {
-    // Stands for the executable when the script asks for the names of the targets.
+    // Replaces the executable, which the script runs to list the names of the targets.
     const program = join(home, "hooklatch");
     writeFileSync(
       program,
@@ -44,7 +45,7 @@ describe("the completion for bash", () => {
     );
     const typed = [program, ...words].map((word) => `'${word}'`).join(" ");
     const line = `source "$1"; COMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _hooklatch; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const ran = Bun.spawnSync(["bash", "-c", line, "bash", await script("bash")], { cwd: home });
+    const ran = Bun.spawnSync(["bash", "-c", line, "bash", await writeScript("bash")], { cwd: home });
     expect(ran.stderr.toString()).toBe("");
     return ran.stdout.toString().split("\n").filter(Boolean).sort();
   }
@@ -76,32 +77,35 @@ describe("the completion for bash", () => {
       ["bash", "fish", "help", "zsh"],
     ],
     [["--v"], ["--version"]],
-  ])("offers after %j: %j", async (words, offered) => {
+  ])("completes %j to %j", async (words, offered) => {
     expect(await complete(...words)).toEqual(offered);
   });
 });
 
-describe("the completion", () => {
-  test.each(["bash", "zsh", "fish"])("for %s names every command and option, and is sound", async (shell) => {
-    const file = await script(shell);
-    const text = await Bun.file(file).text();
-    for (const word of [
-      "target rollback",
-      "deployment log",
-      "delivery replay",
-      "client revoke",
-      "follow",
-      "superseded",
-    ]) {
-      expect(text).toContain(word);
-    }
-    if (Bun.which(shell) === null) return;
-    const checked = Bun.spawnSync([shell, shell === "fish" ? "--no-execute" : "-n", file]);
-    expect([checked.exitCode, checked.stderr.toString()]).toEqual([0, ""]);
-  });
+describe("completion scripts", () => {
+  test.each(["bash", "zsh", "fish"])(
+    "for %s contain the commands and have no syntax errors",
+    async (shell) => {
+      const file = await writeScript(shell);
+      const text = await Bun.file(file).text();
+      for (const word of [
+        "target rollback",
+        "deployment log",
+        "delivery replay",
+        "client revoke",
+        "follow",
+        "superseded",
+      ]) {
+        expect(text).toContain(word);
+      }
+      if (Bun.which(shell) === null) return;
+      const check = Bun.spawnSync([shell, shell === "fish" ? "--no-execute" : "-n", file]);
+      expect([check.exitCode, check.stderr.toString()]).toEqual([0, ""]);
+    },
+  );
 });
 
-describe("the names of the targets for the completion", () => {
+describe("hooklatch completion targets", () => {
   let server: AdminServer;
 
   beforeEach(() => {
@@ -115,19 +119,19 @@ describe("the names of the targets for the completion", () => {
     rmSync(join(home, "hooklatch.toml"));
   });
 
-  const ask = (token: string) =>
+  const listNames = (token: string) =>
     runHooklatch("completion targets", { cwd: home, env: { HOOKLATCH_ADMIN_TOKEN: token } });
 
-  test("are told one a line, but for one that a shell would take for more than a word", async () => {
-    server.answerWith({ "GET /api/targets": page(targetAnswer(), targetAnswer({ name: "$(touch x)" })) });
-    expect(await ask(TOKEN)).toEqual({ exitCode: 0, stdout: "blog\n", stderr: "" });
+  test("prints one name per line, without names that a shell would expand", async () => {
+    server.respondWith({ "GET /api/targets": page(targetJson(), targetJson({ name: "$(touch x)" })) });
+    expect(await listNames(TOKEN)).toEqual({ exitCode: 0, stdout: "blog\n", stderr: "" });
   });
 
-  test("are nothing, in silence, when the server cannot be asked", async () => {
+  test("prints nothing and exits with 0 when the server is unavailable or rejects the token", async () => {
     const nothing = { exitCode: 0, stdout: "", stderr: "" };
-    expect(await ask("another server's token, long enough")).toEqual(nothing);
+    expect(await listNames("another server's token, long enough")).toEqual(nothing);
     await server.close();
-    expect(await ask(TOKEN)).toEqual(nothing);
+    expect(await listNames(TOKEN)).toEqual(nothing);
     expect(await runHooklatch("completion targets --help", { cwd: home })).toMatchObject({ exitCode: 0 });
   });
 });

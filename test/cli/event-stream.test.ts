@@ -8,8 +8,8 @@ async function read(...chunks: readonly (string | Uint8Array)[]): Promise<(Strea
   return Array.fromAsync(readEvents(stream()));
 }
 
-describe("an event stream", () => {
-  test("is read the same wherever its bytes are cut", async () => {
+describe("readEvents", () => {
+  test("returns the same events however the bytes are split into chunks", async () => {
     const text =
       ":\n\nid: 1\nevent: line\ndata: größe\n\nid: 2\r\nevent: line\r\ndata: a\r\ndata:  b\r\n\r\ndata: c\r\rdata: cut";
     const whole = await read(text);
@@ -24,7 +24,7 @@ describe("an event stream", () => {
     );
   });
 
-  test("keeps an empty line of data, and drops an event without any", async () => {
+  test("returns an event with an empty data line, and ignores an event without data", async () => {
     expect(await read("data\n\n", "event: x\n\n", "data:\n\n")).toEqual([
       { id: "", type: "message", data: "" },
       { id: "", type: "message", data: "" },

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { words } from "../support/words.ts";
 import { runHooklatch } from "./command-line.ts";
 
 setDefaultTimeout(120_000);
@@ -29,47 +30,49 @@ function hooklatch(line: string, env: Record<string, string> = {}) {
 
 describe("hooklatch init", () => {
   test.each([
-    ["--repository nonsense", "--repository: expected owner/name"],
+    ["--repository nonsense", "--repository"],
     ["--repository a/b.git", "target[0].repository"],
     ["--repository a/b --branch=--evil", "target[0].branch"],
-    ["--url ftp://x", "--url: expected one like"],
-    ["--url https://x/path?query", "--url: expected one like"],
-    ["--branch dev", "--branch needs --repository"],
-    ["--directory /srv/blog", "--directory needs --repository"],
-  ])("writes nothing of what it would refuse itself: %s", async (options, message) => {
+    ["--url ftp://x", "--url"],
+    ["--url https://x/path?query", "--url"],
+    ["--branch dev", "--branch"],
+    ["--directory /srv/blog", "--directory"],
+  ])("writes no invalid configuration: %s", async (options, faulty) => {
     const { exitCode, stdout, stderr } = await hooklatch(`init ${options}`);
     expect([exitCode, stdout]).toEqual([2, ""]);
-    expect(stderr).toContain(message);
+    expect(stderr).toContain(faulty);
     expect(stderr).not.toContain(".new");
+    expect(words(stderr)).toMatchSnapshot();
     expect(readdirSync(cwd)).toEqual([]);
   });
 
   test.each(["HOST", "HOOKLATCH_CONFIG", "HOOKLATCH_DATA_DIR"])(
-    "writes nothing where $%s is no good",
+    "writes nothing if $%s is empty",
     async (name) => {
       const { exitCode, stderr } = await hooklatch("init", { [name]: "" });
-      const message = `environment: $${name}: is set but empty: give it a value or unset it`;
-      expect([exitCode, stderr]).toEqual([2, `hooklatch: ${message}\n`]);
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain(`$${name}`);
+      expect(words(stderr)).toMatchSnapshot();
       expect(readdirSync(cwd)).toEqual([]);
     },
   );
 
-  test("never follows a symbolic link that leads nowhere, and says so", async () => {
+  test("does not follow a dangling symbolic link", async () => {
     symlinkSync(join(cwd, "nowhere.toml"), join(cwd, "hooklatch.toml"));
     const { exitCode, stderr } = await hooklatch("init");
-    expect([exitCode, stderr]).toEqual([
-      1,
-      `hooklatch: ${join(cwd, "hooklatch.toml")} is a symbolic link that leads nowhere and stays as it is; move it away or choose another --config\n`,
-    ]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(join(cwd, "hooklatch.toml"));
+    expect(words(stderr)).toMatchSnapshot();
     expect(readdirSync(cwd)).toEqual(["hooklatch.toml"]);
   });
 
-  test("puts the file and the data where the environment says", async () => {
+  test("writes the file and the data to the paths in the environment", async () => {
     const env = { HOOKLATCH_CONFIG: "etc/hook/latch.toml", HOOKLATCH_DATA_DIR: "var/data" };
     const { exitCode, stdout } = await hooklatch("init", env);
     expect(exitCode).toBe(0);
-    expect(stdout).toContain("wrote etc/hook/latch.toml\n");
-    expect(stdout).toContain("Then: hooklatch check, and hooklatch serve\n");
+    for (const fact of ["etc/hook/latch.toml", "hooklatch check", "hooklatch serve"]) {
+      expect(stdout).toContain(fact);
+    }
     const written = readFileSync(join(cwd, "etc/hook/latch.toml"), "utf8");
     expect(written).toContain(`data_dir = "${join(cwd, "var/data")}"`);
     expect(written).toContain(`secrets = ["file:${join(cwd, "var/data/secrets/github.secret")}"]`);
@@ -80,7 +83,7 @@ describe("hooklatch init", () => {
     expect((await hooklatch("check", { HOOKLATCH_CONFIG: "etc/hook/latch.toml" })).exitCode).toBe(0);
   });
 
-  test("makes directories that the service can get through, and private data", async () => {
+  test("creates directories that the service can traverse, and a private data directory", async () => {
     await hooklatch("init --config etc/hook/latch.toml");
     const modeOf = (path: string) => statSync(join(cwd, path)).mode & 0o777;
     const open = 0o755 & ~process.umask();
@@ -90,69 +93,85 @@ describe("hooklatch init", () => {
     ]);
   });
 
-  test("writes one that check takes, with the target as an example to fill in", async () => {
+  test("writes a configuration that check accepts, with the target commented out", async () => {
     expect((await hooklatch("init --url https://hooks.example.com")).exitCode).toBe(0);
     expect(readFileSync(join(cwd, "hooklatch.toml"), "utf8")).toContain("# [[target]]");
     const { exitCode, stdout } = await hooklatch("check");
     expect(exitCode).toBe(0);
-    expect(stdout).toContain("warn public_url is https, but neither [server.tls] nor [server.acme] is set");
+    expect(
+      stdout.split("\n").find((line) => line.startsWith("warn ") && line.includes("public_url")),
+    ).toMatchSnapshot();
   });
 
-  test("keeps a secret that is there: the forge may know it already", async () => {
-    await hooklatch("init");
-    const secret = readFileSync(join(cwd, "hooklatch-data/secrets/github.secret"), "utf8");
+  test("keeps and shows an existing secret", async () => {
+    const first = await hooklatch("init");
+    const secret = readFileSync(join(cwd, "hooklatch-data/secrets/github.secret"), "utf8").trim();
+    const verifyToken = readFileSync(join(cwd, "hooklatch-data/secrets/webhook.verify-token"), "utf8").trim();
     rmSync(join(cwd, "hooklatch.toml"));
-    const { stdout } = await hooklatch("init");
-    expect(stdout).toContain("kept hooklatch-data/secrets/github.secret");
-    expect(stdout).toContain(secret.trim());
+    const second = await hooklatch("init");
+    expect(second.stdout).toContain("hooklatch-data/secrets/github.secret");
+    expect(second.stdout).toContain(secret);
+    expect(readFileSync(join(cwd, "hooklatch-data/secrets/github.secret"), "utf8").trim()).toBe(secret);
+    const secrets = { [secret]: "<secret>", [verifyToken]: "<verify token>" };
+    expect(words(first.stdout, secrets)).toMatchSnapshot("first run");
+    expect(words(second.stdout, secrets)).toMatchSnapshot("second run");
   });
 
-  test("says in one line when it cannot write", async () => {
+  test("reports a write error in one line", async () => {
     writeFileSync(join(cwd, "hooklatch-data"), "a file where the directory should be");
     const { exitCode, stderr } = await hooklatch("init");
     expect(exitCode).toBe(1);
-    expect(stderr).toStartWith("hooklatch: cannot write ");
-    expect(stderr).not.toContain("a fault of hooklatch");
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(stderr).toContain(join(cwd, "hooklatch-data"));
+    // Only internal errors refer to --debug.
+    expect(stderr).not.toContain("--debug");
+    expect(words(stderr.replace(/ENOTDIR.*/, "<system error>"))).toMatchSnapshot();
   });
 });
 
 describe("hooklatch send", () => {
   test.each([
-    ["send push --url nonsense --secret 0123456789abcdef", "--url: expected a URL"],
+    ["an invalid URL", "send push --url nonsense --secret 0123456789abcdef", ["--url"]],
+    ["an invalid commit", "send push --commit zzz", ["--commit", '"zzz"']],
+    ["an invalid previous commit", "send push --before zzz", ["--before"]],
     [
-      "send push --commit zzz",
-      '--commit: expected a full commit id: 40 or 64 lower-case hex digits, found "zzz"',
+      "a commit of a deleted branch",
+      `send push --deleted --commit ${"a".repeat(40)}`,
+      ["--deleted", "--commit"],
     ],
-    ["send push --before zzz", "--before: expected a full commit id"],
-    [`send push --deleted --commit ${"a".repeat(40)}`, "cannot be used with option '--commit <id>'"],
-    ["send ping --delivery-id a\u0007b", "--delivery-id: expected at most 128 characters of ASCII"],
-    ["send ping --delivery-id \u2665", "--delivery-id: expected at most 128 characters of ASCII"],
-    ["send push --branch a --tag b", "cannot be used with"],
-    ["send ping --provider nonsense", '--provider: expected one of github, generic, found "nonsense"'],
-    ["send ping --source nonsense", "no source nonsense; there are github (github), webhook (generic)"],
+    ["a control character in the delivery id", "send ping --delivery-id a\u0007b", ["--delivery-id"]],
+    ["a delivery id outside ASCII", "send ping --delivery-id \u2665", ["--delivery-id"]],
+    ["a branch and a tag", "send push --branch a --tag b", ["--branch", "--tag"]],
     [
+      "an unknown provider",
+      "send ping --provider nonsense",
+      ["--provider", "github", "generic", '"nonsense"'],
+    ],
+    ["an unknown source", "send ping --source nonsense", ["nonsense", "github", "webhook"]],
+    [
+      "a secret in a variable that is not set",
       "send ping --secret env:NOWHERE --url http://127.0.0.1:1/",
-      "--secret: the environment variable NOWHERE is not set",
+      ["--secret", "NOWHERE"],
     ],
-    ["send ping", "source github has no secret yet"],
-  ])("exits with 2 and says what is wrong: %s", async (line, message) => {
+    ["a source without a secret", "send ping", ["github"]],
+  ])("exits with 2 and reports %s", async (_, line, facts) => {
     const { exitCode, stdout, stderr } = await hooklatch(line);
     expect(exitCode).toBe(2);
     expect(stdout).toBe("");
-    expect(stderr).toContain(message);
+    for (const fact of facts) expect(stderr).toContain(fact);
+    expect(words(stderr)).toMatchSnapshot();
   });
 
   test.each([
-    ["nowhere.json", "does not exist"],
-    [".", "is a directory"],
-  ])("exits with 1 and says what to do about the payload %s, which %s", async (file, why) => {
+    ["a payload file that does not exist", "nowhere.json"],
+    ["a directory in place of the payload file", "."],
+  ])("exits with 1 and reports %s", async (_, file) => {
     const { exitCode, stderr } = await hooklatch(
       `send push --payload ${file} --url http://127.0.0.1:1/x --secret 0123456789abcdef`,
     );
-    expect([exitCode, stderr]).toEqual([
-      1,
-      `hooklatch: --payload: ${join(cwd, file)} ${why}: name a file with the JSON to send\n`,
-    ]);
+    expect(exitCode).toBe(1);
+    for (const fact of ["--payload", join(cwd, file)]) expect(stderr).toContain(fact);
+    expect(words(stderr)).toMatchSnapshot();
   });
 
   describe("to a server", () => {
@@ -173,18 +192,19 @@ describe("hooklatch send", () => {
 
     afterEach(() => server.stop(true));
 
-    async function sent(line: string): Promise<unknown> {
+    /** Runs the command and returns the body that the server received. */
+    async function send(line: string): Promise<unknown> {
       const { exitCode, stderr } = await hooklatch(`${line} --url ${server.url} --secret 0123456789abcdef`);
       expect([exitCode, stderr]).toEqual([0, ""]);
       return bodies.pop();
     }
 
-    test("names in a ping the repository that it is told", async () => {
+    test("sends a ping with the given repository", async () => {
       const repository = { name: "n", full_name: "o/n" };
-      expect(await sent("send ping --repository o/n")).toMatchObject({ repository });
+      expect(await send("send ping --repository o/n")).toMatchObject({ repository });
     });
 
-    test("fills in what a target that would take it watches", async () => {
+    test("fills in the repository and ref of a target that matches", async () => {
       const target = (name: string, ref: string) =>
         `[[target]]\nname = "${name}"\nrepository = "octocat/${name}"\n${ref}\ndirectory = "${name}"\n`;
       const targets = [
@@ -198,65 +218,66 @@ describe("hooklatch send", () => {
           .join("")
           .replaceAll("directory", 'source = "github"\nclone_url = "file:///nowhere"\ndirectory'),
       );
-      const send = "send push --config hooklatch.toml";
+      const line = "send push --config hooklatch.toml";
       const pushOf = (name: string, ref: string) => ({ ref, repository: { full_name: `octocat/${name}` } });
-      expect(await sent(send)).toMatchObject(pushOf("blog", "refs/heads/dev"));
-      expect(await sent(`${send} --tag v1`)).toMatchObject(pushOf("tool", "refs/tags/v1"));
-      expect(await sent(`${send} --repository Octocat/docs`)).toMatchObject({ ref: "refs/heads/gh" });
-      expect(await sent(`${send} --repository octocat/other`)).toMatchObject(
+      expect(await send(line)).toMatchObject(pushOf("blog", "refs/heads/dev"));
+      expect(await send(`${line} --tag v1`)).toMatchObject(pushOf("tool", "refs/tags/v1"));
+      expect(await send(`${line} --repository Octocat/docs`)).toMatchObject({ ref: "refs/heads/gh" });
+      expect(await send(`${line} --repository octocat/other`)).toMatchObject(
         pushOf("other", "refs/heads/main"),
       );
     });
   });
 
-  test("exits with 1 and says what to do when nobody listens", async () => {
+  test("exits with 1 and reports that the connection was refused", async () => {
     const { exitCode, stderr } = await hooklatch(
       "send ping --url http://127.0.0.1:1/x --secret 0123456789abcdef",
     );
     expect(exitCode).toBe(1);
-    expect(stderr).toBe(
-      "hooklatch: cannot reach http://127.0.0.1:1: nothing listens there; is the server running?\n",
-    );
+    expect(stderr).toContain("http://127.0.0.1:1");
+    expect(stderr).toMatchSnapshot();
   });
 });
 
 describe("hooklatch delivery replay", () => {
-  test("exits with 2 without a token for another machine, and for what is no number", async () => {
+  test("exits with 2 for a remote server without a token, and for an invalid number", async () => {
     const remote = await hooklatch("delivery replay 1 --admin-url http://127.0.0.1:1");
-    expect([remote.exitCode, remote.stderr]).toEqual([
-      2,
-      "hooklatch: --admin-url needs the token of that server in $HOOKLATCH_ADMIN_TOKEN\n",
-    ]);
+    expect(remote.exitCode).toBe(2);
+    for (const fact of ["--admin-url", "$HOOKLATCH_ADMIN_TOKEN"]) expect(remote.stderr).toContain(fact);
+    expect(words(remote.stderr)).toMatchSnapshot();
     expect((await hooklatch("delivery replay x")).exitCode).toBe(2);
   });
 
-  test("exits with 1 when no server ever ran with this configuration, and makes nothing", async () => {
+  test("exits with 1 and creates nothing if no server has run with this configuration", async () => {
     const { exitCode, stderr } = await hooklatch("delivery replay 1");
     expect(exitCode).toBe(1);
-    expect(stderr).toContain("there is no admin token yet");
+    expect(words(stderr)).toMatchSnapshot();
     expect(existsSync(join(cwd, "hooklatch-data"))).toBe(false);
   });
 });
 
-describe("a command line that is wrong", () => {
+describe("an invalid command line", () => {
   test.each([
-    [
-      "target",
-      "which? hooklatch target has list, show, deploy, rollback, lock, unlock; see hooklatch target --help",
-    ],
-    ["client", "which? hooklatch client has list, revoke; see hooklatch client --help"],
-    ["target nonsense", 'unknown command "nonsense"; see hooklatch target --help'],
-    ["target lst", 'unknown command "lst"; did you mean list?'],
-    ["target --nonsense", "unknown option '--nonsense'; see hooklatch target --help"],
-    ["client list --nonsense", "unknown option '--nonsense'; see hooklatch client list --help"],
-    ["client list --jsno", "unknown option '--jsno'; did you mean --json?"],
-    ["target show", "missing required argument 'target'; see hooklatch target show --help"],
-    ["target lock blog", "required option '--reason <text>' not specified; see hooklatch target lock --help"],
-  ])("is told in one line that says where to read on: %s", async (line, message) => {
-    expect(await hooklatch(line)).toEqual({ exitCode: 2, stdout: "", stderr: `hooklatch: ${message}\n` });
+    ["target", ["list", "show", "deploy", "rollback", "lock", "unlock", "hooklatch target --help"]],
+    ["client", ["list", "revoke", "hooklatch client --help"]],
+    ["target nonsense", ["nonsense", "hooklatch target --help"]],
+    ["target lst", ["lst", "list"]],
+    ["target --nonsense", ["--nonsense", "hooklatch target --help"]],
+    ["client list --nonsense", ["--nonsense", "hooklatch client list --help"]],
+    ["client list --jsno", ["--jsno", "--json"]],
+    ["target show", ["target", "hooklatch target show --help"]],
+    ["target lock blog", ["--reason", "hooklatch target lock --help"]],
+  ])("exits with 2 and one line that refers to the help or a similar word: %s", async (line, facts) => {
+    const { exitCode, stdout, stderr } = await hooklatch(line);
+    expect([exitCode, stdout]).toEqual([2, ""]);
+    expect(stderr.split("\n")).toHaveLength(2);
+    for (const fact of facts) expect(stderr).toContain(fact);
+    expect(stderr).toMatchSnapshot();
   });
+});
 
-  test.each(["target --help", "target help"])("is not one that asks for help: %s", async (line) => {
+describe("the help of a command", () => {
+  test.each(["target --help", "target help"])("is printed to standard output by %s", async (line) => {
     const { exitCode, stdout, stderr } = await hooklatch(line);
     expect([exitCode, stderr]).toEqual([0, ""]);
     expect(stdout).toStartWith("Usage: hooklatch target [options] [command]\n");
@@ -272,14 +293,14 @@ describe("--config", () => {
     "--config=other.toml check",
     "--config other.toml deployment list",
     "--config other.toml",
-  ])("names the configuration before the command and after it: %s", async (line) => {
+  ])("is accepted before and after the command: %s", async (line) => {
     writeFileSync(join(cwd, "other.toml"), "[admin]\nprot = 1");
     const { exitCode, stderr } = await hooklatch(line);
     expect(exitCode).toBe(2);
-    expect(stderr).toContain('other.toml: admin.prot: unknown key "prot"');
+    expect(stderr).toContain("other.toml: admin.prot: ");
   });
 
-  test("is refused before a command that takes none, and without a file", async () => {
+  test("is rejected before a command that does not support it, and without a file", async () => {
     expect((await hooklatch("--config other.toml demo")).exitCode).toBe(2);
     expect((await hooklatch("--config")).exitCode).toBe(2);
   });

@@ -14,14 +14,14 @@ const COLUMNS = [
   { heading: "WHY", text: ([, why]: readonly string[]) => why ?? null, isProse: true },
 ];
 
-describe("a table", () => {
-  test("is aligned by what a terminal shows, wide characters and marks included", () => {
+describe("formatTable", () => {
+  test("aligns columns by display width, including wide and combining characters", () => {
     expect(formatTable(COLUMNS, [["日本", "x"], ["e\u0301", "y"], ["plain"]], PLAIN)).toBe(
       "NAME   WHY\n日本   x\ne\u0301      y\nplain  -\n",
     );
   });
 
-  test("wraps sentences between words on a terminal, and cuts them after three lines", () => {
+  test("wraps prose between words on a terminal, and truncates it after three lines", () => {
     const why = 'blog: branch "dev" is not "main"; docs: branch "dev" is not "main" and more';
     expect(formatTable(COLUMNS, [["7", why]], at(36))).toBe(
       'NAME  WHY\n7     blog: branch "dev" is not\n      "main"; docs: branch "dev" is\n      not "main" and more\n',
@@ -32,7 +32,7 @@ describe("a table", () => {
     );
   });
 
-  test("cuts nothing in a column that is to be whole", () => {
+  test("does not truncate a column with isWhole", () => {
     const columns = COLUMNS.map((column) => ({ ...column, isWhole: true }));
     const why = Array.from({ length: 40 }, (_, word) => `word${word}`).join(" ");
     for (const width of [20, 36, 80]) {
@@ -44,7 +44,7 @@ describe("a table", () => {
     }
   });
 
-  test("puts sentences below the rest where the terminal is too narrow for them beside it", () => {
+  test("moves prose below the other columns on a narrow terminal", () => {
     const columns = [...COLUMNS, { heading: "AT", text: () => "2026-11-21" }];
     const rows = [["7", 'blog: branch "dev" is not "main"'], ["8"]];
     expect(formatTable(columns, rows, at(47))).toBe(
@@ -55,7 +55,7 @@ describe("a table", () => {
     );
   });
 
-  test("never is wider than the terminal, and holds nothing that it would obey", () => {
+  test("fits every line into the terminal and contains no control characters", () => {
     const cells = fc.array(fc.tuple(fc.string({ unit: "binary" }), fc.string({ unit: "binary" })));
     fc.assert(
       fc.property(cells, fc.integer({ min: 1, max: 120 }), (rows, width) => {
@@ -69,19 +69,19 @@ describe("a table", () => {
   });
 });
 
-describe("a time", () => {
+describe("showTime", () => {
   test.each([
     ["2026-11-21T20:29:50.000Z", "10 s ago"],
     ["2026-11-21T20:00:00.000Z", "30 min ago"],
     ["2026-11-21T01:00:00.000Z", "19 h ago"],
     ["2026-11-21T22:30:00.000Z", "in 2 h"],
     ["nonsense", "nonsense"],
-  ])("%s is told to a person as %p, and plainly as it is", (time, words) => {
-    expect(showTime(time, at(80))).toBe(words);
+  ])("shows %s on a terminal as %p, and unchanged elsewhere", (time, relative) => {
+    expect(showTime(time, at(80))).toBe(relative);
     expect(showTime(time, PLAIN)).toBe(time);
   });
 
-  test("of another day is told by the calendar, and a span in the unit that suits it", () => {
+  test("shows the date of another day; showSpan shows a duration in a suitable unit", () => {
     expect(showTime("2026-01-02T12:00:00.000Z", at(80))).toMatch(/^2026-01-0[123] \d\d:\d\d$/);
     expect([5, 1234, 59_990, 245_000].map(showSpan)).toEqual(["5 ms", "1.2 s", "60.0 s", "4 min 5 s"]);
   });

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { checkAcme } from "../../../src/cli/check/acme.ts";
 import { systemClock } from "../../../src/clock.ts";
+import { levelsOf, linesOf } from "./results.ts";
 import { SERVER, serverWith } from "./settings.ts";
 
 const settings = {
@@ -10,16 +11,14 @@ const settings = {
   ca: null,
 };
 
-test("a server without [server.acme] has nothing to be said of it", () => {
+test("checkAcme returns no results without [server.acme]", () => {
   expect(checkAcme({ server: SERVER, dataDir: "/nowhere" }, systemClock)).toEqual([]);
 });
 
-test("a certificate that is still to be got is told with what has to reach this machine", () => {
+test("checkAcme shows the CA and the port that it must reach when there is no certificate yet", () => {
   const server = serverWith({ acme: { settings, httpPort: 8080 } });
-  expect(checkAcme({ server, dataDir: "/nowhere" }, systemClock)).toEqual([
-    {
-      level: "ok",
-      text: "automatic certificate for hooks.example.com: the next start gets it from ca.example, which must reach port 8080 of each name",
-    },
-  ]);
+  const lines = linesOf(checkAcme({ server, dataDir: "/nowhere" }, systemClock));
+  expect(levelsOf(lines)).toEqual(["ok"]);
+  for (const fact of ["hooks.example.com", "ca.example", "8080"]) expect(lines[0]).toContain(fact);
+  expect(lines).toMatchSnapshot();
 });

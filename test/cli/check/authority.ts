@@ -1,18 +1,18 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** A root, an authority below it, and certificates of that: what a forge's sender has to follow. */
+/** A root CA, an intermediate CA and the certificates that it issues, as a sender has to verify them. */
 export class Authority {
   readonly #directory: string;
 
-  /** `days` is how long the authority below the root is valid. */
+  /** `days` is the lifetime of the intermediate CA. */
   constructor(directory: string, days = 365) {
     this.#directory = directory;
     this.#openssl("req", "-x509", "-days", "365", ...this.#newKey("root"), "-out", this.#path("root.pem"));
     this.#issue("intermediate", "basicConstraints=critical,CA:TRUE", "root", days);
   }
 
-  /** Writes the certificates named, in this order, into one file, and gives its path. */
+  /** Writes certificates into one file, in the given order, and returns its path. */
   bundle(file: string, names: readonly string[]): string {
     writeFileSync(
       this.#path(file),
@@ -21,7 +21,7 @@ export class Authority {
     return this.#path(file);
   }
 
-  /** Makes `<name>.pem` for these names, such as `DNS:example.com`, and gives the path of its key. */
+  /** Issues `<name>.pem` for alternative names such as `DNS:example.com`, and returns the path of its key. */
   certify(name: string, names: string, days = 60): string {
     this.#issue(name, `subjectAltName=${names}`, "intermediate", days);
     return this.#path(`${name}.key`);
@@ -31,9 +31,15 @@ export class Authority {
     const [request, extensions] = [this.#path(`${name}.csr`), this.#path(`${name}.ext`)];
     writeFileSync(extensions, `${extension}\n`);
     this.#openssl("req", "-new", ...this.#newKey(name), "-out", request);
-    const by = ["-CA", this.#path(`${issuer}.pem`), "-CAkey", this.#path(`${issuer}.key`), "-CAcreateserial"];
+    const signer = [
+      "-CA",
+      this.#path(`${issuer}.pem`),
+      "-CAkey",
+      this.#path(`${issuer}.key`),
+      "-CAcreateserial",
+    ];
     const files = ["-in", request, "-extfile", extensions, "-out", this.#path(`${name}.pem`)];
-    this.#openssl("x509", "-req", "-days", String(days), ...by, ...files);
+    this.#openssl("x509", "-req", "-days", String(days), ...signer, ...files);
   }
 
   #newKey(name: string): readonly string[] {

@@ -13,6 +13,8 @@ import { checkDisks, describeSpace } from "../../../src/cli/check/disk.ts";
 import { nameUser } from "../../../src/cli/check/files.ts";
 import { checkGit } from "../../../src/cli/check/git.ts";
 import { targetOf } from "../../support/target.ts";
+import { words } from "../../support/words.ts";
+import { levelsOf, linesOf, wordsOf } from "./results.ts";
 
 setDefaultTimeout(120_000);
 
@@ -24,7 +26,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(root, { recursive: true }));
 
-/** A program of this name that prints a line, in a directory that stands before those of PATH. */
+/** Creates a program that prints a line, and returns a PATH that starts with its directory. */
 function program(name: string, line: string): string {
   mkdirSync(join(root, "bin"), { recursive: true });
   writeFileSync(join(root, "bin", name), `#!/bin/sh\necho '${line}'\n`, { mode: 0o755 });
@@ -33,58 +35,72 @@ function program(name: string, line: string): string {
 
 const PATH = process.env.PATH ?? "";
 
-describe("check of the clock", () => {
+describe("checkClock", () => {
   const NOW = new Date();
-  const look = (now: Date, path = join(root, "none")) =>
+  const check = (now: Date, path = join(root, "none")) =>
     checkClock({ now, dataDir: join(root, "data"), executable: join(root, "executable"), path });
 
-  test("takes a time after everything that was written here, and a data directory that is not there", async () => {
+  test("accepts a time after the last write, and a missing data directory", async () => {
     writeFileSync(join(root, "executable"), "");
-    expect(await look(NOW)).toEqual({ level: "ok", text: `clock: ${NOW.toISOString().slice(0, 19)}Z` });
+    const { level, text } = await check(NOW);
+    expect(level).toBe("ok");
+    expect(text).toContain(`${NOW.toISOString().slice(0, 19)}Z`);
+    expect(words(text)).toMatchSnapshot();
     expect(readdirSync(root)).toEqual(["executable"]);
   });
 
-  test("warns of a time before the executable or what is kept was written", async () => {
+  test("warns about a time before the executable or the stored data was written", async () => {
     writeFileSync(join(root, "executable"), "");
-    expect((await look(new Date("1970-01-01"))).text).toMatch(
-      /^clock: 1970-01-01T00:00:00Z, but .*\/executable was written at 20.*: .*; set the clock$/,
-    );
+    const epoch = await check(new Date("1970-01-01"));
+    for (const fact of ["1970-01-01T00:00:00Z", join(root, "executable")]) expect(epoch.text).toContain(fact);
     mkdirSync(join(root, "data"));
     writeFileSync(join(root, "data/hooklatch.db"), "");
     const tomorrow = new Date(NOW.getTime() + 86_400_000);
     utimesSync(join(root, "data/hooklatch.db"), tomorrow, tomorrow);
-    const { level, text } = await look(NOW);
-    expect(level).toBe("warn");
-    expect(text).toContain(`but ${join(root, "data/hooklatch.db")} was written at ${tomorrow.toISOString()}`);
+    const yesterday = await check(NOW);
+    for (const fact of [join(root, "data/hooklatch.db"), tomorrow.toISOString()]) {
+      expect(yesterday.text).toContain(fact);
+    }
+    const lines = linesOf([epoch, yesterday]);
+    expect(levelsOf(lines)).toEqual(["warn", "warn"]);
+    expect(wordsOf(lines)).toMatchSnapshot();
   });
 
-  test("warns where systemd says that nothing synchronises it", async () => {
-    const text = (await look(NOW, program("timedatectl", "NTPSynchronized=no"))).text;
-    expect(text).toEndWith("not synchronised: switch that on (timedatectl set-ntp true)");
+  test("warns when systemd reports that the clock is not synchronised", async () => {
+    const { level, text } = await check(NOW, program("timedatectl", "NTPSynchronized=no"));
+    expect(level).toBe("warn");
+    expect(words(text)).toMatchSnapshot();
     for (const line of ["NTPSynchronized=yes", "System has not been booted with systemd"]) {
-      expect((await look(NOW, program("timedatectl", line))).level).toBe("ok");
+      expect((await check(NOW, program("timedatectl", line))).level).toBe("ok");
     }
   });
 });
 
-describe("check of the disk", () => {
-  test("tells once what is free on one file system", () => {
+describe("checkDisks", () => {
+  /** Lines without the amount of free space, and what follows it. */
+  const withoutSpace = (line: string) => line.replace(/[\d.]+ [GM]iB\b.*/, "<space>");
+
+  test("returns one result for directories on one file system", () => {
     const targets = [targetOf("blog", { directory: join(root, "blog") })];
-    const [line, ...others] = checkDisks({ dataDir: join(root, "data"), targets });
-    expect(line?.text).toMatch(/^disk of the data directory, blog: [\d.]+ [GM]iB free \(\d+ %\)/);
-    expect(others).toEqual([]);
+    const lines = linesOf(checkDisks({ dataDir: join(root, "data"), targets }));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain("blog");
+    expect(lines[0]).toMatch(/[\d.]+ [GM]iB\b.*\b\d+ %/);
+    expect(lines.map((line) => withoutSpace(line.replace(/^\w+ /, "")))).toMatchSnapshot();
     expect(readdirSync(root)).toEqual([]);
   });
 
-  test("tells of each file system by itself", () => {
+  test("returns one result per file system", () => {
     const targets = [targetOf("blog", { directory: "/proc/self" })];
-    expect(checkDisks({ dataDir: root, targets }).map(({ text }) => text.split(":")[0])).toEqual([
-      "disk of the data directory",
-      "disk of blog",
-    ]);
+    const [dataDirectory, blog, ...others] = checkDisks({ dataDir: root, targets });
+    expect(others).toEqual([]);
+    expect(dataDirectory?.text).not.toContain("blog");
+    expect(blog?.text).toContain("blog");
   });
+});
 
-  test("fails under 100 MiB and warns under 1 GiB or a twentieth", () => {
+describe("describeSpace", () => {
+  test("fails under 100 MiB, and warns under 1 GiB or 5 %", () => {
     const [MIB, GIB] = [1024 ** 2, 1024 ** 3];
     const levelOf = (free: number, total: number) => describeSpace("it", free, total).level;
     expect(levelOf(100 * MIB - 1, 100 * MIB)).toBe("fail");
@@ -92,104 +108,122 @@ describe("check of the disk", () => {
     expect(levelOf(GIB - 1, 2 * GIB)).toBe("warn");
     expect(levelOf(GIB, 2 * GIB)).toBe("ok");
     expect(levelOf(4 * GIB, 100 * GIB)).toBe("warn");
-    expect(describeSpace("it", 512 * MIB, 2 * GIB).text).toBe(
-      "disk of it: 512 MiB free (25 %): make room soon",
-    );
+    const { text } = describeSpace("it", 512 * MIB, 2 * GIB);
+    for (const fact of ["512 MiB", "25 %"]) expect(text).toContain(fact);
+    const lines = linesOf([
+      describeSpace("it", MIB, GIB),
+      describeSpace("it", 512 * MIB, 2 * GIB),
+      describeSpace("it", 2 * GIB, 4 * GIB),
+    ]);
+    expect(lines).toMatchSnapshot();
   });
 
-  test("warns where the file system has no size to tell", () => {
-    expect(describeSpace("it", 0, 0)).toEqual({
-      level: "warn",
-      text: "disk of it: its file system does not tell how much is free: see to it that there is room",
-    });
+  test("warns when the file system does not report its size", () => {
+    const { level, text } = describeSpace("it", 0, 0);
+    expect(level).toBe("warn");
+    expect(text).toMatchSnapshot();
   });
 });
 
-describe("check of the data directory", () => {
-  const remarksOf = (dataDir: string, files: readonly string[] = []) =>
-    checkDataDirectory({
-      dataDir,
-      generated: files.map((file) => ({ file })),
-      targets: [],
-    }).map(({ level, text }) => `${level} ${text}`);
+describe("checkDataDirectory", () => {
+  const check = (dataDir: string, files: readonly string[] = []) =>
+    linesOf(checkDataDirectory({ dataDir, generated: files.map((file) => ({ file })), targets: [] }));
 
-  test("takes one that is not there yet, makes none, and takes a private one", () => {
-    expect(remarksOf(join(root, "data"))).toEqual([`ok data directory ${join(root, "data")} will be made`]);
+  test("accepts a missing directory without creating it, and a private directory", () => {
+    const missing = check(join(root, "data"));
     expect(readdirSync(root)).toEqual([]);
-    expect(remarksOf(root)).toEqual([`ok data directory ${root}`]);
+    const existing = check(root);
+    expect(levelsOf([...missing, ...existing])).toEqual(["ok", "ok"]);
+    expect(missing[0]).toContain(join(root, "data"));
+    expect(existing[0]).toContain(root);
+    expect(wordsOf([...missing, ...existing])).toMatchSnapshot();
   });
 
-  test("warns of one, and of secrets in it, that others may read", () => {
+  test("warns about a directory and secrets that are readable by others", () => {
     const file = join(root, "admin.token");
     writeFileSync(file, "", { mode: 0o640 });
     chmodSync(root, 0o755);
-    expect(remarksOf(root, [file, join(root, "none")])).toEqual([
-      `ok data directory ${root}`,
-      `warn ${root} is open to others on this machine: chmod go= ${root}`,
-      `warn ${file} is open to others on this machine: chmod go= ${file}`,
-    ]);
+    const lines = check(root, [file, join(root, "none")]);
+    expect(levelsOf(lines)).toEqual(["ok", "warn", "warn"]);
+    expect(lines[1]).toEndWith(`chmod go= ${root}`);
+    expect(lines[2]).toEndWith(`chmod go= ${file}`);
+    expect(wordsOf(lines)).toMatchSnapshot();
   });
 
-  test("fails a file in its place, whatever its mode", () => {
+  test("fails a file in place of the directory, and does not report its mode", () => {
     writeFileSync(join(root, "data"), "", { mode: 0o644 });
-    expect(remarksOf(join(root, "data"))).toEqual([
-      `fail data directory ${join(root, "data")} is not a directory: move it away, or name another`,
-    ]);
+    const lines = check(join(root, "data"));
+    expect(levelsOf(lines)).toEqual(["fail"]);
+    expect(lines[0]).toContain(join(root, "data"));
+    expect(wordsOf(lines)).toMatchSnapshot();
   });
+});
 
-  test("sends whoever may not read what the service has to the service's user, unless that is who asks", () => {
-    expect(adviseReader(4_000_000, 4_000_001)).toEndWith("cd / && sudo -u '#4000000' hooklatch check");
-    expect(adviseReader(null, 1000)).toEndWith("cd / && sudo -u hooklatch hooklatch check");
-    expect(adviseReader(1000, 1000)).toStartWith("this is the service's user: let it read that");
+describe("adviseReader", () => {
+  test("suggests running check as the service's user, unless that is the current user", () => {
+    const otherUser = adviseReader(4_000_000, 4_000_001);
+    expect(otherUser).toContain("cd / && sudo -u '#4000000' hooklatch check");
+    const unknownUser = adviseReader(null, 1000);
+    expect(unknownUser).toContain("cd / && sudo -u hooklatch hooklatch check");
+    const sameUser = adviseReader(1000, 1000);
+    expect(sameUser).not.toContain("sudo");
+    expect([otherUser, unknownUser, sameUser]).toMatchSnapshot();
   });
+});
 
-  test("warns when this is not the service's user, and when root would run the commands", () => {
-    expect(checkUser(1, 0, true)).toEqual({
-      level: "warn",
-      text: `the data directory belongs to ${nameUser(1)}, and this is root: what may be read and written here tells little; run it as the service's user: sudo -u ${nameUser(1)} hooklatch check`,
-    });
-    expect(checkUser(4_000_000, 4_000_001, true)?.text).toEndWith("sudo -u '#4000000' hooklatch check");
+describe("checkUser", () => {
+  test("warns about another user than the service's, and about root if there are targets", () => {
+    const other = checkUser(1, 0, true);
+    expect(other?.level).toBe("warn");
+    expect(other?.text).toContain(`sudo -u ${nameUser(1)} hooklatch check`);
+    expect(checkUser(4_000_000, 4_000_001, true)?.text).toContain("sudo -u '#4000000' hooklatch check");
     for (const owner of [0, null]) {
-      expect(checkUser(owner, 0, true)?.text).toStartWith("this is root: ");
+      const root = checkUser(owner, 0, true);
+      expect(root?.level).toBe("warn");
+      expect(root?.text).not.toContain("sudo");
       expect(checkUser(owner, 0, false)).toBeNull();
     }
     for (const owner of [1000, null]) expect(checkUser(owner, 1000, true)).toBeNull();
     expect(checkUser(1000, null, true)).toBeNull();
+    expect([checkUser(4_000_000, 4_000_001, true)?.text, checkUser(0, 0, true)?.text]).toMatchSnapshot();
   });
+});
 
-  test("knows the file systems of networks, however their number was read", () => {
+describe("nameNetworkFileSystem", () => {
+  test("returns the name of a network file system for signed and unsigned numbers", () => {
     const types = [0x6969, 0xff534d42, 0xff534d42 | 0, 0xfe534d42, 0xef53];
     expect(types.map(nameNetworkFileSystem)).toEqual(["NFS", "CIFS", "CIFS", "SMB", null]);
   });
 });
 
-describe("check of git", () => {
+describe("checkGit", () => {
   const targets = [targetOf("blog")];
-  const versionOf = (line: string, given = targets) => checkGit(given, program("git", line));
+  const checkVersion = (line: string, given = targets) => checkGit(given, program("git", line));
 
-  test("asks for it only where a target has a repository", async () => {
+  test("checks git only if a target has a repository", async () => {
     expect(await checkGit([targetOf("blog", { watch: null })], join(root, "none"))).toEqual([]);
     expect((await checkGit(targets, PATH))[0]?.text).toStartWith("git version ");
-    expect((await checkGit(targets, join(root, "none")))[0]?.level).toBe("fail");
+    const missing = linesOf(await checkGit(targets, join(root, "none")));
+    expect(levelsOf(missing)).toEqual(["fail"]);
+    expect(missing).toMatchSnapshot();
   });
 
-  test("warns of one that is too old for what is asked of it", async () => {
-    expect(await versionOf("git version 2.30.2")).toEqual([
-      {
-        level: "warn",
-        text: "git version 2.30.2 is older than 2.31, which releases and tokens need: install a newer one",
-      },
-    ]);
+  test("warns about a version that is too old", async () => {
+    const lines = linesOf(await checkVersion("git version 2.30.2"));
+    expect(levelsOf(lines)).toEqual(["warn"]);
+    for (const version of ["git version 2.30.2", "2.31"]) expect(lines[0]).toContain(version);
+    expect(lines).toMatchSnapshot();
     for (const line of ["git version 2.31.0", "git version 3.0.0 (Apple Git-1)", "git of some kind"]) {
-      expect(await versionOf(line)).toEqual([{ level: "ok", text: line }]);
+      expect(await checkVersion(line)).toEqual([{ level: "ok", text: line }]);
     }
   });
 
-  test("wants a newer one where commits are verified", async () => {
+  test("requires a newer version if a target verifies commits", async () => {
     const verifying = [targetOf("blog", { allowedSigners: "/signers" })];
-    expect((await versionOf("git version 2.33.8", verifying))[0]?.text).toContain(
-      "2.34, which verify_commit needs",
-    );
-    expect((await versionOf("git version 2.34.1", verifying))[0]?.level).toBe("ok");
+    const lines = linesOf(await checkVersion("git version 2.33.8", verifying));
+    expect(levelsOf(lines)).toEqual(["warn"]);
+    for (const version of ["git version 2.33.8", "2.34"]) expect(lines[0]).toContain(version);
+    expect(lines).toMatchSnapshot();
+    expect((await checkVersion("git version 2.34.1", verifying))[0]?.level).toBe("ok");
   });
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { checkPorts } from "../../../src/cli/check/port.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import { freePort } from "../../support/free-port.ts";
+import { levelsOf, linesOf, wordsOf } from "./results.ts";
 import { serverWith } from "./settings.ts";
 
 setDefaultTimeout(120_000);
@@ -15,22 +16,22 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop(true);
 });
 
-/** Listens, and gives the port and every request's Authorization. */
-function listen(answer: () => Response) {
-  const shown: (string | null)[] = [];
+/** Starts a server. `authorizations` has the Authorization header of each request that it receives. */
+function listen(respond: () => Response) {
+  const authorizations: (string | null)[] = [];
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     fetch(request) {
-      shown.push(request.headers.get("authorization"));
-      return answer();
+      authorizations.push(request.headers.get("authorization"));
+      return respond();
     },
   });
   servers.push(server);
-  return { port: server.port ?? 0, shown };
+  return { port: server.port ?? 0, authorizations };
 }
 
-/** Whether Linux lets only some have this port, and whoever runs the tests is none of them (ip(7)). */
+/** Whether the port needs a privilege that the user of the tests does not have (ip(7)). */
 function isPrivileged(port: number): boolean {
   const file = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
   return process.getuid?.() !== 0 && existsSync(file) && port < Number(readFileSync(file, "utf8"));
@@ -46,114 +47,149 @@ const SETTINGS = {
   ca: null,
 };
 
-async function remarksOf(
+async function check(
   port: number,
   adminPort: number,
   { isConfigured = true, host = "127.0.0.1", httpPort = 0 } = {},
 ) {
   const admin = { host: "127.0.0.1", port: adminPort, isConfigured, token: TOKEN };
   const acme = httpPort === 0 ? null : { settings: SETTINGS, httpPort };
-  const remarks = await checkPorts({ server: serverWith({ host, port, acme }), admin });
-  return remarks.map(({ level, text }) => `${level} ${text}`);
+  return linesOf(await checkPorts({ server: serverWith({ host, port, acme }), admin }));
 }
 
-describe("check of the ports", () => {
-  test("takes those that are free, and leaves them free", async () => {
+/** Expects one line for each port, in this order, with its level, its name, its number and the host. */
+function expectPorts(
+  lines: readonly string[],
+  ports: readonly (readonly [level: string, name: string, port: number])[],
+): void {
+  expect(lines).toHaveLength(ports.length);
+  for (const [at, [level, name, port]] of ports.entries()) {
+    expect(lines[at]).toStartWith(`${level} `);
+    for (const fact of [name, `${port}`, "127.0.0.1"]) expect(lines[at]).toContain(fact);
+  }
+}
+
+/** The lines for a snapshot. Numbers of four or more digits are ports. */
+const wordsWithoutPorts = (lines: readonly string[]) =>
+  wordsOf(lines).map((line) => line.replace(/\b\d{4,}\b/g, "<port>"));
+
+describe("checkPorts", () => {
+  test("accepts free ports and does not occupy them", async () => {
     const [port, admin] = [freePort(), freePort()];
-    const expected = [
-      `ok port ${port} on 127.0.0.1 is free: no server is running there`,
-      `ok admin port ${admin} on 127.0.0.1 is free: no server is running there`,
-    ];
-    expect(await remarksOf(port, admin)).toEqual(expected);
-    expect(await remarksOf(port, admin)).toEqual(expected);
+    const lines = await check(port, admin);
+    expectPorts(lines, [
+      ["ok", "port", port],
+      ["ok", "admin", admin],
+    ]);
+    expect(wordsWithoutPorts(lines)).toMatchSnapshot();
+    expect(await check(port, admin)).toEqual(lines);
   });
 
-  test("says nothing of ports that the system picks", async () => {
-    expect(await remarksOf(0, 0)).toEqual([]);
+  test("returns no results for ports that the system assigns", async () => {
+    expect(await check(0, 0)).toEqual([]);
   });
 
-  test("takes a socket that can be made, knows a hooklatch at it, and another program", async () => {
+  test("distinguishes a free socket, hooklatch, another program and a missing directory", async () => {
     const root = mkdtempSync(join(tmpdir(), "hooklatch-check-"));
     const socket = join(root, "hooklatch.sock");
-    const look = async (path = socket) => (await remarksOf(9000, 0, { host: `unix:${path}` })).join("\n");
+    const checkSocket = (path = socket) => check(9000, 0, { host: `unix:${path}` });
     try {
-      expect(await look()).toBe(`ok socket ${socket} is free: no server is running there`);
+      const free = await checkSocket();
       expect(readdirSync(root)).toEqual([]);
-      let answer = () => Response.json({ status: "ok" });
-      servers.push(Bun.serve({ unix: socket, fetch: () => answer() }));
-      expect(await look()).toBe(`ok socket ${socket}: hooklatch is running`);
-      answer = () => new Response("hello");
-      expect(await look()).toStartWith(`fail socket ${socket} is taken by another program: `);
-      expect(await look(join(root, "none/x.sock"))).toStartWith(
-        `fail socket ${join(root, "none/x.sock")} cannot be made: ${join(root, "none")} is not there`,
-      );
+      let respond = () => Response.json({ status: "ok" });
+      servers.push(Bun.serve({ unix: socket, fetch: () => respond() }));
+      const hooklatch = await checkSocket();
+      respond = () => new Response("hello");
+      const otherProgram = await checkSocket();
+      const noDirectory = await checkSocket(join(root, "none/x.sock"));
+      const lines = [...free, ...hooklatch, ...otherProgram, ...noDirectory];
+      expect(levelsOf(lines)).toEqual(["ok", "ok", "fail", "fail"]);
+      for (const line of lines.slice(0, 3)) expect(line).toContain(`socket ${socket}`);
+      expect(lines[3]).toContain(`socket ${join(root, "none/x.sock")}`);
+      expect(hooklatch).not.toEqual(free);
+      expect(wordsOf(lines)).toMatchSnapshot();
     } finally {
       rmSync(root, { recursive: true });
     }
   });
 
-  test("fails an admin port that another hooklatch has, which it has when ours is not running", async () => {
+  test("fails an admin port of another hooklatch, which is one that runs while this one does not", async () => {
     const admin = listen(() => Response.json({ status: "not authorised" }, { status: 401 }));
-    expect((await remarksOf(freePort(), admin.port))[1]).toBe(
-      `fail admin port ${admin.port} on 127.0.0.1 is another hooklatch's: choose another port in [admin]`,
-    );
-    expect((await remarksOf(freePort(), admin.port, { isConfigured: false }))[1]).toStartWith("warn ");
-    expect((await remarksOf(0, admin.port))[0]).toEndWith(": hooklatch is running");
+    const lines = await check(freePort(), admin.port);
+    expectPorts(lines.slice(1), [["fail", "admin", admin.port]]);
+    expect(lines[1]).toContain("[admin]");
+    expect(wordsWithoutPorts(lines.slice(1))).toMatchSnapshot();
+    expect(levelsOf(await check(freePort(), admin.port, { isConfigured: false }))).toEqual(["ok", "warn"]);
+    expectPorts(await check(0, admin.port), [["ok", "admin", admin.port]]);
   });
 
-  test("looks at the port for the CA's challenges, too", async () => {
+  test("checks the port for the challenges of the CA", async () => {
     const httpPort = freePort();
-    const look = async () => (await remarksOf(freePort(), 0, { httpPort }))[1];
-    expect(await look()).toBe(`ok http_port ${httpPort} on 127.0.0.1 is free: no server is running there`);
+    const checkHttpPort = async () => (await check(freePort(), 0, { httpPort })).slice(1);
+    const free = await checkHttpPort();
     servers.push(Bun.serve({ hostname: "127.0.0.1", port: httpPort, fetch: () => new Response("hello") }));
-    expect(await look()).toStartWith(
-      `fail http_port ${httpPort} on 127.0.0.1 is taken by another program: stop it`,
-    );
+    const occupied = await checkHttpPort();
+    expectPorts(free, [["ok", "http_port", httpPort]]);
+    expectPorts(occupied, [["fail", "http_port", httpPort]]);
+    expect(wordsWithoutPorts([...free, ...occupied])).toMatchSnapshot();
   });
 
-  test("knows a hooklatch that waits for its first certificate, and its admin port for its own", async () => {
+  test("recognises a hooklatch that waits for its first certificate, and its admin port", async () => {
     const admin = listen(() => Response.json({ status: "not authorised" }, { status: 401 }));
     const plain = listen(() => Response.json({ status: "not found" }, { status: 404 }));
     const port = freePort();
-    expect(await remarksOf(port, admin.port, { httpPort: plain.port })).toEqual([
-      `warn port ${port} on 127.0.0.1: hooklatch is running and waits for its first certificate, until which it takes no deliveries; its log tells what keeps it`,
-      `ok http_port ${plain.port} on 127.0.0.1: hooklatch is running`,
-      `ok admin port ${admin.port} on 127.0.0.1: hooklatch is running`,
+    const lines = await check(port, admin.port, { httpPort: plain.port });
+    expectPorts(lines, [
+      ["warn", "port", port],
+      ["ok", "http_port", plain.port],
+      ["ok", "admin", admin.port],
     ]);
-    expect((await remarksOf(0, admin.port, { httpPort: plain.port })).join()).not.toContain("waits");
-    const { port: taken } = listen(() => new Response("hello"));
-    expect((await remarksOf(taken, 0, { httpPort: plain.port }))[0]).toStartWith("fail ");
+    expect(wordsWithoutPorts(lines)).toMatchSnapshot();
+    expectPorts(await check(0, admin.port, { httpPort: plain.port }), [
+      ["ok", "http_port", plain.port],
+      ["ok", "admin", admin.port],
+    ]);
+    const { port: occupied } = listen(() => new Response("hello"));
+    expect(levelsOf(await check(occupied, 0, { httpPort: plain.port }))[0]).toBe("fail");
   });
 
-  test("knows a hooklatch by its answers, and shows nobody the token", async () => {
+  test("recognises a hooklatch by its responses, and sends no token", async () => {
     const open = listen(() => Response.json({ status: "ok" }));
     const admin = listen(() => Response.json({ status: "not authorised" }, { status: 401 }));
-    expect(await remarksOf(open.port, admin.port)).toEqual([
-      `ok port ${open.port} on 127.0.0.1: hooklatch is running`,
-      `ok admin port ${admin.port} on 127.0.0.1: hooklatch is running`,
+    const lines = await check(open.port, admin.port);
+    expectPorts(lines, [
+      ["ok", "port", open.port],
+      ["ok", "admin", admin.port],
     ]);
-    expect([...open.shown, ...admin.shown]).toEqual([null, null]);
+    expect(wordsWithoutPorts(lines)).toMatchSnapshot();
+    expect([...open.authorizations, ...admin.authorizations]).toEqual([null, null]);
   });
 
-  test("fails those that another program has, but only warns of an admin port that nobody chose", async () => {
+  test("fails ports of another program, but only warns about the default admin port", async () => {
     const { port } = listen(() => new Response("hello"));
-    expect(await remarksOf(port, port)).toEqual([
-      `fail port ${port} on 127.0.0.1 is taken by another program: stop it (ss -lxtp names it), or choose another`,
-      expect.stringMatching(/^fail admin port \d+ on 127\.0\.0\.1 is taken by another program/),
+    const lines = await check(port, port);
+    expectPorts(lines, [
+      ["fail", "port", port],
+      ["fail", "admin", port],
     ]);
-    const [, admin] = await remarksOf(port, port, { isConfigured: false });
-    expect(admin).toStartWith(`warn admin port ${port} on 127.0.0.1 is taken by another program`);
+    expect(wordsWithoutPorts(lines)).toMatchSnapshot();
+    expectPorts(await check(port, port, { isConfigured: false }), [
+      ["fail", "port", port],
+      ["warn", "admin", port],
+    ]);
   });
 
-  test("fails a host that is not of this machine", async () => {
-    expect((await remarksOf(freePort(), 0, { host: "192.0.2.1" }))[0]).toMatch(
-      /^fail port \d+ on 192\.0\.2\.1 cannot be opened: the host is no address of this machine/,
-    );
+  test("fails a host that is not an address of this machine", async () => {
+    const lines = await check(freePort(), 0, { host: "192.0.2.1" });
+    expect(levelsOf(lines)).toEqual(["fail"]);
+    expect(lines[0]).toContain("192.0.2.1");
+    expect(wordsWithoutPorts(lines)).toMatchSnapshot();
   });
 
-  test.skipIf(!isPrivileged(1))("fails a port that this user has no privilege for", async () => {
-    expect((await remarksOf(1, 0))[0]).toStartWith(
-      "fail port 1 on 127.0.0.1 needs a privilege that this user has not: give the service AmbientCapabilities=CAP_NET_BIND_SERVICE",
-    );
+  test.skipIf(!isPrivileged(1))("fails a port that needs a privilege", async () => {
+    const lines = await check(1, 0);
+    expectPorts(lines, [["fail", "port", 1]]);
+    expect(lines[0]).toContain("AmbientCapabilities=CAP_NET_BIND_SERVICE");
+    expect(lines).toMatchSnapshot();
   });
 });

@@ -2,32 +2,34 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { checkSecrets, isGuessable } from "../../../src/cli/check/secrets.ts";
 import { Secret } from "../../../src/domain/secret.ts";
+import { levelsOf, linesOf } from "./results.ts";
 
 setDefaultTimeout(120_000);
 
 function secret(value: string | null, name = "NAME"): Secret {
-  const made = new Secret({ kind: "env", name });
-  if (value !== null) made.load(value);
-  return made;
+  const created = new Secret({ kind: "env", name });
+  if (value !== null) created.load(value);
+  return created;
 }
 
-function kept(what: string, value: string | null) {
+/** A generated secret; `value` is null before the first start. */
+function generated(what: string, value: string | null) {
   return { what, source: null, secret: secret(value), file: `/data/secrets/${what}` };
 }
 
-const lines = (...given: Parameters<typeof checkSecrets>) =>
-  checkSecrets(...given).map(({ level, text }) => `${level} ${text}`);
+const check = (...args: Parameters<typeof checkSecrets>) => linesOf(checkSecrets(...args));
 
 const GOOD = "f3b2c1d0a9e8476554433221100ffeed";
 
-describe("check of secrets", () => {
-  test("tells in one line which ones are made, and in one which the first start makes", () => {
-    const generated = [kept("admin token", GOOD), kept("one", null), kept("two", null)];
-    expect(lines(generated, [])).toEqual([
-      "ok secrets in /data/secrets: admin token",
-      "ok secrets that the first start makes, in /data/secrets: one, two",
-    ]);
-    expect(lines([], [])).toEqual([]);
+describe("checkSecrets", () => {
+  test("lists the existing secrets, and those that the first start creates", () => {
+    const lines = check([generated("admin token", GOOD), generated("one", null), generated("two", null)], []);
+    expect(levelsOf(lines)).toEqual(["ok", "ok"]);
+    for (const line of lines) expect(line).toContain("/data/secrets");
+    expect(lines[0]).toContain("admin token");
+    expect(lines[1]).toContain("one, two");
+    expect(lines).toMatchSnapshot();
+    expect(check([], [])).toEqual([]);
   });
 
   test.each([
@@ -39,21 +41,28 @@ describe("check of secrets", () => {
     "My-Super-Secret-Token-2026!",
     "your-webhook-secret-here",
     "passwordpassword",
-  ])("warns of %p without repeating it", (value) => {
-    const [line, ...others] = lines([], [{ owner: "source github", secret: secret(value, "HOOK") }]);
-    expect(line).toBe(
-      "warn a secret of source github (env:HOOK) is easily guessed: take a random one (openssl rand -hex 32)",
-    );
-    expect(others).toEqual([]);
+  ])("warns about the weak secret %p without printing it", (value) => {
+    const lines = check([], [{ owner: "source github", secret: secret(value, "HOOK") }]);
+    expect(levelsOf(lines)).toEqual(["warn"]);
+    for (const fact of ["source github", "env:HOOK"]) expect(lines[0]).toContain(fact);
+    expect(lines[0]).not.toContain(value);
   });
 
-  test("does not show a literal one either", () => {
+  test("suggests how to replace a weak secret", () => {
+    const weak = { owner: "source github", secret: secret("changeme-changeme", "HOOK") };
+    expect(check([], [weak])).toMatchSnapshot();
+  });
+
+  test("does not print a weak secret that is a literal in the configuration", () => {
     const literal = new Secret({ kind: "literal", value: "changeme-changeme" });
     literal.load("changeme-changeme");
-    expect(lines([], [{ owner: "source github", secret: literal }])[0]).toContain("([literal secret])");
+    const lines = check([], [{ owner: "source github", secret: literal }]);
+    expect(levelsOf(lines)).toEqual(["warn"]);
+    expect(lines[0]).not.toContain("changeme");
+    expect(lines).toMatchSnapshot();
   });
 
-  test("takes what a generator makes, and a sentence of one's own", () => {
+  test("accepts generated secrets and long sentences", () => {
     for (const encoding of ["hex", "base64", "base64url"] as const) {
       for (let round = 0; round < 200; round += 1) {
         expect(isGuessable(randomBytes(32).toString(encoding))).toBe(false);
@@ -62,7 +71,7 @@ describe("check of secrets", () => {
     expect(isGuessable("a sentence of the owner's own, long enough")).toBe(false);
   });
 
-  test("warns of one secret for two things, and not of one twice within a source or of equal hashes", () => {
+  test("warns about a secret with two owners, but not about a repetition in one source or equal hashes", () => {
     const hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$aGFzaGhhc2hoYXNo";
     const owned = [
       { owner: "the admin listener", secret: secret(GOOD) },
@@ -72,8 +81,10 @@ describe("check of secrets", () => {
       { owner: "source b", secret: secret(hash) },
       { owner: "source b", secret: secret(GOOD) },
     ];
-    expect(lines([], owned)).toEqual([
-      "warn the admin listener and source b have the same secret: who knows it for one has the other; give each its own",
-    ]);
+    const lines = check([], owned);
+    expect(levelsOf(lines)).toEqual(["warn"]);
+    for (const owner of ["the admin listener", "source b"]) expect(lines[0]).toContain(owner);
+    expect(lines[0]).not.toContain(GOOD);
+    expect(lines).toMatchSnapshot();
   });
 });

@@ -2,11 +2,14 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { nameUser } from "../../../src/cli/check/files.ts";
 import { checkTarget } from "../../../src/cli/check/target.ts";
 import type { Target } from "../../../src/domain/target.ts";
 import { freePort } from "../../support/free-port.ts";
 import { Repository } from "../../support/git.ts";
 import { targetOf } from "../../support/target.ts";
+import { words } from "../../support/words.ts";
+import { levelsOf, linesOf, wordsOf } from "./results.ts";
 
 setDefaultTimeout(120_000);
 
@@ -25,83 +28,96 @@ function write(name: string, mode = 0o600): string {
   return path(name);
 }
 
-const GROUND = { env: { PATH: process.env.PATH }, user: process.getuid?.() ?? null, tellsPushes: true };
+const CONTEXT = { env: { PATH: process.env.PATH }, user: process.getuid?.() ?? null, tellsPushes: true };
 
-/** What is said of a target without a repository, in a directory that is fine, but for its directory. */
-async function remarksOf(settings: Partial<Target>): Promise<readonly string[]> {
+/** The results for a target without a repository, except the first, which is about its directory. */
+async function check(settings: Partial<Target>): Promise<readonly string[]> {
   const target = targetOf("blog", { watch: null, directory: root, ...settings });
-  const [directory, ...others] = await checkTarget(target, GROUND);
-  expect(directory).toEqual({ level: "ok", text: `target blog: directory ${root}` });
-  return others.map(({ level, text }) => `${level} ${text}`);
+  const [directory = "", ...others] = linesOf(await checkTarget(target, CONTEXT));
+  expect(levelsOf([directory])).toEqual(["ok"]);
+  for (const fact of ["blog", root]) expect(directory).toContain(fact);
+  return others;
 }
 
-describe("check", () => {
-  test("takes a key and known hosts that are there, and the key its owner's alone", async () => {
+/** Expects one line for each fact, in this order. Each line must contain the fact and the name of the target. */
+function expectFacts(lines: readonly string[], facts: readonly string[]): void {
+  expect(lines).toEqual(facts.map((fact) => expect.stringContaining(fact)));
+  for (const line of lines) expect(line).toContain("target blog");
+}
+
+describe("checkTarget", () => {
+  test("accepts known hosts, and a key that is readable only by its owner", async () => {
     const access = { sshKey: write("key"), knownHosts: write("known_hosts", 0o644), token: null };
-    expect(await remarksOf({ access })).toEqual([
-      `ok target blog: ssh_key ${path("key")}`,
-      `ok target blog: known_hosts ${path("known_hosts")}`,
-    ]);
+    const lines = await check({ access });
+    expect(levelsOf(lines)).toEqual(["ok", "ok"]);
+    expectFacts(lines, [`ssh_key ${path("key")}`, `known_hosts ${path("known_hosts")}`]);
+    expect(wordsOf(lines)).toMatchSnapshot();
   });
 
-  test("fails a key that is open to others, and a directory in its place", async () => {
+  test("fails a key that is readable by others, and a directory in place of a file", async () => {
     const access = { sshKey: write("key", 0o640), knownHosts: root, token: null };
-    expect(await remarksOf({ access })).toEqual([
-      `fail target blog: ssh_key ${path("key")} is open to others on this machine, so ssh refuses it: chmod go= ${path("key")}`,
-      `fail target blog: known_hosts ${root} is not a regular file: name one`,
-    ]);
+    const lines = await check({ access });
+    expect(levelsOf(lines)).toEqual(["fail", "fail"]);
+    expectFacts(lines, [`ssh_key ${path("key")}`, `known_hosts ${root}`]);
+    expect(wordsOf(lines)).toMatchSnapshot();
   });
 
-  test("fails files that are not there, and makes none", async () => {
+  test("fails missing files and creates none", async () => {
     const access = { sshKey: path("key"), knownHosts: path("known_hosts"), token: null };
-    expect(await remarksOf({ access, allowedSigners: path("signers") })).toEqual([
-      `fail target blog: ssh_key ${path("key")} does not exist: make one (ssh-keygen -t ed25519 -N "" -f ${path("key")}), or name another`,
-      `fail target blog: known_hosts ${path("known_hosts")} does not exist: make it with the line of the host's key, or name another`,
-      `fail target blog: allowed_signers ${path("signers")} does not exist: make it with a line for each key (ALLOWED SIGNERS in ssh-keygen(1)), or name another`,
+    const lines = await check({ access, allowedSigners: path("signers") });
+    expect(levelsOf(lines)).toEqual(["fail", "fail", "fail"]);
+    expectFacts(lines, [
+      `ssh_key ${path("key")}`,
+      `known_hosts ${path("known_hosts")}`,
+      `allowed_signers ${path("signers")}`,
     ]);
+    expect(wordsOf(lines)).toMatchSnapshot();
     expect(readdirSync(root)).toEqual([]);
   });
 
-  test("looks for ssh-keygen where the target's git would", async () => {
+  test("searches the PATH of the target for ssh-keygen", async () => {
     const allowedSigners = write("signers");
-    const file = `ok target blog: allowed_signers ${allowedSigners}`;
     mkdirSync(path("bin/ssh-keygen"), { recursive: true });
-    expect(await remarksOf({ allowedSigners, env: { PATH: path("bin") } })).toEqual([
-      file,
-      "fail target blog: ssh-keygen, which verifies signatures, was not found in PATH; install it (Debian: apt-get install openssh-client)",
-    ]);
+    const missing = await check({ allowedSigners, env: { PATH: path("bin") } });
+    expect(levelsOf(missing)).toEqual(["ok", "fail"]);
+    expectFacts(missing, [`allowed_signers ${allowedSigners}`, "ssh-keygen"]);
+    expect(wordsOf(missing)).toMatchSnapshot();
     mkdirSync(path("other"));
     write("other/ssh-keygen", 0o700);
-    expect(await remarksOf({ allowedSigners, env: { PATH: `${path("bin")}:${path("other")}` } })).toEqual([
-      file,
-    ]);
+    const found = await check({ allowedSigners, env: { PATH: `${path("bin")}:${path("other")}` } });
+    expect(levelsOf(found)).toEqual(["ok"]);
   });
 
-  test("tells what health answers now, without the query, and only warns when it does not", async () => {
+  test("shows the response of the health URL without its query, and only warns when the check fails", async () => {
     let status = 204;
     const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(null, { status }) });
     const url = `http://127.0.0.1:${server.port}/health`;
     const health = { url: `${url}?token=correct-horse`, within: 30_000 };
     try {
-      expect(await remarksOf({ health })).toEqual([`ok target blog: health ${url} answered 204`]);
+      const healthy = await check({ health });
+      expectFacts(healthy, ["204"]);
       status = 503;
-      const fine = "now: fine before the first deployment, which it fails when that lasts for 30 s";
-      expect(await remarksOf({ health })).toEqual([`warn target blog: health ${url} answered 503 ${fine}`]);
+      const unhealthy = await check({ health });
+      expectFacts(unhealthy, ["503"]);
       await server.stop(true);
-      expect(await remarksOf({ health })).toEqual([
-        `warn target blog: health ${url} gave no answer (connection refused) ${fine}`,
-      ]);
+      const unreachable = await check({ health });
+      const lines = [...healthy, ...unhealthy, ...unreachable];
+      expect(levelsOf(lines)).toEqual(["ok", "warn", "warn"]);
+      expectFacts(lines, [url, url, url]);
+      expectFacts(lines.slice(1), ["30 s", "30 s"]);
+      expect(lines.join()).not.toContain("correct-horse");
+      expect(wordsOf(lines)).toMatchSnapshot();
     } finally {
       await server.stop(true);
     }
   });
 
-  test("warns of programs that are nowhere, and leaves what only the release or a shell has", async () => {
+  test("warns about missing programs, except in the release or for a shell to resolve", async () => {
     mkdirSync(path("bin"));
     write("bin/build", 0o700);
     write("bin/plain", 0o600);
     const run = [["build", "--all"], ["plain"], [path("none")], ["./own.sh"], ["/bin/sh"], "hugo --minify"];
-    const ofTheShell = [
+    const shellCommands = [
       "cd src && make",
       "X=1 unknown",
       "./own.sh",
@@ -110,71 +126,75 @@ describe("check", () => {
       "$TOOL",
       "! build",
     ];
-    expect(
-      await remarksOf({
-        run: [...run, ...ofTheShell],
-        after: [["plain"], "build"],
-        env: { PATH: path("bin") },
-      }),
-    ).toEqual([
-      `warn target blog: program plain was not found in PATH (${path("bin")}): install it, or set env = { PATH = … }`,
-      `warn target blog: program ${path("none")} is not there, or may not be run: install it`,
-      `warn target blog: program hugo was not found in PATH (${path("bin")}): install it, or set env = { PATH = … }`,
-    ]);
-    expect(await remarksOf({ run: [["plain"]], env: { PATH: `node_modules/.bin:${path("bin")}` } })).toEqual(
-      [],
-    );
+    const lines = await check({
+      run: [...run, ...shellCommands],
+      after: [["plain"], "build"],
+      env: { PATH: path("bin") },
+    });
+    expect(levelsOf(lines)).toEqual(["warn", "warn", "warn"]);
+    expectFacts(lines, ["program plain ", `program ${path("none")} `, "program hugo "]);
+    for (const line of [lines[0], lines[2]]) expect(line).toContain(path("bin"));
+    expect(wordsOf(lines)).toMatchSnapshot();
+    expect(await check({ run: [["plain"]], env: { PATH: `node_modules/.bin:${path("bin")}` } })).toEqual([]);
   });
 
-  test("fails an ssh address without ssh, unless another program is named for it", async () => {
+  test("fails an ssh URL when ssh is missing, unless GIT_SSH is set", async () => {
     const ref = { kind: "branch", name: "main" } as const;
     const watch = { repository: "octocat/blog", ref, cloneUrl: "git@127.0.0.1:octocat/blog.git" };
-    const without = async (env: Record<string, string>) => {
-      const remarks = await checkTarget(targetOf("blog", { watch, directory: root, env }), GROUND);
-      return remarks.map(({ text }) => text).filter((text) => text.includes("ssh, which"));
-    };
-    expect(await without({ PATH: path("none") })).toEqual([
-      "target blog: ssh, which git reaches the repository with, was not found in PATH; install it (Debian: apt-get install openssh-client)",
-    ]);
-    expect(await without({ PATH: path("none"), GIT_SSH: "/bin/false" })).toEqual([]);
+    // The result for the directory comes first, the result for the remote last.
+    const resultsBetween = async (env: Record<string, string>) =>
+      linesOf(await checkTarget(targetOf("blog", { watch, directory: root, env }), CONTEXT)).slice(1, -1);
+    const missing = await resultsBetween({ PATH: path("none") });
+    expect(levelsOf(missing)).toEqual(["fail"]);
+    expectFacts(missing, [" ssh"]);
+    expect(wordsOf(missing)).toMatchSnapshot();
+    expect(await resultsBetween({ PATH: path("none"), GIT_SSH: "/bin/false" })).toEqual([]);
   });
 
-  test("says what to look at where git cannot ask for the tip", async () => {
+  test("suggests a remedy when git cannot read the tip of the remote", async () => {
     const ref = { kind: "branch", name: "main" } as const;
-    const remoteOf = async (cloneUrl: string) => {
+    const checkRemote = async (cloneUrl: string) => {
       const watch = { repository: "octocat/blog", ref, cloneUrl };
-      return (await checkTarget(targetOf("blog", { watch, directory: root }), GROUND)).at(-1)?.text;
+      const remote = (await checkTarget(targetOf("blog", { watch, directory: root }), CONTEXT)).at(-1);
+      expect(remote?.level).toBe("fail");
+      expect(remote?.text).toContain(cloneUrl);
+      // The message of git depends on its version; the remedy follows it.
+      return remote?.text.split("; ").at(-1);
     };
-    expect(await remoteOf(path("none"))).toEndWith("; correct the path in clone_url");
-    const refused = await remoteOf(`http://127.0.0.1:${freePort()}/octocat/blog.git`);
-    expect(refused).toEndWith("; correct host and port in clone_url, or start what should answer there");
-    expect(await remoteOf("http://nowhere.invalid/octocat/blog.git")).toContain(
-      "; correct the host in clone_url",
-    );
+    const remedies = [
+      await checkRemote(path("none")),
+      await checkRemote(`http://127.0.0.1:${freePort()}/octocat/blog.git`),
+      await checkRemote("http://nowhere.invalid/octocat/blog.git"),
+    ];
+    for (const remedy of remedies) expect(remedy).toContain("clone_url");
+    expect(remedies).toMatchSnapshot();
   });
 
-  test("warns of a checkout that is not the service's user's own", async () => {
+  test("warns about a checkout of another user than the service's", async () => {
     mkdirSync(path("site/.git"), { recursive: true });
     const ref = { kind: "branch", name: "main" } as const;
     const watch = { repository: "octocat/blog", ref, cloneUrl: path("none") };
     const target = targetOf("blog", { watch, layout: "worktree", directory: path("site") });
-    const [place] = await checkTarget(target, { ...GROUND, user: 4_000_000 });
+    const [place] = await checkTarget(target, { ...CONTEXT, user: 4_000_000 });
     expect(place?.level).toBe("warn");
-    expect(place?.text).toEndWith(`git refuses other users' checkouts: chown -R 4000000 ${path("site")}`);
-    expect((await checkTarget(target, GROUND))[0]?.level).toBe("ok");
+    expect(place?.text).toContain(`chown -R 4000000 ${path("site")}`);
+    const owner = nameUser(process.getuid?.() ?? 0);
+    expect(words(place?.text ?? "", { [root]: "<tmp>" }).replace(owner, "<owner>")).toMatchSnapshot();
+    expect((await checkTarget(target, CONTEXT))[0]?.level).toBe("ok");
   });
 
-  test("warns that a source of any JSON seldom reaches a repository", async () => {
+  test("warns about a source that accepts any JSON for a target with a repository", async () => {
     const ref = { kind: "branch", name: "main" } as const;
     const watch = { repository: "octocat/blog", ref, cloneUrl: path("none") };
     const target = targetOf("blog", { watch, directory: root });
-    const last = (await checkTarget(target, { ...GROUND, tellsPushes: false })).at(-1);
+    const last = (await checkTarget(target, { ...CONTEXT, tellsPushes: false })).at(-1);
     expect(last?.level).toBe("warn");
-    expect(last?.text).toContain("only a body with ref and repository.full_name");
-    expect(await remarksOf({})).toEqual([]);
+    for (const fact of ["github", "ref", "repository.full_name"]) expect(last?.text).toContain(fact);
+    expect(last?.text).toMatchSnapshot();
+    expect(await check({})).toEqual([]);
   });
 
-  test("fails a worktree with files that are not from a checkout, and takes an empty one, a checkout or none", async () => {
+  test("fails a worktree with other files, and accepts an empty directory, a checkout or no directory", async () => {
     const repository = new Repository(path("origin"));
     repository.commit({ "index.html": "Hello" });
     const watch = {
@@ -184,7 +204,7 @@ describe("check", () => {
     } as const;
     const levelOf = async (directory: string, layout = "worktree") => {
       const target = targetOf("blog", { watch, layout, directory });
-      return (await checkTarget(target, GROUND)).map(({ level }) => level);
+      return (await checkTarget(target, CONTEXT)).map(({ level }) => level);
     };
     mkdirSync(path("site"));
     expect(await levelOf(path("site"))).toEqual(["ok", "ok"]);
