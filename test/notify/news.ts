@@ -1,23 +1,26 @@
+import { expect } from "bun:test";
 import type { Deployment } from "../../src/domain/deployment.ts";
 import type { NotifySettings } from "../../src/domain/messenger.ts";
 import type { News, Notice } from "../../src/domain/notice.ts";
 import { loadSecret } from "../providers/load-secret.ts";
+import { words } from "../support/words.ts";
+import type { Receiver } from "./receiver.ts";
 
 export const PUSHED = "a".repeat(40);
 export const TIP = `0123456789ab${"c".repeat(28)}`;
 export const NOW = new Date("2026-11-21T20:31:05.900Z");
 export const SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/** Waits longer than any test. */
-export const PATIENT = { timeout: 5000, signal: new AbortController().signal };
+/** A time-out that no test reaches, and a signal that is never aborted. */
+export const LONG_TIMEOUT = { timeout: 5000, signal: new AbortController().signal };
 
-/** What to be told of. */
+/** A notification of the deployment below. */
 export function noticeOf(news: News): Notice {
   const createdAt = new Date("2026-11-21T20:30:00.250Z");
   return { id: 7, subscriber: "ops", deployment: 12, news, attempts: 0, createdAt };
 }
 
-/** A deployment of the branch main whose tip was pushed. */
+/** A successful deployment of a push to the branch main. */
 export function deploymentOf(settings: Partial<Deployment> = {}): Deployment {
   return {
     id: 12,
@@ -41,7 +44,7 @@ export function deploymentOf(settings: Partial<Deployment> = {}): Deployment {
   };
 }
 
-/** Somebody who wants to know everything, at this address. */
+/** The settings of a channel that receives every kind of notification at this URL. */
 export function settingsOf(format: NotifySettings["format"], url: string): NotifySettings {
   return {
     name: "ops",
@@ -51,4 +54,20 @@ export function settingsOf(format: NotifySettings["format"], url: string): Notif
     on: ["failed", "recovered", "succeeded"],
     targets: null,
   };
+}
+
+interface Outcome {
+  readonly kind: string;
+  readonly reason?: string;
+}
+
+/** Expects an outcome of this kind, with a reason that contains the host of the receiver and its HTTP status. */
+export function expectRejection(outcome: Outcome, kind: string, { origin }: Receiver, status: number): void {
+  expect(outcome).toEqual({ kind, reason: expect.stringContaining(new URL(origin).host) });
+  expect(outcome.reason).toMatch(new RegExp(`\\b${status}\\b`));
+}
+
+/** The reason of an outcome for a snapshot. */
+export function reasonOf(outcome: Outcome | undefined): string {
+  return words(outcome?.reason ?? "");
 }

@@ -1,4 +1,4 @@
-/** What a receiver got. */
+/** A request that a receiver got. */
 export interface Received {
   readonly method: string;
   readonly path: string;
@@ -6,15 +6,20 @@ export interface Received {
   readonly body: string;
 }
 
-/** A real server on loopback that writes down what it gets. */
+/** A server on loopback that records its requests. */
 export interface Receiver extends AsyncDisposable {
   readonly origin: string;
   readonly received: readonly Received[];
 }
 
-/** Answers each request with what `answer` gives for its number, counted from 0; on a free port where none is told. */
+/**
+ * Starts a receiver.
+ *
+ * @param respond returns the response to a request by its number, which starts at 0.
+ * @param port 0 selects a free port.
+ */
 export function receive(
-  answer: (index: number) => Response | Promise<Response> = () => new Response("ok"),
+  respond: (index: number) => Response | Promise<Response> = () => new Response("ok"),
   tls?: { readonly cert: string; readonly key: string },
   port = 0,
 ): Receiver {
@@ -31,7 +36,7 @@ export function receive(
         headers: request.headers,
         body: await request.text(),
       });
-      return answer(received.length - 1);
+      return respond(received.length - 1);
     },
   });
   return {

@@ -2,19 +2,29 @@ import { describe, expect, test } from "bun:test";
 import type { Deployment } from "../../src/domain/deployment.ts";
 import type { News } from "../../src/domain/notice.ts";
 import { createSlackMessenger, escapeText } from "../../src/notify/slack.ts";
-import { deploymentOf, NOW, noticeOf, PATIENT, PUSHED, settingsOf, TIP } from "./news.ts";
+import {
+  deploymentOf,
+  expectRejection,
+  LONG_TIMEOUT,
+  NOW,
+  noticeOf,
+  PUSHED,
+  reasonOf,
+  settingsOf,
+  TIP,
+} from "./news.ts";
 import { type Receiver, receive } from "./receiver.ts";
 
 const PATH = "/services/T0/B0/hush";
 
-function messengerTo({ origin }: Receiver) {
-  return createSlackMessenger(settingsOf("slack", origin + PATH), PATIENT);
+function channelTo({ origin }: Receiver) {
+  return createSlackMessenger(settingsOf("slack", origin + PATH), LONG_TIMEOUT);
 }
 
-/** The text that arrives at the chat. */
+/** The text of the message that the chat receives. */
 async function textOf(news: News, settings: Partial<Deployment>): Promise<string> {
   await using receiver = receive();
-  expect(await messengerTo(receiver).tell(noticeOf(news), deploymentOf(settings), NOW)).toEqual({
+  expect(await channelTo(receiver).tell(noticeOf(news), deploymentOf(settings), NOW)).toEqual({
     kind: "taken",
   });
   expect(receiver.received).toHaveLength(1);
@@ -28,68 +38,66 @@ async function textOf(news: News, settings: Partial<Deployment>): Promise<string
 
 describe("a chat message", () => {
   const reason = 'step "npm test" exited with 1';
-  test.each<[News, Partial<Deployment>, string]>([
-    ["failed", { state: "failed", reason }, `*blog* failed: ${reason} (deployment 12, main 0123456789ab)`],
-    ["recovered", {}, "*blog* works again (deployment 12, main 0123456789ab)"],
-    ["succeeded", {}, "*blog* is deployed (deployment 12, main 0123456789ab)"],
+  const commit = "main 0123456789ab";
+  test.each<[title: string, News, Partial<Deployment>, facts: string[]]>([
+    ["a failure", "failed", { state: "failed", reason }, [reason, commit]],
+    ["a success after a failure", "recovered", {}, [commit]],
+    ["a success", "succeeded", {}, [commit]],
+    ["a rollback", "succeeded", { trigger: "rollback", branch: null }, ["rollback", "0123456789ab"]],
     [
-      "succeeded",
-      { trigger: "rollback", branch: null },
-      "*blog* is deployed (deployment 12, rollback, 0123456789ab)",
-    ],
-    [
+      "a failure without a deployed commit",
       "failed",
       { state: "failed", reason: "branch main is gone", branch: null, commit: null, pushedCommit: PUSHED },
-      "*blog* failed: branch main is gone (deployment 12, aaaaaaaaaaaa)",
+      ["branch main is gone", "aaaaaaaaaaaa"],
     ],
     [
+      "a failure without any commit",
       "failed",
       { state: "failed", trigger: "manual", branch: null, commit: null, pushedCommit: null },
-      "*blog* failed (deployment 12, manual)",
+      ["manual"],
     ],
-    ["started", { state: "running" }, "*blog* is being deployed (deployment 12, main 0123456789ab)"],
-    [
-      "cancelled",
-      { state: "cancelled", reason: "by ada" },
-      "*blog* was cancelled: by ada (deployment 12, main 0123456789ab)",
-    ],
-    ["interrupted", { state: "interrupted" }, "*blog* was interrupted (deployment 12, main 0123456789ab)"],
-  ])("tells that it %s", async (news, settings, text) => {
-    expect(await textOf(news, settings)).toBe(text);
+    ["a start", "started", { state: "running" }, [commit]],
+    ["a cancellation", "cancelled", { state: "cancelled", reason: "by ada" }, ["by ada", commit]],
+    ["an interruption", "interrupted", { state: "interrupted" }, [commit]],
+  ])("reports %s", async (_, news, settings, facts) => {
+    const text = await textOf(news, settings);
+    expect(text).toStartWith("*blog* ");
+    for (const fact of ["deployment 12", ...facts]) expect(text).toContain(fact);
+    expect(text).toMatchSnapshot();
   });
 
-  test("is one short line whatever the reason and the branch are", async () => {
+  test("is one short line for any reason and branch", async () => {
     const text = await textOf("failed", {
       reason: `first\r\n# second\u2028third\u001b[31m ${"&".repeat(2000)}`,
       branch: `${"x".repeat(59)}😀${"&".repeat(200)}`,
     });
-    expect(text).toStartWith("*blog* failed: first # second third [31m &amp;");
+    expect(text).toStartWith("*blog* ");
+    expect(text).toContain(": first # second third [31m &amp;");
     expect(text).toContain(`…`);
     expect(text.length).toBeLessThan(2000);
     expect(text).not.toMatch(/\p{Cc}|\p{Zl}|\p{Cs}/u);
   });
 
-  test("shows what would turn the text around", async () => {
+  test("shows a bidirectional override as an escape sequence", async () => {
     expect(await textOf("failed", { branch: "main\u202egnp" })).toContain("main\\u202egnp");
   });
 
-  test.each([403, 404, 410])("is not sent again after a %d", async (status) => {
+  test.each([403, 404, 410])("is not retried after the response %d", async (status) => {
     await using receiver = receive(() => new Response("no_service", { status }));
-    expect(await messengerTo(receiver).tell(noticeOf("failed"), deploymentOf(), NOW)).toEqual({
-      kind: "refused",
-      reason: `${new URL(receiver.origin).host} answered ${status}: the chat's hook is gone or blocked; make a new one`,
-    });
+    const outcome = await channelTo(receiver).tell(noticeOf("failed"), deploymentOf(), NOW);
+    expectRejection(outcome, "refused", receiver, status);
+    expect(reasonOf(outcome)).toMatchSnapshot();
   });
 
-  test.each([400, 429, 500])("may be sent again after a %d", async (status) => {
+  test.each([400, 429, 500])("may be retried after the response %d", async (status) => {
     await using receiver = receive(() => new Response("no", { status }));
-    expect(await messengerTo(receiver).tell(noticeOf("failed"), deploymentOf(), NOW)).toMatchObject({
+    expect(await channelTo(receiver).tell(noticeOf("failed"), deploymentOf(), NOW)).toMatchObject({
       kind: "failed",
     });
   });
 });
 
-describe("text of unknown origin", () => {
+describe("escapeText", () => {
   test.each([
     [
       "<!channel> <@U012> <https://evil.example|ok>",
@@ -103,7 +111,7 @@ describe("text of unknown origin", () => {
     ["||spoiler|| a | b", "｜｜spoiler｜｜ a | b"],
     [`step "npm run build:all" exited with 1`, `step "npm run build:all" exited with 1`],
     [TIP, TIP],
-  ])("%p calls nobody and formats nothing", (text, escaped) => {
+  ])("removes mentions and formatting from %p", (text, escaped) => {
     expect(escapeText(text)).toBe(escaped);
   });
 });
