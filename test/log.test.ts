@@ -10,7 +10,7 @@ async function write(options: Partial<LogOptions>, fields: object, message = "he
   return lines.join("");
 }
 
-describe("openLog", () => {
+describe("log", () => {
   test("writes one line of JSON with the time, level, fields and message", async () => {
     const line = await write({}, { delivery: 7 });
     expect(line).toEndWith("\n");

@@ -30,7 +30,7 @@ export class AdminServer {
       idleTimeout: 0,
       fetch: (request) => this.#handle(request),
     });
-    // Kept, because a stopped server reports port 0.
+    // Stored because a stopped server reports port 0.
     this.url = `http://127.0.0.1:${this.#server.port}`;
   }
 

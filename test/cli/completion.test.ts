@@ -45,9 +45,9 @@ describe("bash completion", () => {
     );
     const typed = [program, ...words].map((word) => `'${word}'`).join(" ");
     const line = `source "$1"; COMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _hooklatch; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const ran = Bun.spawnSync(["bash", "-c", line, "bash", await writeScript("bash")], { cwd: home });
-    expect(ran.stderr.toString()).toBe("");
-    return ran.stdout.toString().split("\n").filter(Boolean).sort();
+    const result = Bun.spawnSync(["bash", "-c", line, "bash", await writeScript("bash")], { cwd: home });
+    expect(result.stderr.toString()).toBe("");
+    return result.stdout.toString().split("\n").filter(Boolean).sort();
   }
 
   test.each([

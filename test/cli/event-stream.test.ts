@@ -8,7 +8,7 @@ async function read(...chunks: readonly (string | Uint8Array)[]): Promise<(Strea
   return Array.fromAsync(readEvents(stream()));
 }
 
-describe("readEvents", () => {
+describe("event stream reader", () => {
   test("returns the same events however the bytes are split into chunks", async () => {
     const text =
       ":\n\nid: 1\nevent: line\ndata: größe\n\nid: 2\r\nevent: line\r\ndata: a\r\ndata:  b\r\n\r\ndata: c\r\rdata: cut";

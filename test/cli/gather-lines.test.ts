@@ -3,7 +3,7 @@ import { gatherLines } from "../../src/cli/gather-lines.ts";
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-describe("gatherLines", () => {
+describe("buffered writer", () => {
   test("writes the lines of one event loop turn in one call, in order", async () => {
     const writes: string[] = [];
     const { add } = gatherLines((text) => writes.push(text));

@@ -82,7 +82,7 @@ describe("hooklatch hash", () => {
   });
 });
 
-describe("readSecretInput", () => {
+describe("secret input", () => {
   /** A program that prints the secret as JSON, or the error as an object. */
   const program = `
     import { readSecretInput } from ${JSON.stringify(join(import.meta.dir, "../../src/cli/secret-input.ts"))};

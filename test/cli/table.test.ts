@@ -14,7 +14,7 @@ const COLUMNS = [
   { heading: "WHY", text: ([, why]: readonly string[]) => why ?? null, isProse: true },
 ];
 
-describe("formatTable", () => {
+describe("table", () => {
   test("aligns columns by display width, including wide and combining characters", () => {
     expect(formatTable(COLUMNS, [["日本", "x"], ["e\u0301", "y"], ["plain"]], PLAIN)).toBe(
       "NAME   WHY\n日本   x\ne\u0301      y\nplain  -\n",
@@ -69,19 +69,19 @@ describe("formatTable", () => {
   });
 });
 
-describe("showTime", () => {
+describe("time", () => {
   test.each([
     ["2026-11-21T20:29:50.000Z", "10 s ago"],
     ["2026-11-21T20:00:00.000Z", "30 min ago"],
     ["2026-11-21T01:00:00.000Z", "19 h ago"],
     ["2026-11-21T22:30:00.000Z", "in 2 h"],
     ["nonsense", "nonsense"],
-  ])("shows %s on a terminal as %p, and unchanged elsewhere", (time, relative) => {
+  ])("%s is shown on a terminal as %p, and unchanged elsewhere", (time, relative) => {
     expect(showTime(time, at(80))).toBe(relative);
     expect(showTime(time, PLAIN)).toBe(time);
   });
 
-  test("shows the date of another day; showSpan shows a duration in a suitable unit", () => {
+  test("on another day is shown as a date, and a duration in a suitable unit", () => {
     expect(showTime("2026-01-02T12:00:00.000Z", at(80))).toMatch(/^2026-01-0[123] \d\d:\d\d$/);
     expect([5, 1234, 59_990, 245_000].map(showSpan)).toEqual(["5 ms", "1.2 s", "60.0 s", "4 min 5 s"]);
   });

@@ -7,7 +7,7 @@ import { receive } from "./receiver.ts";
 
 const OPTIONS = { publicUrl: null, signal: LONG_TIMEOUT.signal };
 
-test("createMessengers returns a channel for each [[notify]] and for each target with a commit status", () => {
+test("there is a channel for each [[notify]] and for each target with a commit status", () => {
   const commitStatus = { token: loadSecret("hush"), apiUrl: "https://api.github.com" };
   const chat = { ...settingsOf("slack", "https://chat.example.com"), name: "chat", targets: ["blog"] };
   const targets = [

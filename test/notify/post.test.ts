@@ -23,7 +23,7 @@ function send(origin: string, { timeout = 5000, signal = LONG_TIMEOUT.signal } =
   );
 }
 
-describe("sendPost", () => {
+describe("notification sender", () => {
   test.each([200, 201, 204])("accepts the response %d", async (status) => {
     await using receiver = receive(() => new Response(null, { status }));
     expect(await send(receiver.origin)).toEqual({ kind: "taken" });
@@ -134,7 +134,7 @@ describe("sendPost", () => {
   });
 });
 
-describe("sendPost to a server that does not respond", () => {
+describe("notification sender without a response", () => {
   const sockets = new Set<Socket>();
   let server: Server;
   let host: string;

@@ -97,7 +97,7 @@ describe("a chat message", () => {
   });
 });
 
-describe("escapeText", () => {
+describe("text escaping for chats", () => {
   test.each([
     [
       "<!channel> <@U012> <https://evil.example|ok>",

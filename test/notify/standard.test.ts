@@ -23,7 +23,7 @@ function channelTo({ origin }: Receiver) {
   return createStandardMessenger(settingsOf("standard", `${origin}/in?key=hush`), PUBLIC_URL, LONG_TIMEOUT);
 }
 
-describe("signMessage", () => {
+describe("Standard Webhooks signature", () => {
   test("returns the signature that the reference implementation publishes", () => {
     // standard-webhooks:libraries/javascript/src/webhook.test.ts
     const signature = signMessage(

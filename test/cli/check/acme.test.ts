@@ -11,11 +11,11 @@ const settings = {
   ca: null,
 };
 
-test("checkAcme returns no results without [server.acme]", () => {
+test("the ACME check returns no results without [server.acme]", () => {
   expect(checkAcme({ server: SERVER, dataDir: "/nowhere" }, systemClock)).toEqual([]);
 });
 
-test("checkAcme shows the CA and the port that it must reach when there is no certificate yet", () => {
+test("the ACME check shows the CA and the port that it must reach when there is no certificate yet", () => {
   const server = serverWith({ acme: { settings, httpPort: 8080 } });
   const lines = linesOf(checkAcme({ server, dataDir: "/nowhere" }, systemClock));
   expect(levelsOf(lines)).toEqual(["ok"]);

@@ -46,7 +46,7 @@ const wordsWithoutDates = (lines: readonly string[]) =>
     line.replace(/\b\d{4}-\d\d-\d\d\b/, "<date>").replace(/\b\d+ days\b/, "<n> days"),
   );
 
-describe("checkCertificate", () => {
+describe("certificate check", () => {
   test("returns no results without TLS", () => {
     expect(check(null)).toEqual([]);
   });
@@ -178,7 +178,7 @@ describe("checkCertificate", () => {
   });
 });
 
-describe("isFor", () => {
+describe("certificate names", () => {
   test("matches a wildcard with exactly one label", () => {
     const leaf = new X509Certificate(readFileSync(join(root, "site.pem")));
     const hosts = [

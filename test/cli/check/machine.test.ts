@@ -35,7 +35,7 @@ function program(name: string, line: string): string {
 
 const PATH = process.env.PATH ?? "";
 
-describe("checkClock", () => {
+describe("clock check", () => {
   const NOW = new Date();
   const check = (now: Date, path = join(root, "none")) =>
     checkClock({ now, dataDir: join(root, "data"), executable: join(root, "executable"), path });
@@ -76,7 +76,7 @@ describe("checkClock", () => {
   });
 });
 
-describe("checkDisks", () => {
+describe("disk check", () => {
   /** Lines without the amount of free space, and what follows it. */
   const withoutSpace = (line: string) => line.replace(/[\d.]+ [GM]iB\b.*/, "<space>");
 
@@ -99,7 +99,7 @@ describe("checkDisks", () => {
   });
 });
 
-describe("describeSpace", () => {
+describe("free disk space", () => {
   test("fails under 100 MiB, and warns under 1 GiB or 5 %", () => {
     const [MIB, GIB] = [1024 ** 2, 1024 ** 3];
     const levelOf = (free: number, total: number) => describeSpace("it", free, total).level;
@@ -125,7 +125,7 @@ describe("describeSpace", () => {
   });
 });
 
-describe("checkDataDirectory", () => {
+describe("data directory check", () => {
   const check = (dataDir: string, files: readonly string[] = []) =>
     linesOf(checkDataDirectory({ dataDir, generated: files.map((file) => ({ file })), targets: [] }));
 
@@ -159,7 +159,7 @@ describe("checkDataDirectory", () => {
   });
 });
 
-describe("adviseReader", () => {
+describe("advice for an unreadable file", () => {
   test("suggests running check as the service's user, unless that is the current user", () => {
     const otherUser = adviseReader(4_000_000, 4_000_001);
     expect(otherUser).toContain("cd / && sudo -u '#4000000' hooklatch check");
@@ -171,8 +171,8 @@ describe("adviseReader", () => {
   });
 });
 
-describe("checkUser", () => {
-  test("warns about another user than the service's, and about root if there are targets", () => {
+describe("user check", () => {
+  test("warns about a user that is not the service's, and about root if there are targets", () => {
     const other = checkUser(1, 0, true);
     expect(other?.level).toBe("warn");
     expect(other?.text).toContain(`sudo -u ${nameUser(1)} hooklatch check`);
@@ -189,16 +189,16 @@ describe("checkUser", () => {
   });
 });
 
-describe("nameNetworkFileSystem", () => {
+describe("network file system", () => {
   test("returns the name of a network file system for signed and unsigned numbers", () => {
     const types = [0x6969, 0xff534d42, 0xff534d42 | 0, 0xfe534d42, 0xef53];
     expect(types.map(nameNetworkFileSystem)).toEqual(["NFS", "CIFS", "CIFS", "SMB", null]);
   });
 });
 
-describe("checkGit", () => {
+describe("git check", () => {
   const targets = [targetOf("blog")];
-  const checkVersion = (line: string, given = targets) => checkGit(given, program("git", line));
+  const checkVersion = (line: string, configured = targets) => checkGit(configured, program("git", line));
 
   test("checks git only if a target has a repository", async () => {
     expect(await checkGit([targetOf("blog", { watch: null })], join(root, "none"))).toEqual([]);

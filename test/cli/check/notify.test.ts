@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { checkNotify } from "../../../src/cli/check/notify.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 
-test("checkNotify shows the name, format, host and events of a notification channel, but no secret", () => {
+test("the notification check shows the name, format, host and events of a notification channel, but no secret", () => {
   const url = new Secret({ kind: "env", name: "ADDRESS" });
   url.load("https://chat.example.com:8443/hooks/correct-horse?battery=staple");
   const { level, text } = checkNotify({

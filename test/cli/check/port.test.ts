@@ -73,7 +73,7 @@ function expectPorts(
 const wordsWithoutPorts = (lines: readonly string[]) =>
   wordsOf(lines).map((line) => line.replace(/\b\d{4,}\b/g, "<port>"));
 
-describe("checkPorts", () => {
+describe("port check", () => {
   test("accepts free ports and does not occupy them", async () => {
     const [port, admin] = [freePort(), freePort()];
     const lines = await check(port, admin);
@@ -113,8 +113,9 @@ describe("checkPorts", () => {
     }
   });
 
-  test("fails an admin port of another hooklatch, which is one that runs while this one does not", async () => {
+  test("fails an admin port that another hooklatch uses", async () => {
     const admin = listen(() => Response.json({ status: "not authorised" }, { status: 401 }));
+    // The public port is free, so that the admin port does not belong to a server with this configuration.
     const lines = await check(freePort(), admin.port);
     expectPorts(lines.slice(1), [["fail", "admin", admin.port]]);
     expect(lines[1]).toContain("[admin]");

@@ -21,7 +21,7 @@ const check = (...args: Parameters<typeof checkSecrets>) => linesOf(checkSecrets
 
 const GOOD = "f3b2c1d0a9e8476554433221100ffeed";
 
-describe("checkSecrets", () => {
+describe("secret check", () => {
   test("lists the existing secrets, and those that the first start creates", () => {
     const lines = check([generated("admin token", GOOD), generated("one", null), generated("two", null)], []);
     expect(levelsOf(lines)).toEqual(["ok", "ok"]);

@@ -23,7 +23,7 @@ const settings = (server: Server) => ({
 
 const checkUrl = (server: Server) => linesOf(checkPublicUrl(settings(server)));
 
-describe("checkSources", () => {
+describe("source check", () => {
   test("shows the URL and the targets of each source", () => {
     const url = "https://hooks.example.com:9000/in";
     const lines = linesOf(checkSources(settings({ publicUrl: url })));
@@ -53,7 +53,7 @@ describe("checkSources", () => {
   });
 });
 
-describe("checkPublicUrl", () => {
+describe("public_url check", () => {
   test.each<[title: string, Server]>([
     ["only a proxy", { trustedProxies: ["127.0.0.1"] }],
     ["only a socket", { host: "unix:/run/hooklatch.sock" }],

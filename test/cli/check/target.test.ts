@@ -45,7 +45,7 @@ function expectFacts(lines: readonly string[], facts: readonly string[]): void {
   for (const line of lines) expect(line).toContain("target blog");
 }
 
-describe("checkTarget", () => {
+describe("target check", () => {
   test("accepts known hosts, and a key that is readable only by its owner", async () => {
     const access = { sshKey: write("key"), knownHosts: write("known_hosts", 0o644), token: null };
     const lines = await check({ access });
@@ -170,7 +170,7 @@ describe("checkTarget", () => {
     expect(remedies).toMatchSnapshot();
   });
 
-  test("warns about a checkout of another user than the service's", async () => {
+  test("warns about a checkout that the service's user does not own", async () => {
     mkdirSync(path("site/.git"), { recursive: true });
     const ref = { kind: "branch", name: "main" } as const;
     const watch = { repository: "octocat/blog", ref, cloneUrl: path("none") };
