@@ -190,7 +190,7 @@ describe("port check", () => {
   test.skipIf(!isPrivileged(1))("fails a port that needs a privilege", async () => {
     const lines = await check(1, 0);
     expectPorts(lines, [["fail", "port", 1]]);
+    // There is no snapshot, because `bun test -u` deletes the snapshots of skipped tests.
     expect(lines[0]).toContain("AmbientCapabilities=CAP_NET_BIND_SERVICE");
-    expect(lines).toMatchSnapshot();
   });
 });
