@@ -20,7 +20,7 @@ function target(cloneUrl: string, access: Partial<RepositoryAccess>, settings: P
   return targetOf("blog", { watch, access: full, ...settings });
 }
 
-/** What git reads out of the variables for one URL (git-config(1), --get-urlmatch). */
+/** Returns the value that git reads from the variables for one URL (git-config(1), --get-urlmatch). */
 function settingFor(env: Record<string, string>, key: string, url: string): string | null {
   try {
     const options = { env: { PATH: process.env.PATH, ...GIT_ENV, ...env }, encoding: "utf8" } as const;
@@ -30,17 +30,17 @@ function settingFor(env: Record<string, string>, key: string, url: string): stri
   }
 }
 
-/** What ssh makes of the command (ssh(1), -G). */
-function askSsh({ GIT_SSH_COMMAND }: Record<string, string>): readonly string[] {
+/** Returns the options that ssh derives from the command (ssh(1), -G). */
+function sshOptions({ GIT_SSH_COMMAND }: Record<string, string>): readonly string[] {
   const options = { encoding: "utf8", stdio: "pipe" } as const;
   return execFileSync("/bin/sh", ["-c", `${GIT_SSH_COMMAND} -G example.com`], options).split("\n");
 }
 
-describe("over ssh", () => {
-  test("shows the one key, trusts the one file, and asks nobody", () => {
+describe("repository access over SSH", () => {
+  test("offers only the configured key, trusts only the configured file and never prompts", () => {
     const env = environmentOf(target(SSH, { sshKey: "/keys/deploy", knownHosts: "/keys/hosts" }));
     expect(Object.keys(env)).toEqual(["GIT_SSH_COMMAND"]);
-    expect(askSsh(env)).toEqual(
+    expect(sshOptions(env)).toEqual(
       expect.arrayContaining([
         "batchmode yes",
         "stricthostkeychecking true",
@@ -52,20 +52,20 @@ describe("over ssh", () => {
     );
   });
 
-  test("takes paths as they are, whatever is in them", () => {
+  test("passes paths with special characters unchanged", () => {
     const path = `/a b/it's "50%" $HOME \\`;
-    const lines = askSsh(environmentOf(target(SSH, { sshKey: path, knownHosts: path })));
+    const lines = sshOptions(environmentOf(target(SSH, { sshKey: path, knownHosts: path })));
     expect(lines).toContain(`userknownhostsfile ${path}`);
     expect(lines).toContain(`identityfile ${path.replace("%", "%%")}`);
   });
 
-  test("is strict about hosts also where nothing is set", () => {
-    const lines = askSsh(environmentOf(target(SSH, {})));
+  test("checks host keys strictly by default", () => {
+    const lines = sshOptions(environmentOf(target(SSH, {})));
     expect(lines).toContain("stricthostkeychecking true");
     expect(lines).toContain("identitiesonly no");
   });
 
-  test("leaves the target its own ssh command, unless it is told more", () => {
+  test("keeps the target's own SSH command unless a key is configured", () => {
     const own = { env: { GIT_SSH_COMMAND: "my-ssh" } };
     expect(environmentOf(target(SSH, {}, own))).toEqual({});
     expect(environmentOf(target(SSH, {}, { passEnv: ["GIT_SSH"] }))).toEqual({});
@@ -73,11 +73,11 @@ describe("over ssh", () => {
   });
 });
 
-describe("with a token", () => {
+describe("repository access with a token", () => {
   const token = loadSecret("s3cret-token");
   const header = `Authorization: Basic ${btoa("x-access-token:s3cret-token")}`;
 
-  test("shows it to the clone URL's own origin and to nobody else", () => {
+  test("sends the token only to the origin of the clone URL", () => {
     const env = environmentOf(target(HTTPS, { token }));
     const of = (url: string) => settingFor(env, "http.extraHeader", url);
     expect(of(HTTPS)).toBe(header);
@@ -94,34 +94,34 @@ describe("with a token", () => {
     expect(settingFor(env, "http.followRedirects", HTTPS)).toBe("false");
   });
 
-  test("counts the port to the origin", () => {
+  test("treats the port as part of the origin", () => {
     const env = environmentOf(target("https://git.example.com:8443/blog.git", { token }));
     const of = (url: string) => settingFor(env, "http.extraHeader", url);
     expect(of("https://git.example.com:8443/blog.git")).toBe(header);
     expect(of("https://git.example.com/blog.git")).toBeNull();
   });
 
-  test("adds to the settings that the environment has", () => {
+  test("appends to the git settings in the environment", () => {
     const own = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "http.proxy", GIT_CONFIG_VALUE_0: "proxy:1" };
-    const asked = target(HTTPS, { token }, { env: own });
-    for (const env of [environmentOf(asked), accessEnvironment(target(HTTPS, { token }), own)]) {
+    const withToken = target(HTTPS, { token }, { env: own });
+    for (const env of [environmentOf(withToken), accessEnvironment(target(HTTPS, { token }), own)]) {
       expect(settingFor({ ...own, ...env }, "http.proxy", HTTPS)).toBe("proxy:1");
       expect(settingFor({ ...own, ...env }, "http.extraHeader", HTTPS)).toBe(header);
     }
   });
 
-  test("shows none in clear text, over another transport, or when it was never loaded", () => {
-    const none = (cloneUrl: string, secret = token) =>
+  test("sends no token in clear text, over another transport, or when it is not loaded", () => {
+    const variablesFor = (cloneUrl: string, secret = token) =>
       Object.keys(environmentOf(target(cloneUrl, { token: secret }))).filter(
         (name) => name !== "GIT_SSH_COMMAND",
       );
     for (const url of [HTTPS.replace("https", "http"), SSH, "/srv/blog.git", "file:///srv/blog.git"]) {
-      expect(none(url)).toEqual([]);
+      expect(variablesFor(url)).toEqual([]);
     }
-    expect(none(HTTPS, new Secret({ kind: "env", name: "NOT_THERE" }))).toEqual([]);
+    expect(variablesFor(HTTPS, new Secret({ kind: "env", name: "NOT_THERE" }))).toEqual([]);
   });
 });
 
-test("says nothing where there is no repository", () => {
+test("sets no variables for a target without a repository", () => {
   expect(environmentOf(targetOf("blog", { watch: null }))).toEqual({});
 });

@@ -16,35 +16,35 @@ beforeEach(() => {
 });
 afterEach(() => site.remove());
 
-const OURS = {
+const SERVER_ENVIRONMENT = {
   PATH: String(process.env.PATH),
   HOME: "/home/ada",
   USER: "ada",
   LANG: "de_DE.UTF-8",
   TZ: "Europe/Berlin",
   SSH_AUTH_SOCK: "/run/agent",
-  GITHUB_WEBHOOK_SECRET: "not for anybody",
+  GITHUB_WEBHOOK_SECRET: "not for commands",
 };
 
-/** What `env` printed, but for PWD, which every shell sets. */
+/** The variables that `env` printed, without PWD, which every shell sets. */
 function printed(lines: readonly string[]): Record<string, string> {
   const pairs = lines.slice(lines.indexOf("$ env") + 1).map((line) => line.split(/=(.*)/s).slice(0, 2));
   const { PWD: _, ...rest } = Object.fromEntries(pairs);
   return rest;
 }
 
-test("gives commands what is promised and nothing else", async () => {
+test("gives commands only the documented variables", async () => {
   const commit = site.repository.commit({ "index.html": "one" });
   const { lines, release } = await site.deploy(
     { run: ["env"], env: { ...GIT_ENV, NODE_ENV: "production" }, passEnv: ["SSH_AUTH_SOCK", "NOT_SET"] },
     {
-      env: OURS,
+      env: SERVER_ENVIRONMENT,
       deployment: { id: 12, delivery: 34, previousCommit: "a".repeat(40) },
       payloadFile: "/tmp/payload",
     },
   );
   expect(printed(lines)).toEqual({
-    PATH: OURS.PATH,
+    PATH: SERVER_ENVIRONMENT.PATH,
     HOME: "/home/ada",
     USER: "ada",
     LANG: "de_DE.UTF-8",
@@ -66,18 +66,18 @@ test("gives commands what is promised and nothing else", async () => {
   });
 });
 
-test("leaves out what there is nothing to say about", async () => {
+test("omits variables that have no value", async () => {
   const { lines } = await site.deploy(
     { watch: null, directory: site.root, env: {}, run: [["env"]] },
-    { env: OURS, event: null, deployment: { id: 1, delivery: null } },
+    { env: SERVER_ENVIRONMENT, event: null, deployment: { id: 1, delivery: null } },
   );
   const { PATH, HOME, USER, LANG, TZ, ...rest } = printed(lines);
   expect({ PATH, HOME, USER, LANG, TZ }).toEqual({
-    PATH: OURS.PATH,
-    HOME: OURS.HOME,
-    USER: OURS.USER,
-    LANG: OURS.LANG,
-    TZ: OURS.TZ,
+    PATH: SERVER_ENVIRONMENT.PATH,
+    HOME: SERVER_ENVIRONMENT.HOME,
+    USER: SERVER_ENVIRONMENT.USER,
+    LANG: SERVER_ENVIRONMENT.LANG,
+    TZ: SERVER_ENVIRONMENT.TZ,
   });
   expect(rest).toEqual({
     HOOKLATCH_TARGET: "blog",
@@ -86,7 +86,7 @@ test("leaves out what there is nothing to say about", async () => {
   });
 });
 
-test("tells a tag as the tag, never as a branch", async () => {
+test("sets HOOKLATCH_TAG and not HOOKLATCH_BRANCH for a tag", async () => {
   site.repository.commit({ "index.html": "one" });
   site.repository.git("tag", "v1");
   const { lines } = await site.deploy({ ...site.watch({ kind: "tag", pattern: "v*" }), run: ["env"] });
@@ -94,23 +94,23 @@ test("tells a tag as the tag, never as a branch", async () => {
   expect(printed(lines)).not.toHaveProperty("HOOKLATCH_BRANCH");
 });
 
-test("lets the target's own variables win over ours, but not over what we tell", async () => {
+test("lets variables of the target override inherited ones but not HOOKLATCH_ ones", async () => {
   const env = { HOME: "/srv/home", HOOKLATCH_TARGET: "another" };
   const { lines } = await site.deploy(
     { watch: null, directory: site.root, env, run: ["env"] },
-    { env: OURS },
+    { env: SERVER_ENVIRONMENT },
   );
   expect(printed(lines)).toMatchObject({ HOME: "/srv/home", HOOKLATCH_TARGET: "blog" });
 });
 
-test("finds a PATH and a HOME when the service manager set none", () => {
+test("sets PATH and HOME when the service manager sets none", () => {
   const environment = cleanEnvironment(site.target({ env: {} }), {});
   expect(environment.PATH).toBe("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   expect(environment.HOME).toBe(userInfo().homedir);
   expect(Object.keys(environment).filter((name) => !["PATH", "HOME", "USER"].includes(name))).toEqual([]);
 });
 
-test("looks the user's name up when nothing in the environment says it", () => {
+test("looks up the user name when the environment does not contain it", () => {
   const script = `
     const { cleanEnvironment } = await import(${JSON.stringify(ENVIRONMENT)});
     console.log(JSON.stringify(cleanEnvironment({ passEnv: [], env: {} }, {})));
@@ -120,26 +120,26 @@ test("looks the user's name up when nothing in the environment says it", () => {
   expect(JSON.parse(printed)).toMatchObject({ USER: name, HOME: expect.any(String) });
 });
 
-test("finds the name of exactly that user number, or none", () => {
+test("finds the name of an exact user ID, or none", () => {
   const passwd = "root:x:0:0::/root:/bin/sh\n# 10\n\nada:x:10:100:Ada:/home/ada:/bin/sh\n:x:11:1::/:\n";
   expect([0, 10, 1, 100, 11].map((uid) => findName(passwd, uid))).toEqual(["root", "ada", null, null, null]);
 });
 
-test("lets git see which deployment it belongs to", async () => {
-  const told = join(site.root, "told");
+test("passes the target and deployment to git", async () => {
+  const file = join(site.root, "environment");
   const { watch } = site.watch();
-  const env = { ...GIT_ENV, GIT_SSH_COMMAND: `env > '${told}'; false` };
+  const env = { ...GIT_ENV, GIT_SSH_COMMAND: `env > '${file}'; false` };
   const cloneUrl = "ssh://nowhere.invalid/blog.git";
   await site.deploy({ watch: watch && { ...watch, cloneUrl }, env }, { deployment: { id: 12 } });
-  const seen = readFileSync(told, "utf8").split("\n");
-  expect(seen).toContain("HOOKLATCH_TARGET=blog");
-  expect(seen).toContain("HOOKLATCH_DEPLOYMENT=12");
+  const variables = readFileSync(file, "utf8").split("\n");
+  expect(variables).toContain("HOOKLATCH_TARGET=blog");
+  expect(variables).toContain("HOOKLATCH_DEPLOYMENT=12");
 });
 
-test("passes on text that looks like commands as it is", async () => {
+test("passes text that looks like a command unchanged", async () => {
   const { lines } = await site.deploy(
     { watch: null, directory: site.root, env: {}, run: ['printf "%s\\n" "$HOOKLATCH_EVENT"', "ls"] },
-    { env: OURS, event: "$(touch hacked)" },
+    { env: SERVER_ENVIRONMENT, event: "$(touch hacked)" },
   );
   expect(lines).toContain("$(touch hacked)");
   expect(lines).not.toContain("hacked");

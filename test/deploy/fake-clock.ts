@@ -1,18 +1,19 @@
 import type { Clock } from "../../src/domain/clock.ts";
 
-/** Sleeps up to this long are over at once; longer ones, such as a time limit, last until `ring`. */
-const LONGEST_NAP = 30_000;
+/** Sleeps up to this long end at once. Longer ones, such as a time limit, last until `endLongSleeps`. */
+const LONGEST_SHORT_SLEEP = 30_000;
 
-/** A clock that goes one second further at each look, and whose sleeps take no time. */
+/** A clock that advances by one second at each reading and whose short sleeps take no time. */
 export class FakeClock implements Clock {
-  readonly naps: number[] = [];
-  /** How many long sleeps nobody has ended yet. */
-  sleeping = 0;
-  #ringing = Promise.withResolvers<void>();
+  /** The lengths of all short sleeps, in milliseconds. */
+  readonly sleeps: number[] = [];
+  /** The number of long sleeps that have not ended. */
+  pendingSleeps = 0;
+  #end = Promise.withResolvers<void>();
   #time = Date.parse("2026-11-21T20:30:00Z");
 
-  /** `onNap` is what happens in the world while somebody waits. */
-  constructor(readonly onNap: (milliseconds: number) => void = () => {}) {}
+  /** `onSleep` runs during each short sleep. */
+  constructor(readonly onSleep: (milliseconds: number) => void = () => {}) {}
 
   now(): Date {
     this.#time += 1_000;
@@ -21,22 +22,22 @@ export class FakeClock implements Clock {
 
   async sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return;
-    if (milliseconds <= LONGEST_NAP) {
-      this.naps.push(milliseconds);
-      this.onNap(milliseconds);
+    if (milliseconds <= LONGEST_SHORT_SLEEP) {
+      this.sleeps.push(milliseconds);
+      this.onSleep(milliseconds);
       return;
     }
     const aborted = new Promise<void>((resolve) =>
       signal?.addEventListener("abort", () => resolve(), { once: true }),
     );
-    this.sleeping += 1;
-    await Promise.race([aborted, this.#ringing.promise]);
-    this.sleeping -= 1;
+    this.pendingSleeps += 1;
+    await Promise.race([aborted, this.#end.promise]);
+    this.pendingSleeps -= 1;
   }
 
-  /** Ends every long sleep that there is now. */
-  ring(): void {
-    this.#ringing.resolve();
-    this.#ringing = Promise.withResolvers<void>();
+  /** Ends every pending long sleep. */
+  endLongSleeps(): void {
+    this.#end.resolve();
+    this.#end = Promise.withResolvers<void>();
   }
 }

@@ -3,19 +3,19 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Deployment } from "../../src/domain/deployment.ts";
 import type { Target } from "../../src/domain/target.ts";
-import { Site } from "./site.ts";
+import { Site, snapshotText } from "./site.ts";
 
 setDefaultTimeout(120_000);
 
 let site: Site;
-/** What is live. */
+/** The live commit. */
 let live: string | null;
 
-/** Deploys as after a push, or for another reason. */
+/** Deploys as after a push, or with another trigger. */
 async function deploy(target: Partial<Target> = {}, deployment: Partial<Deployment> = {}) {
-  const ending = await site.deploy(target, { deployment: { previousCommit: live, ...deployment } });
-  if (ending.state === "succeeded") live = ending.commit;
-  return ending;
+  const result = await site.deploy(target, { deployment: { previousCommit: live, ...deployment } });
+  if (result.state === "succeeded") live = result.commit;
+  return result;
 }
 
 const page = () => readFileSync(join(site.live, "index.html"), "utf8");
@@ -30,20 +30,21 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
   afterEach(() => site.remove());
 
   test.each(["Work [skip deploy]", "Work\n\nLong story.\n[Deploy Skip]"])(
-    "skips a tip whose message is %j, and runs nothing",
+    "skips a tip whose message is %j and runs nothing",
     async (message) => {
       site.repository.commit({ "index.html": "two" });
       const commit = site.repository.commit({ "index.html": "three" }, message);
-      const ending = await deploy({ run: ["echo never"] });
-      const reason = "skipped: the tip's message says [skip deploy]";
-      expect(ending).toMatchObject({ state: "cancelled", reason, commit, branch: "main", release: null });
-      expect(ending.steps).toEqual([]);
-      expect(ending.lines.some((line) => /never|checkout|worktree/.test(line))).toBe(false);
+      const result = await deploy({ run: ["echo never"] });
+      expect(result).toMatchObject({ state: "cancelled", commit, branch: "main", release: null });
+      expect(result.reason).toContain("[skip deploy]");
+      expect(snapshotText(result.reason)).toMatchSnapshot();
+      expect(result.steps).toEqual([]);
+      expect(result.lines.some((line) => /never|checkout|worktree/.test(line))).toBe(false);
       expect(page()).toBe("one");
     },
   );
 
-  test("deploys what was skipped with the next tip that does not ask for it", async () => {
+  test("deploys skipped commits with the next tip that is not skipped", async () => {
     site.repository.commit({ "index.html": "two" }, "Work [skip deploy]");
     await deploy();
     site.repository.commit({ "docs/a.md": "b" });
@@ -52,7 +53,7 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
   });
 
   test.each(["manual", "rollback"] as const)(
-    "skips nothing that a person asked for (%s)",
+    "skips no deployment that a person started (%s)",
     async (trigger) => {
       site.repository.commit({ "index.html": "two" }, "Work [skip deploy]");
       expect((await deploy({ paths: ["docs/**"] }, { trigger })).state).toBe("succeeded");
@@ -60,84 +61,76 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     },
   );
 
-  test("does not take an author for the message", async () => {
+  test("ignores [skip deploy] in the author name", async () => {
     site.repository.git("config", "user.name", "unused");
     const author = "[skip deploy] <ada@example.com>";
     site.repository.git("commit", "--quiet", "--allow-empty", `--author=${author}`, "--message", "Work");
     expect((await deploy()).state).toBe("succeeded");
   });
 
-  /** What is committed, the settings, and why it is skipped or null. */
+  /** The committed files, the settings, and the facts in the reason to skip; null when it deploys. */
   const CASES: readonly [
     title: string,
     files: Readonly<Record<string, string | null>>,
     settings: Partial<Target>,
-    reason: string | null,
+    facts: readonly string[] | null,
   ][] = [
-    ["a file that fits", { "index.html": "two" }, { paths: ["*.html"] }, null],
+    ["a file that matches", { "index.html": "two" }, { paths: ["*.html"] }, null],
     [
-      "files that do not fit",
+      "files that do not match",
       { "src/index.html": "", "docs/a.md": "b", "docs/b/c.md": "" },
       { paths: ["*.html", "docs/*.txt"] },
-      "none of the 3 files that differ from what is live fits paths",
+      ["3", "paths"],
     ],
-    [
-      "one file that does not fit",
-      { "a/b.md": "" },
-      { paths: ["a/*.html"] },
-      "the one file that differs from what is live does not fit paths",
-    ],
+    ["one file that does not match", { "a/b.md": "" }, { paths: ["a/*.html"] }, ["paths"]],
     ["a file deep in a directory", { "docs/b/c/d.md": "" }, { paths: ["docs/**"] }, null],
     ["a file in any directory", { "b/c/d.md": "" }, { paths: ["**/*.md"] }, null],
-    ["a file that is gone", { "docs/a.md": null }, { paths: ["docs/**"] }, null],
+    ["a deleted file", { "docs/a.md": null }, { paths: ["docs/**"] }, null],
     [
       "a file that was moved away",
       { "docs/a.md": null, "elsewhere/a.md": "a" },
       { paths: ["docs/**"] },
       null,
     ],
+    ["one ignored file", { "docs/a.md": "b" }, { ignorePaths: ["docs/**"] }, ["ignore_paths"]],
     [
-      "only what is ignored",
-      { "docs/a.md": "b" },
-      { ignorePaths: ["docs/**"] },
-      "the one file that differs from what is live fits ignore_paths",
-    ],
-    [
-      "only what is ignored, twice",
+      "two ignored files",
       { "docs/a.md": "b", "docs/b.md": "b" },
       { ignorePaths: ["docs/**"] },
-      "the 2 files that differ from what is live fit ignore_paths",
+      ["2", "ignore_paths"],
     ],
     [
-      "more than what is ignored",
+      "an ignored file and another file",
       { "docs/a.md": "b", "index.html": "two" },
       { ignorePaths: ["docs/**"] },
       null,
     ],
     [
-      "what fits but is ignored",
+      "a file that matches but is ignored",
       { "src/a.md": "", "index.html": "two" },
       { paths: ["src/**"], ignorePaths: ["**/*.md"] },
-      "none of the 2 files that differ from what is live fits paths and not ignore_paths",
+      ["2", "paths", "ignore_paths"],
     ],
     ["a directory's name", { "docs/a.md": "b" }, { paths: ["docs"] }, null],
     ["a name that begins like pathspec magic", { ":!x": "" }, { paths: [":!x"] }, null],
-    ["odd names", { 'ü/\n"a b"': "" }, { paths: ["ü/*"] }, null],
-    ["nothing", {}, { paths: ["**"] }, "no file differs from what is live"],
+    ["a name with special characters", { 'ü/\n"a b"': "" }, { paths: ["ü/*"] }, null],
+    ["no change", {}, { paths: ["**"] }, []],
   ];
 
-  test.each(CASES)("%s", async (_, files, settings, why) => {
+  test.each(CASES)("filters %s", async (_, files, settings, facts) => {
     site.repository.commit(files);
-    const ending = await deploy({ ...settings, run: ["echo ran"] });
-    expect(ending).toMatchObject(
-      why === null
-        ? { state: "succeeded", reason: null }
-        : { state: "cancelled", reason: `skipped: ${why}`, commit: site.repository.tip, release: null },
-    );
-    expect(ending.lines.includes("ran")).toBe(why === null);
+    const result = await deploy({ ...settings, run: ["echo ran"] });
+    if (facts === null) {
+      expect(result).toMatchObject({ state: "succeeded", reason: null });
+    } else {
+      expect(result).toMatchObject({ state: "cancelled", commit: site.repository.tip, release: null });
+      for (const fact of facts) expect(result.reason).toContain(fact);
+      expect(snapshotText(result.reason)).toMatchSnapshot();
+    }
+    expect(result.lines.includes("ran")).toBe(facts === null);
   });
 
-  test("counts everything that differs from what is live, not only the last push", async () => {
+  test("compares with the live commit, not only with the last push", async () => {
     site.repository.commit({ "index.html": "two" });
     expect((await deploy({ run: ["false"], paths: ["*.html"] })).state).toBe("failed");
     site.repository.commit({ "docs/a.md": "b" });
@@ -145,8 +138,11 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     expect(page()).toBe("two");
   });
 
-  test.each([null, "b".repeat(40)])("deploys when what is live is unknown (%p)", async (previousCommit) => {
-    site.repository.commit({ "docs/a.md": "b" });
-    expect((await deploy({ paths: ["*.html"] }, { previousCommit })).state).toBe("succeeded");
-  });
+  test.each([null, "b".repeat(40)])(
+    "deploys when the live commit is unknown (%p)",
+    async (previousCommit) => {
+      site.repository.commit({ "docs/a.md": "b" });
+      expect((await deploy({ paths: ["*.html"] }, { previousCommit })).state).toBe("succeeded");
+    },
+  );
 });

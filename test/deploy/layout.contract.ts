@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FakeClock } from "./fake-clock.ts";
-import { Site } from "./site.ts";
+import { idOf, Site, snapshotText } from "./site.ts";
 
-/** What every layout promises, tried on a real repository. */
+/** Tests the contract of a layout with a real repository. */
 export function testLayout(layout: string, gitDirectory: string): void {
   describe(`layout ${layout}`, () => {
     let site: Site;
@@ -16,9 +16,9 @@ export function testLayout(layout: string, gitDirectory: string): void {
 
     const page = () => readFileSync(join(site.live, "index.html"), "utf8");
 
-    test("puts the first commit live", async () => {
-      const ending = await site.deploy();
-      expect(ending).toMatchObject({
+    test("makes the first commit live", async () => {
+      const result = await site.deploy();
+      expect(result).toMatchObject({
         state: "succeeded",
         reason: null,
         branch: "main",
@@ -28,7 +28,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
       expect(readFileSync(join(site.live, "pages/about.html"), "utf8")).toBe("about");
     });
 
-    test("puts the next commit live, without what it removed", async () => {
+    test("makes the next commit live and removes deleted files", async () => {
       await site.deploy();
       site.repository.commit({ "index.html": "two", "pages/about.html": null });
       expect((await site.deploy()).state).toBe("succeeded");
@@ -42,42 +42,42 @@ export function testLayout(layout: string, gitDirectory: string): void {
       expect(page()).toBe("one");
     });
 
-    test("runs the commands where the new files are, so that git works there", async () => {
+    test("runs the commands in a git checkout of the new files", async () => {
       const commit = site.repository.tip;
-      const ending = await site.deploy({ run: ["cat index.html", ["git", "rev-parse", "HEAD"]] });
-      expect(ending.lines).toContain("one");
-      expect(ending.lines).toContain(commit);
-      expect(ending.steps.map(({ command, exitCode }) => [command, exitCode])).toEqual([
+      const result = await site.deploy({ run: ["cat index.html", ["git", "rev-parse", "HEAD"]] });
+      expect(result.lines).toContain("one");
+      expect(result.lines).toContain(commit);
+      expect(result.steps.map(({ command, exitCode }) => [command, exitCode])).toEqual([
         ["cat index.html", 0],
         ["git rev-parse HEAD", 0],
       ]);
     });
 
-    test("leaves live what was, and runs nothing further, when a step fails", async () => {
+    test("keeps the live release and runs no further step when a step fails", async () => {
       await site.deploy();
       site.repository.commit({ "index.html": "two" });
-      const ending = await site.deploy({ run: ["echo fine", "exit 3", "echo never"], after: ["echo never"] });
-      expect(ending).toMatchObject({ state: "failed", reason: 'step "exit 3" exited with 3' });
-      expect(ending.steps.map(({ exitCode }) => exitCode)).toEqual([0, 3]);
-      expect(ending.lines).not.toContain("never");
+      const result = await site.deploy({ run: ["echo fine", "exit 3", "echo never"], after: ["echo never"] });
+      expect(result.state).toBe("failed");
+      expect(result.reason).toContain("exit 3");
+      expect(snapshotText(result.reason)).toMatchSnapshot();
+      expect(result.steps.map(({ exitCode }) => exitCode)).toEqual([0, 3]);
+      expect(result.lines).not.toContain("never");
       expect(page()).toBe("one");
     });
 
-    test("puts back what was live when a step after going live fails", async () => {
-      const { commit, release } = await site.deploy();
+    test("reverts to the previous release when a step after going live fails", async () => {
+      const first = await site.deploy();
       site.repository.commit({ "index.html": "two" });
-      const ending = await site.deploy({
+      const result = await site.deploy({
         after: [`cat index.html; test "$(cat index.html)" = one || kill -9 $$`],
       });
-      const name = release === null ? `commit ${commit?.slice(0, 12)}` : `release ${release}`;
-      expect(ending.state).toBe("failed");
-      expect(ending.reason).toEndWith(` was ended by SIGKILL; ${name} is live again`);
-      expect(ending.steps.map(({ exitCode }) => exitCode)).toEqual([null, 0]);
-      expect(ending.lines.slice(-5).filter((line) => !line.startsWith("$"))).toEqual([
-        "two",
-        `putting back ${name}`,
-        "one",
-      ]);
+      expect(result.state).toBe("failed");
+      expect(result.reason).toContain("SIGKILL");
+      expect(result.reason).toContain(idOf(first));
+      expect(result.steps.map(({ exitCode }) => exitCode)).toEqual([null, 0]);
+      const output = result.lines.slice(-5).filter((line) => !line.startsWith("$"));
+      expect(output).toEqual(["two", expect.stringContaining(idOf(first)), "one"]);
+      expect([result.reason, output[1]].map((text) => snapshotText(text))).toMatchSnapshot();
       expect(page()).toBe("one");
     });
 
@@ -96,16 +96,18 @@ export function testLayout(layout: string, gitDirectory: string): void {
       expect(page()).toBe("another two");
     });
 
-    test("fails with the branch's name when it is gone, and leaves live what was", async () => {
+    test("names a branch that does not exist and keeps the live release", async () => {
       await site.deploy();
       site.repository.git("branch", "--move", "main", "other");
-      const ending = await site.deploy();
-      const reason = `branch main does not exist in ${site.repository.path}`;
-      expect(ending).toMatchObject({ state: "failed", reason, commit: null });
+      const result = await site.deploy();
+      expect(result).toMatchObject({ state: "failed", commit: null });
+      expect(result.reason).toContain("main");
+      expect(result.reason).toContain(site.repository.path);
+      expect(snapshotText(result.reason)).toMatchSnapshot();
       expect(page()).toBe("one");
     });
 
-    test("does not take a tag for the branch of the same name", async () => {
+    test("does not confuse a tag with the branch of the same name", async () => {
       const first = site.repository.tip;
       site.repository.git("tag", "main");
       const tip = site.repository.commit({ "index.html": "two" });
@@ -113,21 +115,21 @@ export function testLayout(layout: string, gitDirectory: string): void {
       expect((await site.deploy()).commit).toBe(tip);
     });
 
-    test("fails with git's reason when the repository cannot be read", async () => {
+    test("reports the error of git when the repository cannot be read", async () => {
       const { watch } = site.watch();
       const cloneUrl = join(site.root, "nowhere");
-      const ending = await site.deploy({ watch: watch && { ...watch, cloneUrl } });
-      expect(ending).toMatchObject({
-        state: "failed",
-        reason: `git fetch failed: '${cloneUrl}' does not appear to be a git repository`,
-      });
+      const result = await site.deploy({ watch: watch && { ...watch, cloneUrl } });
+      const gitMessage = `'${cloneUrl}' does not appear to be a git repository`;
+      expect(result.state).toBe("failed");
+      expect(result.reason).toContain(gitMessage);
+      expect(snapshotText(result.reason, { [gitMessage]: "<git's message>" })).toMatchSnapshot();
     });
 
-    test("takes a clone URL that looks like an option or a command as an address", async () => {
+    test("treats a clone URL that looks like an option or a command as an address", async () => {
       const { watch } = site.watch();
       for (const cloneUrl of ["--upload-pack=touch hacked", "ext::touch hacked"]) {
-        const ending = await site.deploy({ watch: watch && { ...watch, cloneUrl } });
-        expect(ending.state).toBe("failed");
+        const result = await site.deploy({ watch: watch && { ...watch, cloneUrl } });
+        expect(result.state).toBe("failed");
       }
       const found = [site.directory, join(site.directory, "repo")].map((at) =>
         existsSync(join(at, "hacked")),
@@ -135,63 +137,65 @@ export function testLayout(layout: string, gitDirectory: string): void {
       expect(found).toEqual([false, false]);
     });
 
-    test("deploys a branch whose name is a shell's nightmare", async () => {
+    test("deploys a branch whose name contains shell syntax", async () => {
       const name = "feature/$(touch${IFS}hacked);id&`id`'\"";
       site.repository.git("branch", name);
-      const ending = await site.deploy({ ...site.watch({ kind: "branch", name }) });
-      expect(ending).toMatchObject({ state: "succeeded", branch: name });
+      const result = await site.deploy({ ...site.watch({ kind: "branch", name }) });
+      expect(result).toMatchObject({ state: "succeeded", branch: name });
       expect(existsSync(join(site.directory, "hacked"))).toBe(false);
     });
 
-    test("takes the tip, not an older pushed commit", async () => {
+    test("deploys the tip, not an older pushed commit", async () => {
       const pushedCommit = site.repository.tip;
       const commit = site.repository.commit({ "index.html": "two" });
       const clock = new FakeClock();
-      const ending = await site.deploy({}, { clock, deployment: { pushedCommit } });
-      expect(ending).toMatchObject({ state: "succeeded", commit, reason: null });
-      expect(clock.naps).toEqual([]);
+      const result = await site.deploy({}, { clock, deployment: { pushedCommit } });
+      expect(result).toMatchObject({ state: "succeeded", commit, reason: null });
+      expect(clock.sleeps).toEqual([]);
     });
 
     test("waits for a pushed commit that arrives late", async () => {
       const pushedCommit = site.repository.commit({ "index.html": "two" });
       site.repository.git("reset", "--hard", "--quiet", "HEAD~1");
-      const clock = new FakeClock((nap) => {
-        if (nap === 4_000) site.repository.git("reset", "--hard", "--quiet", pushedCommit);
+      const clock = new FakeClock((milliseconds) => {
+        if (milliseconds === 4_000) site.repository.git("reset", "--hard", "--quiet", pushedCommit);
       });
-      const ending = await site.deploy({}, { clock, deployment: { pushedCommit } });
-      expect(ending).toMatchObject({ state: "succeeded", commit: pushedCommit, reason: null });
-      expect(clock.naps).toEqual([1_000, 2_000, 4_000]);
+      const result = await site.deploy({}, { clock, deployment: { pushedCommit } });
+      expect(result).toMatchObject({ state: "succeeded", commit: pushedCommit, reason: null });
+      expect(clock.sleeps).toEqual([1_000, 2_000, 4_000]);
       expect(page()).toBe("two");
     });
 
-    test("deploys the tip after a minute, and says so, when the pushed commit never arrives", async () => {
+    test("deploys the tip after a minute, with a reason, when the pushed commit does not arrive", async () => {
       const clock = new FakeClock();
       const commit = site.repository.tip;
       const pushedCommit = "b".repeat(40);
-      const ending = await site.deploy({}, { clock, deployment: { pushedCommit } });
-      const reason = `the tip ${commit.slice(0, 12)} does not contain the pushed commit bbbbbbbbbbbb`;
-      expect(ending).toMatchObject({ state: "succeeded", commit, reason });
-      expect(clock.naps.reduce((sum, nap) => sum + nap)).toBe(60_000);
+      const result = await site.deploy({}, { clock, deployment: { pushedCommit } });
+      expect(result).toMatchObject({ state: "succeeded", commit });
+      const commits = { [commit.slice(0, 12)]: "<tip>", [pushedCommit.slice(0, 12)]: "<pushed commit>" };
+      for (const text of Object.keys(commits)) expect(result.reason).toContain(text);
+      expect(snapshotText(result.reason, commits)).toMatchSnapshot();
+      expect(clock.sleeps.reduce((sum, milliseconds) => sum + milliseconds)).toBe(60_000);
     });
 
-    test("is not held up by what a killed deployment left", async () => {
+    test("succeeds with the lock files of a killed deployment", async () => {
       await site.deploy();
-      const own = join(site.directory, gitDirectory);
+      const gitPath = join(site.directory, gitDirectory);
       for (const lock of ["config.lock", "packed-refs.lock", "HEAD.lock", "index.lock"]) {
-        writeFileSync(join(own, lock), "");
+        writeFileSync(join(gitPath, lock), "");
       }
       for (const ref of ["refs/hooklatch", "refs/remotes/origin", "refs/heads"]) {
-        mkdirSync(join(own, ref), { recursive: true });
-        for (const name of ["tip", "main"]) writeFileSync(join(own, ref, `${name}.lock`), "");
+        mkdirSync(join(gitPath, ref), { recursive: true });
+        for (const name of ["tip", "main"]) writeFileSync(join(gitPath, ref, `${name}.lock`), "");
       }
-      writeFileSync(join(own, "objects/pack/tmp_pack_abc"), "half of a pack");
+      writeFileSync(join(gitPath, "objects/pack/tmp_pack_abc"), "half a pack");
       site.repository.commit({ "index.html": "two" });
       expect(await site.deploy()).toMatchObject({ state: "succeeded", reason: null });
       expect(page()).toBe("two");
-      expect(existsSync(join(own, "objects/pack/tmp_pack_abc"))).toBe(false);
+      expect(existsSync(join(gitPath, "objects/pack/tmp_pack_abc"))).toBe(false);
     });
 
-    test("keeps odd file names as they are", async () => {
+    test("keeps file names with special characters", async () => {
       const names = ["--force", "-rf", " two  spaces ", "new\nline", "ü/日本語", 'quo"te', "*", "$(id)"];
       site.repository.commit(Object.fromEntries(names.map((name) => [name, name])));
       await site.deploy();
@@ -201,7 +205,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
       expect(names.filter((name) => existsSync(join(site.live, name)))).toEqual([]);
     });
 
-    test("touches nothing behind a symbolic link in the repository", async () => {
+    test("changes nothing behind a symbolic link of the repository", async () => {
       const outside = join(site.root, "outside");
       mkdirSync(outside);
       writeFileSync(join(outside, "precious"), "precious");
@@ -209,13 +213,13 @@ export function testLayout(layout: string, gitDirectory: string): void {
       site.repository.commitAll();
       await site.deploy({ keepReleases: 1 });
       site.repository.git("rm", "--quiet", "pages-link");
-      site.repository.commit({ "pages-link/precious": "ours" });
+      site.repository.commit({ "pages-link/precious": "from the repository" });
       for (const run of [["false"], [], []]) await site.deploy({ run, keepReleases: 1 });
-      expect(readFileSync(join(site.live, "pages-link/precious"), "utf8")).toBe("ours");
+      expect(readFileSync(join(site.live, "pages-link/precious"), "utf8")).toBe("from the repository");
       expect(readFileSync(join(outside, "precious"), "utf8")).toBe("precious");
     });
 
-    test("runs no hook of the machine's", async () => {
+    test("runs no hook from the git templates of the machine", async () => {
       const template = join(site.root, "template");
       mkdirSync(join(template, "hooks"), { recursive: true });
       writeFileSync(join(template, "hooks/post-checkout"), `#!/bin/sh\ntouch ${site.root}/hooked\n`, {
@@ -233,16 +237,16 @@ export function testLayout(layout: string, gitDirectory: string): void {
         commits.set(tag, site.repository.commit({ "index.html": tag }));
         site.repository.git("tag", "--annotate", "--message", tag, tag);
       }
-      const ending = await site.deploy({ ...site.watch(tags), run: ["echo $HOOKLATCH_TAG"] });
-      expect(ending).toMatchObject({ state: "succeeded", branch: "v10", commit: commits.get("v10") });
-      expect(ending.lines).toContain("v10");
+      const result = await site.deploy({ ...site.watch(tags), run: ["echo $HOOKLATCH_TAG"] });
+      expect(result).toMatchObject({ state: "succeeded", branch: "v10", commit: commits.get("v10") });
+      expect(result.lines).toContain("v10");
       expect(page()).toBe("v10");
       site.repository.git("tag", "--delete", "v10", "v10-rc1");
       expect(await site.deploy(site.watch(tags))).toMatchObject({ branch: "v9", commit: commits.get("v9") });
       expect(page()).toBe("v9");
     });
 
-    test("follows a tag that was moved, and tags of which one names a tree", async () => {
+    test("follows a moved tag and skips a tag of a tree", async () => {
       const tags: WatchTags = { kind: "tag", pattern: "*" };
       site.repository.git("tag", "release/1");
       await site.deploy(site.watch(tags));
@@ -252,7 +256,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
       expect(await site.deploy(site.watch(tags))).toMatchObject({ branch: "release/1", commit });
     });
 
-    test("does not wait when the pushed tag is there but an older version", async () => {
+    test("does not wait when the pushed tag exists but is an older version", async () => {
       const pushedCommit = site.repository.tip;
       site.repository.git("tag", "v1.0.1");
       site.repository.git("checkout", "--quiet", "--orphan", "next");
@@ -260,19 +264,20 @@ export function testLayout(layout: string, gitDirectory: string): void {
       site.repository.git("tag", "v2.0.0");
       const clock = new FakeClock();
       const watch = site.watch({ kind: "tag", pattern: "v*" });
-      const ending = await site.deploy(watch, { clock, deployment: { pushedCommit } });
-      expect(ending).toMatchObject({ state: "succeeded", branch: "v2.0.0", commit, reason: null });
-      expect(clock.naps).toEqual([]);
+      const result = await site.deploy(watch, { clock, deployment: { pushedCommit } });
+      expect(result).toMatchObject({ state: "succeeded", branch: "v2.0.0", commit, reason: null });
+      expect(clock.sleeps).toEqual([]);
     });
 
     test("fails when no tag matches", async () => {
       site.repository.git("tag", "w1");
-      const ending = await site.deploy(site.watch({ kind: "tag", pattern: "v*" }));
-      const reason = `no tag in ${site.repository.path} matches v*`;
-      expect(ending).toMatchObject({ state: "failed", reason });
+      const result = await site.deploy(site.watch({ kind: "tag", pattern: "v*" }));
+      expect(result.state).toBe("failed");
+      for (const text of [site.repository.path, "v*"]) expect(result.reason).toContain(text);
+      expect(snapshotText(result.reason)).toMatchSnapshot();
     });
 
-    test("tells what git does", async () => {
+    test("logs the git commands", async () => {
       const { lines } = await site.deploy();
       const refspec = layout === "releases" ? "refs/hooklatch/tip" : "refs/remotes/origin/main";
       const fetch = lines.find((line) => line.startsWith("$ git fetch"));

@@ -11,6 +11,6 @@ const GIT_DIRECTORIES: Readonly<Record<keyof typeof layouts, string>> = {
 
 for (const [layout, gitDirectory] of Object.entries(GIT_DIRECTORIES)) testLayout(layout, gitDirectory);
 
-test("names each layout as the list does", () => {
+test("each layout has the name it is listed under", () => {
   for (const [name, layout] of Object.entries(layouts)) expect(layout.name).toBe(name);
 });

@@ -11,13 +11,13 @@ import { Site } from "./site.ts";
 
 setDefaultTimeout(120_000);
 
-/** A clock that goes fifty times as fast as the world's. */
-const hasty: Clock = {
+/** A clock that runs fifty times as fast as real time. */
+const fastClock: Clock = {
   now: () => new Date(performance.now() * 50),
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds / 50)),
 };
 
-/** A number that no deployment of another test has. */
+/** A deployment number that no other test uses. */
 const DEPLOYMENT = 900_000_000 + process.pid;
 
 let root: string;
@@ -36,14 +36,17 @@ afterEach(() => {
   rmSync(root, { recursive: true });
 });
 
-interface Changes {
+interface Overrides {
   readonly env?: Record<string, string>;
   readonly cwd?: string;
   readonly detached?: boolean;
 }
 
-/** Starts a shell as a deployment would, in a group of its own, and resolves with what it said first. */
-async function start(script: string, { env = {}, cwd = "site/releases/one", detached = true }: Changes = {}) {
+/** Starts a shell as a deployment does, in its own process group, and resolves with its first output. */
+async function start(
+  script: string,
+  { env = {}, cwd = "site/releases/one", detached = true }: Overrides = {},
+) {
   const child = spawn("/bin/sh", ["-c", script], {
     cwd: join(root, cwd),
     env: {
@@ -56,8 +59,8 @@ async function start(script: string, { env = {}, cwd = "site/releases/one", deta
     detached,
   });
   children.push(child);
-  const [said] = await once(child.stdout, "data");
-  return { pid: Number(child.pid), said: String(said).trim(), child };
+  const [output] = await once(child.stdout, "data");
+  return { pid: Number(child.pid), output: String(output).trim(), child };
 }
 
 const SLEEP = "echo ready; exec sleep 60";
@@ -65,11 +68,11 @@ const SLEEP = "echo ready; exec sleep 60";
 const end = (...targets: readonly Target[]) =>
   endOrphans(
     targets.map((each) => ({ deployment: DEPLOYMENT, target: each })),
-    hasty,
+    fastClock,
   );
 
-/** Signal 0 only asks; what nobody waited for yet is not gone for it, so this is for those that must live. */
-function lives({ child }: { readonly child: ChildProcess }): boolean {
+/** Whether a child runs. Signal 0 would also succeed for a zombie. */
+function isAlive({ child }: { readonly child: ChildProcess }): boolean {
   return child.exitCode === null && child.signalCode === null;
 }
 
@@ -78,43 +81,43 @@ async function signalOf({ child }: { readonly child: ChildProcess }): Promise<st
   return child.signalCode;
 }
 
-test("ends a process that an abandoned deployment left in its target's directory", async () => {
+test("ends a process that an abandoned deployment left in the target directory", async () => {
   const orphan = await start(SLEEP);
   expect(await end(target)).toEqual([orphan.pid]);
   expect(await signalOf(orphan)).toBe("SIGTERM");
 });
 
-test("kills what does not obey", async () => {
+test("kills a process that ignores SIGTERM", async () => {
   const orphan = await start("trap '' TERM; echo ready; while :; do sleep 0.01; done");
   expect(await end(target)).toContain(orphan.pid);
   expect(await signalOf(orphan)).toBe("SIGKILL");
 });
 
-test("ends the whole group of one that leads it, also who went elsewhere and forgot where it came from", async () => {
+test("ends the whole group of a leader, with members that changed directory and environment", async () => {
   const orphan = await start("(cd / && exec env -i sleep 60) & echo $!; wait");
-  expect(await end(target)).toEqual([orphan.pid, Number(orphan.said)].toSorted((a, b) => a - b));
+  expect(await end(target)).toEqual([orphan.pid, Number(orphan.output)].toSorted((a, b) => a - b));
 });
 
-test("ends one in somebody else's group alone", async () => {
+test("ends only the process itself in the group of another process", async () => {
   const orphan = await start(SLEEP, { detached: false });
   expect(await end(target)).toEqual([orphan.pid]);
   expect(await signalOf(orphan)).toBe("SIGTERM");
 });
 
-test("ends one that has a session of its own and went elsewhere, as daemons do", async () => {
+test("ends a daemon with its own session in another directory", async () => {
   const env = { HOOKLATCH_DIRECTORY: target.directory };
   const daemon = await start(`cd /; ${SLEEP}`, { env });
   expect(await end(target)).toEqual([daemon.pid]);
 });
 
-test("finds one whose directory was removed, and through a link to the target's directory", async () => {
+test("finds a process whose directory was removed, and a target directory that is a link", async () => {
   const orphan = await start(SLEEP);
   rmSync(join(target.directory, "releases"), { recursive: true });
   symlinkSync(target.directory, join(root, "link"));
   expect(await end({ ...target, directory: join(root, "link") })).toEqual([orphan.pid]);
 });
 
-test("ends those of each abandoned deployment", async () => {
+test("ends the processes of each abandoned deployment", async () => {
   const other = { ...target, name: "shop", directory: join(root, "shop") };
   mkdirSync(other.directory);
   const first = await start(SLEEP);
@@ -122,34 +125,34 @@ test("ends those of each abandoned deployment", async () => {
   expect(await end(target, other)).toEqual([first.pid, second.pid].toSorted((a, b) => a - b));
 });
 
-describe("lets live", () => {
-  const strangers: Readonly<Record<string, Changes>> = {
-    "what another deployment started": { env: { HOOKLATCH_DEPLOYMENT: `${DEPLOYMENT}0` } },
-    "what another target started": { env: { HOOKLATCH_TARGET: "blog2" } },
-    "what works elsewhere": { cwd: "." },
-    "what another hooklatch started, by the same names": {
+describe("keeps alive", () => {
+  const strangers: Readonly<Record<string, Overrides>> = {
+    "a process of another deployment": { env: { HOOKLATCH_DEPLOYMENT: `${DEPLOYMENT}0` } },
+    "a process of another target": { env: { HOOKLATCH_TARGET: "blog2" } },
+    "a process in another directory": { cwd: "." },
+    "a process of another hooklatch with the same target and deployment": {
       cwd: ".",
       env: { HOOKLATCH_DIRECTORY: "/srv/blog" },
     },
-    "what works in a directory whose name begins alike": { cwd: "site-two" },
+    "a process in a directory whose name has the same prefix": { cwd: "site-two" },
   };
 
-  test.each(Object.entries(strangers))("%s", async (_, changes) => {
+  test.each(Object.entries(strangers))("%s", async (_, overrides) => {
     mkdirSync(join(root, "site-two"));
-    const stranger = await start(SLEEP, changes);
+    const stranger = await start(SLEEP, overrides);
     const orphan = await start(SLEEP);
     expect(await end(target)).toEqual([orphan.pid]);
-    expect(lives(stranger)).toBe(true);
+    expect(isAlive(stranger)).toBe(true);
   });
 
-  test("everything when no deployment was abandoned", async () => {
+  test("all processes when no deployment was abandoned", async () => {
     const stranger = await start(SLEEP);
     expect(await end()).toEqual([]);
-    expect(lives(stranger)).toBe(true);
+    expect(isAlive(stranger)).toBe(true);
   });
 });
 
-test("never ends itself, nor the group that it is in", async () => {
+test("does not end its own process group", async () => {
   const script = `
     const { endOrphans } = await import(${JSON.stringify(join(import.meta.dir, "../../src/deploy/orphans.ts"))});
     const target = { name: "blog", directory: ${JSON.stringify(target.directory)} };
@@ -160,9 +163,9 @@ test("never ends itself, nor the group that it is in", async () => {
     await endOrphans([{ deployment: ${DEPLOYMENT}, target }], clock);
     console.log("alive");
   `;
-  // A shell that a deployment left, and that started a new hooklatch: both are of one group.
-  const shell = await start(`trap 'echo asked' TERM; "$BUN" -e "$SCRIPT"`, {
+  // A shell left by a deployment starts a new hooklatch in its own group.
+  const shell = await start(`trap 'echo terminated' TERM; "$BUN" -e "$SCRIPT"`, {
     env: { BUN: process.execPath, SCRIPT: script },
   });
-  expect(shell.said).toContain("alive");
+  expect(shell.output).toContain("alive");
 });

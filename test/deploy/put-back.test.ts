@@ -5,13 +5,13 @@ import type { Interruption } from "../../src/domain/deployment.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { until } from "../support/until.ts";
 import { FakeClock } from "./fake-clock.ts";
-import { type Outcome, Site } from "./site.ts";
+import { idOf, type Outcome, Site, snapshotText } from "./site.ts";
 
 setDefaultTimeout(120_000);
 
 let site: Site;
 let server: ReturnType<typeof Bun.serve>;
-/** A page that is well says so in its text. */
+/** A server that is unhealthy when the live page contains `sick`. */
 const serveLive = () =>
   Bun.serve({
     hostname: "127.0.0.1",
@@ -29,24 +29,24 @@ const page = () => {
 };
 const url = () => `http://127.0.0.1:${server.port}/`;
 const health = (): Pick<Target, "health"> => ({ health: { url: url(), within: 30_000 } });
-const TELL = "echo live: $(cat index.html) $HOOKLATCH_COMMIT after $HOOKLATCH_PREVIOUS_COMMIT";
-const nameOf = ({ release, commit }: Outcome) =>
-  release === null ? `commit ${commit?.slice(0, 12)}` : `release ${release}`;
+const PRINT_LIVE = "echo live: $(cat index.html) $HOOKLATCH_COMMIT after $HOOKLATCH_PREVIOUS_COMMIT";
 
-/** Ends the deployment at a line of its output. */
-function endAt(text: string, kind: Interruption["kind"]) {
+const text = (message: string | null | undefined) => snapshotText(message);
+
+/** Aborts the deployment at the first output line that ends like this. */
+function abortAt(lineEnd: string, kind: Interruption["kind"]) {
   const controller = new AbortController();
   const onLine = (line: string) => {
-    if (line.endsWith(text)) controller.abort({ kind, reason: "Ada said so" } satisfies Interruption);
+    if (line.endsWith(lineEnd)) controller.abort({ kind, reason: "Ada said so" } satisfies Interruption);
   };
   return { onLine, signal: controller.signal };
 }
 
-/** A command that goes on for ever, and whose grandchild does not heed TERM. */
+/** A command that never ends and whose grandchild ignores SIGTERM. */
 const STUBBORN = `sh -c 'trap "" TERM; echo grandchild $$; while :; do sleep 0.05; done' & wait`;
 
-/** Resolves when the grandchildren that the output names are gone. */
-async function expectNoneLeft({ lines }: Outcome): Promise<void> {
+/** Resolves when the grandchildren in the output have ended. */
+async function expectGrandchildrenGone({ lines }: Outcome): Promise<void> {
   const pids = lines.flatMap((line) => /^grandchild (\d+)$/.exec(line)?.[1] ?? []);
   expect(pids.length).toBeGreaterThan(0);
   for (const pid of pids) await until(() => !isRunning(pid));
@@ -67,39 +67,44 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     site.repository.commit({ "index.html": "one" });
   });
 
-  test("succeeds once it is healthy, after the steps", async () => {
-    const ending = await site.deploy({ ...health(), after: ["echo after"] });
-    expect(ending).toMatchObject({ state: "succeeded", reason: null });
-    expect(ending.lines.slice(-2)).toEqual(["after", `${url()} answered 200`]);
+  test("succeeds when the health check succeeds after the steps", async () => {
+    const result = await site.deploy({ ...health(), after: ["echo after"] });
+    expect(result).toMatchObject({ state: "succeeded", reason: null });
+    expect(result.lines.slice(-2)).toEqual(["after", expect.stringContaining("200")]);
+    expect(text(result.lines.at(-1))).toMatchSnapshot();
   });
 
-  test("puts back what was live when it is not healthy, and runs the steps for that", async () => {
-    const first = await site.deploy({ ...health(), after: [TELL] });
+  test("reverts an unhealthy release and runs the after steps for the previous one", async () => {
+    const first = await site.deploy({ ...health(), after: [PRINT_LIVE] });
     const commit = site.repository.commit({ "index.html": "sick" });
-    const ending = await site.deploy(
-      { ...health(), after: [TELL] },
+    const result = await site.deploy(
+      { ...health(), after: [PRINT_LIVE] },
       { deployment: { previousCommit: first.commit } },
     );
-    expect(ending).toMatchObject({ state: "failed", commit, release: null });
-    expect(ending.reason).toBe(`${url()} answered 503 for 30s; ${nameOf(first)} is live again`);
-    expect(ending.steps.map(({ command, exitCode }) => [command, exitCode])).toEqual([
-      [TELL, 0],
-      [TELL, 0],
+    expect(result).toMatchObject({ state: "failed", commit, release: null });
+    for (const fact of [url(), "503", idOf(first)]) expect(result.reason).toContain(fact);
+    expect(result.steps.map(({ command, exitCode }) => [command, exitCode])).toEqual([
+      [PRINT_LIVE, 0],
+      [PRINT_LIVE, 0],
     ]);
-    expect(ending.lines.filter((line) => /^(live|putting)/.test(line))).toEqual([
+    const from = result.lines.findIndex((line) => line.startsWith("live: sick"));
+    const output = result.lines.slice(from).filter((line) => !line.startsWith("$") && !line.includes(url()));
+    expect(output).toEqual([
       `live: sick ${commit} after ${first.commit}`,
-      `putting back ${nameOf(first)}`,
+      expect.stringContaining(idOf(first)),
       `live: one ${first.commit} after ${commit}`,
     ]);
+    expect([result.reason, output[1]].map(text)).toMatchSnapshot();
     expect(page()).toBe("one");
   });
 
-  test("takes the first one down again, and deploys the next", async () => {
+  test("removes an unhealthy first release and deploys the next one", async () => {
     site.repository.commit({ "index.html": "sick", "deep/file": "" });
-    const ending = await site.deploy({ ...health(), after: ["echo after"] });
-    const reason = `${url()} answered 503 for 30s; nothing was live before, so it was taken down again`;
-    expect(ending).toMatchObject({ state: "failed", reason, release: null });
-    expect(ending.steps.length).toBe(1);
+    const result = await site.deploy({ ...health(), after: ["echo after"] });
+    expect(result).toMatchObject({ state: "failed", release: null });
+    for (const fact of [url(), "503"]) expect(result.reason).toContain(fact);
+    expect(text(result.reason)).toMatchSnapshot();
+    expect(result.steps.length).toBe(1);
     expect(page()).toBeNull();
     expect(existsSync(join(site.live, "deep"))).toBe(false);
     site.repository.commit({ "index.html": "two" });
@@ -107,90 +112,95 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     expect(page()).toBe("two");
   });
 
-  test("leaves nothing of a first one whose step fails before it is live", async () => {
-    const ending = await site.deploy({ run: ["false"], after: ["echo never"] });
-    expect(ending).toMatchObject({ state: "failed", reason: 'step "false" exited with 1' });
+  test("removes a first release whose step fails before it is live", async () => {
+    const result = await site.deploy({ run: ["false"], after: ["echo never"] });
+    expect(result.state).toBe("failed");
+    expect(text(result.reason)).toMatchSnapshot();
     expect(page()).toBeNull();
-    expect(ending.lines).not.toContain("never");
+    expect(result.lines).not.toContain("never");
   });
 
-  test("tells it too when a step fails for what was put back", async () => {
+  test("reports a step that fails for the previous release too", async () => {
     const first = await site.deploy();
     site.repository.commit({ "index.html": "two" });
-    const ending = await site.deploy({ after: ["false"] });
-    const failed = 'step "false" exited with 1';
-    expect(ending.reason).toBe(`${failed}; ${nameOf(first)} is live again, but ${failed}`);
+    const result = await site.deploy({ after: ["false"] });
+    expect(result.reason).toContain(idOf(first));
+    expect(text(result.reason)).toMatchSnapshot();
     expect(page()).toBe("one");
   });
 
-  test("gives the steps of what was put back a minute of their own", async () => {
+  test("limits the after steps of the previous release to one minute", async () => {
     const first = await site.deploy();
     site.repository.commit({ "index.html": "two" });
     const clock = new FakeClock();
-    const onLine = (line: string) => line.startsWith("grandchild") && clock.ring();
-    const ending = await site.deploy({ after: [STUBBORN] }, { clock, onLine });
-    const doing = `while running ${JSON.stringify(STUBBORN)}`;
-    expect(ending.reason).toBe(
-      `timed out after 10m ${doing}; ${nameOf(first)} is live again, but timed out after 1m ${doing}`,
-    );
-    expect(clock.sleeping).toBe(0);
+    const onLine = (line: string) => line.startsWith("grandchild") && clock.endLongSleeps();
+    const result = await site.deploy({ after: [STUBBORN] }, { clock, onLine });
+    for (const fact of ["10m", "1m", idOf(first), JSON.stringify(STUBBORN)]) {
+      expect(result.reason).toContain(fact);
+    }
+    expect(text(result.reason)).toMatchSnapshot();
+    expect(clock.pendingSleeps).toBe(0);
     expect(page()).toBe("one");
-    await expectNoneLeft(ending);
+    await expectGrandchildrenGone(result);
   });
 
-  test.each(["cancelled", "interrupted"] as const)("ends all of a step that is %s", async (kind) => {
-    await site.deploy();
-    site.repository.commit({ "index.html": "two" });
-    const running = { run: [STUBBORN, "echo never"], after: ["echo never"] };
-    const controller = new AbortController();
-    const onLine = (line: string) =>
-      line.startsWith("grandchild") && controller.abort({ kind, reason: "Ada said so" });
-    const ending = await site.deploy(running, { onLine, signal: controller.signal });
-    expect(ending).toMatchObject({ state: kind, reason: "Ada said so" });
-    expect(ending.lines).not.toContain("never");
-    expect(page()).toBe("one");
-    await expectNoneLeft(ending);
-  });
+  test.each(["cancelled", "interrupted"] as const)(
+    "ends all processes of a step that is %s",
+    async (kind) => {
+      await site.deploy();
+      site.repository.commit({ "index.html": "two" });
+      const running = { run: [STUBBORN, "echo never"], after: ["echo never"] };
+      const controller = new AbortController();
+      const onLine = (line: string) =>
+        line.startsWith("grandchild") && controller.abort({ kind, reason: "Ada said so" });
+      const result = await site.deploy(running, { onLine, signal: controller.signal });
+      expect(result).toMatchObject({ state: kind, reason: "Ada said so" });
+      expect(result.lines).not.toContain("never");
+      expect(page()).toBe("one");
+      await expectGrandchildrenGone(result);
+    },
+  );
 
-  test("runs the steps for what is put back when it is cancelled", async () => {
+  test("runs the after steps for the previous release after a cancellation", async () => {
     const first = await site.deploy();
     site.repository.commit({ "index.html": "sick" });
-    const ending = await site.deploy({ ...health(), after: [TELL] }, endAt("answered 503", "cancelled"));
-    expect(ending).toMatchObject({
-      state: "cancelled",
-      reason: `Ada said so; ${nameOf(first)} is live again`,
-      commit: site.repository.tip,
-    });
-    expect(ending.steps.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+    const result = await site.deploy({ ...health(), after: [PRINT_LIVE] }, abortAt("503", "cancelled"));
+    expect(result).toMatchObject({ state: "cancelled", commit: site.repository.tip });
+    for (const fact of ["Ada said so", idOf(first)]) expect(result.reason).toContain(fact);
+    expect(text(result.reason)).toMatchSnapshot();
+    expect(result.steps.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
     expect(page()).toBe("one");
   });
 
-  test("does not run them when the server is stopping", async () => {
+  test("skips the after steps of the previous release when the server stops", async () => {
     const first = await site.deploy();
     site.repository.commit({ "index.html": "sick" });
-    const ending = await site.deploy({ ...health(), after: [TELL] }, endAt("answered 503", "interrupted"));
-    const reason = `Ada said so; ${nameOf(first)} is live again, but its after steps did not run`;
-    expect(ending).toMatchObject({ state: "interrupted", reason });
-    expect(ending.steps.length).toBe(1);
+    const result = await site.deploy({ ...health(), after: [PRINT_LIVE] }, abortAt("503", "interrupted"));
+    expect(result.state).toBe("interrupted");
+    for (const fact of ["Ada said so", idOf(first)]) expect(result.reason).toContain(fact);
+    expect(text(result.reason)).toMatchSnapshot();
+    expect(result.steps.length).toBe(1);
     expect(page()).toBe("one");
   });
 
-  test("ends them when the server is to stop meanwhile", async () => {
+  test("ends the after steps of the previous release when the server stops", async () => {
     const first = await site.deploy();
     site.repository.commit({ "index.html": "two" });
     const after = ["test $(cat index.html) = one && echo back && sleep 60"];
-    const ending = await site.deploy({ after }, endAt("back", "interrupted"));
-    expect(ending.state).toBe("failed");
-    expect(ending.reason).toEndWith(`; ${nameOf(first)} is live again, but Ada said so`);
+    const result = await site.deploy({ after }, abortAt("back", "interrupted"));
+    expect(result.state).toBe("failed");
+    for (const fact of ["Ada said so", idOf(first)]) expect(result.reason).toContain(fact);
+    expect(text(result.reason)).toMatchSnapshot();
   });
 
-  test("says what it was at when the time runs out before it is healthy", async () => {
+  test("reports a timeout while it waits for the health check", async () => {
     const first = await site.deploy();
     site.repository.commit({ "index.html": "sick" });
-    const clock = new FakeClock((nap) => nap === 500 && clock.ring());
-    const ending = await site.deploy(health(), { clock });
-    const reason = `timed out after 10m while waiting for it to be healthy; ${nameOf(first)} is live again`;
-    expect(ending).toMatchObject({ state: "failed", reason });
+    const clock = new FakeClock((milliseconds) => milliseconds === 500 && clock.endLongSleeps());
+    const result = await site.deploy(health(), { clock });
+    expect(result.state).toBe("failed");
+    for (const fact of ["10m", idOf(first)]) expect(result.reason).toContain(fact);
+    expect(text(result.reason)).toMatchSnapshot();
     expect(page()).toBe("one");
   });
 });
@@ -202,22 +212,25 @@ describe("a target without a repository", () => {
     mkdirSync(site.directory);
   });
 
-  test("fails when it is not healthy, and nothing is put back", async () => {
+  test("fails when it is unhealthy and reverts nothing", async () => {
     const settings = health();
-    const reason = `${url()} gave no answer for 30s (connection refused)`;
+    const address = url();
     await server.stop(true);
-    const ending = await site.deploy({ ...settings, watch: null, after: ["echo after"] });
-    expect(ending).toMatchObject({ state: "failed", reason });
-    expect(ending.steps.length).toBe(1);
+    const result = await site.deploy({ ...settings, watch: null, after: ["echo after"] });
+    expect(result.state).toBe("failed");
+    expect(result.reason).toContain(address);
+    expect(text(result.reason)).toMatchSnapshot();
+    expect(result.steps.length).toBe(1);
     expect(readdirSync(site.directory)).toEqual([]);
   });
 
-  test("has nothing to choose from", async () => {
-    const ending = await site.deploy(
+  test("cannot deploy a chosen release", async () => {
+    const result = await site.deploy(
       { watch: null, run: ["echo never"] },
       { deployment: { trigger: "rollback", choice: { kind: "release", release: null } } },
     );
-    const reason = "target blog has no repository to choose a commit or release from";
-    expect(ending).toMatchObject({ state: "failed", reason, steps: [] });
+    expect(result).toMatchObject({ state: "failed", steps: [] });
+    expect(result.reason).toContain("blog");
+    expect(text(result.reason)).toMatchSnapshot();
   });
 });

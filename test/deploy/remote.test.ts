@@ -7,6 +7,7 @@ import { askTip } from "../../src/deploy/remote.ts";
 import type { WatchedRef } from "../../src/domain/target.ts";
 import { Repository } from "../support/git.ts";
 import { targetOf } from "../support/target.ts";
+import { words } from "../support/words.ts";
 
 setDefaultTimeout(120_000);
 
@@ -20,37 +21,39 @@ beforeEach(() => {
 
 afterEach(() => rmSync(directory, { recursive: true }));
 
-function ask(ref: WatchedRef, cloneUrl = repository.path) {
+function queryTip(ref: WatchedRef, cloneUrl = repository.path) {
   const target = targetOf("blog", { watch: { repository: "octocat/blog", ref, cloneUrl } });
   return askTip(target, { run: runProcess, env: { PATH: process.env.PATH } });
 }
 
-describe("askTip", () => {
-  test("finds exactly the branch, not one that ends in its name", async () => {
+describe("a query of the remote", () => {
+  test("finds the exact branch, not one that ends in its name", async () => {
     const commit = repository.commit({ a: "1" });
     repository.git("checkout", "--quiet", "-b", "feature/main");
     repository.commit({ a: "2" });
-    expect(await ask({ kind: "branch", name: "main" })).toEqual({ kind: "found", commit });
+    expect(await queryTip({ kind: "branch", name: "main" })).toEqual({ kind: "found", commit });
     repository.git("branch", "-D", "main");
-    expect(await ask({ kind: "branch", name: "main" })).toEqual({ kind: "absent" });
+    expect(await queryTip({ kind: "branch", name: "main" })).toEqual({ kind: "absent" });
   });
 
-  test("finds the newest matching tag by version, and the commit that an annotated one names", async () => {
+  test("finds the newest matching tag by version, and the commit of an annotated tag", async () => {
     repository.commit({ a: "1" });
     repository.git("tag", "v9");
     const commit = repository.commit({ a: "2" });
     repository.git("tag", "-a", "v10", "-m", "ten");
     repository.commit({ a: "3" });
     repository.git("tag", "other");
-    expect(await ask({ kind: "tag", pattern: "v*" })).toEqual({ kind: "found", commit });
-    expect(await ask({ kind: "tag", pattern: "w*" })).toEqual({ kind: "absent" });
+    expect(await queryTip({ kind: "tag", pattern: "v*" })).toEqual({ kind: "found", commit });
+    expect(await queryTip({ kind: "tag", pattern: "w*" })).toEqual({ kind: "absent" });
   });
 
-  test("says why the other end cannot be reached", async () => {
-    const answer = await ask({ kind: "branch", name: "main" }, join(directory, "nowhere"));
-    expect(answer).toEqual({
-      kind: "unreachable",
-      reason: expect.stringContaining("does not appear to be a git repository"),
-    });
+  test("reports why the remote is unreachable", async () => {
+    const cloneUrl = join(directory, "nowhere");
+    const answer = await queryTip({ kind: "branch", name: "main" }, cloneUrl);
+    const reason = answer.kind === "unreachable" ? answer.reason : "";
+    const gitMessage = `'${cloneUrl}' does not appear to be a git repository`;
+    expect(answer).toEqual({ kind: "unreachable", reason });
+    expect(reason).toContain(gitMessage);
+    expect(words(reason, { [gitMessage]: "<git's message>" })).toMatchSnapshot();
   });
 });

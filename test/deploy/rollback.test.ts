@@ -13,7 +13,7 @@ import { basename, join } from "node:path";
 import { layouts } from "../../src/deploy/index.ts";
 import type { Choice, Deployment, Interruption } from "../../src/domain/deployment.ts";
 import type { Target } from "../../src/domain/target.ts";
-import { type Outcome, Site } from "./site.ts";
+import { type Outcome, Site, snapshotText } from "./site.ts";
 
 setDefaultTimeout(120_000);
 
@@ -31,7 +31,7 @@ const names = () =>
 const live = () => basename(readlinkSync(at("current")));
 const page = () => readFileSync(at("current/index.html"), "utf8");
 
-/** Deploys a commit for each page, the first one first. */
+/** Deploys one commit for each page, in this order. */
 async function deployAll(
   pages: readonly string[],
   target: Partial<Target> = {},
@@ -44,217 +44,234 @@ async function deployAll(
   return made;
 }
 
-const back = (release: string | null = null): Pick<Deployment, "trigger" | "choice"> => ({
+const toRelease = (release: string | null = null): Pick<Deployment, "trigger" | "choice"> => ({
   trigger: "rollback",
   choice: { kind: "release", release } satisfies Choice,
 });
 
 const NEVER: Partial<Target> = { run: ["echo never"] };
 
-/** Goes back; nothing of the repository is needed for it. */
-function goBack(
+/** Rolls back, which needs nothing from the repository. */
+function rollBack(
   release: string | null = null,
   target: Partial<Target> = {},
   tools: Parameters<Site["deploy"]>[1] = {},
 ) {
   return site.deploy(
     { ...NEVER, ...target },
-    { ...tools, deployment: { ...back(release), ...tools.deployment } },
+    { ...tools, deployment: { ...toRelease(release), ...tools.deployment } },
   );
 }
 
-test("goes to the release before, and the one before that, without a fetch or a build", async () => {
+test("rolls back to the previous release, twice, without a fetch or a build", async () => {
   const [one, two] = await deployAll(["one", "two", "three"]);
   rmSync(site.repository.path, { recursive: true });
   const after = ["echo $HOOKLATCH_RELEASE $HOOKLATCH_COMMIT $HOOKLATCH_BRANCH; pwd"];
-  const ending = await goBack(null, { after });
-  expect(ending).toMatchObject({
+  const result = await rollBack(null, { after });
+  expect(result).toMatchObject({
     state: "succeeded",
     reason: null,
     branch: "main",
     commit: two?.commit,
     release: two?.release,
   });
-  expect(ending.lines).toEqual([
+  expect(result.lines).toEqual([
     `$ ${after[0]}`,
     `${two?.release} ${two?.commit} main`,
     at("releases", String(two?.release)),
   ]);
   expect(page()).toBe("two");
-  expect(await goBack()).toMatchObject({ state: "succeeded", commit: one?.commit, release: one?.release });
+  expect(await rollBack()).toMatchObject({ state: "succeeded", commit: one?.commit, release: one?.release });
   expect(page()).toBe("one");
 });
 
-test("goes to a named release, forwards too", async () => {
+test("rolls back or forward to a named release", async () => {
   const [one, , three] = await deployAll(["one", "two", "three"]);
-  expect(await goBack(one?.release)).toMatchObject({ state: "succeeded", release: one?.release });
+  expect(await rollBack(one?.release)).toMatchObject({ state: "succeeded", release: one?.release });
   expect(page()).toBe("one");
-  expect(await goBack(three?.release)).toMatchObject({ state: "succeeded", commit: three?.commit });
+  expect(await rollBack(three?.release)).toMatchObject({ state: "succeeded", commit: three?.commit });
   expect(page()).toBe("three");
 });
 
-test("fails, and changes and runs nothing, when there is no release before", async () => {
+test("fails and changes nothing when there is no previous release", async () => {
   const [one] = await deployAll(["one"]);
-  const ending = await goBack(null, { after: ["echo never"] });
-  expect(ending).toMatchObject({ state: "failed", reason: `there is no release before ${one?.release}` });
-  expect(ending).toMatchObject({ commit: null, release: null, lines: [] });
+  const result = await rollBack(null, { after: ["echo never"] });
+  expect(result).toMatchObject({ state: "failed", commit: null, release: null, lines: [] });
+  expect(result.reason).toContain(String(one?.release));
+  expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(live()).toBe(String(one?.release));
 });
 
-test("names the releases that there are when there is none of the name", async () => {
+test("lists the existing releases when the named release does not exist", async () => {
   const [one, two] = await deployAll(["one", "two"]);
+  const releases = { [String(one?.release)]: "<release one>", [String(two?.release)]: "<release two>" };
+  const reasons: string[] = [];
   for (const name of ["20200101T000000Z-aaaaaaaaaaaa", "../shared", ".coming", ""]) {
-    const reason = `there is no release ${name}; there are: ${two?.release}, ${one?.release}`;
-    expect(await goBack(name)).toMatchObject({ state: "failed", reason, lines: [] });
+    const result = await rollBack(name);
+    expect(result).toMatchObject({ state: "failed", lines: [] });
+    expect(result.reason).toContain(name);
+    expect(result.reason).toMatch(new RegExp(`${two?.release}.*${one?.release}`));
+    reasons.push(snapshotText(result.reason, releases));
   }
+  expect(reasons).toMatchSnapshot();
   expect(live()).toBe(String(two?.release));
 });
 
-test("fails where nothing was ever deployed, and makes nothing there", async () => {
-  expect((await goBack()).reason).toBe("nothing is live to go back from; there are none");
+test("fails and creates nothing when nothing was ever deployed", async () => {
+  const result = await rollBack();
+  expect(result.state).toBe("failed");
+  expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(existsSync(site.directory)).toBe(false);
 });
 
-test("never takes a release that is not whole", async () => {
+test("never selects an incomplete release", async () => {
   const [one] = await deployAll(["one", "two", "three"]);
   const [, two = ""] = names();
   mkdirSync(at("releases/.coming", two), { recursive: true });
   expect(await layouts.releases.releasesOf?.(site.directory)).not.toContain(two);
-  expect(await goBack(null)).toMatchObject({ state: "succeeded", release: one?.release });
-  expect(await goBack(two)).toMatchObject({ state: "failed" });
+  expect(await rollBack(null)).toMatchObject({ state: "succeeded", release: one?.release });
+  expect(await rollBack(two)).toMatchObject({ state: "failed" });
   expect(page()).toBe("one");
 });
 
-test("puts back what was live when it is not healthy, and keeps the release", async () => {
+test("reverts an unhealthy rollback and keeps the release", async () => {
   const [one, two] = await deployAll(["one", "two"]);
-  const ending = await goBack(null, { after: ["cat index.html; test $(cat index.html) = two"] });
-  expect(ending).toMatchObject({ state: "failed", commit: one?.commit, release: one?.release });
-  expect(ending.reason).toEndWith(` exited with 1; release ${two?.release} is live again`);
-  expect(ending.lines).toContain(`putting back release ${two?.release}`);
+  const result = await rollBack(null, { after: ["cat index.html; test $(cat index.html) = two"] });
+  expect(result).toMatchObject({ state: "failed", commit: one?.commit, release: one?.release });
+  const outputLines = result.lines.filter((line) => line.includes(String(two?.release)));
+  expect(outputLines).toHaveLength(1);
+  expect(result.reason).toContain(String(two?.release));
+  expect([result.reason, ...outputLines].map((text) => snapshotText(text))).toMatchSnapshot();
   expect(page()).toBe("two");
   expect(names()).toEqual([String(one?.release), String(two?.release)]);
 });
 
-test("keeps the release when it is cancelled", async () => {
+test("keeps the release after a cancelled rollback", async () => {
   const [one, two] = await deployAll(["one", "two"]);
   const controller = new AbortController();
   const onLine = (line: string) =>
     line === "ready" && controller.abort({ kind: "cancelled", reason: "no" } satisfies Interruption);
   const after = ["test $(cat index.html) = two || { echo ready; sleep 60; }"];
-  const ending = await goBack(null, { after }, { onLine, signal: controller.signal });
-  expect(ending).toMatchObject({ state: "cancelled", reason: `no; release ${two?.release} is live again` });
+  const result = await rollBack(null, { after }, { onLine, signal: controller.signal });
+  expect(result.state).toBe("cancelled");
+  expect(result.reason).toContain(String(two?.release));
+  expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(names()).toEqual([String(one?.release), String(two?.release)]);
   expect(page()).toBe("two");
 });
 
-test("the next push is deployed, and goes back to what was live when it fails", async () => {
+test("deploys the next push, and reverts to the live release when it fails", async () => {
   const [one] = await deployAll(["one", "two"]);
-  await goBack();
+  await rollBack();
   site.repository.commit({ "index.html": "three" });
   const failed = await site.deploy({ after: ["test $(cat index.html) != three"] });
-  expect(failed.reason).toEndWith(`; release ${one?.release} is live again`);
+  expect(failed.reason).toContain(String(one?.release));
   expect(page()).toBe("one");
   expect((await site.deploy()).state).toBe("succeeded");
   expect(page()).toBe("three");
 });
 
-test("keeps the live release and the one before it, however few are kept", async () => {
+test("keeps the live release and the previous one for any keep_releases", async () => {
   const [one, two] = await deployAll(["one", "two", "three"]);
-  await goBack(one?.release, { keepReleases: 1 });
+  await rollBack(one?.release, { keepReleases: 1 });
   expect(names().length).toBe(3);
   site.repository.commit({ "index.html": "four" });
   const four = await site.deploy({ keepReleases: 1 });
   expect(names()).toEqual([String(one?.release), String(four.release)]);
   expect(names()).not.toContain(two?.release);
-  expect(await goBack(null, { keepReleases: 1 })).toMatchObject({
+  expect(await rollBack(null, { keepReleases: 1 })).toMatchObject({
     state: "succeeded",
     release: one?.release,
   });
   expect(names()).toEqual([String(one?.release), String(four.release)]);
 });
 
-test("is taken up again, and not one further back, when an attempt was killed after going live", async () => {
+test("repeats a rollback to the same release after an attempt that was killed when live", async () => {
   const [one, two, three] = await deployAll(["one", "two", "three"]);
   rmSync(at("current"));
   symlinkSync(`releases/${two?.release}`, at("current"));
   const again = { deployment: { attempt: 2, previousCommit: three?.commit ?? null } };
-  const failed = await goBack(null, { after: ["test $(cat index.html) = three"] }, again);
-  expect(failed.reason).toEndWith(`; release ${three?.release} is live again`);
+  const failed = await rollBack(null, { after: ["test $(cat index.html) = three"] }, again);
+  expect(failed.reason).toContain(String(three?.release));
   expect(live()).toBe(String(three?.release));
   rmSync(at("current"));
   symlinkSync(`releases/${two?.release}`, at("current"));
-  expect(await goBack(null, {}, again)).toMatchObject({ state: "succeeded", release: two?.release });
+  expect(await rollBack(null, {}, again)).toMatchObject({ state: "succeeded", release: two?.release });
   expect(names()).toContain(String(one?.release));
 });
 
-test("goes back from what a person made current by hand, where no attempt was killed", async () => {
+test("rolls back from a release that a person made current by hand", async () => {
   const [one, two, three] = await deployAll(["one", "two", "three"]);
   rmSync(at("current"));
   symlinkSync(`releases/${two?.release}`, at("current"));
-  const ending = await goBack(null, {}, { deployment: { previousCommit: three?.commit ?? null } });
-  expect(ending).toMatchObject({ state: "succeeded", release: one?.release });
+  const result = await rollBack(null, {}, { deployment: { previousCommit: three?.commit ?? null } });
+  expect(result).toMatchObject({ state: "succeeded", release: one?.release });
 });
 
-test("runs the steps for the live release when that is named", async () => {
+test("runs the after steps when the live release is named", async () => {
   const [, two] = await deployAll(["one", "two"]);
-  const ending = await goBack(two?.release, { after: ["cat index.html; exit 1"] });
-  expect(ending).toMatchObject({ state: "failed", reason: 'step "cat index.html; exit 1" exited with 1' });
+  const result = await rollBack(two?.release, { after: ["cat index.html; exit 1"] });
+  expect(result).toMatchObject({ state: "failed", steps: [{ exitCode: 1 }] });
+  expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(live()).toBe(String(two?.release));
 });
 
-test("tells the commit that was deployed, whatever the build did to the repository in it", async () => {
+test("returns the deployed commit even if the build changed the checkout", async () => {
   const [one, two] = await deployAll(["one", "two", "three"], {
     run: ["git commit --quiet --allow-empty --message Built && rm .git"],
   });
   site.repository.git("tag", String(two?.commit?.slice(0, 12)), String(one?.commit));
-  expect(await goBack()).toMatchObject({ state: "succeeded", commit: two?.commit });
+  expect(await rollBack()).toMatchObject({ state: "succeeded", commit: two?.commit });
 });
 
-test("works without the repository, of which only the commit's full name is missed", async () => {
+test("works without the repository but then returns no commit", async () => {
   const [one] = await deployAll(["one", "two"]);
   rmSync(at("repo"), { recursive: true });
-  const ending = await goBack();
-  expect(ending).toMatchObject({ state: "succeeded", commit: null, release: one?.release });
+  const result = await rollBack();
+  expect(result).toMatchObject({ state: "succeeded", commit: null, release: one?.release });
   expect(page()).toBe("one");
 });
 
-test("says what to do when current is not a link", async () => {
+test("fails with advice when current is not a link", async () => {
   await deployAll(["one", "two"]);
   rmSync(at("current"));
   mkdirSync(at("current"));
-  const reason = `${at("current")} is not a symbolic link; move it away, or choose another directory`;
-  expect(await goBack()).toMatchObject({ state: "failed", reason });
+  const result = await rollBack();
+  expect(result.state).toBe("failed");
+  expect(result.reason).toContain(at("current"));
+  expect(snapshotText(result.reason)).toMatchSnapshot();
 });
 
-test("removes no old release: the next deployment of a commit does", async () => {
+test("removes no old release, which the next deployment of a commit does", async () => {
   await deployAll(["one", "two", "three"]);
-  await goBack(null, { keepReleases: 1 });
+  await rollBack(null, { keepReleases: 1 });
   expect(names().length).toBe(3);
 });
 
-describe("the releases of a directory", () => {
-  test("are told newest first", async () => {
+describe("the list of releases of a directory", () => {
+  test("is sorted newest first", async () => {
     const made = await deployAll(["one", "two"]);
     writeFileSync(at("releases/notes"), "");
     const releases = made.map(({ release }) => String(release));
     expect(await layouts.releases.releasesOf?.(site.directory)).toEqual(releases.reverse());
   });
 
-  test("are none where there is no directory", async () => {
+  test("is empty when the directory does not exist", async () => {
     expect(await layouts.releases.releasesOf?.(site.directory)).toEqual([]);
   });
 });
 
-test("is refused by the layout worktree, with what to do instead", async () => {
+test("fails for the layout worktree and recommends an alternative", async () => {
   site.remove();
   site = new Site("worktree");
   site.repository.commit({ "index.html": "one" });
   await site.deploy();
-  const ending = await goBack();
-  expect(ending).toMatchObject({ state: "failed", lines: [] });
-  expect(ending.reason).toBe(
-    "the layout worktree keeps no releases; deploy a commit instead: hooklatch target deploy blog --commit <commit>",
-  );
+  const result = await rollBack();
+  expect(result).toMatchObject({ state: "failed", lines: [] });
+  for (const fact of ["worktree", "hooklatch target deploy blog --commit <commit>"]) {
+    expect(result.reason).toContain(fact);
+  }
+  expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(readFileSync(at("index.html"), "utf8")).toBe("one");
   expect(layouts.worktree.releasesOf).toBeNull();
 });

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Target } from "../../src/domain/target.ts";
 import { GIT_ENV } from "../support/git.ts";
-import { type Outcome, Site } from "./site.ts";
+import { type Outcome, Site, snapshotText } from "./site.ts";
 
 setDefaultTimeout(120_000);
 
@@ -15,7 +15,7 @@ const path = (name: string) => join(site.root, name);
 const makeKey = (name: string) =>
   execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path(name)]);
 
-/** Commits, signed with the key of this name. */
+/** Creates a commit signed with the key of this name. */
 function commitSigned(text: string, key: string): string {
   const settings = ["-c", "gpg.format=ssh", "-c", `user.signingKey=${path(key)}`];
   writeFileSync(join(site.repository.path, "index.html"), text);
@@ -24,7 +24,7 @@ function commitSigned(text: string, key: string): string {
   return site.repository.tip;
 }
 
-/** Commits with something in the place of a signature. */
+/** Replaces the last commit by one with the given text as its signature. */
 function commitWith(signature: string): string {
   const [headers = "", message = ""] = site.repository.git("cat-file", "commit", "HEAD").split("\n\n");
   const signed = `${headers}\ngpgsig ${signature.replaceAll("\n", "\n ")}\n\n${message}\n`;
@@ -37,13 +37,25 @@ function commitWith(signature: string): string {
 const deploy = (target: Partial<Target> = {}, options: Parameters<Site["deploy"]>[1] = {}) =>
   site.deploy({ ...signers, ...target }, options);
 
-/** What was refused is nowhere, and nothing ran. */
-function expectRefused(ending: Outcome, commit: string, why: string | RegExp): void {
-  expect(ending).toMatchObject({ state: "failed", commit, release: null, steps: [] });
-  const [before, reason] = ending.reason?.split(" in allowed_signers: ") ?? [];
-  expect(before).toBe(`commit ${commit.slice(0, 12)} has no valid signature by a key`);
-  if (typeof why === "string") expect(reason).toBe(why);
-  else expect(reason).toMatch(why);
+/**
+ * Expects a rejection with nothing deployed and no step run. The reason contains `gitMessage`; null expects no output
+ * of git at all.
+ */
+function expectRejected(result: Outcome, commit: string, gitMessage: string | null): void {
+  expect(result).toMatchObject({ state: "failed", commit, release: null, steps: [] });
+  for (const fact of [commit.slice(0, 12), "allowed_signers"]) expect(result.reason).toContain(fact);
+  const verification = result.lines.findIndex((line) => line.startsWith("$ git verify-commit"));
+  const output = result.lines.slice(verification + 1);
+  if (gitMessage === null) {
+    expect(output).toEqual([]);
+    expect(snapshotText(result.reason)).toMatchSnapshot();
+  } else {
+    expect(result.reason).toContain(gitMessage);
+    // The output of git depends on its version.
+    const [ours, ...others] = result.reason?.split(String(output[0])) ?? [];
+    expect(others).toHaveLength(1);
+    expect(snapshotText(`${ours}<git's output>`)).toMatchSnapshot();
+  }
   expect(existsSync(join(site.live, "index.html"))).toBe(false);
   if (site.layout === "releases") expect(readdirSync(join(site.directory, "releases"))).toEqual([]);
 }
@@ -66,18 +78,18 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     expect(readFileSync(join(site.live, "index.html"), "utf8")).toBe("signed");
   });
 
-  test("refuses a commit without a signature, on top of signed ones too", async () => {
+  test("rejects a commit without a signature, even on top of signed commits", async () => {
     commitSigned("signed", "ada");
     const commit = site.repository.commit({ "index.html": "unsigned" });
-    expectRefused(await deploy(NEVER), commit, "it has no SSH signature");
+    expectRejected(await deploy(NEVER), commit, null);
   });
 
-  test("refuses a commit signed by somebody else", async () => {
+  test("rejects a commit signed by another key", async () => {
     const commit = commitSigned("signed", "eve");
-    expectRefused(await deploy(NEVER), commit, /No principal matched/);
+    expectRejected(await deploy(NEVER), commit, "No principal matched");
   });
 
-  test("refuses a signature that was made for another commit", async () => {
+  test("rejects a signature of another commit", async () => {
     commitSigned("signed", "ada");
     const lines = site.repository.git("cat-file", "commit", "HEAD").split("\n");
     const from = lines.findIndex((line) => line.startsWith("gpgsig "));
@@ -88,56 +100,58 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
       .join("\n");
     site.repository.commit({ "index.html": "another" });
     const commit = commitWith(signature);
-    expectRefused(await deploy(NEVER), commit, /./);
+    expectRejected(await deploy(NEVER), commit, "");
   });
 
   test.each(["PGP SIGNATURE", "PGP MESSAGE", "SIGNED MESSAGE"])(
-    "does not ask another program what it says of a %s",
+    "does not run another program to verify a %s",
     async (kind) => {
       const commit = commitWith(`-----BEGIN ${kind}-----\n\naGVsbG8=\n-----END ${kind}-----`);
       const program = path("trusting");
       const good =
         "[GNUPG:] NEWSIG\\n[GNUPG:] GOODSIG 0123456789ABCDEF Ada\\n[GNUPG:] TRUST_ULTIMATE 0 pgp\\n";
-      writeFileSync(program, `#!/bin/sh\ntouch ${path("asked")}\nprintf '\\n${good}'\n`, { mode: 0o755 });
+      writeFileSync(program, `#!/bin/sh\ntouch ${path("program-ran")}\nprintf '\\n${good}'\n`, {
+        mode: 0o755,
+      });
       writeFileSync(
         path("gitconfig"),
         `[gpg]\n\tprogram = ${program}\n[gpg "openpgp"]\n\tprogram = ${program}\n[gpg "x509"]\n\tprogram = ${program}\n`,
       );
       const env = { ...GIT_ENV, GIT_CONFIG_GLOBAL: path("gitconfig") };
-      expectRefused(await deploy({ ...NEVER, env }), commit, "it has no SSH signature");
-      expect(existsSync(path("asked"))).toBe(false);
+      expectRejected(await deploy({ ...NEVER, env }), commit, null);
+      expect(existsSync(path("program-ran"))).toBe(false);
     },
   );
 
-  test("refuses everything when the file of allowed signers is gone", async () => {
+  test("rejects every commit when the file of allowed signers is missing", async () => {
     const commit = commitSigned("signed", "ada");
-    expectRefused(await deploy({ ...NEVER, allowedSigners: path("nowhere") }), commit, /./);
+    expectRejected(await deploy({ ...NEVER, allowedSigners: path("nowhere") }), commit, "");
   });
 
-  test("reads the target's own file, whatever the account's configuration names", async () => {
+  test("reads the file of the target, not the one in the git configuration of the account", async () => {
     const commit = commitSigned("signed", "eve");
     writeFileSync(path("more-signers"), `eve@example.com ${readFileSync(path("eve.pub"), "utf8")}`);
     writeFileSync(path("gitconfig"), `[gpg "ssh"]\n\tallowedSignersFile = ${path("more-signers")}\n`);
     const env = { ...GIT_ENV, GIT_CONFIG_GLOBAL: path("gitconfig") };
-    expectRefused(await deploy({ ...NEVER, env }), commit, /No principal matched/);
+    expectRejected(await deploy({ ...NEVER, env }), commit, "No principal matched");
   });
 
-  test("holds for a commit that a person chose", async () => {
+  test("also verifies a commit that a person chose", async () => {
     const unsigned = site.repository.tip;
     commitSigned("signed", "ada");
     const deployment = { trigger: "manual", choice: { kind: "commit", commit: unsigned } } as const;
-    expectRefused(await deploy(NEVER, { deployment }), unsigned, "it has no SSH signature");
+    expectRejected(await deploy(NEVER, { deployment }), unsigned, null);
   });
 });
 
-test("does not hold for going back to a release that was deployed before", async () => {
+test("verifies no signature for a rollback", async () => {
   site = new Site("releases");
   site.repository.commit({ "index.html": "one" });
   const { release } = await site.deploy();
   site.repository.commit({ "index.html": "two" });
   await site.deploy();
   const deployment = { trigger: "rollback", choice: { kind: "release", release: null } } as const;
-  const ending = await site.deploy({ allowedSigners: "/nowhere" }, { deployment });
-  expect(ending).toMatchObject({ state: "succeeded", release });
+  const result = await site.deploy({ allowedSigners: "/nowhere" }, { deployment });
+  expect(result).toMatchObject({ state: "succeeded", release });
   site.remove();
 });

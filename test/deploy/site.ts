@@ -10,13 +10,33 @@ import { NO_HISTORY } from "../../src/domain/release.ts";
 import type { Target, WatchedRef } from "../../src/domain/target.ts";
 import { GIT_ENV, Repository } from "../support/git.ts";
 import { targetOf } from "../support/target.ts";
+import { words } from "../support/words.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 const MAIN: WatchedRef = { kind: "branch", name: "main" };
 
 export type Outcome = Ending & { readonly lines: readonly string[] };
 
-/** A repository and a directory that it is deployed to, in a temporary directory. */
+/** Prepares a reason or output line for a snapshot with `words`, and replaces abbreviated commits as well. */
+export function snapshotText(
+  text: string | null | undefined,
+  replacements: Readonly<Record<string, string>> = {},
+): string {
+  return words(String(text), replacements).replace(/\b[0-9a-f]{12}\b/g, "<commit>");
+}
+
+/** Replacements for `snapshotText` that hide the messages of git in the output. They depend on its version. */
+export function gitMessagesIn(lines: readonly string[]): Record<string, string> {
+  const messages = lines.flatMap((line) => /^(?!\$ )(?:(?:fatal|error): )?(.+)$/.exec(line)?.[1] ?? []);
+  return Object.fromEntries(messages.map((message) => [message, "<git's message>"]));
+}
+
+/** Identifies what a deployment made live, as messages do: the release, or the abbreviated commit. */
+export function idOf({ release, commit }: Pick<Outcome, "release" | "commit">): string {
+  return release ?? String(commit?.slice(0, 12));
+}
+
+/** A repository and the directory it is deployed to, below one temporary directory. */
 export class Site {
   readonly root = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
   readonly directory = join(this.root, "site");
@@ -25,7 +45,7 @@ export class Site {
 
   constructor(readonly layout: string) {}
 
-  /** Where the live files are. */
+  /** The directory with the live files. */
   get live(): string {
     return this.layout === "releases" ? join(this.directory, "current") : this.directory;
   }
@@ -39,7 +59,7 @@ export class Site {
     return targetOf("blog", { ...own, ...changes });
   }
 
-  /** Deploys what is watched, with the target, job and tools changed as told. */
+  /** Deploys the watched branch or tag. The arguments override parts of the target, job and tools. */
   async deploy(
     target: Partial<Target> = {},
     {
@@ -54,11 +74,11 @@ export class Site {
     }: Partial<Omit<Job, "deployment">> & { deployment?: Partial<Deployment> } & Partial<DeployTools> = {},
   ): Promise<Outcome> {
     const lines: string[] = [];
-    const hear = (line: string) => {
+    const collect = (line: string) => {
       lines.push(line);
       onLine(line);
     };
-    const ending = await deploy(
+    const result = await deploy(
       {
         target: this.target(target),
         deployment: { ...this.#nextDeployment(), ...deployment },
@@ -67,12 +87,12 @@ export class Site {
         payloadFile: null,
         ...job,
       },
-      { clock, env, signal, run, onLine: hear, onDecided },
+      { clock, env, signal, run, onLine: collect, onDecided },
     );
-    return { ...ending, lines };
+    return { ...result, lines };
   }
 
-  /** Takes back what a deployment that was killed had made live. */
+  /** Reverts what a killed deployment made live. */
   restore(live: string | null, target: Partial<Target> = {}): Promise<string | null> {
     const run = createRunProcess({ killAfter: 100 });
     const env = { PATH: process.env.PATH, HOME: this.root };

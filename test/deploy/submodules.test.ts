@@ -15,13 +15,13 @@ import { makeCertificate } from "../support/certificate.ts";
 import { GIT_ENV, git, Repository } from "../support/git.ts";
 import { GitOverHttps } from "../support/git-over-https.ts";
 import { hasSshd, makeKey, Sshd } from "../support/sshd.ts";
-import { Site } from "./site.ts";
+import { gitMessagesIn, Site, snapshotText } from "./site.ts";
 
 setDefaultTimeout(120_000);
 
 const hasLfs = Bun.which("git-lfs") !== null;
 
-/** A repository with a submodule `lib`, which has one of its own, `core`; both by relative URLs. */
+/** A repository with a submodule `lib`, which has a submodule `core`. Both have relative URLs. */
 class Nested {
   readonly lib: Repository;
   readonly core: Repository;
@@ -37,19 +37,19 @@ class Nested {
 }
 
 function add(repository: Repository, url: string, path: string): void {
-  // Git resolves it against the repository's own place, as it has no remote.
+  // Without a remote, git resolves a relative URL against the path of the repository.
   repository.git("-c", "protocol.file.allow=always", "submodule", "add", "--quiet", url, path);
   repository.commitAll();
 }
 
-/** Moves a submodule to its repository's tip, and commits that. */
-function follow(repository: Repository, path: string): void {
+/** Commits an update of a submodule to the tip of its repository. */
+function updateSubmodule(repository: Repository, path: string): void {
   git(join(repository.path, path), "fetch", "--quiet", "origin");
   git(join(repository.path, path), "checkout", "--quiet", "origin/HEAD");
   repository.commitAll();
 }
 
-/** Has the repository keep `*.bin` in LFS, and commits one such file. Its content is in this repository's store. */
+/** Commits a file in Git LFS, with its content in the LFS store of the repository. */
 function commitLarge(repository: Repository, content: string): void {
   repository.git("lfs", "install", "--local");
   repository.commit({
@@ -74,24 +74,24 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
   const live = (...path: readonly string[]) => join(site.live, ...path);
   const read = (...path: readonly string[]) => readFileSync(live(...path), "utf8");
 
-  test("brings submodules, and theirs, before the first step", async () => {
+  test("checks out nested submodules before the first step", async () => {
     new Nested(site);
-    const ending = await site.deploy({
+    const result = await site.deploy({
       run: ["cat lib/lib.txt lib/core/core.txt", "git submodule status --recursive"],
     });
-    expect(ending).toMatchObject({ state: "succeeded", reason: null });
-    expect(ending.lines).toContain("lib onecore one");
-    expect(ending.lines.filter((line) => /^ [0-9a-f]{40} lib/.test(line)).length).toBe(2);
+    expect(result).toMatchObject({ state: "succeeded", reason: null });
+    expect(result.lines).toContain("lib onecore one");
+    expect(result.lines.filter((line) => /^ [0-9a-f]{40} lib/.test(line)).length).toBe(2);
     expect(git(live("lib"), "status", "--porcelain")).toBe("");
   });
 
-  test("follows the commit that is recorded, not the submodule's tip, also back", async () => {
+  test("checks out the recorded commit of a submodule, not its tip, also when it moves back", async () => {
     const { lib } = new Nested(site);
     const before = site.repository.tip;
     lib.commit({ "lib.txt": "lib two" });
     await site.deploy();
     expect(read("lib/lib.txt")).toBe("lib one");
-    follow(site.repository, "lib");
+    updateSubmodule(site.repository, "lib");
     await site.deploy();
     expect(read("lib/lib.txt")).toBe("lib two");
     site.repository.git("reset", "--quiet", "--hard", before);
@@ -99,7 +99,7 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     expect(read("lib/lib.txt")).toBe("lib one");
   });
 
-  test("takes the submodule's new address when it moved", async () => {
+  test("uses the new URL of a submodule that moved", async () => {
     const { lib } = new Nested(site);
     await site.deploy();
     git(site.root, "clone", "--quiet", lib.path, "moved");
@@ -115,20 +115,20 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     expect(read("lib/lib.txt")).toBe("moved");
   });
 
-  test("fails, says which it was, and leaves live what was, when a submodule cannot be had", async () => {
+  test("fails and keeps the live release when a submodule cannot be fetched", async () => {
     await site.deploy();
     new Nested(site);
     site.repository.git("config", "--file", ".gitmodules", "submodule.lib.url", "../nowhere");
     site.repository.commitAll();
-    const ending = await site.deploy({ run: ["echo never"] });
-    expect(ending).toMatchObject({ state: "failed", steps: [] });
-    expect(ending.reason).toStartWith("git submodule failed: ");
-    expect(ending.lines.join("\n")).toContain("nowhere");
+    const result = await site.deploy({ run: ["echo never"] });
+    expect(result).toMatchObject({ state: "failed", steps: [] });
+    expect(snapshotText(result.reason, gitMessagesIn(result.lines))).toMatchSnapshot();
+    expect(result.lines.join("\n")).toContain("nowhere");
     expect(read("index.html")).toBe("one");
     expect(existsSync(live("lib/lib.txt"))).toBe(false);
   });
 
-  test("runs no command that a submodule's address or settings name", async () => {
+  test("runs no command from the URL or settings of a submodule", async () => {
     new Nested(site);
     const command = `touch '${join(site.root, "hacked")}'`;
     site.repository.git("config", "--file", ".gitmodules", "submodule.lib.url", `ext::sh -c ${command}`);
@@ -138,11 +138,11 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     expect(existsSync(join(site.root, "hacked"))).toBe(false);
   });
 
-  test("comes and goes with its submodules, over and over", async () => {
+  test("deploys updates and the removal of a submodule", async () => {
     const { lib } = new Nested(site);
     for (let round = 1; round <= 4; round += 1) {
       lib.commit({ "lib.txt": `round ${round}` });
-      follow(site.repository, "lib");
+      updateSubmodule(site.repository, "lib");
       expect(await site.deploy({ keepReleases: 2 })).toMatchObject({ state: "succeeded", reason: null });
       expect(read("lib/lib.txt")).toBe(`round ${round}`);
     }
@@ -158,7 +158,7 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
 
   describe.skipIf(!hasLfs)("with Git LFS (needs git-lfs)", () => {
     test.each(["not set up", "set up"])(
-      "has the files' content where the account has it %s",
+      "deploys file contents when the account has Git LFS %s",
       async (account) => {
         const config = join(site.root, "gitconfig");
         writeFileSync(config, "");
@@ -166,23 +166,23 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
         const env = { ...GIT_ENV, GIT_CONFIG_GLOBAL: config };
         for (const content of ["first", "second"]) {
           commitLarge(site.repository, content);
-          const ending = await site.deploy({ env, run: ["cat large.bin"] });
-          expect(ending).toMatchObject({ state: "succeeded", reason: null });
-          expect(ending.lines).toContain(content);
+          const result = await site.deploy({ env, run: ["cat large.bin"] });
+          expect(result).toMatchObject({ state: "succeeded", reason: null });
+          expect(result.lines).toContain(content);
           expect(read("large.bin")).toBe(content);
         }
       },
     );
 
-    test("has the content of submodules' files too", async () => {
+    test("deploys file contents in submodules", async () => {
       const { lib } = new Nested(site);
       commitLarge(lib, "large in lib");
-      follow(site.repository, "lib");
+      updateSubmodule(site.repository, "lib");
       expect(await site.deploy()).toMatchObject({ state: "succeeded", reason: null });
       expect(read("lib/large.bin")).toBe("large in lib");
     });
 
-    test("says what is missing, and leaves live what was, where there is no git-lfs", async () => {
+    test("fails and keeps the live release without the git-lfs program", async () => {
       await site.deploy();
       commitLarge(site.repository, "large");
       const programs = join(site.root, "programs");
@@ -191,35 +191,38 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
         symlinkSync(String(Bun.which(program)), join(programs, program));
       const config = join(site.root, "gitconfig");
       setUpLfs(config);
+      const reasons: string[] = [];
       for (const settings of ["/dev/null", config]) {
         const env = { ...GIT_ENV, GIT_CONFIG_GLOBAL: settings, PATH: programs };
-        const ending = await site.deploy({ env });
-        const reason =
-          "this repository keeps files in Git LFS, and there is no git-lfs program (Debian: apt-get install git-lfs)";
-        expect(ending).toMatchObject({ state: "failed", reason });
+        const result = await site.deploy({ env });
+        expect(result.state).toBe("failed");
+        reasons.push(snapshotText(result.reason));
         expect(existsSync(live("large.bin"))).toBe(false);
       }
+      expect(new Set(reasons).size).toBe(1);
+      expect(reasons[0]).toContain("apt-get install git-lfs");
+      expect(reasons[0]).toMatchSnapshot();
     });
 
-    test("is not asked for where git only warns of the attributes", async () => {
+    test("does not run git-lfs when git only warns about attributes", async () => {
       site.repository.commit({ ".gitattributes": "!large.bin filter=lfs\n", "large.bin": "small" });
-      const ending = await site.deploy();
-      expect(ending).toMatchObject({ state: "succeeded", reason: null });
-      expect(ending.lines.filter((line) => line.startsWith("$ git lfs"))).toEqual([]);
+      const result = await site.deploy();
+      expect(result).toMatchObject({ state: "succeeded", reason: null });
+      expect(result.lines.filter((line) => line.startsWith("$ git lfs"))).toEqual([]);
     });
 
-    test("fails when the content is not to be had", async () => {
+    test("fails when the content cannot be fetched", async () => {
       await site.deploy();
       commitLarge(site.repository, "large");
       rmSync(join(site.repository.path, ".git/lfs"), { recursive: true });
-      const ending = await site.deploy({ run: ["echo never"] });
-      expect(ending).toMatchObject({ state: "failed", steps: [] });
-      expect(ending.reason).toStartWith("git lfs failed: ");
+      const result = await site.deploy({ run: ["echo never"] });
+      expect(result).toMatchObject({ state: "failed", steps: [] });
+      expect(snapshotText(result.reason, gitMessagesIn(result.lines))).toMatchSnapshot();
     });
   });
 });
 
-/** What `git lfs install` writes for an account. */
+/** Writes the settings that `git lfs install` writes for an account. */
 function setUpLfs(config: string): void {
   const settings = { smudge: "git-lfs smudge -- %f", process: "git-lfs filter-process", required: "true" };
   for (const [name, value] of Object.entries(settings)) {
@@ -227,7 +230,7 @@ function setUpLfs(config: string): void {
   }
 }
 
-/** As a forge's LFS server would (git-lfs, docs/api): says where each file is, and gives it. */
+/** Answers like the LFS server of a forge (git-lfs, docs/api): with the location of a file, and the file. */
 async function answerLfs(request: Request, repository: Repository): Promise<Response> {
   const [base, path = ""] = request.url.split("/info/lfs/");
   const stored = (oid: string) =>
@@ -242,7 +245,7 @@ async function answerLfs(request: Request, repository: Repository): Promise<Resp
   );
 }
 
-describe("of a private repository", () => {
+describe("a private repository", () => {
   let site: Site;
   beforeEach(() => {
     site = new Site("releases");
@@ -250,7 +253,7 @@ describe("of a private repository", () => {
   });
   afterEach(() => site.remove());
 
-  test("gives the token to submodules of the same origin, and to no other host", async () => {
+  test("sends the token for submodules of the same origin and to no other host", async () => {
     const certificate = makeCertificate(site.root, "server");
     const token = "t0ken-for-one-host";
     const own = new GitOverHttps(site.root, certificate, `x-access-token:${token}`);
@@ -258,52 +261,52 @@ describe("of a private repository", () => {
     const { lib } = new Nested(site);
     lib.git("config", "--file", ".gitmodules", "submodule.core.url", other.url("core/.git"));
     lib.commitAll();
-    follow(site.repository, "lib");
+    updateSubmodule(site.repository, "lib");
     site.repository.git("config", "--file", ".gitmodules", "submodule.lib.url", "../../lib/.git");
     site.repository.commitAll();
-    const ending = await site.deploy({
+    const result = await site.deploy({
       watch: watching(own.url("repository/.git")),
       access: { sshKey: null, knownHosts: null, token: loadSecret(token) },
       env: { ...GIT_ENV, GIT_SSL_CAINFO: certificate.cert },
     });
     await Promise.all([own.stop(), other.stop()]);
-    expect(ending).toMatchObject({ state: "succeeded", reason: null });
+    expect(result).toMatchObject({ state: "succeeded", reason: null });
     expect(readFileSync(join(site.live, "lib/core/core.txt"), "utf8")).toBe("core one");
     expect(own.seen.some(({ path }) => path.startsWith("/lib/.git/"))).toBe(true);
     expect(other.seen.length).toBeGreaterThan(0);
     expect(other.seen.filter(({ authorization }) => authorization !== null)).toEqual([]);
   });
 
-  test.skipIf(!hasLfs)("gets files in Git LFS with the token (needs git-lfs)", async () => {
+  test.skipIf(!hasLfs)("fetches files in Git LFS with the token (needs git-lfs)", async () => {
     const token = "t0ken-for-large-files";
-    const asked: (string | null)[] = [];
+    const authorizations: (string | null)[] = [];
     const server = new GitOverHttps(
       site.root,
       makeCertificate(site.root, "server"),
       `x-access-token:${token}`,
       (request) => {
         if (!request.url.includes("/info/lfs/")) return null;
-        asked.push(request.headers.get("authorization"));
+        authorizations.push(request.headers.get("authorization"));
         return answerLfs(request, site.repository);
       },
     );
     commitLarge(site.repository, "large and private");
-    const ending = await site.deploy({
+    const result = await site.deploy({
       watch: watching(server.url("repository/.git")),
       access: { sshKey: null, knownHosts: null, token: loadSecret(token) },
       env: { ...GIT_ENV, GIT_SSL_CAINFO: join(site.root, "server-cert.pem") },
     });
     await server.stop();
-    expect(ending).toMatchObject({ state: "succeeded", reason: null });
+    expect(result).toMatchObject({ state: "succeeded", reason: null });
     expect(readFileSync(join(site.live, "large.bin"), "utf8")).toBe("large and private");
-    expect(asked).toEqual([
+    expect(authorizations).toEqual([
       `Basic ${btoa(`x-access-token:${token}`)}`,
       `Basic ${btoa(`x-access-token:${token}`)}`,
     ]);
-    expect(ending.lines.join("\n")).not.toContain(token);
+    expect(result.lines.join("\n")).not.toContain(token);
   });
 
-  test("lets one from elsewhere take no submodule out of this machine's files", async () => {
+  test("allows no submodule from local files for a remote repository", async () => {
     const certificate = makeCertificate(site.root, "server");
     const server = new GitOverHttps(site.root, certificate, null);
     new Nested(site);
@@ -313,30 +316,30 @@ describe("of a private repository", () => {
     site.repository.commitAll();
     const config = join(site.root, "gitconfig");
     git(site.root, "config", "--file", config, "protocol.file.allow", "always");
-    const ending = await site.deploy({
+    const result = await site.deploy({
       watch: watching(server.url("repository/.git")),
       env: { ...GIT_ENV, GIT_CONFIG_GLOBAL: config, GIT_SSL_CAINFO: certificate.cert },
     });
     await server.stop();
-    expect(ending.state).toBe("failed");
-    expect(ending.reason).toContain("transport 'file' not allowed");
+    expect(result.state).toBe("failed");
+    expect(result.reason).toContain("transport 'file' not allowed");
   });
 
   test.skipIf(!hasSshd)(
-    "tells the line to add for a submodule's host (needs an OpenSSH server)",
+    "reports the line to add for the unknown host of a submodule (needs an OpenSSH server)",
     async () => {
       const sshd = await Sshd.start(join(site.root, "sshd"), makeKey(join(site.root, "key")));
       new Nested(site);
       site.repository.git("config", "--file", ".gitmodules", "submodule.lib.url", sshd.url("/lib"));
       site.repository.commitAll();
       const knownHosts = join(site.root, "known_hosts");
-      const ending = await site.deploy({
+      const result = await site.deploy({
         access: { sshKey: join(site.root, "key"), knownHosts, token: null },
       });
       sshd.stop();
-      expect(ending.state).toBe("failed");
-      expect(ending.reason).toContain(`the host key of ${sshd.host} is not in ${knownHosts}`);
-      expect(ending.reason).toEndWith(sshd.line);
+      expect(result.state).toBe("failed");
+      for (const fact of [sshd.host, knownHosts]) expect(result.reason).toContain(fact);
+      expect(result.reason).toEndWith(sshd.line);
     },
   );
 });

@@ -9,6 +9,7 @@ import { makeBare } from "../../src/deploy/repository.ts";
 import { fetchTip } from "../../src/deploy/tip.ts";
 import type { WatchedRef } from "../../src/domain/target.ts";
 import { GIT_ENV, git, Repository } from "../support/git.ts";
+import { words } from "../support/words.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 setDefaultTimeout(120_000);
@@ -42,8 +43,18 @@ async function choose(
   return fetchTip(opened, wanted, { clock, onDoing: () => {} }, UNHEARD);
 }
 
+/** Returns the message of the error that the choice rejects with. */
+async function errorFor(chosenCommit: string): Promise<string> {
+  const error = await choose(chosenCommit).then(
+    () => null,
+    (thrown) => thrown,
+  );
+  expect(error).toMatchObject({ code: "failed" });
+  return error.message;
+}
+
 describe("a commit that a person chose", () => {
-  test("is taken instead of the tip, by its name or the start of it", async () => {
+  test("is deployed instead of the tip, by its full or abbreviated name", async () => {
     const first = repository.commit({ a: "1" });
     repository.commit({ a: "2" });
     for (const chosen of [first, first.slice(0, 7), first.slice(0, 12).toUpperCase()]) {
@@ -51,42 +62,44 @@ describe("a commit that a person chose", () => {
     }
   });
 
-  test("is not waited for, and neither is the pushed one", async () => {
+  test("causes no wait for the pushed commit", async () => {
     const first = repository.commit({ a: "1" });
     expect(await choose(first, MAIN, "b".repeat(40))).toEqual({ ref: "main", commit: first, note: null });
-    expect(clock.naps).toEqual([]);
+    expect(clock.sleeps).toEqual([]);
   });
 
-  test("is asked for by its full name when it is on another branch, or on none", async () => {
+  test("is fetched by its full name when it is on another branch or on none", async () => {
     repository.commit({ a: "1" });
     repository.git("checkout", "--quiet", "-b", "other");
     const aside = repository.commit({ a: "2" });
     repository.git("config", "uploadpack.allowAnySHA1InWant", "true");
     const start = aside.slice(0, 7);
-    const reason = `commit ${start} is not in ${repository.path}, as far as it was fetched; give its full name`;
-    expect(choose(start)).rejects.toMatchObject({ code: "failed", message: reason });
+    const message = await errorFor(start);
+    for (const fact of [start, repository.path]) expect(message).toContain(fact);
+    expect(words(message, { [start]: "<abbreviated commit>" })).toMatchSnapshot();
     expect(await choose(aside)).toEqual({ ref: "main", commit: aside, note: null });
     repository.git("checkout", "--quiet", "main");
     repository.git("branch", "-D", "other");
     expect(await choose(start)).toMatchObject({ commit: aside });
   });
 
-  test("is refused when there is none of that name", async () => {
+  test("is rejected when it does not exist", async () => {
     repository.commit({ a: "1" });
     const nothing = "0123456789".repeat(4);
-    const message = `commit ${nothing} is not in ${repository.path}`;
-    await expect(choose(nothing)).rejects.toMatchObject({ code: "failed", message });
+    const message = await errorFor(nothing);
+    for (const fact of [nothing, repository.path]) expect(message).toContain(fact);
+    expect(words(message)).toMatchSnapshot();
   });
 
-  test("is refused when the name is that of something else", async () => {
+  test("is rejected when the object is not a commit", async () => {
     repository.commit({ a: "1" });
     const tree = repository.git("rev-parse", "HEAD^{tree}");
-    await expect(choose(tree)).rejects.toMatchObject({
-      message: `commit ${tree} is not in ${repository.path}`,
-    });
+    const message = await errorFor(tree);
+    for (const fact of [tree, repository.path]) expect(message).toContain(fact);
+    expect(words(message)).toMatchSnapshot();
   });
 
-  test("is not a branch or a tag that is named like one", async () => {
+  test("is not confused with a tag that has the same name", async () => {
     const first = repository.commit({ a: "1" });
     repository.commit({ a: "2" });
     repository.git("tag", first.slice(0, 7));
@@ -96,18 +109,19 @@ describe("a commit that a person chose", () => {
     expect(await choose(first.slice(0, 7))).toMatchObject({ commit: first });
   });
 
-  test("is refused when the start of its name fits several", async () => {
+  test("is rejected when its abbreviated name is ambiguous", async () => {
     repository.commit({ a: "1" });
     const [one, other] = commitTwins(repository);
     repository.git("update-ref", "refs/heads/main", one);
     repository.git("merge", "--quiet", "--strategy=ours", "--allow-unrelated-histories", "-m", "Both", other);
     const start = one.slice(0, 7);
-    const message = `${start} stands for more than one commit here; give more digits of it`;
-    await expect(choose(start)).rejects.toMatchObject({ code: "failed", message });
+    const message = await errorFor(start);
+    expect(message).toContain(start);
+    expect(words(message, { [start]: "<abbreviated commit>" })).toMatchSnapshot();
     expect(await choose(one)).toMatchObject({ commit: one });
   });
 
-  test("has the name of the newest watched tag at it, where there is one", async () => {
+  test("has the name of its newest watched tag, or else its own name", async () => {
     const first = repository.commit({ a: "1" });
     for (const tag of ["v1.9", "v1.10", "other"]) repository.git("tag", "-a", "-m", tag, tag);
     const between = repository.commit({ a: "2" });
@@ -118,7 +132,7 @@ describe("a commit that a person chose", () => {
   });
 });
 
-/** Two commits whose names begin with the same seven digits: of some ten thousand there are two. */
+/** Creates two commits whose names begin with the same seven digits, after some ten thousand tries. */
 function commitTwins(repository: Repository): readonly [string, string] {
   const tree = repository.git("rev-parse", "HEAD^{tree}");
   const seen = new Map<string, string>();

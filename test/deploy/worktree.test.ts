@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { git, Repository } from "../support/git.ts";
-import { Site } from "./site.ts";
+import { Site, snapshotText } from "./site.ts";
 
 setDefaultTimeout(120_000);
 
@@ -31,20 +31,20 @@ test("checks out a tag without a branch", async () => {
   expect(here("branch", "--show-current")).toBe("");
 });
 
-test("keeps ignored files, removes untracked ones, and undoes changes", async () => {
+test("keeps ignored files, removes untracked files and reverts changes", async () => {
   await site.deploy();
   mkdirSync(at("cache"));
-  writeFileSync(at("cache/page"), "kept");
-  new Repository(at("nested")).commit({ file: "a repository of somebody's" });
+  writeFileSync(at("cache/page"), "cached");
+  new Repository(at("nested")).commit({ file: "another repository" });
   writeFileSync(at("untracked"), "");
   writeFileSync(at("index.html"), "changed by hand");
   await site.deploy();
-  expect(readFileSync(at("cache/page"), "utf8")).toBe("kept");
+  expect(readFileSync(at("cache/page"), "utf8")).toBe("cached");
   expect(readdirSync(site.directory).sort()).toEqual([".git", ".gitignore", "cache", "index.html"]);
   expect(readFileSync(at("index.html"), "utf8")).toBe("one");
 });
 
-test("takes over a checkout on another branch, and does not move that branch", async () => {
+test("uses a checkout on another branch without moving that branch", async () => {
   git(site.root, "clone", "--quiet", site.repository.path, site.directory);
   here("checkout", "--quiet", "-b", "dev");
   writeFileSync(at("index.html"), "local work");
@@ -57,7 +57,7 @@ test("takes over a checkout on another branch, and does not move that branch", a
   expect(here("symbolic-ref", "HEAD")).toBe("refs/heads/main");
 });
 
-test("goes back to the branch it was on when a step fails", async () => {
+test("returns to the previous branch when a step fails", async () => {
   git(site.root, "clone", "--quiet", site.repository.path, site.directory);
   here("checkout", "--quiet", "-b", "dev");
   site.repository.commit({ "index.html": "two", "new.html": "new" });
@@ -67,34 +67,35 @@ test("goes back to the branch it was on when a step fails", async () => {
   expect(here("status", "--porcelain")).toBe("");
 });
 
-test("refuses a directory with files that are no checkout, and leaves them", async () => {
+test("rejects a directory that has files but is not a checkout", async () => {
   mkdirSync(site.directory);
   writeFileSync(at("precious"), "precious");
-  const ending = await site.deploy();
-  const reason = `${site.directory} has files in it and is not a git checkout; empty it, or choose another directory`;
-  expect(ending).toMatchObject({ state: "failed", reason });
+  const result = await site.deploy();
+  expect(result.state).toBe("failed");
+  expect(result.reason).toContain(site.directory);
+  expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(readdirSync(site.directory)).toEqual(["precious"]);
 });
 
-test("never takes the repository around the directory for its own", async () => {
+test("never uses a repository that contains the directory", async () => {
   const around = new Repository(join(site.root, "around"));
-  const commit = around.commit({ file: "theirs" });
+  const commit = around.commit({ file: "not deployed" });
   const directory = join(around.path, "site");
   mkdirSync(join(directory, ".git"), { recursive: true });
   writeFileSync(join(directory, ".git/HEAD"), "broken");
   expect((await site.deploy({ directory })).state).toBe("failed");
   expect(around.tip).toBe(commit);
-  expect(readFileSync(join(around.path, "file"), "utf8")).toBe("theirs");
+  expect(readFileSync(join(around.path, "file"), "utf8")).toBe("not deployed");
 });
 
-test("goes on from a checkout that was only begun", async () => {
+test("continues with an unfinished checkout", async () => {
   mkdirSync(at(".git"), { recursive: true });
   writeFileSync(at(".git/config.lock"), "");
   expect((await site.deploy()).state).toBe("succeeded");
   expect(existsSync(at("index.html"))).toBe(true);
 });
 
-test("replaces an untracked directory that stands where the commit has a file", async () => {
+test("replaces an untracked directory by a file of the commit", async () => {
   await site.deploy();
   mkdirSync(at("page/deep"), { recursive: true });
   writeFileSync(at("page/deep/file"), "");
@@ -103,25 +104,26 @@ test("replaces an untracked directory that stands where the commit has a file", 
   expect(readFileSync(at("page"), "utf8")).toBe("a file");
 });
 
-test("brings back files that were deleted", async () => {
+test("restores deleted files", async () => {
   await site.deploy();
   rmSync(at("index.html"));
   await site.deploy();
   expect(readFileSync(at("index.html"), "utf8")).toBe("one");
 });
 
-test("goes back to what counts as live when its HEAD was lost", async () => {
+test("returns to the live commit when HEAD is damaged", async () => {
   const { commit } = await site.deploy();
   writeFileSync(at(".git/HEAD"), "");
   site.repository.commit({ "index.html": "two", "new.html": "" });
-  const ending = await site.deploy({ run: ["false"] }, { deployment: { previousCommit: commit } });
-  expect(ending).toMatchObject({ state: "failed", reason: 'step "false" exited with 1' });
+  const result = await site.deploy({ run: ["false"] }, { deployment: { previousCommit: commit } });
+  expect(result.state).toBe("failed");
+  expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(readFileSync(at("index.html"), "utf8")).toBe("one");
   expect(existsSync(at("new.html"))).toBe(false);
   expect(here("rev-parse", "HEAD")).toBe(String(commit));
 });
 
-test("keeps ignored files when the first one is taken down", async () => {
+test("keeps ignored files when a failed first deployment is removed", async () => {
   const run = ["mkdir cache && touch cache/page made && exit 1"];
   expect((await site.deploy({ run })).state).toBe("failed");
   expect(readdirSync(site.directory).sort()).toEqual([".git", "cache"]);
@@ -129,13 +131,15 @@ test("keeps ignored files when the first one is taken down", async () => {
   expect(here("symbolic-ref", "HEAD")).toBe("refs/heads/main");
 });
 
-test("takes the files of submodules down with the first one", async () => {
+test("removes the files of submodules with a failed first deployment", async () => {
   const other = new Repository(join(site.root, "other"));
-  other.commit({ file: "theirs" });
+  other.commit({ file: "from the submodule" });
   site.repository.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", other.path, "sub");
   site.repository.commitAll();
-  expect((await site.deploy({ run: ["test -e sub/file && exit 7"] })).reason).toEndWith("exited with 7");
+  const failed = await site.deploy({ run: ["test -e sub/file && exit 7"] });
+  expect(failed).toMatchObject({ state: "failed", steps: [{ exitCode: 7 }] });
+  expect(snapshotText(failed.reason)).toMatchSnapshot();
   expect(readdirSync(site.directory)).toEqual([".git"]);
   expect((await site.deploy()).state).toBe("succeeded");
-  expect(readFileSync(at("sub/file"), "utf8")).toBe("theirs");
+  expect(readFileSync(at("sub/file"), "utf8")).toBe("from the submodule");
 });
