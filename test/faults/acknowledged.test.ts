@@ -64,36 +64,36 @@ run = []
 
 const data = () => join(workshop.path, "data");
 
-/** Kills a server that is only starting: it may be in the middle of putting its store in order. */
+/** Kills a server during its start, when it may be recovering its store. */
 async function killWhileStarting(random: Random): Promise<void> {
   const server = new Server(workshop.path, ["serve"], workshop.env({ SECRET }));
   await Bun.sleep(random.below(120));
   await server.end("SIGKILL");
 }
 
-/** One round: a server, its senders, and the kill at a moment that nobody chose. */
+/** Starts a server and its senders, and kills the server at a random time. */
 async function killUnderLoad(load: Load): Promise<void> {
   const server = await workshop.serve([], { SECRET });
-  const pressed = load.press(server.url, SENDERS);
+  const sending = load.run(server.url, SENDERS);
   await Bun.sleep(load.random.below(350));
   await server.end("SIGKILL");
-  await pressed;
+  await sending;
 }
 
-/** Those of the noted answers that the store does not bear out. */
+/** Returns the acknowledged requests that the store does not contain as acknowledged. */
 function findLost(acknowledged: readonly Acknowledged[]): readonly Acknowledged[] {
-  return Kept.read(data(), (kept) => acknowledged.filter((answer) => !isKept(answer, kept)));
+  return Kept.read(data(), (store) => acknowledged.filter((answer) => !isStored(answer, store)));
 }
 
-function isKept({ status, delivery, deployments, bodyDigest }: Acknowledged, kept: Kept): boolean {
-  if (kept.digestOf(delivery) !== bodyDigest) return false;
+function isStored({ status, delivery, deployments, bodyDigest }: Acknowledged, store: Kept): boolean {
+  if (store.digestOf(delivery) !== bodyDigest) return false;
   if (status === "duplicate") return deployments.length === 0;
-  const found = kept.deploymentsOf(delivery);
-  const asked = found.slice(0, deployments.length).map(({ id, target }) => ({ id, target }));
+  const found = store.deploymentsOf(delivery);
+  const original = found.slice(0, deployments.length).map(({ id, target }) => ({ id, target }));
   return (
-    Bun.deepEquals(asked, deployments) &&
+    Bun.deepEquals(original, deployments) &&
     found.slice(deployments.length).every(({ target }) => {
-      // One more only for one that was interrupted, and for that only one.
+      // A target has a second deployment only after an interrupted one, and never a third.
       const ofTarget = found.filter((each) => each.target === target);
       return ofTarget.length === 2 && ofTarget[0]?.state === "interrupted";
     })
@@ -101,7 +101,7 @@ function isKept({ status, delivery, deployments, bodyDigest }: Acknowledged, kep
 }
 
 test(
-  `keeps every delivery it answered 2xx, with its deployments, and none twice, over ${ROUNDS} times kill -9 under load`,
+  `stores every delivery acknowledged with 2xx exactly once, with its deployments, over ${ROUNDS} kills under load`,
   async () => {
     configure();
     const random = new Random(chooseSeed());
@@ -120,26 +120,26 @@ test(
     }
     const server = await workshop.serve([], { SECRET });
     await load.sendToEach(server.url);
-    await server.until(() => Kept.read(data(), (kept) => kept.unfinished === 0));
+    await server.until(() => Kept.read(data(), (store) => store.unfinished === 0));
     expect(await server.end("SIGTERM")).toBe(0);
 
     const lost = findLost(load.acknowledged);
     const own = load.acknowledged.filter(({ status }) => status !== "duplicate");
-    const sharedNumbers = own.length - new Set(own.map(({ delivery }) => delivery)).size;
-    Kept.read(data(), (kept) => {
-      const twice = sharedNumbers + kept.bodiesKeptTwice;
+    const reusedIds = own.length - new Set(own.map(({ delivery }) => delivery)).size;
+    Kept.read(data(), (store) => {
+      const duplicated = reusedIds + store.bodiesKeptTwice;
       console.log(
         `kill -9: ${ROUNDS} rounds, ${load.acknowledged.length} acknowledged, ` +
-          `${load.acknowledged.length - lost.length} found, ${lost.length} lost, ${twice} twice ${seed}`,
+          `${load.acknowledged.length - lost.length} found, ${lost.length} lost, ${duplicated} duplicated ${seed}`,
       );
-      expect({ lost, twice, refusals: load.refusals, integrity: kept.integrity }, seed).toEqual({
+      expect({ lost, duplicated, rejections: load.rejections, integrity: store.integrity }, seed).toEqual({
         lost: [],
-        twice: 0,
-        refusals: [],
+        duplicated: 0,
+        rejections: [],
         integrity: "ok",
       });
       for (const target of ["count", "list", "site"]) {
-        const deployments = kept.deployments(target).filter(({ state }) => state !== "superseded");
+        const deployments = store.deployments(target).filter(({ state }) => state !== "superseded");
         expect(deployments.at(-1), seed).toMatchObject({ state: "succeeded" });
       }
     });

@@ -7,6 +7,7 @@ import { Server, Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
 import { Kept } from "../support/kept.ts";
 import { pushBody } from "../support/payloads.ts";
+import { words } from "../support/words.ts";
 
 setDefaultTimeout(120_000);
 
@@ -28,87 +29,95 @@ function push(server: Server): Promise<Response> {
   return deliver(new URL("/github-webhook", server.url), "push", body, { secret: SECRET });
 }
 
-/** A data directory in which a server kept some deliveries. */
-async function keepSome(): Promise<void> {
+/** Fills the data directory with some deliveries. */
+async function storeDeliveries(): Promise<void> {
   const server = await serve();
   for (let count = 0; count < 20; count++) expect((await push(server)).status).toBe(200);
   expect(await server.end("SIGTERM")).toBe(0);
 }
 
-/** Expects that no server starts, for a reason that names the file and says what to do, in one line. */
-async function expectRefusal(...words: readonly string[]): Promise<void> {
+/** The lines of standard error that are not log entries. */
+function messagesIn(stderr: string): readonly string[] {
+  return stderr.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
+}
+
+/** Expects that the server does not start and reports why in one line, which contains the file and the facts. */
+async function expectStartupError(...facts: readonly string[]): Promise<void> {
   const { exitCode, stdout, stderr } = await workshop.run(["serve"], { SECRET });
   expect(exitCode).toBe(1);
   expect(stdout).toBe("");
-  const lines = stderr.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
-  expect(lines).toHaveLength(1);
-  for (const word of [file(), ...words]) expect(lines[0]).toContain(word);
+  const messages = messagesIn(stderr);
+  expect(messages).toHaveLength(1);
+  for (const fact of [file(), ...facts]) expect(messages[0]).toContain(fact);
+  expect(words(messages.join("\n"))).toMatchSnapshot();
 }
 
-async function expectRefusalOfDamage(): Promise<void> {
+async function expectDamageReport(): Promise<void> {
   const before = readFileSync(file());
-  await expectRefusal("damaged", "move it away", "backup");
+  await expectStartupError();
   expect(readFileSync(file()).equals(before)).toBe(true);
 }
 
-describe("the start ends with 1, says what to do and loses nothing when the database", () => {
-  test("has another file's bytes in it", async () => {
-    await keepSome();
+describe("the server exits with 1, reports what to do and loses no data when the database", () => {
+  test("contains the bytes of another file", async () => {
+    await storeDeliveries();
     writeFileSync(file(), "These are not the bytes of a database.\n".repeat(1000));
-    await expectRefusalOfDamage();
+    await expectDamageReport();
   });
 
-  test("lost its end", async () => {
-    await keepSome();
+  test("is truncated", async () => {
+    await storeDeliveries();
     truncateSync(file(), 8192);
-    await expectRefusalOfDamage();
+    await expectDamageReport();
   });
 
-  test("was overwritten in its middle", async () => {
-    await keepSome();
+  test("is overwritten in the middle", async () => {
+    await storeDeliveries();
     const bytes = readFileSync(file());
     bytes.fill(0xa5, 4096);
     writeFileSync(file(), bytes);
-    await expectRefusalOfDamage();
+    await expectDamageReport();
   });
 
   test("was written by a newer hooklatch", async () => {
-    await keepSome();
+    await storeDeliveries();
     const database = new Database(file());
     database.run("PRAGMA user_version = 999");
     database.run("PRAGMA wal_checkpoint(TRUNCATE)");
     database.close(true);
-    await expectRefusal("newer", "999", "backup");
-    expect(Kept.read(data(), (kept) => kept.deliveries)).toBe(20);
+    await expectStartupError("999");
+    expect(Kept.read(data(), (store) => store.deliveries)).toBe(20);
   });
 });
 
 describe("a second server on the same data directory", () => {
-  test("ends with 1 and names the first one's process id, and the first serves on", async () => {
+  test("exits with 1 and reports the process ID of the first, which keeps serving", async () => {
     const first = await serve();
     const { exitCode, stderr } = await workshop.run(["serve"], { SECRET });
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(new RegExp(`\\b${first.pid}\\b`));
     expect(stderr).toContain(data());
+    expect(words(messagesIn(stderr).join("\n"))).toMatchSnapshot();
     expect((await push(first)).status).toBe(200);
-    expect(Kept.read(data(), (kept) => kept.deliveries)).toBe(1);
+    expect(Kept.read(data(), (store) => store.deliveries)).toBe(1);
   });
 
-  test("starts once the first was killed, and what the first kept is there", async () => {
+  test("starts after the first was killed, with the data of the first", async () => {
     const first = await serve();
     expect((await push(first)).status).toBe(200);
     await first.end("SIGKILL");
     const second = await serve();
     expect((await push(second)).status).toBe(200);
-    expect(Kept.read(data(), (kept) => kept.deliveries)).toBe(2);
+    expect(Kept.read(data(), (store) => store.deliveries)).toBe(2);
   });
 
-  test("is one of many that start at once, of which exactly one serves", async () => {
+  test("exits with 1 unless it is the first of several that start at once", async () => {
     const start = () => new Server(workshop.path, ["serve"], workshop.env({ SECRET }));
     const servers = Array.from({ length: 6 }, start);
-    const hasDecided = ({ stderr }: Server) => /"listening on|^hooklatch: /m.test(stderr);
-    await Promise.all(servers.map((server) => server.until(() => hasDecided(server))));
-    const listening = servers.filter(({ stderr }) => stderr.includes('"listening on'));
+    const isListening = ({ log }: Server) => log.some(({ url }) => typeof url === "string");
+    const isDecided = (server: Server) => isListening(server) || messagesIn(server.stderr).length > 0;
+    await Promise.all(servers.map((server) => server.until(() => isDecided(server))));
+    const listening = servers.filter(isListening);
     const codes = await Promise.all(servers.map((server) => server.end("SIGTERM")));
     expect(listening).toHaveLength(1);
     expect(codes.toSorted()).toEqual([0, 1, 1, 1, 1, 1]);

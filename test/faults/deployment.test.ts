@@ -36,28 +36,28 @@ function configure(layout: string, run = '[["step", "first"], ["step", "second"]
 
 const serve = () => workshop.serve([], { SECRET, PATH: saboteur.path });
 
-/** Tells the server of a push of the tip. */
+/** Sends a push of the tip to the server. */
 function send(server: Server, fullName = "octocat/blog"): Promise<Response> {
   const body = pushBody({ after: repository.tip, full_name: fullName, number: crypto.randomUUID() });
   return deliver(new URL("/github-webhook", server.url), "push", body, { secret: SECRET });
 }
 
-/** Commits a page and tells the server of it. */
+/** Commits a page and sends a push of it to the server. */
 async function push(server: Server, page: string): Promise<void> {
   repository.commit({ "index.html": page });
   expect((await send(server)).status).toBe(202);
 }
 
-/** Resolves when nothing waits or runs any more. */
-function untilQuiet(server: Server): Promise<void> {
-  return server.until(() => Kept.read(data(), (kept) => kept.unfinished === 0));
+/** Resolves when no deployment is queued or running. */
+function untilIdle(server: Server): Promise<void> {
+  return server.until(() => Kept.read(data(), (store) => store.unfinished === 0));
 }
 
 const isComplete = (release: string) =>
   ["index.html", "first.done", "second.done"].every((name) => existsSync(join(release, name)));
 
-/** What can be found half-made by somebody who looks: `current` to nowhere, or a release that lacks something. */
-function halfMade(): readonly string[] {
+/** Returns the visible incomplete releases, and `current` when it points to one or to nothing. */
+function incompleteReleases(): readonly string[] {
   const current = isLink(site("current")) && !isComplete(site("current")) ? ["current"] : [];
   const releases = existsSync(site("releases")) ? readdirSync(site("releases")) : [];
   const visible = releases.filter((name) => !name.startsWith("."));
@@ -68,51 +68,51 @@ function isLink(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }
 
-/** Lock files of git, and our own half-made link and releases. */
+/** Returns the lock files of git, and unfinished links and releases. */
 function leftovers(): readonly string[] {
   const all = readdirSync(site(), { recursive: true, encoding: "utf8" });
   return all.filter((path) => /(?:\.lock|tmp_pack_\w+|\.current-next|\.coming\/.*|\.going\/.*)$/.test(path));
 }
 
-/** A place in a deployment where its server can be killed. The words are those of the program that runs then. */
+/** A stage of a deployment at which the server can be killed. `command` is a part of its command line. */
 interface Stage {
   readonly stage: string;
-  readonly words: string;
+  readonly command: string;
   readonly moments: readonly Moment[];
 }
 
 const STEPS: readonly Stage[] = [
-  { stage: "the first step", words: "first", moments: ["beside", "before", "after"] },
-  { stage: "the last step before it is live", words: "second", moments: ["after", "before", "amid"] },
-  { stage: "the step once it is live", words: "finally", moments: ["before", "after", "beside"] },
-  { stage: "the tidying up", words: "gc --auto", moments: ["before", "after"] },
+  { stage: "the first step", command: "first", moments: ["beside", "before", "after"] },
+  { stage: "the last step before going live", command: "second", moments: ["after", "before", "amid"] },
+  { stage: "the step after going live", command: "finally", moments: ["before", "after", "beside"] },
+  { stage: "the cleanup", command: "gc --auto", moments: ["before", "after"] },
 ];
 
 const OF_RELEASES: readonly Stage[] = [
-  { stage: "the fetch", words: "fetch --no-auto-gc", moments: ["amid", "before", "after", "beside"] },
-  { stage: "the checkout", words: "worktree add", moments: ["amid", "before", "after", "beside"] },
-  { stage: "the naming of the release", words: "worktree repair", moments: ["after", "before"] },
+  { stage: "the fetch", command: "fetch --no-auto-gc", moments: ["amid", "before", "after", "beside"] },
+  { stage: "the checkout", command: "worktree add", moments: ["amid", "before", "after", "beside"] },
+  { stage: "the move of the release to its path", command: "worktree repair", moments: ["after", "before"] },
   ...STEPS,
 ];
 
 const OF_WORKTREE: readonly Stage[] = [
   ...STEPS.map((stage) => ({ ...stage, moments: stage.moments.filter((moment) => moment !== "amid") })),
-  { stage: "the fetch", words: "fetch --no-auto-gc", moments: ["amid", "before"] },
-  { stage: "the checkout", words: "checkout --force", moments: ["amid", "before", "beside"] },
-  { stage: "the cleaning", words: "clean -ffd", moments: ["before", "after"] },
+  { stage: "the fetch", command: "fetch --no-auto-gc", moments: ["amid", "before"] },
+  { stage: "the checkout", command: "checkout --force", moments: ["amid", "before", "beside"] },
+  { stage: "the removal of untracked files", command: "clean -ffd", moments: ["before", "after"] },
 ];
 
-/** In the long form every moment of every stage, in the short one the first of each, up to `most` stages. */
-function momentsOf(stages: readonly Stage[], { most }: { most: number }) {
-  const stubborn: Stage = { stage: "a step", words: "second", moments: ["stubbornly beside"] };
-  const chosen = isLong ? [...stages, stubborn] : stages.slice(-most);
+/** Returns all moments of all stages in the long form, else the first moment of the last `count` stages. */
+function momentsOf(stages: readonly Stage[], { count }: { count: number }) {
+  const stubborn: Stage = { stage: "a step", command: "second", moments: ["stubbornly beside"] };
+  const chosen = isLong ? [...stages, stubborn] : stages.slice(-count);
   return chosen.flatMap(({ moments, ...stage }) =>
     moments.slice(0, isLong ? undefined : 1).map((moment) => ({ ...stage, moment })),
   );
 }
 
-async function deployAndKill(server: Server, page: string, words: string, moment: Moment): Promise<void> {
-  saboteur.arm(words, moment);
+async function deployAndKill(server: Server, page: string, command: string, moment: Moment): Promise<void> {
+  saboteur.arm(command, moment);
   await push(server, page);
   await untilGone(server);
   expect(saboteur.struck).toBe(true);
@@ -120,29 +120,29 @@ async function deployAndKill(server: Server, page: string, words: string, moment
 
 async function recover(): Promise<void> {
   const server = await serve();
-  await untilQuiet(server);
+  await untilIdle(server);
   saboteur.release();
   expect(await server.end("SIGTERM")).toBe(0);
 }
 
-describe("kill -9 of the server with a release live", () => {
-  test.each(momentsOf(OF_RELEASES, { most: 7 }))(
-    "$moment $stage leaves that or another whole one live, and the tip is live after the restart",
-    async ({ words, moment }) => {
+describe("a kill of the server with a release live", () => {
+  test.each(momentsOf(OF_RELEASES, { count: 7 }))(
+    "$moment $stage leaves a complete release live, and the tip is live after the restart",
+    async ({ command, moment }) => {
       configure("releases");
       const server = await serve();
       await push(server, "old\n");
-      await untilQuiet(server);
-      await deployAndKill(server, "new\n", words, moment);
+      await untilIdle(server);
+      await deployAndKill(server, "new\n", command, moment);
       expect(["old\n", "new\n"]).toContain(readFileSync(site("current/index.html"), "utf8"));
       expect(isComplete(site("current"))).toBe(true);
 
       await recover();
       expect(readFileSync(site("current/index.html"), "utf8")).toBe("new\n");
       expect(readlinkSync(site("current"))).toEndWith(repository.tip.slice(0, 12));
-      expect(halfMade()).toEqual([]);
+      expect(incompleteReleases()).toEqual([]);
       expect(leftovers()).toEqual([]);
-      expect(Kept.read(data(), (kept) => kept.deployments())).toMatchObject([
+      expect(Kept.read(data(), (store) => store.deployments())).toMatchObject([
         { state: "succeeded", trigger: "push" },
         { state: "interrupted", trigger: "push", delivery: 2 },
         { state: "succeeded", trigger: "push", delivery: 2, commit: repository.tip },
@@ -151,19 +151,19 @@ describe("kill -9 of the server with a release live", () => {
   );
 });
 
-describe("kill -9 of the server with nothing live", () => {
-  test.each(momentsOf(OF_RELEASES, { most: 3 }))(
-    "$moment $stage leaves nothing or a whole release live, and the tip is live after the restart",
-    async ({ words, moment }) => {
+describe("a kill of the server with nothing live", () => {
+  test.each(momentsOf(OF_RELEASES, { count: 3 }))(
+    "$moment $stage leaves nothing or a complete release live, and the tip is live after the restart",
+    async ({ command, moment }) => {
       configure("releases");
-      await deployAndKill(await serve(), "new\n", words, moment);
+      await deployAndKill(await serve(), "new\n", command, moment);
       if (isLink(site("current"))) expect(isComplete(site("current"))).toBe(true);
 
       await recover();
       expect(readFileSync(site("current/index.html"), "utf8")).toBe("new\n");
-      expect(halfMade()).toEqual([]);
+      expect(incompleteReleases()).toEqual([]);
       expect(leftovers()).toEqual([]);
-      expect(Kept.read(data(), (kept) => kept.deployments())).toMatchObject([
+      expect(Kept.read(data(), (store) => store.deployments())).toMatchObject([
         { state: "interrupted" },
         { state: "succeeded", commit: repository.tip },
       ]);
@@ -171,15 +171,15 @@ describe("kill -9 of the server with nothing live", () => {
   );
 });
 
-describe("kill -9 of the server with a worktree live", () => {
-  test.each(momentsOf(OF_WORKTREE, { most: 3 }))(
-    "$moment $stage is put in order, and the tip is live after the restart",
-    async ({ words, moment }) => {
+describe("a kill of the server with a worktree live", () => {
+  test.each(momentsOf(OF_WORKTREE, { count: 3 }))(
+    "$moment $stage is repaired, and the tip is live after the restart",
+    async ({ command, moment }) => {
       configure("worktree");
       const server = await serve();
       await push(server, "old\n");
-      await untilQuiet(server);
-      await deployAndKill(server, "new\n", words, moment);
+      await untilIdle(server);
+      await deployAndKill(server, "new\n", command, moment);
 
       await recover();
       expect(readFileSync(site("index.html"), "utf8")).toBe("new\n");
@@ -187,7 +187,7 @@ describe("kill -9 of the server with a worktree live", () => {
       expect(git(site(), "rev-parse", "HEAD")).toBe(repository.tip);
       expect(git(site(), "diff", "--name-only", "HEAD")).toBe("");
       expect(leftovers()).toEqual([]);
-      expect(Kept.read(data(), (kept) => kept.deployments())).toMatchObject([
+      expect(Kept.read(data(), (store) => store.deployments())).toMatchObject([
         { state: "succeeded" },
         { state: "interrupted" },
         { state: "succeeded", commit: repository.tip },
@@ -197,7 +197,7 @@ describe("kill -9 of the server with a worktree live", () => {
 });
 
 describe("a deployment that is interrupted again", () => {
-  test("because it kills the server each time is tried twice and not for ever, and the next push is deployed", async () => {
+  test("is tried only twice if it kills the server each time, and the next push is deployed", async () => {
     configure(
       "releases",
       '[["sh", "-c", "test ! -e deadly || kill -9 $PPID"], ["step", "first"], ["step", "second"]]',
@@ -209,32 +209,32 @@ describe("a deployment that is interrupted again", () => {
     await untilGone(await serve());
     for (let restart = 1; restart <= 3; restart++) {
       const again = await serve();
-      // With the deployment of another target there was time enough for this one to begin, and to kill it.
+      // The deployment of another target gives this one enough time to start and to kill the server.
       await send(again, "octocat/docs").catch(() => null);
-      await Promise.race([untilQuiet(again).catch(() => null), untilGone(again)]);
+      await Promise.race([untilIdle(again).catch(() => null), untilGone(again)]);
       await again.end("SIGKILL");
     }
-    const states = () => Kept.read(data(), (kept) => kept.deployments("blog").map(({ state }) => state));
+    const states = () => Kept.read(data(), (store) => store.deployments("blog").map(({ state }) => state));
     expect(states()).toEqual(["interrupted", "interrupted"]);
     expect(existsSync(site("current"))).toBe(false);
 
     const server = await serve();
     repository.commit({ deadly: null });
     await push(server, "harmless\n");
-    await untilQuiet(server);
+    await untilIdle(server);
     expect(readFileSync(site("current/index.html"), "utf8")).toBe("harmless\n");
-    // Catching up at the start may have met the new commit before its push came.
+    // The catch-up at the start may have deployed the new commit before its push arrived.
     const [one, two, ...others] = states();
     expect([one, two]).toEqual(["interrupted", "interrupted"]);
     expect(new Set(others)).toEqual(new Set(["succeeded"]));
-    expect(halfMade()).toEqual([]);
+    expect(incompleteReleases()).toEqual([]);
   });
 
-  test("at another stage, and superseded by a newer push, leaves the newest commit live", async () => {
+  test("leaves the newest commit live when a newer push supersedes it", async () => {
     configure("releases");
     const first = await serve();
     await push(first, "old\n");
-    await untilQuiet(first);
+    await untilIdle(first);
     await deployAndKill(first, "new\n", "first", "after");
     saboteur.arm("finally", "before");
     await untilGone(await serve());
@@ -243,9 +243,9 @@ describe("a deployment that is interrupted again", () => {
 
     const server = await serve();
     await push(server, "newest\n");
-    await untilQuiet(server);
+    await untilIdle(server);
     expect(readFileSync(site("current/index.html"), "utf8")).toBe("newest\n");
-    expect(halfMade()).toEqual([]);
+    expect(incompleteReleases()).toEqual([]);
     expect(leftovers()).toEqual([]);
   });
 });

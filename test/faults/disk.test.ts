@@ -25,7 +25,7 @@ afterEach(async () => {
   disk = undefined;
 });
 
-/** Writes the configuration of one source and one target whose command does nothing. */
+/** Writes a configuration with one source and one target whose command does nothing. */
 function configure(dataDirectory: string): void {
   workshop = new Workshop();
   workshop.write("site/index.html", "hello\n");
@@ -35,7 +35,7 @@ function configure(dataDirectory: string): void {
 
 const serve = () => workshop.serve([], { SECRET });
 
-/** A push that takes some room: nothing makes its filler smaller, so no gap in a file that is full is enough. */
+/** A push with a large filler that cannot be compressed, so it does not fit into a gap of a full file. */
 const largePush = () => ({
   id: crypto.randomUUID(),
   body: pushBody({ filler: randomBytes(100_000).toString("base64") }),
@@ -47,15 +47,15 @@ function send(server: Server, { id, body }: Push): Promise<Response> {
   return deliver(new URL("/github-webhook", server.url), "push", body, { secret: SECRET, id });
 }
 
-/** Sends new pushes until one is not taken any more; gives the noted numbers of those that were. */
-async function sendUntilRefused(server: Server): Promise<readonly { body: string; delivery: number }[]> {
-  const taken = [];
+/** Sends new pushes until the server rejects one. Returns the accepted ones. */
+async function sendUntilRejected(server: Server): Promise<readonly { body: string; delivery: number }[]> {
+  const accepted = [];
   for (let push = largePush(); ; push = largePush()) {
     const response = await send(server, push);
-    if (response.status === 503) return taken;
+    if (response.status === 503) return accepted;
     expect(response.status).toBe(202);
     const { delivery } = (await response.json()) as { delivery: number };
-    taken.push({ body: push.body, delivery });
+    accepted.push({ body: push.body, delivery });
   }
 }
 
@@ -66,59 +66,59 @@ async function expectUnavailable(response: Response): Promise<void> {
 }
 
 /**
- * What happens while nothing can be written and once it can be again: no answer is 2xx, nothing half-kept stays,
- * and what was refused is taken as if it came for the first time.
+ * Expects that the server rejects every push while it cannot write and stores no part of it. Once `end` makes the disk
+ * writable again, the server accepts the same pushes as new ones.
  */
-async function expectRefusalsUntil(server: Server, dataDirectory: string, end: () => void): Promise<void> {
-  const before = await sendUntilRefused(server);
-  const refused = Array.from({ length: 20 }, largePush);
-  for (const push of refused.slice(0, 10)) await expectUnavailable(await send(server, push));
-  const together = await Promise.all(refused.slice(10).map((push) => send(server, push)));
+async function expectRejectionsUntil(server: Server, dataDirectory: string, end: () => void): Promise<void> {
+  const before = await sendUntilRejected(server);
+  const rejected = Array.from({ length: 20 }, largePush);
+  for (const push of rejected.slice(0, 10)) await expectUnavailable(await send(server, push));
+  const together = await Promise.all(rejected.slice(10).map((push) => send(server, push)));
   for (const response of together) await expectUnavailable(response);
   expect((await fetch(new URL("/healthz", server.url))).status).toBe(200);
   end();
 
   const numbers: number[] = [];
-  for (const push of refused) {
+  for (const push of rejected) {
     const response = await send(server, push);
     expect(response.status).toBe(202);
     const answer = (await response.json()) as { status: string; delivery: number };
     expect(answer.status).toBe("ok");
     numbers.push(answer.delivery);
   }
-  await server.until(() => Kept.read(dataDirectory, (kept) => kept.unfinished === 0));
+  await server.until(() => Kept.read(dataDirectory, (store) => store.unfinished === 0));
   expect(await server.end("SIGTERM")).toBe(0);
-  Kept.read(dataDirectory, (kept) => {
-    expect(kept.integrity).toBe("ok");
-    expect(kept.deliveries).toBe(before.length + refused.length);
-    for (const { body, delivery } of before) expect(kept.digestOf(delivery)).toBe(digest(body));
-    for (const [index, { body }] of refused.entries()) {
+  Kept.read(dataDirectory, (store) => {
+    expect(store.integrity).toBe("ok");
+    expect(store.deliveries).toBe(before.length + rejected.length);
+    for (const { body, delivery } of before) expect(store.digestOf(delivery)).toBe(digest(body));
+    for (const [index, { body }] of rejected.entries()) {
       const number = numbers[index] ?? 0;
-      expect(kept.digestOf(number)).toBe(digest(body));
-      expect(kept.redeliveryOf(number)).toBeNull();
+      expect(store.digestOf(number)).toBe(digest(body));
+      expect(store.redeliveryOf(number)).toBeNull();
     }
-    expect(kept.deployments()).toHaveLength(before.length + refused.length);
-    expect(kept.deployments().at(-1)).toMatchObject({ state: "succeeded" });
+    expect(store.deployments()).toHaveLength(before.length + rejected.length);
+    expect(store.deployments().at(-1)).toMatchObject({ state: "succeeded" });
   });
 }
 
-const needsMount = isPossible.small ? "" : " (skipped: a tmpfs cannot be mounted here)";
+const needsMount = isPossible.small ? "" : " (skipped: tmpfs cannot be mounted here)";
 
 describe("a disk that is full", () => {
   test.skipIf(!isPossible.small)(
-    `gets every push answered 503, and the same pushes taken once there is space, without a restart${needsMount}`,
+    `causes 503 for every push, and the same pushes are accepted once there is space, without a restart${needsMount}`,
     async () => {
       const full = new SmallDisk(8);
       disk = full;
       configure(full.path);
       const server = await serve();
       full.fill();
-      await expectRefusalsUntil(server, full.path, () => full.free());
+      await expectRejectionsUntil(server, full.path, () => full.free());
     },
   );
 
   test.skipIf(!isPossible.small)(
-    `loses nothing that was answered 2xx, over ${ROUNDS} times filling up under load and kill -9${needsMount}`,
+    `loses no acknowledged delivery over ${ROUNDS} kills while it fills up under load${needsMount}`,
     async () => {
       const filling = new SmallDisk(times({ short: 16, long: 64 }));
       disk = filling;
@@ -129,43 +129,43 @@ describe("a disk that is full", () => {
       const load = new Load(random, SECRET, "6113728f27ae82c7b1a177c8d03f9e96e0adf246", [address]);
       for (let round = 1; round <= ROUNDS; round++) {
         const server = await serve();
-        const pressed = load.press(server.url, 4);
+        const sending = load.run(server.url, 4);
         await Bun.sleep(random.below(200));
         filling.fill();
         await Bun.sleep(random.below(200));
-        // Half of the time it is killed while the disk is full.
+        // In half of the rounds, the kill happens while the disk is full.
         if (random.below(2) === 0) filling.free();
         await Bun.sleep(random.below(100));
         await server.end("SIGKILL");
-        await pressed;
+        await sending;
         filling.free();
       }
       const server = await serve();
       await load.sendToEach(server.url);
-      await server.until(() => Kept.read(filling.path, (kept) => kept.unfinished === 0));
+      await server.until(() => Kept.read(filling.path, (store) => store.unfinished === 0));
       expect(await server.end("SIGTERM")).toBe(0);
-      Kept.read(filling.path, (kept) => {
+      Kept.read(filling.path, (store) => {
         const lost = load.acknowledged.filter(
-          ({ delivery, bodyDigest }) => kept.digestOf(delivery) !== bodyDigest,
+          ({ delivery, bodyDigest }) => store.digestOf(delivery) !== bodyDigest,
         );
         const { length: acknowledged } = load.acknowledged;
         console.log(
           `disk full: ${ROUNDS} rounds, ${acknowledged} acknowledged, ${acknowledged - lost.length} found, ` +
-            `${lost.length} lost, ${kept.bodiesKeptTwice} twice, ${load.refusals.length} answered 503 ${seed}`,
+            `${lost.length} lost, ${store.bodiesKeptTwice} duplicated, ${load.rejections.length} answered 503 ${seed}`,
         );
-        expect(new Set(load.refusals), seed).toEqual(new Set([503]));
-        expect({ lost, twice: kept.bodiesKeptTwice, integrity: kept.integrity }, seed).toEqual({
+        expect(new Set(load.rejections), seed).toEqual(new Set([503]));
+        expect({ lost, duplicated: store.bodiesKeptTwice, integrity: store.integrity }, seed).toEqual({
           lost: [],
-          twice: 0,
+          duplicated: 0,
           integrity: "ok",
         });
-        expect(kept.deployments().at(-1), seed).toMatchObject({ state: "succeeded" });
+        expect(store.deployments().at(-1), seed).toMatchObject({ state: "succeeded" });
       });
     },
   );
 });
 
-/** Without any privilege: the system refuses each write of the process beyond its limit (setrlimit(2), RLIMIT_FSIZE). */
+/** Makes every write of the process beyond the limit fail, without privileges (setrlimit(2), RLIMIT_FSIZE). */
 function limitFiles(server: Server, bytes: string): void {
   const { exitCode, stderr } = Bun.spawnSync(["prlimit", `--pid=${server.pid}`, `--fsize=${bytes}:`]);
   if (exitCode !== 0) throw new Error(`prlimit: ${stderr.toString()}`);
@@ -174,17 +174,17 @@ function limitFiles(server: Server, bytes: string): void {
 const hasPrlimit = Bun.which("prlimit") !== null;
 
 test.skipIf(!hasPrlimit)(
-  `a disk that refuses every write gets pushes answered 503, and taken once it does not, without a restart${hasPrlimit ? "" : " (skipped: there is no prlimit here)"}`,
+  `a disk that rejects every write causes 503, and the same pushes are accepted afterwards, without a restart${hasPrlimit ? "" : " (skipped: prlimit is not installed)"}`,
   async () => {
     configure("data");
     const server = await serve();
     limitFiles(server, "1");
-    await expectRefusalsUntil(server, join(workshop.path, "data"), () => limitFiles(server, "unlimited"));
+    await expectRejectionsUntil(server, join(workshop.path, "data"), () => limitFiles(server, "unlimited"));
   },
 );
 
 test.skipIf(!isPossible.failing)(
-  `a disk that became read-only gets every push answered 503, and what was taken is there after its repair${isPossible.failing ? "" : " (skipped: no ext4 can be mounted here)"}`,
+  `a disk that becomes read-only causes 503 for every push, and no accepted push is lost after its repair${isPossible.failing ? "" : " (skipped: ext4 cannot be mounted here)"}`,
   async () => {
     const failing = new FailingDisk();
     disk = failing;
@@ -195,9 +195,9 @@ test.skipIf(!isPossible.failing)(
     expect((await send(server, push)).status).toBe(202);
     await server.untilDeployed(1);
     failing.fail();
-    await sendUntilRefused(server);
-    const refused = largePush();
-    for (let attempt = 0; attempt < 5; attempt++) await expectUnavailable(await send(server, refused));
+    await sendUntilRejected(server);
+    const rejected = largePush();
+    for (let attempt = 0; attempt < 5; attempt++) await expectUnavailable(await send(server, rejected));
     await server.end("SIGKILL");
 
     const onReadOnly = await workshop.run(["serve"], { SECRET });
@@ -206,12 +206,12 @@ test.skipIf(!isPossible.failing)(
 
     failing.repair();
     const again = await serve();
-    expect(Kept.read(data, (kept) => kept.digestOf(1))).toBe(digest(push.body));
-    expect(Kept.read(data, (kept) => kept.firstsWith(digest(refused.body)))).toEqual([]);
-    const response = await send(again, refused);
+    expect(Kept.read(data, (store) => store.digestOf(1))).toBe(digest(push.body));
+    expect(Kept.read(data, (store) => store.firstsWith(digest(rejected.body)))).toEqual([]);
+    const response = await send(again, rejected);
     expect(response.status).toBe(202);
     expect(await response.json()).toMatchObject({ status: "ok" });
     await again.end("SIGTERM");
-    expect(Kept.read(data, (kept) => kept.integrity)).toBe("ok");
+    expect(Kept.read(data, (store) => store.integrity)).toBe("ok");
   },
 );

@@ -3,14 +3,14 @@ import { digest } from "../support/kept.ts";
 import { pushBody } from "../support/payloads.ts";
 import type { Random } from "../support/random.ts";
 
-/** One webhook request, to be sent once or, as the same or as a replay, again. */
-interface Parcel {
+/** One webhook request. It may be sent again, unchanged or with a new delivery ID. */
+interface WebhookRequest {
   readonly path: string;
   readonly id: string;
   readonly body: string;
 }
 
-/** What a sender noted of an answer that was 2xx. */
+/** The relevant parts of a 2xx response. */
 export interface Acknowledged {
   readonly status: string;
   readonly delivery: number;
@@ -18,22 +18,22 @@ export interface Acknowledged {
   readonly bodyDigest: string;
 }
 
-/** Where pushes go, and how often compared with the others. */
+/** A destination of pushes, and its share compared with the other addresses. */
 export interface Address {
   readonly path: string;
   readonly branch: string;
   readonly weight: number;
 }
 
-/** Several senders of pushes with bodies that no other push has, and the note they keep of every answer. */
+/** Several senders of pushes with unique bodies, which record every response. */
 export class Load {
-  /** Every answer that was 2xx, in the order they came. */
+  /** All 2xx responses in the order of arrival. */
   readonly acknowledged: Acknowledged[] = [];
-  /** Status codes that were not 2xx. */
-  readonly refusals: number[] = [];
-  /** What was sent and never answered: the senders try it again later, as the same delivery. */
-  readonly #unanswered: Parcel[] = [];
-  readonly #answered: Parcel[] = [];
+  /** All other status codes. */
+  readonly rejections: number[] = [];
+  /** Requests without a 2xx response. The senders repeat them later as the same delivery. */
+  readonly #unanswered: WebhookRequest[] = [];
+  readonly #answered: WebhookRequest[] = [];
   #made = 0;
 
   constructor(
@@ -43,8 +43,8 @@ export class Load {
     readonly addresses: readonly Address[],
   ) {}
 
-  /** Lets `senders` send to a server, one request after the other each, until it answers no more. */
-  async press(url: URL, senders: number): Promise<void> {
+  /** Runs `senders` concurrent senders until the server stops responding. Each sends one request at a time. */
+  async run(url: URL, senders: number): Promise<void> {
     await Promise.all(Array.from({ length: senders }, () => this.#sendUntilGone(url)));
   }
 
@@ -57,34 +57,37 @@ export class Load {
     while (await this.#send(url, this.#choose()));
   }
 
-  /** Whether there was an answer. */
-  async #send(url: URL, parcel: Parcel): Promise<boolean> {
+  /** Resolves with whether the server responded. */
+  async #send(url: URL, request: WebhookRequest): Promise<boolean> {
     try {
-      const options = { secret: this.secret, id: parcel.id };
-      const response = await deliver(new URL(parcel.path, url), "push", parcel.body, options);
-      this.#note(parcel, response.status, (await response.json()) as Partial<Acknowledged>);
+      const options = { secret: this.secret, id: request.id };
+      const response = await deliver(new URL(request.path, url), "push", request.body, options);
+      this.#record(request, response.status, (await response.json()) as Partial<Acknowledged>);
       return true;
     } catch {
-      this.#unanswered.push(parcel);
+      this.#unanswered.push(request);
       return false;
     }
   }
 
-  #note(parcel: Parcel, code: number, answer: Partial<Acknowledged>): void {
+  #record(request: WebhookRequest, code: number, answer: Partial<Acknowledged>): void {
     if (code < 200 || code > 299) {
-      this.refusals.push(code);
-      this.#unanswered.push(parcel);
+      this.rejections.push(code);
+      this.#unanswered.push(request);
       return;
     }
-    this.#answered.push(parcel);
+    this.#answered.push(request);
     const { status = "", delivery = 0, deployments = [] } = answer;
-    this.acknowledged.push({ status, delivery, deployments, bodyDigest: digest(parcel.body) });
+    this.acknowledged.push({ status, delivery, deployments, bodyDigest: digest(request.body) });
   }
 
-  /** Mostly something new; now and then what was not answered, or was, once more, or an old body as a new delivery. */
-  #choose(): Parcel {
-    const again = this.#unanswered.shift();
-    if (again !== undefined) return again;
+  /**
+   * Chooses an unanswered request if there is one. Otherwise mostly a new one, and sometimes an answered one, unchanged
+   * or as a new delivery.
+   */
+  #choose(): WebhookRequest {
+    const unanswered = this.#unanswered.shift();
+    if (unanswered !== undefined) return unanswered;
     const dice = this.random.next();
     const earlier = dice < 0.1 ? this.random.pick(this.#answered) : undefined;
     if (earlier !== undefined) return dice < 0.05 ? earlier : { ...earlier, id: crypto.randomUUID() };
@@ -96,11 +99,11 @@ export class Load {
       Array.from({ length: address.weight }, () => address),
     );
     const address = this.random.pick(weighted);
-    if (address === undefined) throw new Error("there is no address to send to");
+    if (address === undefined) throw new Error("no address to send to");
     return address;
   }
 
-  #make({ path, branch }: Address): Parcel {
+  #make({ path, branch }: Address): WebhookRequest {
     const body = pushBody({ ref: `refs/heads/${branch}`, after: this.commit, number: ++this.#made });
     return { path, id: crypto.randomUUID(), body };
   }

@@ -8,16 +8,16 @@ import { digest, Kept } from "../support/kept.ts";
 import { pushBody } from "../support/payloads.ts";
 import { until } from "../support/until.ts";
 import { times } from "./length.ts";
-import { type Manner, Stranger } from "./strangers.ts";
+import { type Pace, Stranger } from "./strangers.ts";
 
 setDefaultTimeout(120_000);
 
 const STRANGERS = 200;
-const MANNERS: readonly Manner[] = ["fast", "trickling", "holding"];
+const PACES: readonly Pace[] = ["fast", "slow", "stalled"];
 const PUSHES = times({ short: 20, long: 200 });
 const MIB = 1024 * 1024;
-/** Of the issue: what the server may hold whatever strangers send. */
-const MOST_MEMORY = 512 * MIB;
+/** The limit for the resident memory of the server, whatever strangers send. */
+const MEMORY_LIMIT = 512 * MIB;
 
 let workshop: Workshop;
 
@@ -28,17 +28,17 @@ beforeEach(() => {
 
 afterEach(() => workshop.dispose());
 
-/** A line of proc_pid_status(5), in bytes: `VmHWM` is the most that ever was resident, `VmRSS` what is now. */
+/** Returns a value of proc_pid_status(5) in bytes: `VmHWM` is the peak resident memory, `VmRSS` the current one. */
 function memory(server: Server, line: "VmHWM" | "VmRSS"): number {
   const status = readFileSync(`/proc/${server.pid}/status`, "utf8");
   return Number(new RegExp(`^${line}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) * 1024;
 }
 
-/** Sends a new push until it is answered 2xx, as somebody who heeds 503 does; gives how many answers were 503. */
-async function sendUntilTaken(server: Server, number: number): Promise<number> {
+/** Sends a new push and repeats it after each 503. Returns the number of 503 responses. */
+async function sendUntilAccepted(server: Server, number: number): Promise<number> {
   const body = pushBody({ number });
   const id = crypto.randomUUID();
-  for (let refusals = 0; ; refusals++) {
+  for (let rejections = 0; ; rejections++) {
     const response = await deliver(webhook(server), "push", body, {
       secret: SECRET,
       id,
@@ -46,9 +46,9 @@ async function sendUntilTaken(server: Server, number: number): Promise<number> {
     const answer = (await response.json()) as { status: string; delivery: number };
     if (response.status === 503) continue;
     expect(response.status).toBe(200);
-    const kept = Kept.read(join(workshop.path, "data"), (store) => store.digestOf(answer.delivery));
-    expect(kept).toBe(digest(body));
-    return refusals;
+    const stored = Kept.read(join(workshop.path, "data"), (store) => store.digestOf(answer.delivery));
+    expect(stored).toBe(digest(body));
+    return rejections;
   }
 }
 
@@ -56,10 +56,10 @@ function webhook({ url }: Server): URL {
   return new URL("/github-webhook", url);
 }
 
-function countAnswers(strangers: readonly Stranger[]): Record<string, number> {
+function countResponses(strangers: readonly Stranger[]): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const { answers } of strangers) {
-    for (const [code, count] of answers) counts[code] = (counts[code] ?? 0) + count;
+  for (const { responses } of strangers) {
+    for (const [code, count] of responses) counts[code] = (counts[code] ?? 0) + count;
   }
   return counts;
 }
@@ -67,48 +67,48 @@ function countAnswers(strangers: readonly Stranger[]): Record<string, number> {
 const hasProc = existsSync("/proc/self/status");
 
 test.skipIf(!hasProc)(
-  `stays under 512 MB and takes every push while ${STRANGERS} strangers send bodies of 25 MiB${hasProc ? "" : " (skipped: there is no /proc here)"}`,
+  `uses less than 512 MiB and accepts every push while ${STRANGERS} strangers send bodies of 25 MiB${hasProc ? "" : " (skipped: /proc does not exist)"}`,
   async () => {
     const server = await workshop.serve([], { SECRET });
     const idle = memory(server, "VmRSS");
     const strangers = Array.from({ length: STRANGERS }, (_, index) => {
-      const manner = MANNERS[index % MANNERS.length] ?? "fast";
-      return new Stranger(webhook(server), manner, index % 2 === 0);
+      const pace = PACES[index % PACES.length] ?? "fast";
+      return new Stranger(webhook(server), pace, index % 2 === 0);
     });
-    let refusals = 0;
+    let rejections = 0;
     let most = 0;
     try {
-      // More is on its way than may be held.
-      await until(() => strangers.reduce((sum, { sent }) => sum + sent, 0) > 2 * MOST_MEMORY);
+      // The strangers have sent more than the limit.
+      await until(() => strangers.reduce((sum, { sent }) => sum + sent, 0) > 2 * MEMORY_LIMIT);
       for (let number = 1; number <= PUSHES; number++) {
-        const again = await sendUntilTaken(server, number);
-        refusals += again;
-        most = Math.max(most, again);
+        const retries = await sendUntilAccepted(server, number);
+        rejections += retries;
+        most = Math.max(most, retries);
       }
     } finally {
-      for (const stranger of strangers) stranger.leave();
+      for (const stranger of strangers) stranger.disconnect();
     }
     const sent = strangers.reduce((sum, stranger) => sum + stranger.sent, 0);
     const peak = memory(server, "VmHWM");
     for (let number = PUSHES + 1; number <= PUSHES + 20; number++) {
-      expect(await sendUntilTaken(server, number)).toBe(0);
+      expect(await sendUntilAccepted(server, number)).toBe(0);
     }
     const megabytes = (bytes: number) => `${Math.round(bytes / MIB)} MiB`;
     console.log(
-      `memory: ${STRANGERS} strangers sent ${megabytes(sent)} and were answered ${JSON.stringify(countAnswers(strangers))}; ` +
+      `memory: ${STRANGERS} strangers sent ${megabytes(sent)} and received ${JSON.stringify(countResponses(strangers))}; ` +
         `idle ${megabytes(idle)}, peak ${megabytes(peak)}, afterwards ${megabytes(memory(server, "VmRSS"))}; ` +
-        `${PUSHES} pushes taken, ${refusals} answers 503 before that, at most ${most} for one push`,
+        `${PUSHES} pushes accepted after ${rejections} responses 503, at most ${most} for one push`,
     );
-    expect(peak).toBeLessThan(MOST_MEMORY);
+    expect(peak).toBeLessThan(MEMORY_LIMIT);
     expect(await server.end("SIGTERM")).toBe(0);
     const data = join(workshop.path, "data");
-    expect(Kept.read(data, (kept) => kept.deliveries)).toBe(PUSHES + 20);
+    expect(Kept.read(data, (store) => store.deliveries)).toBe(PUSHES + 20);
   },
   times({ short: 120_000, long: 900_000 }),
 );
 
 test.skipIf(!hasProc)(
-  `holds nothing of bodies over max_body, whose length is told or not, on its sources and elsewhere${hasProc ? "" : " (skipped: there is no /proc here)"}`,
+  `buffers no body over max_body, with or without Content-Length, for sources and other paths${hasProc ? "" : " (skipped: /proc does not exist)"}`,
   async () => {
     writeConfiguration(workshop, { server: 'max_body = "64KiB"' });
     const server = await workshop.serve([], { SECRET });
@@ -116,9 +116,9 @@ test.skipIf(!hasProc)(
     const strangers = ["/github-webhook", "/nowhere", "/healthz"].flatMap((path) =>
       [true, false].map((chunked) => new Stranger(new URL(path, server.url), "fast", chunked)),
     );
-    await until(() => strangers.reduce((sum, { sent }) => sum + sent, 0) > MOST_MEMORY);
-    for (const stranger of strangers) stranger.leave();
-    expect(memory(server, "VmHWM") - idle).toBeLessThan(MOST_MEMORY / 4);
-    expect(Object.keys(countAnswers(strangers)).sort()).toEqual(["404", "405", "413"]);
+    await until(() => strangers.reduce((sum, { sent }) => sum + sent, 0) > MEMORY_LIMIT);
+    for (const stranger of strangers) stranger.disconnect();
+    expect(memory(server, "VmHWM") - idle).toBeLessThan(MEMORY_LIMIT / 4);
+    expect(Object.keys(countResponses(strangers)).sort()).toEqual(["404", "405", "413"]);
   },
 );

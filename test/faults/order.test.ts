@@ -34,12 +34,12 @@ async function serve(run = "[]"): Promise<void> {
   server = await workshop.serve([], { SECRET });
 }
 
-async function killAndServeAgain(): Promise<void> {
+async function restartAfterKill(): Promise<void> {
   await server.end("SIGKILL");
   server = await workshop.serve([], { SECRET });
 }
 
-/** An answer's code and JSON. */
+/** The status code and JSON of a response. */
 interface Answer {
   readonly code: number;
   readonly status: string;
@@ -54,183 +54,186 @@ async function send(body: string, id: string, hook = HOOK, event = "push"): Prom
   return { code: response.status, ...((await response.json()) as Omit<Answer, "code">) };
 }
 
-/** A push of a commit, as a new delivery. */
+/** Sends a push of a commit as a new delivery. */
 const push = (after: string) => send(pushBody({ after }), crypto.randomUUID());
 
-const untilQuiet = () => server.until(() => Kept.read(data(), (kept) => kept.unfinished === 0));
+const untilIdle = () => server.until(() => Kept.read(data(), (store) => store.unfinished === 0));
 
 const commitPages = (count: number) =>
   Array.from({ length: count }, (_, index) => repository.commit({ "index.html": `${index + 1}\n` }));
 
 describe("twenty pushes at once", () => {
-  test("are deployed one at a time, the last commit is live, and all of it is on record", async () => {
+  test("are deployed one at a time, the last commit is live, and all deployments are stored", async () => {
     await serve(`["mkdir ${site("only-one")} && sleep 0.1 && rmdir ${site("only-one")}"]`);
     const answers = await Promise.all(commitPages(20).map(push));
     expect(answers.map(({ code }) => code)).toEqual(Array.from({ length: 20 }, () => 202));
-    await untilQuiet();
+    await untilIdle();
     expect(page()).toBe("20\n");
-    const deployments = Kept.read(data(), (kept) => kept.deployments());
+    const deployments = Kept.read(data(), (store) => store.deployments());
     expect(deployments).toHaveLength(20);
     expect(deployments.at(-1)).toMatchObject({ state: "succeeded", commit: repository.tip });
     const states = new Set(deployments.map(({ state }) => state));
     expect([...states].toSorted()).toEqual(["succeeded", "superseded"]);
   });
 
-  test("that a kill -9 falls into are all on record once they were sent again, and the last commit is live", async () => {
+  test("during a kill are all stored once they are sent again, and the last commit is live", async () => {
     await serve(`["sleep 0.1"]`);
-    const parcels = commitPages(20).map((after) => ({ body: pushBody({ after }), id: crypto.randomUUID() }));
-    const sent = Promise.allSettled(parcels.map(({ body, id }) => send(body, id)));
-    await server.until(() => server.stderr.includes("deployment started"));
-    await killAndServeAgain();
+    const requests = commitPages(20).map((after) => ({ body: pushBody({ after }), id: crypto.randomUUID() }));
+    const sent = Promise.allSettled(requests.map(({ body, id }) => send(body, id)));
+    const isPending = (state: string) => state === "queued" || state === "superseded";
+    await server.until(() =>
+      Kept.read(data(), (store) => store.deployments().some(({ state }) => !isPending(state))),
+    );
+    await restartAfterKill();
     for (const [index, outcome] of (await sent).entries()) {
-      const { body, id } = parcels[index] ?? { body: "", id: "" };
+      const { body, id } = requests[index] ?? { body: "", id: "" };
       if (outcome.status === "rejected") expect(await send(body, id)).toMatchObject({ code: 202 });
     }
-    await untilQuiet();
+    await untilIdle();
     expect(page()).toBe("20\n");
-    expect(Kept.read(data(), (kept) => kept.bodiesKeptTwice)).toBe(0);
-    const deployments = Kept.read(data(), (kept) => kept.deployments());
+    expect(Kept.read(data(), (store) => store.bodiesKeptTwice)).toBe(0);
+    const deployments = Kept.read(data(), (store) => store.deployments());
     expect(new Set(deployments.map(({ delivery }) => delivery)).size).toBeGreaterThanOrEqual(20);
     expect(deployments.at(-1)).toMatchObject({ state: "succeeded", commit: repository.tip });
   });
 });
 
 describe("the tip stays live", () => {
-  test("when an old push is delivered late, before and after a kill -9", async () => {
+  test("when an old push arrives late, before and after a kill", async () => {
     await serve();
     const [first = "", second = "", third = ""] = commitPages(3);
     await push(third);
-    await untilQuiet();
+    await untilIdle();
     expect(page()).toBe("3\n");
     expect(await push(second)).toMatchObject({ code: 202 });
-    await untilQuiet();
+    await untilIdle();
     expect(page()).toBe("3\n");
-    await killAndServeAgain();
+    await restartAfterKill();
     expect(await push(first)).toMatchObject({ code: 202 });
-    await untilQuiet();
+    await untilIdle();
     expect(page()).toBe("3\n");
-    const deployments = Kept.read(data(), (kept) => kept.deployments());
+    const deployments = Kept.read(data(), (store) => store.deployments());
     expect(deployments.map(({ state, commit }) => [state, commit])).toEqual(
       Array.from({ length: 3 }, () => ["succeeded", third]),
     );
   });
 
-  test("when it was forced to another commit, before and after a kill -9", async () => {
+  test("after a forced push, before and after a kill", async () => {
     await serve();
     const [first = "", second = ""] = commitPages(2);
     await push(second);
-    await untilQuiet();
+    await untilIdle();
     repository.git("reset", "--quiet", "--hard", first);
     const forced = repository.commit({ "index.html": "forced\n" });
     await push(forced);
-    await untilQuiet();
+    await untilIdle();
     expect(page()).toBe("forced\n");
     repository.git("reset", "--quiet", "--hard", first);
     const forcedAgain = repository.commit({ "index.html": "forced again\n" });
     await push(forcedAgain);
-    await killAndServeAgain();
-    await untilQuiet();
+    await restartAfterKill();
+    await untilIdle();
     expect(page()).toBe("forced again\n");
   });
 
   test.skipIf(!isLong)(
-    `when a push of a commit that was forced away comes a minute late, and the deployment says so${isLong ? "" : " (only in the long form)"}`,
+    `when a push of an overwritten commit arrives, which the deployment reports after a minute${isLong ? "" : " (only in the long form)"}`,
     async () => {
       await serve();
       const [first = "", second = ""] = commitPages(2);
       repository.git("reset", "--quiet", "--hard", first);
       const forced = repository.commit({ "index.html": "forced\n" });
       await push(second);
-      await untilQuiet();
+      await untilIdle();
       expect(page()).toBe("forced\n");
-      const [deployment] = Kept.read(data(), (kept) => kept.deployments());
+      const [deployment] = Kept.read(data(), (store) => store.deployments());
       expect(deployment).toMatchObject({ state: "succeeded", commit: forced });
       expect(deployment?.reason).toContain(second.slice(0, 12));
     },
   );
 });
 
-describe("the same delivery again", () => {
-  test("from the same hook is kept as a redelivery of the first and runs again, over kill -9", async () => {
+describe("a repeated delivery", () => {
+  test("from the same hook is stored as a redelivery of the first and deployed again, also after a kill", async () => {
     await serve();
     const body = pushBody({ after: repository.commit({ "index.html": "hello\n" }) });
     const id = crypto.randomUUID();
     expect(await send(body, id)).toMatchObject({ code: 202, status: "ok", delivery: 1 });
     expect(await send(body, id)).toMatchObject({ code: 202, status: "ok", delivery: 2 });
-    await killAndServeAgain();
+    await restartAfterKill();
     const third = await send(body, id);
     expect(third).toMatchObject({ code: 202, status: "ok" });
-    await untilQuiet();
-    Kept.read(data(), (kept) => {
-      expect(kept.redeliveryOf(1)).toBeNull();
-      expect(kept.redeliveryOf(2)).toBe(1);
-      expect(kept.redeliveryOf(third.delivery)).toBe(1);
-      const last = kept.deployments().find(({ delivery }) => delivery === third.delivery);
+    await untilIdle();
+    Kept.read(data(), (store) => {
+      expect(store.redeliveryOf(1)).toBeNull();
+      expect(store.redeliveryOf(2)).toBe(1);
+      expect(store.redeliveryOf(third.delivery)).toBe(1);
+      const last = store.deployments().find(({ delivery }) => delivery === third.delivery);
       expect(last).toMatchObject({ state: "succeeded", trigger: "redelivery" });
     });
   });
 
-  test("through another hook is a duplicate of the first and keeps nothing, over kill -9", async () => {
+  test("from another hook is a duplicate of the first and stores nothing, also after a kill", async () => {
     await serve();
     const body = pushBody({ after: repository.commit({ "index.html": "hello\n" }) });
     const id = crypto.randomUUID();
     expect(await send(body, id)).toMatchObject({ code: 202, delivery: 1 });
-    await untilQuiet();
+    await untilIdle();
     const duplicate = { code: 200, status: "duplicate", delivery: 1 };
     expect(await send(body, id, ANOTHER_HOOK)).toEqual(duplicate);
-    await killAndServeAgain();
+    await restartAfterKill();
     expect(await send(body, id, ANOTHER_HOOK)).toEqual(duplicate);
-    Kept.read(data(), (kept) => {
-      expect(kept.deliveries).toBe(1);
-      expect(kept.deployments()).toHaveLength(1);
+    Kept.read(data(), (store) => {
+      expect(store.deliveries).toBe(1);
+      expect(store.deployments()).toHaveLength(1);
     });
   });
 
-  test("as a replayed body under a new id is a duplicate of the first and keeps nothing, over kill -9", async () => {
+  test("with the same body and a new ID is a duplicate of the first and stores nothing, also after a kill", async () => {
     await serve();
     const after = repository.commit({ "index.html": "hello\n" });
     expect(await push(after)).toMatchObject({ code: 202, delivery: 1 });
-    await untilQuiet();
+    await untilIdle();
     const duplicate = { code: 200, status: "duplicate", delivery: 1 };
     expect(await push(after)).toEqual(duplicate);
-    await killAndServeAgain();
+    await restartAfterKill();
     expect(await push(after)).toEqual(duplicate);
     expect(await send(pushBody({ after }), crypto.randomUUID(), ANOTHER_HOOK)).toEqual(duplicate);
-    Kept.read(data(), (kept) => {
-      expect(kept.deliveries).toBe(1);
-      expect(kept.deployments()).toHaveLength(1);
+    Kept.read(data(), (store) => {
+      expect(store.deliveries).toBe(1);
+      expect(store.deployments()).toHaveLength(1);
     });
   });
 
-  test("is the first when what came before was not accepted", async () => {
+  test("is the first when the original was rejected", async () => {
     await serve();
     const body = pushBody({ after: repository.commit({ "index.html": "hello\n" }) });
     const id = crypto.randomUUID();
     const url = new URL("/github-webhook", server.url);
-    const refused = await deliver(url, "push", body, { secret: "not the secret of the tests", id });
-    expect(refused.status).toBe(401);
+    const rejected = await deliver(url, "push", body, { secret: "not the secret of the tests", id });
+    expect(rejected.status).toBe(401);
     expect(await send(body, id)).toMatchObject({ code: 202, status: "ok", delivery: 1 });
-    expect(Kept.read(data(), (kept) => kept.redeliveryOf(1))).toBeNull();
+    expect(Kept.read(data(), (store) => store.redeliveryOf(1))).toBeNull();
   });
 
-  test("as a ping is answered pong each time", async () => {
+  test("of a ping receives pong each time", async () => {
     await serve();
     const id = crypto.randomUUID();
     const answers = [await send(pingBody(), id, HOOK, "ping"), await send(pingBody(), id, HOOK, "ping")];
-    await killAndServeAgain();
+    await restartAfterKill();
     answers.push(await send(pingBody(), crypto.randomUUID(), ANOTHER_HOOK, "ping"));
     for (const answer of answers) expect(answer).toMatchObject({ code: 200, status: "pong" });
   });
 });
 
-describe("identical requests at the same moment", () => {
+describe("concurrent identical requests", () => {
   const ROUNDS = times({ short: 10, long: 200 });
   const AT_ONCE = 8;
 
-  /** Sends the requests at once, kills the server now and then meanwhile, and sends again what was not answered. */
+  /** Sends the requests at once, optionally kills the server, and repeats the unanswered requests. */
   async function sendAtOnce(requests: readonly (() => Promise<Answer>)[], kill: boolean): Promise<Answer[]> {
     const sent = Promise.allSettled(requests.map((request) => request()));
-    if (kill) await killAndServeAgain();
+    if (kill) await restartAfterKill();
     const outcomes = await sent;
     const answers: Answer[] = [];
     for (const [index, outcome] of outcomes.entries()) {
@@ -241,7 +244,7 @@ describe("identical requests at the same moment", () => {
 
   const eight = <T>(make: (index: number) => T) => Array.from({ length: AT_ONCE }, (_, index) => make(index));
 
-  test("with new ids have exactly one first, and the others are its duplicates", async () => {
+  test("with new IDs result in exactly one first delivery and duplicates of it", async () => {
     await serve();
     const after = repository.commit({ "index.html": "hello\n" });
     for (let round = 1; round <= ROUNDS; round++) {
@@ -250,17 +253,17 @@ describe("identical requests at the same moment", () => {
       const answers = await sendAtOnce(requests, round % 5 === 0);
       const firsts = new Set(answers.map(({ delivery }) => delivery));
       expect(firsts.size).toBe(1);
-      // The one that was first may have been killed before its answer.
+      // The kill may have prevented the response to the first delivery.
       expect(answers.filter(({ status }) => status === "ok").length).toBeLessThanOrEqual(1);
       if (round % 5 !== 0) expect(answers.filter(({ status }) => status === "ok")).toHaveLength(1);
     }
-    Kept.read(data(), (kept) => {
-      expect(kept.deliveries).toBe(ROUNDS);
-      expect(kept.bodiesKeptTwice).toBe(0);
+    Kept.read(data(), (store) => {
+      expect(store.deliveries).toBe(ROUNDS);
+      expect(store.bodiesKeptTwice).toBe(0);
     });
   });
 
-  test("with the same id through other hooks have exactly one first, and the others are its duplicates", async () => {
+  test("with the same ID from different hooks result in exactly one first delivery and duplicates of it", async () => {
     await serve();
     const after = repository.commit({ "index.html": "hello\n" });
     for (let round = 1; round <= ROUNDS; round++) {
@@ -274,10 +277,10 @@ describe("identical requests at the same moment", () => {
       expect(answers.filter(({ status }) => status === "ok")).toHaveLength(1);
       expect(answers.filter(({ status }) => status === "duplicate")).toHaveLength(AT_ONCE - 1);
     }
-    expect(Kept.read(data(), (kept) => kept.deliveries)).toBe(ROUNDS);
+    expect(Kept.read(data(), (store) => store.deliveries)).toBe(ROUNDS);
   });
 
-  test("with the same id from the same hook have exactly one first, and the others are its redeliveries", async () => {
+  test("with the same ID from the same hook result in exactly one first delivery and redeliveries of it", async () => {
     await serve();
     const after = repository.commit({ "index.html": "hello\n" });
     for (let round = 1; round <= ROUNDS; round++) {
@@ -289,12 +292,12 @@ describe("identical requests at the same moment", () => {
       );
       const numbers = answers.map(({ delivery }) => delivery);
       expect(new Set(numbers).size).toBe(AT_ONCE);
-      Kept.read(data(), (kept) => {
-        const firsts = numbers.filter((number) => kept.redeliveryOf(number) === null);
+      Kept.read(data(), (store) => {
+        const firsts = numbers.filter((number) => store.redeliveryOf(number) === null);
         expect(firsts.length).toBeLessThanOrEqual(1);
         if (round % 5 !== 0) expect(firsts).toHaveLength(1);
       });
     }
-    expect(Kept.read(data(), (kept) => kept.bodiesKeptTwice)).toBe(0);
+    expect(Kept.read(data(), (store) => store.bodiesKeptTwice)).toBe(0);
   });
 });

@@ -1,63 +1,63 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
-/** How a stranger sends its body: as fast as it can, in small pieces, or all but the end, which never comes. */
-export type Manner = "fast" | "trickling" | "holding";
+/** How a stranger sends its body: as fast as possible, in small chunks, or without its last chunk. */
+export type Pace = "fast" | "slow" | "stalled";
 
 const BODY = 25 * 1024 * 1024;
 const FAST = Buffer.alloc(256 * 1024, "x");
 const SMALL = FAST.subarray(0, 16 * 1024);
 const SMALL_EVERY = 5;
 
-/** A sender of bodies of 25 MiB whose signature is wrong, one request after the other, each on a new connection. */
+/** Sends bodies of 25 MiB with a wrong signature, one request at a time, each on a new connection. */
 export class Stranger {
-  /** Bytes of bodies that went out. */
+  /** The number of body bytes sent. */
   sent = 0;
-  /** How often each status code was answered. */
-  readonly answers = new Map<number, number>();
+  /** The number of responses by status code. */
+  readonly responses = new Map<number, number>();
   #socket: Socket | undefined;
-  #left = false;
+  #disconnected = false;
 
   constructor(
     readonly url: URL,
-    readonly manner: Manner,
+    readonly pace: Pace,
     readonly chunked: boolean,
   ) {
-    void this.#press();
+    void this.#sendRepeatedly();
   }
 
-  /** Ends the connection in the middle of whatever is being sent. */
-  leave(): void {
-    this.#left = true;
+  /** Closes the connection, even during a request. */
+  disconnect(): void {
+    this.#disconnected = true;
     this.#socket?.destroy();
   }
 
-  async #press(): Promise<void> {
-    while (!this.#left) await this.#sendOne();
+  async #sendRepeatedly(): Promise<void> {
+    while (!this.#disconnected) await this.#sendOne();
   }
 
   async #sendOne(): Promise<void> {
     const socket = connect(Number(this.url.port), this.url.hostname);
     this.#socket = socket;
-    // The other end may cut the connection at any time: that is one way to answer.
+    // The server may close the connection at any time to reject a request.
     socket.on("error", () => {});
     const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-    socket.on("data", (data) => this.#note(data.toString("latin1"), socket));
+    socket.on("data", (data) => this.#record(data.toString("latin1"), socket));
     socket.write(this.#head());
     await this.#sendBody(socket, closed);
     await closed;
   }
 
   async #sendBody(socket: Socket, closed: Promise<void>): Promise<void> {
-    const piece = this.manner === "trickling" ? SMALL : FAST;
-    const end = this.manner === "holding" ? BODY - FAST.length : BODY;
-    for (let sent = 0; sent < end && !socket.destroyed; sent += piece.length) {
-      const flowing = socket.write(this.chunked ? frame(piece) : piece);
-      this.sent += piece.length;
-      if (!flowing) await Promise.race([once(socket, "drain"), closed]);
-      if (this.manner === "trickling") await Bun.sleep(SMALL_EVERY);
+    const chunk = this.pace === "slow" ? SMALL : FAST;
+    const end = this.pace === "stalled" ? BODY - FAST.length : BODY;
+    for (let sent = 0; sent < end && !socket.destroyed; sent += chunk.length) {
+      const hasRoom = socket.write(this.chunked ? frame(chunk) : chunk);
+      this.sent += chunk.length;
+      if (!hasRoom) await Promise.race([once(socket, "drain"), closed]);
+      if (this.pace === "slow") await Bun.sleep(SMALL_EVERY);
     }
-    if (this.chunked && this.manner !== "holding") socket.write("0\r\n\r\n");
+    if (this.chunked && this.pace !== "stalled") socket.write("0\r\n\r\n");
   }
 
   #head(): string {
@@ -73,14 +73,14 @@ export class Stranger {
     ].join("\r\n");
   }
 
-  #note(answer: string, socket: Socket): void {
-    const code = /^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1];
+  #record(response: string, socket: Socket): void {
+    const code = /^HTTP\/1\.1 (\d{3})/.exec(response)?.[1];
     if (code === undefined) return;
-    this.answers.set(Number(code), (this.answers.get(Number(code)) ?? 0) + 1);
+    this.responses.set(Number(code), (this.responses.get(Number(code)) ?? 0) + 1);
     socket.destroy();
   }
 }
 
-function frame(piece: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from("\r\n")]);
+function frame(chunk: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from("\r\n")]);
 }
