@@ -75,20 +75,25 @@ function expectReleasesComplete(): void {
 const real = createRunProcess({ killAfter: 100 });
 
 /**
- * Runs processes up to the `last` one, which never returns, so nothing after it happens. The disk is left as it is
- * after `kill -9`.
+ * Runs processes up to the `last` one. After it, no process starts and none returns, even one that runs in parallel, so
+ * the deployment does not continue. The disk is left as it is after `kill -9`.
  */
 function crashAt(last: number, moment: "before" | "after") {
   const crash = Promise.withResolvers<"crashed">();
+  const never = new Promise<never>(() => {});
   let count = 0;
+  let hasCrashed = false;
   const run: RunProcess = async (argv, options) => {
     count += 1;
-    if (count === last) {
-      if (moment === "after") await real(argv, options);
+    if (hasCrashed) return never;
+    const isLast = count === last;
+    if (isLast && moment === "before") hasCrashed = true;
+    const result = hasCrashed ? null : await real(argv, options);
+    if (isLast) {
+      hasCrashed = true;
       crash.resolve("crashed");
-      return new Promise(() => {});
     }
-    return real(argv, options);
+    return result === null || hasCrashed ? never : result;
   };
   return { run, crash: crash.promise };
 }
