@@ -4,7 +4,7 @@ import { chunked, PING, type RawRequest, Shell, TOKEN, writeRequest } from "./sh
 
 setDefaultTimeout(120_000);
 
-/** It tells in the log which ref it does not want. */
+/** The server logs the ref of each push that does not match this target. */
 const TARGET = `[[target]]
 name = "blog"
 source = "github"
@@ -30,7 +30,7 @@ const DEEP = 100_000;
 const FORM = "Content-Type: application/x-www-form-urlencoded";
 const PUSH = "X-GitHub-Event: push";
 
-/** Text as the bytes of its UTF-8, one character each. */
+/** Encodes text as UTF-8, one character for each byte. */
 const utf8 = (text: string) => Buffer.from(text).toString("latin1");
 const push = (changes: Record<string, unknown>): RawRequest => ({
   lines: [PUSH],
@@ -38,12 +38,12 @@ const push = (changes: Record<string, unknown>): RawRequest => ({
 });
 const form = (body: string): RawRequest => ({ lines: [FORM], body });
 
-type Case = readonly [what: string, request: RawRequest];
+type Case = readonly [name: string, request: RawRequest];
 
-/** Every body here is signed as it is: it is the meaning that is wrong. */
-function refuses(code: number, cases: readonly Case[]) {
-  test.each([...cases])(`%s gets ${code}, and nothing is kept`, async (_what, request) => {
-    await shell.keepsNothing(async () => {
+/** Each body has a valid signature; only its content or its type is wrong. */
+function rejects(code: number, cases: readonly Case[]) {
+  test.each([...cases])(`%s gets ${code} and is not stored`, async (_case, request) => {
+    await shell.storesNothing(async () => {
       const answers = await shell.exchange(writeRequest(request));
       expect(answers.map(({ status }) => status)).toEqual([code]);
       expect(JSON.parse(answers[0]?.body ?? "").status).toBe(
@@ -53,25 +53,25 @@ function refuses(code: number, cases: readonly Case[]) {
   });
 }
 
-function takes(cases: readonly Case[]) {
-  test.each([...cases])("%s is kept", async (_what, request) => {
-    await shell.keepsOne(async () => expect(await shell.codes(writeRequest(request))).toEqual([200]));
+function accepts(cases: readonly Case[]) {
+  test.each([...cases])("%s is stored", async (_case, request) => {
+    await shell.storesOne(async () => expect(await shell.codes(writeRequest(request))).toEqual([200]));
   });
 }
 
-describe("a signed body that is no JSON", () => {
-  refuses(400, [
-    ["nothing", { body: "" }],
-    ["nothing in chunks", { lines: ["Transfer-Encoding: chunked"], body: "", framed: "0\r\n\r\n" }],
+describe("a signed body that is not JSON", () => {
+  rejects(400, [
+    ["an empty body", { body: "" }],
+    ["an empty chunked body", { lines: ["Transfer-Encoding: chunked"], body: "", framed: "0\r\n\r\n" }],
     ["white space", { body: " \r\n\t" }],
     ["a byte order mark", { body: `\xef\xbb\xbf${PING}` }],
     ["UTF-16", { body: Buffer.from(PING, "utf16le").toString("latin1") }],
     ["a byte that is not UTF-8", { body: '{"zen":"\xff"}' }],
-    ["a character cut short", { body: '{"zen":"\xe2\x99"}' }],
+    ["an incomplete character", { body: '{"zen":"\xe2\x99"}' }],
     ["an overlong slash", { body: '{"zen":"\xc0\xaf"}' }],
     ["an overlong NUL", { body: '{"zen":"\xc0\x80"}' }],
     ["a surrogate in UTF-8", { body: '{"zen":"\xed\xa0\x80"}' }],
-    ["a code point over 10FFFF", { body: '{"zen":"\xf4\x90\x80\x80"}' }],
+    ["a code point above 10FFFF", { body: '{"zen":"\xf4\x90\x80\x80"}' }],
     ["NUL in a string", { body: '{"zen":"\0"}' }],
     ["NUL after the end", { body: `${PING}\0` }],
     ["a newline in a string", { body: '{"zen":"\n"}' }],
@@ -81,40 +81,40 @@ describe("a signed body that is no JSON", () => {
     ["NaN", { body: '{"hook_id":NaN}' }],
     ["a hexadecimal number", { body: '{"hook_id":0x10}' }],
     ["a number with a leading zero", { body: '{"hook_id":010}' }],
-    ["lists that never end", { body: "[".repeat(DEEP) }],
-    ["objects that never end", { body: '{"a":'.repeat(DEEP) }],
-    ["100,000 lists in each other", { body: "[".repeat(DEEP) + "]".repeat(DEEP) }],
-    ["100,000 objects in each other", { body: `${'{"a":'.repeat(DEEP)}1${"}".repeat(DEEP)}` }],
+    ["unclosed lists", { body: "[".repeat(DEEP) }],
+    ["unclosed objects", { body: '{"a":'.repeat(DEEP) }],
+    ["100,000 nested lists", { body: "[".repeat(DEEP) + "]".repeat(DEEP) }],
+    ["100,000 nested objects", { body: `${'{"a":'.repeat(DEEP)}1${"}".repeat(DEEP)}` }],
     [
-      "100,000 lists in one of its fields",
+      "100,000 nested lists in a field",
       { body: `{"zen":"x","deep":${"[".repeat(DEEP)}${"]".repeat(DEEP)}}` },
     ],
     ["201 levels", { body: "[".repeat(201) + "]".repeat(201) }],
   ]);
 });
 
-describe("a signed body that is not what its event promises", () => {
-  refuses(422, [
+describe("a signed body that does not match its event", () => {
+  rejects(422, [
     ["null", { body: "null" }],
     ["true", { body: "true" }],
     ["a number", { body: "-0" }],
-    ["a text", { body: '"ping"' }],
+    ["a string", { body: '"ping"' }],
     ["a list", { body: "[]" }],
-    ["an object of nothing", { body: "{}" }],
-    ["a commit's status as a ping", { body: '{"state":"success","sha":"6113728f27ae"}' }],
-    ["a list of 200 levels", { body: "[".repeat(200) + "]".repeat(200) }],
-    ["a push in __proto__ alone", { lines: [PUSH], body: `{"__proto__":${utf8(pushBody())}}` }],
+    ["an empty object", { body: "{}" }],
+    ["a commit status as a ping", { body: '{"state":"success","sha":"6113728f27ae"}' }],
+    ["a list with 200 levels", { body: "[".repeat(200) + "]".repeat(200) }],
+    ["a push only in __proto__", { lines: [PUSH], body: `{"__proto__":${utf8(pushBody())}}` }],
     [
       "a constructor instead of a push",
       { lines: [PUSH], body: '{"constructor":{"prototype":{"ref":"refs/heads/main"}}}' },
     ],
-    ["1e999 for an id", { body: '{"zen":"x","hook_id":1e999}' }],
-    ["400 digits for an id", { body: `{"zen":"x","hook_id":1${"0".repeat(400)}}` }],
-    ["a fraction for an id", { body: '{"zen":"x","hook_id":0.5}' }],
-    ["a key that comes twice and is wrong the second time", { body: '{"zen":"x","zen":1}' }],
+    ["1e999 as an id", { body: '{"zen":"x","hook_id":1e999}' }],
+    ["400 digits as an id", { body: `{"zen":"x","hook_id":1${"0".repeat(400)}}` }],
+    ["a fraction as an id", { body: '{"zen":"x","hook_id":0.5}' }],
+    ["a duplicate key whose second value is wrong", { body: '{"zen":"x","zen":1}' }],
   ]);
 
-  refuses(
+  rejects(
     422,
     [
       "main",
@@ -130,32 +130,38 @@ describe("a signed body that is not what its event promises", () => {
     ].map((ref) => [`the ref ${JSON.stringify(ref)}`, push({ ref })] as const),
   );
 
-  test("is told by the names of its fields, never by their values", async () => {
+  test("the response names the faulty fields and never their values", async () => {
     const mark = "x-marks-the-spot";
     const [answer] = await shell.exchange(
       writeRequest(push({ ref: mark, after: mark, [mark]: 1, commits: [{ id: 1, [mark]: mark }] })),
     );
     expect(answer?.status).toBe(422);
-    expect(answer?.body).toContain("/ref");
+    const { status, reason } = JSON.parse(answer?.body ?? "");
+    expect(status).toBe("invalid payload");
+    expect(reason).toContain("/ref");
+    expect(reason).toMatchSnapshot();
     expect(answer?.body).not.toContain(mark);
   });
 });
 
-describe("a signed body that is odd and right", () => {
+describe("an unusual but valid signed body", () => {
   const other = (body: string): RawRequest => ({ lines: ["X-GitHub-Event: issues"], body });
 
-  takes([
+  accepts([
     ["__proto__ with keys", other('{"__proto__":{"isAdmin":true,"toString":1}}')],
     ["constructor and prototype", other('{"constructor":{"prototype":{"isAdmin":true}},"prototype":{}}')],
-    ["keys of every object", other('{"toString":1,"hasOwnProperty":2,"valueOf":3,"toJSON":4,"length":-1}')],
+    [
+      "keys that every object inherits",
+      other('{"toString":1,"hasOwnProperty":2,"valueOf":3,"toJSON":4,"length":-1}'),
+    ],
     [
       "a push with __proto__ in it",
       { lines: [PUSH], body: utf8(pushBody()).replace("{", '{"__proto__":{"ref":1},') },
     ],
-    ["1e999 where nothing is promised", other('{"number":1e999,"other":-1e999}')],
-    ["400 digits where nothing is promised", other(`{"number":1${"0".repeat(400)}}`)],
-    ["a small number of 400 digits", other(`{"number":0.${"0".repeat(400)}1}`)],
-    ["a key twice", { body: '{"zen":1,"zen":"the last one counts"}' }],
+    ["1e999 in an unchecked field", other('{"number":1e999,"other":-1e999}')],
+    ["400 digits in an unchecked field", other(`{"number":1${"0".repeat(400)}}`)],
+    ["a small number with 400 digits", other(`{"number":0.${"0".repeat(400)}1}`)],
+    ["a duplicate key whose last value is valid", { body: '{"zen":1,"zen":"the last one counts"}' }],
     [
       "10,000 keys",
       other(`{${Array.from({ length: 10_000 }, (_, index) => `"k${index}":${index}`).join(",")}}`),
@@ -165,9 +171,9 @@ describe("a signed body that is odd and right", () => {
     ["NUL as an escape", { body: '{"zen":"\\u0000"}' }],
     ["every control character as an escape", { body: '{"zen":"\\u001b[2J\\u0007\\u202e\\u2028\\ufeff"}' }],
     ["200 levels", other(`${'{"a":'.repeat(200)}1${"}".repeat(200)}`)],
-    ["a text of 1 MiB", { body: `{"zen":"${"x".repeat(1024 * 1024)}"}` }],
+    ["a string of 1 MiB", { body: `{"zen":"${"x".repeat(1024 * 1024)}"}` }],
     [
-      "the same in chunks",
+      "a string of 1 MiB in a chunked body",
       {
         lines: ["Transfer-Encoding: chunked"],
         body: `{"zen":"${"y".repeat(1024 * 1024)}"}`,
@@ -194,16 +200,16 @@ describe("a signed body that is odd and right", () => {
     ),
   ]);
 
-  test("changes nothing for those who come after it", async () => {
+  test("does not affect later requests", async () => {
     expect(await shell.codes(writeRequest(other('{"__proto__":{"zen":"x"}}')))).toEqual([200]);
-    await shell.keepsNothing(async () => {
+    await shell.storesNothing(async () => {
       expect(await shell.codes(writeRequest({ lines: [PUSH], body: "{}" }))).toEqual([422]);
       const [answer] = await shell.exchange(writeRequest({ method: "GET", target: "/healthz" }));
       expect(answer?.body).toBe('{"status":"ok"}');
     });
   });
 
-  test("leaves nothing in the log that moves a terminal's cursor or hides text", async () => {
+  test("adds no control or formatting character to the log", async () => {
     await shell.exchange(writeRequest(push({ ref: "refs/heads/\u202e\u2066x", after: "b".repeat(40) })));
     await shell.server.until(() => shell.server.stderr.includes("\\u202e"));
     for (const line of `${shell.server.stderr}${shell.server.stdout}`.split("\n")) {
@@ -215,19 +221,19 @@ describe("a signed body that is odd and right", () => {
 describe("a signed form", () => {
   const field = `payload=${encodeURIComponent(PING)}`;
 
-  refuses(400, [
+  rejects(400, [
     ["without the field", form("zen=x")],
-    ["without anything", form("")],
+    ["without content", form("")],
     ["with the field twice", form(`${field}&${field}`)],
-    ["with the field once more, empty", form(`${field}&payload`)],
-    ["with the field once more, its name escaped", form(`${field}&%70ayload=null`)],
+    ["with the field twice, the second one empty,", form(`${field}&payload`)],
+    ["with the field twice, the second name escaped,", form(`${field}&%70ayload=null`)],
     ["with the field as a list", form(field.replace("=", "[]="))],
     ["with the field in capitals", form(field.replace("p", "P"))],
     ["with an empty field", form("payload=")],
     ["with %00 in the JSON", form(`${field}%00`)],
     ["with %00 in the field's name", form(field.replace("=", "%00="))],
-    ["with half an escape", form(`${field}%`)],
-    ["with an escape that is no hex", form(`${field}%zz`)],
+    ["with an incomplete escape", form(`${field}%`)],
+    ["with an escape that is not hexadecimal", form(`${field}%zz`)],
     ["with an escaped byte that is not UTF-8", form(`payload=%22%ff%22`)],
     ["with an escaped overlong slash", form(`payload=%22%c0%af%22`)],
     ["with a raw byte that is not UTF-8", form(`payload=%22\xff%22`)],
@@ -236,7 +242,7 @@ describe("a signed form", () => {
     ["with nothing after an &", form(`${field}&`)],
     ["with 100,000 other fields", form(`${"a=b&".repeat(DEEP)}${field}`)],
     [
-      "that was sent as JSON, with a push as a form in one of its texts",
+      "that is JSON with a form, holding a push, in one of its strings",
       {
         lines: [FORM, PUSH],
         body: `{"action":"opened","title":"&payload=${encodeURIComponent(pushBody())}&"}`,
@@ -244,14 +250,17 @@ describe("a signed form", () => {
     ],
     ["with a byte order mark", form(`\xef\xbb\xbf${field}`)],
     ["with a byte order mark in the field", form(field.replace("=", "=%ef%bb%bf"))],
-    ["with fields between semicolons", form(`a=b;${field}`)],
-    ["in more parts", form(`--x\r\nContent-Disposition: form-data; name="payload"\r\n\r\n${PING}\r\n--x--`)],
+    ["with fields separated by semicolons", form(`a=b;${field}`)],
+    [
+      "in multipart format",
+      form(`--x\r\nContent-Disposition: form-data; name="payload"\r\n\r\n${PING}\r\n--x--`),
+    ],
     ["that is JSON", form(PING)],
-    ["with 100,000 lists", form(`payload=${"[".repeat(DEEP)}${"]".repeat(DEEP)}`)],
+    ["with 100,000 nested lists", form(`payload=${"[".repeat(DEEP)}${"]".repeat(DEEP)}`)],
   ]);
 
-  takes([
-    ["with the field alone", form(field)],
+  accepts([
+    ["with only the field", form(field)],
     ["with + for spaces", form(field.replaceAll("%20", "+"))],
     [
       "with every byte escaped",
@@ -261,13 +270,13 @@ describe("a signed form", () => {
   ]);
 });
 
-describe("the type and the encoding", () => {
+describe("a body with", () => {
   const typed = (type: string): Case => [
     `type ${JSON.stringify(type)}`,
     { lines: [`Content-Type: ${type}`] },
   ];
 
-  refuses(415, [
+  rejects(415, [
     ["no type", { lines: ["Content-Type"] }],
     ...[
       "",
@@ -297,7 +306,7 @@ describe("the type and the encoding", () => {
     ),
   ]);
 
-  takes(
+  accepts(
     [
       "APPLICATION/JSON",
       "application/json;",
@@ -309,32 +318,32 @@ describe("the type and the encoding", () => {
     ].map(typed),
   );
 
-  test("gzip that would be 1 GiB is refused by its header, before a byte of it is read", async () => {
-    await shell.keepsNothing(async () => {
+  test("gzip encoding gets 415 before the server reads any of it", async () => {
+    await shell.storesNothing(async () => {
       const lines = ["Content-Encoding: gzip", "Content-Length: 1000000"];
       expect(await shell.codes(writeRequest({ lines, framed: "" }))).toEqual([415]);
     });
   });
 });
 
-describe("an admitted client's body", () => {
+describe("a body from an authorised client", () => {
   const json = (body: string): RawRequest => ({ target: "/webhook", body });
 
-  takes([
+  accepts([
     ["null", json("null")],
     ["a list", json("[]")],
-    ["a number over all bounds", json("1e999")],
+    ["a number out of range", json("1e999")],
     ["__proto__", json('{"__proto__":{"ref":"refs/heads/main"}}')],
-    ["what is almost a push", json('{"ref":"main","repository":{"full_name":7}}')],
+    ["an invalid push", json('{"ref":"main","repository":{"full_name":7}}')],
     [
-      "a push of nothing",
+      "a push with empty fields",
       json('{"ref":"refs/heads/main","repository":{"full_name":""},"after":null,"head_commit":[]}'),
     ],
   ]);
-  refuses(400, [
-    ["nothing", json("")],
+  rejects(400, [
+    ["an empty body", json("")],
     ["a byte that is not UTF-8", json('"\xff"')],
-    ["100,000 lists in each other", json("[".repeat(DEEP) + "]".repeat(DEEP))],
+    ["100,000 nested lists", json("[".repeat(DEEP) + "]".repeat(DEEP))],
   ]);
-  refuses(415, [["a form", { target: "/webhook", ...form("payload=null") }]]);
+  rejects(415, [["a form", { target: "/webhook", ...form("payload=null") }]]);
 });

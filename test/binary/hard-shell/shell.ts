@@ -6,25 +6,25 @@ import { type Server, Workshop } from "../../support/executable.ts";
 import { Kept } from "../../support/kept.ts";
 import { type RawAnswer, RawConnection } from "../../support/raw.ts";
 
-/** What opens the generic source of a {@link Shell}. */
+/** The verify token of the generic source of a {@link Shell}. */
 export const TOKEN = "a token of the tests, long enough";
 
-/** The smallest ping that is one. */
+/** The smallest valid ping. */
 export const PING = '{"zen":"Keep it logically awesome."}';
 
-/** The parts of a request as they go over the wire, each byte as one character. */
+/** The parts of a request as they are sent. Each character is one byte. */
 export interface RawRequest {
   readonly method?: string;
   readonly target?: string;
   readonly version?: string;
-  /** Lines beside the ones that a signed ping has, or instead of them where the name is the same. */
+  /** Header lines. A line replaces the usual header of the same name; a name without a colon removes that header. */
   readonly lines?: readonly string[];
   readonly body?: string;
-  /** What is sent as the body, where that is not the body itself with its Content-Length. */
+  /** The bytes to send as the body, without a Content-Length. Defaults to `body` with its Content-Length. */
   readonly framed?: string;
 }
 
-/** A ping as GitHub signs it, with whatever is to be wrong with it. The server closes the connection after it. */
+/** Returns a signed GitHub ping with these changes, signed after the change of the body. It asks to close the connection. */
 export function writeRequest(request: RawRequest = {}): string {
   const { method = "POST", target = "/github-webhook", version = "HTTP/1.1", lines = [] } = request;
   const { body = PING, framed } = request;
@@ -38,7 +38,7 @@ export function writeRequest(request: RawRequest = {}): string {
     ...(framed === undefined ? [`Content-Length: ${body.length}`] : []),
   ].filter((line) => !lines.some((other) => nameOf(other) === nameOf(line)));
   const head = [`${method} ${target} ${version}`, ...usual, ...lines];
-  // A line that is only a name stands for the line's absence.
+  // A name without a colon only removes the usual header.
   return `${head.filter((line) => !/^[\w-]+$/.test(line)).join("\r\n")}\r\n\r\n${framed ?? body}`;
 }
 
@@ -46,7 +46,7 @@ function nameOf(line: string): string {
   return line.replace(/\s*:.*$/s, "").toLowerCase();
 }
 
-/** A body as the only chunk of a chunked one. */
+/** Encodes a body as one chunk. */
 export function chunked(body = PING): string {
   return `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
 }
@@ -69,7 +69,7 @@ path = "/webhook"
 verify_token = "env:TOKEN"
 `;
 
-/** The executable with a source of each provider, and connections to it. */
+/** A server with one github and one generic source, and raw connections to it. */
 export class Shell {
   private constructor(
     readonly workshop: Workshop,
@@ -77,7 +77,7 @@ export class Shell {
     readonly url: URL,
   ) {}
 
-  /** @param more TOML to come after the sources. */
+  /** @param more TOML to append to the configuration. */
   static async open(more = "", workshop = new Workshop()): Promise<Shell> {
     const file = workshop.write("shell.toml", CONFIGURATION + more);
     const server = await workshop.serve(["--config", file], { SECRET, TOKEN });
@@ -88,7 +88,7 @@ export class Shell {
     return new RawConnection(this.url, bodies);
   }
 
-  /** Sends bytes on a connection of their own and gives what came until the server closed it. */
+  /** Sends bytes on a new connection and returns all responses up to its end. */
   async exchange(bytes: string, bodies = true): Promise<readonly RawAnswer[]> {
     const connection = this.connect(bodies).send(bytes);
     const answers = await connection.untilClosed();
@@ -96,33 +96,33 @@ export class Shell {
     return answers;
   }
 
-  /** The same, as codes alone. */
+  /** The status codes of {@link exchange}. */
   async codes(bytes: string): Promise<readonly number[]> {
     return (await this.exchange(bytes)).map(({ status }) => status);
   }
 
-  /** What the store's file says. */
-  get kept(): number {
+  /** The number of deliveries in the store, read from its file. */
+  get storedCount(): number {
     return Kept.read(join(this.workshop.path, "data"), ({ deliveries }) => deliveries);
   }
 
   /**
-   * Does something after which no delivery more is kept, and the server still answers: the ping that is sent then
-   * has the next number, so nothing was on its way to the store either.
+   * Runs `act` and expects that it stores no delivery and that the server still responds. The ping sent afterwards must
+   * get the next id, so no other delivery can have been in progress either.
    */
-  async keepsNothing(act: () => Promise<void>): Promise<void> {
-    const before = this.kept;
+  async storesNothing(act: () => Promise<void>): Promise<void> {
+    const before = this.storedCount;
     await act();
     const [answer] = await this.exchange(writeRequest());
     expect(JSON.parse(answer?.body ?? "")).toEqual({ status: "pong", delivery: before + 1 });
-    expect(this.kept).toBe(before + 1);
+    expect(this.storedCount).toBe(before + 1);
   }
 
-  /** Does something after which exactly one delivery more is kept. */
-  async keepsOne(act: () => Promise<void>): Promise<void> {
-    const before = this.kept;
+  /** Runs `act` and expects that it stores exactly one delivery. */
+  async storesOne(act: () => Promise<void>): Promise<void> {
+    const before = this.storedCount;
     await act();
-    expect(this.kept).toBe(before + 1);
+    expect(this.storedCount).toBe(before + 1);
   }
 
   close(): Promise<void> {

@@ -13,27 +13,27 @@ beforeAll(async () => {
 
 afterAll(() => shell.close());
 
-/** Sends a byte every second until the connection is closed, which is what the test waits for. */
+/** Sends a byte every second until the server closes the connection. */
 async function trickle(connection: RawConnection, byte: string): Promise<void> {
   const timer = setInterval(() => connection.send(byte), 1000);
   await connection.untilClosed();
   clearInterval(timer);
 }
 
-describe("a sender that takes its time", () => {
-  test("with its head is cut off, others are served meanwhile, and nothing is kept", async () => {
-    await shell.keepsNothing(async () => {
+describe("a slow client", () => {
+  test("is disconnected while it sends the head, does not block others, and nothing is stored", async () => {
+    await shell.storesNothing(async () => {
       const silent = shell.connect();
       const slow = shell.connect().send("POST /github-webhook HTTP/1.1\r\nHost: hooks.test\r\nX-Slow: ");
-      const cut = Promise.all([silent.untilClosed(), trickle(slow, "x")]);
+      const closed = Promise.all([silent.untilClosed(), trickle(slow, "x")]);
       expect(await shell.codes(writeRequest({ method: "GET", target: "/healthz" }))).toEqual([200]);
-      await cut;
+      await closed;
       expect([silent.answers, slow.answers]).toEqual([[], []]);
     });
   });
 
-  test.if(isLong)("with its body is cut off, and nothing is kept", async () => {
-    await shell.keepsNothing(async () => {
+  test.if(isLong)("is disconnected while it sends the body, and nothing is stored", async () => {
+    await shell.storesNothing(async () => {
       const whole = writeRequest({ body: `"${"x".repeat(1000)}"` });
       const slow = shell.connect().send(whole.slice(0, -1000));
       await trickle(slow, "x");

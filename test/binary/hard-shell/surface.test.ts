@@ -13,7 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => shell.close());
 
-describe("whatever else is asked for", () => {
+describe("a request target", () => {
   test.each([
     "/",
     "/api/status",
@@ -39,8 +39,8 @@ describe("whatever else is asked for", () => {
     "/%zz",
     "/\xc3\xa9",
     "http://hooks.test/metrics",
-  ])("%p is not found with a right signature, and nothing is kept", async (target) => {
-    await shell.keepsNothing(async () => {
+  ])("%p gets 404 despite a valid signature and is not stored", async (target) => {
+    await shell.storesNothing(async () => {
       const [answer, ...others] = await shell.exchange(writeRequest({ target }));
       expect(others).toEqual([]);
       expect([answer?.status, answer?.body]).toEqual([404, '{"status":"not found"}']);
@@ -48,9 +48,9 @@ describe("whatever else is asked for", () => {
   });
 
   test.each(["*", "github-webhook", "\\github-webhook", "?", "hooks.test:443"])(
-    "the target %p is no path and gets 400",
+    "%p is not a path and gets 400",
     async (target) => {
-      await shell.keepsNothing(async () =>
+      await shell.storesNothing(async () =>
         expect(await shell.codes(writeRequest({ target }))).toEqual([400]),
       );
     },
@@ -61,8 +61,8 @@ describe("whatever else is asked for", () => {
     ["NUL", "/github-webhook\0"],
     ["NUL in the query", "/github-webhook?a=\0"],
     ["a control character", "/github-webhook\x7f\x01"],
-  ])("a path with %s gets an error without a body, and nothing is kept", async (_what, target) => {
-    await shell.keepsNothing(async () => {
+  ])("with %s gets an error and is not stored", async (_case, target) => {
+    await shell.storesNothing(async () => {
       for (const { status, body } of await shell.exchange(writeRequest({ target }))) {
         expect([400, 404, 505]).toContain(status);
         if (status !== 404) expect(body).toBe("");
@@ -71,32 +71,32 @@ describe("whatever else is asked for", () => {
   });
 
   test.each(["/./github-webhook", "/x/../github-webhook", "/x/%2e%2e/github-webhook", "/github-webhook?%zz"])(
-    "%p is the source's own path in another spelling (RFC 3986, section 6.2.2), and still wants its signature",
+    "%p is equivalent to the path of the source (RFC 3986, section 6.2.2) and needs a valid signature",
     async (target) => {
-      await shell.keepsOne(async () => expect(await shell.codes(writeRequest({ target }))).toEqual([200]));
+      await shell.storesOne(async () => expect(await shell.codes(writeRequest({ target }))).toEqual([200]));
       const lines = ["X-Hub-Signature-256"];
-      await shell.keepsNothing(async () =>
+      await shell.storesNothing(async () =>
         expect(await shell.codes(writeRequest({ target, lines }))).toEqual([401]),
       );
     },
   );
 
   test.each(["http://hooks.test", "http://evil.example", "https://u:p@evil.example:99"])(
-    "a target with %p before its path is served (RFC 9112, section 3.2.2): which host it names means nothing",
+    "a path after %p is served whatever the host (RFC 9112, section 3.2.2)",
     async (origin) => {
       const target = `${origin}/github-webhook`;
-      await shell.keepsOne(async () => expect(await shell.codes(writeRequest({ target }))).toEqual([200]));
+      await shell.storesOne(async () => expect(await shell.codes(writeRequest({ target }))).toEqual([200]));
     },
   );
 });
 
-describe("another method", () => {
+describe("a request method", () => {
   const cors = ["Origin: https://evil.example", "Access-Control-Request-Method: POST"];
 
   test.each(["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"])(
-    "%s on a source gets 405, grants nothing, and nothing is kept",
+    "%s on a source gets 405 without permissions for other origins and is not stored",
     async (method) => {
-      await shell.keepsNothing(async () => {
+      await shell.storesNothing(async () => {
         const lines = [...cors, "WebHook-Request-Origin: evil.example"];
         const [answer] = await shell.exchange(writeRequest({ method, lines }));
         expect([answer?.status, answer?.headers.get("allow")]).toEqual([405, "POST"]);
@@ -114,12 +114,12 @@ describe("another method", () => {
     ["POST", "/healthz", "GET, HEAD"],
     ["OPTIONS", "/webhook", "GET, POST"],
     ["DELETE", "/webhook", "GET, POST"],
-  ])("%s on %s gets 405 that allows %s", async (method, target, allow) => {
+  ])("%s on %s gets 405 with Allow: %s", async (method, target, allow) => {
     const [answer] = await shell.exchange(writeRequest({ method, target, lines: cors }));
     expect([answer?.status, answer?.headers.get("allow")]).toEqual([405, allow]);
   });
 
-  test("HEAD gets what GET does, without the body", async () => {
+  test("HEAD gets the status of GET without a body", async () => {
     const lines = ["Content-Length"];
     for (const [target, code] of [
       ["/healthz", 200],
@@ -132,17 +132,17 @@ describe("another method", () => {
   });
 
   test.each(["FOO", "post", "get", "PRI", "P\xc3\x96ST"])(
-    "%p is none and gets no 2xx, whatever is signed",
+    "%p is unknown and gets no 2xx despite a valid signature",
     async (method) => {
-      await shell.keepsNothing(async () => {
+      await shell.storesNothing(async () => {
         for (const code of await shell.codes(writeRequest({ method })))
           expect([400, 405, 501, 505]).toContain(code);
       });
     },
   );
 
-  test("CONNECT and OPTIONS to the server itself open nothing", async () => {
-    await shell.keepsNothing(async () => {
+  test("OPTIONS * and CONNECT get an error and store nothing", async () => {
+    await shell.storesNothing(async () => {
       expect(await shell.codes(writeRequest({ method: "OPTIONS", target: "*" }))).toEqual([400]);
       const [answer] = await shell.exchange(
         writeRequest({ method: "CONNECT", target: "evil.example:443", lines: ["Content-Length"], body: "" }),
@@ -155,7 +155,7 @@ describe("another method", () => {
     ["websocket", ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]],
     ["h2c", ["HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"]],
     ["TLS/1.2", []],
-  ])("an upgrade to %s is not taken up: the request is answered as it stands", async (protocol, more) => {
+  ])("an upgrade to %s is ignored and the request gets its usual response", async (protocol, more) => {
     const lines = ["Connection: Upgrade, close", `Upgrade: ${protocol}`, "Content-Length", ...more];
     for (const [target, code] of [
       ["/healthz", 200],
@@ -166,22 +166,26 @@ describe("another method", () => {
   });
 });
 
-describe("every answer", () => {
-  const TELLING: readonly { what: string; code: number; request: RawRequest }[] = [
-    { what: "health", code: 200, request: { method: "GET", target: "/healthz" } },
-    { what: "a kept delivery", code: 200, request: {} },
-    { what: "what is no JSON", code: 400, request: { body: "{" } },
-    { what: "a wrong signature", code: 401, request: { lines: ["X-Hub-Signature-256: sha256=0"] } },
-    { what: "a wrong token", code: 401, request: { method: "GET", target: "/webhook?verify_token=x" } },
-    { what: "a stranger", code: 401, request: { target: "/webhook" } },
-    { what: "an unknown path", code: 404, request: { target: "/server-status" } },
-    { what: "another method", code: 405, request: { method: "PUT" } },
-    { what: "too large a body", code: 413, request: { lines: ["Content-Length: 26214401"], framed: "" } },
-    { what: "a huge body", code: 413, request: { lines: ["Content-Length: 1099511627776"], framed: "" } },
-    { what: "another type", code: 415, request: { lines: ["Content-Type: text/plain"] } },
-    { what: "another shape", code: 422, request: { body: "null" } },
+describe("each response", () => {
+  const RESPONSES: readonly { name: string; code: number; request: RawRequest }[] = [
+    { name: "a health check", code: 200, request: { method: "GET", target: "/healthz" } },
+    { name: "a stored delivery", code: 200, request: {} },
+    { name: "invalid JSON", code: 400, request: { body: "{" } },
+    { name: "a wrong signature", code: 401, request: { lines: ["X-Hub-Signature-256: sha256=0"] } },
+    { name: "a wrong token", code: 401, request: { method: "GET", target: "/webhook?verify_token=x" } },
+    { name: "an unknown client", code: 401, request: { target: "/webhook" } },
+    { name: "an unknown path", code: 404, request: { target: "/server-status" } },
+    { name: "an unsupported method", code: 405, request: { method: "PUT" } },
     {
-      what: "an echoed challenge",
+      name: "a body that is too large",
+      code: 413,
+      request: { lines: ["Content-Length: 26214401"], framed: "" },
+    },
+    { name: "a huge body", code: 413, request: { lines: ["Content-Length: 1099511627776"], framed: "" } },
+    { name: "an unsupported type", code: 415, request: { lines: ["Content-Type: text/plain"] } },
+    { name: "an invalid payload", code: 422, request: { body: "null" } },
+    {
+      name: "a challenge that is echoed",
       code: 200,
       request: {
         method: "GET",
@@ -190,39 +194,39 @@ describe("every answer", () => {
     },
   ];
 
-  test.each(TELLING.map(({ what, code, request }) => [what, code, request] as const))(
-    "to %s (%d) has the security headers and tells nothing of the server",
-    async (_what, code, request) => {
+  test.each(RESPONSES.map(({ name, code, request }) => [name, code, request] as const))(
+    "to %s (%d) has the security headers and reveals nothing about the server",
+    async (_name, code, request) => {
       const [answer] = await shell.exchange(writeRequest(request));
       expect(answer?.status).toBe(code);
-      expectGuarded(answer);
+      expectSecurityHeaders(answer);
     },
   );
 
-  test("to one who guesses (429) has them too, and says when to come again", async () => {
-    const guessed = await Shell.open();
+  test("to too many attempts (429) has the security headers and Retry-After", async () => {
+    const attacked = await Shell.open();
     const guess = writeRequest({ method: "GET", target: "/webhook?verify_token=a-guess" });
-    let answers = await guessed.exchange(guess);
+    let answers = await attacked.exchange(guess);
     for (let count = 0; count < 20 && answers[0]?.status === 401; count += 1) {
-      answers = await guessed.exchange(guess);
+      answers = await attacked.exchange(guess);
     }
     expect(answers.map(({ status }) => status)).toEqual([429]);
     expect(answers[0]?.headers.get("retry-after")).toMatch(/^\d+$/);
-    expectGuarded(answers[0]);
-    await guessed.close();
+    expectSecurityHeaders(answers[0]);
+    await attacked.close();
   });
 
   test.each([
-    ["too long a head", 431, `GET / HTTP/1.1\r\nHost: x\r\nX: ${"a".repeat(20_000)}\r\n\r\n`],
-    ["no HTTP", 400, "\0\x01\x02\r\n\r\n"],
-    ["another version", 505, "GET / HTTP/3.0\r\nHost: x\r\n\r\n"],
-  ])("to %s (%d) has no body and tells nothing of the server", async (_what, code, bytes) => {
+    ["a head that is too large", 431, `GET / HTTP/1.1\r\nHost: x\r\nX: ${"a".repeat(20_000)}\r\n\r\n`],
+    ["bytes that are not HTTP", 400, "\0\x01\x02\r\n\r\n"],
+    ["an unsupported version", 505, "GET / HTTP/3.0\r\nHost: x\r\n\r\n"],
+  ])("to %s (%d) has no body and reveals nothing about the server", async (_case, code, bytes) => {
     const [answer] = await shell.exchange(bytes);
     expect([answer?.status, answer?.body]).toEqual([code, ""]);
-    expectNothingTold(answer);
+    expectNoServerDetails(answer);
   });
 
-  test("is one line of JSON that repeats nothing of an unverified request", async () => {
+  test("is one line of JSON and repeats nothing from an unverified request", async () => {
     const mark = "x-marks-the-spot";
     for (const request of [
       { target: `/${mark}` },
@@ -239,7 +243,7 @@ describe("every answer", () => {
   });
 });
 
-function expectGuarded(answer: RawAnswer | undefined): void {
+function expectSecurityHeaders(answer: RawAnswer | undefined): void {
   expect(Object.fromEntries(answer?.headers ?? [])).toMatchObject({
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -247,10 +251,10 @@ function expectGuarded(answer: RawAnswer | undefined): void {
     "x-content-type-options": "nosniff",
     "content-type": expect.stringMatching(/^(application\/json|text\/plain);\s?charset=utf-8$/),
   });
-  expectNothingTold(answer);
+  expectNoServerDetails(answer);
 }
 
-function expectNothingTold(answer: RawAnswer | undefined): void {
+function expectNoServerDetails(answer: RawAnswer | undefined): void {
   const names = [...(answer?.headers.keys() ?? [])];
   for (const name of ["server", "x-powered-by", "via", "set-cookie", "location"]) {
     expect(names).not.toContain(name);

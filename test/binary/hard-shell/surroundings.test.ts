@@ -14,7 +14,7 @@ beforeEach(() => {
 
 afterEach(() => workshop.dispose());
 
-/** Files that a runtime, a package manager or a framework would take something from. */
+/** Writes files that a runtime, a package manager or a framework might load. Loaded code creates the file `mark`. */
 function plantTraps(mark: string): void {
   const trap = `require("node:fs").writeFileSync(${JSON.stringify(mark)}, "");`;
   for (const name of ["preload.ts", "index.ts", "main.ts", "src/main.ts", "node_modules/elysia/index.js"]) {
@@ -44,8 +44,8 @@ function plantTraps(mark: string): void {
 }
 
 describe("a hostile working directory", () => {
-  test("is not taken anything from by the server", async () => {
-    const mark = join(workshop.path, "taken");
+  test("has no effect on the server", async () => {
+    const mark = join(workshop.path, "loaded");
     plantTraps(mark);
     const shell = await Shell.open("", workshop);
     const show = (token: string) =>
@@ -54,7 +54,7 @@ describe("a hostile working directory", () => {
       );
     expect(await show("planted")).toEqual([401]);
     expect(await show(TOKEN)).toEqual([200]);
-    await shell.keepsOne(async () => expect(await shell.codes(writeRequest())).toEqual([200]));
+    await shell.storesOne(async () => expect(await shell.codes(writeRequest())).toEqual([200]));
     expect(await shell.server.end("SIGTERM")).toBe(0);
     expect(existsSync(mark)).toBe(false);
   });
@@ -64,8 +64,8 @@ describe("a hostile working directory", () => {
     [["--help"]],
     [["check"]],
     [["send", "ping", "--url", "http://127.0.0.1:1/", "--secret", "env:NONE"]],
-  ])("is not taken anything from by %p", async (args) => {
-    const mark = join(workshop.path, "taken");
+  ])("has no effect on the command %p", async (args) => {
+    const mark = join(workshop.path, "loaded");
     plantTraps(mark);
     await workshop.run(args);
     expect(existsSync(mark)).toBe(false);

@@ -17,9 +17,9 @@ beforeAll(async () => {
 
 afterAll(() => shell.close());
 
-describe("on the port for HTTPS", () => {
-  test("plain HTTP is closed without an answer, and nothing is kept", async () => {
-    await shell.keepsNothing(async () => {
+describe("on the HTTPS port", () => {
+  test("plain HTTP is disconnected without a response, and nothing is stored", async () => {
+    await shell.storesNothing(async () => {
       const plain = new URL(shell.url);
       plain.protocol = "http:";
       for (const bytes of [writeRequest(), "GET /healthz HTTP/1.0\r\n\r\n", "\0\0\0\0\r\n\r\n"]) {
@@ -31,17 +31,17 @@ describe("on the port for HTTPS", () => {
   });
 
   test.each<readonly [string, number, RawRequest]>([
-    ["another path", 404, { target: "/metrics" }],
-    ["another method", 405, { method: "OPTIONS" }],
+    ["an unknown path", 404, { target: "/metrics" }],
+    ["an unsupported method", 405, { method: "OPTIONS" }],
     ["a wrong signature", 401, { lines: ["X-Hub-Signature-256: sha256=0"] }],
     ["two Hosts", 400, { lines: ["Host: a.test", "Host: b.test"] }],
     [
-      "a length beside chunks",
+      "Content-Length with Transfer-Encoding",
       400,
       { lines: ["Content-Length: 5", "Transfer-Encoding: chunked"], framed: chunked() },
     ],
-    ["too long a head", 431, { lines: [`X-Long: ${"a".repeat(17_000)}`] }],
-  ])("%s gets %d as without TLS, and nothing is kept", async (_what, code, request) => {
-    await shell.keepsNothing(async () => expect(await shell.codes(writeRequest(request))).toEqual([code]));
+    ["a head that is too large", 431, { lines: [`X-Long: ${"a".repeat(17_000)}`] }],
+  ])("%s gets %d as without TLS and is not stored", async (_case, code, request) => {
+    await shell.storesNothing(async () => expect(await shell.codes(writeRequest(request))).toEqual([code]));
   });
 });
