@@ -19,7 +19,7 @@ afterEach(() => site.dispose());
 /** RFC 3339 in UTC. */
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/);
 const COMMIT = expect.stringMatching(/^[0-9a-f]{40}$/);
-const WHOLE = expect.any(Number);
+const NUMBER = expect.any(Number);
 
 const LISTS = ["targets", "deployments", "deliveries", "clients"].map((name) => `/api/${name}`);
 const PATHS = [
@@ -33,7 +33,7 @@ const PATHS = [
 ];
 
 describe("the admin listener", () => {
-  test("on all addresses answers the commands, and by any port and address of a tunnel, but by no name", async () => {
+  test("accepts localhost and IP addresses as the host, and rejects other names", async () => {
     const file = site.configure();
     const text = await Bun.file(file).text();
     await Bun.write(file, text.replace("[admin]", '[admin]\nhost = "0.0.0.0"'));
@@ -45,7 +45,7 @@ describe("the admin listener", () => {
     ]);
   });
 
-  test("tells every thing in the shape of the manual", async () => {
+  test("returns each object in the documented shape", async () => {
     await site.start({ target: `run = ["true"]` });
     const first = await site.deploy({ "index.html": "first\n" });
     const second = await site.deploy({ "index.html": "second\n" });
@@ -69,7 +69,7 @@ describe("the admin listener", () => {
       created_at: TIME,
       started_at: TIME,
       ended_at: TIME,
-      steps: [{ command: "true", exit_code: 0, signal: null, milliseconds: WHOLE }],
+      steps: [{ command: "true", exit_code: 0, signal: null, milliseconds: NUMBER }],
     };
     expect((await site.ask("GET", "/api/deployments/2")).body).toEqual(deployment);
     const deployments = await site.ask<unknown>("GET", "/api/deployments");
@@ -83,7 +83,7 @@ describe("the admin listener", () => {
       source: "github",
       event: "push",
       status: "skipped",
-      reason: 'blog: branch "dev" is not "main"',
+      reason: expect.stringMatching(/^blog: .*"dev".*"main"/),
       received_at: TIME,
       client: "127.0.0.1",
       provider_id: expect.any(String),
@@ -96,13 +96,15 @@ describe("the admin listener", () => {
         "x-github-delivery": expect.any(String),
         "x-github-hook-id": expect.any(String),
       },
-      decisions: [{ target: "blog", deploy: false, reason: 'branch "dev" is not "main"' }],
+      decisions: [{ target: "blog", deploy: false, reason: expect.stringMatching(/"dev".*"main"/) }],
       deployments: [],
       outcomes: [],
     };
     const body = expect.stringContaining("refs/heads/dev");
     const pushed = { repository: "octocat/blog", ref: "refs/heads/dev", commit: second };
-    expect((await site.ask("GET", "/api/deliveries/3")).body).toEqual({ ...delivery, pushed, body });
+    const shown = await site.readDelivery(3);
+    expect(shown).toEqual({ ...delivery, pushed, body });
+    expect([shown.reason, shown.decisions[0]?.reason]).toMatchSnapshot();
     expect((await site.run("delivery", "show", "3")).stdout).toContain(
       `octocat/blog refs/heads/dev ${second}\n`,
     );
@@ -124,8 +126,8 @@ describe("the admin listener", () => {
       last: { id: 2, state: "succeeded", reason: null, ended_at: TIME },
     };
     expect((await site.ask<unknown>("GET", "/api/targets")).body).toEqual({ items: [target], next: null });
-    const { releases, ...shown } = (await site.readTarget()) as typeof target & { releases: string[] };
-    expect(shown).toEqual(target);
+    const { releases, ...shownTarget } = (await site.readTarget()) as typeof target & { releases: string[] };
+    expect(shownTarget).toEqual(target);
     expect(releases).toHaveLength(2);
     expect(releases[0]).toBe(site.current);
     expect((await site.ask<unknown>("GET", "/api/status")).body).toEqual({
@@ -137,13 +139,13 @@ describe("the admin listener", () => {
       targets: 1,
       queued: 0,
       running: 0,
-      store_bytes: WHOLE,
+      store_bytes: NUMBER,
       certificate_expires_at: null,
     });
     expect(deployment.commit).toEqual(COMMIT);
   });
 
-  test("gives lists newest first, page by page, filtered, and refuses what is no filter", async () => {
+  test("lists the newest items first, with pages and filters, and rejects invalid filters", async () => {
     await site.start({});
     for (let number = 0; number < 5; number++) await site.deploy({ "index.html": `${number}\n` });
     for (const ref of ["refs/heads/a", "refs/heads/b"]) await site.push({ ref });
@@ -160,7 +162,7 @@ describe("the admin listener", () => {
     expect(await idsOf("/api/deliveries?status=skipped")).toEqual([[7, 6], null]);
     expect(await idsOf("/api/deliveries?target=blog&limit=3")).toEqual([[7, 6, 5], 5]);
     expect(await idsOf("/api/deliveries?target=blog&status=ok&limit=3")).toEqual([[5, 4, 3], 3]);
-    expect(await idsOf("/api/deliveries?source=nobody")).toEqual([[], null]);
+    expect(await idsOf("/api/deliveries?source=unknown")).toEqual([[], null]);
     for (const query of [
       "limit=0",
       "limit=501",
@@ -180,7 +182,7 @@ describe("the admin listener", () => {
   });
 
   test.each(PATHS)(
-    "lets nobody see %s without the token, under another Host or from another origin",
+    "protects %s: it requires the token and rejects foreign hosts and other origins",
     async (path) => {
       await site.start({});
       for (const authorization of [
@@ -190,29 +192,29 @@ describe("the admin listener", () => {
         `Basic ${btoa(`x:${ADMIN_TOKEN}`)}`,
         `Bearer ${ADMIN_TOKEN} `.repeat(2),
       ]) {
-        const refused = await site.open(path, { headers: { authorization } });
-        expect([refused.status, refused.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
-        await refused.body?.cancel();
+        const rejected = await site.open(path, { headers: { authorization } });
+        expect([rejected.status, rejected.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
+        await rejected.body?.cancel();
       }
       for (const host of ["evil.example", "192.0.2.7", "localhost.evil.example:1"]) {
         const { status } = await site.open(path, { headers: { host } });
         expect([host, status]).toEqual([host, 421]);
       }
       const origin = "https://evil.example";
-      const crossing = await site.open(path, { method: "HEAD", headers: { origin } });
-      const cors = [...crossing.headers.keys()].filter((name) => name.startsWith("access-control"));
-      expect([crossing.status, cors]).toEqual([200, []]);
+      const crossOrigin = await site.open(path, { method: "HEAD", headers: { origin } });
+      const cors = [...crossOrigin.headers.keys()].filter((name) => name.startsWith("access-control"));
+      expect([crossOrigin.status, cors]).toEqual([200, []]);
       const preflight = await site.open(path, {
         method: "OPTIONS",
         headers: { origin, "access-control-request-method": "POST" },
       });
       expect([preflight.status, preflight.headers.get("access-control-allow-origin")]).toEqual([405, null]);
-      // The public listener has none of it.
+      // The public listener does not serve these paths.
       expect((await fetch(new URL(path, site.server.url))).status).toBe(404);
     },
   );
 
-  test("takes a token of several words", async () => {
+  test("accepts a token that contains spaces", async () => {
     expect(ADMIN_TOKEN).toContain(" ");
     await site.start({});
     for (const scheme of ["Bearer", "bearer", "BEARER  "]) {
@@ -223,14 +225,14 @@ describe("the admin listener", () => {
     }
   });
 
-  test("alone has all but the public health check, which it has not", async () => {
+  test("does not serve the paths of the public listener", async () => {
     await site.start({});
     expect((await fetch(new URL("/healthz", site.server.url))).status).toBe(200);
     expect((await site.open("/healthz")).status).toBe(404);
     expect((await site.open("/github-webhook", { method: "POST" })).status).toBe(404);
   });
 
-  test("describes every path of its own", async () => {
+  test("describes each of its paths in OpenAPI", async () => {
     await site.start({});
     const { body } = await site.ask<{ openapi: string; paths: Record<string, object> }>(
       "GET",
@@ -267,7 +269,7 @@ describe("the admin listener", () => {
     expect(JSON.stringify(body)).not.toContain(ADMIN_TOKEN);
   });
 
-  test("counts what really happened", async () => {
+  test("counts deliveries and deployments in its metrics", async () => {
     await site.start({ target: `run = ["test ! -e broken"]` });
     await site.deploy({ "index.html": "first\n" });
     await site.deploy({ broken: "" });
@@ -295,14 +297,14 @@ describe("the admin listener", () => {
     expect(text).toMatch(/^process_/m);
   });
 
-  test("is not ready any more while it stops, takes no delivery, and still lets people end what runs", async () => {
-    await site.start({ target: `run = ["echo begun; sleep 600"]` });
+  test("reports not ready while the server stops, and can still cancel the running deployment", async () => {
+    await site.start({ target: `run = ["echo started; sleep 600"]` });
     expect(await site.ask<unknown>("GET", "/readyz")).toEqual({ code: 200, body: { status: "ok" } });
     site.repository.commit({ "index.html": "first\n" });
     await site.push();
-    await site.untilPrinted(1, "begun");
+    await site.untilPrinted(1, "started");
     const ended = site.server.end("SIGTERM");
-    await site.server.until(() => site.server.stderr.includes('"stopping'));
+    while ((await site.ask("GET", "/readyz")).code === 200) await Bun.sleep(10);
     const unavailable = { code: 503, body: { status: "unavailable" } };
     expect(await site.ask<unknown>("GET", "/readyz")).toEqual(unavailable);
     expect((await site.ask("GET", "/api/status")).body).toMatchObject({ status: "stopping", running: 1 });
@@ -315,7 +317,7 @@ describe("the admin listener", () => {
   });
 
   test.skipIf(!isPossible.small)(
-    "is not ready while the disk is full, and is when there is space again",
+    "reports not ready while the disk is full, and ready when there is space again",
     async () => {
       const disk = new SmallDisk(8);
       try {

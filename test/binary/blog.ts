@@ -8,22 +8,22 @@ import { Repository } from "../support/git.ts";
 import { deliver } from "../support/github.ts";
 import { pushBody } from "../support/payloads.ts";
 
-/** What differs from test to test, as it is written in the configuration. */
+/** Settings that a test can change, as TOML for the configuration file. */
 export interface BlogSettings {
   readonly layout?: "releases" | "worktree";
-  /** Keys of the target. */
+  /** More keys of the target. */
   readonly keys?: string;
-  /** Keys of `[server]`. */
+  /** More keys of `[server]`. */
   readonly server?: string;
-  /** Whole tables. */
+  /** More tables. */
   readonly tables?: string;
-  /** From where the target clones, where that is not the repository's own path. */
+  /** URL that the target clones from. Defaults to the path of the repository. */
   readonly cloneUrl?: string;
-  /** What the server finds in its environment. */
+  /** More environment variables of the server and of the commands. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A repository, and the executable that deploys its main branch as the target `blog`. */
+/** A repository, and a server that deploys its main branch as the target `blog`. */
 export class Blog implements AsyncDisposable {
   readonly workshop = new Workshop();
   readonly repository = new Repository(this.at("origin"));
@@ -39,7 +39,7 @@ export class Blog implements AsyncDisposable {
     return this.at("site", ...path);
   }
 
-  /** The path of a live file. */
+  /** Path of a file in the live release or worktree. */
   live(...path: readonly string[]): string {
     return this.#settings.layout === "worktree" ? this.site(...path) : this.site("current", ...path);
   }
@@ -57,7 +57,7 @@ export class Blog implements AsyncDisposable {
     return new URL("/github-webhook", this.server.url);
   }
 
-  /** Starts the executable with these settings. */
+  /** Starts the server with these settings. */
   async serve(settings: BlogSettings = {}): Promise<void> {
     this.#settings = settings;
     const { layout = "releases", keys = "", tables = "", cloneUrl = this.repository.path } = settings;
@@ -70,29 +70,30 @@ export class Blog implements AsyncDisposable {
     await this.restart();
   }
 
-  /** Starts it again as it was; whatever ended it before. */
+  /** Starts the server again with the same settings. */
   async restart(): Promise<void> {
     this.#server = await this.workshop.serve([], this.#env);
   }
 
-  /** Commits the files, where any are told, and pushes. Gives the number of the deployment. */
+  /** Commits the given files, if any, and pushes. Returns the id of the deployment. */
   async push(files?: Readonly<Record<string, string | null>>): Promise<number> {
     if (files !== undefined) this.repository.commit(files);
     const body = pushBody({ after: this.repository.tip });
     const response = await deliver(this.url, "push", body, { secret: SECRET });
     const answer = (await response.json()) as { deployments?: { id: number }[] };
     const [deployment] = answer.deployments ?? [];
-    if (deployment === undefined) throw new Error(`the push was answered ${JSON.stringify(answer)}`);
+    if (deployment === undefined)
+      throw new Error(`the push started no deployment: ${JSON.stringify(answer)}`);
     return deployment.id;
   }
 
-  /** Pushes, and gives what became of that. */
+  /** Pushes and waits until the deployment has ended. */
   async deploy(files?: Readonly<Record<string, string | null>>): Promise<DeploymentAnswer> {
-    return this.ended(await this.push(files));
+    return this.untilEnded(await this.push(files));
   }
 
-  /** Resolves with a deployment when it has ended. */
-  async ended(id: number): Promise<DeploymentAnswer> {
+  /** Resolves with the deployment when it has ended. */
+  async untilEnded(id: number): Promise<DeploymentAnswer> {
     await this.server.untilDeployed(id);
     return this.show(id);
   }
@@ -101,17 +102,17 @@ export class Blog implements AsyncDisposable {
     return JSON.parse((await this.run("deployment", "show", String(id), "--json")).stdout);
   }
 
-  /** What a deployment printed, line by line. */
+  /** The lines of a deployment's log. */
   async output(id: number): Promise<readonly string[]> {
     return (await this.run("deployment", "log", String(id))).stdout.split("\n").slice(0, -1);
   }
 
-  /** Runs a command of the executable beside the server. */
+  /** Runs a command of the executable while the server is running. */
   run(...args: readonly string[]) {
     return this.workshop.run(args, this.#env);
   }
 
-  /** The names of the releases on disk, whole or not; none where the layout has none. */
+  /** Sorted names of the release directories, complete or not. Empty for a layout without releases. */
   get releases(): readonly string[] {
     try {
       return readdirSync(this.site("releases")).sort();
@@ -120,7 +121,7 @@ export class Blog implements AsyncDisposable {
     }
   }
 
-  /** The processes of a deployment that live, known by what the server gave them (proc(5)). */
+  /** Ids of the running processes of a deployment, found by the environment variables that the server sets (proc(5)). */
   processesOf(id: number): readonly number[] {
     return this.#processes([`HOOKLATCH_DEPLOYMENT=${id}`]);
   }
@@ -145,7 +146,7 @@ export class Blog implements AsyncDisposable {
   }
 }
 
-/** Empty where there is no such file: a process may be gone between two looks. */
+/** Returns an empty string if the file cannot be read: a process may end between listing and reading. */
 function read(path: string): string {
   try {
     return readFileSync(path, "latin1");

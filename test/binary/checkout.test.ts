@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => blog[Symbol.asyncDispose]());
 
 describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
-  test("has the submodules' files at the commits that are recorded, before the first step", async () => {
+  test("checks out submodules at the recorded commits before the first step", async () => {
     const theme = new Repository(blog.at("theme"));
     theme.commit({ "theme.css": "one" });
     blog.repository.git(
@@ -39,7 +39,7 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
     expect(blog.read("built.css")).toBe("two");
   });
 
-  test("fails and leaves live what was when a submodule is not to be had", async () => {
+  test("fails and keeps the live files when a submodule is unavailable", async () => {
     await blog.serve({ layout });
     await blog.deploy({ "index.html": "one" });
     const theme = new Repository(blog.at("theme"));
@@ -60,25 +60,22 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
     expect(existsSync(blog.live("theme/theme.css"))).toBe(false);
   });
 
-  test.skipIf(!hasLfs)(
-    "has the content of files in Git LFS, before the first step (needs git-lfs)",
-    async () => {
-      blog.repository.git("lfs", "install", "--local");
-      const attributes = { ".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n" };
-      await blog.serve({ layout, keys: 'run = ["cp large.bin built.bin"]' });
-      for (const content of ["large and first", "large and second"]) {
-        const deployment = await blog.deploy({ ...attributes, "large.bin": content });
-        expect(deployment).toMatchObject({ state: "succeeded", reason: null });
-        expect(blog.repository.git("show", "HEAD:large.bin")).toStartWith(
-          "version https://git-lfs.github.com/spec/v1",
-        );
-        expect(blog.read("built.bin")).toBe(content);
-      }
-    },
-  );
+  test.skipIf(!hasLfs)("checks out files of Git LFS before the first step (needs git-lfs)", async () => {
+    blog.repository.git("lfs", "install", "--local");
+    const attributes = { ".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n" };
+    await blog.serve({ layout, keys: 'run = ["cp large.bin built.bin"]' });
+    for (const content of ["large and first", "large and second"]) {
+      const deployment = await blog.deploy({ ...attributes, "large.bin": content });
+      expect(deployment).toMatchObject({ state: "succeeded", reason: null });
+      expect(blog.repository.git("show", "HEAD:large.bin")).toStartWith(
+        "version https://git-lfs.github.com/spec/v1",
+      );
+      expect(blog.read("built.bin")).toBe(content);
+    }
+  });
 
   test.skipIf(!hasLfs)(
-    "fails and leaves live what was when a file in Git LFS is not to be had (needs git-lfs)",
+    "fails and keeps the live files when a file of Git LFS is unavailable (needs git-lfs)",
     async () => {
       await blog.serve({ layout });
       await blog.deploy({ "index.html": "one" });
@@ -86,10 +83,9 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
       blog.repository.commit({ ".gitattributes": "*.bin filter=lfs -text\n", "large.bin": "large" });
       rmSync(`${blog.repository.path}/.git/lfs`, { recursive: true });
       const { state, reason } = await blog.deploy();
-      expect({ state, reason }).toMatchObject({
-        state: "failed",
-        reason: expect.stringMatching(/^git lfs failed: /),
-      });
+      expect(state).toBe("failed");
+      // The rest of the reason is the output of git-lfs.
+      expect(reason?.split(": ")[0]).toMatchSnapshot();
       expect(existsSync(blog.live("large.bin"))).toBe(false);
       expect(blog.read("index.html")).toBe("one");
     },

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { version } from "../../package.json" with { type: "json" };
 import { Workshop } from "../support/executable.ts";
 import { Repository } from "../support/git.ts";
+import { words } from "../support/words.ts";
 
 setDefaultTimeout(120_000);
 
@@ -16,8 +17,10 @@ beforeEach(() => {
 
 afterEach(() => workshop.dispose());
 
+const lastLine = (text: string) => text.trimEnd().split("\n").at(-1) ?? "";
+
 describe("the executable", () => {
-  test("tells its version and its commands, and exits with 0", async () => {
+  test("prints its version and its help, and exits with 0", async () => {
     expect(await workshop.run(["--version"])).toEqual({
       exitCode: 0,
       stdout: `hooklatch ${version}\n`,
@@ -25,6 +28,7 @@ describe("the executable", () => {
     });
     const help = await workshop.run(["--help"]);
     expect(help.exitCode).toBe(0);
+    expect(help.stdout).toMatchSnapshot();
     for (const command of ["serve", "init", "check", "demo", "send"]) {
       expect(help.stdout).toContain(`  ${command} `);
       const one = await workshop.run([command, "--help"]);
@@ -40,23 +44,23 @@ describe("the executable", () => {
     "serve nonsense",
     "send nonsense",
     "send push --commit",
-  ])("exits with 2 and says what is wrong with: %s", async (line) => {
+  ])("exits with 2 and reports the error in: hooklatch %s", async (line) => {
     const { exitCode, stdout, stderr } = await workshop.run(line.split(" "));
     expect(exitCode).toBe(2);
     expect(stdout).toBe("");
     expect(stderr).toStartWith("hooklatch: ");
     expect(stderr).not.toContain("    at ");
+    expect(stderr).toMatchSnapshot();
   });
 
-  test("exits with 2 and says which there are when a command needs another word", async () => {
-    expect(await workshop.run(["send"])).toEqual({
-      exitCode: 2,
-      stdout: "",
-      stderr: "hooklatch: which? hooklatch send has ping, push; see hooklatch send --help\n",
-    });
+  test("exits with 2 and lists the subcommands when a subcommand is missing", async () => {
+    const { stderr, ...result } = await workshop.run(["send"]);
+    expect(result).toEqual({ exitCode: 2, stdout: "" });
+    expect(stderr).toMatch(/^hooklatch: .*\bping\b.*\bpush\b.*\n$/);
+    expect(stderr).toMatchSnapshot();
   });
 
-  test("exits with 2, tells all faults of the configuration at once, and starts nothing", async () => {
+  test("exits with 2, reports all errors in the configuration, and creates no files", async () => {
     const config = workshop.write(
       "hooklatch.toml",
       '[server]\nport = "9000"\nmaxbody = "1MiB"\n[[target]]\nname = "blog"\nrepository = "octocat/blog"\nbrnach = "main"\n',
@@ -64,38 +68,45 @@ describe("the executable", () => {
     for (const command of ["serve", "check"]) {
       const { exitCode, stderr } = await workshop.run([command, "--config", config]);
       expect(exitCode).toBe(2);
-      expect(stderr).toContain("server.port");
-      expect(stderr).toContain('did you mean "max_body"?');
-      expect(stderr).toContain('did you mean "branch"?');
-      expect(stderr).toContain("target[0].directory");
+      for (const fact of ["server.port", '"max_body"', '"branch"', "target[0].directory"])
+        expect(stderr).toContain(fact);
       for (const line of stderr.trim().split("\n")) expect(line).toStartWith("hooklatch: ");
+      expect(words(stderr)).toMatchSnapshot(command);
     }
     expect(readdirSync(workshop.path)).toEqual(["hooklatch.toml"]);
   });
 
-  test("exits with 1 when the port is taken, and says so", async () => {
+  test("exits with 1 and reports the port when it is in use", async () => {
     const server = await workshop.serve([], { PORT: "0" });
     const second = await workshop.run(["serve"], { PORT: server.url.port, HOOKLATCH_DATA_DIR: "other" });
     expect(second.exitCode).toBe(1);
-    expect(second.stderr).toContain(`port ${server.url.port} on 127.0.0.1 is in use`);
+    expect(lastLine(second.stderr)).toMatch(
+      new RegExp(`^hooklatch: .*\\b${server.url.port}\\b.*127\\.0\\.0\\.1`),
+    );
+    expect(words(lastLine(second.stderr))).toMatchSnapshot();
   });
 
-  test("tells an error that ends the start after what the log told before it", async () => {
+  test("prints an error that stops the start after the log lines before it", async () => {
     using other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
     const { stderr } = await workshop.run(["serve"], { PORT: String(other.port) });
     const lines = stderr.trimEnd().split("\n");
-    expect(lines[0]).toContain("no admin token is set: made one");
-    expect(lines.at(-1)).toStartWith(`hooklatch: port ${other.port} on 127.0.0.1 is in use`);
+    const { level, file, msg } = JSON.parse(lines[0] ?? "");
+    expect([level, file]).toEqual(["warn", expect.stringMatching(/\/admin\.token$/)]);
+    expect(lines.at(-1)).toMatch(new RegExp(`^hooklatch: .*\\b${other.port}\\b.*127\\.0\\.0\\.1`));
+    expect([msg, lines.at(-1)].map((text) => words(text))).toMatchSnapshot();
   });
 
-  test("ends at once by a second signal, and loses no line of the log", async () => {
+  test("exits immediately on a second signal without losing log lines", async () => {
     const server = await workshop.serve([], { PORT: "0" });
     process.kill(server.pid, "SIGTERM");
     await server.end("SIGTERM");
-    expect(server.stderr).toContain("stopping: answering what is under way");
+    // The line about the first signal follows the one about listening, which has a URL.
+    const stopping = server.log[server.log.findIndex(({ url }) => url !== undefined) + 1];
+    expect(stopping?.level).toBe("info");
+    expect(stopping?.msg).toMatchSnapshot();
   });
 
-  test("exits with 1 when the admin port that somebody chose is taken, and goes on without the default one", async () => {
+  test("exits with 1 when a configured admin port is in use, and runs without the default admin port", async () => {
     const first = await workshop.serve([], { PORT: "0" });
     const taken = workshop.write(
       "taken.toml",
@@ -103,14 +114,17 @@ describe("the executable", () => {
     );
     const second = await workshop.run(["serve", "--config", taken]);
     expect(second.exitCode).toBe(1);
-    expect(second.stderr).toContain(`port ${first.url.port} on 127.0.0.1 is in use`);
+    expect(lastLine(second.stderr)).toMatch(
+      new RegExp(`^hooklatch: .*\\b${first.url.port}\\b.*127\\.0\\.0\\.1`),
+    );
+    expect(words(lastLine(second.stderr))).toMatchSnapshot();
     const another = await workshop.serve([], { PORT: "0", HOOKLATCH_DATA_DIR: "another" });
     expect((await fetch(new URL("/healthz", another.url))).status).toBe(200);
   });
 });
 
 describe("hooklatch init, check, serve and send", () => {
-  test("lead from an empty directory to a live site", async () => {
+  test("deploy a site from an empty directory", async () => {
     const repository = new Repository(join(workshop.path, "origin"));
     repository.commit({ "index.html": "hello\n" });
     const init = await workshop.run([
@@ -123,15 +137,18 @@ describe("hooklatch init, check, serve and send", () => {
     expect(init.exitCode).toBe(0);
     const secretFile = join(workshop.path, "hooklatch-data/secrets/github.secret");
     expect(statSync(secretFile).mode & 0o777).toBe(0o600);
-    expect(init.stdout).toContain(`Secret        ${readFileSync(secretFile, "utf8").trim()}`);
-    expect(init.stdout).toContain("Payload URL   https://YOUR-SERVER:9000/github-webhook");
+    const secret = readFileSync(secretFile, "utf8").trim();
+    for (const value of [secret, "https://YOUR-SERVER:9000/github-webhook", "application/json"])
+      expect(init.stdout).toMatch(new RegExp(` ${RegExp.escape(value)}$`, "m"));
+    expect(words(init.stdout, { [secret]: "<secret>" })).toMatchSnapshot("output of init");
 
     const file = join(workshop.path, "hooklatch.toml");
     const written = readFileSync(file, "utf8");
-    expect(written).not.toContain(readFileSync(secretFile, "utf8").trim());
+    expect(written).not.toContain(secret);
     const again = await workshop.run(["init"]);
     expect(again.exitCode).toBe(1);
-    expect(again.stderr).toContain("is there already");
+    expect(again.stderr).toContain(file);
+    expect(words(again.stderr)).toMatchSnapshot("error of the second init");
     expect(readFileSync(file, "utf8")).toBe(written);
 
     workshop.write(
@@ -141,8 +158,13 @@ describe("hooklatch init, check, serve and send", () => {
         .replace('branch = "main"', `branch = "main"\nclone_url = ${JSON.stringify(repository.path)}`),
     );
     const check = await workshop.run(["check"]);
-    expect(check.stdout).toContain(`branch main of ${repository.path} at ${repository.tip.slice(0, 12)}`);
-    expect(check.stdout.split("\n").filter((line) => line.startsWith("fail"))).toEqual([]);
+    const lines = check.stdout.split("\n");
+    const tip = repository.tip.slice(0, 12);
+    const remote = lines.find((line) => line.includes(repository.path)) ?? "";
+    expect(remote).toMatch(/^ok {3}.*\bmain\b/);
+    expect(remote).toContain(tip);
+    expect(words(remote, { [tip]: "<commit>" })).toMatchSnapshot("line of check about the remote");
+    expect(lines.filter((line) => line.startsWith("fail"))).toEqual([]);
     expect(check.exitCode).toBe(0);
 
     const server = await workshop.serve();
@@ -181,54 +203,53 @@ describe("hooklatch init, check, serve and send", () => {
       new URL("/webhook", server.url).href,
     ]);
     expect(generic).toMatchObject({ exitCode: 0, stdout: '200 {"status":"success","delivery":3}\n' });
-    for (const [options, reason] of [
-      [["--branch", "dev", "--form"], 'branch "dev" is not "main"'],
-      [["--tag", "main"], 'tag "main" is not branch "main"'],
-      [["--deleted"], 'branch "main" was deleted'],
-      [["--repository", "octocat/other"], 'repository "octocat/other" is not "octocat/blog"'],
+    const reasons: string[] = [];
+    for (const [options, facts] of [
+      [["--branch", "dev", "--form"], /^blog: .*"dev".*"main"/],
+      [["--tag", "main"], /^blog: .*"main".*"main"/],
+      [["--deleted"], /^blog: .*"main"/],
+      [["--repository", "octocat/other"], /^blog: .*"octocat\/other".*"octocat\/blog"/],
     ] as const) {
       const skipped = await workshop.run(["send", "push", "--url", url, ...options]);
       expect(skipped.exitCode).toBe(0);
-      expect(JSON.parse(skipped.stdout.slice(4))).toMatchObject({
-        status: "skipped",
-        reason: `blog: ${reason}`,
-      });
+      const { status, reason } = JSON.parse(skipped.stdout.slice(4));
+      expect(status).toBe("skipped");
+      expect(reason).toMatch(facts);
+      reasons.push(reason);
     }
+    expect(reasons).toMatchSnapshot("reasons for skipped pushes");
   });
 
-  test("check fails, and says what to do, where the world is not as the configuration says", async () => {
+  test("check reports a remote that does not exist, and changes nothing", async () => {
     const config = workshop.write(
       "hooklatch.toml",
       `[[target]]\nname = "blog"\nrepository = "octocat/blog"\nbranch = "main"\nclone_url = "/nowhere/blog.git"\ndirectory = "site"\n`,
     );
     const { exitCode, stdout } = await workshop.run(["check", "--config", config]);
     expect(exitCode).toBe(1);
-    expect(stdout).toMatch(/^fail target blog: branch main of \/nowhere\/blog\.git: /m);
+    const failure = stdout.split("\n").find((line) => line.includes("/nowhere/blog.git")) ?? "";
+    expect(failure).toMatch(/^fail .*\bblog: .*\bmain\b/);
+    expect(failure.replace(/: '[^;]*;/, ": <message of git>;")).toMatchSnapshot();
     for (const line of stdout.trim().split("\n")) expect(line).toMatch(/^(ok {2}|warn|fail) /);
     expect(readdirSync(workshop.path)).toEqual(["hooklatch.toml"]);
   });
 });
 
 describe("hooklatch demo", () => {
-  test("does the whole job and leaves nothing behind", async () => {
+  test("shows deliveries and deployments, and leaves no files behind", async () => {
     const before = readdirSync(tmpdir()).filter((name) => name.startsWith("hooklatch-demo-"));
     const { exitCode, stdout, stderr } = await workshop.run(["demo"], {
       WEBHOOK_VERIFY_TOKEN: "",
       PORT: "1",
+      TMPDIR: tmpdir(),
     });
     expect(stderr).toBe("");
     expect(exitCode).toBe(0);
-    for (const words of [
-      "not authorised",
-      "success",
-      "pong",
-      "202",
-      "Hello from the first push",
-      "Hello from the second push",
-    ]) {
-      expect(stdout).toContain(words);
-    }
-    expect(stdout).toContain('branch \\"draft\\" is not \\"main\\"');
+    for (const status of ["not authorised", "success", "pong", "ok", "skipped"])
+      expect(stdout).toContain(`{"status":"${status}"`);
+    expect(stdout.match(/ 202 /g)).toHaveLength(2);
+    expect(stdout).toMatch(/"reason":"blog: .*\\"draft\\".*\\"main\\"/);
+    expect(words(stdout).replace(/\b[\d.]+ m?s\b/g, "<duration>")).toMatchSnapshot();
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith("hooklatch-demo-"))).toEqual(before);
     expect(existsSync(join(workshop.path, "hooklatch-data"))).toBe(false);
   });

@@ -7,6 +7,7 @@ import { freePort } from "../support/free-port.ts";
 import { Repository } from "../support/git.ts";
 import { deliver } from "../support/github.ts";
 import { pushBody } from "../support/payloads.ts";
+import { words } from "../support/words.ts";
 
 setDefaultTimeout(120_000);
 
@@ -23,7 +24,7 @@ afterEach(() => workshop.dispose());
 
 async function serve(target: string): Promise<void> {
   const targets = describeTarget("blog", "site", repository, target);
-  // Commands find a running server through its configuration, so its admin port has to be known.
+  // Commands find a running server through the admin port in the configuration, so port 0 would not do.
   const config = writeConfiguration(workshop, { targets, adminPort: freePort() });
   server = await workshop.serve(["--config", config], { SECRET });
 }
@@ -35,8 +36,11 @@ function push(changes: Record<string, unknown> = {}): Promise<Response> {
 
 const site = (...path: string[]) => join(workshop.path, "site", ...path);
 
+/** The log line about the start of a deployment names its trigger. */
+const untilStarted = () => server.until(() => server.log.some(({ trigger }) => trigger !== undefined));
+
 describe("a push to the watched branch", () => {
-  test("is live under current, built by the target's commands, and the next one replaces it", async () => {
+  test("is built by the target's commands and becomes live under current until the next push", async () => {
     await serve(
       `run = ["tr a-z A-Z < index.html > built.html", ["cp", "built.html", "a file; with $(odd) name"]]`,
     );
@@ -63,7 +67,7 @@ describe("a push to the watched branch", () => {
     expect(readdirSync(site("releases"))).toHaveLength(2);
   });
 
-  test("leaves what is live as it was when a command fails, and runs no further one", async () => {
+  test("does not change the live release when a command fails", async () => {
     await serve(`run = ["test ! -e broken", "touch later"]\nafter = ["touch ${site("after")}"]`);
     repository.commit({ "index.html": "good\n" });
     await push();
@@ -79,7 +83,7 @@ describe("a push to the watched branch", () => {
     expect(readdirSync(site("releases"))).toHaveLength(1);
   });
 
-  test("is deployed to the end although the sender hangs up after its request", async () => {
+  test("is deployed completely when the sender disconnects after its request", async () => {
     await serve("");
     repository.commit({ "index.html": "hello\n" });
     const response = await push();
@@ -87,7 +91,7 @@ describe("a push to the watched branch", () => {
     expect(await server.untilDeployed(1)).toMatchObject({ state: "succeeded" });
   });
 
-  test("gives commands a clean environment and the payload in a file that is gone afterwards", async () => {
+  test("runs commands with a clean environment and the payload in a temporary file", async () => {
     await serve(`run = ["env > ${site("env")}; cp $HOOKLATCH_PAYLOAD_FILE ${site("payload")}; stat -c %a $HOOKLATCH_PAYLOAD_FILE > ${site("mode")}"]
 env = { NODE_ENV = "production" }`);
     const commit = repository.commit({ "index.html": "hello\n" });
@@ -132,8 +136,8 @@ env = { NODE_ENV = "production" }`);
     expect(existsSync(HOOKLATCH_PAYLOAD_FILE ?? "/")).toBe(false);
   });
 
-  test("resets a worktree, and keeps ignored files, with that layout", async () => {
-    await serve(`layout = "worktree"\nrun = ["touch untracked kept.log"]`);
+  test("resets the worktree and keeps ignored files with layout worktree", async () => {
+    await serve(`layout = "worktree"\nrun = ["touch untracked ignored.log"]`);
     repository.commit({ "index.html": "first\n", ".gitignore": "*.log\n" });
     await push();
     await server.untilDeployed(1);
@@ -141,25 +145,25 @@ env = { NODE_ENV = "production" }`);
     await push();
     await server.untilDeployed(2);
     expect(readFileSync(site("index.html"), "utf8")).toBe("second\n");
-    expect(existsSync(site("kept.log"))).toBe(true);
+    expect(existsSync(site("ignored.log"))).toBe(true);
   });
 
-  test("is deployed after a restart when the server was killed before it ran", async () => {
+  test("is deployed after a restart when the server was killed before the deployment started", async () => {
     await serve(`run = ["while test ! -e ${site("go")}; do sleep 0.05; done"]`);
     repository.commit({ "index.html": "first\n" });
     await push();
-    await server.until(() => server.stderr.includes("deployment started"));
+    await untilStarted();
     const queued = repository.commit({ "index.html": "second\n" });
     expect((await push()).status).toBe(202);
     await server.end("SIGKILL");
     workshop.write("site/go", "");
     server = await workshop.serve([], { SECRET });
-    expect(server.stderr).toContain("interrupted");
+    expect(server.log.find((line) => "queued_again_as" in line)).toMatchObject({ deployment: 1 });
     expect(await server.untilDeployed(2)).toMatchObject({ state: "succeeded", commit: queued });
     expect(readFileSync(site("current/index.html"), "utf8")).toBe("second\n");
   });
 
-  test("that many others follow at once is deployed one at a time, and the last commit is live", async () => {
+  test("that many others follow is deployed before the next one starts, and the last commit becomes live", async () => {
     await serve(`run = ["mkdir ${site("only-one")} && sleep 0.1 && rmdir ${site("only-one")}"]`);
     for (let number = 1; number <= 20; number++) {
       repository.commit({ "index.html": `${number}\n` });
@@ -171,8 +175,8 @@ env = { NODE_ENV = "production" }`);
   });
 });
 
-describe("what was missed", () => {
-  test("while the server was down is deployed at the next start, and nothing where nothing moved", async () => {
+describe("catching up at the start", () => {
+  test("deploys a commit that was pushed while the server was down, and nothing without one", async () => {
     await serve("");
     repository.commit({ "index.html": "first\n" });
     await push();
@@ -187,7 +191,7 @@ describe("what was missed", () => {
     expect(server.log.find(({ trigger }) => trigger !== undefined)).toMatchObject({ trigger: "catch-up" });
   });
 
-  test("by a target that never listened is not deployed by itself", async () => {
+  test("deploys nothing for a new target", async () => {
     repository.commit({ "index.html": "first\n" });
     await serve("");
     await server.end("SIGTERM");
@@ -196,7 +200,7 @@ describe("what was missed", () => {
 });
 
 describe("hooklatch delivery replay", () => {
-  test("runs a kept delivery again, as the configuration says today", async () => {
+  test("processes a stored delivery again with the current configuration", async () => {
     await serve("");
     repository.commit({ "index.html": "hello\n" });
     await push();
@@ -209,26 +213,26 @@ describe("hooklatch delivery replay", () => {
     });
     expect(await server.untilDeployed(2)).toMatchObject({ state: "succeeded" });
     expect(server.log.filter(({ trigger }) => trigger === "replay")).toHaveLength(1);
-    expect(await workshop.run(["delivery", "replay", "99"], { SECRET })).toMatchObject({
-      exitCode: 1,
-      stdout: "",
-      stderr: "hooklatch: there is no delivery 99: hooklatch delivery list shows those that are kept\n",
-    });
+    const unknown = await workshop.run(["delivery", "replay", "99"], { SECRET });
+    expect(unknown).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(unknown.stderr).toMatch(/^hooklatch: .*\b99\b.*\n$/);
+    expect(unknown.stderr).toMatchSnapshot();
   });
 
-  test("does nothing with a wrong token", async () => {
+  test("fails with a wrong token", async () => {
     await serve("");
     const url = String(server.log.find((line) => line.admin_url)?.admin_url);
     const env = { SECRET, HOOKLATCH_ADMIN_TOKEN: "a wrong token, long enough" };
     const replay = await workshop.run(["delivery", "replay", "1", "--admin-url", url], env);
     expect([replay.exitCode, replay.stdout]).toEqual([1, ""]);
-    expect(replay.stderr).toContain("does not know the token of $HOOKLATCH_ADMIN_TOKEN");
+    expect(replay.stderr).toContain("$HOOKLATCH_ADMIN_TOKEN");
+    expect(words(replay.stderr)).toMatchSnapshot();
   });
 });
 
-describe("a push that is data to nobody's shell", () => {
+describe("a push with special characters in its branch name", () => {
   test.each(["$(touch${IFS}x)", ";id", "--upload-pack=x", "`id`", "it's", "a|b&c", "\u202egnp.exe"])(
-    "of branch %p is skipped with its name as text",
+    "(%p) is skipped, and the reason shows the name as text",
     async (branch) => {
       await serve("");
       repository.commit({ "index.html": "hello\n" });
@@ -236,7 +240,9 @@ describe("a push that is data to nobody's shell", () => {
       expect(response.status).toBe(200);
       const { status, reason } = (await response.json()) as Record<string, string>;
       expect(status).toBe("skipped");
-      expect(reason).toBe(`blog: branch ${JSON.stringify(branch)} is not "main"`);
+      expect(reason).toStartWith("blog: ");
+      expect(reason).toContain(JSON.stringify(branch));
+      expect(reason).toContain('"main"');
       expect(server.stderr).not.toContain("\u202e");
       expect(existsSync(site())).toBe(false);
       expect(readdirSync(workshop.path).sort()).toEqual(["data", "hooklatch.toml", "origin"]);
@@ -244,8 +250,8 @@ describe("a push that is data to nobody's shell", () => {
   );
 });
 
-describe("stopping", () => {
-  test("any number of times while a push is deployed does not lose it", async () => {
+describe("stopping the server", () => {
+  test("repeatedly during a deployment does not lose the push", async () => {
     await serve(`run = ["while test ! -e ${site("go")}; do sleep 0.05; done"]`);
     const config = join(workshop.path, "hooklatch.toml");
     writeFileSync(
@@ -257,7 +263,7 @@ describe("stopping", () => {
     const commit = repository.commit({ "index.html": "hello\n" });
     expect((await push()).status).toBe(202);
     for (let stop = 0; stop < 3; stop++) {
-      await server.until(() => server.stderr.includes("deployment started"));
+      await untilStarted();
       expect(await server.end("SIGTERM")).toBe(0);
       expect(server.log.filter(({ state }) => state === "interrupted")).toHaveLength(1);
       server = await workshop.serve([], { SECRET });
@@ -267,13 +273,13 @@ describe("stopping", () => {
     expect(readFileSync(site("current/index.html"), "utf8")).toBe("hello\n");
   });
 
-  test("waits for a running deployment within its grace and exits with 0", async () => {
+  test("waits for the running deployment within shutdown_grace and exits with 0", async () => {
     await serve(`run = ["sleep 0.5"]`);
     repository.commit({ "index.html": "hello\n" });
     await push();
-    await server.until(() => server.stderr.includes("deployment started"));
+    await untilStarted();
     expect(await server.end("SIGTERM")).toBe(0);
     expect(readFileSync(site("current/index.html"), "utf8")).toBe("hello\n");
-    expect(server.log.at(-1)).toMatchObject({ msg: "stopped" });
+    expect(server.log.map(({ level, msg }) => words(`${level}: ${msg}`))).toMatchSnapshot();
   });
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { ADMIN_TOKEN, ServedSite } from "../support/served-site.ts";
+import { words } from "../support/words.ts";
 
 setDefaultTimeout(120_000);
 
@@ -18,15 +19,15 @@ path = "/hook"
 verify_token = "env:HOOKLATCH_ADMIN_TOKEN"
 `;
 
-/** Shows the generic source's token, so that 127.0.0.1 is a client. */
+/** Makes 127.0.0.1 an authorised client of the generic source. */
 async function authorise(): Promise<void> {
   const url = new URL("/hook", site.server.url);
   const { status } = await fetch(url, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
   expect(status).toBe(200);
 }
 
-describe("looking at a server", () => {
-  test("prints a table, or with --json the API's own answer on one line", async () => {
+describe("commands for a running server", () => {
+  test("print a table, or with --json the response of the API on one line", async () => {
     await site.start({ more: GENERIC, target: `source = "github"` });
     await site.deploy({ "index.html": "first\n" });
     await authorise();
@@ -54,7 +55,7 @@ describe("looking at a server", () => {
     );
   });
 
-  test("steers with --json too, and answers as the API does", async () => {
+  test("print the response of the API for --json when they change something", async () => {
     await site.start({ more: GENERIC, target: `source = "github"` });
     await site.deploy({ "index.html": "first\n" });
     await authorise();
@@ -93,23 +94,23 @@ describe("looking at a server", () => {
     [2, ["delivery", "list", "--limit", "501"]],
     [2, ["delivery", "show", "1", "--nonsense"]],
     [2, ["delivery", "show", "1", "--admin-url", "nowhere"]],
-    [2, ["client", "revoke", "nobody"]],
+    [2, ["client", "revoke", "not-an-address"]],
     [2, ["target", "deploy", "blog", "--follow", "--json"]],
-    [1, ["target", "show", "nobody"]],
+    [1, ["target", "show", "unknown"]],
     [1, ["deployment", "log", "7"]],
     [1, ["deployment", "log", "7", "--follow"]],
     [1, ["deployment", "show", "7"]],
     [1, ["delivery", "show", "7"]],
     [1, ["client", "revoke", "192.0.2.1"]],
     [1, ["target", "list", "--admin-url", "http://127.0.0.1:1"]],
-  ] as const)("exits with %d and one line on standard error for %j", async (code, args) => {
+  ] as const)("exit with %d and print one line on standard error for %j", async (code, args) => {
     await site.start({});
     const { exitCode, stdout, stderr } = await site.run(...args);
     expect([exitCode, stdout]).toEqual([code, ""]);
     expect(stderr).toMatch(/^hooklatch: [^\n]+\n$/);
   });
 
-  test("reaches another machine's by --admin-url and $HOOKLATCH_ADMIN_TOKEN alone", async () => {
+  test("connect to another machine with --admin-url and $HOOKLATCH_ADMIN_TOKEN alone", async () => {
     await site.start({});
     const elsewhere = new ServedSite();
     try {
@@ -122,18 +123,18 @@ describe("looking at a server", () => {
         stdout: expect.stringContaining("blog"),
         stderr: "",
       });
-      const refused = await run("a wrong token, long enough");
-      expect([refused.exitCode, refused.stdout]).toEqual([1, ""]);
-      expect(refused.stderr).toBe(
-        `hooklatch: ${site.adminUrl} does not know the token of $HOOKLATCH_ADMIN_TOKEN: set it to that server's own\n`,
-      );
+      const rejected = await run("a wrong token, long enough");
+      expect([rejected.exitCode, rejected.stdout]).toEqual([1, ""]);
+      expect(rejected.stderr).toMatch(/^hooklatch: .*\$HOOKLATCH_ADMIN_TOKEN\b.*\n$/);
+      expect(rejected.stderr).toContain(site.adminUrl);
+      expect(words(rejected.stderr)).toMatchSnapshot();
       expect(await run("")).toMatchObject({ exitCode: 2, stdout: "" });
     } finally {
       await elsewhere.dispose();
     }
   });
 
-  test("shows branch names that would steer a terminal as plain text", async () => {
+  test("escape characters in branch names that would control a terminal", async () => {
     await site.start({});
     site.repository.commit({ "index.html": "first\n" });
     const names = [
@@ -157,15 +158,15 @@ describe("looking at a server", () => {
     ]) {
       const { exitCode, stdout, stderr } = await site.run("delivery", ...args);
       expect([args, exitCode, stderr]).toEqual([args, 0, ""]);
-      for (const obeyed of ["\u2028", "\ufeff", "\u202e", "\u2066", "\u200b", "\u001b"])
-        expect(stdout).not.toContain(obeyed);
+      for (const control of ["\u2028", "\ufeff", "\u202e", "\u2066", "\u200b", "\u001b"])
+        expect(stdout).not.toContain(control);
     }
     const { stdout } = await site.run("delivery", "list");
     expect(stdout.trimEnd().split("\n")).toHaveLength(names.length + 1);
-    expect(stdout).toContain('blog: branch "\\u202egnp.exe" is not "main"');
+    expect(stdout).toMatch(/ blog: .*"\\u202egnp\.exe".*"main"/);
   });
 
-  test("is completed by bash: commands, options and the names of the targets", async () => {
+  test("are completed by bash, with their options and the names of targets", async () => {
     await site.start({});
     const { exitCode, stdout } = await site.run("completion", "bash");
     expect(exitCode).toBe(0);

@@ -7,12 +7,12 @@ setDefaultTimeout(120_000);
 
 const hasProc = existsSync("/proc/self/environ");
 
-/** Each tells that it lives, and would for an hour. None of them heeds TERM, nor does the step. */
+/** Commands that start child processes. Each creates a file and sleeps for an hour. Like the step, they ignore SIGTERM. */
 const CHILDREN: Readonly<Record<string, string>> = {
   "in the step's group": `sh -c 'touch "$ALIVE/group"; exec sleep 3600'`,
-  "in a session of its own, holding the output open": `setsid sh -c 'touch "$ALIVE/session"; exec sleep 3600'`,
-  "in a session of its own, elsewhere": `setsid sh -c 'touch "$ALIVE/elsewhere"; cd /; exec sleep 3600' > /dev/null 2>&1`,
-  "in a session of its own, with a child": `setsid sh -c 'sleep 3600 & touch "$ALIVE/parent"; wait; sleep 3600'`,
+  "in another session, keeping the output open": `setsid sh -c 'touch "$ALIVE/session"; exec sleep 3600'`,
+  "in another session and another directory": `setsid sh -c 'touch "$ALIVE/elsewhere"; cd /; exec sleep 3600' > /dev/null 2>&1`,
+  "in another session, with a child of its own": `setsid sh -c 'sleep 3600 & touch "$ALIVE/parent"; wait; sleep 3600'`,
 };
 const STEP = `trap '' TERM
 test ! -e "$ALIVE/enough" || exit 0
@@ -24,51 +24,60 @@ ${Object.values(CHILDREN)
 interface Case {
   readonly timeout?: string;
   readonly server?: string;
-  /** Ends the deployment; resolves when nothing of it may live any more. */
+  /** Ends the deployment. Resolves when all of its processes must have ended. */
   readonly end: (blog: Blog, id: number) => Promise<unknown>;
-  readonly ended: Readonly<Record<string, unknown>>;
 }
 
-const RUNNING_ON: Readonly<Record<string, Case>> = {
+interface CaseWithoutRestart extends Case {
+  readonly state: string;
+  /** What the reason must name. */
+  readonly reason: RegExp;
+}
+
+const WITHOUT_RESTART: Readonly<Record<string, CaseWithoutRestart>> = {
   "deployment cancel": {
     async end(blog, id) {
       const answer = await blog.run("deployment", "cancel", String(id), "--by", "Ada");
       expect(answer).toMatchObject({ exitCode: 0, stderr: "" });
-      await blog.ended(id);
+      await blog.untilEnded(id);
     },
-    ended: { state: "cancelled", reason: "cancelled by Ada" },
+    state: "cancelled",
+    reason: /\bAda\b/,
   },
   "a timeout": {
     timeout: "4s",
-    end: (blog, id) => blog.ended(id),
-    ended: { state: "failed", reason: 'timed out after 4s while running "sh step.sh"' },
+    end: (blog, id) => blog.untilEnded(id),
+    state: "failed",
+    reason: /\b4s\b.*"sh step\.sh"/,
   },
 };
 
-const RESTARTED: Readonly<Record<string, Case>> = {
+const WITH_RESTART: Readonly<Record<string, Case>> = {
   "SIGTERM to the server": {
     server: 'shutdown_grace = "10ms"',
     async end(blog, id) {
       expect(await blog.server.end("SIGTERM")).toBe(0);
+      const ended = blog.server.log.find(({ deployment, state }) => deployment === id && state !== undefined);
+      expect(ended).toMatchObject({ state: "interrupted" });
       expect(blog.processesOf(id)).toEqual([]);
       expect(blog.read("index.html")).toBe("one");
       blog.workshop.write("alive/enough", "");
       await blog.restart();
     },
-    ended: { state: "interrupted", reason: "hooklatch was stopped while it ran" },
   },
-  "SIGKILL to the server, once it is started again,": {
+  "SIGKILL to the server, followed by a restart,": {
     async end(blog, id) {
       await blog.server.end("SIGKILL");
       expect(blog.processesOf(id).length).toBeGreaterThan(Object.keys(CHILDREN).length);
       blog.workshop.write("alive/enough", "");
       await blog.restart();
+      const interrupted = blog.server.log.find(({ deployment }) => deployment === id);
+      expect(interrupted).toMatchObject({ queued_again_as: id + 1 });
     },
-    ended: { state: "interrupted", reason: "hooklatch was killed, or the machine stopped, while it ran" },
   },
 };
 
-/** Starts a deployment with all the children, on top of one that went well. Gives its number. */
+/** Deploys once successfully, then starts a deployment with all child processes. Returns the id of the second one. */
 async function deployWithChildren(blog: Blog, layout: "releases" | "worktree", { timeout, server }: Case) {
   blog.workshop.write("alive/.keep", "");
   const keys = `env = { ALIVE = ${JSON.stringify(blog.at("alive"))} }
@@ -84,14 +93,17 @@ timeout = "${timeout ?? "10m"}"`;
 }
 
 describe.skipIf(!hasProc).each(["releases", "worktree"] as const)("layout %s (needs /proc)", (layout) => {
-  test.concurrent.each(Object.entries(RUNNING_ON))(
-    "%s leaves no process of the deployment, and live what was; the next push is deployed",
-    async (_, way) => {
+  // Bun does not support snapshots in concurrent tests: these match only the facts that a reason names.
+  test.concurrent.each(Object.entries(WITHOUT_RESTART))(
+    "%s ends all processes of the deployment and keeps the live files; the next push is deployed",
+    async (_, ending) => {
       await using blog = new Blog();
-      const id = await deployWithChildren(blog, layout, way);
-      await way.end(blog, id);
+      const id = await deployWithChildren(blog, layout, ending);
+      await ending.end(blog, id);
       expect(blog.processesOf(id)).toEqual([]);
-      expect(await blog.show(id)).toMatchObject({ ...way.ended, release: null });
+      const ended = await blog.show(id);
+      expect(ended).toMatchObject({ state: ending.state, release: null });
+      expect(ended.reason).toMatch(ending.reason);
       expect(blog.read("index.html")).toBe("one");
       expect(blog.releases.length).toBe(layout === "releases" ? 1 : 0);
 
@@ -101,22 +113,21 @@ describe.skipIf(!hasProc).each(["releases", "worktree"] as const)("layout %s (ne
     },
   );
 
-  test.concurrent.each(Object.entries(RESTARTED))(
-    "%s leaves no process of the deployment, which is queued again and succeeds",
-    async (_, way) => {
+  test.concurrent.each(Object.entries(WITH_RESTART))(
+    "%s ends all processes of the deployment, which is queued again and succeeds",
+    async (_, ending) => {
       await using blog = new Blog();
-      const id = await deployWithChildren(blog, layout, way);
-      await way.end(blog, id);
-      expect(await blog.show(id)).toMatchObject({
-        ...way.ended,
-        reason: `${way.ended.reason}; deployment ${id + 1} follows it`,
-      });
-      expect(await blog.ended(id + 1)).toMatchObject({
+      const id = await deployWithChildren(blog, layout, ending);
+      await ending.end(blog, id);
+      const ended = await blog.show(id);
+      expect(ended).toMatchObject({ state: "interrupted" });
+      expect(ended.reason).toMatch(new RegExp(`\\b${id + 1}\\b`));
+      expect(await blog.untilEnded(id + 1)).toMatchObject({
         state: "succeeded",
         trigger: "push",
         commit: blog.repository.tip,
       });
-      // None of them met the next deployment, which waits until they are gone.
+      // The next deployment starts only after these processes have ended.
       expect(blog.processesOf(id)).toEqual([]);
       expect(blog.read("index.html")).toBe("two");
     },

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import type { DeploymentAnswer } from "../../src/cli/admin-answers.ts";
 import { freePort } from "../support/free-port.ts";
 import { until } from "../support/until.ts";
+import { words } from "../support/words.ts";
 import { Blog } from "./blog.ts";
 
 setDefaultTimeout(120_000);
@@ -12,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => blog[Symbol.asyncDispose]());
 
-/** What a test's `after` wrote down of each time that it ran: what it was told, and where it was. */
+/** One run of the `after` step: its environment variables and the content that was live. */
 interface AfterRun {
   readonly commit: string;
   readonly previous: string;
@@ -20,10 +22,10 @@ interface AfterRun {
   readonly content: string;
 }
 
-const AFTER = `echo "$HOOKLATCH_COMMIT,$HOOKLATCH_PREVIOUS_COMMIT,$HOOKLATCH_RELEASE,$(cat index.html)" >> "$TOLD"`;
+const AFTER = `echo "$HOOKLATCH_COMMIT,$HOOKLATCH_PREVIOUS_COMMIT,$HOOKLATCH_RELEASE,$(cat index.html)" >> "$RUNS"`;
 
 function afterRuns(): readonly AfterRun[] {
-  return readFileSync(blog.at("told"), "utf8")
+  return readFileSync(blog.at("runs"), "utf8")
     .trim()
     .split("\n")
     .map((line) => {
@@ -32,8 +34,8 @@ function afterRuns(): readonly AfterRun[] {
     });
 }
 
-/** A site whose health is what the live release says it is. */
-class Patient {
+/** A site with a health check whose response the live file `health` chooses. */
+class HealthSite {
   readonly server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
@@ -41,94 +43,101 @@ class Patient {
     fetch: () => {
       const health = existsSync(blog.live("health")) ? blog.read("health") : "200";
       if (health === "hangs") return new Promise<Response>(() => {});
-      const headers = { location: "/well" };
+      const headers = { location: "/healthy" };
       return new Response("", { status: Number(health), headers });
     },
   });
   readonly url = new URL("/health", this.server.url).href;
 }
 
-let patient: Patient;
+let healthSite: HealthSite;
 beforeEach(() => {
-  patient = new Patient();
+  healthSite = new HealthSite();
 });
-afterEach(() => patient.server.stop(true));
+afterEach(() => healthSite.server.stop(true));
 
-/** How a commit is made that fails at one place, and what people are told then, before and after the putting back. */
-interface Place {
+/** A commit that fails at one point of its deployment. */
+interface Failure {
   readonly files: Readonly<Record<string, string>>;
-  readonly reason: (url: string) => string;
+  /** Matches the facts that the reason must name. */
+  readonly facts: RegExp;
   readonly wentLive: boolean;
 }
 
-const PLACES: Readonly<Record<string, Place>> = {
-  "a run step": {
+const FAILURES: Readonly<Record<string, Failure>> = {
+  "a run step fails": {
     files: { "fail-run": "" },
-    reason: () => 'step "test ! -e fail-run" exited with 1',
+    facts: /"test ! -e fail-run".*\b1\b/,
     wentLive: false,
   },
-  "a run step that is killed": {
+  "a run step is killed": {
     files: { "kill-run": "" },
-    reason: () => 'step "test ! -e kill-run || kill -9 $$" was ended by SIGKILL',
+    facts: /"test ! -e kill-run \|\| kill -9 \$\$".*\bSIGKILL\b/,
     wentLive: false,
   },
-  "an after step": {
+  "an after step fails": {
     files: { "fail-after": "" },
-    reason: () => 'step "test ! -e fail-after" exited with 1',
+    facts: /"test ! -e fail-after".*\b1\b/,
     wentLive: true,
   },
-  "health with HTTP 500": {
+  "the health check gets HTTP 500": {
     files: { health: "500" },
-    reason: (url) => `${url} answered 500 for 1s`,
+    facts: /^http:\S+\/health .*\b500\b.*\b1s\b/,
     wentLive: true,
   },
-  "health with a redirect": {
+  "the health check gets a redirect": {
     files: { health: "302" },
-    reason: (url) => `${url} answered 302 for 1s`,
+    facts: /^http:\S+\/health .*\b302\b.*\b1s\b/,
     wentLive: true,
   },
-  "health without an answer": {
+  "the health check gets no response": {
     files: { health: "hangs" },
-    reason: (url) => `${url} gave no answer for 1s (it took too long)`,
+    facts: /^http:\S+\/health .*\b1s\b/,
     wentLive: true,
   },
 };
 
 const RUN = ["test ! -e fail-run", "test ! -e kill-run || kill -9 $$", "echo built > built"];
 
-function describeKeys(after: readonly string[] = [AFTER, "test ! -e fail-after"], url = patient.url): string {
+function describeKeys(
+  after: readonly string[] = [AFTER, "test ! -e fail-after"],
+  url = healthSite.url,
+): string {
   return `run = ${JSON.stringify(RUN)}
 after = ${JSON.stringify(after)}
-env = { TOLD = ${JSON.stringify(blog.at("told"))}, BROKEN = ${JSON.stringify(blog.at("broken"))} }
+env = { RUNS = ${JSON.stringify(blog.at("runs"))}, BROKEN = ${JSON.stringify(blog.at("broken"))} }
 health = { url = ${JSON.stringify(url)}, within = "1s" }`;
 }
 
-describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
-  /** What tells releases apart in a reason. */
-  const nameOf = ({ release, commit }: { release: string | null; commit: string | null }) =>
-    layout === "releases" ? `release ${release}` : `commit ${commit?.slice(0, 12)}`;
+type Live = Pick<DeploymentAnswer, "release" | "commit">;
 
-  test.each(Object.entries(PLACES))("puts back what was live when %s fails", async (_, place) => {
+/** The name of a release, or the abbreviated commit with layout worktree, as reasons have it. */
+const nameOf = ({ release, commit }: Live) => release ?? commit?.slice(0, 12) ?? "";
+
+/** Prepares a text for a snapshot that names what is live. */
+const wordsAbout = (live: Live, text: string | null | undefined) =>
+  words(text ?? "", { [nameOf(live)]: live.release === null ? "<commit>" : "<release>" });
+
+describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
+  test.each(Object.entries(FAILURES))("reverts to the live files when %s", async (_, failure) => {
     await blog.serve({ layout, keys: describeKeys() });
     const first = await blog.deploy({ "index.html": "one" });
     expect(first).toMatchObject({ state: "succeeded", reason: null });
     const link = layout === "releases" ? readlinkSync(blog.site("current")) : null;
 
-    const second = await blog.deploy({ "index.html": "two", ...place.files });
-    const told = place.wentLive ? `; ${nameOf(first)} is live again` : "";
-    expect(second).toMatchObject({
-      state: "failed",
-      reason: `${place.reason(patient.url)}${told}`,
-      release: null,
-    });
+    const second = await blog.deploy({ "index.html": "two", ...failure.files });
+    expect(second).toMatchObject({ state: "failed", release: null });
+    expect(second.reason).toMatch(failure.facts);
+    expect(second.reason?.includes(nameOf(first))).toBe(failure.wentLive);
+    expect(wordsAbout(first, second.reason)).toMatchSnapshot();
     expect(blog.read("index.html")).toBe("one");
     expect(link === null ? null : readlinkSync(blog.site("current"))).toBe(link);
     expect(blog.releases).toEqual(first.release === null ? [] : [first.release]);
     const before = { commit: first.commit, release: first.release ?? "", content: "one" };
     expect(afterRuns()).toMatchObject([
       before,
-      ...(place.wentLive ? [{ commit: second.commit, previous: first.commit, content: "two" }] : []),
-      ...(place.wentLive ? [{ ...before, previous: second.commit }] : []),
+      ...(failure.wentLive ? [{ commit: second.commit, previous: first.commit, content: "two" }] : []),
+      ...(failure.wentLive ? [{ ...before, previous: second.commit }] : []),
     ]);
 
     const third = await blog.deploy({
@@ -142,131 +151,131 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
     expect(blog.read("index.html")).toBe("three");
   });
 
-  test.each(Object.entries(PLACES))(
-    "leaves nothing live when %s fails in the very first",
-    async (_, place) => {
+  test.each(Object.entries(FAILURES))(
+    "leaves nothing live when %s in the first deployment",
+    async (_, failure) => {
       await blog.serve({ layout, keys: describeKeys() });
-      const first = await blog.deploy({ "index.html": "one", ...place.files });
-      const told = place.wentLive ? "; nothing was live before, so it was taken down again" : "";
-      expect(first).toMatchObject({
-        state: "failed",
-        reason: `${place.reason(patient.url)}${told}`,
-        release: null,
-      });
+      const first = await blog.deploy({ "index.html": "one", ...failure.files });
+      expect(first).toMatchObject({ state: "failed", release: null });
+      expect(first.reason).toMatch(failure.facts);
+      expect(words(first.reason ?? "")).toMatchSnapshot();
       expect(existsSync(blog.live("index.html"))).toBe(false);
       expect(blog.releases).toEqual([]);
     },
   );
 
-  test("says so when the after step of what is put back fails too", async () => {
+  test("reports that the after step also fails for the files that it reverts to", async () => {
     await blog.serve({ layout, keys: describeKeys(['test ! -e "$BROKEN"']) });
     const first = await blog.deploy({ "index.html": "one" });
     blog.workshop.write("broken", "");
-    const step = 'step "test ! -e \\"$BROKEN\\"" exited with 1';
-    expect(await blog.deploy({ "index.html": "two" })).toMatchObject({
-      state: "failed",
-      reason: `${step}; ${nameOf(first)} is live again, but ${step}`,
-    });
+    const { state, reason } = await blog.deploy({ "index.html": "two" });
+    expect(state).toBe("failed");
+    // The reason names the step for both runs.
+    expect(reason?.split('test ! -e \\"$BROKEN\\"')).toHaveLength(3);
+    expect(reason).toContain(nameOf(first));
+    expect(wordsAbout(first, reason)).toMatchSnapshot();
     expect(blog.read("index.html")).toBe("one");
     expect(blog.releases).toEqual(first.release === null ? [] : [first.release]);
   });
 
-  test("fails when nobody listens where health is asked", async () => {
+  test("fails when the port of the health check is closed", async () => {
     const url = `http://127.0.0.1:${freePort()}/health`;
     await blog.serve({ layout, keys: describeKeys([], url) });
-    expect(await blog.deploy({ "index.html": "one" })).toMatchObject({
-      state: "failed",
-      reason: `${url} gave no answer for 1s (connection refused); nothing was live before, so it was taken down again`,
-    });
+    const { state, reason } = await blog.deploy({ "index.html": "one" });
+    expect(state).toBe("failed");
+    expect(reason).toContain(url);
+    expect(words(reason ?? "")).toMatchSnapshot();
   });
 
-  test("succeeds when what was started late becomes healthy in time", async () => {
+  test("succeeds when a service that starts late passes the health check in time", async () => {
     const port = freePort();
     const url = `http://127.0.0.1:${port}/health`;
     await blog.serve({ layout, keys: describeKeys([], url).replace('"1s"', '"60s"') });
     const id = await blog.push({ "index.html": "one" });
     let output: readonly string[] = [];
-    await until(() => blog.server.stderr.includes("deployment started"));
-    while (!output.some((line) => line.includes("connection refused"))) output = await blog.output(id);
-    const late = Bun.serve({ hostname: "127.0.0.1", port, fetch: () => new Response("well") });
-    expect(await blog.ended(id)).toMatchObject({ state: "succeeded", reason: null });
+    // The log line about the start of a deployment names its trigger.
+    await until(() => blog.server.log.some(({ trigger }) => trigger !== undefined));
+    while (!output.some((line) => line.includes(url))) output = await blog.output(id);
+    const late = Bun.serve({ hostname: "127.0.0.1", port, fetch: () => new Response("healthy") });
+    expect(await blog.untilEnded(id)).toMatchObject({ state: "succeeded", reason: null });
     await late.stop(true);
-    expect((await blog.output(id)).slice(-2)).toEqual([
-      `${url} gave no answer (connection refused)`,
-      `${url} answered 200`,
+    const lines = (await blog.output(id)).slice(-2);
+    expect(lines).toEqual([
+      expect.stringContaining(url),
+      expect.stringMatching(new RegExp(`${RegExp.escape(url)}.*\\b200\\b`)),
     ]);
+    expect(lines.map((line) => words(line))).toMatchSnapshot();
   });
 
   test.skipIf(!existsSync("/proc/self/environ"))(
-    "leaves no process when it is cancelled while it puts back (needs /proc)",
+    "ends all processes when it is cancelled while it reverts (needs /proc)",
     async () => {
       await blog.serve({ layout, keys: describeKeys(['if test -e "$BROKEN"; then sh after.sh; fi']) });
       const first = await blog.deploy({
         "index.html": "one",
-        "after.sh": 'setsid sleep 3600 & touch "$TOLD"; sleep 3600',
+        "after.sh": 'setsid sleep 3600 & touch "$RUNS"; sleep 3600',
       });
       blog.workshop.write("broken", "");
       const id = await blog.push({ "index.html": "two", "after.sh": "false" });
-      await until(() => existsSync(blog.at("told")));
+      await until(() => existsSync(blog.at("runs")));
       await blog.run("deployment", "cancel", String(id), "--by", "Ada");
-      const second = await blog.ended(id);
-      expect(second).toMatchObject({
-        state: "failed",
-        reason: expect.stringContaining(`${nameOf(first)} is live again, but`),
-      });
+      const { state, reason } = await blog.untilEnded(id);
+      expect(state).toBe("failed");
+      expect(reason).toContain(nameOf(first));
+      expect(wordsAbout(first, reason)).toMatchSnapshot();
       expect(blog.processesOf(id)).toEqual([]);
     },
   );
 });
 
-describe("a server that was killed once a deployment was live, and that does not begin another", () => {
-  /** The step of a slow commit says that it has begun. */
-  const slow = () => `after = ["test ! -e slow || { touch ${blog.at("begun")}; sleep 600; }"]`;
-  const untilBegun = () => until(() => existsSync(blog.at("begun")));
+describe("a server that was killed during an after step", () => {
+  /** The step creates a file when it starts, and then runs for long if the commit has the file `slow`. */
+  const slow = () => `after = ["test ! -e slow || { touch ${blog.at("started")}; sleep 600; }"]`;
+  const untilStarted = () => until(() => existsSync(blog.at("started")));
 
-  /** Deploys a page, pushes the next, and kills the server when that is live and not known to be well. */
+  /** Deploys a page, pushes another one, and kills the server when the second is live but its after step still runs. */
   async function killWhileLive(layout: "releases" | "worktree", beforeKilling: () => Promise<unknown>) {
     await blog.serve({ layout, keys: slow() });
     const first = await blog.deploy({ "index.html": "one" });
     const id = await blog.push({ "index.html": "two", slow: "" });
-    await untilBegun();
+    await untilStarted();
     await beforeKilling();
     await blog.server.end("SIGKILL");
     return { first, id };
   }
 
-  /** What was live before is live, for whoever looks at the site or asks. */
-  async function expectBack(
-    { commit, release }: { commit: string | null; release: string | null },
-    id: number,
-  ) {
-    await blog.server.until(() => blog.server.stderr.includes("took back what an interrupted"));
+  /** Expects the files of the first deployment to be live again, on disk and in the API. */
+  async function expectReverted(first: Live, id: number) {
+    const findOutcome = () => blog.server.log.find(({ outcome }) => outcome !== undefined);
+    await blog.server.until(() => findOutcome() !== undefined);
+    expect(findOutcome()).toMatchObject({ level: "warn", deployment: id });
     expect(blog.read("index.html")).toBe("one");
     const { stdout } = await blog.run("target", "show", "blog", "--json");
-    expect(JSON.parse(stdout).live).toMatchObject({ commit, release });
-    expect((await blog.output(id)).at(-1)).toBe(
-      `putting back ${release === null ? `commit ${commit?.slice(0, 12)}` : `release ${release}`}`,
-    );
+    expect(JSON.parse(stdout).live).toMatchObject({ commit: first.commit, release: first.release });
+    const line = (await blog.output(id)).at(-1);
+    expect(line).toContain(nameOf(first));
+    const { msg, outcome } = findOutcome() ?? {};
+    expect([msg, outcome, line].map((text) => wordsAbout(first, String(text)))).toMatchSnapshot();
   }
 
   test.each(["releases", "worktree"] as const)(
-    "puts back what was live before it where the target is locked, layout %s",
+    "reverts to the previous files when the target is locked, layout %s",
     async (layout) => {
       const lock = () => blog.run("target", "lock", "blog", "--reason", "freeze");
       const { first, id } = await killWhileLive(layout, lock);
       await blog.restart();
-      await expectBack(first, id);
+      await expectReverted(first, id);
     },
   );
 
-  test("puts back what was live before it after the second crash", async () => {
+  test("reverts to the previous files after the second crash", async () => {
     const { first, id } = await killWhileLive("releases", async () => {});
-    rmSync(blog.at("begun"));
+    rmSync(blog.at("started"));
     await blog.restart();
-    await untilBegun();
+    await untilStarted();
     await blog.server.end("SIGKILL");
     await blog.restart();
-    await expectBack(first, id + 1);
+    await expectReverted(first, id + 1);
     expect(blog.releases).toEqual([String(first.release)]);
   });
 });
