@@ -1,13 +1,13 @@
 import { constants } from "node:os";
-import { gatherLines } from "./cli/gather-lines.ts";
 import { run } from "./cli/index.ts";
+import { createBufferedWriter } from "./cli/output/buffered-writer.ts";
 import { readSecretInput } from "./cli/secret-input.ts";
-import { systemClock } from "./clock.ts";
+import { systemClock } from "./lib/clock.ts";
 
 // Whoever read our output may be gone (`hooklatch demo | head`): that is no fault, and a server goes on.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
-const log = gatherLines((lines) => void process.stderr.write(lines));
+const log = createBufferedWriter((lines) => void process.stderr.write(lines));
 
 function writeError(text: string): void {
   log.flush();

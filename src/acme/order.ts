@@ -1,11 +1,10 @@
 import type { Authorization, Client, Order } from "acme-client";
-import type { Clock } from "../domain/clock.ts";
-import { oneLine } from "../domain/one-line.ts";
-import type { Acme } from "./conversation.ts";
-import { fieldOf } from "./document.ts";
-import { OrderFailure } from "./explain.ts";
-import { type AcmePair, readPair } from "./pair.ts";
-import { describeProblem, readProblem } from "./problem.ts";
+import type { Clock } from "../lib/clock.ts";
+import { toOneLine } from "../lib/text.ts";
+import { type CertificatePair, readCertificatePair } from "./certificate.ts";
+import type { Acme } from "./client.ts";
+import { describeProblem, OrderFailure, readProblem } from "./errors.ts";
+import { fieldOf } from "./json.ts";
 
 /** What an order needs. */
 export interface OrderTools {
@@ -25,7 +24,7 @@ const FIRST_LOOK = 250;
 const LAST_LOOK = 5_000;
 
 /** Proves each domain by HTTP-01 and has a new key certified (RFC 8555, section 7.4). */
-export async function orderCertificate(tools: OrderTools): Promise<AcmePair> {
+export async function orderCertificate(tools: OrderTools): Promise<CertificatePair> {
   const { acme, client, domains } = tools;
   const identifiers = domains.map((value) => ({ type: "dns", value }));
   const order = await client.createOrder({ identifiers });
@@ -50,7 +49,7 @@ export async function orderCertificate(tools: OrderTools): Promise<AcmePair> {
       problem === null ? `the order became ${done.status}` : describeProblem(problem, null),
     );
   }
-  const reading = readPair(await client.getCertificate(done), key.toString(), domains);
+  const reading = readCertificatePair(await client.getCertificate(done), key.toString(), domains);
   if (reading.kind === "unfit") throw new OrderFailure(`the certificate that the CA gave ${reading.reason}`);
   return reading.pair;
 }
@@ -95,7 +94,7 @@ async function proveDomain(authorization: Authorization, tools: OrderTools): Pro
 
 /** As it was asked for: an authorization has a wildcard's name without its star (RFC 8555, section 7.1.4). */
 function nameOf({ identifier, wildcard }: Authorization): string {
-  return oneLine(wildcard === true ? `*.${identifier.value}` : identifier.value);
+  return toOneLine(wildcard === true ? `*.${identifier.value}` : identifier.value);
 }
 
 async function lookAgain({ url }: Authorization, client: Client): Promise<Authorization> {

@@ -1,8 +1,7 @@
 import { X509Certificate } from "node:crypto";
-import type { Acme } from "./conversation.ts";
-import { readDirectory } from "./directory.ts";
-import { fieldOf, textOf } from "./document.ts";
-import type { AcmePair } from "./pair.ts";
+import type { CertificatePair } from "./certificate.ts";
+import { type Acme, readDirectory } from "./client.ts";
+import { fieldOf, textOf } from "./json.ts";
 
 /** When the CA would like a certificate to be renewed. */
 export interface RenewalWindow {
@@ -17,7 +16,7 @@ export interface RenewalWindow {
 export async function readRenewalWindow(
   acme: Acme,
   directory: string,
-  { cert }: AcmePair,
+  { cert }: CertificatePair,
 ): Promise<RenewalWindow | null> {
   const { renewalInfo } = await readDirectory(acme, directory);
   const id = identifyCertificate(cert);
@@ -35,7 +34,7 @@ export async function readRenewalWindow(
  * where there is no window or it is too late.
  */
 export function chooseRenewal(
-  { validFrom, validTo }: AcmePair,
+  { validFrom, validTo }: CertificatePair,
   window: RenewalWindow | null,
   place: number,
 ): Date {

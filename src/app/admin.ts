@@ -1,17 +1,17 @@
 import type { Config } from "../config/load.ts";
-import { layouts } from "../deploy/index.ts";
+import { layouts } from "../deploy/layouts/index.ts";
 import type { Layout } from "../domain/layout.ts";
-import type { Log } from "../domain/log.ts";
 import type { Store } from "../domain/store.ts";
 import type { Target } from "../domain/target.ts";
+import { createOperator } from "../flow/operator.ts";
 import type { ReplayOutcome } from "../flow/replay.ts";
-import { createSteering } from "../flow/steer.ts";
-import { type About, createAdmin } from "../http/admin.ts";
-import { type Listener, listen } from "../http/listen.ts";
-import type { Metrics } from "../http/metrics.ts";
-import { recogniseHost } from "../http/own-host.ts";
+import { createHostCheck } from "../http/admin/host-check.ts";
+import { type About, createAdmin } from "../http/admin/index.ts";
+import type { Metrics } from "../http/prometheus.ts";
+import { type Listener, listen } from "../http/server/listen.ts";
+import type { Log } from "../lib/log.ts";
 import { equalInConstantTime } from "../providers/hmac.ts";
-import type { Engine } from "./engine.ts";
+import type { Services } from "./services.ts";
 
 /** Answers a request, where its Host header is the admin listener's own. */
 export type HandleAdmin = ReturnType<typeof createAdmin>;
@@ -29,7 +29,7 @@ export interface AdminParts {
 /** Wires what answers on the admin listener. */
 export function wireAdmin(
   { admin, sources, targets }: Config,
-  engine: Engine,
+  engine: Services,
   parts: AdminParts,
 ): HandleAdmin {
   const { store, clock, log, locks, worker, broadcast } = engine;
@@ -45,7 +45,7 @@ export function wireAdmin(
     store,
     broadcast,
     releasesOf,
-    steering: createSteering({ store, clock, log, targets, locks, worker, publish, releasesOf }),
+    steering: createOperator({ store, clock, log, targets, locks, worker, publish, releasesOf }),
     canKeep: () => (isListening() ? canWrite(store, clock.now()) : Promise.resolve(false)),
     ...others,
   });
@@ -59,9 +59,9 @@ function canWrite(store: Store, now: Date): Promise<boolean> {
 }
 
 /** The names of the target's complete releases, newest first; null where its layout keeps none, or it has no git step. */
-async function releasesOf({ watch, layout, directory }: Target): Promise<readonly string[] | null> {
+async function releasesOf({ repository, layout, directory }: Target): Promise<readonly string[] | null> {
   const known: Readonly<Record<string, Layout>> = layouts;
-  return watch === null ? null : ((await known[layout]?.releasesOf?.(directory)) ?? null);
+  return repository === null ? null : ((await known[layout]?.releasesOf?.(directory)) ?? null);
 }
 
 /**
@@ -69,7 +69,7 @@ async function releasesOf({ watch, layout, directory }: Target): Promise<readonl
  * server matters less than that deliveries are taken.
  */
 export function openAdmin({ admin }: Config, handle: HandleAdmin, log: Log): Listener | null {
-  const isOwnHost = recogniseHost(admin.host);
+  const isOwnHost = createHostCheck(admin.host);
   try {
     return listen({
       ...admin,

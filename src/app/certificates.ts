@@ -1,12 +1,12 @@
 import { join } from "node:path";
-import { createCertificateAgent } from "../acme/agent.ts";
+import { createCertificateManager } from "../acme/index.ts";
 import type { Config } from "../config/load.ts";
-import { complainSparingly } from "../flow/complain.ts";
-import { type Certificate, readCertificate } from "../http/certificate.ts";
-import { type Listener, openListener } from "../http/listen.ts";
-import { createPlain } from "../http/plain.ts";
-import { watchCertificate } from "../http/renewal.ts";
-import type { AppSurroundings } from "./surroundings.ts";
+import { createHttp01Redirect } from "../http/http01-redirect.ts";
+import { type Listener, openListener } from "../http/server/listen.ts";
+import { type Certificate, readCertificate } from "../http/tls/certificate.ts";
+import { watchCertificate } from "../http/tls/certificate-watcher.ts";
+import { createThrottledLog } from "../lib/throttled-log.ts";
+import type { AppEnvironment } from "./services.ts";
 
 /** Where the public listener's certificate comes from, at first and later. */
 export interface Certificates {
@@ -22,9 +22,9 @@ export interface Certificates {
 }
 
 /** Plain HTTP, the files of `[server.tls]`, or what `[server.acme]` gets. Throws when the files cannot be used. */
-export async function openCertificates(
+export async function createCertificates(
   configured: () => Config,
-  surroundings: AppSurroundings,
+  surroundings: AppEnvironment,
   signal: AbortSignal,
 ): Promise<Certificates> {
   const { tls, acme } = configured().server;
@@ -41,7 +41,7 @@ export async function openCertificates(
 
 function watchFiles(
   files: { readonly cert: string; readonly key: string },
-  { clock, log }: AppSurroundings,
+  { clock, log }: AppEnvironment,
   signal: AbortSignal,
 ): Certificates {
   let current = readCertificate(files, clock.now());
@@ -65,12 +65,12 @@ function watchFiles(
 async function askAuthority(
   configured: () => Config,
   { settings, httpPort }: NonNullable<Config["server"]["acme"]>,
-  { clock, log }: AppSurroundings,
+  { clock, log }: AppEnvironment,
   signal: AbortSignal,
 ): Promise<Certificates> {
   const config = configured();
-  const agent = createCertificateAgent(settings, join(config.dataDir, "acme"), { clock, log });
-  const complain = complainSparingly(log, clock);
+  const agent = createCertificateManager(settings, join(config.dataDir, "acme"), { clock, log });
+  const complain = createThrottledLog(log, clock);
   let listener: Listener | null = null;
   const plain = await openListener({
     host: config.server.host,
@@ -80,7 +80,7 @@ async function askAuthority(
     certificate: null,
     // For each request: sources come and go, and the port may be one that the system picked.
     handle: (request) =>
-      createPlain({
+      createHttp01Redirect({
         answerChallenge: agent.challenges.answer,
         ...findPublicPlace(configured(), listener),
         sourcePaths: configured().sources.map(({ path }) => path),

@@ -3,7 +3,7 @@ import { Value } from "@sinclair/typebox/value";
 import { InvalidArgumentError } from "commander";
 import { parseDeliveryId } from "../domain/delivery.ts";
 import { MAX_PAGE } from "../domain/page.ts";
-import { Duration } from "../domain/setting.ts";
+import { DurationSetting } from "../lib/schema.ts";
 
 /** Reads a number of a delivery, a deployment or a client. Like all of these it throws what commander tells, with exit code 2. */
 export function readId(text: string): number {
@@ -21,8 +21,8 @@ export function readLimit(text: string): number {
 
 /** Checks a duration as the configuration writes it; the server reads it. */
 export function checkDuration(text: string): string {
-  if (Value.Check(Duration, text)) return text;
-  throw new InvalidArgumentError(`expected ${Duration.expected}.`);
+  if (Value.Check(DurationSetting, text)) return text;
+  throw new InvalidArgumentError(`expected ${DurationSetting.expected}.`);
 }
 
 /** Checks a commit's name, or the beginning of it. */

@@ -1,13 +1,13 @@
 import {
   type Config,
-  describeFinding,
-  type Finding,
+  type ConfigIssue,
+  describeIssue,
   type Lists,
   type LoadOptions,
   loadConfig,
 } from "../config/load.ts";
-import { layouts } from "../deploy/index.ts";
-import { Fault } from "../domain/fault.ts";
+import { layouts } from "../deploy/layouts/index.ts";
+import { AppError } from "../lib/errors.ts";
 import { providers } from "../providers/index.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -20,13 +20,27 @@ export const CONFIG_OPTION = [
   "the configuration; else $HOOKLATCH_CONFIG, ./hooklatch.toml, /etc/hooklatch/hooklatch.toml",
 ] as const;
 
-/** Reads the configuration. Throws a {@link Fault} `configuration` with one line a fault. */
+/** Reads the configuration. Throws a {@link AppError} `configuration` with one line a fault. */
 export function readConfiguration(
   file: string | undefined,
   terminal: Terminal,
   options: LoadOptions = {},
-): { readonly config: Config; readonly warnings: readonly Finding[] } {
+): { readonly config: Config; readonly warnings: readonly ConfigIssue[] } {
   const loaded = loadConfig(file, terminal, lists, options);
   if (loaded.ok) return loaded;
-  throw new Fault("configuration", loaded.faults.map(describeFinding).join("\n"));
+  throw new AppError("configuration", loaded.faults.map(describeIssue).join("\n"));
 }
+
+/**
+ * Where a listener of this machine is reached, such as `http://127.0.0.1:9000`: one that listens on all addresses
+ * is reached on loopback, and an IPv6 address stands in brackets (RFC 3986, section 3.2.2).
+ */
+export function localOrigin(
+  protocol: "http" | "https",
+  { host, port }: { host: string; port: number },
+): string {
+  const reached = EVERYWHERE[host] ?? host;
+  return `${protocol}://${reached.includes(":") ? `[${reached}]` : reached}:${port}`;
+}
+
+const EVERYWHERE: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };

@@ -1,18 +1,18 @@
 import { Command, CommanderError } from "commander";
-import { version } from "../../package.json" with { type: "json" };
-import { Fault } from "../domain/fault.ts";
-import { findNearest } from "../domain/nearest.ts";
-import { check } from "./check.ts";
-import { client } from "./client.ts";
-import { completion } from "./completion.ts";
-import { delivery } from "./delivery.ts";
-import { demo } from "./demo.ts";
-import { deployment } from "./deployment.ts";
-import { hash } from "./hash.ts";
-import { init } from "./init.ts";
-import { send } from "./send.ts";
-import { serve } from "./serve.ts";
-import { target } from "./target.ts";
+import { version } from "../../package.json";
+import { AppError } from "../lib/errors.ts";
+import { findNearest } from "../lib/text.ts";
+import { check } from "./commands/check.ts";
+import { client } from "./commands/client.ts";
+import { completion } from "./commands/completion.ts";
+import { delivery } from "./commands/delivery.ts";
+import { demo } from "./commands/demo.ts";
+import { deployment } from "./commands/deployment.ts";
+import { hash } from "./commands/hash.ts";
+import { init } from "./commands/init.ts";
+import { send } from "./commands/send.ts";
+import { serve } from "./commands/serve.ts";
+import { target } from "./commands/target.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
 
 /** Every command, in the order in which `--help` shows them. Each gets its terminal and gives a command. */
@@ -31,7 +31,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     // The command line's own complaints, and the help that was asked for, are written already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrong;
     terminal.err(describeError(error, program.opts<{ debug?: boolean }>().debug === true));
-    return error instanceof Fault && error.code === "configuration" ? EXIT.wrong : EXIT.failed;
+    return error instanceof AppError && error.code === "configuration" ? EXIT.wrong : EXIT.failed;
   }
 }
 
@@ -77,13 +77,13 @@ function askForAnotherWord(command: Command): void {
     .action((_options: unknown, { args: [word] }: Command) => {
       if (word === undefined) {
         const known = `${nameOf(command)} has ${words.join(", ")}`;
-        throw new Fault("configuration", `which? ${pointToHelp(known, command)}`);
+        throw new AppError("configuration", `which? ${pointToHelp(known, command)}`);
       }
       const nearest = findNearest(word, words);
       const unknown = `unknown command ${JSON.stringify(word)}`;
-      throw new Fault(
+      throw new AppError(
         "configuration",
-        nearest.meant ? `${unknown}; did you mean ${nearest.word}?` : pointToHelp(unknown, command),
+        nearest.isLikely ? `${unknown}; did you mean ${nearest.word}?` : pointToHelp(unknown, command),
       );
     });
 }
@@ -130,7 +130,7 @@ Exit codes: 0 done, 1 it did not work, 2 the command line or the configuration i
 /** A line for each thing that is wrong and what to do; the stack, and what was underneath, only for `--debug`. */
 function describeError(error: unknown, debug: boolean): string {
   const lines = error instanceof Error ? error.message.split("\n") : [String(error)];
-  if (!(error instanceof Fault)) lines[0] += " (a fault of hooklatch; --debug shows more)";
+  if (!(error instanceof AppError)) lines[0] += " (a fault of hooklatch; --debug shows more)";
   if (debug && error instanceof Error) {
     lines.push(...(error.stack ?? "").split("\n").slice(1));
     if (error.cause !== undefined) lines.push(`caused by ${error.cause}`);

@@ -2,11 +2,11 @@ import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import type { ReadStream } from "node:tty";
-import { Fault } from "../domain/fault.ts";
+import { AppError } from "../lib/errors.ts";
 
 /**
  * Reads a secret without the newline at its end: all that a pipe holds, or a line that a person types twice, as it is
- * not shown. Rejects with a {@link Fault} `failed` when the two differ, or on Ctrl-C and Ctrl-D.
+ * not shown. Rejects with a {@link AppError} `failed` when the two differ, or on Ctrl-C and Ctrl-D.
  *
  * @param prompt what a person is asked, on `errors`; a pipe is not asked.
  */
@@ -18,7 +18,7 @@ export async function readSecretInput(
   if (!input.isTTY) return (await text(input)).replace(/\r?\n$/, "");
   const typed = await ask(prompt, input, errors);
   if ((await ask("Once more: ", input, errors)) === typed) return typed;
-  throw new Fault("failed", "what was typed the second time is not the same");
+  throw new AppError("failed", "what was typed the second time is not the same");
 }
 
 /** The line editor does the keys; what it would show goes nowhere. */
@@ -30,7 +30,7 @@ async function ask(prompt: string, input: ReadStream, errors: NodeJS.WritableStr
     return await new Promise((resolve, reject) => {
       editor.once("line", resolve);
       editor.once("SIGINT", () => editor.close());
-      editor.once("close", () => reject(new Fault("failed", "nothing was entered")));
+      editor.once("close", () => reject(new AppError("failed", "nothing was entered")));
     });
   } finally {
     editor.close();

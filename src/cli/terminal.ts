@@ -1,4 +1,4 @@
-import type { Clock } from "../domain/clock.ts";
+import type { Clock } from "../lib/clock.ts";
 
 /** What a command may touch of the outside; tests pass their own. */
 export interface Terminal {

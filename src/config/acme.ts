@@ -1,15 +1,13 @@
 import { X509Certificate } from "node:crypto";
 import { resolve } from "node:path";
 import { domainToASCII } from "node:url";
-import { readSocketPath } from "../domain/address.ts";
-import { overlap } from "./address.ts";
-import { type Place, under } from "./finding.ts";
-import { describeFound } from "./found.ts";
-import type { Ground } from "./ground.ts";
-import { readText } from "./read-file.ts";
+import { readSocketPath } from "../lib/ip-address.ts";
+import type { ReadContext } from "./read/context.ts";
+import { child, type Place } from "./read/issues.ts";
+import { isLoopback, overlap, parseHttpUrl } from "./read/network.ts";
+import { formatValue, readTable } from "./read/table.ts";
+import { readText } from "./read/toml.ts";
 import { AcmeTable, EXPECTED_DIRECTORY, EXPECTED_DOMAIN } from "./schema.ts";
-import { readTable } from "./section.ts";
-import { isLoopback, parseHttpUrl } from "./url.ts";
 
 /** `[server.acme]`: HTTPS with a certificate that is got and renewed by itself (RFC 8555). */
 export interface AcmeConfig {
@@ -36,21 +34,21 @@ interface Neighbour {
 const LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory";
 
 /** Reads the table. `terms_agreed` has to stand there: nobody else can agree to a CA's terms. */
-export function resolveAcme(raw: unknown, place: Place, ground: Ground): AcmeConfig {
+export function resolveAcme(raw: unknown, place: Place, ground: ReadContext): AcmeConfig {
   const { report } = ground;
   const { values, has } = readTable(AcmeTable, raw, place, report);
-  const directory = checkDirectory(values.directory, under(place, "directory"), ground);
+  const directory = checkDirectory(values.directory, child(place, "directory"), ground);
   const agreed = values.terms_agreed;
   if (agreed === false || !has("terms_agreed")) {
     const expected = `expected true, once you have read and agreed to ${describeTerms(directory)}`;
-    report.fault(under(place, "terms_agreed"), `${expected}, found ${describeFound(agreed)}`);
+    report.fault(child(place, "terms_agreed"), `${expected}, found ${formatValue(agreed)}`);
   }
   return Object.freeze({
     settings: Object.freeze({
-      domains: readDomains(values.domains ?? [], under(place, "domains"), ground),
+      domains: readDomains(values.domains ?? [], child(place, "domains"), ground),
       email: values.email ?? null,
       directory,
-      ca: values.ca === undefined ? null : readRoots(values.ca, under(place, "ca"), ground),
+      ca: values.ca === undefined ? null : readRoots(values.ca, child(place, "ca"), ground),
     }),
     httpPort: values.http_port ?? 80,
   });
@@ -61,9 +59,9 @@ export function checkAcme(
   { settings: { domains }, httpPort }: AcmeConfig,
   { host, port, publicUrl }: Neighbour & { readonly publicUrl: string | null },
   place: Place,
-  { report }: Ground,
+  { report }: ReadContext,
 ): void {
-  const table = under(place, "acme");
+  const table = child(place, "acme");
   if (readSocketPath(host) !== null) {
     report.fault(
       table,
@@ -71,15 +69,15 @@ export function checkAcme(
     );
   } else if (httpPort === port) {
     report.fault(
-      under(table, "http_port"),
+      child(table, "http_port"),
       `expected another port than the public listener's, found ${httpPort}`,
     );
   }
   const publicHost = publicUrl !== null && URL.canParse(publicUrl) ? new URL(publicUrl).hostname : null;
   if (publicHost !== null && domains.length > 0 && !domains.includes(publicHost)) {
     report.warn(
-      under(place, "public_url"),
-      `its host is not among the domains of [server.acme]: the certificate is not for ${describeFound(publicHost)}`,
+      child(place, "public_url"),
+      `its host is not among the domains of [server.acme]: the certificate is not for ${formatValue(publicHost)}`,
     );
   }
 }
@@ -89,13 +87,13 @@ export function checkAcmeBeside(
   admin: Neighbour & { readonly isConfigured: boolean },
   { host, acme }: { readonly host: string; readonly acme: AcmeConfig | null },
   place: Place,
-  { report }: Ground,
+  { report }: ReadContext,
 ): void {
   // Without a port of its own the admin listener gives way.
   if (acme === null || !admin.isConfigured) return;
   if (acme.httpPort === admin.port && overlap(admin.host, host)) {
     const found = `found ${acme.httpPort}`;
-    report.fault(under(place, "http_port"), `expected another port than the admin listener's, ${found}`);
+    report.fault(child(place, "http_port"), `expected another port than the admin listener's, ${found}`);
   }
 }
 
@@ -107,15 +105,15 @@ function describeTerms(directory: string): string {
   return "the CA's terms of service (its directory names them as termsOfService)";
 }
 
-function readDomains(written: readonly string[], place: Place, { report }: Ground): readonly string[] {
+function readDomains(written: readonly string[], place: Place, { report }: ReadContext): readonly string[] {
   const domains = new Set<string>();
   for (const [index, text] of written.entries()) {
     const domain = readDomain(text);
     if (domain === null) {
       const why = text.includes("*") ? ": a wildcard cannot be proved over HTTP, name each" : "";
-      report.fault(under(place, index), `expected ${EXPECTED_DOMAIN}, found ${describeFound(text)}${why}`);
+      report.fault(child(place, index), `expected ${EXPECTED_DOMAIN}, found ${formatValue(text)}${why}`);
     } else if (domains.has(domain)) {
-      report.fault(under(place, index), `expected each name once, found ${describeFound(domain)} again`);
+      report.fault(child(place, index), `expected each name once, found ${formatValue(domain)} again`);
     } else {
       domains.add(domain);
     }
@@ -134,7 +132,7 @@ function readDomain(text: string): string | null {
   return DNS_NAME.test(domain) ? domain : null;
 }
 
-function checkDirectory(text: string | undefined, place: Place, { report }: Ground): string {
+function checkDirectory(text: string | undefined, place: Place, { report }: ReadContext): string {
   if (text === undefined) return LETS_ENCRYPT;
   const url = parseHttpUrl(text);
   // Who can change what the CA says on its way could have it certify for somebody else.
@@ -145,7 +143,7 @@ function checkDirectory(text: string | undefined, place: Place, { report }: Grou
 }
 
 /** The text of a file of certificates, one after the other. */
-function readRoots(file: string, place: Place, { directory, report }: Ground): string | null {
+function readRoots(file: string, place: Place, { directory, report }: ReadContext): string | null {
   const found = readText(resolve(directory, file));
   if (found.ok && isCertificates(found.text)) return found.text;
   const problem = found.ok ? "is not a file of PEM certificates" : found.problem;

@@ -1,28 +1,27 @@
 import { dirname, resolve } from "node:path";
-import type { NotifySettings } from "../domain/messenger.ts";
-import type { Dialect, Provider } from "../domain/provider.ts";
-import { Secret } from "../domain/secret.ts";
+import type { NotificationSettings } from "../domain/notification.ts";
+import type { Provider, SourceHandler } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
+import { Secret } from "../lib/secret.ts";
 import { checkAcmeBeside } from "./acme.ts";
 import { type Admin, resolveAdmin } from "./admin.ts";
-import { writeDefaultSources } from "./defaults.ts";
-import { findDocument, parseDocument, SYSTEM_FILE } from "./document.ts";
-import { type Finding, Report, under } from "./finding.ts";
-import { isTable } from "./found.ts";
-import { type Ground, readVariable, type Surroundings } from "./ground.ts";
-import { LONGEST_AGE, limitDuration } from "./limit.ts";
+import { writeDefaultSources } from "./default-sources.ts";
 import { readNotify } from "./notify.ts";
+import { type Environment, type ReadContext, readVariable } from "./read/context.ts";
+import { type ConfigIssue, child, IssueList } from "./read/issues.ts";
+import { LONGEST_AGE, limitDuration } from "./read/limits.ts";
+import { isTable, readTable, type Section } from "./read/table.ts";
+import { findDocument, parseDocument, SYSTEM_FILE } from "./read/toml.ts";
 import { AdminTable, DocumentTable, ServerTable, StoreTable } from "./schema.ts";
-import type { GeneratedSecret } from "./secret.ts";
-import { readTable, type Section } from "./section.ts";
+import type { GeneratedSecret } from "./secrets.ts";
 import { resolveServer, type Server } from "./server.ts";
 import { readSources } from "./source.ts";
 import { readTargets } from "./target.ts";
 import { checkTlsFiles } from "./tls-files.ts";
 
-export { describeFinding, type Finding } from "./finding.ts";
-export type { Surroundings } from "./ground.ts";
+export type { Environment } from "./read/context.ts";
+export { type ConfigIssue, describeIssue } from "./read/issues.ts";
 
 /** What a configuration may name; each list comes from the room that has it. */
 export interface Lists {
@@ -53,7 +52,7 @@ export interface Config {
   readonly sources: readonly Source[];
   readonly targets: readonly Target[];
   /** Who is told of deployments. */
-  readonly notify: readonly NotifySettings[];
+  readonly notify: readonly NotificationSettings[];
   /** Secrets that nothing sets: kept in these files, and made where they are not loaded. */
   readonly generated: readonly GeneratedSecret[];
 }
@@ -72,8 +71,8 @@ interface Retention {
 }
 
 export type Loaded =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Finding[] }
-  | { readonly ok: false; readonly faults: readonly Finding[]; readonly file: string | null };
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigIssue[] }
+  | { readonly ok: false; readonly faults: readonly ConfigIssue[]; readonly file: string | null };
 
 const DAY = 86_400_000;
 
@@ -85,7 +84,7 @@ const DAY = 86_400_000;
  */
 export function loadConfig(
   explicitFile: string | undefined,
-  surroundings: Surroundings,
+  surroundings: Environment,
   lists: Lists,
   { systemFile = SYSTEM_FILE, toServe = false, draft }: LoadOptions = {},
 ): Loaded {
@@ -94,9 +93,9 @@ export function loadConfig(
       ? findDocument(explicitFile, surroundings, systemFile)
       : parseDocument(draft.text, draft.file, draft.label);
   if (!document.ok) return { ok: false, faults: [document.fault], file: document.file };
-  const report = new Report();
+  const report = new IssueList();
   const directory = document.file === null ? surroundings.cwd : dirname(document.file);
-  const ground: Ground = { env: surroundings.env, cwd: surroundings.cwd, directory, report };
+  const ground: ReadContext = { env: surroundings.env, cwd: surroundings.cwd, directory, report };
   const config = resolveConfig(document, lists, toServe, ground);
   return report.faults.length > 0
     ? { ok: false, faults: report.faults, file: document.file }
@@ -107,13 +106,13 @@ function resolveConfig(
   { file, label, table }: { file: string | null; label: string; table: unknown },
   { providers, layouts }: Lists,
   toServe: boolean,
-  ground: Ground,
+  ground: ReadContext,
 ): Config {
   const { report } = ground;
   const root = readTable(DocumentTable, table, { file: label, path: "" }, report);
-  const at = (key: string) => under(root.place, key);
+  const at = (key: string) => child(root.place, key);
   const written = (key: "source" | "target" | "notify") =>
-    (root.values[key] ?? []).map((entry, index) => ({ table: entry, place: under(at(key), index) }));
+    (root.values[key] ?? []).map((entry, index) => ({ table: entry, place: child(at(key), index) }));
 
   const dataDir = findDataDir(root, ground);
   const serverSection = readTable(ServerTable, root.values.server, at("server"), report);
@@ -121,7 +120,7 @@ function resolveConfig(
   if (toServe) checkTlsFiles(server, serverSection, ground);
   const adminSection = readTable(AdminTable, root.values.admin, at("admin"), report);
   const { admin, generated } = resolveAdmin(adminSection, server, dataDir, ground);
-  checkAcmeBeside(admin, server, under(at("server"), "acme"), ground);
+  checkAcmeBeside(admin, server, child(at("server"), "acme"), ground);
   const store = resolveStore(readTable(StoreTable, root.values.store, at("store"), report), ground);
   const configured = written("source");
   // What stands where the sources should, but is no list of them, is a fault and nothing to put defaults for.
@@ -154,8 +153,8 @@ function resolveConfig(
 
 /** What senders prove themselves with, and whoever steers the server: all of it, as far as it is loaded. */
 export function listSecrets({ admin, sources }: Config): readonly OwnedSecret[] {
-  const ofSources = sources.flatMap(({ name, dialect }) =>
-    (openedWith.get(dialect) ?? []).map((secret) => ({ owner: `source ${name}`, secret })),
+  const ofSources = sources.flatMap(({ name, handler }) =>
+    (openedWith.get(handler) ?? []).map((secret) => ({ owner: `source ${name}`, secret })),
   );
   return [{ owner: "the admin listener", secret: admin.token }, ...ofSources].filter(
     ({ secret }) => secret.loaded,
@@ -163,13 +162,13 @@ export function listSecrets({ admin, sources }: Config): readonly OwnedSecret[] 
 }
 
 /** A dialect tells nobody which secrets it has. */
-const openedWith = new WeakMap<Dialect, readonly Secret[]>();
+const openedWith = new WeakMap<SourceHandler, readonly Secret[]>();
 
 function noteSecrets(provider: Provider): Provider {
   return {
     ...provider,
-    open: (options) => {
-      const dialect = provider.open(options);
+    createHandler: (options) => {
+      const dialect = provider.createHandler(options);
       openedWith.set(dialect, secretsIn(options));
       return dialect;
     },
@@ -194,7 +193,7 @@ function namesIn(written: readonly { readonly table: unknown }[]): readonly stri
  * Where everything is kept, as an absolute path: as the file says, else $HOOKLATCH_DATA_DIR, else systemd's
  * $STATE_DIRECTORY, else in the working directory.
  */
-export function findDataDir({ has, values }: Section<typeof DocumentTable>, ground: Ground): string {
+export function findDataDir({ has, values }: Section<typeof DocumentTable>, ground: ReadContext): string {
   if (has("data_dir")) return resolve(ground.directory, values.data_dir ?? "");
   const named = readVariable("HOOKLATCH_DATA_DIR", ground);
   // systemd separates several state directories with colons (systemd.exec(5)).
@@ -206,9 +205,9 @@ export function findDataDir({ has, values }: Section<typeof DocumentTable>, grou
   return resolve(ground.cwd, ofSystemd ?? "hooklatch-data");
 }
 
-function resolveStore({ values, place }: Section<typeof StoreTable>, ground: Ground): Retention {
-  limitDuration(values.keep_deliveries, LONGEST_AGE, under(place, "keep_deliveries"), ground);
-  limitDuration(values.keep_deployments, LONGEST_AGE, under(place, "keep_deployments"), ground);
+function resolveStore({ values, place }: Section<typeof StoreTable>, ground: ReadContext): Retention {
+  limitDuration(values.keep_deliveries, LONGEST_AGE, child(place, "keep_deliveries"), ground);
+  limitDuration(values.keep_deployments, LONGEST_AGE, child(place, "keep_deployments"), ground);
   return Object.freeze({
     keepDeliveries: values.keep_deliveries ?? 30 * DAY,
     keepDeployments: values.keep_deployments ?? 180 * DAY,

@@ -1,14 +1,13 @@
-import type { NotifySettings } from "../domain/messenger.ts";
-import { checkDistinct } from "./distinct.ts";
-import { type Place, under } from "./finding.ts";
-import { describeFound } from "./found.ts";
-import type { Ground } from "./ground.ts";
+import type { NotificationSettings } from "../domain/notification.ts";
+import type { ReadContext } from "./read/context.ts";
+import { child, type Place } from "./read/issues.ts";
+import { checkUnique } from "./read/limits.ts";
+import { parseHttpUrl, warnOfPlainHttp } from "./read/network.ts";
+import { formatValue, readTable, type Section } from "./read/table.ts";
 import { NotifyTable } from "./schema.ts";
-import { loadSecret, loadValue, warnOfLiteral } from "./secret.ts";
-import { readTable, type Section } from "./section.ts";
-import { parseHttpUrl, warnOfPlainHttp } from "./url.ts";
+import { loadSecret, loadValue, warnOfLiteral } from "./secrets.ts";
 
-const DEFAULT_ON: NotifySettings["on"] = ["failed", "recovered"];
+const DEFAULT_ON: NotificationSettings["kinds"] = ["failed", "recovered"];
 
 type NotifySection = Section<typeof NotifyTable>;
 
@@ -16,11 +15,11 @@ type NotifySection = Section<typeof NotifyTable>;
 export function readNotify(
   written: readonly { readonly table: unknown; readonly place: Place }[],
   targets: readonly string[],
-  ground: Ground,
-): readonly NotifySettings[] {
+  ground: ReadContext,
+): readonly NotificationSettings[] {
   const sections = written.map(({ table, place }) => readTable(NotifyTable, table, place, ground.report));
   const settings = sections.map((section, index) => readOne(section, index, targets, ground));
-  checkDistinct(
+  checkUnique(
     "name",
     "notify",
     sections.map(({ place, values }) => ({ place, value: values.name })),
@@ -33,12 +32,12 @@ function readOne(
   section: NotifySection,
   index: number,
   targets: readonly string[],
-  ground: Ground,
-): NotifySettings | undefined {
+  ground: ReadContext,
+): NotificationSettings | undefined {
   const { values, place } = section;
   checkUrl(section, ground);
   checkSecret(section, ground);
-  checkTargets(values.targets ?? [], targets, under(place, "targets"), ground);
+  checkTargets(values.targets ?? [], targets, child(place, "targets"), ground);
 
   if (!section.sound || values.url === undefined) return undefined;
   return Object.freeze({
@@ -47,13 +46,13 @@ function readOne(
     url: values.url,
     secret: values.secret ?? null,
     format: values.format ?? "standard",
-    on: Object.freeze(values.on ?? DEFAULT_ON),
+    kinds: Object.freeze(values.on ?? DEFAULT_ON),
     targets: values.targets === undefined ? null : Object.freeze(values.targets),
   });
 }
 
-function checkUrl({ place, values }: NotifySection, ground: Ground): void {
-  const at = under(place, "url");
+function checkUrl({ place, values }: NotifySection, ground: ReadContext): void {
+  const at = child(place, "url");
   if (values.url === undefined || !loadValue(values.url, at, ground)) return;
   const url = parseHttpUrl(values.url.reveal());
   if (url === undefined) {
@@ -65,8 +64,8 @@ function checkUrl({ place, values }: NotifySection, ground: Ground): void {
   warnOfPlainHttp(url, at, ground);
 }
 
-function checkSecret({ has, place, values }: NotifySection, ground: Ground): void {
-  const at = under(place, "secret");
+function checkSecret({ has, place, values }: NotifySection, ground: ReadContext): void {
+  const at = child(place, "secret");
   if (values.format === "slack") {
     if (has("secret")) ground.report.fault(at, 'expected none, as format "slack" signs nothing, found one');
     return;
@@ -96,14 +95,14 @@ function checkTargets(
   names: readonly string[],
   known: readonly string[],
   place: Place,
-  { report }: Ground,
+  { report }: ReadContext,
 ): void {
   for (const [index, name] of names.entries()) {
     if (known.includes(name)) continue;
     const expected =
       known.length === 0
         ? "the name of a target, of which there is none"
-        : `one of the targets ${known.map((target) => describeFound(target)).join(", ")}`;
-    report.fault(under(place, index), `expected ${expected}, found ${describeFound(name)}`);
+        : `one of the targets ${known.map((target) => formatValue(target)).join(", ")}`;
+    report.fault(child(place, index), `expected ${expected}, found ${formatValue(name)}`);
   }
 }

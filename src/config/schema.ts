@@ -1,8 +1,8 @@
 import { Type } from "@sinclair/typebox";
-import { Duration, SecretReference, Size, Table } from "../domain/setting.ts";
-import { EXPECTED_HOST, EXPECTED_RANGE } from "./address.ts";
-import { EXPECTED_SENDER } from "./allow.ts";
-import type { Section } from "./section.ts";
+import { DurationSetting, SecretSetting, SizeSetting, TableSetting } from "../lib/schema.ts";
+import { EXPECTED_HOST, EXPECTED_RANGE } from "./read/network.ts";
+import type { Section } from "./read/table.ts";
+import { EXPECTED_SENDER } from "./source.ts";
 
 /**
  * The configuration file as it is written (the contract's chapter "Configuration"). What one value alone can
@@ -40,7 +40,7 @@ const VARIABLE = {
 };
 
 /** The document's top level. Its parts are checked one by one, so that one fault does not hide others. */
-export const DocumentTable = Table({
+export const DocumentTable = TableSetting({
   data_dir: Type.Optional(Path),
   server: Type.Optional(Type.Unknown()),
   admin: Type.Optional(Type.Unknown()),
@@ -57,11 +57,11 @@ export const DocumentTable = Table({
 });
 
 /** `[server]`, the public listener. */
-export const ServerTable = Table({
+export const ServerTable = TableSetting({
   host: Type.Optional(Host),
   port: Type.Optional(Port),
-  max_body: Type.Optional(Size),
-  max_unverified: Type.Optional(Size),
+  max_body: Type.Optional(SizeSetting),
+  max_unverified: Type.Optional(SizeSetting),
   trusted_proxies: Type.Optional(
     Type.Array(Type.String({ expected: `${EXPECTED_RANGE}, or "unix"` }), {
       expected: "a list of IP addresses and ranges",
@@ -70,20 +70,20 @@ export const ServerTable = Table({
   public_url: Type.Optional(
     Type.String({ secret: true, expected: 'a URL such as "https://hooks.example.com"' }),
   ),
-  shutdown_grace: Type.Optional(Duration),
+  shutdown_grace: Type.Optional(DurationSetting),
   max_deployments: Type.Optional(
     Type.Integer({ minimum: 1, maximum: 1000, expected: "a whole number from 1 to 1000" }),
   ),
   catch_up_every: Type.Optional(
-    Type.Union([Type.Literal("off"), Duration], { expected: 'a duration such as "15m", or "off"' }),
+    Type.Union([Type.Literal("off"), DurationSetting], { expected: 'a duration such as "15m", or "off"' }),
   ),
-  tls: Type.Optional(Table({ cert: Path, key: Path })),
+  tls: Type.Optional(TableSetting({ cert: Path, key: Path })),
   acme: Type.Optional(Type.Unknown()),
   github_ranges_url: Type.Optional(Type.String({ secret: true, expected: EXPECTED_RANGES_URL })),
 });
 
 /** `[server.acme]`, the certificate that is got by itself. */
-export const AcmeTable = Table({
+export const AcmeTable = TableSetting({
   domains: Type.Array(Type.String({ expected: EXPECTED_DOMAIN }), {
     minItems: 1,
     expected: `a list of DNS names such as "hooks.example.com", with at least one`,
@@ -104,20 +104,20 @@ export const AcmeTable = Table({
 });
 
 /** `[admin]`, the listener for the people who run it. */
-export const AdminTable = Table({
+export const AdminTable = TableSetting({
   host: Type.Optional(Host),
   port: Type.Optional(Port),
-  token: Type.Optional(SecretReference),
+  token: Type.Optional(SecretSetting),
 });
 
 /** `[store]`, what is kept and for how long. */
-export const StoreTable = Table({
-  keep_deliveries: Type.Optional(Duration),
-  keep_deployments: Type.Optional(Duration),
+export const StoreTable = TableSetting({
+  keep_deliveries: Type.Optional(DurationSetting),
+  keep_deployments: Type.Optional(DurationSetting),
 });
 
 /** What every `[[source]]` has, whatever its provider. */
-export const SourceTable = Table({
+export const SourceTable = TableSetting({
   name: Name,
   provider: Type.String({ expected: "the name of a provider" }),
   path: Type.String({
@@ -160,7 +160,7 @@ const Command = Type.Union(
 const Commands = Type.Array(Command, { expected: "a list of commands" });
 
 /** One `[[target]]`. Names of sources and layouts are looked up where it is resolved. */
-export const TargetTable = Table({
+export const TargetTable = TableSetting({
   name: Name,
   source: Type.Optional(Type.String({ expected: "the name of a source" })),
   repository: Type.Optional(
@@ -174,7 +174,7 @@ export const TargetTable = Table({
   clone_url: Type.Optional(Type.String({ secret: true, expected: "a URL or path that git can clone from" })),
   ssh_key: Type.Optional(Path),
   known_hosts: Type.Optional(Path),
-  token: Type.Optional(SecretReference),
+  token: Type.Optional(SecretSetting),
   paths: Type.Optional(Globs),
   ignore_paths: Type.Optional(Globs),
   verify_commit: Type.Optional(Switch),
@@ -195,7 +195,7 @@ export const TargetTable = Table({
   ),
   shared: Type.Optional(Type.Array(SharedPath, { expected: "a list of paths" })),
   keep_releases: Type.Optional(Type.Integer({ minimum: 1, expected: "a whole number from 1" })),
-  timeout: Type.Optional(Duration),
+  timeout: Type.Optional(DurationSetting),
   health: Type.Optional(
     Type.Object(
       {
@@ -204,13 +204,13 @@ export const TargetTable = Table({
           secret: true,
           expected: 'a URL such as "http://127.0.0.1:8080/health"',
         }),
-        within: Type.Optional(Duration),
+        within: Type.Optional(DurationSetting),
       },
       { additionalProperties: false, expected: "a table" },
     ),
   ),
   catch_up: Type.Optional(Switch),
-  status_token: Type.Optional(SecretReference),
+  status_token: Type.Optional(SecretSetting),
   status_url: Type.Optional(
     Type.String({ secret: true, expected: 'the base of an API, such as "https://api.github.com"' }),
   ),
@@ -220,13 +220,13 @@ export const TargetTable = Table({
 export type TargetSection = Section<typeof TargetTable>;
 
 /** One `[[notify]]`. Names of targets are looked up where it is resolved. */
-export const NotifyTable = Table({
+export const NotifyTable = TableSetting({
   name: Type.Optional(Name),
   url: {
-    ...SecretReference,
+    ...SecretSetting,
     expected: 'an https URL, or where it is: "env:NAME", "file:PATH" or "credential:NAME"',
   },
-  secret: Type.Optional(SecretReference),
+  secret: Type.Optional(SecretSetting),
   format: Type.Optional(
     Type.Union([Type.Literal("standard"), Type.Literal("slack")], { expected: '"standard" or "slack"' }),
   ),

@@ -1,14 +1,12 @@
 import { resolve } from "node:path";
-import { isAddressRange, readSocketPath, UNIX } from "../domain/address.ts";
+import { isAddressRange, readSocketPath, UNIX } from "../lib/ip-address.ts";
 import { type AcmeConfig, checkAcme, resolveAcme } from "./acme.ts";
-import { EXPECTED_HOST, EXPECTED_RANGE, isHost } from "./address.ts";
-import { type Place, under, variable } from "./finding.ts";
-import { describeFound } from "./found.ts";
-import { type Ground, isSet, readVariable } from "./ground.ts";
-import { LONGEST_TIMER, limitDuration } from "./limit.ts";
+import { isSet, type ReadContext, readVariable } from "./read/context.ts";
+import { child, type Place, variable } from "./read/issues.ts";
+import { LONGEST_TIMER, limitDuration } from "./read/limits.ts";
+import { EXPECTED_HOST, EXPECTED_RANGE, isHost, isLoopback, parseHttpUrl } from "./read/network.ts";
+import { formatValue, type Section } from "./read/table.ts";
 import { EXPECTED_PORT, EXPECTED_RANGES_URL, type ServerTable } from "./schema.ts";
-import type { Section } from "./section.ts";
-import { isLoopback, parseHttpUrl } from "./url.ts";
 
 const MIB = 1024 ** 2;
 
@@ -43,23 +41,23 @@ export interface Server {
 }
 
 /** `[server]`, from the environment where the file is silent, with defaults for the rest. */
-export function resolveServer(section: Section<typeof ServerTable>, ground: Ground): Server {
+export function resolveServer(section: Section<typeof ServerTable>, ground: ReadContext): Server {
   const { values, place } = section;
-  limitDuration(values.shutdown_grace, LONGEST_TIMER, under(place, "shutdown_grace"), ground);
-  const acme = section.has("acme") ? resolveAcme(values.acme, under(place, "acme"), ground) : null;
+  limitDuration(values.shutdown_grace, LONGEST_TIMER, child(place, "shutdown_grace"), ground);
+  const acme = section.has("acme") ? resolveAcme(values.acme, child(place, "acme"), ground) : null;
   const tls = readTls(section, ground);
   const host = section.has("host")
-    ? readHost(values.host, under(place, "host"), ground.directory, ground)
+    ? readHost(values.host, child(place, "host"), ground.directory, ground)
     : readHost(readVariable("HOST", ground), variable("HOST"), ground.cwd, ground);
   const { max_body: maxBody = 25 * MIB, max_unverified: maxUnverified = Math.max(256 * MIB, maxBody) } =
     values;
   if (maxUnverified < maxBody) {
-    ground.report.fault(under(place, "max_unverified"), "expected room for at least one body of max_body");
+    ground.report.fault(child(place, "max_unverified"), "expected room for at least one body of max_body");
   }
   const trusted = values.trusted_proxies ?? [];
   if (isSocket(host) && !trusted.includes(UNIX)) {
     ground.report.warn(
-      under(place, "trusted_proxies"),
+      child(place, "trusted_proxies"),
       'lacks "unix": nobody tells the addresses of those who come through the unix socket, so that a token or "allow" lets nobody in',
     );
   }
@@ -70,30 +68,34 @@ export function resolveServer(section: Section<typeof ServerTable>, ground: Grou
     port: readPort(section, host, ground) ?? 9000,
     maxBody,
     maxUnverified,
-    trustedProxies: checkProxies(trusted, under(place, "trusted_proxies"), ground),
-    publicUrl: checkPublicUrl(values.public_url, under(place, "public_url"), ground),
+    trustedProxies: checkProxies(trusted, child(place, "trusted_proxies"), ground),
+    publicUrl: checkPublicUrl(values.public_url, child(place, "public_url"), ground),
     shutdownGrace: values.shutdown_grace ?? 30_000,
     maxDeployments: values.max_deployments ?? 8,
-    catchUpEvery: readInterval(values.catch_up_every, under(place, "catch_up_every"), ground),
+    catchUpEvery: readInterval(values.catch_up_every, child(place, "catch_up_every"), ground),
     protocol,
     tls: tls === undefined ? null : resolveTls(tls, section.has("tls") ? ground.directory : ground.cwd),
     acme,
-    githubRangesUrl: checkRangesUrl(values.github_ranges_url, under(place, "github_ranges_url"), ground),
+    githubRangesUrl: checkRangesUrl(values.github_ranges_url, child(place, "github_ranges_url"), ground),
   });
   if (acme !== null) checkAcme(acme, server, place, ground);
   return server;
 }
 
-function readInterval(written: number | "off" | undefined, place: Place, ground: Ground): number | null {
+function readInterval(written: number | "off" | undefined, place: Place, ground: ReadContext): number | null {
   if (written === "off") return null;
   limitDuration(written, LONGEST_TIMER, place, ground);
   return written ?? 15 * 60_000;
 }
 
 /** The host itself where it can be one, else a fault. Undefined stays undefined. */
-export function checkHost(host: string | undefined, place: Place, { report }: Ground): string | undefined {
+export function checkHost(
+  host: string | undefined,
+  place: Place,
+  { report }: ReadContext,
+): string | undefined {
   if (host === undefined || isHost(host)) return host;
-  report.fault(place, `expected ${EXPECTED_HOST}, found ${describeFound(host)}`);
+  report.fault(place, `expected ${EXPECTED_HOST}, found ${formatValue(host)}`);
   return undefined;
 }
 
@@ -101,16 +103,21 @@ export function checkHost(host: string | undefined, place: Place, { report }: Gr
 const LONGEST_SOCKET = 103;
 
 /** A host, or a unix socket whose path starts at `base` where it is relative. */
-function readHost(text: string | undefined, place: Place, base: string, ground: Ground): string | undefined {
+function readHost(
+  text: string | undefined,
+  place: Place,
+  base: string,
+  ground: ReadContext,
+): string | undefined {
   const written = text === undefined ? null : readSocketPath(text);
   if (written === null) return checkHost(text, place, ground);
   const path = resolve(base, written);
   if (/^$|\/$|\p{Cc}/u.test(written)) {
     const expected = 'expected the path of a socket, such as "unix:/run/hooklatch.sock"';
-    ground.report.fault(place, `${expected}, found ${describeFound(text)}`);
+    ground.report.fault(place, `${expected}, found ${formatValue(text)}`);
   } else if (Buffer.byteLength(path) > LONGEST_SOCKET) {
     const expected = `expected a path of at most ${LONGEST_SOCKET} bytes, as the system allows for sockets`;
-    ground.report.fault(place, `${expected}, found ${describeFound(path)}`);
+    ground.report.fault(place, `${expected}, found ${formatValue(path)}`);
   }
   return `unix:${path}`;
 }
@@ -119,12 +126,12 @@ function readHost(text: string | undefined, place: Place, base: string, ground: 
 function readPort(
   { has, values, place }: Section<typeof ServerTable>,
   host: string | undefined,
-  ground: Ground,
+  ground: ReadContext,
 ): number | undefined {
   if (!isSocket(host)) return has("port") ? values.port : portFromEnvironment(ground);
   if (values.port !== undefined) {
     const found = `found ${values.port}`;
-    ground.report.fault(under(place, "port"), `expected none, as the host is a unix socket, ${found}`);
+    ground.report.fault(child(place, "port"), `expected none, as the host is a unix socket, ${found}`);
   }
   return 0;
 }
@@ -133,22 +140,22 @@ function isSocket(host: string | undefined): boolean {
   return host !== undefined && readSocketPath(host) !== null;
 }
 
-function portFromEnvironment(ground: Ground): number | undefined {
+function portFromEnvironment(ground: ReadContext): number | undefined {
   const text = readVariable("PORT", ground);
   if (text === undefined) return undefined;
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  ground.report.fault(variable("PORT"), `expected ${EXPECTED_PORT}, found ${describeFound(text)}`);
+  ground.report.fault(variable("PORT"), `expected ${EXPECTED_PORT}, found ${formatValue(text)}`);
   return undefined;
 }
 
 /** The pair of files, of the environment where the file has none and does not get a certificate by itself. */
 function readTls(
   { has, values, place }: Section<typeof ServerTable>,
-  ground: Ground,
+  ground: ReadContext,
 ): { cert: string; key: string } | undefined {
   const { report } = ground;
   if (!has("acme")) return has("tls") ? values.tls : tlsFromEnvironment(ground);
-  if (has("tls")) report.fault(under(place, "acme"), "expected it or [server.tls], found both");
+  if (has("tls")) report.fault(child(place, "acme"), "expected it or [server.tls], found both");
   for (const name of has("tls") ? [] : ["TLS_CERT", "TLS_KEY"]) {
     if (!isSet(name, ground)) continue;
     report.fault(variable(name), "is set beside [server.acme], which gets its own certificate: unset it");
@@ -156,7 +163,7 @@ function readTls(
   return undefined;
 }
 
-function tlsFromEnvironment(ground: Ground): { cert: string; key: string } | undefined {
+function tlsFromEnvironment(ground: ReadContext): { cert: string; key: string } | undefined {
   const [cert, key] = [readVariable("TLS_CERT", ground), readVariable("TLS_KEY", ground)];
   if (cert !== undefined && key !== undefined) return { cert, key };
   // Half a pair would mean plain HTTP for somebody who asked for TLS.
@@ -169,15 +176,15 @@ function resolveTls({ cert, key }: { cert: string; key: string }, base: string):
   return Object.freeze({ cert: resolve(base, cert), key: resolve(base, key) });
 }
 
-function checkProxies(proxies: readonly string[], place: Place, { report }: Ground): readonly string[] {
+function checkProxies(proxies: readonly string[], place: Place, { report }: ReadContext): readonly string[] {
   for (const [index, proxy] of proxies.entries()) {
     if (proxy === UNIX || isAddressRange(proxy)) continue;
-    report.fault(under(place, index), `expected ${EXPECTED_RANGE}, or "unix", found ${describeFound(proxy)}`);
+    report.fault(child(place, index), `expected ${EXPECTED_RANGE}, or "unix", found ${formatValue(proxy)}`);
   }
   return Object.freeze([...proxies]);
 }
 
-function checkPublicUrl(text: string | undefined, place: Place, { report }: Ground): string | null {
+function checkPublicUrl(text: string | undefined, place: Place, { report }: ReadContext): string | null {
   if (text === undefined) return null;
   const url = parseHttpUrl(text);
   if (url === undefined || /[?#]/.test(text)) {
@@ -189,7 +196,7 @@ function checkPublicUrl(text: string | undefined, place: Place, { report }: Grou
   return text.replace(/\/+$/, "");
 }
 
-function checkRangesUrl(text: string | undefined, place: Place, { report }: Ground): string {
+function checkRangesUrl(text: string | undefined, place: Place, { report }: ReadContext): string {
   if (text === undefined) return "https://api.github.com/meta";
   const url = parseHttpUrl(text);
   // Who can change the list on its way decides who may send.

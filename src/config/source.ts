@@ -1,15 +1,16 @@
 import type { TObject } from "@sinclair/typebox";
 import type { Provider } from "../domain/provider.ts";
-import type { Source } from "../domain/source.ts";
-import { readAllowance } from "./allow.ts";
-import { checkDistinct } from "./distinct.ts";
-import { type Place, under } from "./finding.ts";
-import { describeFound, isTable } from "./found.ts";
-import type { Ground } from "./ground.ts";
-import { readOptions } from "./options.ts";
+import { PUBLISHED_LISTS } from "../domain/published-ranges.ts";
+import type { AllowedSenders, Source } from "../domain/source.ts";
+import { isAddressRange, parseRange } from "../lib/ip-address.ts";
+import { findNearest } from "../lib/text.ts";
+import type { ReadContext } from "./read/context.ts";
+import { child, type Place } from "./read/issues.ts";
+import { checkUnique } from "./read/limits.ts";
+import { explainUnknownKey, formatValue, isTable, readTable } from "./read/table.ts";
 import { SourceTable, type TargetSection } from "./schema.ts";
-import type { GeneratedSecret } from "./secret.ts";
-import { explainUnknownKey, readTable } from "./section.ts";
+import type { GeneratedSecret } from "./secrets.ts";
+import { readSourceOptions } from "./source-options.ts";
 
 /** One `[[source]]` as it is written, or one of the defaults. */
 export interface WrittenSource {
@@ -35,7 +36,7 @@ export interface SourceTools {
   readonly providers: readonly Provider[];
   /** Where secrets of our own making are kept. */
   readonly dataDir: string;
-  readonly ground: Ground;
+  readonly ground: ReadContext;
 }
 
 /** Checks every source, and that no two have the same name or path. */
@@ -43,7 +44,7 @@ export function readSources(written: readonly WrittenSource[], tools: SourceTool
   const read = written.map((source) => readSource(source, tools));
   for (const key of ["name", "path"] as const) {
     const claims = read.map((source) => ({ place: source.place, value: source[key] }));
-    checkDistinct(key, "source", claims, tools.ground.report);
+    checkUnique(key, "source", claims, tools.ground.report);
   }
   return read;
 }
@@ -55,22 +56,22 @@ export function readSources(written: readonly WrittenSource[], tools: SourceTool
 export function findSource(
   section: TargetSection,
   sources: readonly ReadSource[],
-  { report }: Ground,
+  { report }: ReadContext,
 ): ReadSource | undefined {
-  const place = under(section.place, "source");
+  const place = child(section.place, "source");
   const isNamed = sources.length > 0 && sources.every(({ name }) => name !== undefined);
-  const namesOf = (some: readonly ReadSource[]) => some.map(({ name }) => describeFound(name)).join(", ");
+  const namesOf = (some: readonly ReadSource[]) => some.map(({ name }) => formatValue(name)).join(", ");
   if (section.has("source")) {
     const { source } = section.values;
     const found = sources.filter(({ name }) => name === source);
     if (found.length === 1) return found[0];
     if (isNamed && source !== undefined && found.length === 0) {
       const known = namesOf(sources);
-      report.fault(place, `expected one of the sources ${known}, found ${describeFound(source)}`);
+      report.fault(place, `expected one of the sources ${known}, found ${formatValue(source)}`);
     }
     return undefined;
   }
-  const telling = section.has("repository") ? sources.filter(({ provider }) => provider?.tellsPushes) : [];
+  const telling = section.has("repository") ? sources.filter(({ provider }) => provider?.reportsPushes) : [];
   const fitting = telling.length > 0 ? telling : sources;
   if (fitting.length === 1) return fitting[0];
   // Which ones fit is known only when each says what it is.
@@ -93,8 +94,8 @@ function readSource(written: WrittenSource, tools: SourceTools): ReadSource {
   const { name, path, print, on_redelivery: onRedelivery = "run" } = section.values;
   checkProvider(section.values.provider, provider, tools, place);
   checkPath(path, place, ground);
-  const allow = readAllowance(section.values.allow, under(place, "allow"), ground);
-  const options = provider && readOptions(provider, own, { ...written, name }, tools);
+  const allow = readAllowedSenders(section.values.allow, child(place, "allow"), ground);
+  const options = provider && readSourceOptions(provider, own, { ...written, name }, tools);
 
   return {
     place,
@@ -105,12 +106,12 @@ function readSource(written: WrittenSource, tools: SourceTools): ReadSource {
     complete: (printByDefault) => {
       if (!section.sound || !options?.sound || !provider || name === undefined || path === undefined)
         return undefined;
-      const dialect = provider.open(options.values);
+      const handler = provider.createHandler(options.values);
       return Object.freeze({
         name,
         provider: provider.name,
         path,
-        dialect,
+        handler,
         print: print ?? printByDefault,
         onRedelivery,
         allow,
@@ -126,13 +127,13 @@ function checkProvider(
   place: Place,
 ): void {
   if (written === undefined || provider !== undefined) return;
-  const known = providers.map(({ name }) => describeFound(name)).join(", ");
-  ground.report.fault(under(place, "provider"), `expected one of ${known}, found ${describeFound(written)}`);
+  const known = providers.map(({ name }) => formatValue(name)).join(", ");
+  ground.report.fault(child(place, "provider"), `expected one of ${known}, found ${formatValue(written)}`);
 }
 
-function checkPath(path: string | undefined, place: Place, { report }: Ground): void {
+function checkPath(path: string | undefined, place: Place, { report }: ReadContext): void {
   if (path !== "/healthz") return;
-  report.fault(under(place, "path"), 'expected another path than the server\'s own, found "/healthz"');
+  report.fault(child(place, "path"), 'expected another path than the server\'s own, found "/healthz"');
 }
 
 /** The keys that belong to the provider, and the rest. What is no table is left to the check of the rest. */
@@ -153,9 +154,38 @@ function explainKey(
 ): string {
   const owner = providers.find(({ options }) => keysOf(options).includes(key));
   if (owner === undefined || provider === undefined) return explainUnknownKey(key, known);
-  return `unknown key ${describeFound(key)}: it is for provider "${owner.name}", not for "${provider.name}"`;
+  return `unknown key ${formatValue(key)}: it is for provider "${owner.name}", not for "${provider.name}"`;
 }
 
 function keysOf(options: TObject): string[] {
   return Object.keys(options.properties);
+}
+
+/** Words for faults. */
+export const EXPECTED_SENDER = 'an IP address, a range such as "192.0.2.0/24", or "github"';
+
+/** Reads a source's `allow`; null where it is not written. What is neither a range nor a known list is a fault. */
+export function readAllowedSenders(
+  written: readonly string[] | undefined,
+  place: Place,
+  { report }: ReadContext,
+): AllowedSenders | null {
+  if (written === undefined) return null;
+  for (const [index, entry] of written.entries()) {
+    if (isAddressRange(entry) || PUBLISHED_LISTS.some((list) => list === entry)) continue;
+    report.fault(
+      child(place, index),
+      `expected ${EXPECTED_SENDER}, found ${formatValue(entry)}${hint(entry)}`,
+    );
+  }
+  return Object.freeze({
+    ranges: Object.freeze(written.filter(isAddressRange).map(parseRange)),
+    published: Object.freeze(PUBLISHED_LISTS.filter((list) => written.includes(list))),
+  });
+}
+
+/** Asks whether a list was meant. */
+function hint(entry: string): string {
+  const { word, isLikely } = findNearest(entry, PUBLISHED_LISTS);
+  return isLikely ? `: did you mean ${formatValue(word)}?` : "";
 }

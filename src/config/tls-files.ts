@@ -1,8 +1,8 @@
-import { type Place, under, variable } from "./finding.ts";
-import type { Ground } from "./ground.ts";
-import { readText } from "./read-file.ts";
+import type { ReadContext } from "./read/context.ts";
+import { child, type Place, variable } from "./read/issues.ts";
+import type { Section } from "./read/table.ts";
+import { readText } from "./read/toml.ts";
 import type { ServerTable } from "./schema.ts";
-import type { Section } from "./section.ts";
 import type { Server } from "./server.ts";
 
 /**
@@ -12,15 +12,15 @@ import type { Server } from "./server.ts";
 export function checkTlsFiles(
   { tls }: Server,
   { has, place }: Section<typeof ServerTable>,
-  ground: Ground,
+  ground: ReadContext,
 ): void {
   if (tls === null) return;
-  const at = (key: string, name: string) => (has("tls") ? under(under(place, "tls"), key) : variable(name));
+  const at = (key: string, name: string) => (has("tls") ? child(child(place, "tls"), key) : variable(name));
   checkFile(tls.cert, "certificate", at("cert", "TLS_CERT"), ground);
   checkFile(tls.key, "private key", at("key", "TLS_KEY"), ground);
 }
 
-function checkFile(file: string, what: string, place: Place, { report }: Ground): void {
+function checkFile(file: string, what: string, place: Place, { report }: ReadContext): void {
   const found = readText(file);
   if (!found.ok) report.fault(place, `the ${what} file ${file} ${found.problem}`);
 }

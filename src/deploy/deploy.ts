@@ -1,16 +1,16 @@
-import { shortenCommit } from "../domain/commit.ts";
-import type { Deployment, Ending } from "../domain/deployment.ts";
-import { Fault } from "../domain/fault.ts";
-import type { ProcessIo, Workplace } from "../domain/layout.ts";
-import { commandEnvironment } from "./environment.ts";
-import { explain } from "./explain.ts";
+import type { Deployment, DeploymentResult } from "../domain/deployment.ts";
+import type { ProcessIo, Workspace } from "../domain/layout.ts";
+import { AppError } from "../lib/errors.ts";
+import { shortenCommit } from "../lib/text.ts";
+import { type DeploymentContext, type DeployTools, isRollback, type Progress } from "./context.ts";
+import { explain } from "./git/errors.ts";
 import { awaitHealth } from "./health.ts";
-import { type DeployTools, isRollback, type Job, type Progress } from "./job.ts";
-import { endOrphansOf } from "./orphans.ts";
-import { putBack } from "./put-back.ts";
+import { createDeadline, type Deadline } from "./process/deadline.ts";
+import { commandEnvironment } from "./process/environment.ts";
+import { killOrphansOf } from "./process/orphans.ts";
+import { revertDeployment } from "./revert.ts";
 import { runSteps } from "./steps.ts";
-import { limitTime, type TimeLimit } from "./time-limit.ts";
-import { openWorkplace } from "./workplace.ts";
+import { createWorkspace } from "./workspace.ts";
 
 /** Milliseconds for tidying up: as long as it takes, nothing else of the target is deployed. */
 const TIDY_TIME = 60_000;
@@ -19,7 +19,7 @@ const TIDY_TIME = 60_000;
  * Runs one deployment from the fetch to the tidying up. Resolves with how it ended, also when it failed, ran out
  * of time or was ended through `signal`; then what was live before is live again.
  */
-export async function deploy(job: Job, tools: DeployTools): Promise<Ending> {
+export async function deploy(job: DeploymentContext, tools: DeployTools): Promise<DeploymentResult> {
   const { directory } = job.target;
   const progress: Progress = {
     placed: { directory, release: null, ref: null, commit: null },
@@ -27,7 +27,7 @@ export async function deploy(job: Job, tools: DeployTools): Promise<Ending> {
     doing: "starting",
     steps: [],
   };
-  const limit = limitTime(job.target.timeout, tools);
+  const limit = createDeadline(job.target.timeout, tools);
   try {
     return await deployWithin(limit, job, tools, progress);
   } finally {
@@ -36,13 +36,13 @@ export async function deploy(job: Job, tools: DeployTools): Promise<Ending> {
 }
 
 async function deployWithin(
-  limit: TimeLimit,
-  job: Job,
+  limit: Deadline,
+  job: DeploymentContext,
   tools: DeployTools,
   progress: Progress,
-): Promise<Ending> {
+): Promise<DeploymentResult> {
   const io: ProcessIo = { onLine: tools.onLine, signal: limit.signal };
-  let place: Workplace | null = null;
+  let place: Workspace | null = null;
   try {
     place = openPlace(job, tools, progress);
     const skipped = place === null ? null : await putInPlace(place, job, progress, io);
@@ -50,9 +50,9 @@ async function deployWithin(
     await goLive(place, job, tools, progress, io);
   } catch (error) {
     // Whatever a failed step left in the background would go on in a release that is removed.
-    if (progress.steps.length > 0 || io.signal.aborted) await endOrphansOf(job, tools);
+    if (progress.steps.length > 0 || io.signal.aborted) await killOrphansOf(job, tools);
     const { state, reason } = limit.cause(progress.doing) ?? { state: "failed", reason: explain(error) };
-    const told = place === null ? null : await putBack(place, job, tools, progress, state);
+    const told = place === null ? null : await revertDeployment(place, job, tools, progress, state);
     return end(progress, state, [reason, told]);
   }
   tools.onDecided();
@@ -61,19 +61,26 @@ async function deployWithin(
   return end(progress, "succeeded", [progress.note, untidy]);
 }
 
-function openPlace({ target, deployment }: Job, tools: DeployTools, progress: Progress): Workplace | null {
-  if (target.watch === null && deployment.choice !== null) {
-    throw new Fault("failed", `target ${target.name} has no repository to choose a commit or release from`);
+function openPlace(
+  { target, deployment }: DeploymentContext,
+  tools: DeployTools,
+  progress: Progress,
+): Workspace | null {
+  if (target.repository === null && deployment.choice !== null) {
+    throw new AppError(
+      "failed",
+      `target ${target.name} has no repository to choose a commit or release from`,
+    );
   }
-  return openWorkplace(target, deployment.id, tools, (what) => {
+  return createWorkspace(target, deployment.id, tools, (what) => {
     progress.doing = what;
   });
 }
 
 /** Brings the files to where they can go live. Resolves with why they are not to, or null. */
 async function putInPlace(
-  place: Workplace,
-  { deployment, history }: Job,
+  place: Workspace,
+  { deployment, history }: DeploymentContext,
   progress: Progress,
   io: ProcessIo,
 ): Promise<string | null> {
@@ -104,7 +111,7 @@ async function putInPlace(
   begin("looking at the signature");
   await place.verify(fetched, io);
   begin("checking out");
-  progress.placed = { ...progress.placed, ...(await place.checkOut(fetched, previousCommit, io)) };
+  progress.placed = { ...progress.placed, ...(await place.checkout(fetched, previousCommit, io)) };
   return null;
 }
 
@@ -115,11 +122,11 @@ async function putInPlace(
 async function reasonToStayBack(
   { trigger, pushedCommit }: Deployment,
   tip: string,
-  history: Job["history"],
+  history: DeploymentContext["history"],
 ): Promise<string | null> {
   if (trigger !== "push" || pushedCommit === null || pushedCommit === tip) return null;
-  const { takenBack } = await history();
-  return takenBack.includes(tip) ? `a person went back from the tip, ${shortenCommit(tip)}` : null;
+  const { rolledBackCommits } = await history();
+  return rolledBackCommits.includes(tip) ? `a person went back from the tip, ${shortenCommit(tip)}` : null;
 }
 
 /** Whether a person asked for this commit, by steering or by having a delivery of it run again. */
@@ -129,8 +136,8 @@ function isWantedByPerson({ trigger, previousCommit }: Deployment, commit: strin
 }
 
 async function goLive(
-  place: Workplace | null,
-  job: Job,
+  place: Workspace | null,
+  job: DeploymentContext,
   tools: DeployTools,
   progress: Progress,
   io: ProcessIo,
@@ -149,14 +156,14 @@ async function goLive(
   progress.doing = "waiting for it to be healthy";
   const illness = await awaitHealth(target.health, tools.clock, io);
   io.signal.throwIfAborted();
-  if (illness !== null) throw new Fault("failed", illness);
+  if (illness !== null) throw new AppError("failed", illness);
 }
 
 /** Resolves with what people should know of it; it changes nothing of the success that it comes after. */
-async function tidyUp(place: Workplace, tools: DeployTools): Promise<string | null> {
-  const limit = limitTime(TIDY_TIME, tools);
+async function tidyUp(place: Workspace, tools: DeployTools): Promise<string | null> {
+  const limit = createDeadline(TIDY_TIME, tools);
   try {
-    await place.tidy({ onLine: () => {}, signal: limit.signal });
+    await place.cleanup({ onLine: () => {}, signal: limit.signal });
     return null;
   } catch (error) {
     if (limit.signal.aborted) return "tidying up was cut short; the next deployment goes on with it";
@@ -166,7 +173,11 @@ async function tidyUp(place: Workplace, tools: DeployTools): Promise<string | nu
   }
 }
 
-function end(progress: Progress, state: Ending["state"], reasons: readonly (string | null)[]): Ending {
+function end(
+  progress: Progress,
+  state: DeploymentResult["state"],
+  reasons: readonly (string | null)[],
+): DeploymentResult {
   const { ref, commit, release } = progress.placed;
   const reason = reasons.filter((each) => each !== null).join("; ") || null;
   return { state, reason, branch: ref, commit, release, steps: progress.steps };

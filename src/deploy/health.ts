@@ -1,12 +1,12 @@
-import type { Clock } from "../domain/clock.ts";
-import { codeOf } from "../domain/fault.ts";
 import type { ProcessIo } from "../domain/layout.ts";
-import { oneLine } from "../domain/one-line.ts";
-import type { Health } from "../domain/target.ts";
-import { describeDuration } from "./time-limit.ts";
+import type { HealthCheck } from "../domain/target.ts";
+import type { Clock } from "../lib/clock.ts";
+import { systemErrorCode } from "../lib/errors.ts";
+import { toOneLine } from "../lib/text.ts";
+import { describeDuration } from "./process/deadline.ts";
 
 /** Milliseconds that one answer may take. */
-export const PATIENCE = 5_000;
+export const REQUEST_TIMEOUT = 5_000;
 
 /** Milliseconds between two tries. */
 const PAUSE = 500;
@@ -27,7 +27,7 @@ export interface HealthAnswer {
  * signal ends it early, with what was known then. Each change of the answer is told as a line.
  */
 export async function awaitHealth(
-  { url, within }: Health,
+  { url, within }: HealthCheck,
   clock: Clock,
   { onLine, signal }: ProcessIo,
 ): Promise<string | null> {
@@ -36,7 +36,7 @@ export async function awaitHealth(
   let last: HealthAnswer | null = null;
   for (;;) {
     const left = end - clock.now().getTime();
-    const tried = await askHealth(url, Math.max(1, Math.min(PATIENCE, left)), signal);
+    const tried = await requestHealth(url, Math.max(1, Math.min(REQUEST_TIMEOUT, left)), signal);
     // One that had hardly any time says less than the one before it.
     const answer: HealthAnswer = last !== null && tried.isLate && left < PAUSE ? last : tried;
     const { isWell, told, why } = answer;
@@ -55,7 +55,11 @@ export async function awaitHealth(
  * Asks once, for `patience` milliseconds at most, on a connection of its own: one that was kept open may lead to what ran
  * before.
  */
-export async function askHealth(url: string, patience: number, signal: AbortSignal): Promise<HealthAnswer> {
+export async function requestHealth(
+  url: string,
+  patience: number,
+  signal: AbortSignal,
+): Promise<HealthAnswer> {
   const late = AbortSignal.timeout(patience);
   try {
     const response = await fetch(url, {
@@ -80,9 +84,9 @@ const WORDS: Readonly<Record<string, string>> = {
 
 /** An error's code as words, such as "malformed http response". Its message may hold the whole URL. */
 function explain(error: unknown): string {
-  const code = codeOf(error) ?? "it cannot be asked";
+  const code = systemErrorCode(error) ?? "it cannot be asked";
   const words = code.replaceAll(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ");
-  return WORDS[code] ?? oneLine(words.toLowerCase());
+  return WORDS[code] ?? toOneLine(words.toLowerCase());
 }
 
 /** The address without user, query and fragment: they may hold a token. */

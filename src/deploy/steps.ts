@@ -1,9 +1,9 @@
 import { constants } from "node:os";
 import type { StepResult } from "../domain/deployment.ts";
-import { Fault } from "../domain/fault.ts";
 import type { RunProcess } from "../domain/layout.ts";
-import { oneLine } from "../domain/one-line.ts";
 import { type Command, describeCommand } from "../domain/target.ts";
+import { AppError } from "../lib/errors.ts";
+import { toOneLine } from "../lib/text.ts";
 
 /** What running commands tells, as it goes. */
 export interface StepProgress {
@@ -38,8 +38,8 @@ function tell(text: string, onLine: (line: string) => void): void {
 }
 
 function assertSuccess(text: string, { exitCode, signal }: Pick<StepResult, "exitCode" | "signal">): void {
-  if (signal !== null) throw new Fault("failed", `step ${quote(text)} was ended by ${signal}`);
-  if (exitCode !== 0) throw new Fault("failed", `step ${quote(text)} exited with ${tellExit(exitCode)}`);
+  if (signal !== null) throw new AppError("failed", `step ${quote(text)} was ended by ${signal}`);
+  if (exitCode !== 0) throw new AppError("failed", `step ${quote(text)} exited with ${tellExit(exitCode)}`);
 }
 
 /** A shell whose own command a signal ended exits with 128 and the signal's number (POSIX, "Exit Status for Commands"). */
@@ -50,5 +50,5 @@ function tellExit(exitCode: number | null): string {
 }
 
 function quote(text: string): string {
-  return JSON.stringify(oneLine(text));
+  return JSON.stringify(toOneLine(text));
 }

@@ -11,7 +11,7 @@ export interface Client {
 }
 
 /** A client as it is kept. */
-export interface KeptClient extends Client {
+export interface StoredClient extends Client {
   /** A higher one each time it is authorised. */
   readonly id: number;
 }
@@ -29,7 +29,7 @@ export interface ClientStore {
   /** Forgets the client as it was found: one that was authorised again meanwhile stays. */
   forgetClient(client: Client): Promise<void>;
   /** The last authorised first. One whose time ran out is listed until it POSTs again or is removed as old. */
-  listClients(source: string | null, range: PageRange): Promise<Page<KeptClient>>;
+  listClients(source: string | null, range: PageRange): Promise<Page<StoredClient>>;
   /** Forgets an address at one source, or at all with null. Resolves with what was forgotten. */
   revokeClient(address: string, source: string | null): Promise<readonly Client[]>;
 }

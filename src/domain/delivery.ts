@@ -1,6 +1,5 @@
 import type { Deployment, DeploymentState } from "./deployment.ts";
 import type { Event } from "./event.ts";
-import type { Identity } from "./identity.ts";
 import type { Decision } from "./match.ts";
 import type { Page, PageRange } from "./page.ts";
 import type { Source } from "./source.ts";
@@ -13,7 +12,7 @@ export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
 /** The word for a delivery: some dialects have one for all, others tell what follows. */
 export function chooseStatus(source: Source, event: Event, deploys: boolean): DeliveryStatus {
-  if (source.dialect.plain) return "success";
+  if (source.handler.answersSuccess) return "success";
   if (event.kind === "ping") return "pong";
   return deploys ? "ok" : "skipped";
 }
@@ -30,7 +29,7 @@ export interface NewDelivery {
   /** The sender's normalised address. */
   readonly client: string;
   /** How it is known again; null where each delivery stands for itself. */
-  readonly identity: Identity | null;
+  readonly identity: DeliveryIdentity | null;
   /** Only headers that are named in `KEPT_HEADERS` or by the provider. */
   readonly headers: Readonly<Record<string, string>>;
   /** The body's bytes as they came. */
@@ -76,12 +75,12 @@ export interface DeliveryFilter {
 }
 
 /** Headers kept of every delivery. A list by name, because forges have sent secrets in headers. */
-export const KEPT_HEADERS: readonly string[] = ["content-type", "user-agent", "x-request-id"];
+export const STORED_HEADERS: readonly string[] = ["content-type", "user-agent", "x-request-id"];
 
 /** What of a request's headers is kept, cut at a length no honest sender reaches. */
-export function keepHeaders(headers: Headers, providerOwn: readonly string[]): Record<string, string> {
+export function selectHeaders(headers: Headers, providerOwn: readonly string[]): Record<string, string> {
   const kept: Record<string, string> = {};
-  for (const name of [...KEPT_HEADERS, ...providerOwn]) {
+  for (const name of [...STORED_HEADERS, ...providerOwn]) {
     const value = headers.get(name);
     if (value !== null) kept[name] = value.slice(0, 1024);
   }
@@ -95,13 +94,13 @@ export interface AcceptOptions {
   /** What the same delivery, sent again on purpose, does. */
   readonly onRedelivery: "run" | "skip";
   /** Whether it is compared with earlier ones; one that is not (a ping, say) can still be the first of others. */
-  readonly compare: boolean;
+  readonly detectDuplicates: boolean;
   /** The delivery that this one is run again from; null for one that came over the wire. */
   readonly replayOf: number | null;
   /** Targets that would be deployed if they were not locked: unlocking does it. */
-  readonly heldBack: readonly string[];
+  readonly blockedByLock: readonly string[];
   /** Targets that it is about and does not deploy, those held back among them: the list of such a target has it. */
-  readonly undeployed: readonly string[];
+  readonly notDeployed: readonly string[];
 }
 
 /** The store's part that keeps deliveries. */
@@ -121,7 +120,7 @@ export interface DeliveryStore {
    * Rejects with a {@link Fault} `unavailable` when it cannot be kept, or when too much waits to be; then
    * nothing of it is.
    */
-  accept(delivery: NewDelivery, options: AcceptOptions): Promise<Acceptance>;
+  accept(delivery: NewDelivery, options: AcceptOptions): Promise<AcceptResult>;
   readDelivery(id: number): Promise<Delivery | null>;
   /** What became of the deployments that a delivery asked for, oldest first. */
   readOutcomes(delivery: number): Promise<readonly DeploymentOutcome[]>;
@@ -130,7 +129,7 @@ export interface DeliveryStore {
 }
 
 /** What became of a delivery in the store. */
-export type Acceptance =
+export type AcceptResult =
   | ({ readonly kind: "kept" } & Receipt)
   /** Nothing of it was kept; `delivery` is the number of the one that came first. */
   | { readonly kind: "duplicate"; readonly delivery: number };
@@ -143,4 +142,15 @@ export interface Receipt {
   /** Those of the same targets that waited until then, now `superseded`. */
   readonly superseded: readonly Deployment[];
   readonly redeliveryOf: number | null;
+}
+
+/**
+ * What tells whether a delivery came before. Ids and hooks are headers, which nobody signs; the body is signed,
+ * so a body that came before under another id is a replay.
+ */
+export interface DeliveryIdentity {
+  /** The sender's own id of the delivery; null when it gave none. */
+  readonly id: string | null;
+  /** The webhook that it came through; null when the sender does not say. */
+  readonly hook: string | null;
 }

@@ -1,7 +1,7 @@
 import type { Deployment } from "./deployment.ts";
 
 /** What the outside is told of a deployment, in its own names: the same by the API and by notices. */
-export function tellDeployment(deployment: Deployment) {
+export function toDeploymentFields(deployment: Deployment) {
   return {
     target: deployment.target,
     state: deployment.state,

@@ -1,10 +1,7 @@
-import type { DeploymentState } from "./deployment-state.ts";
 import type { Lock } from "./lock.ts";
-import type { Subscriber } from "./notice.ts";
+import type { NotificationSubscription } from "./notification.ts";
 import type { Page, PageRange } from "./page.ts";
 import type { Target } from "./target.ts";
-
-export { DEPLOYMENT_STATES, type DeploymentState, hasEnded } from "./deployment-state.ts";
 
 /** One run of one target. */
 export interface Deployment {
@@ -57,7 +54,7 @@ export interface StepResult {
 }
 
 /** How a deployment ended, and what it put where. */
-export interface Ending {
+export interface DeploymentResult {
   readonly state: "succeeded" | "failed" | "cancelled" | "interrupted";
   readonly reason: string | null;
   readonly branch: string | null;
@@ -92,17 +89,17 @@ export interface DeploymentRequest {
 }
 
 /** A deployment that was put into the queue, and what gave way to it. */
-export interface Queued {
+export interface QueuedDeployment {
   readonly deployment: Deployment;
   /** Those of its target that waited until then, now `superseded`. */
   readonly superseded: readonly Deployment[];
 }
 
 /** A deployment that came to its end. */
-export interface Settled {
+export interface FinishedDeployment {
   readonly deployment: Deployment;
   /** What was queued in its place; null unless it was interrupted, after a second crash, and when a newer one waits. */
-  readonly queuedAgain: Deployment | null;
+  readonly retry: Deployment | null;
 }
 
 /** A deployment that a stop interrupted, by its number, and whose processes may still run. */
@@ -112,12 +109,12 @@ export interface AbandonedRun {
 }
 
 /** How a target stands: what is live, what waits, what was tried. */
-export interface Standing {
+export interface TargetStatus {
   readonly live: Live | null;
   /** The newest deployment that is not `superseded`; null when there never was one. */
-  readonly last: Deployment | null;
+  readonly latest: Deployment | null;
   /** The newest that has ended and had fetched a tip (its commit is known, no person chose it); null when none had. */
-  readonly lastTip: Deployment | null;
+  readonly latestOfTip: Deployment | null;
   readonly queued: number | null;
   readonly running: number | null;
   readonly lock: Lock | null;
@@ -150,7 +147,7 @@ export interface Retention {
 /** The store's part that queues, runs and remembers deployments. */
 export interface DeploymentStore {
   /** Queues a deployment without a delivery; one of the same target that was waiting becomes `superseded`. */
-  request(request: DeploymentRequest, now: Date): Promise<Queued>;
+  queueDeployment(request: DeploymentRequest, now: Date): Promise<QueuedDeployment>;
   /**
    * Takes the oldest queued deployment among `targets` whose target has none running and is not locked at `now`,
    * marks it `running` since `now` and notes what is live before it. Null when there is none. A lock does not hold
@@ -162,7 +159,12 @@ export interface DeploymentStore {
    * `interrupted`, because the server was stopped, is queued again, unless a newer one waits, and its reason then says
    * which deployment follows it. In the same act a notice is kept for each of `subscribers` that wants to be told (see `chooseNotice`).
    */
-  settle(id: number, ending: Ending, now: Date, subscribers: readonly Subscriber[]): Promise<Settled>;
+  finish(
+    id: number,
+    ending: DeploymentResult,
+    now: Date,
+    subscribers: readonly NotificationSubscription[],
+  ): Promise<FinishedDeployment>;
   /** Marks a deployment that waits `cancelled`. Null when it does not wait (any more). */
   cancelQueued(id: number, reason: string, now: Date): Promise<Deployment | null>;
   /**
@@ -170,7 +172,10 @@ export interface DeploymentStore {
    * again, with its delivery and trigger, unless a newer one waits; after a second crash no more. Its reason and the
    * notices of it are kept as by `settle`.
    */
-  interruptRunning(now: Date, subscribers: readonly Subscriber[]): Promise<readonly Settled[]>;
+  recoverInterrupted(
+    now: Date,
+    subscribers: readonly NotificationSubscription[],
+  ): Promise<readonly FinishedDeployment[]>;
   /** Marks queued deployments of targets that are not in `targets` any more `cancelled`. */
   cancelUnconfigured(targets: readonly string[], now: Date): Promise<readonly Deployment[]>;
   readDeployment(id: number): Promise<Deployment | null>;
@@ -179,7 +184,7 @@ export interface DeploymentStore {
   /** What is live in a target; null when nothing ever was. */
   readLive(target: string): Promise<Live | null>;
   /** With the lock that holds at `now`. */
-  readStanding(target: string, now: Date): Promise<Standing>;
+  readTargetStatus(target: string, now: Date): Promise<TargetStatus>;
   /** Adds lines of output, without their newlines. Beyond {@link MAX_OUTPUT_BYTES} the middle is cut. */
   appendOutput(deployment: number, lines: readonly string[]): Promise<void>;
   /** The kept output in order; where lines were cut, one line in between says how many. */
@@ -196,4 +201,23 @@ export interface DeploymentStore {
    * gives some of the file's free space back. Resolves with how many rows went, 0 when there is nothing more to do.
    */
   prune(retention: Retention): Promise<number>;
+}
+
+/** Every state, in the order in which a deployment may pass them. */
+export const DEPLOYMENT_STATES = [
+  "queued",
+  "running",
+  "succeeded",
+  "failed",
+  "superseded",
+  "cancelled",
+  "interrupted",
+] as const;
+
+/** Where a deployment is on its way. */
+export type DeploymentState = (typeof DEPLOYMENT_STATES)[number];
+
+/** Whether a deployment in this state has come to its end. */
+export function hasEnded(state: DeploymentState): boolean {
+  return state !== "queued" && state !== "running";
 }

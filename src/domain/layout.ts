@@ -1,5 +1,5 @@
-import type { Clock } from "./clock.ts";
-import type { History } from "./release.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { ReleaseHistory } from "./release.ts";
 import type { Target } from "./target.ts";
 
 /** How a target's directory is arranged, and how a new commit goes live in it. */
@@ -9,17 +9,17 @@ export interface Layout {
   readonly summary: string;
   /** The names of the complete releases in a directory, newest first; null for a layout that keeps none. */
   readonly releasesOf: ((directory: string) => Promise<readonly string[]>) | null;
-  open(target: Target, tools: LayoutTools): Workplace;
+  createWorkspace(target: Target, tools: LayoutContext): Workspace;
 }
 
 /** What a layout works with. */
-export interface LayoutTools {
+export interface LayoutContext {
   readonly clock: Clock;
   readonly run: RunProcess;
   /** Environment for git itself: PATH, HOME, what else the target may see, how it gets in, and which deployment it is. */
   readonly env: Readonly<Record<string, string>>;
   /** Hears what is done now; completes "timed out after … while". */
-  readonly onDoing: (what: string) => void;
+  readonly onActivity: (what: string) => void;
 }
 
 /**
@@ -27,54 +27,54 @@ export interface LayoutTools {
  * the place of the first four where a person chose a release; any of them may throw a {@link Fault} `failed` whose
  * message becomes the deployment's reason.
  */
-export interface Workplace {
+export interface Workspace {
   /** Brings here what is watched: the branch's tip, the newest matching tag, or the commit that was chosen. */
-  fetch(wanted: Wanted, io: ProcessIo): Promise<Fetched>;
+  fetch(wanted: FetchRequest, io: ProcessIo): Promise<FetchedCommit>;
   /**
    * Why what was fetched is not to be deployed by itself: the tip's message says so, or the target's paths do about
    * the files that differ from the `live` commit. Null when it is.
    */
-  reasonToSkip(fetched: Fetched, live: string | null, io: ProcessIo): Promise<string | null>;
+  reasonToSkip(fetched: FetchedCommit, live: string | null, io: ProcessIo): Promise<string | null>;
   /** Rejects when the target wants signed commits and this is not one by an allowed signer. */
-  verify(fetched: Fetched, io: ProcessIo): Promise<void>;
+  verify(fetched: FetchedCommit, io: ProcessIo): Promise<void>;
   /**
    * Puts the commit's files where the commands run: in a new release, or over the old files. What a deployment that
    * was killed made live is not proven: what is put back, if need be, is rather the `live` commit.
    */
-  checkOut(fetched: Fetched, live: string | null, io: ProcessIo): Promise<CheckedOut>;
+  checkout(fetched: FetchedCommit, live: string | null, io: ProcessIo): Promise<Checkout>;
   /**
    * Takes a complete release by its name, or with null the one before the live one, as `findRelease` does.
    */
-  takeRelease(wanted: WantedRelease): Promise<Placed>;
+  takeRelease(wanted: RollbackRequest): Promise<PlacedRelease>;
   /** Makes what was checked out, or taken, live in one step. */
   activate(io: ProcessIo): Promise<void>;
   /**
    * Takes back what `checkOut` and `activate` did, and what a deployment that was killed before it had made live, as
    * far as the layout can; what was live stays or returns.
    */
-  revert(): Promise<Reverted>;
+  revert(): Promise<RevertResult>;
   /**
    * In place of all of these: takes back what a deployment that was killed had made live, and puts the `live` commit
    * back, or nothing. Does nothing where no deployment was killed amid its work.
    */
-  restore(live: string | null): Promise<Reverted>;
+  restore(live: string | null): Promise<RevertResult>;
   /**
    * Removes what is no longer needed. Called after a new commit's success, which it does not change; what it leaves
    * when the signal cuts it short, the next deployment removes.
    */
-  tidy(io: ProcessIo): Promise<void>;
+  cleanup(io: ProcessIo): Promise<void>;
 }
 
 /** Which release is to be live again. */
-export interface WantedRelease {
+export interface RollbackRequest {
   readonly name: string | null;
-  readonly history: History;
+  readonly history: ReleaseHistory;
   /** Where an attempt before this was killed, perhaps when it had gone live: the commit that was live before it. */
   readonly liveBefore: string | null;
 }
 
 /** What a deployment asks a fetch for. */
-export interface Wanted {
+export interface FetchRequest {
   /** The commit that a push told of; the tip should contain it. */
   readonly pushedCommit: string | null;
   /** What a person chose instead of the tip, 7 to 64 hex digits. */
@@ -82,7 +82,7 @@ export interface Wanted {
 }
 
 /** What a fetch brought, and what of it is to be deployed. */
-export interface Fetched {
+export interface FetchedCommit {
   /** The branch or tag, without `refs/…/`. */
   readonly ref: string;
   readonly commit: string;
@@ -91,7 +91,7 @@ export interface Fetched {
 }
 
 /** Where a commit's files are now. */
-export interface CheckedOut {
+export interface Checkout {
   /** Where the commands run. */
   readonly directory: string;
   /** The release's name, where the layout has releases. */
@@ -99,17 +99,17 @@ export interface CheckedOut {
 }
 
 /** Files where they can be live, and what they are as far as that is known. */
-export interface Placed extends CheckedOut {
+export interface PlacedRelease extends Checkout {
   readonly ref: string | null;
   readonly commit: string | null;
 }
 
 /** What taking a deployment back did to what is live. */
-export type Reverted =
+export type RevertResult =
   /** It had not gone live: nothing changed. */
   | { readonly kind: "untouched" }
   /** What was live before it is live again. */
-  | { readonly kind: "put back"; readonly placed: Placed }
+  | { readonly kind: "put back"; readonly placed: PlacedRelease }
   /** Nothing was live before it, and nothing is now. */
   | { readonly kind: "taken down" };
 

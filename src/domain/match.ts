@@ -10,7 +10,7 @@ export interface Decision {
 }
 
 /** One decision for each target of the delivery's source, in the configuration's order. */
-export function match(event: Event, targets: readonly Target[]): readonly Decision[] {
+export function matchTargets(event: Event, targets: readonly Target[]): readonly Decision[] {
   return targets.map((target) => {
     const reason = whyNot(event, target);
     return { target: target.name, deploy: reason === null, reason };
@@ -18,9 +18,9 @@ export function match(event: Event, targets: readonly Target[]): readonly Decisi
 }
 
 /** Whether an event is about a target, deployed or not: for one with a repository, whether that was pushed to. */
-export function isAbout(event: Event, { watch }: Target): boolean {
-  if (watch === null) return event.kind !== "ping";
-  return event.kind === "push" && isSameRepository(event.repository, watch.repository);
+export function isAbout(event: Event, { repository }: Target): boolean {
+  if (repository === null) return event.kind !== "ping";
+  return event.kind === "push" && isSameRepository(event.repository, repository.fullName);
 }
 
 function isSameRepository(a: string, b: string): boolean {
@@ -31,7 +31,7 @@ function isSameRepository(a: string, b: string): boolean {
 const MOST_NAMED = 10;
 
 /** The decisions against, in one line: `blog: branch "dev" is not "main"; docs: …`. */
-export function summarise(decisions: readonly Decision[], source: string): string {
+export function summariseDecisions(decisions: readonly Decision[], source: string): string {
   if (decisions.length === 0) return `no target listens to source ${source}`;
   const against = decisions.filter((decision) => !decision.deploy);
   const named = against.slice(0, MOST_NAMED).map(({ target, reason }) => `${target}: ${reason}`);
@@ -41,12 +41,12 @@ export function summarise(decisions: readonly Decision[], source: string): strin
 
 function whyNot(event: Event, target: Target): string | null {
   if (event.kind === "ping") return "a ping deploys nothing";
-  if (target.watch === null) return null;
+  if (target.repository === null) return null;
   if (event.kind === "other") return `event ${show(event.name)} is not a push`;
-  if (!isSameRepository(event.repository, target.watch.repository)) {
-    return `repository ${show(event.repository)} is not ${show(target.watch.repository)}`;
+  if (!isSameRepository(event.repository, target.repository.fullName)) {
+    return `repository ${show(event.repository)} is not ${show(target.repository.fullName)}`;
   }
-  return whyNotRef(event, target.watch.ref);
+  return whyNotRef(event, target.repository.ref);
 }
 
 function whyNotRef(push: PushEvent, watched: WatchedRef): string | null {

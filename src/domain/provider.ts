@@ -1,8 +1,8 @@
 import type { StaticDecode, TObject } from "@sinclair/typebox";
+import type { Secret } from "../lib/secret.ts";
 import type { Client } from "./client.ts";
+import type { DeliveryIdentity } from "./delivery.ts";
 import type { Event } from "./event.ts";
-import type { Identity } from "./identity.ts";
-import type { Secret } from "./secret.ts";
 
 /** The dialect that a source speaks: how a request proves itself, and what its body says. */
 export interface Provider {
@@ -14,21 +14,21 @@ export interface Provider {
   /** The key of `options` whose secret is made by us when the configuration leaves it out. */
   readonly generatedSecret: string;
   /** Whether a source with these settings works with that secret at all: one that does not gets none made. */
-  generates(options: StaticDecode<TObject>): boolean;
+  needsGeneratedSecret(options: StaticDecode<TObject>): boolean;
   /** What is wrong with settings that are sound one by one, once their secrets are loaded. */
-  check(options: StaticDecode<TObject>): readonly OptionFault[];
+  checkOptions(options: StaticDecode<TObject>): readonly OptionIssue[];
   /** Whether its deliveries tell which branch of which repository was pushed. */
-  readonly tellsPushes: boolean;
+  readonly reportsPushes: boolean;
   /** Where a repository `owner/name` of this provider is cloned from; null when it cannot be known. */
   cloneUrl(repository: string): string | null;
   /** The provider with one source's settings in it, as `options` decodes them. */
-  open(options: StaticDecode<TObject>): Dialect;
+  createHandler(options: StaticDecode<TObject>): SourceHandler;
   /** The provider with this secret and its defaults, for a sender that has no configuration. */
-  openWith(secret: Secret): Dialect;
+  createHandlerWithSecret(secret: Secret): SourceHandler;
 }
 
 /** Something wrong with one of a provider's settings. */
-export interface OptionFault {
+export interface OptionIssue {
   /** The keys and indexes that lead to the setting. */
   readonly path: readonly (string | number)[];
   /** What was expected and what was found; never the value of a secret. */
@@ -36,25 +36,25 @@ export interface OptionFault {
 }
 
 /** A provider as its own file writes it down, with the settings that its schema promises. */
-export interface ProviderWith<Options extends TObject>
+export interface TypedProvider<Options extends TObject>
   extends Omit<Provider, "generates" | "check" | "open"> {
   readonly options: Options;
   readonly generatedSecret: keyof StaticDecode<Options> & string;
-  generates(options: StaticDecode<Options>): boolean;
-  check(options: StaticDecode<Options>): readonly OptionFault[];
-  open(options: StaticDecode<Options>): Dialect;
+  needsGeneratedSecret(options: StaticDecode<Options>): boolean;
+  checkOptions(options: StaticDecode<Options>): readonly OptionIssue[];
+  createHandler(options: StaticDecode<Options>): SourceHandler;
 }
 
 /** One source's provider at work. Everything it needs is handed in, and only passwords are waited for. */
-export interface Dialect {
+export interface SourceHandler {
   /** Media types it takes; anything else is answered 415. */
   readonly contentTypes: readonly string[];
   /** Lower-case names of headers of its own that are kept with a delivery. Never one that holds a secret. */
-  readonly keptHeaders: readonly string[];
+  readonly storedHeaders: readonly string[];
   /** Whether each delivery is answered with one word, `success`, whatever it says. */
-  readonly plain: boolean;
+  readonly answersSuccess: boolean;
   /** Whether a request shows what can be guessed, a token or a password. A signature cannot. */
-  readonly guessable: boolean;
+  readonly usesGuessableSecrets: boolean;
   /** How a client is admitted by a GET that shows a token; null where requests prove themselves. */
   readonly handshake: Handshake | null;
   /**
@@ -62,14 +62,14 @@ export interface Dialect {
    * `client` is what the store knows of the sender's address, for dialects with a handshake.
    * Only a password makes it a promise, which rejects with a {@link Fault} `unavailable` when too many wait.
    */
-  verify(request: RawRequest, client: Client | null, now: Date): Verdict | Promise<Verdict>;
+  verify(request: RawRequest, client: Client | null, now: Date): VerifyResult | Promise<VerifyResult>;
   /** Decodes a verified request. Called only after `verify` said yes. */
-  read(request: RawRequest): Reading;
+  parse(request: RawRequest): ParseResult;
   /**
    * A request as the provider itself would send it, for `send` and the demo. Throws a {@link Fault} `configuration`
    * when it cannot be made with what is known here.
    */
-  compose(message: Message): RawRequest;
+  compose(message: SampleRequest): RawRequest;
 }
 
 /** A request as it came: nothing decoded. */
@@ -78,26 +78,26 @@ export interface RawRequest {
   readonly body: Uint8Array;
 }
 
-export type Verdict =
+export type VerifyResult =
   | { readonly ok: true }
   | {
       readonly ok: false;
-      readonly refusal: Refusal;
+      readonly refusal: RefusalReason;
       /** Whether a wrong token or password was shown: enough of them find the right one. Nothing shown is no guess. */
       readonly guess: boolean;
     };
 
 /** Why a sender is not let in. Each is a `status` word of the answer, with code 401. */
-export type Refusal = "signature verification failed" | "not authorised" | "authorisation timeout";
+export type RefusalReason = "signature verification failed" | "not authorised" | "authorisation timeout";
 
-export type Reading =
+export type ParseResult =
   | {
       readonly ok: true;
       readonly event: Event;
       /** The payload as JSON text, for standard output and the file that commands may read. */
       readonly json: string;
       /** How the delivery is known again; null where each stands for itself. */
-      readonly identity: Identity | null;
+      readonly identity: DeliveryIdentity | null;
     }
   | {
       readonly ok: false;
@@ -117,12 +117,12 @@ export interface Handshake {
    */
   readonly prefixV6: number;
   /** Looks for the token in the query and the headers, compares it in constant time. */
-  examine(query: URLSearchParams, headers: Headers): HandshakeVerdict;
+  verify(query: URLSearchParams, headers: Headers): HandshakeResult;
   /** The headers of a GET that shows the token, for `send` and the demo. */
-  present(): Headers;
+  credentials(): Headers;
 }
 
-export type HandshakeVerdict =
+export type HandshakeResult =
   | {
       readonly ok: true;
       /** What a `hub.mode=subscribe` handshake wants echoed; null for the plain form. */
@@ -135,7 +135,7 @@ export type HandshakeVerdict =
     };
 
 /** What `send` is asked to say. */
-export type Message =
+export type SampleRequest =
   | {
       readonly kind: "ping";
       readonly deliveryId: string;

@@ -1,4 +1,4 @@
-import { isAddressRange, parseRange } from "./address.ts";
+import { isAddressRange, parseRange } from "../lib/ip-address.ts";
 
 /** A list of address ranges that somebody else publishes, by the name that `allow` has for it. */
 export type PublishedList = "github";
@@ -24,7 +24,7 @@ export interface PublishedRangesStore {
 const FEWEST_BITS = { ipv4: 8, ipv6: 16 } as const;
 
 /** Why ranges that were published cannot be meant; null when they can. Completes "the list …". */
-export function findFlaw(ranges: readonly string[]): string | null {
+export function findRangesProblem(ranges: readonly string[]): string | null {
   if (ranges.length === 0) return "is empty";
   if (!ranges.every(isAddressRange)) return "holds something that is no range of addresses";
   const isAbsurd = ranges.map(parseRange).some(([network, bits]) => bits < FEWEST_BITS[network.kind()]);

@@ -26,21 +26,21 @@ export interface Releases {
   /** The names of the complete releases on disk. */
   readonly complete: readonly string[];
   readonly live: string | null;
-  readonly history: History;
+  readonly history: ReleaseHistory;
 }
 
 /** What became of a target's commits and releases, as far as its deployments that succeeded tell. */
-export interface History {
+export interface ReleaseHistory {
   /** The commits that a rollback took down and that nothing made live again since. */
-  readonly takenBack: readonly string[];
+  readonly rolledBackCommits: readonly string[];
   /** The releases that were live one after the other, oldest first, without those that people went back from. */
-  readonly line: readonly string[];
+  readonly liveReleases: readonly string[];
   /** The releases that people went back from. */
-  readonly left: readonly string[];
+  readonly abandonedReleases: readonly string[];
 }
 
 /** Of a target of which nothing is known. */
-export const NO_HISTORY: History = { takenBack: [], line: [], left: [] };
+export const NO_HISTORY: ReleaseHistory = { rolledBackCommits: [], liveReleases: [], abandonedReleases: [] };
 
 /**
  * Finds the release to go back to: that of the name, or with null the one that was live before the live one, passing
@@ -55,12 +55,14 @@ export function findRelease(name: string | null, { complete, live, history }: Re
   if (live === null) {
     return { kind: "absent", reason: `nothing is live to go back from; ${describeReleases(newestFirst)}` };
   }
-  const { line, left } = history;
-  const before = line.includes(live) ? line.slice(0, line.lastIndexOf(live)) : line;
+  const { liveReleases, abandonedReleases } = history;
+  const before = liveReleases.includes(live)
+    ? liveReleases.slice(0, liveReleases.lastIndexOf(live))
+    : liveReleases;
   const older = newestFirst.filter((each) => each < live);
   const release =
     before.findLast((each) => each !== live && complete.includes(each)) ??
-    older.find((each) => !left.includes(each)) ??
+    older.find((each) => !abandonedReleases.includes(each)) ??
     older[0];
   if (release === undefined) return { kind: "absent", reason: `there is no release before ${live}` };
   return { kind: "found", release };
@@ -70,8 +72,8 @@ export function findRelease(name: string | null, { complete, live, history }: Re
 type Succeeded = Pick<Deployment, "trigger" | "commit" | "previousCommit" | "release">;
 
 /** The history that a target's deployments tell which succeeded, newest first. */
-export function traceHistory(succeeded: readonly Succeeded[]): History {
-  return { takenBack: findTakenBack(succeeded), ...traceReleases(succeeded.toReversed()) };
+export function traceReleaseHistory(succeeded: readonly Succeeded[]): ReleaseHistory {
+  return { rolledBackCommits: findTakenBack(succeeded), ...traceReleases(succeeded.toReversed()) };
 }
 
 function findTakenBack(newestFirst: readonly Succeeded[]): readonly string[] {
@@ -87,16 +89,18 @@ function findTakenBack(newestFirst: readonly Succeeded[]): readonly string[] {
 }
 
 /** A rollback takes back all that went live after the release it went back to. */
-function traceReleases(oldestFirst: readonly Succeeded[]): Pick<History, "line" | "left"> {
-  let line: string[] = [];
+function traceReleases(
+  oldestFirst: readonly Succeeded[],
+): Pick<ReleaseHistory, "liveReleases" | "abandonedReleases"> {
+  let liveReleases: string[] = [];
   const seen = new Set<string>();
   for (const { trigger, release } of oldestFirst) {
     if (release === null) continue;
     seen.add(release);
-    const at = trigger === "rollback" ? line.lastIndexOf(release) : -1;
-    line = at === -1 ? [...line, release] : line.slice(0, at + 1);
+    const at = trigger === "rollback" ? liveReleases.lastIndexOf(release) : -1;
+    liveReleases = at === -1 ? [...liveReleases, release] : liveReleases.slice(0, at + 1);
   }
-  return { line, left: [...seen].filter((each) => !line.includes(each)) };
+  return { liveReleases, abandonedReleases: [...seen].filter((each) => !liveReleases.includes(each)) };
 }
 
 /** More names than this, a reason does not tell. */

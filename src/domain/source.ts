@@ -1,5 +1,5 @@
-import type { Range } from "./address.ts";
-import type { Dialect } from "./provider.ts";
+import type { Range } from "../lib/ip-address.ts";
+import type { SourceHandler } from "./provider.ts";
 import type { PublishedList } from "./published-ranges.ts";
 
 /** An address that receives webhooks: a path, a provider, the checks a request must pass. */
@@ -10,17 +10,17 @@ export interface Source {
   /** The exact path on the public listener, such as `/github-webhook`. */
   readonly path: string;
   /** The provider with this source's own secrets and settings in it. */
-  readonly dialect: Dialect;
+  readonly handler: SourceHandler;
   /** Whether each accepted payload is written to standard output as one line of JSON. */
   readonly print: boolean;
   /** What the same delivery, sent again on purpose, does: runs again, or nothing. */
   readonly onRedelivery: "run" | "skip";
   /** From where requests may come at all; null for anywhere. */
-  readonly allow: Allowance | null;
+  readonly allow: AllowedSenders | null;
 }
 
 /** Addresses that may send to a source: those in a range, and those in a list as it is published now. */
-export interface Allowance {
+export interface AllowedSenders {
   readonly ranges: readonly Range[];
   readonly published: readonly PublishedList[];
 }

@@ -1,8 +1,8 @@
 import type { ClientStore } from "./client.ts";
 import type { DeliveryStore } from "./delivery.ts";
 import type { DeploymentStore } from "./deployment.ts";
-import type { LockStore } from "./lock-store.ts";
-import type { NoticeStore } from "./notice.ts";
+import type { LockStore } from "./lock.ts";
+import type { NotificationStore } from "./notification.ts";
 import type { PublishedRangesStore } from "./published-ranges.ts";
 
 /** Figures of the store as a whole. */
@@ -22,7 +22,7 @@ export interface Store
     DeliveryStore,
     DeploymentStore,
     LockStore,
-    NoticeStore,
+    NotificationStore,
     PublishedRangesStore {
   readStatistics(): Promise<StoreStatistics>;
   /** Writes something small. Rejects with a {@link Fault} `unavailable` when a delivery could not be kept now either. */

@@ -1,5 +1,5 @@
-import type { Secret } from "./secret.ts";
-import { quoteForShell } from "./shell-word.ts";
+import type { Secret } from "../lib/secret.ts";
+import { quoteForShell } from "../lib/text.ts";
 
 /** What is deployed: a repository and branch to a directory, and the commands that build it. */
 export interface Target {
@@ -7,7 +7,7 @@ export interface Target {
   /** The name of the source whose deliveries it listens to. */
   readonly source: string;
   /** What it watches; null for a target without a git step, which every delivery of its source runs. */
-  readonly watch: Watch | null;
+  readonly repository: WatchedRepository | null;
   /** Absolute path. No other target has it. */
   readonly directory: string;
   /** The name of a layout. */
@@ -26,7 +26,7 @@ export interface Target {
   readonly keepReleases: number;
   /** Milliseconds for a whole deployment. */
   readonly timeout: number;
-  readonly health: Health | null;
+  readonly health: HealthCheck | null;
   /** Whether a branch that moved while nobody listened is deployed at the start. */
   readonly catchUp: boolean;
   readonly access: RepositoryAccess;
@@ -63,9 +63,9 @@ export interface CommitStatus {
 }
 
 /** The repository and the branch, or tags, that a target follows. */
-export interface Watch {
+export interface WatchedRepository {
   /** `owner/name`, compared without regard to case. */
-  readonly repository: string;
+  readonly fullName: string;
   readonly ref: WatchedRef;
   /** From the configuration or the provider's own rule; never from a payload. */
   readonly cloneUrl: string;
@@ -80,7 +80,7 @@ export type WatchedRef =
 export type Command = string | readonly string[];
 
 /** What is asked whether a new release is well. */
-export interface Health {
+export interface HealthCheck {
   readonly url: string;
   /** Milliseconds until it must have answered 2xx. */
   readonly within: number;
@@ -94,3 +94,11 @@ export function describeCommand(command: Command): string {
 function quoteWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : quoteForShell(word);
 }
+
+/** What the other end says of what a target watches, without anything being fetched. */
+export type RemoteTip =
+  | { readonly kind: "found"; readonly commit: string }
+  /** There is no such branch, or no tag that matches. */
+  | { readonly kind: "absent" }
+  /** The reason completes "git ls-remote …". */
+  | { readonly kind: "unreachable"; readonly reason: string };

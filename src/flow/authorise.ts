@@ -1,12 +1,12 @@
-import { maskClient } from "../domain/address.ts";
 import type { Client, ClientStore } from "../domain/client.ts";
-import type { Clock } from "../domain/clock.ts";
-import type { Publish } from "../domain/happening.ts";
-import type { Log } from "../domain/log.ts";
 import type { Handshake } from "../domain/provider.ts";
+import type { PublishEvent } from "../domain/server-event.ts";
 import type { Source } from "../domain/source.ts";
-import type { Complain } from "./complain.ts";
-import type { Guesses, TooManyAttempts } from "./guesses.ts";
+import type { Clock } from "../lib/clock.ts";
+import { maskClient } from "../lib/ip-address.ts";
+import type { Log } from "../lib/log.ts";
+import type { ThrottledLog } from "../lib/throttled-log.ts";
+import type { AttemptLimiter, TooManyAttempts } from "./attempt-limiter.ts";
 
 /** A GET that wants its sender's address admitted. */
 export interface HandshakeRequest {
@@ -26,9 +26,9 @@ export interface AuthoriseTools {
   readonly store: ClientStore;
   readonly clock: Clock;
   readonly log: Log;
-  readonly complain: Complain;
-  readonly guesses: Guesses;
-  readonly publish: Publish;
+  readonly complain: ThrottledLog;
+  readonly guesses: AttemptLimiter;
+  readonly publish: PublishEvent;
 }
 
 /** Admits the sender's address to one source for the source's time, when it shows the source's token. */
@@ -39,14 +39,14 @@ export async function authorise(
   { store, clock, log, complain, guesses, publish }: AuthoriseTools,
 ): Promise<HandshakeOutcome> {
   const fields = { source: source.name, client: request.client };
-  const wait = guesses.wait(request.client);
+  const wait = guesses.retryAfter(request.client);
   if (wait > 0) {
     complain(fields, "refused a client: too many attempts");
     return { kind: "too many attempts", wait };
   }
-  const verdict = handshake.examine(request.query, request.headers);
+  const verdict = handshake.verify(request.query, request.headers);
   if (!verdict.ok || request.client === null) {
-    if (!verdict.ok && verdict.guess) guesses.note(request.client);
+    if (!verdict.ok && verdict.guess) guesses.recordFailure(request.client);
     complain(fields, "refused a client: bad token");
     return { kind: "bad token" };
   }

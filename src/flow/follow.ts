@@ -1,7 +1,6 @@
 import { type Deployment, type DeploymentStore, hasEnded, type OutputLine } from "../domain/deployment.ts";
-import type { Happening } from "../domain/happening.ts";
-import type { Broadcast } from "./broadcast.ts";
-import { listenFor } from "./listen-for.ts";
+import type { ServerEvent } from "../domain/server-event.ts";
+import { type EventBus, waitFor } from "./event-bus.ts";
 
 /** What a follower of a deployment's output gets. */
 export type Followed =
@@ -11,7 +10,7 @@ export type Followed =
 /** What following works with. */
 export interface FollowTools {
   readonly store: Pick<DeploymentStore, "readDeployment" | "readOutputAfter">;
-  readonly broadcast: Pick<Broadcast, "subscribe">;
+  readonly broadcast: Pick<EventBus, "subscribe">;
 }
 
 /** How many lines are in memory at once, however slow the follower is. */
@@ -29,11 +28,11 @@ export async function* followOutput(
   signal: AbortSignal,
 ): AsyncGenerator<Followed> {
   // Listens before it reads: what comes in between is heard, and read in the next round.
-  const news = listenFor(broadcast, (happening) => concerns(happening, id), signal);
+  const news = waitFor(broadcast, (happening) => concerns(happening, id), signal);
   let last = after;
   try {
     while (!signal.aborted) {
-      news.forget();
+      news.reset();
       // The state before the lines: those of a deployment that has ended are all there.
       const deployment = await store.readDeployment(id);
       if (deployment === null) return;
@@ -44,7 +43,7 @@ export async function* followOutput(
       }
       if (signal.aborted) return;
       if (hasEnded(deployment.state)) return yield { kind: "end", deployment };
-      await news.heard();
+      await news.wait();
     }
   } finally {
     news.stop();
@@ -65,7 +64,7 @@ async function* readLines(
 }
 
 /** Whether there may be something new. */
-function concerns(happening: Happening, id: number): boolean {
+function concerns(happening: ServerEvent, id: number): boolean {
   if (happening.kind === "output") return happening.deployment === id;
   return happening.kind === "deployment" && happening.deployment.id === id;
 }

@@ -1,12 +1,20 @@
-import type { Clock } from "../domain/clock.ts";
-import type { DeploymentStore } from "../domain/deployment.ts";
-import type { Publish } from "../domain/happening.ts";
-import { hasRunOut, type Lock } from "../domain/lock.ts";
-import type { LockStore, Unlocked } from "../domain/lock-store.ts";
-import type { Log } from "../domain/log.ts";
+import type { DeliverySummary, DeploymentOutcome } from "../domain/delivery.ts";
+import type { Deployment, DeploymentStore } from "../domain/deployment.ts";
+import {
+  describeLock,
+  hasExpired,
+  isLockReason,
+  type Lock,
+  type LockStore,
+  type UnlockResult,
+} from "../domain/lock.ts";
+import type { Decision } from "../domain/match.ts";
+import type { PublishEvent } from "../domain/server-event.ts";
 import type { Target } from "../domain/target.ts";
-import { publishQueued } from "./publish-deployments.ts";
-import { cancelUnconfigured } from "./take-up.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { publishQueued } from "./event-bus.ts";
+import { cancelUnconfigured } from "./recovery.ts";
 
 /** The locks that hold, in memory, so that deciding asks no disk. */
 export interface Locks {
@@ -24,7 +32,7 @@ export interface Locks {
    * Unlocks the target and lets the worker know of what is queued by that; where the target is not configured (any
    * more) that is cancelled. Null when it was not locked.
    */
-  unlock(target: string): Promise<Unlocked | null>;
+  unlock(target: string): Promise<UnlockResult | null>;
   /** Unlocks nothing by itself any more: the next start does. Resolves when no change is under way. */
   stop(): Promise<void>;
 }
@@ -36,7 +44,7 @@ export interface LockTools {
   readonly targets: () => readonly Target[];
   readonly clock: Clock;
   readonly log: Log;
-  readonly publish: Publish;
+  readonly publish: PublishEvent;
   /** Says that deployments may be waiting. */
   readonly wake: () => void;
 }
@@ -74,7 +82,7 @@ export function createLocks(tools: LockTools): Locks {
 
   /** For good: a clock that is set back does not bring a lock back that deliveries went past. */
   function letGoOfRunOut(now: Date): void {
-    for (const lock of held.values()) if (hasRunOut(lock, now)) letGo(lock.target);
+    for (const lock of held.values()) if (hasExpired(lock, now)) letGo(lock.target);
   }
 
   function stopWatching(target: string): void {
@@ -112,7 +120,7 @@ export function createLocks(tools: LockTools): Locks {
    * Out of memory first: a delivery that was decided before is accepted before the store unlocks, and found there; one
    * that is decided from now on deploys by itself.
    */
-  async function takeAway(target: string, message: string): Promise<Unlocked | null> {
+  async function takeAway(target: string, message: string): Promise<UnlockResult | null> {
     const lock = held.get(target);
     letGo(target);
     const unlocked = await store.unlock(target, clock.now()).catch((error: unknown) => {
@@ -121,9 +129,9 @@ export function createLocks(tools: LockTools): Locks {
     });
     stopWatching(target);
     if (unlocked === null) return null;
-    const { lock: gone, queued, passedOver } = unlocked;
+    const { lock: gone, queued, skippedDelivery } = unlocked;
     const deployment = queued?.deployment.id ?? null;
-    log.info({ target, by: gone.by, deployment, passed_over: passedOver }, message);
+    log.info({ target, by: gone.by, deployment, passed_over: skippedDelivery }, message);
     publish({ kind: "lock", target, lock: null });
     if (queued !== null) publishQueued(queued, publish);
     // Nothing else would: what is queued is looked through when the configuration is taken over, and it was not yet.
@@ -163,4 +171,75 @@ export function createLocks(tools: LockTools): Locks {
       await turn;
     },
   };
+}
+
+/** What of a delivery locks have a say in. */
+type Told = Pick<DeliverySummary, "id" | "receivedAt" | "decisions" | "outcomes">;
+
+/** What telling works with. */
+export interface TellLocksTools {
+  readonly store: Pick<LockStore, "listLocks"> & Pick<DeploymentStore, "listDeployments">;
+  readonly clock: Clock;
+}
+
+/**
+ * The deliveries with what locks mean to them now: a deployment that waits behind one has it as its reason, and of a
+ * push that one held back for good it is told what came after it.
+ */
+export async function describeLocksOf<Delivery extends Told>(
+  deliveries: readonly Delivery[],
+  { store, clock }: TellLocksTools,
+): Promise<readonly Delivery[]> {
+  const now = clock.now();
+  const standing = (await store.listLocks()).filter((lock) => !hasExpired(lock, now));
+  const locks = new Map(standing.map((lock) => [lock.target, lock]));
+  const newest = new Map<string, Deployment | null>();
+  for (const target of new Set(deliveries.flatMap(listHeldBack))) {
+    const { items } = await store.listDeployments(
+      { target, state: null, source: null },
+      { limit: 1, before: null },
+    );
+    newest.set(target, items[0] ?? null);
+  }
+  return deliveries.map((delivery) => {
+    const heldBack = new Set(listHeldBack(delivery));
+    const outcomes = delivery.outcomes.map((outcome) => tellWaiting(outcome, locks));
+    if (heldBack.size === 0) return { ...delivery, outcomes };
+    const decisions = delivery.decisions.map((decision) => {
+      const { target } = decision;
+      if (!heldBack.has(target)) return decision;
+      return tellHeldBack(decision, delivery, locks.get(target) ?? null, newest.get(target) ?? null);
+    });
+    return { ...delivery, outcomes, decisions };
+  });
+}
+
+/** The targets whose lock held the delivery back, and that no deployment was queued of for it since. */
+function listHeldBack({ decisions, outcomes }: Told): readonly string[] {
+  return decisions
+    .filter(({ deploy, reason }) => !deploy && reason !== null && isLockReason(reason))
+    .map(({ target }) => target)
+    .filter((target) => outcomes.every((outcome) => outcome.target !== target));
+}
+
+function tellWaiting(outcome: DeploymentOutcome, locks: ReadonlyMap<string, Lock>): DeploymentOutcome {
+  const lock = locks.get(outcome.target);
+  if (outcome.state !== "queued" || lock === undefined) return outcome;
+  return { ...outcome, reason: describeLock(lock) };
+}
+
+/** The lock that held it back may still stand, stand with other words, or be gone, with or without something newer. */
+function tellHeldBack(
+  decision: Decision,
+  { id, receivedAt }: Told,
+  lock: Lock | null,
+  newest: Deployment | null,
+): Decision {
+  if (lock !== null && receivedAt >= lock.since) return decision;
+  const isNewer = newest !== null && newest.createdAt > receivedAt && (newest.delivery ?? id) >= id;
+  if (isNewer) {
+    const what = newest.delivery === null ? `deployment ${newest.id}` : `delivery ${newest.delivery}`;
+    return { ...decision, reason: `was ${decision.reason}; ${what} came after it` };
+  }
+  return { ...decision, reason: lock === null ? `was ${decision.reason}` : describeLock(lock) };
 }

@@ -1,6 +1,6 @@
 import { type DeploymentStore, MAX_OUTPUT_BYTES } from "../domain/deployment.ts";
-import type { Publish } from "../domain/happening.ts";
-import type { Log } from "../domain/log.ts";
+import type { PublishEvent } from "../domain/server-event.ts";
+import type { Log } from "../lib/log.ts";
 
 /** Collects a deployment's lines and keeps them in batches: often enough to follow, seldom enough to be cheap. */
 export interface OutputBuffer {
@@ -14,7 +14,7 @@ export interface OutputBuffer {
 export interface OutputTools {
   readonly store: Pick<DeploymentStore, "appendOutput">;
   readonly log: Log;
-  readonly publish: Publish;
+  readonly publish: PublishEvent;
 }
 
 const BATCH_MILLISECONDS = 200;
@@ -31,7 +31,7 @@ const MOST_WAITING = MAX_OUTPUT_BYTES / BATCH_CHARACTERS;
  * oldest lines that wait go, and a line in their place says how many. Output that cannot be kept (a full disk) is told
  * in the log and dropped: the deployment goes on.
  */
-export function bufferOutput(deployment: number, { store, log, publish }: OutputTools): OutputBuffer {
+export function createOutputBuffer(deployment: number, { store, log, publish }: OutputTools): OutputBuffer {
   const waiting: string[][] = [];
   let lines: string[] = [];
   let characters = 0;

@@ -1,6 +1,6 @@
-import type { Clock } from "../domain/clock.ts";
 import type { DeploymentStore } from "../domain/deployment.ts";
-import type { Log } from "../domain/log.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
 
 /** What pruning works with. */
 export interface PruneTools {

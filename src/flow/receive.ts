@@ -1,11 +1,11 @@
-import { maskClient } from "../domain/address.ts";
 import type { Client, ClientStore } from "../domain/client.ts";
-import { keepHeaders } from "../domain/delivery.ts";
-import type { RawRequest, Reading, Refusal } from "../domain/provider.ts";
+import { selectHeaders } from "../domain/delivery.ts";
+import type { ParseResult, RawRequest, RefusalReason } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
-import type { Complain } from "./complain.ts";
-import type { Guesses, TooManyAttempts } from "./guesses.ts";
-import { type KeepOutcome, type KeepTools, keep } from "./keep.ts";
+import { maskClient } from "../lib/ip-address.ts";
+import type { ThrottledLog } from "../lib/throttled-log.ts";
+import { type AcceptOutcome, acceptDelivery, type KeepTools } from "./accept-delivery.ts";
+import type { AttemptLimiter, TooManyAttempts } from "./attempt-limiter.ts";
 
 /** A webhook request as it came, with its sender's normalised address. */
 export interface ReceivedRequest extends RawRequest {
@@ -14,16 +14,16 @@ export interface ReceivedRequest extends RawRequest {
 }
 
 export type ReceiveOutcome =
-  | KeepOutcome
-  | { readonly kind: "refused"; readonly refusal: Refusal }
+  | AcceptOutcome
+  | { readonly kind: "refused"; readonly refusal: RefusalReason }
   | TooManyAttempts
-  | { readonly kind: "unreadable"; readonly reading: Extract<Reading, { ok: false }> };
+  | { readonly kind: "unreadable"; readonly reading: Extract<ParseResult, { ok: false }> };
 
 /** What receiving works with. */
 export interface ReceiveTools extends KeepTools {
   readonly store: KeepTools["store"] & ClientStore;
-  readonly complain: Complain;
-  readonly guesses: Guesses;
+  readonly complain: ThrottledLog;
+  readonly guesses: AttemptLimiter;
 }
 
 /**
@@ -37,7 +37,7 @@ export async function receive(
   tools: ReceiveTools,
 ): Promise<ReceiveOutcome> {
   const fields = { source: source.name, client: request.client };
-  const wait = source.dialect.guessable ? tools.guesses.wait(request.client) : 0;
+  const wait = source.handler.usesGuessableSecrets ? tools.guesses.retryAfter(request.client) : 0;
   if (wait > 0) {
     tools.complain(fields, "refused a delivery: too many attempts");
     return { kind: "too many attempts", wait };
@@ -47,29 +47,33 @@ export async function receive(
     tools.complain(fields, `refused a delivery: ${refusal}`);
     return { kind: "refused", refusal };
   }
-  const reading = source.dialect.read(request);
+  const reading = source.handler.parse(request);
   if (!reading.ok) {
     tools.complain({ ...fields, reason: reading.reason }, "refused a delivery: invalid payload");
     return { kind: "unreadable", reading };
   }
   const { headers, body, client } = request;
-  const kept = keepHeaders(headers, source.dialect.keptHeaders);
-  return keep(source, { reading, client: client ?? "unknown", headers: kept, body, replayOf: null }, tools);
+  const kept = selectHeaders(headers, source.handler.storedHeaders);
+  return acceptDelivery(
+    source,
+    { reading, client: client ?? "unknown", headers: kept, body, replayOf: null },
+    tools,
+  );
 }
 
 /** Why the sender is not let in, or null. A client whose time ran out is forgotten. */
 async function refuse(
-  { name, dialect }: Source,
+  { name, handler }: Source,
   request: ReceivedRequest,
   { store, clock, guesses }: ReceiveTools,
-): Promise<Refusal | null> {
+): Promise<RefusalReason | null> {
   let client: Client | null = null;
-  if (dialect.handshake !== null && request.client !== null) {
-    client = await store.findClient(name, maskClient(request.client, dialect.handshake.prefixV6));
+  if (handler.handshake !== null && request.client !== null) {
+    client = await store.findClient(name, maskClient(request.client, handler.handshake.prefixV6));
   }
-  const verdict = await dialect.verify(request, client, clock.now());
+  const verdict = await handler.verify(request, client, clock.now());
   if (verdict.ok) return null;
-  if (verdict.guess) guesses.note(request.client);
+  if (verdict.guess) guesses.recordFailure(request.client);
   if (verdict.refusal === "authorisation timeout" && client !== null) await store.forgetClient(client);
   return verdict.refusal;
 }

@@ -1,4 +1,4 @@
-import type { UnverifiedBytes } from "./unverified.ts";
+import type { BodyBudget } from "./body-budget.ts";
 
 /** A request's body, or why it was not taken. */
 export type BodyOutcome =
@@ -29,7 +29,7 @@ export function declaresMoreThan(limit: number, headers: Headers): boolean {
 export async function readBody(
   request: Request,
   limit: number,
-  unverified: UnverifiedBytes,
+  unverified: BodyBudget,
 ): Promise<BodyOutcome> {
   const length = Number(request.headers.get("content-length") ?? Number.NaN);
   return length <= SMALL && !unverified.isScarce()
@@ -38,11 +38,7 @@ export async function readBody(
 }
 
 /** A small body in one piece, counted by its Content-Length: the server lets no byte more through. */
-async function readWhole(
-  request: Request,
-  length: number,
-  unverified: UnverifiedBytes,
-): Promise<BodyOutcome> {
+async function readWhole(request: Request, length: number, unverified: BodyBudget): Promise<BodyOutcome> {
   // Nothing ends the runtime's own reading.
   const holding = unverified.hold(null);
   try {
@@ -55,11 +51,7 @@ async function readWhole(
 }
 
 /** A body that is large or of unknown size, or any where room is scarce: counted as it comes. */
-async function readChunks(
-  request: Request,
-  limit: number,
-  unverified: UnverifiedBytes,
-): Promise<BodyOutcome> {
+async function readChunks(request: Request, limit: number, unverified: BodyBudget): Promise<BodyOutcome> {
   const reader = request.body?.getReader();
   const holding = unverified.hold(() => void reader?.cancel());
   const giveUp = (kind: "too large" | "no room" | "incomplete"): BodyOutcome => {

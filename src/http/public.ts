@@ -1,17 +1,25 @@
 import { Elysia } from "elysia";
-import { findClientAddress, type TrustedProxy } from "../domain/address.ts";
-import type { Log } from "../domain/log.ts";
 import type { Handshake } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import type { HandshakeOutcome, HandshakeRequest } from "../flow/authorise.ts";
-import type { Complain } from "../flow/complain.ts";
 import type { ReceivedRequest, ReceiveOutcome } from "../flow/receive.ts";
-import { answer, answerDelivery, echo, refuse, refuseGuesser, refuseMethod, wordOf } from "./answers.ts";
+import { findClientAddress, type TrustedProxy } from "../lib/ip-address.ts";
+import type { Log } from "../lib/log.ts";
+import type { ThrottledLog } from "../lib/throttled-log.ts";
 import { declaresMoreThan, readBody } from "./body.ts";
-import { answerFault } from "./faults.ts";
+import type { BodyBudget } from "./body-budget.ts";
+import { respondInternalError } from "./error-response.ts";
 import { isAcceptedMediaType } from "./media-type.ts";
-import { watchForProxy } from "./unnamed-proxy.ts";
-import type { UnverifiedBytes } from "./unverified.ts";
+import { createProxyWarning } from "./proxy-warning.ts";
+import {
+  respond,
+  respondChallenge,
+  respondDelivery,
+  respondMethodNotAllowed,
+  respondRefused,
+  respondTooManyAttempts,
+  wordOf,
+} from "./responses.ts";
 
 /** What the public listener works with. */
 export interface PublicTools {
@@ -19,14 +27,14 @@ export interface PublicTools {
   /** In bytes. */
   readonly maxBody: number;
   /** Bounds what is held for senders that are not verified yet. */
-  readonly unverified: UnverifiedBytes;
+  readonly unverified: BodyBudget;
   /** Whose X-Forwarded-For counts. */
   readonly trustedProxies: readonly TrustedProxy[];
   /** Whether requests may come to the source from this address at all. */
   readonly isAllowed: (source: Source, address: string | null) => boolean;
-  readonly complain: Complain;
+  readonly complain: ThrottledLog;
   /** The same as an error: of what could not be done now. */
-  readonly complainOfFault: Complain;
+  readonly complainOfFault: ThrottledLog;
   readonly receive: (source: Source, request: ReceivedRequest) => Promise<ReceiveOutcome>;
   readonly authorise: (
     source: Source,
@@ -53,12 +61,14 @@ export interface PublicListener {
 export function createPublic(tools: PublicTools): PublicListener {
   // The framework hands its handlers the request alone; who sent it travels beside it.
   const peers = new WeakMap<Request, string | null>();
-  const noteProxy = watchForProxy(tools.trustedProxies, tools.log);
+  const noteProxy = createProxyWarning(tools.trustedProxies, tools.log);
   let draining = false;
 
   const app = new Elysia({ strictPath: true })
     .onError(({ code, error }) =>
-      code === "NOT_FOUND" ? refuse("not found") : answerFault(error, tools.log, tools.complainOfFault),
+      code === "NOT_FOUND"
+        ? respondRefused("not found")
+        : respondInternalError(error, tools.log, tools.complainOfFault),
     )
     .all("/healthz", ({ request }) => answerHealth(request));
   for (const source of tools.sources) {
@@ -73,9 +83,9 @@ export function createPublic(tools: PublicTools): PublicListener {
 
   return {
     async handle(request, peer) {
-      if (draining) return refuse("unavailable");
+      if (draining) return respondRefused("unavailable");
       // Of two Host lines, which arrive joined, a proxy may have gone by the other one (RFC 9112, section 3.2).
-      if (request.headers.get("host")?.includes(",")) return refuse("malformed request");
+      if (request.headers.get("host")?.includes(",")) return respondRefused("malformed request");
       noteProxy(peer, request.headers);
       const routable = withRoutableUrl(request);
       peers.set(routable, peer);
@@ -98,8 +108,8 @@ function withRoutableUrl(request: Request): Request {
 }
 
 function answerHealth(request: Request): Response {
-  if (request.method !== "GET" && request.method !== "HEAD") return refuseMethod(["GET", "HEAD"]);
-  return answer(200, { status: "ok" });
+  if (request.method !== "GET" && request.method !== "HEAD") return respondMethodNotAllowed(["GET", "HEAD"]);
+  return respond(200, { status: "ok" });
 }
 
 /** Serves a request and tells how it was answered, also when that was by a fault. */
@@ -110,7 +120,7 @@ async function serveCounted(
   tools: PublicTools,
 ): Promise<Response> {
   const response = await serve(source, request, peer, tools).catch((error) =>
-    answerFault(error, tools.log, tools.complainOfFault),
+    respondInternalError(error, tools.log, tools.complainOfFault),
   );
   const word = wordOf(response);
   if (word !== null) tools.count(source.name, word);
@@ -126,43 +136,47 @@ async function serve(
 ): Promise<Response> {
   const { headers } = request;
   const client = findClientAddress(peer, headers.get("x-forwarded-for"), tools.trustedProxies);
-  const { handshake } = source.dialect;
+  const { handshake } = source.handler;
   if (!tools.isAllowed(source, client)) {
     tools.complain(
       { source: source.name, client },
       "refused a request: its address is not among those allowed",
     );
-    return refuse("not authorised", { reason: "this address may not send here" });
+    return respondRefused("not authorised", { reason: "this address may not send here" });
   }
 
   if (request.method === "GET" && handshake !== null) {
     const query = new URLSearchParams(/\?([^#]*)/.exec(request.url)?.[1]);
     return answerHandshake(await tools.authorise(source, handshake, { query, headers, client }));
   }
-  if (request.method !== "POST") return refuseMethod(handshake === null ? ["POST"] : ["GET", "POST"]);
+  if (request.method !== "POST")
+    return respondMethodNotAllowed(handshake === null ? ["POST"] : ["GET", "POST"]);
 
-  if (declaresMoreThan(tools.maxBody, headers)) return refuse("payload too large");
+  if (declaresMoreThan(tools.maxBody, headers)) return respondRefused("payload too large");
   if (
     headers.has("content-encoding") ||
-    !isAcceptedMediaType(headers.get("content-type"), source.dialect.contentTypes)
+    !isAcceptedMediaType(headers.get("content-type"), source.handler.contentTypes)
   ) {
-    return refuse("unsupported media type", {
-      reason: `send ${source.dialect.contentTypes.join(" or ")}, unencoded`,
+    return respondRefused("unsupported media type", {
+      reason: `send ${source.handler.contentTypes.join(" or ")}, unencoded`,
     });
   }
   const body = await readBody(request, tools.maxBody, tools.unverified);
-  if (body.kind === "too large") return refuse("payload too large");
-  if (body.kind === "no room") return refuse("unavailable");
-  if (body.kind === "incomplete") return refuse("invalid payload", { reason: "the body is not complete" });
+  if (body.kind === "too large") return respondRefused("payload too large");
+  if (body.kind === "no room") return respondRefused("unavailable");
+  if (body.kind === "incomplete")
+    return respondRefused("invalid payload", { reason: "the body is not complete" });
   try {
-    return answerDelivery(await tools.receive(source, { headers, body: body.bytes, client }));
+    return respondDelivery(await tools.receive(source, { headers, body: body.bytes, client }));
   } finally {
     body.release();
   }
 }
 
 function answerHandshake(outcome: HandshakeOutcome): Response {
-  if (outcome.kind === "bad token") return refuse("bad token");
-  if (outcome.kind === "too many attempts") return refuseGuesser(outcome.wait);
-  return outcome.challenge === null ? answer(200, { status: "success" }) : echo(outcome.challenge);
+  if (outcome.kind === "bad token") return respondRefused("bad token");
+  if (outcome.kind === "too many attempts") return respondTooManyAttempts(outcome.wait);
+  return outcome.challenge === null
+    ? respond(200, { status: "success" })
+    : respondChallenge(outcome.challenge);
 }

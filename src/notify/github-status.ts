@@ -1,11 +1,13 @@
-import { shortenCommit } from "../domain/commit.ts";
 import type { Deployment } from "../domain/deployment.ts";
-import type { Messenger, PostOutcome } from "../domain/messenger.ts";
-import type { News, Notice } from "../domain/notice.ts";
-import { oneLine } from "../domain/one-line.ts";
+import type {
+  Notification,
+  NotificationChannel,
+  NotificationKind,
+  SendOutcome,
+} from "../domain/notification.ts";
 import type { CommitStatus } from "../domain/target.ts";
-import { commitAskedFor } from "./commits.ts";
-import { type Patience, type Refusal, sendPost } from "./post.ts";
+import { shortenCommit, toOneLine } from "../lib/text.ts";
+import { type Patience, type Refusal, requestedCommit, sendPost } from "./post.ts";
 
 interface Status {
   readonly commit: string;
@@ -17,16 +19,16 @@ interface Status {
  * Tells GitHub how a commit of `repository` (`owner/name`) fared, as its commit status `hooklatch/<target>`.
  * Source: https://docs.github.com/en/rest/commits/statuses#create-a-commit-status
  */
-export function createStatusMessenger(
+export function createGithubStatusChannel(
   target: string,
   repository: string,
   { token, apiUrl }: CommitStatus,
   patience: Patience,
-): Messenger {
+): NotificationChannel {
   const address = `${apiUrl.replace(/\/+$/, "")}/repos/${repository.split("/").map(encodeURIComponent).join("/")}`;
   const refusal = explainRefusal(repository);
 
-  async function tellOne({ commit, state, description }: Status): Promise<PostOutcome> {
+  async function tellOne({ commit, state, description }: Status): Promise<SendOutcome> {
     const compose = () => ({
       url: `${address}/statuses/${commit}`,
       headers: {
@@ -36,7 +38,11 @@ export function createStatusMessenger(
         "user-agent": "hooklatch",
         "x-github-api-version": "2022-11-28",
       },
-      body: JSON.stringify({ state, context: `hooklatch/${target}`, description: oneLine(description, 140) }),
+      body: JSON.stringify({
+        state,
+        context: `hooklatch/${target}`,
+        description: toOneLine(description, 140),
+      }),
     });
     return sendPost(compose, refusal, patience);
   }
@@ -44,8 +50,8 @@ export function createStatusMessenger(
   return {
     name: `commit status of ${target}`,
     targets: [target],
-    on: ["started", "succeeded", "failed", "cancelled", "interrupted"],
-    async tell(notice, deployment) {
+    kinds: ["started", "succeeded", "failed", "cancelled", "interrupted"],
+    async send(notice, deployment) {
       for (const status of chooseStatuses(notice, deployment)) {
         const outcome = await tellOne(status);
         // Told again from the first: GitHub shows a commit's newest status, so that one told twice does no harm.
@@ -60,19 +66,19 @@ export function createStatusMessenger(
  * The start is told at the commit that was asked for. The end is told at the commit that was deployed and, where
  * another was asked for, also there, so that no commit stays pending for ever.
  */
-function chooseStatuses({ news }: Notice, deployment: Deployment): readonly Status[] {
-  const asked = onlyFull(commitAskedFor(deployment));
-  if (news === "started") {
+function chooseStatuses({ kind }: Notification, deployment: Deployment): readonly Status[] {
+  const asked = onlyFull(requestedCommit(deployment));
+  if (kind === "started") {
     return asked === null ? [] : [{ commit: asked, state: "pending", description: "deploying" }];
   }
   const deployed = onlyFull(deployment.commit);
-  const state = endState(news, deployment);
+  const state = endState(kind, deployment);
   const statuses: Status[] = [];
   if (deployed !== null) {
-    statuses.push({ commit: deployed, state, description: describeEnd(news, deployment, null) });
+    statuses.push({ commit: deployed, state, description: describeEnd(kind, deployment, null) });
   }
   if (asked !== null && asked !== deployed) {
-    statuses.push({ commit: asked, state, description: describeEnd(news, deployment, deployed) });
+    statuses.push({ commit: asked, state, description: describeEnd(kind, deployment, deployed) });
   }
   return statuses;
 }
@@ -82,18 +88,18 @@ function onlyFull(commit: string | null): string | null {
   return commit !== null && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(commit) ? commit : null;
 }
 
-function endState(news: News, deployment: Deployment): Status["state"] {
+function endState(news: NotificationKind, deployment: Deployment): Status["state"] {
   if (news === "succeeded" || news === "recovered" || wasSkipped(news, deployment)) return "success";
   return news === "failed" ? "failure" : "error";
 }
 
 /** Nothing had to be done for it, which is no reason to hold up whoever waits for the status. */
-function wasSkipped(news: News, { reason }: Deployment): boolean {
+function wasSkipped(news: NotificationKind, { reason }: Deployment): boolean {
   return news === "cancelled" && reason?.startsWith("skipped:") === true;
 }
 
 /** @param instead what was deployed in place of the commit that reads this; null where it was that commit itself. */
-function describeEnd(news: News, deployment: Deployment, instead: string | null): string {
+function describeEnd(news: NotificationKind, deployment: Deployment, instead: string | null): string {
   const { reason } = deployment;
   if (reason !== null && wasSkipped(news, deployment)) return reason;
   const outcome = news === "succeeded" || news === "recovered" ? "deployed" : news;

@@ -1,8 +1,8 @@
-import type { Messenger, NotifySettings } from "../domain/messenger.ts";
+import type { NotificationChannel, NotificationSettings } from "../domain/notification.ts";
 import type { Target } from "../domain/target.ts";
-import { createStatusMessenger } from "./github-status.ts";
-import { createSlackMessenger } from "./slack.ts";
-import { createStandardMessenger } from "./standard.ts";
+import { createGithubStatusChannel } from "./github-status.ts";
+import { createSlackChannel } from "./slack.ts";
+import { createStandardChannel } from "./standard.ts";
 
 /** What messengers need beside their own settings. */
 export interface MessengerOptions {
@@ -15,21 +15,21 @@ export interface MessengerOptions {
 }
 
 /** Those who are told of deployments: one for each `[[notify]]`, and one for each target with a commit status. */
-export function createMessengers(
-  settings: readonly NotifySettings[],
+export function createNotificationChannels(
+  settings: readonly NotificationSettings[],
   targets: readonly Target[],
   { publicUrl, timeout = 15_000, signal }: MessengerOptions,
-): readonly Messenger[] {
+): readonly NotificationChannel[] {
   const patience = { timeout, signal };
   const notified = settings.map((setting) =>
     setting.format === "slack"
-      ? createSlackMessenger(setting, patience)
-      : createStandardMessenger(setting, publicUrl, patience),
+      ? createSlackChannel(setting, patience)
+      : createStandardChannel(setting, publicUrl, patience),
   );
-  const statuses = targets.flatMap(({ name, watch, commitStatus }) =>
-    watch === null || commitStatus === null
+  const statuses = targets.flatMap(({ name, repository, commitStatus }) =>
+    repository === null || commitStatus === null
       ? []
-      : [createStatusMessenger(name, watch.repository, commitStatus, patience)],
+      : [createGithubStatusChannel(name, repository.fullName, commitStatus, patience)],
   );
   return [...notified, ...statuses];
 }

@@ -1,5 +1,6 @@
-import { codeOf } from "../domain/fault.ts";
-import type { Post, PostOutcome } from "../domain/messenger.ts";
+import type { Deployment } from "../domain/deployment.ts";
+import type { HttpPost, SendOutcome } from "../domain/notification.ts";
+import { systemErrorCode } from "../lib/errors.ts";
 
 /** Says why what was answered so will never be taken; null where it may be tried again. */
 export type Refusal = (status: number, headers: Headers) => string | null;
@@ -18,10 +19,10 @@ export interface Patience {
  * Never rejects, also when `compose` throws.
  */
 export async function sendPost(
-  compose: () => Post,
+  compose: () => HttpPost,
   refusal: Refusal,
   { timeout, signal }: Patience,
-): Promise<PostOutcome> {
+): Promise<SendOutcome> {
   let host = "";
   try {
     const { url, headers, body } = compose();
@@ -45,7 +46,7 @@ export async function sendPost(
   }
 }
 
-function judge(host: string, { ok, status, headers }: Response, refusal: Refusal): PostOutcome {
+function judge(host: string, { ok, status, headers }: Response, refusal: Refusal): SendOutcome {
   if (ok) return { kind: "taken" };
   const why = refusal(status, headers) ?? explainRedirect(status);
   if (why === null) return { kind: "failed", reason: `${host} answered ${status}` };
@@ -69,6 +70,11 @@ function describeFailure(host: string, error: unknown, timeout: number): string 
   if (error.name === "AbortError") return `hooklatch stopped before ${host} answered`;
   if (error.name === "TimeoutError") return `${host} gave no answer within ${timeout / 1000} s`;
   // By its code or class alone: the runtime's message may quote the address or a header.
-  const code = codeOf(error) ?? error.name;
+  const code = systemErrorCode(error) ?? error.name;
   return `cannot post to ${host} (${code})`;
+}
+
+/** The commit that was asked for: pushed, or chosen by a person, perhaps in short; null where it was just the tip. */
+export function requestedCommit({ pushedCommit, choice }: Deployment): string | null {
+  return pushedCommit ?? (choice?.kind === "commit" ? choice.commit : null);
 }

@@ -1,25 +1,27 @@
-import { shortenCommit } from "../domain/commit.ts";
 import type { Deployment } from "../domain/deployment.ts";
-import type { Messenger, NotifySettings } from "../domain/messenger.ts";
-import type { News, Notice } from "../domain/notice.ts";
-import { oneLine } from "../domain/one-line.ts";
-import { commitAskedFor } from "./commits.ts";
-import { type Patience, type Refusal, sendPost } from "./post.ts";
+import type {
+  Notification,
+  NotificationChannel,
+  NotificationKind,
+  NotificationSettings,
+} from "../domain/notification.ts";
+import { shortenCommit, toOneLine } from "../lib/text.ts";
+import { type Patience, type Refusal, requestedCommit, sendPost } from "./post.ts";
 
 /**
  * Tells a chat room in one line, in the form that Slack's incoming webhooks, Mattermost's, and Discord's (with `/slack`
  * after their address) all take.
  * Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
  */
-export function createSlackMessenger(
-  { name, targets, on, url }: NotifySettings,
+export function createSlackChannel(
+  { name, targets, kinds, url }: NotificationSettings,
   patience: Patience,
-): Messenger {
+): NotificationChannel {
   return {
     name,
     targets,
-    on,
-    tell(notice, deployment) {
+    kinds,
+    send(notice, deployment) {
       const compose = () => ({
         url: url.reveal(),
         headers: { "content-type": "application/json", "user-agent": "hooklatch" },
@@ -34,7 +36,7 @@ export function createSlackMessenger(
 const refusal: Refusal = (status) =>
   [403, 404, 410].includes(status) ? "the chat's hook is gone or blocked; make a new one" : null;
 
-const WORDS: Readonly<Record<News, string>> = {
+const WORDS: Readonly<Record<NotificationKind, string>> = {
   started: "is being deployed",
   succeeded: "is deployed",
   recovered: "works again",
@@ -47,16 +49,16 @@ const WORDS: Readonly<Record<News, string>> = {
 const MAX_REASON = 300;
 const MAX_BRANCH = 60;
 
-function writeText({ news }: Notice, deployment: Deployment): string {
+function writeText({ kind }: Notification, deployment: Deployment): string {
   const { id, target, reason, trigger, branch } = deployment;
-  const commit = deployment.commit ?? commitAskedFor(deployment);
+  const commit = deployment.commit ?? requestedCommit(deployment);
   const place = [
-    branch === null ? null : oneLine(branch, MAX_BRANCH),
+    branch === null ? null : toOneLine(branch, MAX_BRANCH),
     commit === null ? null : shortenCommit(commit),
   ];
   const facts = [`deployment ${id}`, trigger === "push" ? "" : trigger, place.filter(Boolean).join(" ")];
-  const why = reason === null ? "" : `: ${escapeText(oneLine(reason, MAX_REASON))}`;
-  return `*${escapeText(target)}* ${WORDS[news]}${why} (${escapeText(facts.filter(Boolean).join(", "))})`;
+  const why = reason === null ? "" : `: ${escapeText(toOneLine(reason, MAX_REASON))}`;
+  return `*${escapeText(target)}* ${WORDS[kind]}${why} (${escapeText(facts.filter(Boolean).join(", "))})`;
 }
 
 /**

@@ -1,8 +1,12 @@
 import { createHmac } from "node:crypto";
 import type { Deployment } from "../domain/deployment.ts";
-import { tellDeployment } from "../domain/deployment-facts.ts";
-import type { Messenger, NotifySettings, Post } from "../domain/messenger.ts";
-import type { Notice } from "../domain/notice.ts";
+import { toDeploymentFields } from "../domain/deployment-facts.ts";
+import type {
+  HttpPost,
+  Notification,
+  NotificationChannel,
+  NotificationSettings,
+} from "../domain/notification.ts";
 import { type Patience, type Refusal, sendPost } from "./post.ts";
 
 /**
@@ -12,17 +16,17 @@ import { type Patience, type Refusal, sendPost } from "./post.ts";
  *
  * @param publicUrl our own address, for the receiver to know us by; null when it is not known.
  */
-export function createStandardMessenger(
-  { name, targets, on, url, secret }: NotifySettings,
+export function createStandardChannel(
+  { name, targets, kinds, url, secret }: NotificationSettings,
   publicUrl: string | null,
   patience: Patience,
-): Messenger {
+): NotificationChannel {
   return {
     name,
     targets,
-    on,
-    tell(notice, deployment, now) {
-      const compose = (): Post => {
+    kinds,
+    send(notice, deployment, now) {
+      const compose = (): HttpPost => {
         const id = `msg_${notice.id}_${notice.createdAt.getTime()}`;
         const timestamp = Math.floor(now.getTime() / 1000);
         const body = writeBody(notice, deployment, publicUrl);
@@ -60,13 +64,17 @@ export function signMessage(secret: string, id: string, timestamp: number, body:
   return `v1,${createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest("base64")}`;
 }
 
-function writeBody({ news, createdAt }: Notice, deployment: Deployment, publicUrl: string | null): string {
+function writeBody(
+  { kind, createdAt }: Notification,
+  deployment: Deployment,
+  publicUrl: string | null,
+): string {
   return JSON.stringify({
-    type: `deployment.${news}`,
+    type: `deployment.${kind}`,
     timestamp: createdAt.toISOString(),
     data: {
       deployment: deployment.id,
-      ...tellDeployment(deployment),
+      ...toDeploymentFields(deployment),
       server: publicUrl,
     },
   });

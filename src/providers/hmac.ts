@@ -1,5 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
-import type { Secret } from "../domain/secret.ts";
+import type { Secret } from "../lib/secret.ts";
 
 /** How a signature is written into its header: the prefix, then the HMAC of the raw body. */
 export interface SignatureStyle {

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto";
-import type { Secret } from "../domain/secret.ts";
-import { createGate } from "./gate.ts";
+import type { Secret } from "../lib/secret.ts";
+import { createSemaphore } from "../lib/semaphore.ts";
 
 /** 64 MiB and two passes: more than OWASP's least for argon2id (Password Storage Cheat Sheet). */
 const COST = { algorithm: "argon2id", memoryCost: 65_536, timeCost: 2 } as const;
@@ -9,7 +9,7 @@ const COST = { algorithm: "argon2id", memoryCost: 65_536, timeCost: 2 } as const
 const MOST_MEMORY = 262_144;
 
 /** Each check holds the memory that its hash asks for: of all sources together, two at once. */
-const verifications = createGate(2, 16);
+const verifications = createSemaphore(2, 16);
 
 /** The argon2id hash of a password with a fresh salt, as a PHC string. Throws on an empty password. */
 export function hashPassword(password: string): Promise<string> {
@@ -33,7 +33,7 @@ export function isPasswordHash(text: string): boolean {
  * A right password is remembered, not itself but under a key of this process, and is quick from then on. Rejects with
  * a {@link Fault} `unavailable` when too many wait.
  */
-export function openPasswords(
+export function createPasswordVerifier(
   users: readonly { readonly user: string; readonly hash: Secret }[],
 ): (shown: { readonly user: string; readonly password: string }) => Promise<boolean> {
   const hashes = new Map(users.map(({ user, hash }) => [user, hash]));

@@ -1,5 +1,5 @@
 import type { Store } from "../domain/store.ts";
-import { openSqlite } from "./sqlite/store.ts";
+import { openSqlite } from "./sqlite/index.ts";
 
 /** Every store there is, by name; each opens what it keeps in the data directory, or makes it. */
 export const stores = { sqlite: openSqlite } satisfies Record<string, OpenStore>;

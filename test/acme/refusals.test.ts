@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
-import type { CertificateAgent } from "../../src/acme/agent.ts";
-import { CertificateFault } from "../../src/acme/explain.ts";
+import { CertificateFault } from "../../src/acme/errors.ts";
+import type { CertificateManager } from "../../src/acme/index.ts";
 import { freePort } from "../support/free-port.ts";
 import { HAS_PEBBLE } from "../support/pebble.ts";
 import { words } from "../support/words.ts";
@@ -25,7 +25,7 @@ afterEach(() => {
 });
 
 /** Returns the error of an agent that obtains no certificate. */
-async function failureOf(agent: CertificateAgent, signal = NEVER): Promise<CertificateFault> {
+async function failureOf(agent: CertificateManager, signal = NEVER): Promise<CertificateFault> {
   const outcome = await agent.obtain(signal).catch((error: unknown) => error);
   if (!(outcome instanceof CertificateFault)) throw new Error(`unexpected outcome: ${outcome}`);
   expect(outcome.code).toBe("failed");

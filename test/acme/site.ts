@@ -1,8 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type AcmeSettings, type CertificateAgent, createCertificateAgent } from "../../src/acme/agent.ts";
-import type { LogFields } from "../../src/domain/log.ts";
+import {
+  type AcmeSettings,
+  type CertificateManager,
+  createCertificateManager,
+} from "../../src/acme/index.ts";
+import type { LogFields } from "../../src/lib/log.ts";
 import { Pebble } from "../support/pebble.ts";
 import { words } from "../support/words.ts";
 import { TestClock } from "./test-clock.ts";
@@ -57,7 +61,7 @@ export class Site {
   }
 
   /** Creates an agent as a start of the program does, and serves its challenges. */
-  agent(changes: Partial<AcmeSettings> = {}, patience?: number): CertificateAgent {
+  agent(changes: Partial<AcmeSettings> = {}, patience?: number): CertificateManager {
     const write = (level: LogLine["level"]) => (fields: LogFields, message: string) => {
       this.logLines.push({ level, fields, message });
     };
@@ -68,7 +72,7 @@ export class Site {
       random: () => 0.5,
       ...(patience === undefined ? {} : { patience }),
     };
-    const agent = createCertificateAgent(this.settings(changes), this.directory, tools);
+    const agent = createCertificateManager(this.settings(changes), this.directory, tools);
     this.answer = (token) => {
       const answer = agent.challenges.answer(token);
       return answer === null ? new Response(null, { status: 404 }) : new Response(answer);

@@ -1,4 +1,4 @@
-import type { Clock } from "../../src/domain/clock.ts";
+import type { Clock } from "../../src/lib/clock.ts";
 
 /** Milliseconds. Sleeps from here on are long; the agent polls an order with shorter ones. */
 const LONG_SLEEP = 10_000;

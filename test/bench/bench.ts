@@ -1,9 +1,3 @@
-/**
- * `bun run bench accept | refuse | history` compares requests per second in one run and prints ratios, because machines
- * differ and are shared. Needs wrk. adnanh/webhook is measured if it is installed (both are Debian packages).
- * `bun run bench deploy` measures the time from a push to the live release, compared with git and the step alone.
- * `bun run bench renew` counts the connections that are lost when a certificate is renewed.
- */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,6 +8,13 @@ import { pushBody } from "../support/payloads.ts";
 import { benchDeploy } from "./deploy.ts";
 import { fillStore } from "./fill.ts";
 import { benchRenewal } from "./renew.ts";
+
+/**
+ * `bun run bench accept | refuse | history` compares requests per second in one run and prints ratios, because machines
+ * differ and are shared. Needs wrk. adnanh/webhook is measured if it is installed (both are Debian packages).
+ * `bun run bench deploy` measures the time from a push to the live release, compared with git and the step alone.
+ * `bun run bench renew` counts the connections that are lost when a certificate is renewed.
+ */
 
 const SECRET = "a secret of the bench, long enough";
 const ROUNDS = 5;

@@ -30,10 +30,10 @@ export async function fillStore(dataDir: string, count: number): Promise<void> {
           {
             pushedCommit: commit,
             onRedelivery: "run",
-            compare: true,
+            detectDuplicates: true,
             replayOf: null,
-            heldBack: [],
-            undeployed: [],
+            blockedByLock: [],
+            notDeployed: [],
           },
         );
       }),

@@ -1,8 +1,3 @@
-/**
- * Counts the connections that are lost when a certificate is renewed, for several ways to replace it. Two processes
- * continuously open new connections and send a signed ping of 7 KB. Every connection without a 200 response is counted
- * by its outcome.
- */
 import { createHmac, randomUUID } from "node:crypto";
 import { readFileSync, renameSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -11,6 +6,12 @@ import { type CertificatePair, makeCertificate } from "../support/certificate.ts
 import { SECRET, writeConfiguration } from "../support/configuration.ts";
 import type { Workshop } from "../support/executable.ts";
 import { freePort } from "../support/free-port.ts";
+
+/**
+ * Counts the connections that are lost when a certificate is renewed, for several ways to replace it. Two processes
+ * continuously open new connections and send a signed ping of 7 KB. Every connection without a 200 response is counted
+ * by its outcome.
+ */
 
 const SWAPS = 60;
 const PAUSE = 200;

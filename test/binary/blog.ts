@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { DeploymentAnswer } from "../../src/cli/admin-answers.ts";
+import type { DeploymentAnswer } from "../../src/cli/api/shapes.ts";
 import { describeTarget, SECRET, writeConfiguration } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { freePort } from "../support/free-port.ts";

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { version } from "../../package.json" with { type: "json" };
+import { version } from "../../package.json";
 import { Workshop } from "../support/executable.ts";
 import { Repository } from "../support/git.ts";
 import { words } from "../support/words.ts";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
-import type { TargetAnswer } from "../../src/cli/admin-answers.ts";
+import type { TargetAnswer } from "../../src/cli/api/shapes.ts";
 import { SECRET } from "../support/configuration.ts";
 import { deliver } from "../support/github.ts";
 import { pingBody } from "../support/payloads.ts";

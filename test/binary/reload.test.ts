@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { TargetAnswer } from "../../src/cli/admin-answers.ts";
+import type { TargetAnswer } from "../../src/cli/api/shapes.ts";
 import { describeTarget, SECRET } from "../support/configuration.ts";
 import { deliver } from "../support/github.ts";
 import { pushBody } from "../support/payloads.ts";

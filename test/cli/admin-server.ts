@@ -1,5 +1,4 @@
-import { systemClock } from "../../src/clock.ts";
-import type { Clock } from "../../src/domain/clock.ts";
+import { type Clock, systemClock } from "../../src/lib/clock.ts";
 
 /** The token that {@link AdminServer} accepts. */
 export const TOKEN = "an admin token of the tests, long enough";

@@ -1,9 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
-import { hash } from "../../src/cli/hash.ts";
+import { hash } from "../../src/cli/commands/hash.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
-import { systemClock } from "../../src/clock.ts";
-import { openPasswords } from "../../src/providers/password.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { createPasswordVerifier } from "../../src/providers/password.ts";
 import { loadSecret } from "../providers/load-secret.ts";
 import { words } from "../support/words.ts";
 import { runHooklatch } from "./command-line.ts";
@@ -48,7 +48,7 @@ describe("hooklatch hash", () => {
     const { stdout, stderr, fault } = await runHash(PASSWORD);
     expect([stderr, fault]).toEqual(["", null]);
     expect(stdout).toMatch(/^\$argon2id\$v=19\$m=65536,t=2,p=1\$[^\n]+\n$/);
-    const isRight = openPasswords([{ user: "ada", hash: loadSecret(stdout.trimEnd()) }]);
+    const isRight = createPasswordVerifier([{ user: "ada", hash: loadSecret(stdout.trimEnd()) }]);
     expect(await isRight({ user: "ada", password: PASSWORD })).toBe(true);
     expect(await isRight({ user: "ada", password: `${PASSWORD}\n` })).toBe(false);
   });

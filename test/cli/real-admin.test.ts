@@ -83,7 +83,7 @@ describe("commands against the admin API", () => {
     await admin.store.appendOutput(1, ["one", "", "three"]);
     const following = hooklatch("deployment", "log", "1", "--follow");
     const ending = { ...ENDING, state: "failed", reason: 'step "npm test" exited with 1' } as const;
-    const { deployment } = await admin.store.settle(1, ending, NOW, []);
+    const { deployment } = await admin.store.finish(1, ending, NOW, []);
     admin.broadcast.publish({ kind: "deployment", deployment });
     const { stderr, ...followed } = await following;
     expect(followed).toEqual({ exitCode: 1, stdout: "one\n\nthree\n" });

@@ -1,13 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Look } from "../../src/cli/look.ts";
-import { showSpan, showTime } from "../../src/cli/look.ts";
-import { measure } from "../../src/cli/printable-text.ts";
-import { formatTable } from "../../src/cli/table.ts";
+import { measure } from "../../src/cli/output/sanitise.ts";
+import { type Style, showSpan, showTime } from "../../src/cli/output/style.ts";
+import { formatTable } from "../../src/cli/output/table.ts";
 import { UNPRINTABLE } from "./command-line.ts";
 
-const PLAIN: Look = { isTty: false, colours: false, width: null, now: new Date("2026-11-21T20:30:00Z") };
-const at = (width: number): Look => ({ ...PLAIN, isTty: true, width });
+const PLAIN: Style = { isTty: false, colours: false, width: null, now: new Date("2026-11-21T20:30:00Z") };
+const at = (width: number): Style => ({ ...PLAIN, isTty: true, width });
 
 const COLUMNS = [
   { heading: "NAME", text: ([name]: readonly string[]) => name ?? null },

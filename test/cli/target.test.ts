@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { ourAccount } from "../../src/deploy/account.ts";
+import { currentUser } from "../../src/lib/os-user.ts";
 import { words } from "../support/words.ts";
 import {
   AdminServer,
@@ -247,7 +247,7 @@ describe("hooklatch target lock and unlock", () => {
     for (const fact of ["2026-11-21T22:00:00.000Z", "hooklatch target unlock blog"]) {
       expect(temporary.stdout).toContain(fact);
     }
-    const by = `${ourAccount().USER}@${hostname()}`;
+    const by = `${currentUser().USER}@${hostname()}`;
     expect(listPosts()).toMatchObject([{ body: { reason: "release freeze", for: "2h", by } }]);
     server.respondWith({ "POST /api/targets/blog/lock": locked(null) });
     const permanent = await hooklatch(["target", "lock", "blog", "--reason", "x", "--by", "ada"]);

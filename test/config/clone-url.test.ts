@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { checkCloneUrl, transportOf } from "../../src/config/clone-url.ts";
+import { checkCloneUrl, transportOf } from "../../src/config/repository.ts";
 
 describe("a clone address", () => {
   test.each([

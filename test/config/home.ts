@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type Config, describeFinding, type Loaded, loadConfig } from "../../src/config/load.ts";
+import { type Config, describeIssue, type Loaded, loadConfig } from "../../src/config/load.ts";
 import { words } from "../support/words.ts";
 import { lists } from "./lists.ts";
 
@@ -43,7 +43,7 @@ export function configOf(loaded: Loaded): Config {
 
 /** Returns the faults or, for a valid configuration, the warnings, one line each. */
 export function linesOf(loaded: Loaded): readonly string[] {
-  return findingsOf(loaded).map(describeFinding);
+  return findingsOf(loaded).map(describeIssue);
 }
 
 /** Where a finding is, as `file: path`, alone or followed by texts that its message has to contain. */

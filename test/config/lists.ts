@@ -1,12 +1,12 @@
 import { Type } from "@sinclair/typebox";
 import type { Lists } from "../../src/config/load.ts";
-import type { Dialect, ProviderWith } from "../../src/domain/provider.ts";
-import type { Secret } from "../../src/domain/secret.ts";
-import { Duration, SecretReference, Table } from "../../src/domain/setting.ts";
+import type { SourceHandler, TypedProvider } from "../../src/domain/provider.ts";
 import type { Source } from "../../src/domain/source.ts";
+import { DurationSetting, SecretSetting, TableSetting } from "../../src/lib/schema.ts";
+import type { Secret } from "../../src/lib/secret.ts";
 
 /** A dialect that exposes the options it was opened with. */
-interface OpenedDialect extends Dialect {
+interface OpenedDialect extends SourceHandler {
   readonly secrets: readonly Secret[];
   readonly lifetime: number | undefined;
 }
@@ -14,7 +14,7 @@ interface OpenedDialect extends Dialect {
 /** Returns the dialect of a source, or throws when the source is undefined. */
 export function openedDialect(source: Source | undefined): OpenedDialect {
   if (source === undefined) throw new Error("there is no such source");
-  return source.dialect as OpenedDialect;
+  return source.handler as OpenedDialect;
 }
 
 function openedWith(secrets: readonly Secret[], lifetime?: number): OpenedDialect {
@@ -22,49 +22,50 @@ function openedWith(secrets: readonly Secret[], lifetime?: number): OpenedDialec
     secrets,
     lifetime,
     contentTypes: [],
-    keptHeaders: [],
-    plain: false,
-    guessable: false,
+    storedHeaders: [],
+    answersSuccess: false,
+    usesGuessableSecrets: false,
     handshake: null,
     verify: () => ({ ok: false, refusal: "not authorised", guess: false }),
-    read: () => ({ ok: false, kind: "undecodable", reason: "this dialect reads no events" }),
+    parse: () => ({ ok: false, kind: "undecodable", reason: "this dialect reads no events" }),
     compose: () => ({ headers: new Headers(), body: new Uint8Array() }),
   };
 }
 
-const signedOptions = Table({
-  secrets: Type.Optional(Type.Array(SecretReference, { minItems: 1, expected: "a list of secrets" })),
+const signedOptions = TableSetting({
+  secrets: Type.Optional(Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" })),
 });
 
-const github: ProviderWith<typeof signedOptions> = {
+const github: TypedProvider<typeof signedOptions> = {
   name: "github",
   summary: "signed",
   options: signedOptions,
   generatedSecret: "secrets",
-  generates: () => true,
-  check: () => [],
-  tellsPushes: true,
+  needsGeneratedSecret: () => true,
+  checkOptions: () => [],
+  reportsPushes: true,
   cloneUrl: (repository) => `https://github.com/${repository}.git`,
-  open: ({ secrets = [] }) => openedWith(secrets),
-  openWith: (secret) => openedWith([secret]),
+  createHandler: ({ secrets = [] }) => openedWith(secrets),
+  createHandlerWithSecret: (secret) => openedWith([secret]),
 };
 
-const tokenOptions = Table({
-  verify_token: Type.Optional(SecretReference),
-  client_timeout: Type.Optional(Duration),
+const tokenOptions = TableSetting({
+  verify_token: Type.Optional(SecretSetting),
+  client_timeout: Type.Optional(DurationSetting),
 });
 
-const generic: ProviderWith<typeof tokenOptions> = {
+const generic: TypedProvider<typeof tokenOptions> = {
   name: "generic",
   summary: "by token",
   options: tokenOptions,
   generatedSecret: "verify_token",
-  generates: () => true,
-  check: () => [],
-  tellsPushes: false,
+  needsGeneratedSecret: () => true,
+  checkOptions: () => [],
+  reportsPushes: false,
   cloneUrl: () => null,
-  open: ({ verify_token: token, client_timeout: lifetime }) => openedWith(token ? [token] : [], lifetime),
-  openWith: (secret) => openedWith([secret]),
+  createHandler: ({ verify_token: token, client_timeout: lifetime }) =>
+    openedWith(token ? [token] : [], lifetime),
+  createHandlerWithSecret: (secret) => openedWith([secret]),
 };
 
 /** Two providers with the options of the real ones, and the two layouts. */

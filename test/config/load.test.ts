@@ -47,8 +47,8 @@ describe("the manual's example", () => {
         {
           name: "blog",
           source: "github",
-          watch: {
-            repository: "octocat/blog",
+          repository: {
+            fullName: "octocat/blog",
             ref: { kind: "branch", name: "main" },
             cloneUrl: "https://github.com/octocat/blog.git",
           },
@@ -74,7 +74,7 @@ describe("the manual's example", () => {
       generated: [],
     });
     expect(admin).toMatchObject({ host: "127.0.0.1", port: 9001 });
-    expect(sources.map(({ dialect: _, ...source }) => source)).toEqual([
+    expect(sources.map(({ handler: _, ...source }) => source)).toEqual([
       {
         name: "github",
         provider: "github",
@@ -222,7 +222,7 @@ describe("the configuration file", () => {
     expect(config.server.tls).toEqual({ cert: home.path("etc/cert.pem"), key: "/keys/key.pem" });
     expect(config.targets[0]).toMatchObject({
       directory: home.path("site"),
-      watch: { cloneUrl: home.path("site.git") },
+      repository: { cloneUrl: home.path("site.git") },
     });
   });
 });
@@ -240,8 +240,8 @@ describe("a target", () => {
       {
         name: "blog",
         source: "github",
-        watch: {
-          repository: "octocat/blog",
+        repository: {
+          fullName: "octocat/blog",
           ref: { kind: "branch", name: "main" },
           cloneUrl: "https://github.com/octocat/blog.git",
         },
@@ -276,7 +276,7 @@ describe("a target", () => {
     );
     expect(configOf(home.load()).targets[0]).toMatchObject({
       source: "webhook",
-      watch: null,
+      repository: null,
       directory: home.path(),
       run: [["./script", ""], "true"],
     });
@@ -318,7 +318,7 @@ describe("a target", () => {
     expect(sources[0]?.onRedelivery).toBe("skip");
     expect(targets[0]).toMatchObject({
       source: "any",
-      watch: { ref: { kind: "tag", pattern: "v*" }, cloneUrl: "git@example.com:octocat/tool.git" },
+      repository: { ref: { kind: "tag", pattern: "v*" }, cloneUrl: "git@example.com:octocat/tool.git" },
       catchUp: false,
       health: { within: 30_000 },
     });

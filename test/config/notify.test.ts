@@ -20,7 +20,7 @@ describe("a notification channel", () => {
     expect(channel).toMatchObject({
       name: "notify 1",
       format: "standard",
-      on: ["failed", "recovered"],
+      kinds: ["failed", "recovered"],
       targets: null,
     });
     expect(channel?.url.reveal()).toBe("https://ops.example.com/hook");
@@ -41,7 +41,7 @@ describe("a notification channel", () => {
       url = "https://ops.example.com/hook"
       secret = "env:KEY"`);
     expect(configOf(loaded).notify).toMatchObject([
-      { name: "chat", secret: null, format: "slack", on: ["succeeded"], targets: ["docs"] },
+      { name: "chat", secret: null, format: "slack", kinds: ["succeeded"], targets: ["docs"] },
       { name: "notify 2" },
     ]);
     expect(loaded).toMatchObject({ ok: true, warnings: [] });

@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
-import { whyNoBranch, whyNoTagPattern } from "../../src/config/ref-name.ts";
+import { whyNoBranch, whyNoTagPattern } from "../../src/config/repository.ts";
 
 setDefaultTimeout(120_000);
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { generateSecrets, provideSecretFile } from "../../src/config/generate.ts";
 import type { Loaded } from "../../src/config/load.ts";
+import { generateSecrets, provideSecretFile } from "../../src/config/secrets.ts";
 import { words } from "../support/words.ts";
 import { configOf, expectFindings, makeHome } from "./home.ts";
 import { openedDialect } from "./lists.ts";

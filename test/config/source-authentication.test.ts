@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { describeFinding, type Loaded, loadConfig } from "../../src/config/load.ts";
+import { describeIssue, type Loaded, loadConfig } from "../../src/config/load.ts";
 import { providers } from "../../src/providers/index.ts";
 import { configOf, type ExpectedFinding, expectFindings, makeHome } from "./home.ts";
 
@@ -49,7 +49,7 @@ describe("a generic source", () => {
     test(`${what} ${clients} and ${generatesToken ? "generates" : "does not generate"} a verify token`, () => {
       const config = configOf(load(lines));
       const [source] = config.sources;
-      expect(source?.dialect.handshake !== null).toBe(admitsClients);
+      expect(source?.handler.handshake !== null).toBe(admitsClients);
       expect(config.generated.map(({ file }) => file)).toEqual(
         generatesToken ? [home.path("hooklatch-data/secrets/ci.verify-token")] : [],
       );
@@ -59,7 +59,7 @@ describe("a generic source", () => {
   test("without a handshake ignores $CLIENT_AUTH_TIMEOUT", () => {
     expect(load(HMAC, { ...ENV, CLIENT_AUTH_TIMEOUT: "1" })).toMatchObject({ ok: true, warnings: [] });
     expect(
-      configOf(load("", { ...ENV, CLIENT_AUTH_TIMEOUT: "1" })).sources[0]?.dialect.handshake,
+      configOf(load("", { ...ENV, CLIENT_AUTH_TIMEOUT: "1" })).sources[0]?.handler.handshake,
     ).toMatchObject({
       lifetime: 3_600_000,
       prefixV6: 128,
@@ -72,9 +72,9 @@ describe("a generic source", () => {
     const [source] = configOf(load(`${basic}\n${HMAC}`)).sources;
     const headers = new Headers({ authorization: `Basic ${btoa("ada:password")}`, "x-signature": "" });
     const request = { headers, body: new Uint8Array() };
-    expect(await source?.dialect.verify(request, null, new Date())).toMatchObject({ ok: false });
+    expect(await source?.handler.verify(request, null, new Date())).toMatchObject({ ok: false });
     const alone = configOf(load(basic)).sources[0];
-    expect(await alone?.dialect.verify(request, null, new Date())).toEqual({ ok: true });
+    expect(await alone?.handler.verify(request, null, new Date())).toEqual({ ok: true });
   });
 
   test("causes warnings about short secrets in nested tables", () => {
@@ -211,7 +211,7 @@ describe("validation of a generic source", () => {
       fc.property(fc.dictionary(fc.constantFrom(...keys), value), (settings) => {
         const loaded = load(writeToml(settings));
         for (const finding of loaded.ok ? loaded.warnings : loaded.faults) {
-          expect(describeFinding(finding)).not.toContain(TOKEN);
+          expect(describeIssue(finding)).not.toContain(TOKEN);
         }
       }),
     );

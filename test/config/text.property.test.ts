@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { parse, TomlError } from "smol-toml";
 import { loadConfig } from "../../src/config/load.ts";
-import { layouts } from "../../src/deploy/index.ts";
+import { layouts } from "../../src/deploy/layouts/index.ts";
 import { providers } from "../../src/providers/index.ts";
 import { makeHome } from "./home.ts";
 

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { createRunProcess } from "../../src/deploy/process.ts";
+import { createRunProcess } from "../../src/deploy/process/process.ts";
 import type { RunProcess } from "../../src/domain/layout.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { isLong, times } from "../faults/length.ts";

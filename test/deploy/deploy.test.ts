@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { createRunProcess } from "../../src/deploy/process.ts";
+import { createRunProcess } from "../../src/deploy/process/process.ts";
 import type { Interruption } from "../../src/domain/deployment.ts";
 import type { RunProcess } from "../../src/domain/layout.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -249,7 +249,7 @@ test("reports an error of the file system in one line", async () => {
 describe("a target without a repository", () => {
   test("runs its commands in its directory", async () => {
     mkdirSync(site.directory);
-    const result = await site.deploy({ watch: null, run: ["pwd"], after: ["echo after"] });
+    const result = await site.deploy({ repository: null, run: ["pwd"], after: ["echo after"] });
     expect(result).toMatchObject({ state: "succeeded", branch: null, commit: null, release: null });
     expect(result.lines).toEqual(["$ pwd", site.directory, "$ echo after", "after"]);
     expect(readdirSync(site.directory)).toEqual([]);
@@ -257,7 +257,7 @@ describe("a target without a repository", () => {
 
   test("fails when its directory does not exist", async () => {
     rmSync(site.directory, { recursive: true, force: true });
-    const result = await site.deploy({ watch: null, run: ["pwd"] });
+    const result = await site.deploy({ repository: null, run: ["pwd"] });
     expect(result).toMatchObject({ state: "failed", steps: [] });
     expect(result.reason).toContain(site.directory);
     expect(snapshotText(result.reason)).toMatchSnapshot();

@@ -3,12 +3,12 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
-import { findName } from "../../src/deploy/account.ts";
-import { cleanEnvironment } from "../../src/deploy/environment.ts";
+import { cleanEnvironment } from "../../src/deploy/process/environment.ts";
+import { lookUpName } from "../../src/lib/os-user.ts";
 import { GIT_ENV } from "../support/git.ts";
 import { Site } from "./site.ts";
 
-const ENVIRONMENT = join(import.meta.dir, "../../src/deploy/environment.ts");
+const ENVIRONMENT = join(import.meta.dir, "../../src/deploy/process/environment.ts");
 
 let site: Site;
 beforeEach(() => {
@@ -68,7 +68,7 @@ test("gives commands only the documented variables", async () => {
 
 test("omits variables that have no value", async () => {
   const { lines } = await site.deploy(
-    { watch: null, directory: site.root, env: {}, run: [["env"]] },
+    { repository: null, directory: site.root, env: {}, run: [["env"]] },
     { env: SERVER_ENVIRONMENT, event: null, deployment: { id: 1, delivery: null } },
   );
   const { PATH, HOME, USER, LANG, TZ, ...rest } = printed(lines);
@@ -97,7 +97,7 @@ test("sets HOOKLATCH_TAG and not HOOKLATCH_BRANCH for a tag", async () => {
 test("lets variables of the target override inherited ones but not HOOKLATCH_ ones", async () => {
   const env = { HOME: "/srv/home", HOOKLATCH_TARGET: "another" };
   const { lines } = await site.deploy(
-    { watch: null, directory: site.root, env, run: ["env"] },
+    { repository: null, directory: site.root, env, run: ["env"] },
     { env: SERVER_ENVIRONMENT },
   );
   expect(printed(lines)).toMatchObject({ HOME: "/srv/home", HOOKLATCH_TARGET: "blog" });
@@ -122,15 +122,24 @@ test("looks up the user name when the environment does not contain it", () => {
 
 test("finds the name of an exact user ID, or none", () => {
   const passwd = "root:x:0:0::/root:/bin/sh\n# 10\n\nada:x:10:100:Ada:/home/ada:/bin/sh\n:x:11:1::/:\n";
-  expect([0, 10, 1, 100, 11].map((uid) => findName(passwd, uid))).toEqual(["root", "ada", null, null, null]);
+  expect([0, 10, 1, 100, 11].map((uid) => lookUpName(passwd, uid))).toEqual([
+    "root",
+    "ada",
+    null,
+    null,
+    null,
+  ]);
 });
 
 test("passes the target and deployment to git", async () => {
   const file = join(site.root, "environment");
-  const { watch } = site.watch();
+  const { repository } = site.watch();
   const env = { ...GIT_ENV, GIT_SSH_COMMAND: `env > '${file}'; false` };
   const cloneUrl = "ssh://nowhere.invalid/blog.git";
-  await site.deploy({ watch: watch && { ...watch, cloneUrl }, env }, { deployment: { id: 12 } });
+  await site.deploy(
+    { repository: repository && { ...repository, cloneUrl }, env },
+    { deployment: { id: 12 } },
+  );
   const variables = readFileSync(file, "utf8").split("\n");
   expect(variables).toContain("HOOKLATCH_TARGET=blog");
   expect(variables).toContain("HOOKLATCH_DEPLOYMENT=12");
@@ -138,7 +147,7 @@ test("passes the target and deployment to git", async () => {
 
 test("passes text that looks like a command unchanged", async () => {
   const { lines } = await site.deploy(
-    { watch: null, directory: site.root, env: {}, run: ['printf "%s\\n" "$HOOKLATCH_EVENT"', "ls"] },
+    { repository: null, directory: site.root, env: {}, run: ['printf "%s\\n" "$HOOKLATCH_EVENT"', "ls"] },
     { env: SERVER_ENVIRONMENT, event: "$(touch hacked)" },
   );
   expect(lines).toContain("$(touch hacked)");

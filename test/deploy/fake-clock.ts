@@ -1,4 +1,4 @@
-import type { Clock } from "../../src/domain/clock.ts";
+import type { Clock } from "../../src/lib/clock.ts";
 
 /** Sleeps up to this long end at once. Longer ones, such as a time limit, last until `endLongSleeps`. */
 const LONGEST_SHORT_SLEEP = 30_000;

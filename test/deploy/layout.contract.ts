@@ -116,9 +116,9 @@ export function testLayout(layout: string, gitDirectory: string): void {
     });
 
     test("reports the error of git when the repository cannot be read", async () => {
-      const { watch } = site.watch();
+      const { repository } = site.watch();
       const cloneUrl = join(site.root, "nowhere");
-      const result = await site.deploy({ watch: watch && { ...watch, cloneUrl } });
+      const result = await site.deploy({ repository: repository && { ...repository, cloneUrl } });
       const gitMessage = `'${cloneUrl}' does not appear to be a git repository`;
       expect(result.state).toBe("failed");
       expect(result.reason).toContain(gitMessage);
@@ -126,9 +126,9 @@ export function testLayout(layout: string, gitDirectory: string): void {
     });
 
     test("treats a clone URL that looks like an option or a command as an address", async () => {
-      const { watch } = site.watch();
+      const { repository } = site.watch();
       for (const cloneUrl of ["--upload-pack=touch hacked", "ext::touch hacked"]) {
-        const result = await site.deploy({ watch: watch && { ...watch, cloneUrl } });
+        const result = await site.deploy({ repository: repository && { ...repository, cloneUrl } });
         expect(result.state).toBe("failed");
       }
       const found = [site.directory, join(site.directory, "repo")].map((at) =>

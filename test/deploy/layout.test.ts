@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { layouts } from "../../src/deploy/index.ts";
+import { layouts } from "../../src/deploy/layouts/index.ts";
 import { testLayout } from "./layout.contract.ts";
 
 setDefaultTimeout(120_000);

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { endOrphans } from "../../src/deploy/orphans.ts";
-import type { Clock } from "../../src/domain/clock.ts";
+import { killOrphans } from "../../src/deploy/process/orphans.ts";
 import type { Target } from "../../src/domain/target.ts";
+import type { Clock } from "../../src/lib/clock.ts";
 import { Site } from "./site.ts";
 
 setDefaultTimeout(120_000);
@@ -66,7 +66,7 @@ async function start(
 const SLEEP = "echo ready; exec sleep 60";
 
 const end = (...targets: readonly Target[]) =>
-  endOrphans(
+  killOrphans(
     targets.map((each) => ({ deployment: DEPLOYMENT, target: each })),
     fastClock,
   );

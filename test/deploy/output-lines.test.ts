@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { MAX_LINE_BYTES, OutputLines } from "../../src/deploy/output-lines.ts";
+import { MAX_LINE_BYTES, OutputLines } from "../../src/deploy/process/output-lines.ts";
 
 function linesOf(chunks: readonly Uint8Array[]): readonly string[] {
   const lines: string[] = [];

@@ -10,8 +10,8 @@ import {
 } from "bun:test";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createRunProcess } from "../../src/deploy/process.ts";
-import { askTip } from "../../src/deploy/remote.ts";
+import { readRemoteTip } from "../../src/deploy/git/ls-remote.ts";
+import { createRunProcess } from "../../src/deploy/process/process.ts";
 import type { RunProcess } from "../../src/domain/layout.ts";
 import type { RepositoryAccess, Target } from "../../src/domain/target.ts";
 import { loadSecret } from "../providers/load-secret.ts";
@@ -36,9 +36,9 @@ const at = (...path: readonly string[]) => join(site.root, ...path);
 const page = () => readFileSync(join(site.live, "index.html"), "utf8");
 
 function reachedAt(cloneUrl: string, access: Partial<RepositoryAccess>, env = {}): Partial<Target> {
-  const watch = { repository: "octocat/blog", ref: { kind: "branch", name: "main" } as const, cloneUrl };
+  const repository = { fullName: "octocat/blog", ref: { kind: "branch", name: "main" } as const, cloneUrl };
   const full = { sshKey: null, knownHosts: null, token: null, ...access };
-  return { watch, access: full, env: { ...GIT_ENV, ...env } };
+  return { repository, access: full, env: { ...GIT_ENV, ...env } };
 }
 
 /** Returns the reason why both a fetch and a query of the remote fail. */
@@ -49,7 +49,7 @@ async function reasonOf(target: Partial<Target>): Promise<string> {
     run: createRunProcess({ killAfter: 100 }),
     env: { PATH: process.env.PATH, HOME: site.root },
   };
-  const answer = await askTip(site.target(target), tools);
+  const answer = await readRemoteTip(site.target(target), tools);
   const reason = answer.kind === "unreachable" ? answer.reason : answer.kind;
   expect(result.reason).toEndWith(reason);
   return reason;

@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MAX_LINE_BYTES } from "../../src/deploy/output-lines.ts";
-import { createRunProcess } from "../../src/deploy/process.ts";
+import { MAX_LINE_BYTES } from "../../src/deploy/process/output-lines.ts";
+import { createRunProcess } from "../../src/deploy/process/process.ts";
 import { words } from "../support/words.ts";
 
 setDefaultTimeout(120_000);
@@ -14,7 +14,7 @@ afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 
 const env = { PATH: "/usr/bin:/bin" };
 
-const PROCESS = join(import.meta.dir, "../../src/deploy/process.ts");
+const PROCESS = join(import.meta.dir, "../../src/deploy/process/process.ts");
 
 /** Runs a command; `onLine` may abort it. */
 async function run(

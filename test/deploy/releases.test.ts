@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { createRunProcess } from "../../src/deploy/process.ts";
+import { createRunProcess } from "../../src/deploy/process/process.ts";
 import type { RunProcess } from "../../src/domain/layout.ts";
 import { git } from "../support/git.ts";
 import { Site, snapshotText } from "./site.ts";

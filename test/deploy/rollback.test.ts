@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { layouts } from "../../src/deploy/index.ts";
+import { layouts } from "../../src/deploy/layouts/index.ts";
 import type { Choice, Deployment, Interruption } from "../../src/domain/deployment.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { type Outcome, Site, snapshotText } from "./site.ts";

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { DeploymentContext, DeployTools } from "../../src/deploy/context.ts";
 import { deploy } from "../../src/deploy/deploy.ts";
-import type { DeployTools, Job } from "../../src/deploy/job.ts";
-import { createRunProcess } from "../../src/deploy/process.ts";
-import { restore } from "../../src/deploy/put-back.ts";
-import type { Deployment, Ending } from "../../src/domain/deployment.ts";
+import { createRunProcess } from "../../src/deploy/process/process.ts";
+import { revertInterruptedRun } from "../../src/deploy/revert.ts";
+import type { Deployment, DeploymentResult } from "../../src/domain/deployment.ts";
 import { NO_HISTORY } from "../../src/domain/release.ts";
 import type { Target, WatchedRef } from "../../src/domain/target.ts";
 import { GIT_ENV, Repository } from "../support/git.ts";
@@ -15,7 +15,7 @@ import { FakeClock } from "./fake-clock.ts";
 
 const MAIN: WatchedRef = { kind: "branch", name: "main" };
 
-export type Outcome = Ending & { readonly lines: readonly string[] };
+export type Outcome = DeploymentResult & { readonly lines: readonly string[] };
 
 /** Prepares a reason or output line for a snapshot with `words`, and replaces abbreviated commits as well. */
 export function snapshotText(
@@ -50,8 +50,8 @@ export class Site {
     return this.layout === "releases" ? join(this.directory, "current") : this.directory;
   }
 
-  watch(ref: WatchedRef = MAIN): Pick<Target, "watch"> {
-    return { watch: { repository: "octocat/blog", ref, cloneUrl: this.repository.path } };
+  watch(ref: WatchedRef = MAIN): Pick<Target, "repository"> {
+    return { repository: { fullName: "octocat/blog", ref, cloneUrl: this.repository.path } };
   }
 
   target(changes: Partial<Target> = {}): Target {
@@ -71,7 +71,9 @@ export class Site {
       run = createRunProcess({ killAfter: 100 }),
       onDecided = () => {},
       ...job
-    }: Partial<Omit<Job, "deployment">> & { deployment?: Partial<Deployment> } & Partial<DeployTools> = {},
+    }: Partial<Omit<DeploymentContext, "deployment">> & {
+      deployment?: Partial<Deployment>;
+    } & Partial<DeployTools> = {},
   ): Promise<Outcome> {
     const lines: string[] = [];
     const collect = (line: string) => {
@@ -97,7 +99,7 @@ export class Site {
     const run = createRunProcess({ killAfter: 100 });
     const env = { PATH: process.env.PATH, HOME: this.root };
     const abandoned = { target: this.target(target), deployment: this.#deployments };
-    return restore(abandoned, live, { clock: new FakeClock(), env, run, onLine: () => {} });
+    return revertInterruptedRun(abandoned, live, { clock: new FakeClock(), env, run, onLine: () => {} });
   }
 
   remove(): void {

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { Watch } from "../../src/domain/target.ts";
+import type { WatchedRepository } from "../../src/domain/target.ts";
 import { loadSecret } from "../providers/load-secret.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { GIT_ENV, git, Repository } from "../support/git.ts";
@@ -59,8 +59,8 @@ function commitLarge(repository: Repository, content: string): void {
   expect(repository.git("show", "HEAD:large.bin")).toStartWith("version https://git-lfs.github.com/spec/v1");
 }
 
-function watching(cloneUrl: string): Watch {
-  return { repository: "octocat/blog", ref: { kind: "branch", name: "main" }, cloneUrl };
+function watching(cloneUrl: string): WatchedRepository {
+  return { fullName: "octocat/blog", ref: { kind: "branch", name: "main" }, cloneUrl };
 }
 
 describe.each(["releases", "worktree"])("layout %s", (layout) => {
@@ -265,7 +265,7 @@ describe("a private repository", () => {
     site.repository.git("config", "--file", ".gitmodules", "submodule.lib.url", "../../lib/.git");
     site.repository.commitAll();
     const result = await site.deploy({
-      watch: watching(own.url("repository/.git")),
+      repository: watching(own.url("repository/.git")),
       access: { sshKey: null, knownHosts: null, token: loadSecret(token) },
       env: { ...GIT_ENV, GIT_SSL_CAINFO: certificate.cert },
     });
@@ -292,7 +292,7 @@ describe("a private repository", () => {
     );
     commitLarge(site.repository, "large and private");
     const result = await site.deploy({
-      watch: watching(server.url("repository/.git")),
+      repository: watching(server.url("repository/.git")),
       access: { sshKey: null, knownHosts: null, token: loadSecret(token) },
       env: { ...GIT_ENV, GIT_SSL_CAINFO: join(site.root, "server-cert.pem") },
     });
@@ -317,7 +317,7 @@ describe("a private repository", () => {
     const config = join(site.root, "gitconfig");
     git(site.root, "config", "--file", config, "protocol.file.allow", "always");
     const result = await site.deploy({
-      watch: watching(server.url("repository/.git")),
+      repository: watching(server.url("repository/.git")),
       env: { ...GIT_ENV, GIT_CONFIG_GLOBAL: config, GIT_SSL_CAINFO: certificate.cert },
     });
     await server.stop();

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { chooseStatus, keepHeaders } from "../../src/domain/delivery.ts";
+import { chooseStatus, selectHeaders } from "../../src/domain/delivery.ts";
 import type { Event } from "../../src/domain/event.ts";
 import type { Source } from "../../src/domain/source.ts";
-import { generic } from "../../src/providers/generic.ts";
-import { github } from "../../src/providers/github.ts";
+import { generic } from "../../src/providers/generic/index.ts";
+import { github } from "../../src/providers/github/index.ts";
 import { providers } from "../../src/providers/index.ts";
 
 const SECRETS = {
@@ -25,7 +25,7 @@ describe("keepHeaders", () => {
       "X-GitHub-Event": "push",
       "X-GitHub-Hook-ID": "2",
     });
-    expect(keepHeaders(headers, ["x-github-event", "x-github-hook-id", "x-github-delivery"])).toEqual({
+    expect(selectHeaders(headers, ["x-github-event", "x-github-hook-id", "x-github-delivery"])).toEqual({
       "content-type": "application/json",
       "user-agent": "GitHub-Hookshot/044aadd",
       "x-request-id": "1",
@@ -36,20 +36,20 @@ describe("keepHeaders", () => {
 
   test("keeps no secret of any provider", () => {
     for (const provider of providers) {
-      expect(keepHeaders(new Headers(SECRETS), provider.open({}).keptHeaders)).toEqual({});
+      expect(selectHeaders(new Headers(SECRETS), provider.createHandler({}).storedHeaders)).toEqual({});
     }
   });
 
   test("truncates values to 1024 characters", () => {
-    const headers = keepHeaders(new Headers({ "user-agent": "x".repeat(5000) }), []);
+    const headers = selectHeaders(new Headers({ "user-agent": "x".repeat(5000) }), []);
     expect(headers).toEqual({ "user-agent": "x".repeat(1024) });
   });
 });
 
 describe("chooseStatus", () => {
   const common = { name: "hook", path: "/hook", print: false, onRedelivery: "run", allow: null } as const;
-  const signed: Source = { ...common, provider: "github", dialect: github.open({}) };
-  const admitting: Source = { ...common, provider: "generic", dialect: generic.open({}) };
+  const signed: Source = { ...common, provider: "github", handler: github.createHandler({}) };
+  const admitting: Source = { ...common, provider: "generic", handler: generic.createHandler({}) };
   const ping: Event = { kind: "ping" };
   const other: Event = { kind: "other", name: "issues" };
 

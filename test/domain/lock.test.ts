@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { describeLock, hasRunOut, isLockReason, type Lock } from "../../src/domain/lock.ts";
+import { describeLock, hasExpired, isLockReason, type Lock } from "../../src/domain/lock.ts";
 import { words } from "../support/words.ts";
 
 const NOON = new Date("2026-11-21T12:00:00.250Z");
@@ -19,12 +19,12 @@ test("a lock without an end is described without a time and never expires", () =
   for (const fact of ["ada", "release freeze"]) expect(text).toContain(fact);
   expect(text).not.toMatch(/\d/);
   expect(words(text)).toMatchSnapshot();
-  expect(hasRunOut(lock(null), new Date("2999-01-01T00:00:00Z"))).toBe(false);
+  expect(hasExpired(lock(null), new Date("2999-01-01T00:00:00Z"))).toBe(false);
 });
 
 test("a lock expires exactly at its end", () => {
-  expect(hasRunOut(lock(NOON), new Date(NOON.getTime() - 1))).toBe(false);
-  expect(hasRunOut(lock(NOON), NOON)).toBe(true);
+  expect(hasExpired(lock(NOON), new Date(NOON.getTime() - 1))).toBe(false);
+  expect(hasExpired(lock(NOON), NOON)).toBe(true);
 });
 
 test("isLockReason recognises the descriptions of locks and no other reasons", () => {

@@ -1,16 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Event, PushEvent } from "../../src/domain/event.ts";
-import { match, summarise, tagMatches } from "../../src/domain/match.ts";
+import { matchTargets, summariseDecisions, tagMatches } from "../../src/domain/match.ts";
 import type { Target, WatchedRef } from "../../src/domain/target.ts";
 import { targetOf } from "../support/target.ts";
 import { words } from "../support/words.ts";
 
 const COMMIT = "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5";
 
-function target(name: string, ref: WatchedRef | null, repository = "octocat/blog"): Target {
-  const cloneUrl = `https://github.com/${repository}.git`;
-  return targetOf(name, { watch: ref === null ? null : { repository, ref, cloneUrl } });
+function target(name: string, ref: WatchedRef | null, fullName = "octocat/blog"): Target {
+  const cloneUrl = `https://github.com/${fullName}.git`;
+  return targetOf(name, { repository: ref === null ? null : { fullName, ref, cloneUrl } });
 }
 
 const main = { kind: "branch", name: "main" } as const;
@@ -25,7 +25,7 @@ function push(changes: Partial<PushEvent> = {}): PushEvent {
 
 /** Returns why an event does not deploy a target; null when it does. */
 function whyNot(event: Event, candidate: Target): string | null {
-  const [decision] = match(event, [candidate]);
+  const [decision] = matchTargets(event, [candidate]);
   if (decision === undefined) throw new Error("match returned no decision");
   expect(decision).toEqual({
     target: candidate.name,
@@ -121,20 +121,20 @@ describe("a target without git", () => {
 
 describe("summarise", () => {
   test("lists every reason with its target, in the order of the configuration", () => {
-    const decisions = match(push({ ref: { kind: "branch", name: "dev" } }), [blog, script, releases]);
+    const decisions = matchTargets(push({ ref: { kind: "branch", name: "dev" } }), [blog, script, releases]);
     expect(decisions.map((decision) => decision.target)).toEqual(["blog", "script", "releases"]);
     const [blogReason, , releasesReason] = decisions.map(({ reason }) => reason);
-    expect(summarise(decisions, "github")).toBe(`blog: ${blogReason}; releases: ${releasesReason}`);
+    expect(summariseDecisions(decisions, "github")).toBe(`blog: ${blogReason}; releases: ${releasesReason}`);
   });
 
   test("names the source when it has no targets", () => {
-    const summary = summarise(match(push(), []), "github");
+    const summary = summariseDecisions(matchTargets(push(), []), "github");
     expect(summary).toContain("github");
     expect(words(summary)).toMatchSnapshot();
   });
 
   test("returns an empty text when every target deploys", () => {
-    expect(summarise(match(push(), [blog]), "github")).toBe("");
+    expect(summariseDecisions(matchTargets(push(), [blog]), "github")).toBe("");
   });
 });
 

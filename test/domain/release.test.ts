@@ -3,12 +3,12 @@ import fc from "fast-check";
 import {
   type FoundRelease,
   findRelease,
-  type History,
   isReleaseName,
   isReleaseOf,
   NO_HISTORY,
   nameRelease,
-  traceHistory,
+  type ReleaseHistory,
+  traceReleaseHistory,
 } from "../../src/domain/release.ts";
 import { words } from "../support/words.ts";
 
@@ -93,7 +93,7 @@ describe("findRelease", () => {
     name: string | null,
     live: string | null,
     complete: readonly string[],
-    history: Partial<History> = {},
+    history: Partial<ReleaseHistory> = {},
   ) => findRelease(name, { live, complete, history: { ...NO_HISTORY, ...history } });
 
   test("finds the newest release before the live one, for any order of names", () => {
@@ -121,16 +121,16 @@ describe("findRelease", () => {
   });
 
   test("prefers the release that was live before, and ignores releases that are not on disk", () => {
-    expect(choose(null, C, [A, B, C], { line: [A, C] })).toEqual(found(A));
-    expect(choose(null, A, [A, B, C], { line: [C, A] })).toEqual(found(C));
-    expect(choose(null, C, [A, C], { line: [A, B, C] })).toEqual(found(A));
-    expect(choose(null, C, [A, B, C], { line: [A] })).toEqual(found(A));
+    expect(choose(null, C, [A, B, C], { liveReleases: [A, C] })).toEqual(found(A));
+    expect(choose(null, A, [A, B, C], { liveReleases: [C, A] })).toEqual(found(C));
+    expect(choose(null, C, [A, C], { liveReleases: [A, B, C] })).toEqual(found(A));
+    expect(choose(null, C, [A, B, C], { liveReleases: [A] })).toEqual(found(A));
   });
 
   test("prefers releases that were not rolled back", () => {
-    expect(choose(null, C, [A, B, C], { line: [C], left: [B] })).toEqual(found(A));
-    expect(choose(null, C, [B, C], { line: [C], left: [B] })).toEqual(found(B));
-    expect(choose(B, C, [A, B, C], { line: [C], left: [B] })).toEqual(found(B));
+    expect(choose(null, C, [A, B, C], { liveReleases: [C], abandonedReleases: [B] })).toEqual(found(A));
+    expect(choose(null, C, [B, C], { liveReleases: [C], abandonedReleases: [B] })).toEqual(found(B));
+    expect(choose(B, C, [A, B, C], { liveReleases: [C], abandonedReleases: [B] })).toEqual(found(B));
   });
 
   test("lists the releases when no release is live", () => {
@@ -152,21 +152,37 @@ describe("traceHistory", () => {
     ({ trigger: "push", commit: release[0] ?? "", release, previousCommit: null }) as const;
   const rolledBack = (from: string, to: string) =>
     ({ trigger: "rollback", commit: to[0] ?? "", release: to, previousCommit: from[0] ?? "" }) as const;
-  const trace = (...oldestFirst: Parameters<typeof traceHistory>[0]) =>
-    traceHistory(oldestFirst.toReversed());
+  const trace = (...oldestFirst: Parameters<typeof traceReleaseHistory>[0]) =>
+    traceReleaseHistory(oldestFirst.toReversed());
 
   test("lists the releases in the order in which they went live", () => {
     expect(trace()).toEqual(NO_HISTORY);
-    expect(trace(deployed("a"), deployed("b"))).toEqual({ takenBack: [], line: ["a", "b"], left: [] });
+    expect(trace(deployed("a"), deployed("b"))).toEqual({
+      rolledBackCommits: [],
+      liveReleases: ["a", "b"],
+      abandonedReleases: [],
+    });
   });
 
   test("continues from the release of a rollback and drops the later ones", () => {
     const [a, b, c] = [deployed("a"), deployed("b"), deployed("c")];
-    expect(trace(a, b, rolledBack("b", "a"))).toEqual({ takenBack: ["b"], line: ["a"], left: ["b"] });
+    expect(trace(a, b, rolledBack("b", "a"))).toEqual({
+      rolledBackCommits: ["b"],
+      liveReleases: ["a"],
+      abandonedReleases: ["b"],
+    });
     const twice = trace(a, b, c, rolledBack("c", "b"), rolledBack("b", "a"), deployed("d"));
-    expect(twice).toEqual({ takenBack: ["b", "c"], line: ["a", "d"], left: ["b", "c"] });
+    expect(twice).toEqual({
+      rolledBackCommits: ["b", "c"],
+      liveReleases: ["a", "d"],
+      abandonedReleases: ["b", "c"],
+    });
     const named = trace(a, b, c, rolledBack("c", "a"), deployed("d"));
-    expect(named).toEqual({ takenBack: ["c"], line: ["a", "d"], left: ["b", "c"] });
+    expect(named).toEqual({
+      rolledBackCommits: ["c"],
+      liveReleases: ["a", "d"],
+      abandonedReleases: ["b", "c"],
+    });
   });
 
   test("marks a commit as rolled back only if its last release was rolled back", () => {
@@ -177,17 +193,25 @@ describe("traceHistory", () => {
       rolledBack("b2", "b"),
       deployed("c"),
     ] as const;
-    expect(trace(...deployments)).toEqual({ takenBack: [], line: ["a", "b", "c"], left: ["b2"] });
+    expect(trace(...deployments)).toEqual({
+      rolledBackCommits: [],
+      liveReleases: ["a", "b", "c"],
+      abandonedReleases: ["b2"],
+    });
   });
 
   test("does not mark a commit that went live again", () => {
     const redeployed = trace(deployed("a"), deployed("b"), rolledBack("b", "a"), deployed("b2"));
-    expect(redeployed).toEqual({ takenBack: [], line: ["a", "b2"], left: ["b"] });
+    expect(redeployed).toEqual({
+      rolledBackCommits: [],
+      liveReleases: ["a", "b2"],
+      abandonedReleases: ["b"],
+    });
     const restored = trace(deployed("a"), deployed("b"), rolledBack("b", "a"), rolledBack("a", "b"));
-    expect(restored).toEqual({ takenBack: ["a"], line: ["a", "b"], left: [] });
+    expect(restored).toEqual({ rolledBackCommits: ["a"], liveReleases: ["a", "b"], abandonedReleases: [] });
   });
 
   test("ignores deployments without a release", () => {
-    expect(trace({ ...deployed("a"), release: null }).line).toEqual([]);
+    expect(trace({ ...deployed("a"), release: null }).liveReleases).toEqual([]);
   });
 });

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { SECRET } from "../support/configuration.ts";
 import { Server, Workshop } from "../support/executable.ts";
 import { Repository } from "../support/git.ts";
-import { Kept } from "../support/kept.ts";
 import { chooseSeed, Random } from "../support/random.ts";
+import { Kept } from "../support/stored-data.ts";
 import { times } from "./length.ts";
 import { type Acknowledged, Load } from "./load.ts";
 

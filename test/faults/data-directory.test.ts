@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { SECRET, writeConfiguration } from "../support/configuration.ts";
 import { Server, Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
-import { Kept } from "../support/kept.ts";
 import { pushBody } from "../support/payloads.ts";
+import { Kept } from "../support/stored-data.ts";
 import { words } from "../support/words.ts";
 
 setDefaultTimeout(120_000);

@@ -5,9 +5,9 @@ import { describeTarget, SECRET, writeConfiguration } from "../support/configura
 import { type Server, Workshop } from "../support/executable.ts";
 import { git, Repository } from "../support/git.ts";
 import { deliver } from "../support/github.ts";
-import { Kept } from "../support/kept.ts";
 import { pushBody } from "../support/payloads.ts";
 import { type Moment, Saboteur } from "../support/saboteur.ts";
+import { Kept } from "../support/stored-data.ts";
 import { untilGone } from "../support/until.ts";
 import { isLong } from "./length.ts";
 

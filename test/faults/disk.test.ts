@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { SECRET, writeConfiguration } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
-import { digest, Kept } from "../support/kept.ts";
 import { pushBody } from "../support/payloads.ts";
 import { chooseSeed, Random } from "../support/random.ts";
 import { FailingDisk, isPossible, SmallDisk } from "../support/small-disk.ts";
+import { digest, Kept } from "../support/stored-data.ts";
 import { times } from "./length.ts";
 import { Load } from "./load.ts";
 

@@ -1,7 +1,7 @@
 import { deliver } from "../support/github.ts";
-import { digest } from "../support/kept.ts";
 import { pushBody } from "../support/payloads.ts";
 import type { Random } from "../support/random.ts";
+import { digest } from "../support/stored-data.ts";
 
 /** One webhook request. It may be sent again, unchanged or with a new delivery ID. */
 interface WebhookRequest {

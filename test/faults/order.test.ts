@@ -5,8 +5,8 @@ import { describeTarget, SECRET, writeConfiguration } from "../support/configura
 import { type Server, Workshop } from "../support/executable.ts";
 import { Repository } from "../support/git.ts";
 import { deliver } from "../support/github.ts";
-import { Kept } from "../support/kept.ts";
 import { pingBody, pushBody } from "../support/payloads.ts";
+import { Kept } from "../support/stored-data.ts";
 import { isLong, times } from "./length.ts";
 
 const HOOK = "292430182";

@@ -1,13 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Happening } from "../../src/domain/happening.ts";
-import type { RemoteTip } from "../../src/domain/remote.ts";
+import type { ServerEvent } from "../../src/domain/server-event.ts";
 import type { Store } from "../../src/domain/store.ts";
-import type { Target } from "../../src/domain/target.ts";
+import type { RemoteTip, Target } from "../../src/domain/target.ts";
 import { catchUp } from "../../src/flow/catch-up.ts";
 import { clockAt } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
-import { deployed, type KeptStore, openKeptStore, SUCCEEDED } from "./kept-store.ts";
 import { RecordedLog } from "./recorded-log.ts";
+import { deployed, type KeptStore, openKeptStore, SUCCEEDED } from "./test-store.ts";
 
 const NOW = new Date("2026-11-21T12:00:00Z");
 
@@ -16,7 +15,7 @@ let store: Store;
 let log: RecordedLog;
 let queried: string[];
 let wakeCount: number;
-let events: Happening[];
+let events: ServerEvent[];
 
 beforeEach(async () => {
   opened = await openKeptStore();
@@ -41,7 +40,7 @@ function runCatchUp(
     store,
     clock: clockAt(NOW.toISOString()),
     log,
-    publish: (event: Happening) => void events.push(event),
+    publish: (event: ServerEvent) => void events.push(event),
     askTip: (target: Target) => {
       queried.push(target.name);
       return query(target);
@@ -70,7 +69,7 @@ describe("catching up", () => {
   test("skips targets that are up to date, have no repository, or disable catching up", async () => {
     for (const target of ["blog", "job", "disabled"]) await makeLive(target, "old");
     await runCatchUp(
-      [targetOf("blog"), targetOf("job", { watch: null }), targetOf("disabled", { catchUp: false })],
+      [targetOf("blog"), targetOf("job", { repository: null }), targetOf("disabled", { catchUp: false })],
       async (target) =>
         target.name === "blog" ? { kind: "found", commit: "old" } : { kind: "found", commit: "new" },
     );
@@ -105,9 +104,9 @@ describe("catching up", () => {
     ] as const) {
       const {
         deployment: { id },
-      } = await store.request({ target: "blog", trigger, commit: null, choice: chosen }, NOW);
+      } = await store.queueDeployment({ target: "blog", trigger, commit: null, choice: chosen }, NOW);
       await store.claim(["blog"], NOW);
-      await store.settle(id, { ...SUCCEEDED, commit }, NOW, []);
+      await store.finish(id, { ...SUCCEEDED, commit }, NOW, []);
     }
     await runCatchUp([targetOf("blog")], at("bad"));
     expect(await store.readDeployment(4)).toBeNull();
@@ -136,7 +135,7 @@ describe("catching up", () => {
   test("queues nothing when a push arrives during the query", async () => {
     await makeLive("blog", "old");
     await runCatchUp([targetOf("blog")], async () => {
-      await store.request({ target: "blog", trigger: "push", commit: "new", choice: null }, NOW);
+      await store.queueDeployment({ target: "blog", trigger: "push", commit: "new", choice: null }, NOW);
       return { kind: "found", commit: "new" };
     });
     expect(await store.readDeployment(3)).toBeNull();

@@ -1,22 +1,22 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Store } from "../../src/domain/store.ts";
-import { type Broadcast, createBroadcast } from "../../src/flow/broadcast.ts";
+import { createEventBus, type EventBus } from "../../src/flow/event-bus.ts";
 import { type Followed, type FollowTools, followOutput } from "../../src/flow/follow.ts";
 import { until } from "../support/until.ts";
-import { deployed, type KeptStore, openKeptStore, push, SUCCEEDED } from "./kept-store.ts";
 import { ManualClock } from "./manual-clock.ts";
+import { deployed, type KeptStore, openKeptStore, push, SUCCEEDED } from "./test-store.ts";
 
 const NOW = new Date("2026-11-21T12:00:00Z");
 
 let opened: KeptStore;
 let store: Store;
-let broadcast: Broadcast;
+let broadcast: EventBus;
 let stop: AbortController;
 
 beforeEach(async () => {
   opened = await openKeptStore();
   store = opened.store;
-  broadcast = createBroadcast(new ManualClock());
+  broadcast = createEventBus(new ManualClock());
   stop = new AbortController();
 });
 
@@ -31,7 +31,7 @@ async function append(id: number, lines: readonly string[]): Promise<void> {
 }
 
 async function settle(id: number): Promise<void> {
-  const { deployment } = await store.settle(id, SUCCEEDED, NOW, []);
+  const { deployment } = await store.finish(id, SUCCEEDED, NOW, []);
   broadcast.publish({ kind: "deployment", deployment });
 }
 

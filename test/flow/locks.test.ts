@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Happening } from "../../src/domain/happening.ts";
 import type { Lock } from "../../src/domain/lock.ts";
+import type { ServerEvent } from "../../src/domain/server-event.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { createLocks, type Locks } from "../../src/flow/locks.ts";
 import { targetOf } from "../support/target.ts";
 import { until } from "../support/until.ts";
-import { type KeptStore, openKeptStore, push, pushToLocked } from "./kept-store.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { RecordedLog } from "./recorded-log.ts";
+import { type KeptStore, openKeptStore, push, pushToLocked } from "./test-store.ts";
 
 const HOUR = 3_600_000;
 
@@ -15,7 +15,7 @@ let opened: KeptStore;
 let store: Store;
 let clock: ManualClock;
 let log: RecordedLog;
-let events: Happening[];
+let events: ServerEvent[];
 let wakeCount: number;
 let locks: Locks;
 
@@ -59,7 +59,7 @@ describe("a lock", () => {
     expect(locks.of("blog", clock.now())).toEqual(lock);
     expect(locks.of("docs", clock.now())).toBeNull();
     expect(await store.listLocks()).toEqual([lock]);
-    expect(await locks.unlock("blog")).toEqual({ lock, queued: null, waiting: null, passedOver: null });
+    expect(await locks.unlock("blog")).toEqual({ lock, queued: null, waiting: null, skippedDelivery: null });
     expect(locks.of("blog", clock.now())).toBeNull();
     expect(await store.listLocks()).toEqual([]);
     expect(events).toEqual([

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { Happening } from "../../src/domain/happening.ts";
-import { bufferOutput } from "../../src/flow/output.ts";
+import type { ServerEvent } from "../../src/domain/server-event.ts";
+import { createOutputBuffer } from "../../src/flow/output.ts";
 import { numbersIn, words } from "../support/words.ts";
 import { RecordedLog } from "./recorded-log.ts";
 
@@ -25,9 +25,9 @@ function slowStore() {
 
 function collect(store: Pick<ReturnType<typeof slowStore>, "appendOutput">) {
   const log = new RecordedLog();
-  const events: Happening[] = [];
-  const publish = (event: Happening) => void events.push(event);
-  return { log, events, output: bufferOutput(7, { store, log, publish }) };
+  const events: ServerEvent[] = [];
+  const publish = (event: ServerEvent) => void events.push(event);
+  return { log, events, output: createOutputBuffer(7, { store, log, publish }) };
 }
 
 /** 1,024 characters that start with the number. */

@@ -1,4 +1,4 @@
-import type { Log, LogFields } from "../../src/domain/log.ts";
+import type { Log, LogFields } from "../../src/lib/log.ts";
 
 /** One line of a log. */
 export interface LogEntry {

@@ -4,14 +4,14 @@ import { join } from "node:path";
 import type { Source } from "../../src/domain/source.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { Target } from "../../src/domain/target.ts";
-import { type Broadcast, createBroadcast } from "../../src/flow/broadcast.ts";
+import { createEventBus, type EventBus } from "../../src/flow/event-bus.ts";
 import { createLocks } from "../../src/flow/locks.ts";
+import { createOperator } from "../../src/flow/operator.ts";
 import type { ReplayOutcome } from "../../src/flow/replay.ts";
-import { createSteering } from "../../src/flow/steer.ts";
-import { type AdminTools, createAdmin } from "../../src/http/admin.ts";
-import { createMetrics, type Metrics } from "../../src/http/metrics.ts";
-import { recogniseHost } from "../../src/http/own-host.ts";
-import { github } from "../../src/providers/github.ts";
+import { createHostCheck } from "../../src/http/admin/host-check.ts";
+import { type AdminServices, createAdmin } from "../../src/http/admin/index.ts";
+import { createMetrics, type Metrics } from "../../src/http/prometheus.ts";
+import { github } from "../../src/providers/github/index.ts";
 import { equalInConstantTime } from "../../src/providers/hmac.ts";
 import { stores } from "../../src/store/index.ts";
 import { logInto, secretOf } from "../support/public.ts";
@@ -30,7 +30,7 @@ export interface RequestParts {
 
 export interface AdminHarness {
   readonly store: Store;
-  readonly broadcast: Broadcast;
+  readonly broadcast: EventBus;
   readonly metrics: Metrics;
   readonly log: string[];
   /** The ids of the deliveries that were replayed. */
@@ -51,24 +51,24 @@ const SOURCE: Source = {
   name: "github",
   provider: "github",
   path: "/github-webhook",
-  dialect: github.open({ secrets: [secretOf("a secret that no response contains")] }),
+  handler: github.createHandler({ secrets: [secretOf("a secret that no response contains")] }),
   print: false,
   onRedelivery: "run",
   allow: null,
 };
 
 /** Opens the admin listener with a real store in a temporary directory and without a port. */
-export async function openAdmin(own: Partial<AdminTools> = {}): Promise<AdminHarness> {
+export async function openAdmin(own: Partial<AdminServices> = {}): Promise<AdminHarness> {
   const directory = await mkdtemp(join(tmpdir(), "hooklatch-test-"));
   const store = await stores.sqlite(directory);
   const log: string[] = [];
   const replayed: number[] = [];
   const closing = new AbortController();
   const { clock, passTime } = createStoppedClock("2026-11-21T20:30:00Z");
-  const broadcast = createBroadcast(clock);
+  const broadcast = createEventBus(clock);
   const targets: readonly Target[] = [
     targetOf("blog"),
-    targetOf("docs", { watch: null, layout: "worktree" }),
+    targetOf("docs", { repository: null, layout: "worktree" }),
   ];
   const releasesOf = async ({ layout }: Target) => (layout === "releases" ? RELEASES : null);
   const tools = { store, clock, log: logInto(log), targets, publish: broadcast.publish };
@@ -81,13 +81,13 @@ export async function openAdmin(own: Partial<AdminTools> = {}): Promise<AdminHar
     certificateExpiresAt: new Date("2027-01-01T00:00:00Z"),
   });
   const metrics = createMetrics({ ...tools, targets: () => targets, broadcast, about });
-  const isOwnHost = recogniseHost("127.0.0.1");
+  const isOwnHost = createHostCheck("127.0.0.1");
   const admin = createAdmin({
     ...tools,
     token: secretOf(TOKEN),
     equal: equalInConstantTime,
     sources: [SOURCE],
-    steering: createSteering({
+    steering: createOperator({
       ...tools,
       locks: createLocks({ ...tools, targets: () => targets, wake() {} }),
       worker,
@@ -97,7 +97,7 @@ export async function openAdmin(own: Partial<AdminTools> = {}): Promise<AdminHar
       replayed.push(id);
       if (id !== 1) return { kind: "unknown delivery" };
       const request = { target: "blog", trigger: "replay", commit: null, choice: null } as const;
-      const { deployment, superseded } = await store.request(request, clock.now());
+      const { deployment, superseded } = await store.queueDeployment(request, clock.now());
       const receipt = { delivery: 7, deployments: [deployment], superseded, redeliveryOf: null };
       return { kind: "kept", status: "ok", reason: null, receipt };
     },

@@ -38,10 +38,10 @@ async function readPages(path: string, limit: number): Promise<number[][]> {
 async function deploy(target: string, commit = COMMIT_A): Promise<number> {
   const {
     deployment: { id },
-  } = await admin.store.request({ target, trigger: "manual", commit: null, choice: null }, at(0));
+  } = await admin.store.queueDeployment({ target, trigger: "manual", commit: null, choice: null }, at(0));
   await admin.store.claim([target], at(1));
   const steps = [{ command: "npm ci", exitCode: null, signal: "SIGTERM", milliseconds: 12 }];
-  await admin.store.settle(id, success(commit, { steps }), at(5), []);
+  await admin.store.finish(id, success(commit, { steps }), at(5), []);
   return id;
 }
 
@@ -168,7 +168,10 @@ describe("admin API > deployments", () => {
     for (const target of ["blog", "docs", "blog", "docs", "blog"]) await deploy(target);
     const {
       deployment: { id: queued },
-    } = await admin.store.request({ target: "docs", trigger: "manual", commit: null, choice: null }, at(9));
+    } = await admin.store.queueDeployment(
+      { target: "docs", trigger: "manual", commit: null, choice: null },
+      at(9),
+    );
     expect(await readPages("/api/deployments", 2)).toEqual([
       [6, 5],
       [4, 3],
@@ -187,7 +190,10 @@ describe("admin API > deployments", () => {
   test("can be cancelled while they are queued and not after they have ended", async () => {
     const {
       deployment: { id },
-    } = await admin.store.request({ target: "blog", trigger: "manual", commit: null, choice: null }, at(0));
+    } = await admin.store.queueDeployment(
+      { target: "blog", trigger: "manual", commit: null, choice: null },
+      at(0),
+    );
     const cancelled = await call("POST", `/api/deployments/${id}/cancel`, { by: "ada" });
     const { deployment } = cancelled[1] as { deployment: { reason: string } };
     const again = await call("POST", `/api/deployments/${id}/cancel`);

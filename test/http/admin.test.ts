@@ -219,7 +219,7 @@ describe("admin listener > request body", () => {
     }
     expect(reasons).toMatchSnapshot();
     expect(await admin.store.listLocks()).toEqual([]);
-    expect((await admin.store.readStanding("blog", new Date())).last).toBeNull();
+    expect((await admin.store.readTargetStatus("blog", new Date())).latest).toBeNull();
   });
 
   test("returns 415 and changes nothing when it is not plain application/json", async () => {

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Fault } from "../../src/domain/fault.ts";
-import { readCertificate } from "../../src/http/certificate.ts";
+import { readCertificate } from "../../src/http/tls/certificate.ts";
+import { AppError } from "../../src/lib/errors.ts";
 import { catchError } from "../providers/catch-error.ts";
 import { type CertificatePair, makeCertificate } from "../support/certificate.ts";
 import { words } from "../support/words.ts";
@@ -26,7 +26,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 /** Returns the message of the configuration error that reading the files throws, which must contain every detail. */
 async function failureOf(files: CertificatePair, details: readonly string[], time = now): Promise<string> {
   const error = await catchError(() => readCertificate(files, time));
-  expect(error).toBeInstanceOf(Fault);
+  expect(error).toBeInstanceOf(AppError);
   expect(error).toMatchObject({ code: "configuration" });
   for (const detail of details) expect(error.message).toContain(detail);
   return words(error.message);

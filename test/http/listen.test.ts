@@ -3,9 +3,9 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writ
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Fault } from "../../src/domain/fault.ts";
-import { readCertificate } from "../../src/http/certificate.ts";
-import { type Listener, type ListenOptions, openListener } from "../../src/http/listen.ts";
+import { type Listener, type ListenOptions, openListener } from "../../src/http/server/listen.ts";
+import { readCertificate } from "../../src/http/tls/certificate.ts";
+import { AppError } from "../../src/lib/errors.ts";
 import { catchError } from "../providers/catch-error.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { words } from "../support/words.ts";
@@ -42,7 +42,7 @@ async function openSocket(options: Partial<ListenOptions> = {}): Promise<Listene
 /** Returns the message of the `failed` error that opening the listener rejects with. */
 async function failureOf(options: Partial<ListenOptions> = {}): Promise<string> {
   const error = await catchError(() => openSocket(options));
-  expect(error).toBeInstanceOf(Fault);
+  expect(error).toBeInstanceOf(AppError);
   expect(error).toMatchObject({ code: "failed" });
   return error.message;
 }

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { createMetrics } from "../../src/http/metrics.ts";
+import { createBodyBudget } from "../../src/http/body-budget.ts";
+import { createMetrics } from "../../src/http/prometheus.ts";
 import { createPublic } from "../../src/http/public.ts";
-import { boundUnverified } from "../../src/http/unverified.ts";
-import { github } from "../../src/providers/github.ts";
+import { github } from "../../src/providers/github/index.ts";
 import { COMMIT_A, success } from "../store/sample.ts";
 import { logInto, secretOf } from "../support/public.ts";
 import { type AdminHarness, openAdmin } from "./admin-harness.ts";
@@ -32,9 +32,9 @@ async function deploy(target: string): Promise<void> {
   const request = { target, trigger: "manual", commit: null, choice: null } as const;
   const {
     deployment: { id },
-  } = await admin.store.request(request, new Date("2026-11-21T20:30:00Z"));
+  } = await admin.store.queueDeployment(request, new Date("2026-11-21T20:30:00Z"));
   await admin.store.claim([target], new Date("2026-11-21T20:30:01Z"));
-  const { deployment: ended } = await admin.store.settle(
+  const { deployment: ended } = await admin.store.finish(
     id,
     success(COMMIT_A),
     new Date("2026-11-21T20:30:05Z"),
@@ -55,7 +55,10 @@ describe("metrics", () => {
   test("describe deployments, the store, locks, the certificate and the process", async () => {
     await deploy("blog");
     await deploy("gone from the configuration");
-    await admin.store.request({ target: "docs", trigger: "manual", commit: null, choice: null }, new Date());
+    await admin.store.queueDeployment(
+      { target: "docs", trigger: "manual", commit: null, choice: null },
+      new Date(),
+    );
     await admin.request("POST", "/api/targets/docs/lock", { body: { reason: "freeze" } });
     const samples = await scrape();
     expect(samples).toMatchObject({
@@ -82,11 +85,11 @@ describe("metrics", () => {
 
   test("count the responses of a source by status and ignore unknown paths", async () => {
     const [name, path] = ["github", "/github-webhook"];
-    const dialect = github.open({ secrets: [secretOf("a secret of the tests, long enough")] });
+    const handler = github.createHandler({ secrets: [secretOf("a secret of the tests, long enough")] });
     const listener = createPublic({
-      sources: [{ name, path, provider: "github", dialect, print: false, onRedelivery: "run", allow: null }],
+      sources: [{ name, path, provider: "github", handler, print: false, onRedelivery: "run", allow: null }],
       maxBody: 1024,
-      unverified: boundUnverified(1024, () => {}),
+      unverified: createBodyBudget(1024, () => {}),
       trustedProxies: [],
       isAllowed: () => true,
       complain: () => {},

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { sign } from "@octokit/webhooks-methods";
-import { Fault } from "../../src/domain/fault.ts";
+import { AppError } from "../../src/lib/errors.ts";
 import { pingBody, pushBody } from "../support/payloads.ts";
 import {
   DAY,
@@ -143,8 +143,10 @@ describe("GitHub source", () => {
   });
 
   test("deploys the matching targets and returns the reason for each other target", async () => {
-    const dev = { repository: "octocat/blog", ref: { kind: "branch", name: "dev" }, cloneUrl: "x" } as const;
-    await reopen({ targets: [targetOf("blog"), targetOf("preview", { watch: dev }), targetOf("BLOG-2")] });
+    const dev = { fullName: "octocat/blog", ref: { kind: "branch", name: "dev" }, cloneUrl: "x" } as const;
+    await reopen({
+      targets: [targetOf("blog"), targetOf("preview", { repository: dev }), targetOf("BLOG-2")],
+    });
     const response = await harness.send(
       "/github-webhook",
       await delivery("push", pushBody({ full_name: "Octocat/Blog" })),
@@ -440,7 +442,7 @@ describe("generic source", () => {
   });
 
   test("returns 202 with the deployment of a target without a repository", async () => {
-    await reopen({ targets: [targetOf("job", { source: "webhook", watch: null })] });
+    await reopen({ targets: [targetOf("job", { source: "webhook", repository: null })] });
     await handshake(`?verify_token=${VERIFY_TOKEN}`);
     const response = await harness.send("/webhook", hello);
     expect(response.status).toBe(202);
@@ -593,7 +595,7 @@ describe("public listener", () => {
   });
 
   test("returns 503 with Retry-After when the store is unavailable", async () => {
-    const accept = () => Promise.reject(new Fault("unavailable", "the disk is full"));
+    const accept = () => Promise.reject(new AppError("unavailable", "the disk is full"));
     await reopen({ targets: [targetOf("blog")], print: true, store: { accept } });
     const response = await harness.send("/github-webhook", await delivery("push", pushBody()));
     expect(response.status).toBe(503);
@@ -603,7 +605,7 @@ describe("public listener", () => {
   });
 
   test("logs at most ten store failures per second", async () => {
-    const accept = () => Promise.reject(new Fault("unavailable", "the disk is full"));
+    const accept = () => Promise.reject(new AppError("unavailable", "the disk is full"));
     await reopen({ store: { accept } });
     for (let count = 0; count < 20; count++) {
       const response = await harness.send("/github-webhook", await delivery("push", pushBody()));

@@ -1,16 +1,25 @@
 import { describe, expect, test } from "bun:test";
 import type { Deployment } from "../../src/domain/deployment.ts";
-import type { News } from "../../src/domain/notice.ts";
-import { createStatusMessenger } from "../../src/notify/github-status.ts";
+import type { NotificationKind } from "../../src/domain/notification.ts";
+import { createGithubStatusChannel } from "../../src/notify/github-status.ts";
 import { loadSecret } from "../providers/load-secret.ts";
-import { deploymentOf, expectRejection, LONG_TIMEOUT, NOW, noticeOf, PUSHED, reasonOf, TIP } from "./news.ts";
 import { type Receiver, receive } from "./receiver.ts";
+import {
+  deploymentOf,
+  expectRejection,
+  LONG_TIMEOUT,
+  NOW,
+  noticeOf,
+  PUSHED,
+  reasonOf,
+  TIP,
+} from "./samples.ts";
 
 const TOKEN = "hush-hush-hush-hush";
 
 function channelTo({ origin }: Receiver) {
   const settings = { token: loadSecret(TOKEN), apiUrl: `${origin}/api/v3/` };
-  return createStatusMessenger("blog", "octocat/blog", settings, LONG_TIMEOUT);
+  return createGithubStatusChannel("blog", "octocat/blog", settings, LONG_TIMEOUT);
 }
 
 interface Status {
@@ -20,9 +29,9 @@ interface Status {
 }
 
 /** The statuses that GitHub receives. */
-async function statusesOf(news: News, settings: Partial<Deployment>): Promise<readonly Status[]> {
+async function statusesOf(news: NotificationKind, settings: Partial<Deployment>): Promise<readonly Status[]> {
   await using receiver = receive(() => new Response("{}", { status: 201 }));
-  expect(await channelTo(receiver).tell(noticeOf(news), deploymentOf(settings), NOW)).toEqual({
+  expect(await channelTo(receiver).send(noticeOf(news), deploymentOf(settings), NOW)).toEqual({
     kind: "taken",
   });
   return receiver.received.map(({ path, body }) => {
@@ -36,7 +45,7 @@ async function statusesOf(news: News, settings: Partial<Deployment>): Promise<re
 describe("a commit status", () => {
   test("is a POST request as the API of GitHub requires", async () => {
     await using receiver = receive(() => new Response("{}", { status: 201 }));
-    await channelTo(receiver).tell(noticeOf("succeeded"), deploymentOf(), NOW);
+    await channelTo(receiver).send(noticeOf("succeeded"), deploymentOf(), NOW);
     const [message] = receiver.received;
     expect(message?.method).toBe("POST");
     expect(message?.path).toBe(`/api/v3/repos/octocat/blog/statuses/${TIP}`);
@@ -47,58 +56,65 @@ describe("a commit status", () => {
   });
 
   const skipped = "skipped: no file that differs fits `paths`";
-  test.each<[string, News, Partial<Deployment>, [commit: string, state: string, fact: string][]]>([
-    ["pending at the pushed commit", "started", { commit: null }, [[TIP, "pending", ""]]],
+  test.each<[string, NotificationKind, Partial<Deployment>, [commit: string, state: string, fact: string][]]>(
     [
-      "pending at the chosen commit",
-      "started",
-      { pushedCommit: null, commit: null, choice: { kind: "commit", commit: TIP } },
-      [[TIP, "pending", ""]],
-    ],
-    ["success at the deployed commit", "succeeded", {}, [[TIP, "success", ""]]],
-    ["success after a failure", "recovered", {}, [[TIP, "success", ""]]],
-    [
-      "success at the deployed and at the pushed commit",
-      "succeeded",
-      { pushedCommit: PUSHED },
+      ["pending at the pushed commit", "started", { commit: null }, [[TIP, "pending", ""]]],
       [
-        [TIP, "success", ""],
-        [PUSHED, "success", "0123456789ab"],
+        "pending at the chosen commit",
+        "started",
+        { pushedCommit: null, commit: null, choice: { kind: "commit", commit: TIP } },
+        [[TIP, "pending", ""]],
+      ],
+      ["success at the deployed commit", "succeeded", {}, [[TIP, "success", ""]]],
+      ["success after a failure", "recovered", {}, [[TIP, "success", ""]]],
+      [
+        "success at the deployed and at the pushed commit",
+        "succeeded",
+        { pushedCommit: PUSHED },
+        [
+          [TIP, "success", ""],
+          [PUSHED, "success", "0123456789ab"],
+        ],
+      ],
+      [
+        "failure with the reason in one line",
+        "failed",
+        { reason: "step\n1 exited with 1" },
+        [[TIP, "failure", "step 1 exited with 1"]],
+      ],
+      [
+        "failure at the deployed and at the pushed commit",
+        "failed",
+        { reason: "no", pushedCommit: PUSHED },
+        [
+          [TIP, "failure", "no"],
+          [PUSHED, "failure", "0123456789ab"],
+        ],
+      ],
+      [
+        "failure at the pushed commit when the fetch fails",
+        "failed",
+        { reason: "no", commit: null },
+        [[TIP, "failure", "no"]],
+      ],
+      [
+        "error when the deployment is cancelled",
+        "cancelled",
+        { reason: "by ada" },
+        [[TIP, "error", "by ada"]],
+      ],
+      ["error when the deployment is interrupted", "interrupted", {}, [[TIP, "error", ""]]],
+      [
+        "success when the deployment is skipped",
+        "cancelled",
+        { reason: skipped, pushedCommit: PUSHED },
+        [
+          [TIP, "success", skipped],
+          [PUSHED, "success", skipped],
+        ],
       ],
     ],
-    [
-      "failure with the reason in one line",
-      "failed",
-      { reason: "step\n1 exited with 1" },
-      [[TIP, "failure", "step 1 exited with 1"]],
-    ],
-    [
-      "failure at the deployed and at the pushed commit",
-      "failed",
-      { reason: "no", pushedCommit: PUSHED },
-      [
-        [TIP, "failure", "no"],
-        [PUSHED, "failure", "0123456789ab"],
-      ],
-    ],
-    [
-      "failure at the pushed commit when the fetch fails",
-      "failed",
-      { reason: "no", commit: null },
-      [[TIP, "failure", "no"]],
-    ],
-    ["error when the deployment is cancelled", "cancelled", { reason: "by ada" }, [[TIP, "error", "by ada"]]],
-    ["error when the deployment is interrupted", "interrupted", {}, [[TIP, "error", ""]]],
-    [
-      "success when the deployment is skipped",
-      "cancelled",
-      { reason: skipped, pushedCommit: PUSHED },
-      [
-        [TIP, "success", skipped],
-        [PUSHED, "success", skipped],
-      ],
-    ],
-  ])("is %s", async (_, news, settings, expected) => {
+  )("is %s", async (_, news, settings, expected) => {
     const statuses = await statusesOf(news, settings);
     expect(statuses).toEqual(
       expected.map(([commit, state, fact]) => ({
@@ -110,7 +126,7 @@ describe("a commit status", () => {
     expect(statuses.map(({ description }) => description)).toMatchSnapshot();
   });
 
-  test.each<[string, News, Partial<Deployment>]>([
+  test.each<[string, NotificationKind, Partial<Deployment>]>([
     [
       "only an abbreviated commit",
       "started",
@@ -132,7 +148,7 @@ describe("a commit status", () => {
     async (status) => {
       await using receiver = receive(() => new Response("{}", { status }));
       const deployment = deploymentOf({ pushedCommit: PUSHED });
-      const outcome = await channelTo(receiver).tell(noticeOf("succeeded"), deployment, NOW);
+      const outcome = await channelTo(receiver).send(noticeOf("succeeded"), deployment, NOW);
       expectRejection(outcome, "refused", receiver, status);
       expect(reasonOf(outcome)).toMatchSnapshot();
       expect(receiver.received).toHaveLength(1);
@@ -146,14 +162,14 @@ describe("a commit status", () => {
     [502, {}],
   ])("may be retried after the response %d with the headers %j", async (status, headers) => {
     await using receiver = receive(() => new Response("{}", { status, headers }));
-    const outcome = await channelTo(receiver).tell(noticeOf("failed"), deploymentOf(), NOW);
+    const outcome = await channelTo(receiver).send(noticeOf("failed"), deploymentOf(), NOW);
     expectRejection(outcome, "failed", receiver, status);
   });
 
   test("may be retried when only the first of two statuses was accepted", async () => {
     await using receiver = receive((index) => new Response("{}", { status: index === 0 ? 201 : 503 }));
     const deployment = deploymentOf({ pushedCommit: PUSHED });
-    expect(await channelTo(receiver).tell(noticeOf("succeeded"), deployment, NOW)).toMatchObject({
+    expect(await channelTo(receiver).send(noticeOf("succeeded"), deployment, NOW)).toMatchObject({
       kind: "failed",
     });
     expect(receiver.received).toHaveLength(2);

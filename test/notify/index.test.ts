@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { createMessengers } from "../../src/notify/index.ts";
+import { createNotificationChannels } from "../../src/notify/index.ts";
 import { loadSecret } from "../providers/load-secret.ts";
 import { targetOf } from "../support/target.ts";
-import { deploymentOf, LONG_TIMEOUT, NOW, noticeOf, reasonOf, settingsOf } from "./news.ts";
 import { receive } from "./receiver.ts";
+import { deploymentOf, LONG_TIMEOUT, NOW, noticeOf, reasonOf, settingsOf } from "./samples.ts";
 
 const OPTIONS = { publicUrl: null, signal: LONG_TIMEOUT.signal };
 
@@ -13,20 +13,20 @@ test("there is a channel for each [[notify]] and for each target with a commit s
   const targets = [
     targetOf("blog", { commitStatus }),
     targetOf("quiet", { commitStatus: null }),
-    targetOf("commands", { watch: null, commitStatus }),
+    targetOf("commands", { repository: null, commitStatus }),
   ];
-  const channels = createMessengers(
+  const channels = createNotificationChannels(
     [settingsOf("standard", "https://ops.example.com"), chat],
     targets,
     OPTIONS,
   );
-  expect(channels.map(({ name, targets, on }) => ({ name, targets, on }))).toEqual([
-    { name: "ops", targets: null, on: ["failed", "recovered", "succeeded"] },
-    { name: "chat", targets: ["blog"], on: ["failed", "recovered", "succeeded"] },
+  expect(channels.map(({ name, targets, kinds }) => ({ name, targets, kinds }))).toEqual([
+    { name: "ops", targets: null, kinds: ["failed", "recovered", "succeeded"] },
+    { name: "chat", targets: ["blog"], kinds: ["failed", "recovered", "succeeded"] },
     {
       name: "commit status of blog",
       targets: ["blog"],
-      on: ["started", "succeeded", "failed", "cancelled", "interrupted"],
+      kinds: ["started", "succeeded", "failed", "cancelled", "interrupted"],
     },
   ]);
 });
@@ -35,18 +35,18 @@ test("each channel sends the configured format and times out", async () => {
   await using receiver = receive((index) =>
     index < 2 ? new Response() : new Promise<Response>(() => undefined),
   );
-  const [standard, slack] = createMessengers(
+  const [standard, slack] = createNotificationChannels(
     [settingsOf("standard", receiver.origin), settingsOf("slack", receiver.origin)],
     [],
     { ...OPTIONS, timeout: 200 },
   );
-  await standard?.tell(noticeOf("failed"), deploymentOf(), NOW);
-  await slack?.tell(noticeOf("failed"), deploymentOf(), NOW);
+  await standard?.send(noticeOf("failed"), deploymentOf(), NOW);
+  await slack?.send(noticeOf("failed"), deploymentOf(), NOW);
   expect(receiver.received.map(({ body }) => Object.keys(JSON.parse(body)))).toEqual([
     ["type", "timestamp", "data"],
     ["text"],
   ]);
-  const outcome = await slack?.tell(noticeOf("failed"), deploymentOf(), NOW);
+  const outcome = await slack?.send(noticeOf("failed"), deploymentOf(), NOW);
   expect(outcome).toEqual({ kind: "failed", reason: expect.stringContaining("0.2 s") });
   expect(reasonOf(outcome)).toMatchSnapshot();
 });

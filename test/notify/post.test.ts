@@ -3,13 +3,13 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Secret } from "../../src/domain/secret.ts";
+import { Secret } from "../../src/lib/secret.ts";
 import { sendPost } from "../../src/notify/post.ts";
 import { makeCertificate, makeExpiredCertificate } from "../support/certificate.ts";
 import { freePort } from "../support/free-port.ts";
 import { until } from "../support/until.ts";
-import { expectRejection, LONG_TIMEOUT, reasonOf } from "./news.ts";
 import { receive } from "./receiver.ts";
+import { expectRejection, LONG_TIMEOUT, reasonOf } from "./samples.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "hooklatch-post-"));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Deployment } from "../../src/domain/deployment.ts";
-import type { News } from "../../src/domain/notice.ts";
-import { createSlackMessenger, escapeText } from "../../src/notify/slack.ts";
+import type { NotificationKind } from "../../src/domain/notification.ts";
+import { createSlackChannel, escapeText } from "../../src/notify/slack.ts";
+import { type Receiver, receive } from "./receiver.ts";
 import {
   deploymentOf,
   expectRejection,
@@ -12,19 +13,18 @@ import {
   reasonOf,
   settingsOf,
   TIP,
-} from "./news.ts";
-import { type Receiver, receive } from "./receiver.ts";
+} from "./samples.ts";
 
 const PATH = "/services/T0/B0/hush";
 
 function channelTo({ origin }: Receiver) {
-  return createSlackMessenger(settingsOf("slack", origin + PATH), LONG_TIMEOUT);
+  return createSlackChannel(settingsOf("slack", origin + PATH), LONG_TIMEOUT);
 }
 
 /** The text of the message that the chat receives. */
-async function textOf(news: News, settings: Partial<Deployment>): Promise<string> {
+async function textOf(news: NotificationKind, settings: Partial<Deployment>): Promise<string> {
   await using receiver = receive();
-  expect(await channelTo(receiver).tell(noticeOf(news), deploymentOf(settings), NOW)).toEqual({
+  expect(await channelTo(receiver).send(noticeOf(news), deploymentOf(settings), NOW)).toEqual({
     kind: "taken",
   });
   expect(receiver.received).toHaveLength(1);
@@ -39,7 +39,7 @@ async function textOf(news: News, settings: Partial<Deployment>): Promise<string
 describe("a chat message", () => {
   const reason = 'step "npm test" exited with 1';
   const commit = "main 0123456789ab";
-  test.each<[title: string, News, Partial<Deployment>, facts: string[]]>([
+  test.each<[title: string, NotificationKind, Partial<Deployment>, facts: string[]]>([
     ["a failure", "failed", { state: "failed", reason }, [reason, commit]],
     ["a success after a failure", "recovered", {}, [commit]],
     ["a success", "succeeded", {}, [commit]],
@@ -84,14 +84,14 @@ describe("a chat message", () => {
 
   test.each([403, 404, 410])("is not retried after the response %d", async (status) => {
     await using receiver = receive(() => new Response("no_service", { status }));
-    const outcome = await channelTo(receiver).tell(noticeOf("failed"), deploymentOf(), NOW);
+    const outcome = await channelTo(receiver).send(noticeOf("failed"), deploymentOf(), NOW);
     expectRejection(outcome, "refused", receiver, status);
     expect(reasonOf(outcome)).toMatchSnapshot();
   });
 
   test.each([400, 429, 500])("may be retried after the response %d", async (status) => {
     await using receiver = receive(() => new Response("no", { status }));
-    expect(await channelTo(receiver).tell(noticeOf("failed"), deploymentOf(), NOW)).toMatchObject({
+    expect(await channelTo(receiver).send(noticeOf("failed"), deploymentOf(), NOW)).toMatchObject({
       kind: "failed",
     });
   });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { Webhook } from "standardwebhooks";
-import type { News } from "../../src/domain/notice.ts";
-import { createStandardMessenger, signMessage } from "../../src/notify/standard.ts";
+import type { NotificationKind } from "../../src/domain/notification.ts";
+import { createStandardChannel, signMessage } from "../../src/notify/standard.ts";
 import { loadSecret } from "../providers/load-secret.ts";
+import { type Receiver, receive } from "./receiver.ts";
 import {
   deploymentOf,
   expectRejection,
@@ -14,13 +15,12 @@ import {
   SIGNING_SECRET,
   settingsOf,
   TIP,
-} from "./news.ts";
-import { type Receiver, receive } from "./receiver.ts";
+} from "./samples.ts";
 
 const PUBLIC_URL = "https://hooks.example.com";
 
 function channelTo({ origin }: Receiver) {
-  return createStandardMessenger(settingsOf("standard", `${origin}/in?key=hush`), PUBLIC_URL, LONG_TIMEOUT);
+  return createStandardChannel(settingsOf("standard", `${origin}/in?key=hush`), PUBLIC_URL, LONG_TIMEOUT);
 }
 
 describe("Standard Webhooks signature", () => {
@@ -44,14 +44,14 @@ describe("Standard Webhooks signature", () => {
 });
 
 describe("a Standard Webhooks message", () => {
-  test.each<News>(["failed", "recovered", "succeeded"])(
+  test.each<NotificationKind>(["failed", "recovered", "succeeded"])(
     "is signed and has the type deployment.%s",
     async (news) => {
       await using receiver = receive();
       const state = news === "failed" ? "failed" : "succeeded";
       const deployment = deploymentOf({ state, reason: "health did not answer <2xx>", pushedCommit: PUSHED });
       // The package compares the time of the message with the system clock.
-      const outcome = await channelTo(receiver).tell(noticeOf(news), deployment, new Date());
+      const outcome = await channelTo(receiver).send(noticeOf(news), deployment, new Date());
       expect(outcome).toEqual({ kind: "taken" });
       expect(receiver.received).toHaveLength(1);
       const [message] = receiver.received;
@@ -89,8 +89,8 @@ describe("a Standard Webhooks message", () => {
     await using receiver = receive((index) => new Response(null, { status: index === 0 ? 502 : 204 }));
     const channel = channelTo(receiver);
     const later = new Date(NOW.getTime() + 60_000);
-    expect(await channel.tell(noticeOf("failed"), deploymentOf(), NOW)).toMatchObject({ kind: "failed" });
-    expect(await channel.tell({ ...noticeOf("failed"), attempts: 1 }, deploymentOf(), later)).toEqual({
+    expect(await channel.send(noticeOf("failed"), deploymentOf(), NOW)).toMatchObject({ kind: "failed" });
+    expect(await channel.send({ ...noticeOf("failed"), attempts: 1 }, deploymentOf(), later)).toEqual({
       kind: "taken",
     });
     const [first, second] = receiver.received;
@@ -106,14 +106,14 @@ describe("a Standard Webhooks message", () => {
     "may be retried after the response %d",
     async (status) => {
       await using receiver = receive(() => new Response("no", { status }));
-      const outcome = await channelTo(receiver).tell(noticeOf("failed"), deploymentOf(), NOW);
+      const outcome = await channelTo(receiver).send(noticeOf("failed"), deploymentOf(), NOW);
       expectRejection(outcome, "failed", receiver, status);
     },
   );
 
   test("is not retried after the response 410", async () => {
     await using receiver = receive(() => new Response("no", { status: 410 }));
-    const outcome = await channelTo(receiver).tell(noticeOf("failed"), deploymentOf(), NOW);
+    const outcome = await channelTo(receiver).send(noticeOf("failed"), deploymentOf(), NOW);
     expectRejection(outcome, "refused", receiver, 410);
     expect(reasonOf(outcome)).toMatchSnapshot();
   });
@@ -124,8 +124,8 @@ describe("a Standard Webhooks message", () => {
   ])("is not sent %s", async (_, secret) => {
     await using receiver = receive();
     const settings = { ...settingsOf("standard", receiver.origin), secret };
-    const channel = createStandardMessenger(settings, null, LONG_TIMEOUT);
-    const outcome = await channel.tell(noticeOf("failed"), deploymentOf(), NOW);
+    const channel = createStandardChannel(settings, null, LONG_TIMEOUT);
+    const outcome = await channel.send(noticeOf("failed"), deploymentOf(), NOW);
     expect(outcome).toEqual({ kind: "failed", reason: expect.not.stringContaining("hush") });
     expect(reasonOf(outcome)).toMatchSnapshot();
     expect(receiver.received).toEqual([]);

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
-import { generic } from "../../src/providers/generic.ts";
+import { generic } from "../../src/providers/generic/index.ts";
 import ordinary from "../fixtures/github/push-ordinary.json";
 import { loadSecret } from "./load-secret.ts";
 
 const DAY = 86_400_000;
-const dialect = generic.open({ verify_token: loadSecret("t0k3n") });
+const dialect = generic.createHandler({ verify_token: loadSecret("t0k3n") });
 
 describe("generic source handler > verify", () => {
   const request = dialect.compose({ kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" });
@@ -43,14 +43,14 @@ describe("generic source handler > client_timeout", () => {
 
   test("uses the configured duration", () => {
     const options = Value.Decode(generic.options, { verify_token: "env:TOKEN", client_timeout: "90m" });
-    expect(generic.open(options).handshake?.lifetime).toBe(90 * 60_000);
+    expect(generic.createHandler(options).handshake?.lifetime).toBe(90 * 60_000);
   });
 });
 
 describe("generic source handler > read", () => {
   const zero = "0".repeat(40);
   const readJson = (json: string) =>
-    dialect.read({ headers: new Headers(), body: new TextEncoder().encode(json) });
+    dialect.parse({ headers: new Headers(), body: new TextEncoder().encode(json) });
   const { ref, before, after } = ordinary;
   const repository = { full_name: "octocat/blog" };
   const push = { kind: "push", repository: "octocat/blog", ref: { kind: "branch", name: "main" } };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { sign } from "@octokit/webhooks-methods";
-import { github } from "../../src/providers/github.ts";
+import { github } from "../../src/providers/github/index.ts";
 import ordinary from "../fixtures/github/push-ordinary.json";
 import { dialect, GUID, NOW, receive, SECRET, send } from "./github/send.ts";
 import { loadSecret } from "./load-secret.ts";
@@ -24,7 +24,7 @@ describe("GitHub source handler > verify", () => {
   });
 
   test("accepts a signature made with any configured secret during rotation", async () => {
-    const rotating = github.open({ secrets: [loadSecret("the new secret"), loadSecret(SECRET)] });
+    const rotating = github.createHandler({ secrets: [loadSecret("the new secret"), loadSecret(SECRET)] });
     expect(rotating.verify(await send("push", ordinary), null, NOW)).toEqual({ ok: true });
   });
 });
@@ -42,7 +42,7 @@ describe("GitHub source handler > read", () => {
     test(`rejects ${what} as undecodable`, async () => {
       const { headers, body } = await send("push", ordinary);
       headers.set("x-github-event", event);
-      const reading = dialect.read({ headers, body });
+      const reading = dialect.parse({ headers, body });
       expect(reading).toMatchObject({ ok: false, kind: "undecodable" });
       const reason = reasonOf(reading);
       expect(reason).toContain("x-github-event");
@@ -53,7 +53,7 @@ describe("GitHub source handler > read", () => {
   test("rejects a delivery without an event name as undecodable", async () => {
     const { headers, body } = await send("push", ordinary);
     headers.delete("x-github-event");
-    expect(dialect.read({ headers, body })).toMatchObject({ ok: false, kind: "undecodable" });
+    expect(dialect.parse({ headers, body })).toMatchObject({ ok: false, kind: "undecodable" });
   });
 
   for (const [what, id] of [
@@ -66,7 +66,7 @@ describe("GitHub source handler > read", () => {
     test(`rejects ${what} as undecodable`, async () => {
       const { headers, body } = await send("push", ordinary);
       headers.set("x-github-delivery", id);
-      const reading = dialect.read({ headers, body });
+      const reading = dialect.parse({ headers, body });
       expect(reading).toMatchObject({ ok: false, kind: "undecodable" });
       const reason = reasonOf(reading);
       expect(reason).toContain("x-github-delivery");
@@ -77,13 +77,13 @@ describe("GitHub source handler > read", () => {
   test("returns a null id for a delivery without an id header", async () => {
     const { headers, body } = await send("push", ordinary);
     headers.delete("x-github-delivery");
-    expect(dialect.read({ headers, body })).toMatchObject({ ok: true, identity: { id: null } });
+    expect(dialect.parse({ headers, body })).toMatchObject({ ok: true, identity: { id: null } });
   });
 
   test("ignores content type parameters", async () => {
     const { headers, body } = await send("push", ordinary, true);
     headers.set("content-type", "Application/X-WWW-Form-URLencoded; charset=utf-8");
-    expect(dialect.read({ headers, body })).toMatchObject({ ok: true, event: { kind: "push" } });
+    expect(dialect.parse({ headers, body })).toMatchObject({ ok: true, event: { kind: "push" } });
   });
 });
 
@@ -95,7 +95,7 @@ describe("GitHub source handler > signed JSON that contains a form in a string",
     headers.set("content-type", "application/x-www-form-urlencoded");
     headers.set("x-github-event", "push");
     expect(dialect.verify({ headers, body }, null, NOW)).toEqual({ ok: true });
-    const reading = dialect.read({ headers, body });
+    const reading = dialect.parse({ headers, body });
     expect(reading).toMatchObject({ ok: false, kind: "undecodable" });
     expect(reasonOf(reading)).toMatchSnapshot();
   });

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import { sign } from "@octokit/webhooks-methods";
 import fc from "fast-check";
-import { Secret } from "../../src/domain/secret.ts";
-import { SIGNATURE_STYLE as GITHUB } from "../../src/providers/github/signature.ts";
+import { Secret } from "../../src/lib/secret.ts";
+import { SIGNATURE_STYLE as GITHUB } from "../../src/providers/github/compose.ts";
 import {
   equalInConstantTime,
   type SignatureStyle,

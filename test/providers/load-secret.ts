@@ -1,4 +1,4 @@
-import { Secret } from "../../src/domain/secret.ts";
+import { Secret } from "../../src/lib/secret.ts";
 
 /** Returns a secret with its value loaded, as the configuration provides it. */
 export function loadSecret(value: string): Secret {

@@ -1,6 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { Secret } from "../../src/domain/secret.ts";
-import { hashPassword, isPasswordHash, openPasswords } from "../../src/providers/password.ts";
+import { Secret } from "../../src/lib/secret.ts";
+import { createPasswordVerifier, hashPassword, isPasswordHash } from "../../src/providers/password.ts";
 import { catchError } from "./catch-error.ts";
 import { loadSecret } from "./load-secret.ts";
 
@@ -54,7 +54,7 @@ describe("isPasswordHash", () => {
 
 describe("password verifier", () => {
   test("accepts the password of its user, the first time and from the cache", async () => {
-    const isCorrect = openPasswords([
+    const isCorrect = createPasswordVerifier([
       { user: "ada", hash: loadSecret(VECTOR) },
       { user: "bob", hash: await cheapHash("Passwort für Bob ♥") },
     ]);
@@ -69,7 +69,7 @@ describe("password verifier", () => {
       { user: "ada", hash: loadSecret(VECTOR) },
       { user: "bob", hash: await cheapHash("bob's password") },
     ];
-    const isCorrect = openPasswords(users);
+    const isCorrect = createPasswordVerifier(users);
     for (const _time of ["before", "after"]) {
       for (const [user, password] of [
         ["ada", "Password"],
@@ -90,14 +90,14 @@ describe("password verifier", () => {
   });
 
   test("hashes once for many concurrent requests and answers all of them", async () => {
-    const isCorrect = openPasswords([{ user: "ada", hash: loadSecret(VECTOR) }]);
+    const isCorrect = createPasswordVerifier([{ user: "ada", hash: loadSecret(VECTOR) }]);
     const ask = (password: string) => Array.from({ length: 100 }, () => isCorrect({ user: "ada", password }));
     expect(await Promise.all(ask("password"))).toEqual(Array(100).fill(true));
     expect(await Promise.all(ask("wrong"))).toEqual(Array(100).fill(false));
   });
 
   test("rejects requests beyond the queue limit as unavailable and accepts a correct password afterwards", async () => {
-    const isCorrect = openPasswords([{ user: "ada", hash: loadSecret(VECTOR) }]);
+    const isCorrect = createPasswordVerifier([{ user: "ada", hash: loadSecret(VECTOR) }]);
     const attempts = Array.from({ length: 40 }, (_, n) =>
       isCorrect({ user: "ada", password: `attempt ${n}` }),
     );
@@ -110,11 +110,13 @@ describe("password verifier", () => {
   });
 
   test("rejects every password when no user is configured", async () => {
-    expect(await openPasswords([])({ user: "ada", password: "password" })).toBe(false);
+    expect(await createPasswordVerifier([])({ user: "ada", password: "password" })).toBe(false);
   });
 
   test("throws when the hash was never loaded", async () => {
-    const isCorrect = openPasswords([{ user: "ada", hash: new Secret({ kind: "env", name: "MISSING" }) }]);
+    const isCorrect = createPasswordVerifier([
+      { user: "ada", hash: new Secret({ kind: "env", name: "MISSING" }) },
+    ]);
     const error = await catchError(() => isCorrect({ user: "ada", password: "" }));
     expect(error.message).toContain("env:MISSING");
     expect(error.message).toMatchSnapshot();

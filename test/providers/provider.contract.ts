@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Client } from "../../src/domain/client.ts";
-import { keepHeaders } from "../../src/domain/delivery.ts";
-import { Fault } from "../../src/domain/fault.ts";
-import type { Dialect, Message, Provider, RawRequest } from "../../src/domain/provider.ts";
+import { selectHeaders } from "../../src/domain/delivery.ts";
+import type { Provider, RawRequest, SampleRequest, SourceHandler } from "../../src/domain/provider.ts";
+import { AppError } from "../../src/lib/errors.ts";
 
 /** A provider under test, together with source handlers that its contract needs. */
 export interface ProviderSubject {
@@ -11,9 +11,9 @@ export interface ProviderSubject {
   /** The configured authentication, for a provider that has several. */
   readonly variant?: string;
   /** A source handler with secrets. */
-  readonly dialect: Dialect;
+  readonly dialect: SourceHandler;
   /** A source handler without any options. */
-  readonly unset: Dialect;
+  readonly unset: SourceHandler;
   /** The authorised client of a valid sender; null when the provider needs none. */
   readonly client: Client | null;
 }
@@ -32,13 +32,13 @@ const PUSH = {
   ref: "refs/heads/main",
   before: BEFORE,
   after: AFTER,
-} as const satisfies Message;
+} as const satisfies SampleRequest;
 const PING = {
   kind: "ping",
   deliveryId: PUSH.deliveryId,
   form: false,
   repository: PUSH.repository,
-} as const satisfies Message;
+} as const satisfies SampleRequest;
 
 const SECRET_HEADERS = [
   "authorization",
@@ -73,7 +73,7 @@ export function describeProvider(subject: ProviderSubject): void {
           const request = dialect.compose({ ...PING, form });
           expect(dialect.contentTypes).toContain(request.headers.get("content-type") ?? "");
           expect(await dialect.verify(request, client, NOW)).toEqual({ ok: true });
-          expect(dialect.read(request)).toMatchObject({ ok: true });
+          expect(dialect.parse(request)).toMatchObject({ ok: true });
         });
 
         for (const [what, ref, kind] of [
@@ -86,17 +86,17 @@ export function describeProvider(subject: ProviderSubject): void {
           test(`writes a ${what} push as ${format} that verifies and reads back`, async () => {
             const request = dialect.compose({ ...PUSH, ref, form });
             expect(await dialect.verify(request, client, NOW)).toEqual({ ok: true });
-            const reading = dialect.read(request);
+            const reading = dialect.parse(request);
             expect(reading).toMatchObject({ ok: true, event: { ...event, deleted: false, commit: AFTER } });
           });
 
           test(`writes a ${what} creation as ${format} that reads back`, () => {
-            const reading = dialect.read(dialect.compose({ ...PUSH, ref, before: ZERO, form }));
+            const reading = dialect.parse(dialect.compose({ ...PUSH, ref, before: ZERO, form }));
             expect(reading).toMatchObject({ ok: true, event: { ...event, deleted: false, commit: AFTER } });
           });
 
           test(`writes a ${what} deletion as ${format} that reads back`, () => {
-            const reading = dialect.read(dialect.compose({ ...PUSH, ref, after: ZERO, form }));
+            const reading = dialect.parse(dialect.compose({ ...PUSH, ref, after: ZERO, form }));
             expect(reading).toMatchObject({ ok: true, event: { ...event, deleted: true, commit: null } });
           });
         }
@@ -111,7 +111,7 @@ export function describeProvider(subject: ProviderSubject): void {
             json: Buffer.from(json),
           });
           expect(await dialect.verify(request, client, NOW)).toEqual({ ok: true });
-          expect(dialect.read(request)).toMatchObject({
+          expect(dialect.parse(request)).toMatchObject({
             ok: true,
             json,
             event: { kind: "other" },
@@ -121,7 +121,7 @@ export function describeProvider(subject: ProviderSubject): void {
 
       test("throws on a form when the provider accepts only JSON", () => {
         if (dialect.contentTypes.includes("application/x-www-form-urlencoded")) return;
-        expect(() => dialect.compose({ ...PUSH, form: true })).toThrow(Fault);
+        expect(() => dialect.compose({ ...PUSH, form: true })).toThrow(AppError);
       });
     });
 
@@ -130,7 +130,7 @@ export function describeProvider(subject: ProviderSubject): void {
         const sender = unset.handshake === null ? client : null;
         expect((await unset.verify(dialect.compose(PUSH), sender, NOW)).ok).toBe(false);
         for (const query of ["", "verify_token=", "verify_token=null", "verify_token=undefined"]) {
-          const examined = unset.handshake?.examine(new URLSearchParams(query), new Headers());
+          const examined = unset.handshake?.verify(new URLSearchParams(query), new Headers());
           expect(examined ?? REFUSED).toEqual(REFUSED);
         }
       });
@@ -157,14 +157,14 @@ export function describeProvider(subject: ProviderSubject): void {
         ["a hundred thousand nested objects", bytes(`${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`)],
       ] as const) {
         test(`rejects ${what} as undecodable`, () => {
-          const reading = dialect.read(withBody(body));
+          const reading = dialect.parse(withBody(body));
           expect(reading).toMatchObject({ ok: false, kind: "undecodable" });
         });
       }
 
       test("treats the key __proto__ as data", () => {
         const json = '{"__proto__":{"ref":"refs/heads/main","deleted":true},"constructor":1,"a":[]}';
-        const reading = dialect.read(
+        const reading = dialect.parse(
           dialect.compose({
             kind: "payload",
             event: "note",
@@ -180,14 +180,14 @@ export function describeProvider(subject: ProviderSubject): void {
 
       test("never throws on arbitrary bytes", () => {
         fc.assert(
-          fc.property(fc.uint8Array({ maxLength: 200 }), (body) => dialect.read(withBody(body)) !== null),
+          fc.property(fc.uint8Array({ maxLength: 200 }), (body) => dialect.parse(withBody(body)) !== null),
         );
       });
 
       test("returns the text of any JSON unchanged", () => {
         fc.assert(
           fc.property(fc.json(), (json) => {
-            const reading = dialect.read(withBody(bytes(json)));
+            const reading = dialect.parse(withBody(bytes(json)));
             if (reading.ok) expect(reading.json).toBe(json);
           }),
         );
@@ -196,8 +196,8 @@ export function describeProvider(subject: ProviderSubject): void {
 
     test("stores no header that contains a secret", () => {
       const headers = new Headers(SECRET_HEADERS.map((name) => [name, "s3cret"]));
-      expect(keepHeaders(headers, dialect.keptHeaders)).toEqual({});
-      for (const name of dialect.keptHeaders) expect(name).toBe(name.toLowerCase());
+      expect(selectHeaders(headers, dialect.storedHeaders)).toEqual({});
+      for (const name of dialect.storedHeaders) expect(name).toBe(name.toLowerCase());
     });
   });
 }

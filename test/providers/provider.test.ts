@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { generic } from "../../src/providers/generic.ts";
-import { github } from "../../src/providers/github.ts";
+import { generic } from "../../src/providers/generic/index.ts";
+import { github } from "../../src/providers/github/index.ts";
 import { providers } from "../../src/providers/index.ts";
 import { loadSecret } from "./load-secret.ts";
 import { describeProvider } from "./provider.contract.ts";
@@ -11,15 +11,15 @@ if (listedGithub === undefined || listedGeneric === undefined)
 
 describeProvider({
   provider: listedGithub,
-  dialect: github.open({ secrets: [loadSecret("It's a Secret to Everybody")] }),
-  unset: github.open({}),
+  dialect: github.createHandler({ secrets: [loadSecret("It's a Secret to Everybody")] }),
+  unset: github.createHandler({}),
   client: null,
 });
 
 describeProvider({
   provider: listedGeneric,
-  dialect: generic.open({ verify_token: loadSecret("It's a Secret to Everybody") }),
-  unset: generic.open({}),
+  dialect: generic.createHandler({ verify_token: loadSecret("It's a Secret to Everybody") }),
+  unset: generic.createHandler({}),
   client: {
     source: "webhook",
     address: "192.0.2.1",
@@ -31,11 +31,11 @@ describeProvider({
 describeProvider({
   provider: listedGeneric,
   variant: "with a bearer token and a signature",
-  dialect: generic.open({
+  dialect: generic.createHandler({
     bearer: [loadSecret("t0k3n")],
     hmac: { header: "X-Signature", secrets: [loadSecret("It's a Secret to Everybody")] },
   }),
-  unset: generic.open({}),
+  unset: generic.createHandler({}),
   client: null,
 });
 

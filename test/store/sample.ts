@@ -1,8 +1,8 @@
 import type { AcceptOptions, NewDelivery, Receipt } from "../../src/domain/delivery.ts";
-import type { DeploymentRequest, Ending } from "../../src/domain/deployment.ts";
+import type { DeploymentRequest, DeploymentResult } from "../../src/domain/deployment.ts";
 import type { Lock } from "../../src/domain/lock.ts";
 import type { Decision } from "../../src/domain/match.ts";
-import type { Subscriber } from "../../src/domain/notice.ts";
+import type { NotificationSubscription } from "../../src/domain/notification.ts";
 import type { Page, PageRange } from "../../src/domain/page.ts";
 import type { Store } from "../../src/domain/store.ts";
 
@@ -36,14 +36,14 @@ export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
 
 /** The options of a push that is received over HTTP. */
 export function options(own: Partial<AcceptOptions> = {}): AcceptOptions {
-  const { heldBack = [] } = own;
+  const { blockedByLock = [] } = own;
   return {
     pushedCommit: null,
     onRedelivery: "run",
-    compare: true,
+    detectDuplicates: true,
     replayOf: null,
-    heldBack,
-    undeployed: heldBack,
+    blockedByLock,
+    notDeployed: blockedByLock,
     ...own,
   };
 }
@@ -66,7 +66,7 @@ export function onlyDeployment(receipt: Receipt): number {
   return only.id;
 }
 
-export function success(commit: string, own: Partial<Ending> = {}): Ending {
+export function success(commit: string, own: Partial<DeploymentResult> = {}): DeploymentResult {
   return {
     state: "succeeded",
     reason: null,
@@ -95,13 +95,13 @@ export function request(target: string, own: Partial<DeploymentRequest> = {}): D
 export async function runNext(
   store: Store,
   target: string,
-  ending: Ending,
+  ending: DeploymentResult,
   now: Date = at(0),
-  subscribers: readonly Subscriber[] = [],
+  subscribers: readonly NotificationSubscription[] = [],
 ): Promise<number> {
   const claimed = await store.claim([target], now);
   if (claimed === null) throw new Error(`no deployment of ${target} is queued`);
-  await store.settle(claimed.id, ending, now, subscribers);
+  await store.finish(claimed.id, ending, now, subscribers);
   return claimed.id;
 }
 

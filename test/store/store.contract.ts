@@ -3,13 +3,13 @@ import fc from "fast-check";
 import { type Choice, MAX_OUTPUT_BYTES } from "../../src/domain/deployment.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { numbersIn } from "../support/words.ts";
-import { comparingContract } from "./comparing.contract.ts";
-import { listingContract } from "./listing.contract.ts";
-import { lockingContract } from "./locking.contract.ts";
-import { noticingContract } from "./noticing.contract.ts";
+import { comparingContract } from "./duplicates.contract.ts";
+import { listingContract } from "./lists.contract.ts";
+import { lockingContract } from "./locks.contract.ts";
+import { noticingContract } from "./notifications.contract.ts";
 import type { OpenedStore } from "./opened-store.ts";
-import { pruningContract } from "./pruning.contract.ts";
 import { rangesContract } from "./ranges.contract.ts";
+import { pruningContract } from "./retention.contract.ts";
 import {
   at,
   COMMIT_A,
@@ -192,7 +192,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       test("queues a deployment without a delivery, which supersedes the queued one", async () => {
         const queued = await queue("blog");
         const request = { target: "blog", trigger: "catch-up" as const, commit: COMMIT_B, choice: null };
-        const { deployment, superseded } = await store.request(request, at(3));
+        const { deployment, superseded } = await store.queueDeployment(request, at(3));
         const { id } = deployment;
         expect([await store.readDeployment(id), await store.readDeployment(queued)]).toEqual([
           deployment,
@@ -221,17 +221,17 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
           const target = `target-${n}`;
           const {
             deployment: { id },
-          } = await store.request({ target, trigger: "rollback", commit: null, choice }, at(0));
+          } = await store.queueDeployment({ target, trigger: "rollback", commit: null, choice }, at(0));
           store = await opened.reopen();
           expect(await store.readDeployment(id)).toMatchObject({ trigger: "rollback", choice });
           await store.claim([target], at(1));
-          const [interrupted] = await store.interruptRunning(at(2), []);
-          expect(await store.readDeployment(interrupted?.queuedAgain?.id ?? 0)).toMatchObject({ choice });
+          const [interrupted] = await store.recoverInterrupted(at(2), []);
+          expect(await store.readDeployment(interrupted?.retry?.id ?? 0)).toMatchObject({ choice });
           await store.claim([target], at(3));
           const ending = success(COMMIT_A, { state: "interrupted" });
-          await store.settle(interrupted?.queuedAgain?.id ?? 0, ending, at(4), []);
+          await store.finish(interrupted?.retry?.id ?? 0, ending, at(4), []);
           expect(await store.claim([target], at(5))).toMatchObject({ choice });
-          await store.settle((interrupted?.queuedAgain?.id ?? 0) + 1, success(COMMIT_A), at(6), []);
+          await store.finish((interrupted?.retry?.id ?? 0) + 1, success(COMMIT_A), at(6), []);
         }
       });
 
@@ -261,7 +261,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         expect(await store.claim(targets, at(3))).toBeNull();
         expect(await stateOf(nextBlog)).toBe("queued");
 
-        await store.settle(blog, success(COMMIT_A), at(4), []);
+        await store.finish(blog, success(COMMIT_A), at(4), []);
         expect(await store.claim(targets, at(5))).toMatchObject({ id: nextBlog });
       });
 
@@ -299,7 +299,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         await queue("blog");
         const first = await store.claim(["blog"], at(1));
         expect(first?.previousCommit).toBeNull();
-        await store.settle(first?.id ?? 0, success(COMMIT_A), at(2), []);
+        await store.finish(first?.id ?? 0, success(COMMIT_A), at(2), []);
         await queue("blog");
         expect(await store.claim(["blog"], at(3))).toMatchObject({ previousCommit: COMMIT_A });
       });
@@ -314,7 +314,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
           { command: "npm run build", exitCode: null, signal: "SIGTERM", milliseconds: 5 },
         ];
         const ending = success(COMMIT_A, { reason: "the tip is newer than the push", steps });
-        const { deployment: settled } = await store.settle(id, ending, at(9), []);
+        const { deployment: settled } = await store.finish(id, ending, at(9), []);
         expect(settled).toMatchObject({ ...ending, id, startedAt: at(1), endedAt: at(9) });
 
         store = await opened.reopen();
@@ -331,7 +331,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const id = await queue("blog");
         await store.claim(["blog"], at(1));
         const steps = [{ command: "true", exitCode: 0, signal: null, milliseconds: 1.7 }];
-        const { deployment: settled } = await store.settle(id, success(COMMIT_A, { steps }), at(2), []);
+        const { deployment: settled } = await store.finish(id, success(COMMIT_A, { steps }), at(2), []);
         expect(settled.steps[0]?.milliseconds).toBe(2);
       });
 
@@ -339,7 +339,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         for (const [n, commit] of [COMMIT_A, COMMIT_B].entries()) {
           const id = await queue("blog");
           await store.claim(["blog"], at(n));
-          await store.settle(id, success(commit), at(n), []);
+          await store.finish(id, success(commit), at(n), []);
         }
         expect(await store.readLive("blog")).toMatchObject({ commit: COMMIT_B, since: at(1) });
       });
@@ -349,10 +349,10 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         async (state) => {
           const first = await queue("blog");
           await store.claim(["blog"], at(1));
-          await store.settle(first, success(COMMIT_A), at(2), []);
+          await store.finish(first, success(COMMIT_A), at(2), []);
           const second = await queue("blog");
           await store.claim(["blog"], at(3));
-          const { deployment: settled } = await store.settle(
+          const { deployment: settled } = await store.finish(
             second,
             success(COMMIT_B, { state, reason: "why" }),
             at(4),
@@ -367,25 +367,25 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       test("queues an interrupted deployment again, no matter how often the server is stopped", async () => {
         const {
           deployment: { id },
-        } = await store.request(
+        } = await store.queueDeployment(
           { target: "blog", trigger: "catch-up", commit: COMMIT_B, choice: null },
           at(0),
         );
         await store.claim(["blog"], at(1));
         const ending = success(COMMIT_A, { state: "interrupted", reason: "the server stops" });
-        const interrupted = await store.settle(id, ending, at(2), []);
+        const interrupted = await store.finish(id, ending, at(2), []);
         expect(interrupted).toMatchObject({
           deployment: { state: "interrupted" },
-          queuedAgain: { id: 2, state: "queued" },
+          retry: { id: 2, state: "queued" },
         });
         const { reason } = interrupted.deployment;
         expect(reason).toStartWith("the server stops");
         expect(numbersIn(reason)).toEqual([2]);
         expect(reason).toMatchSnapshot();
-        expect(await store.readDeployment(2)).toEqual(interrupted.queuedAgain);
+        expect(await store.readDeployment(2)).toEqual(interrupted.retry);
         const again = await store.claim(["blog"], at(3));
         expect(again).toMatchObject({ trigger: "catch-up", pushedCommit: COMMIT_B, createdAt: at(2) });
-        await store.settle(again?.id ?? 0, ending, at(4), []);
+        await store.finish(again?.id ?? 0, ending, at(4), []);
         expect(await store.claim(["blog"], at(5))).toMatchObject({ attempt: 1, pushedCommit: COMMIT_B });
       });
 
@@ -393,7 +393,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const id = await queue("blog");
         const ids = [id, id + 1];
         const errors = await Promise.all(
-          ids.map((each) => rejection(store.settle(each, success(COMMIT_A), at(1), []))),
+          ids.map((each) => rejection(store.finish(each, success(COMMIT_A), at(1), []))),
         );
         expect(errors.map(({ message }) => numbersIn(message))).toEqual([[id], [id + 1]]);
         expect(errors.map(({ message }) => message)).toMatchSnapshot();
@@ -431,7 +431,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         await store.claim(["blog"], at(1));
         expect(await store.cancelQueued(id, "why", at(2))).toBeNull();
         expect(await stateOf(id)).toBe("running");
-        const { deployment: settled } = await store.settle(id, success(COMMIT_A), at(3), []);
+        const { deployment: settled } = await store.finish(id, success(COMMIT_A), at(3), []);
         expect(await store.cancelQueued(id, "why", at(4))).toBeNull();
         expect(await store.readDeployment(id)).toEqual(settled);
         expect(await store.cancelQueued(id + 1, "why", at(4))).toBeNull();
@@ -445,7 +445,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const queued = await queue("blog");
         store = await opened.reopen();
 
-        const interrupted = await store.interruptRunning(at(9), []);
+        const interrupted = await store.recoverInterrupted(at(9), []);
         expect(interrupted).toHaveLength(1);
         expect(interrupted[0]?.deployment).toMatchObject({
           id: running,
@@ -456,7 +456,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         expect(numbersIn(interrupted[0]?.deployment.reason)).toEqual([queued]);
         expect(interrupted[0]?.deployment.reason).toMatchSnapshot();
         expect(await stateOf(queued)).toBe("queued");
-        expect(await store.interruptRunning(at(10), [])).toEqual([]);
+        expect(await store.recoverInterrupted(at(10), [])).toEqual([]);
         expect(await store.claim(["blog"], at(11))).toMatchObject({ id: queued });
       });
 
@@ -465,11 +465,11 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const first = onlyDeployment(receipt);
         await store.claim(["blog"], at(1));
         store = await opened.reopen();
-        const [interrupted] = await store.interruptRunning(at(9), []);
-        const second = interrupted?.queuedAgain?.id ?? 0;
+        const [interrupted] = await store.recoverInterrupted(at(9), []);
+        const second = interrupted?.retry?.id ?? 0;
         expect(second).toBeGreaterThan(first);
         expect(numbersIn(interrupted?.deployment.reason)).toEqual([second]);
-        expect(await store.readDeployment(second)).toEqual(interrupted?.queuedAgain ?? null);
+        expect(await store.readDeployment(second)).toEqual(interrupted?.retry ?? null);
         expect(await store.readDeployment(second)).toMatchObject({
           target: "blog",
           state: "queued",
@@ -484,10 +484,10 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
 
         expect(await store.claim(["blog"], at(10))).toMatchObject({ id: second });
         store = await opened.reopen();
-        const [last] = await store.interruptRunning(at(11), []);
+        const [last] = await store.recoverInterrupted(at(11), []);
         expect(last).toMatchObject({
           deployment: { id: second, state: "interrupted", attempt: 2 },
-          queuedAgain: null,
+          retry: null,
         });
         expect(numbersIn(last?.deployment.reason)).toEqual([]);
         expect([interrupted?.deployment.reason, last?.deployment.reason]).toMatchSnapshot();
@@ -498,7 +498,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         await queue("blog");
         await store.claim(["blog"], at(1));
         const queued = await queue("blog");
-        expect(await store.interruptRunning(at(9), [])).toMatchObject([{ queuedAgain: null }]);
+        expect(await store.recoverInterrupted(at(9), [])).toMatchObject([{ retry: null }]);
         expect(await store.readDeployment(queued + 1)).toBeNull();
       });
 

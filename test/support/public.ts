@@ -1,23 +1,23 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseTrustedProxy } from "../../src/domain/address.ts";
-import type { Clock } from "../../src/domain/clock.ts";
-import type { Log } from "../../src/domain/log.ts";
-import { Secret } from "../../src/domain/secret.ts";
 import type { Source } from "../../src/domain/source.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { Target } from "../../src/domain/target.ts";
+import { createAttemptLimiter } from "../../src/flow/attempt-limiter.ts";
 import { authorise } from "../../src/flow/authorise.ts";
-import { complainSparingly } from "../../src/flow/complain.ts";
-import { rememberOutcomes } from "../../src/flow/decide.ts";
-import { countGuesses } from "../../src/flow/guesses.ts";
 import { createLocks } from "../../src/flow/locks.ts";
 import { receive } from "../../src/flow/receive.ts";
+import { createRouter } from "../../src/flow/route-delivery.ts";
+import { createBodyBudget } from "../../src/http/body-budget.ts";
 import { createPublic } from "../../src/http/public.ts";
-import { boundUnverified } from "../../src/http/unverified.ts";
-import { generic } from "../../src/providers/generic.ts";
-import { github } from "../../src/providers/github.ts";
+import type { Clock } from "../../src/lib/clock.ts";
+import { parseTrustedProxy } from "../../src/lib/ip-address.ts";
+import type { Log } from "../../src/lib/log.ts";
+import { Secret } from "../../src/lib/secret.ts";
+import { createThrottledLog } from "../../src/lib/throttled-log.ts";
+import { generic } from "../../src/providers/generic/index.ts";
+import { github } from "../../src/providers/github/index.ts";
 import { stores } from "../../src/store/index.ts";
 
 /** A secret that is loaded with a value. */
@@ -102,7 +102,9 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
       name: "github",
       provider: "github",
       path: "/github-webhook",
-      dialect: github.open({ secrets: [secretOf("an older secret, still valid"), secretOf(GITHUB_SECRET)] }),
+      handler: github.createHandler({
+        secrets: [secretOf("an older secret, still valid"), secretOf(GITHUB_SECRET)],
+      }),
       print: options.print ?? false,
       onRedelivery: "run",
       allow: null,
@@ -111,7 +113,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
       name: "webhook",
       provider: "generic",
       path: "/webhook",
-      dialect: generic.open({ verify_token: secretOf(VERIFY_TOKEN), client_timeout: DAY }),
+      handler: generic.createHandler({ verify_token: secretOf(VERIFY_TOKEN), client_timeout: DAY }),
       print: options.print ?? false,
       onRedelivery: "run",
       allow: null,
@@ -130,9 +132,9 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     store,
     clock,
     log: logInto(log),
-    complain: complainSparingly(logInto(log), clock),
-    decide: rememberOutcomes({ targetsOf, locks, clock }),
-    guesses: countGuesses(clock),
+    complain: createThrottledLog(logInto(log), clock),
+    decide: createRouter({ targetsOf, locks, clock }),
+    guesses: createAttemptLimiter(clock),
     publish: () => {},
     print: (line: string) => void printed.push(line),
     wake: () => void woken++,
@@ -140,11 +142,11 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
   const listener = createPublic({
     sources,
     maxBody: options.maxBody ?? 64 * 1024,
-    unverified: boundUnverified(options.maxUnverified ?? 1024 * 1024, () => {}),
+    unverified: createBodyBudget(options.maxUnverified ?? 1024 * 1024, () => {}),
     trustedProxies: (options.trustedProxies ?? []).map(parseTrustedProxy),
     isAllowed: options.isAllowed ?? (() => true),
     complain: tools.complain,
-    complainOfFault: complainSparingly(logInto(log), clock, "error"),
+    complainOfFault: createThrottledLog(logInto(log), clock, "error"),
     receive: (source, request) => receive(source, request, tools),
     authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
     count: options.count ?? (() => {}),

@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { DeliveryAnswer, DeploymentAnswer, TargetAnswer } from "../../src/cli/admin-answers.ts";
+import type { DeliveryAnswer, DeploymentAnswer, TargetAnswer } from "../../src/cli/api/shapes.ts";
 import { describeTarget, SECRET } from "./configuration.ts";
 import { type Server, Workshop } from "./executable.ts";
 import { freePort } from "./free-port.ts";

@@ -5,8 +5,8 @@ export function targetOf(name: string, settings: Partial<Target> = {}): Target {
   return {
     name,
     source: "github",
-    watch: {
-      repository: "octocat/blog",
+    repository: {
+      fullName: "octocat/blog",
       ref: { kind: "branch", name: "main" },
       cloneUrl: "/nowhere/blog.git",
     },

@@ -1,9 +1,9 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { normaliseAddress } from "../../domain/address.ts";
-import type { Client, KeptClient } from "../../domain/client.ts";
+import type { Client, StoredClient } from "../../domain/client.ts";
+import { normaliseAddress } from "../../lib/ip-address.ts";
 import { describePage, PAGE_QUERY, pageOf, readRange } from "./page.ts";
 import { COMMON_PROBLEMS, createRoutes, Id, Input, NameText, NotFound, Time } from "./schema.ts";
-import type { AdminTools } from "./tools.ts";
+import type { AdminServices } from "./services.ts";
 
 /** An address that may POST to a source for a while. */
 const ClientShape = Type.Object({
@@ -25,14 +25,14 @@ function describeClient({ address, source, authorisedAt, expiresAt }: Client): S
   };
 }
 
-function describeKept(client: KeptClient): Static<typeof KeptClientShape> {
+function describeKept(client: StoredClient): Static<typeof KeptClientShape> {
   return { id: client.id, ...describeClient(client) };
 }
 
 const UNKNOWN = { status: "not found", reason: "there is no such client" } as const;
 
 /** Looking at clients, and forgetting them. */
-export function clients({ store, steering }: AdminTools) {
+export function clients({ store, steering }: AdminServices) {
   return createRoutes()
     .get(
       "/api/clients",

@@ -2,9 +2,9 @@ import { type Static, Type } from "@sinclair/typebox";
 import { DELIVERY_STATUSES, type Delivery, type DeliverySummary } from "../../domain/delivery.ts";
 import type { Event, Ref } from "../../domain/event.ts";
 import type { Source } from "../../domain/source.ts";
-import { readKept } from "../../flow/read-kept.ts";
-import { tellLocks } from "../../flow/tell-locks.ts";
-import { describeKeeping } from "../answers.ts";
+import { describeLocksOf } from "../../flow/locks.ts";
+import { parseStoredDelivery } from "../../flow/replay.ts";
+import { describeAcceptOutcome } from "../responses.ts";
 import { DeploymentState } from "./deployments.ts";
 import { JSON_BODY } from "./json-body.ts";
 import { describePage, PAGE_QUERY, pageOf, readRange } from "./page.ts";
@@ -22,7 +22,7 @@ import {
   orNull,
   Time,
 } from "./schema.ts";
-import type { AdminTools } from "./tools.ts";
+import type { AdminServices } from "./services.ts";
 
 const EVENTS = ["ping", "push", "other"] as const satisfies readonly Event["kind"][];
 
@@ -105,7 +105,7 @@ function describeDelivery(delivery: DeliverySummary): Static<typeof DeliveryShap
 
 /** Null where it tells of no push, or where its source is gone or reads it no more. */
 function describePushed(delivery: Delivery, sources: readonly Source[]): Static<typeof Pushed> | null {
-  const reading = readKept(delivery, sources)?.reading;
+  const reading = parseStoredDelivery(delivery, sources)?.reading;
   if (!reading?.ok || reading.event.kind !== "push") return null;
   const { repository, ref, commit } = reading.event;
   return { repository, ref: nameRef(ref), commit };
@@ -125,14 +125,14 @@ const PARAMS = Type.Object({ id: IdText });
 const UNKNOWN = { status: "not found", reason: "there is no such delivery" } as const;
 
 /** Looking at deliveries, and running them again. */
-export function deliveries({ store, clock, sources, replay }: AdminTools) {
+export function deliveries({ store, clock, sources, replay }: AdminServices) {
   return createRoutes()
     .get(
       "/api/deliveries",
       async ({ query }) => {
         const { source = null, status = null, target = null } = query;
         const page = await store.listDeliveries({ source, status, target }, readRange(query));
-        const items = await tellLocks(page.items, { store, clock });
+        const items = await describeLocksOf(page.items, { store, clock });
         return describePage({ ...page, items }, describeDelivery);
       },
       {
@@ -152,7 +152,7 @@ export function deliveries({ store, clock, sources, replay }: AdminTools) {
         const delivery = await store.readDelivery(Number(params.id));
         if (delivery === null) return status(404, UNKNOWN);
         const kept = { ...delivery, outcomes: await store.readOutcomes(delivery.id) };
-        const [told = kept] = await tellLocks([kept], { store, clock });
+        const [told = kept] = await describeLocksOf([kept], { store, clock });
         const pushed = describePushed(delivery, sources);
         return { ...describeDelivery(told), pushed, body: decodeBody(delivery.body) };
       },
@@ -170,7 +170,7 @@ export function deliveries({ store, clock, sources, replay }: AdminTools) {
         if (outcome.kind === "unknown delivery") return status(404, UNKNOWN);
         if (outcome.kind === "unreadable")
           return status(409, { status: "not replayable", reason: outcome.reason });
-        const { code, body } = describeKeeping(outcome);
+        const { code, body } = describeAcceptOutcome(outcome);
         return status(code, body);
       },
       {

@@ -6,16 +6,11 @@ import {
   type OutputLine,
   TRIGGERS,
 } from "../../domain/deployment.ts";
-import { tellDeployment } from "../../domain/deployment-facts.ts";
+import { toDeploymentFields } from "../../domain/deployment-facts.ts";
 import { type Followed, followOutput } from "../../flow/follow.ts";
-import { answer, answerText, refuse } from "../answers.ts";
-import {
-  acceptsEventStream,
-  answerEventStream,
-  readLastEventId,
-  type StreamedEvent,
-} from "../event-stream.ts";
 import { EVENT_STREAM } from "../media-type.ts";
+import { respond, respondRefused, respondText } from "../responses.ts";
+import { acceptsEventStream, answerEventStream, readLastEventId, type StreamedEvent } from "../sse.ts";
 import { JSON_BODY } from "./json-body.ts";
 import { describePage, PAGE_QUERY, pageOf, readRange } from "./page.ts";
 import {
@@ -34,7 +29,7 @@ import {
   orNull,
   Time,
 } from "./schema.ts";
-import type { AdminTools } from "./tools.ts";
+import type { AdminServices } from "./services.ts";
 
 /** A deployment's state. */
 export const DeploymentState = oneOf(DEPLOYMENT_STATES);
@@ -72,7 +67,7 @@ export function describeDeployment(deployment: Deployment): Static<typeof Deploy
   const { choice } = deployment;
   return {
     id: deployment.id,
-    ...tellDeployment(deployment),
+    ...toDeploymentFields(deployment),
     chosen: choice?.kind === "commit" ? choice.commit : (choice?.release ?? null),
     steps: deployment.steps.map(({ command, exitCode, signal, milliseconds }) => ({
       command,
@@ -88,7 +83,7 @@ const PARAMS = Type.Object({ id: IdText });
 const UNKNOWN = { status: "not found", reason: "there is no such deployment" } as const;
 
 /** Looking at deployments, and ending them. */
-export function deployments(tools: AdminTools) {
+export function deployments(tools: AdminServices) {
   const { store, steering } = tools;
   return createRoutes()
     .get(
@@ -163,15 +158,15 @@ export function deployments(tools: AdminTools) {
     );
 }
 
-async function answerLog(id: number, request: Request, tools: AdminTools): Promise<Response> {
+async function answerLog(id: number, request: Request, tools: AdminServices): Promise<Response> {
   const { store, broadcast } = tools;
-  if ((await store.readDeployment(id)) === null) return answer(404, UNKNOWN);
+  if ((await store.readDeployment(id)) === null) return respond(404, UNKNOWN);
   if (!acceptsEventStream(request.headers)) {
-    return answerText((await store.readOutput(id)).map((line) => `${line}\n`).join(""));
+    return respondText((await store.readOutput(id)).map((line) => `${line}\n`).join(""));
   }
   const seen = readLastEventId(request.headers);
   if (seen === "invalid") {
-    return refuse("invalid request", { reason: "Last-Event-ID: expected the id of an event" });
+    return respondRefused("invalid request", { reason: "Last-Event-ID: expected the id of an event" });
   }
   // A line's id is one more than its number: an id of 0 would say that nothing was seen.
   const after = (seen ?? 0) - 1;

@@ -1,16 +1,15 @@
-import type { Happening } from "../../domain/happening.ts";
-import type { Broadcast, Numbered } from "../../flow/broadcast.ts";
-import { listenFor } from "../../flow/listen-for.ts";
-import { refuse } from "../answers.ts";
-import { answerEventStream, readLastEventId, type StreamedEvent } from "../event-stream.ts";
+import type { ServerEvent } from "../../domain/server-event.ts";
+import { type EventBus, type NumberedEvent, waitFor } from "../../flow/event-bus.ts";
 import { EVENT_STREAM } from "../media-type.ts";
+import { respondRefused } from "../responses.ts";
+import { answerEventStream, readLastEventId, type StreamedEvent } from "../sse.ts";
 import { describeDeployment } from "./deployments.ts";
 import { createRoutes, describeAnswers, NO_QUERY } from "./schema.ts";
+import type { AdminServices } from "./services.ts";
 import { describeLock } from "./targets.ts";
-import type { AdminTools } from "./tools.ts";
 
 /** Everything that happens, as it happens. */
-export function events(tools: AdminTools) {
+export function events(tools: AdminServices) {
   return createRoutes().get("/api/events", ({ request }) => answerEvents(request, tools), {
     query: NO_QUERY,
     detail: {
@@ -23,11 +22,11 @@ export function events(tools: AdminTools) {
   });
 }
 
-function answerEvents(request: Request, tools: AdminTools): Response {
+function answerEvents(request: Request, tools: AdminServices): Response {
   const { broadcast } = tools;
   const seen = readLastEventId(request.headers);
   if (seen === "invalid") {
-    return refuse("invalid request", { reason: "Last-Event-ID: expected the id of an event" });
+    return respondRefused("invalid request", { reason: "Last-Event-ID: expected the id of an event" });
   }
   const after = seen ?? broadcast.since(0).at(-1)?.id ?? 0;
   return answerEventStream((signal) => follow(after, broadcast, signal), { ...tools, request });
@@ -36,31 +35,31 @@ function answerEvents(request: Request, tools: AdminTools): Response {
 /** Nothing is queued for a slow reader: what it has not taken yet is read from what is kept for all. */
 async function* follow(
   after: number,
-  broadcast: Broadcast,
+  broadcast: EventBus,
   signal: AbortSignal,
 ): AsyncGenerator<StreamedEvent> {
-  const news = listenFor(broadcast, ({ kind }) => kind !== "output", signal);
+  const news = waitFor(broadcast, ({ kind }) => kind !== "output", signal);
   try {
     let last = after;
     while (!signal.aborted) {
-      news.forget();
+      news.reset();
       for (const numbered of broadcast.since(last)) {
         last = numbered.id;
         yield describeHappening(numbered);
       }
-      if (!signal.aborted) await news.heard();
+      if (!signal.aborted) await news.wait();
     }
   } finally {
     news.stop();
   }
 }
 
-function describeHappening({ id, at, happening }: Numbered): StreamedEvent {
-  const data = JSON.stringify({ at: at.toISOString(), ...describe(happening) });
-  return { id, event: happening.kind, data };
+function describeHappening({ id, at, event }: NumberedEvent): StreamedEvent {
+  const data = JSON.stringify({ at: at.toISOString(), ...describe(event) });
+  return { id, event: event.kind, data };
 }
 
-function describe(happening: Happening): Readonly<Record<string, unknown>> {
+function describe(happening: ServerEvent): Readonly<Record<string, unknown>> {
   switch (happening.kind) {
     case "deployment":
       return { deployment: describeDeployment(happening.deployment) };

@@ -1,13 +1,13 @@
-import { refuse } from "../answers.ts";
 import { declaresMoreThan, readBody } from "../body.ts";
+import type { BodyBudget } from "../body-budget.ts";
 import { isAcceptedMediaType } from "../media-type.ts";
-import type { UnverifiedBytes } from "../unverified.ts";
+import { respondRefused } from "../responses.ts";
 
 /** The largest body that is read, in bytes. */
 const MAX_BODY = 64 * 1024;
 
 /** Who sends a body here has shown the token: nothing has to be held back for others. */
-const VERIFIED: UnverifiedBytes = {
+const VERIFIED: BodyBudget = {
   hold: () => ({ add: () => true, release() {} }),
   isScarce: () => false,
 };
@@ -22,16 +22,18 @@ export class BodyRefused extends Error {
 /** Reads a JSON body; none at all counts as `{}`. Throws {@link BodyRefused}. */
 export async function readJsonBody({ request }: { request: Request }): Promise<unknown> {
   const { headers } = request;
-  if (declaresMoreThan(MAX_BODY, headers)) throw new BodyRefused(refuse("payload too large"));
+  if (declaresMoreThan(MAX_BODY, headers)) throw new BodyRefused(respondRefused("payload too large"));
   const body = await readBody(request, MAX_BODY, VERIFIED);
-  if (body.kind === "too large") throw new BodyRefused(refuse("payload too large"));
+  if (body.kind === "too large") throw new BodyRefused(respondRefused("payload too large"));
   if (body.kind !== "read") throw invalid("the body is not complete");
   if (body.bytes.length === 0) return {};
   if (
     headers.has("content-encoding") ||
     !isAcceptedMediaType(headers.get("content-type"), ["application/json"])
   ) {
-    throw new BodyRefused(refuse("unsupported media type", { reason: "send application/json, unencoded" }));
+    throw new BodyRefused(
+      respondRefused("unsupported media type", { reason: "send application/json, unencoded" }),
+    );
   }
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body.bytes));
@@ -44,5 +46,5 @@ export async function readJsonBody({ request }: { request: Request }): Promise<u
 export const JSON_BODY = [readJsonBody, "json" as const];
 
 function invalid(reason: string): BodyRefused {
-  return new BodyRefused(refuse("invalid payload", { reason }));
+  return new BodyRefused(respondRefused("invalid payload", { reason }));
 }

@@ -1,9 +1,9 @@
 import { ValueErrorType } from "@sinclair/typebox/errors";
 import { NotFoundError, ParseError, ValidationError } from "elysia";
-import type { Log } from "../../domain/log.ts";
-import type { Complain } from "../../flow/complain.ts";
-import { refuse, refuseMethod } from "../answers.ts";
-import { answerFault } from "../faults.ts";
+import type { Log } from "../../lib/log.ts";
+import type { ThrottledLog } from "../../lib/throttled-log.ts";
+import { respondInternalError } from "../error-response.ts";
+import { respondMethodNotAllowed, respondRefused } from "../responses.ts";
 import { BodyRefused } from "./json-body.ts";
 
 /** What the framework tells of its routes. */
@@ -17,21 +17,27 @@ export function answerProblem(error: unknown, request: Request, routes: Routes, 
   if (error instanceof NotFoundError) return refusePath(new URL(request.url).pathname, routes);
   if (error instanceof ParseError && error.cause instanceof BodyRefused) return error.cause.answer;
   // Whoever got this far has the token, and may be told of each fault.
-  const tellAll: Complain = (fields, message) => log.error(fields, message);
-  if (!(error instanceof ValidationError)) return answerFault(error, log, tellAll);
-  if (error.type === "params") return refuse("not found");
+  const tellAll: ThrottledLog = (fields, message) => log.error(fields, message);
+  if (!(error instanceof ValidationError)) return respondInternalError(error, log, tellAll);
+  if (error.type === "params") return respondRefused("not found");
   const where = error.valueError?.path ?? "";
   if (error.type === "response") {
-    return answerFault(new Error(`an answer does not fit its schema at ${where || "its top"}`), log, tellAll);
+    return respondInternalError(
+      new Error(`an answer does not fit its schema at ${where || "its top"}`),
+      log,
+      tellAll,
+    );
   }
-  return refuse("invalid request", { reason: explain(error) });
+  return respondRefused("invalid request", { reason: explain(error) });
 }
 
 /** A known path takes other methods (RFC 9110, section 15.5.6), an unknown one none. */
 function refusePath(path: string, routes: Routes): Response {
   const methods = routes.filter((route) => fits(path, route.path)).map(({ method }) => method);
-  if (methods.length === 0) return refuse("not found");
-  return refuseMethod(methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])));
+  if (methods.length === 0) return respondRefused("not found");
+  return respondMethodNotAllowed(
+    methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])),
+  );
 }
 
 function fits(path: string, pattern: string): boolean {

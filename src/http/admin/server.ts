@@ -8,12 +8,12 @@ import {
   Time,
   Unavailable,
 } from "./schema.ts";
-import type { AdminTools } from "./tools.ts";
+import type { AdminServices } from "./services.ts";
 
 const DETAIL = { tags: ["server"] };
 
 /** How the server itself is: for people, for a load balancer, for Prometheus. */
-export function server({ store, metrics, canKeep, about, sources, targets }: AdminTools) {
+export function server({ store, metrics, canKeep, about, sources, targets }: AdminServices) {
   return createRoutes()
     .get(
       "/api/status",

@@ -1,11 +1,11 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import type { Standing } from "../../domain/deployment.ts";
+import type { TargetStatus } from "../../domain/deployment.ts";
 import type { Lock } from "../../domain/lock.ts";
 import type { Page } from "../../domain/page.ts";
-import { Duration } from "../../domain/setting.ts";
 import type { Target } from "../../domain/target.ts";
-import type { DeployOutcome } from "../../flow/steer.ts";
+import type { DeployOutcome } from "../../flow/operator.ts";
+import { DurationSetting } from "../../lib/schema.ts";
 import { DeploymentState } from "./deployments.ts";
 import { JSON_BODY } from "./json-body.ts";
 import { PAGE_QUERY, pageOf, readRange } from "./page.ts";
@@ -22,7 +22,7 @@ import {
   orNull,
   Time,
 } from "./schema.ts";
-import type { AdminTools } from "./tools.ts";
+import type { AdminServices } from "./services.ts";
 
 /** A person's lock on a target, as the API has it. */
 export const LockShape = Type.Object({
@@ -56,15 +56,15 @@ export function describeLock({ reason, by, since, until }: Lock): Static<typeof 
 }
 
 /** The one map from a target to its JSON. */
-export function describeTarget(target: Target, standing: Standing): Static<typeof TargetShape> {
-  const { name, source, directory, layout, watch } = target;
-  const { live, lock, queued, running, last } = standing;
+export function describeTarget(target: Target, standing: TargetStatus): Static<typeof TargetShape> {
+  const { name, source, directory, layout, repository } = target;
+  const { live, lock, queued, running, latest } = standing;
   return {
     name,
     source,
-    repository: watch?.repository ?? null,
-    branch: watch?.ref.kind === "branch" ? watch.ref.name : null,
-    tag: watch?.ref.kind === "tag" ? watch.ref.pattern : null,
+    repository: repository?.fullName ?? null,
+    branch: repository?.ref.kind === "branch" ? repository.ref.name : null,
+    tag: repository?.ref.kind === "tag" ? repository.ref.pattern : null,
     directory,
     layout,
     live: live === null ? null : { ...live, since: live.since.toISOString() },
@@ -72,30 +72,30 @@ export function describeTarget(target: Target, standing: Standing): Static<typeo
     queued,
     running,
     last:
-      last === null
+      latest === null
         ? null
         : {
-            id: last.id,
-            state: last.state,
-            reason: last.reason,
-            ended_at: last.endedAt?.toISOString() ?? null,
+            id: latest.id,
+            state: latest.state,
+            reason: latest.reason,
+            ended_at: latest.endedAt?.toISOString() ?? null,
           },
   };
 }
 
 /** As it is written; the framework would decode it, but tell the wrong type. */
-const DurationText = Type.String({ pattern: Duration.pattern, expected: Duration.expected });
+const DurationText = Type.String({ pattern: DurationSetting.pattern, expected: DurationSetting.expected });
 
 const UNKNOWN = { status: "not found", reason: "there is no such target" } as const;
 const PARAMS = Type.Object({ name: NameText });
 const Queued = Type.Object({ status: Type.Literal("queued"), deployment: Id });
 
 /** Looking at targets, and steering them. */
-export function targets(tools: AdminTools) {
+export function targets(tools: AdminServices) {
   const { store, steering, clock } = tools;
   const byName = new Map(tools.targets.map((target) => [target.name, target]));
   const describe = async (target: Target) =>
-    describeTarget(target, await store.readStanding(target.name, clock.now()));
+    describeTarget(target, await store.readTargetStatus(target.name, clock.now()));
 
   return createRoutes()
     .get(
@@ -178,7 +178,7 @@ export function targets(tools: AdminTools) {
       "/api/targets/:name/lock",
       async ({ params, body, status }) => {
         const { reason, by = "admin" } = body;
-        const milliseconds = body.for === undefined ? null : Value.Decode(Duration, body.for);
+        const milliseconds = body.for === undefined ? null : Value.Decode(DurationSetting, body.for);
         const target = byName.get(params.name);
         const outcome = await steering.lock(params.name, { reason, by, milliseconds });
         if (target === undefined || outcome.kind === "unknown target") return status(404, UNKNOWN);

@@ -1,11 +1,11 @@
-import { Fault } from "../../domain/fault.ts";
-import type { Handshake, HandshakeVerdict } from "../../domain/provider.ts";
-import type { Secret } from "../../domain/secret.ts";
+import type { Handshake, HandshakeResult } from "../../domain/provider.ts";
+import { AppError } from "../../lib/errors.ts";
+import type { Secret } from "../../lib/secret.ts";
 import { equalInConstantTime } from "../hmac.ts";
 import { readCredentials } from "./authorization.ts";
 
-const REFUSED: HandshakeVerdict = { ok: false, guess: false };
-const WRONG_GUESS: HandshakeVerdict = { ok: false, guess: true };
+const REFUSED: HandshakeResult = { ok: false, guess: false };
+const WRONG_GUESS: HandshakeResult = { ok: false, guess: true };
 const LONGEST_CHALLENGE = 1024;
 
 /**
@@ -13,13 +13,13 @@ const LONGEST_CHALLENGE = 1024;
  * `Authorization: Bearer`, or `hub.verify_token` with `hub.mode=subscribe` (PubSubHubbub 0.3, as Meta still sends
  * it). Without a token of our own nobody is admitted.
  */
-export function openHandshake(
+export function createHandshake(
   token: Secret | null,
   admission: Pick<Handshake, "lifetime" | "prefixV6">,
 ): Handshake {
   return {
     ...admission,
-    examine(query, headers) {
+    verify(query, headers) {
       const subscribing = query.getAll("hub.verify_token");
       // A scheme other than Bearer is not for us: a proxy's Basic credentials, say.
       const bearer = readCredentials(headers, "bearer");
@@ -29,15 +29,15 @@ export function openHandshake(
       if (!equalInConstantTime(shown, token.reveal())) return WRONG_GUESS;
       return subscribing.length === 0 ? { ok: true, challenge: null } : subscribe(query);
     },
-    present() {
-      if (token === null) throw new Fault("configuration", "without a verify token nothing can be shown");
+    credentials() {
+      if (token === null) throw new AppError("configuration", "without a verify token nothing can be shown");
       return new Headers({ authorization: `Bearer ${token.reveal()}` });
     },
   };
 }
 
 /** What the hub wants echoed. It is refused when it is anything but one short line. */
-function subscribe(query: URLSearchParams): HandshakeVerdict {
+function subscribe(query: URLSearchParams): HandshakeResult {
   const modes = query.getAll("hub.mode");
   const [challenge = null, ...others] = query.getAll("hub.challenge");
   if (modes.length !== 1 || modes[0] !== "subscribe" || others.length > 0) return REFUSED;

@@ -1,8 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { asksToSkip, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
-import type { RawRequest, Reading } from "../../domain/provider.ts";
-import { compileWhenUsed } from "../compile.ts";
-import { FullRef, ObjectName } from "../git-names.ts";
+import type { ParseResult, RawRequest } from "../../domain/provider.ts";
+import { createLazyValidator } from "../../lib/schema.ts";
+import { FullRef, ObjectName } from "../git-push.ts";
 import { decodeJsonBody } from "../json.ts";
 
 /** A push as GitHub, Gitea and Forgejo write it, as far as it tells what to deploy. */
@@ -14,12 +14,12 @@ const PushLike = Type.Object({
   repository: Type.Object({ full_name: Type.String() }),
 });
 
-const pushLike = compileWhenUsed(PushLike);
-const commitLike = compileWhenUsed(Type.Object({ message: Type.String() }));
-const objectName = compileWhenUsed(ObjectName);
+const pushLike = createLazyValidator(PushLike);
+const commitLike = createLazyValidator(Type.Object({ message: Type.String() }));
+const objectName = createLazyValidator(ObjectName);
 
 /** Decodes any JSON. What looks like a push is one; nothing is misshapen, as nothing was promised. */
-export function readPayload({ body }: RawRequest): Reading {
+export function readPayload({ body }: RawRequest): ParseResult {
   const decoded = decodeJsonBody(body);
   if (!decoded.ok) return { ok: false, kind: "undecodable", reason: decoded.reason };
   const { text: json, value: payload } = decoded;

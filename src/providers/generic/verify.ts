@@ -1,21 +1,21 @@
 import { type Client, hasExpired } from "../../domain/client.ts";
-import type { Dialect, RawRequest, Verdict } from "../../domain/provider.ts";
-import type { Secret } from "../../domain/secret.ts";
+import type { RawRequest, SourceHandler, VerifyResult } from "../../domain/provider.ts";
+import type { Secret } from "../../lib/secret.ts";
 import { equalInConstantTime, verifySignature } from "../hmac.ts";
-import { openPasswords } from "../password.ts";
+import { createPasswordVerifier } from "../password.ts";
 import { readBasic, readCredentials } from "./authorization.ts";
-import { describeStyle, type GenericSettings, type Method, requiredMethods } from "./settings.ts";
+import { describeStyle, type GenericSettings, type Method, requiredMethods } from "./options.ts";
 
-type QuickCheck = (request: RawRequest, client: Client | null, now: Date) => Verdict;
+type QuickCheck = (request: RawRequest, client: Client | null, now: Date) => VerifyResult;
 
-const VERIFIED: Verdict = { ok: true };
-const STRANGER: Verdict = { ok: false, refusal: "not authorised", guess: false };
-const WRONG_GUESS: Verdict = { ok: false, refusal: "not authorised", guess: true };
-const EXPIRED: Verdict = { ok: false, refusal: "authorisation timeout", guess: false };
-const UNSIGNED: Verdict = { ok: false, refusal: "signature verification failed", guess: false };
+const VERIFIED: VerifyResult = { ok: true };
+const STRANGER: VerifyResult = { ok: false, refusal: "not authorised", guess: false };
+const WRONG_GUESS: VerifyResult = { ok: false, refusal: "not authorised", guess: true };
+const EXPIRED: VerifyResult = { ok: false, refusal: "authorisation timeout", guess: false };
+const UNSIGNED: VerifyResult = { ok: false, refusal: "signature verification failed", guess: false };
 
 /** Makes the check of everything that a generic source requires: all of it must hold. */
-export function openChecks(settings: GenericSettings): Dialect["verify"] {
+export function createRequestVerifier(settings: GenericSettings): SourceHandler["verify"] {
   const required = requiredMethods(settings);
   if (required.length === 0) throw new Error("a source that requires nothing would be open to everybody");
   const quick = required.flatMap((method) => (method === "basic" ? [] : [openQuickCheck(method, settings)]));
@@ -48,12 +48,12 @@ function openQuickCheck(
   }
 }
 
-function admit(client: Client | null, now: Date): Verdict {
+function admit(client: Client | null, now: Date): VerifyResult {
   if (client === null) return STRANGER;
   return hasExpired(client, now) ? EXPIRED : VERIFIED;
 }
 
-function checkToken(shown: string | null, tokens: readonly Secret[]): Verdict {
+function checkToken(shown: string | null, tokens: readonly Secret[]): VerifyResult {
   if (shown === null || shown === "") return STRANGER;
   let verdict = WRONG_GUESS;
   // Every token is tried even after one fitted, so that the time does not tell which one it was.
@@ -62,8 +62,8 @@ function checkToken(shown: string | null, tokens: readonly Secret[]): Verdict {
 }
 
 function openPasswordCheck(users: NonNullable<GenericSettings["basic"]>) {
-  const isRight = openPasswords(users);
-  return ({ headers }: RawRequest): Verdict | Promise<Verdict> => {
+  const isRight = createPasswordVerifier(users);
+  return ({ headers }: RawRequest): VerifyResult | Promise<VerifyResult> => {
     const shown = readBasic(headers);
     if (shown === null) return STRANGER;
     return isRight(shown).then((right) => (right ? VERIFIED : WRONG_GUESS));

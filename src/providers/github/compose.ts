@@ -1,19 +1,18 @@
-import { Fault } from "../../domain/fault.ts";
-import type { Message, RawRequest } from "../../domain/provider.ts";
-import type { Secret } from "../../domain/secret.ts";
+import type { RawRequest, SampleRequest } from "../../domain/provider.ts";
+import { AppError } from "../../lib/errors.ts";
+import type { Secret } from "../../lib/secret.ts";
 import { encodeField } from "../form.ts";
-import { writeSignature } from "../hmac.ts";
-import { describePing, describePush, HOOK_ID } from "./example.ts";
-import { REPOSITORY_ID } from "./example-repository.ts";
-import { SIGNATURE_HEADER, SIGNATURE_STYLE } from "./signature.ts";
+import { type SignatureStyle, writeSignature } from "../hmac.ts";
+import { describePing, describePush, HOOK_ID, REPOSITORY_ID } from "./example.ts";
 
 /**
- * A request as GitHub would send it, signed with the first secret. Throws a {@link Fault} `configuration` when
+ * A request as GitHub would send it, signed with the first secret. Throws a {@link AppError} `configuration` when
  * there is none.
  */
-export function composeDelivery(message: Message, secrets: readonly Secret[]): RawRequest {
+export function composeDelivery(message: SampleRequest, secrets: readonly Secret[]): RawRequest {
   const [secret] = secrets;
-  if (secret === undefined) throw new Fault("configuration", "a github source without secrets cannot sign");
+  if (secret === undefined)
+    throw new AppError("configuration", "a github source without secrets cannot sign");
   const json = writeJson(message);
   const body = message.form ? encodeField("payload", json) : json;
   const headers = new Headers({
@@ -29,7 +28,16 @@ export function composeDelivery(message: Message, secrets: readonly Secret[]): R
   return { headers, body };
 }
 
-function writeJson(message: Message): Uint8Array {
+function writeJson(message: SampleRequest): Uint8Array {
   if (message.kind === "payload") return message.json;
   return Buffer.from(JSON.stringify(message.kind === "ping" ? describePing(message) : describePush(message)));
 }
+
+/** The only signature of GitHub's that counts; the SHA-1 in `X-Hub-Signature` does not. */
+export const SIGNATURE_HEADER = "x-hub-signature-256";
+
+/**
+ * `sha256=` and the 64 lower-case hex digits of the HMAC-SHA256 of the raw body.
+ * Source: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+ */
+export const SIGNATURE_STYLE: SignatureStyle = { algorithm: "sha256", encoding: "hex", prefix: "sha256=" };

@@ -1,5 +1,5 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import { FullRef, ObjectName } from "../git-names.ts";
+import { FullRef, ObjectName } from "../git-push.ts";
 
 /**
  * The parts of GitHub's payloads that mean something here. At the top what GitHub requires is required; further

@@ -1,10 +1,10 @@
 import { asksToSkip, type Event, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
-import type { RawRequest, Reading } from "../../domain/provider.ts";
-import { compileWhenUsed } from "../compile.ts";
+import type { ParseResult, RawRequest } from "../../domain/provider.ts";
+import { createLazyValidator } from "../../lib/schema.ts";
 import { decodeJsonField } from "../form.ts";
 import { decodeJsonBody } from "../json.ts";
-import { describeMisfits } from "./misshapen.ts";
 import { Ping, Push } from "./payload.ts";
+import { describeSchemaErrors } from "./schema-errors.ts";
 
 const EVENT_NAME = /^[a-z0-9_]{1,100}$/;
 /** Printable ASCII without spaces, so that two headers joined by `, ` are not an id. GitHub's own is a GUID. */
@@ -14,11 +14,11 @@ const ID = /^[!-~]{1,128}$/;
 const PUSH_MARKS = ["ref", "before", "after"];
 const PING_MARKS = ["zen", "hook_id", "hook"];
 
-const push = compileWhenUsed(Push);
-const ping = compileWhenUsed(Ping);
+const push = createLazyValidator(Push);
+const ping = createLazyValidator(Ping);
 
 /** Decodes a delivery of GitHub's whose signature was verified. */
-export function readDelivery({ headers, body }: RawRequest): Reading {
+export function readDelivery({ headers, body }: RawRequest): ParseResult {
   const name = headers.get("x-github-event") ?? "";
   if (!EVENT_NAME.test(name)) return undecodable("the header x-github-event does not name an event");
   const identity = { id: headers.get("x-github-delivery"), hook: headers.get("x-github-hook-id") };
@@ -34,7 +34,7 @@ export function readDelivery({ headers, body }: RawRequest): Reading {
   return { ok: true, event: told, json, identity };
 }
 
-function undecodable(reason: string): Reading {
+function undecodable(reason: string): ParseResult {
   return { ok: false, kind: "undecodable", reason };
 }
 
@@ -47,13 +47,14 @@ function isForm(headers: Headers): boolean {
  * event the name could be swapped, so the name must agree with the body.
  */
 function tell(name: string, payload: unknown): Event | string {
-  if (name === "push") return push().Check(payload) ? tellPush(payload) : describeMisfits(push(), payload);
+  if (name === "push")
+    return push().Check(payload) ? tellPush(payload) : describeSchemaErrors(push(), payload);
   if (!isObject(payload)) return "the payload expected object";
   if (hasAll(payload, PUSH_MARKS)) return "/ref, /before and /after belong to a push";
   if (name === "ping") {
     if (hasAll(payload, ["action"])) return "/action belongs to another event";
     if (!PING_MARKS.some((name) => hasAll(payload, [name]))) return "/zen, /hook_id and /hook are missing";
-    return ping().Check(payload) ? { kind: "ping" } : describeMisfits(ping(), payload);
+    return ping().Check(payload) ? { kind: "ping" } : describeSchemaErrors(ping(), payload);
   }
   if (hasAll(payload, PING_MARKS)) return "/zen, /hook_id and /hook belong to a ping";
   return { kind: "other", name };

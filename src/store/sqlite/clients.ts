@@ -1,5 +1,5 @@
-import type { Client, ClientStore, KeptClient } from "../../domain/client.ts";
-import type { Connection } from "./open.ts";
+import type { Client, ClientStore, StoredClient } from "../../domain/client.ts";
+import type { Connection } from "./connection.ts";
 import { type RangeValues, toPage, toRangeValues } from "./page.ts";
 
 type ClientKey = { source: string; address: string };
@@ -7,7 +7,7 @@ type ClientRow = ClientKey & { authorised_at: number; expires_at: number };
 type KeptClientRow = ClientRow & { id: number };
 
 /** The clients' part of the store. */
-export function openClients(connection: Connection): ClientStore {
+export function createClients(connection: Connection): ClientStore {
   // In place of the row that may be there: each authorising gives a new number.
   const replace = connection.prepare<never, ClientRow>(`
     INSERT OR REPLACE INTO client (source, address, authorised_at, expires_at)
@@ -53,7 +53,7 @@ export function openClients(connection: Connection): ClientStore {
   };
 }
 
-function toKeptClient(row: KeptClientRow): KeptClient {
+function toKeptClient(row: KeptClientRow): StoredClient {
   return { id: row.id, ...toClient(row) };
 }
 

@@ -1,9 +1,9 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { codeOf, Fault } from "../../domain/fault.ts";
-import { explainOpening } from "./fault.ts";
-import { holdLock } from "./open.ts";
+import { AppError, systemErrorCode } from "../../lib/errors.ts";
+import { holdLock } from "./connection.ts";
+import { describeOpenError } from "./errors.ts";
 
 /** A data directory that is ours alone. */
 export interface DirectoryLock {
@@ -22,7 +22,7 @@ export async function lockDirectory(dataDirectory: string): Promise<DirectoryLoc
   if (letGo === null) {
     const pid = await findHolder(pidFile);
     const who = pid === null ? "another hooklatch" : `another hooklatch (process ${pid})`;
-    throw new Fault("failed", `${who} uses ${dataDirectory}; stop it, or choose another data_dir`);
+    throw new AppError("failed", `${who} uses ${dataDirectory}; stop it, or choose another data_dir`);
   }
   writePid(pidFile);
   let released = false;
@@ -40,7 +40,7 @@ function hold(dataDirectory: string): (() => void) | null {
   try {
     return holdLock(join(dataDirectory, "hooklatch.lock"));
   } catch (error) {
-    throw explainOpening(error, dataDirectory);
+    throw describeOpenError(error, dataDirectory);
   }
 }
 
@@ -82,6 +82,6 @@ function isAlive(pid: number): boolean {
     return process.kill(pid, 0);
   } catch (error) {
     // It is there, but another user's.
-    return codeOf(error) === "EPERM";
+    return systemErrorCode(error) === "EPERM";
   }
 }

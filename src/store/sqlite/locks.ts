@@ -1,11 +1,10 @@
 import type { Trigger } from "../../domain/deployment.ts";
-import type { Lock } from "../../domain/lock.ts";
-import type { LockStore, Unlocked } from "../../domain/lock-store.ts";
-import type { Connection } from "./open.ts";
-import type { Queue } from "./queue.ts";
+import type { Lock, LockStore, UnlockResult } from "../../domain/lock.ts";
+import type { Connection } from "./connection.ts";
+import type { Queue } from "./deployments/queue.ts";
 
 /** A delivery that would have been queued for a target that is locked, and how. */
-export type HeldBack = {
+export type BlockedByLock = {
   readonly target: string;
   readonly delivery: number;
   readonly trigger: Trigger;
@@ -13,7 +12,7 @@ export type HeldBack = {
 };
 
 /** Notes on the target's lock, inside a transaction of its caller's, the newest delivery that it holds back. */
-export type HoldBack = (heldBack: HeldBack) => void;
+export type RecordBlocked = (heldBack: BlockedByLock) => void;
 
 type LockRow = {
   target: string;
@@ -30,8 +29,8 @@ type HeldBackRow = LockRow & {
 };
 
 /** Prepares what an accept does with a lock; where the lock is gone it does nothing. */
-export function prepareHoldBack(connection: Connection): HoldBack {
-  const note = connection.prepare<never, HeldBack>(`
+export function prepareRecordBlocked(connection: Connection): RecordBlocked {
+  const note = connection.prepare<never, BlockedByLock>(`
     UPDATE lock SET delivery = $delivery, trigger = $trigger, pushed_commit = $pushedCommit
     WHERE target = $target`);
   return (heldBack) => {
@@ -43,7 +42,7 @@ export function prepareHoldBack(connection: Connection): HoldBack {
  * The locks' part of the store. `flush` commits the accepts that wait: they were decided under the lock, so they have
  * to be noted on it before it goes.
  */
-export function openLocks(connection: Connection, queue: Queue, flush: () => void): LockStore {
+export function createLocks(connection: Connection, queue: Queue, flush: () => void): LockStore {
   const upsert = connection.prepare<never, LockRow>(`
     INSERT INTO lock (target, reason, "by", since, until) VALUES ($target, $reason, $by, $since, $until)
     ON CONFLICT (target) DO UPDATE SET
@@ -78,11 +77,11 @@ export function openLocks(connection: Connection, queue: Queue, flush: () => voi
   function queueHeldBack(
     { target, delivery, trigger, pushed_commit }: HeldBackRow,
     createdAt: number,
-  ): Pick<Unlocked, "queued" | "passedOver"> {
-    if (delivery === null || trigger === null) return { queued: null, passedOver: null };
-    if (isPassedOver(target, delivery)) return { queued: null, passedOver: delivery };
+  ): Pick<UnlockResult, "queued" | "skippedDelivery"> {
+    if (delivery === null || trigger === null) return { queued: null, skippedDelivery: null };
+    if (isPassedOver(target, delivery)) return { queued: null, skippedDelivery: delivery };
     const wanted = { target, trigger, delivery, pushedCommit: pushed_commit, choice: null, createdAt };
-    return { queued: queue.add(wanted), passedOver: null };
+    return { queued: queue.add(wanted), skippedDelivery: null };
   }
 
   return {

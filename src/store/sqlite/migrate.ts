@@ -1,8 +1,8 @@
-import { Fault } from "../../domain/fault.ts";
+import { AppError } from "../../lib/errors.ts";
+import type { Connection } from "./connection.ts";
 import first from "./migrations/0001-first.sql" with { type: "text" };
 import steering from "./migrations/0002-steering.sql" with { type: "text" };
 import undeployed from "./migrations/0003-undeployed.sql" with { type: "text" };
-import type { Connection } from "./open.ts";
 
 /** In order, never edited once released: the n-th brings a file from version n-1 to n. */
 const MIGRATIONS: readonly string[] = [first, steering, undeployed];
@@ -24,7 +24,7 @@ export function migrate(connection: Connection, migrations: readonly string[] = 
     });
   }
   if (readVersion() > migrations.length) {
-    throw new Fault(
+    throw new AppError(
       "failed",
       `${connection.file} was written by a newer hooklatch (schema ${readVersion()}, this one knows ${migrations.length}): install that version again, or put back a backup from before it`,
     );
@@ -36,7 +36,7 @@ function refuseForeign(connection: Connection): void {
   const id = connection.prepare<{ application_id: number }>("PRAGMA application_id").get({})?.application_id;
   const tables = connection.prepare<{ count: number }>("SELECT count(*) AS count FROM sqlite_schema").get({});
   if (id === APPLICATION_ID || tables?.count === 0) return;
-  throw new Fault(
+  throw new AppError(
     "failed",
     `${connection.file} is another program's database: move it away, or choose another data_dir`,
   );

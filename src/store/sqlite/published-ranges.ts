@@ -1,10 +1,10 @@
 import type { PublishedRangesStore } from "../../domain/published-ranges.ts";
-import type { Connection } from "./open.ts";
+import type { Connection } from "./connection.ts";
 
 type Row = { ranges: string; fetched_at: number };
 
 /** The published ranges' part of the store. */
-export function openPublishedRanges(connection: Connection): PublishedRangesStore {
+export function createPublishedRanges(connection: Connection): PublishedRangesStore {
   const upsert = connection.prepare<never, Row & { list: string }>(`
     INSERT OR REPLACE INTO published_ranges (list, ranges, fetched_at) VALUES ($list, $ranges, $fetched_at)`);
   const select = connection.prepare<Row, { list: string }>(

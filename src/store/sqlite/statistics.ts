@@ -1,9 +1,9 @@
 import { statSync } from "node:fs";
 import type { StoreStatistics } from "../../domain/store.ts";
-import type { Connection } from "./open.ts";
+import type { Connection } from "./connection.ts";
 
 /** The store's part that tells its figures, and whether it works. */
-export function openStatistics(connection: Connection) {
+export function createStatistics(connection: Connection) {
   const count = connection.prepare<{ queued: number; running: number }>(`
     SELECT (SELECT count(*) FROM deployment WHERE state = 'queued') AS queued,
       (SELECT count(*) FROM deployment WHERE state = 'running') AS running`);

@@ -3,8 +3,8 @@ import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import { SECRET } from "../../support/configuration.ts";
 import { type Server, Workshop } from "../../support/executable.ts";
-import { Kept } from "../../support/kept.ts";
 import { type RawAnswer, RawConnection } from "../../support/raw.ts";
+import { Kept } from "../../support/stored-data.ts";
 
 /** The verify token of the generic source of a {@link Shell}. */
 export const TOKEN = "a token of the tests, long enough";

@@ -1,18 +1,18 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { Secret } from "../../../src/domain/secret.ts";
-import { openHandshake } from "../../../src/providers/generic/handshake.ts";
+import { Secret } from "../../../src/lib/secret.ts";
+import { createHandshake } from "../../../src/providers/generic/handshake.ts";
 import { catchError } from "../catch-error.ts";
 import { loadSecret } from "../load-secret.ts";
 
 const ADMISSION = { lifetime: 1000, prefixV6: 128 };
-const handshake = openHandshake(loadSecret("t0k3n"), ADMISSION);
+const handshake = createHandshake(loadSecret("t0k3n"), ADMISSION);
 const REFUSED = { ok: false, guess: false } as const;
 const FAILED_ATTEMPT = { ok: false, guess: true } as const;
 
 function examine(query: string, authorization?: string) {
   const headers = new Headers(authorization === undefined ? {} : { authorization });
-  return handshake.examine(new URLSearchParams(query), headers);
+  return handshake.verify(new URLSearchParams(query), headers);
 }
 
 describe("generic handshake > accepts a token", () => {
@@ -68,7 +68,7 @@ describe("generic handshake > counts a GET as a failed attempt", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
         fc.pre(text !== "t0k3n");
-        expect(handshake.examine(new URLSearchParams({ verify_token: text }), new Headers())).toEqual(
+        expect(handshake.verify(new URLSearchParams({ verify_token: text }), new Headers())).toEqual(
           text === "" ? REFUSED : FAILED_ATTEMPT,
         );
       }),
@@ -125,21 +125,19 @@ describe("generic handshake > rejects a GET without counting it as a failed atte
   }
 
   test("with any query when no token is configured", () => {
-    const closed = openHandshake(null, ADMISSION);
+    const closed = createHandshake(null, ADMISSION);
     for (const query of ["", "verify_token=", "verify_token=null", "hub.mode=subscribe&hub.verify_token="]) {
-      expect(closed.examine(new URLSearchParams(query), new Headers())).toEqual(REFUSED);
+      expect(closed.verify(new URLSearchParams(query), new Headers())).toEqual(REFUSED);
     }
   });
 });
 
 describe("generic handshake", () => {
   test("throws when the token was never loaded", async () => {
-    const broken = openHandshake(new Secret({ kind: "env", name: "MISSING" }), ADMISSION);
-    const error = await catchError(() =>
-      broken.examine(new URLSearchParams("verify_token=x"), new Headers()),
-    );
+    const broken = createHandshake(new Secret({ kind: "env", name: "MISSING" }), ADMISSION);
+    const error = await catchError(() => broken.verify(new URLSearchParams("verify_token=x"), new Headers()));
     expect(error.message).toContain("env:MISSING");
     expect(error.message).toMatchSnapshot();
-    expect(broken.examine(new URLSearchParams("verify_token="), new Headers())).toEqual(REFUSED);
+    expect(broken.verify(new URLSearchParams("verify_token="), new Headers())).toEqual(REFUSED);
   });
 });

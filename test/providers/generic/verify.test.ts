@@ -2,10 +2,10 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import type { Client } from "../../../src/domain/client.ts";
-import { Fault } from "../../../src/domain/fault.ts";
-import type { Dialect } from "../../../src/domain/provider.ts";
-import { Secret } from "../../../src/domain/secret.ts";
-import { generic } from "../../../src/providers/generic.ts";
+import type { SourceHandler } from "../../../src/domain/provider.ts";
+import { AppError } from "../../../src/lib/errors.ts";
+import { Secret } from "../../../src/lib/secret.ts";
+import { generic } from "../../../src/providers/generic/index.ts";
 import { catchError } from "../catch-error.ts";
 import { loadSecret } from "../load-secret.ts";
 
@@ -43,12 +43,12 @@ function basicAuth(user: string, password: string) {
   return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` };
 }
 
-async function verify(dialect: Dialect, headers: Record<string, string>, client: Client | null = null) {
+async function verify(dialect: SourceHandler, headers: Record<string, string>, client: Client | null = null) {
   return dialect.verify({ headers: new Headers(headers), body: BODY }, client, NOW);
 }
 
 describe("generic source with bearer tokens", () => {
-  const dialect = generic.open({ bearer });
+  const dialect = generic.createHandler({ bearer });
 
   for (const [what, headers, verdict] of [
     ["accepts a token", { authorization: "Bearer the-new-token" }, VERIFIED],
@@ -87,7 +87,7 @@ describe("generic source with bearer tokens", () => {
 });
 
 describe("generic source with basic users", () => {
-  const dialect = generic.open({ basic });
+  const dialect = generic.createHandler({ basic });
 
   for (const [what, headers, verdict] of [
     ["accepts a password", basicAuth("ada", "password"), VERIFIED],
@@ -112,7 +112,7 @@ describe("generic source with basic users", () => {
 });
 
 describe("generic source with signatures", () => {
-  const dialect = generic.open({ hmac });
+  const dialect = generic.createHandler({ hmac });
 
   for (const [what, headers, verdict] of [
     ["accepts a signature made with any configured secret", { "x-signature": SIGNATURE }, VERIFIED],
@@ -129,7 +129,7 @@ describe("generic source with signatures", () => {
 });
 
 describe("generic source with several required methods", () => {
-  const all = generic.open({ verify_token: loadSecret("t0k3n"), bearer, hmac });
+  const all = generic.createHandler({ verify_token: loadSecret("t0k3n"), bearer, hmac });
   const [token, signature] = [{ authorization: "Bearer the-new-token" }, { "x-signature": SIGNATURE }];
 
   for (const [what, headers, client, verdict] of [
@@ -145,7 +145,7 @@ describe("generic source with several required methods", () => {
 
   test("does not check the password when another check failed", async () => {
     const unloaded = [{ user: "ada", hash: new Secret({ kind: "env", name: "MISSING" }) }];
-    const dialect = generic.open({ basic: unloaded, hmac });
+    const dialect = generic.createHandler({ basic: unloaded, hmac });
     expect(await verify(dialect, basicAuth("ada", "password"))).toEqual(UNSIGNED);
     const error = await catchError(() => verify(dialect, { ...basicAuth("ada", "password"), ...signature }));
     expect(error.message).toContain("env:MISSING");
@@ -155,19 +155,19 @@ describe("generic source with several required methods", () => {
 
 describe("generic source with `require`", () => {
   test("authorises clients by handshake, for the configured IPv6 prefix, when it lists `client`", () => {
-    const { handshake } = generic.open({ hmac, require: ["hmac", "client"], client_prefix_v6: 64 });
+    const { handshake } = generic.createHandler({ hmac, require: ["hmac", "client"], client_prefix_v6: 64 });
     expect(handshake?.prefixV6).toBe(64);
-    expect(generic.open({}).handshake?.prefixV6).toBe(128);
+    expect(generic.createHandler({}).handshake?.prefixV6).toBe(128);
   });
 
   test("throws when the list is empty", async () => {
-    const error = await catchError(() => generic.open({ require: [] }));
+    const error = await catchError(() => generic.createHandler({ require: [] }));
     expect(error.message).toMatchSnapshot();
   });
 
   for (const method of ["bearer", "basic", "hmac"] as const) {
     test(`rejects every request when it lists ${method} and ${method} is not configured`, async () => {
-      const dialect = generic.open({ require: [method] });
+      const dialect = generic.createHandler({ require: [method] });
       const headers = { ...basicAuth("", ""), "x-signature": "" };
       expect((await verify(dialect, headers, admitted)).ok).toBe(false);
       expect((await verify(dialect, { authorization: "Bearer " }, admitted)).ok).toBe(false);
@@ -179,14 +179,14 @@ describe("generic source handler > compose", () => {
   const ping = { kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" } as const;
 
   test("throws for a source with a password", async () => {
-    const error = await catchError(() => generic.open({ basic }).compose(ping));
-    expect(error).toBeInstanceOf(Fault);
+    const error = await catchError(() => generic.createHandler({ basic }).compose(ping));
+    expect(error).toBeInstanceOf(AppError);
     expect(error.message).toMatchSnapshot();
   });
 
   test("signs with the configured algorithm and encoding", () => {
     const secrets = [loadSecret("one")];
-    const dialect = generic.open({
+    const dialect = generic.createHandler({
       hmac: { header: "Authorization", algorithm: "sha512", encoding: "base64", prefix: "HMAC ", secrets },
     });
     const { headers, body } = dialect.compose(ping);

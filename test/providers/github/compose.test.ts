@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { sign } from "@octokit/webhooks-methods";
-import { Fault } from "../../../src/domain/fault.ts";
-import { github } from "../../../src/providers/github.ts";
+import { AppError } from "../../../src/lib/errors.ts";
+import { github } from "../../../src/providers/github/index.ts";
 import ordinary from "../../fixtures/github/push-ordinary.json";
 import { catchError } from "../catch-error.ts";
 import { dialect, GUID, SECRET } from "./send.ts";
@@ -53,8 +53,8 @@ describe("GitHub source handler > compose", () => {
 
   test("throws when no secret is configured", async () => {
     const ping = { kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" } as const;
-    const error = await catchError(() => github.open({}).compose(ping));
-    expect(error).toBeInstanceOf(Fault);
+    const error = await catchError(() => github.createHandler({}).compose(ping));
+    expect(error).toBeInstanceOf(AppError);
     expect(error.message).toMatchSnapshot();
   });
 });

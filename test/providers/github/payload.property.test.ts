@@ -1,9 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import type { Event } from "../../../src/domain/event.ts";
-import { match } from "../../../src/domain/match.ts";
-import type { Dialect } from "../../../src/domain/provider.ts";
-import { generic } from "../../../src/providers/generic.ts";
+import { matchTargets } from "../../../src/domain/match.ts";
+import type { SourceHandler } from "../../../src/domain/provider.ts";
+import { generic } from "../../../src/providers/generic/index.ts";
 import { pingBody, pushBody } from "../../support/payloads.ts";
 import { targetOf } from "../../support/target.ts";
 import { loadSecret } from "../load-secret.ts";
@@ -82,13 +82,13 @@ const payload = fc.oneof(
 );
 const event = fc.constantFrom("push", "ping", "issues", "PUSH", "", "push, ping");
 
-function read(dialect: Dialect, name: string, json: string) {
+function read(dialect: SourceHandler, name: string, json: string) {
   const headers = new Headers({
     "content-type": "application/json",
     "x-github-event": name,
     "x-github-delivery": GUID,
   });
-  return dialect.read({ headers, body: new TextEncoder().encode(json) });
+  return dialect.parse({ headers, body: new TextEncoder().encode(json) });
 }
 
 /** Asserts that an accepted push agrees with its payload, without using the code under test. */
@@ -141,7 +141,7 @@ describe("GitHub source handler with any JSON", () => {
         const reading = read(github, "push", json);
         if (!reading.ok) return;
         const written = JSON.parse(json);
-        const [decision] = match(reading.event, [targetOf("blog")]);
+        const [decision] = matchTargets(reading.event, [targetOf("blog")]);
         const isWanted =
           written.ref === "refs/heads/main" &&
           written.repository.full_name.toLowerCase() === "octocat/blog" &&
@@ -157,7 +157,7 @@ describe("GitHub source handler with any JSON", () => {
 });
 
 describe("generic source handler with any JSON", () => {
-  const dialect = generic.openWith(loadSecret("a token of the tests, long enough"));
+  const dialect = generic.createHandlerWithSecret(loadSecret("a token of the tests, long enough"));
 
   test("accepts every payload and reads it as a push only when it has a ref and a repository", () => {
     fc.assert(

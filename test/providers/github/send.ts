@@ -1,14 +1,14 @@
 import { expect } from "bun:test";
 import { sign } from "@octokit/webhooks-methods";
-import type { RawRequest, Reading } from "../../../src/domain/provider.ts";
-import { github } from "../../../src/providers/github.ts";
+import type { ParseResult, RawRequest } from "../../../src/domain/provider.ts";
+import { github } from "../../../src/providers/github/index.ts";
 import { loadSecret } from "../load-secret.ts";
 
 export const SECRET = "It's a Secret to Everybody";
 export const GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
 export const NOW = new Date("2026-11-21T20:30:00Z");
 
-export const dialect = github.open({ secrets: [loadSecret(SECRET)] });
+export const dialect = github.createHandler({ secrets: [loadSecret(SECRET)] });
 
 /** Returns a request as GitHub sends it, written and signed without any code under test. */
 export async function send(event: string, payload: unknown, form = false): Promise<RawRequest> {
@@ -24,8 +24,8 @@ export async function send(event: string, payload: unknown, form = false): Promi
 }
 
 /** Sends such a request to the source handler, which must verify it, and returns the result of reading it. */
-export async function receive(event: string, payload: unknown, form = false): Promise<Reading> {
+export async function receive(event: string, payload: unknown, form = false): Promise<ParseResult> {
   const request = await send(event, payload, form);
   expect(await dialect.verify(request, null, NOW)).toEqual({ ok: true });
-  return dialect.read(request);
+  return dialect.parse(request);
 }

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { Store } from "../../../src/domain/store.ts";
+import { type Connection, openDatabase } from "../../../src/store/sqlite/connection.ts";
+import { assembleStore } from "../../../src/store/sqlite/index.ts";
 import { migrate } from "../../../src/store/sqlite/migrate.ts";
-import { type Connection, openDatabase } from "../../../src/store/sqlite/open.ts";
-import { assembleStore } from "../../../src/store/sqlite/store.ts";
 import { makeDirectory } from "../directory.ts";
 
 /** A store in a temporary directory, with direct access to its connection. */

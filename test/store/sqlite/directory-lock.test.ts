@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openSqlite } from "../../../src/store/sqlite/store.ts";
+import { openSqlite } from "../../../src/store/sqlite/index.ts";
 import { numbersIn, words } from "../../support/words.ts";
 import { makeDirectory } from "../directory.ts";
 import { delivery, keep, rejection } from "../sample.ts";
@@ -25,7 +25,7 @@ afterEach(async () => {
 /** Opens the directory after the first line of input, prints the result, and runs until it is killed. */
 const SCRIPT = `
   import { spawn } from "node:child_process";
-  import { openSqlite } from ${JSON.stringify(join(import.meta.dir, "../../../src/store/sqlite/store.ts"))};
+  import { openSqlite } from ${JSON.stringify(join(import.meta.dir, "../../../src/store/sqlite/index.ts"))};
   const lines = console[Symbol.asyncIterator]();
   await lines.next();
   try {

@@ -5,7 +5,7 @@ import { mkdir, open, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { NewDelivery } from "../../../src/domain/delivery.ts";
 import type { Store } from "../../../src/domain/store.ts";
-import { openSqlite } from "../../../src/store/sqlite/store.ts";
+import { openSqlite } from "../../../src/store/sqlite/index.ts";
 import { words } from "../../support/words.ts";
 import { makeDirectory } from "../directory.ts";
 import { at, COMMIT_A, delivery, keep, options, pushFor } from "../sample.ts";

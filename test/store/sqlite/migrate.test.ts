@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { type Connection, openDatabase } from "../../../src/store/sqlite/connection.ts";
+import { assembleStore } from "../../../src/store/sqlite/index.ts";
 import { migrate } from "../../../src/store/sqlite/migrate.ts";
 import first from "../../../src/store/sqlite/migrations/0001-first.sql" with { type: "text" };
-import { type Connection, openDatabase } from "../../../src/store/sqlite/open.ts";
-import { assembleStore } from "../../../src/store/sqlite/store.ts";
 import { numbersIn, words } from "../../support/words.ts";
 import { makeDirectory } from "../directory.ts";
 
@@ -112,7 +112,10 @@ describe("migrating", () => {
     );
     expect(items.map(({ id }) => id)).toEqual([5]);
     expect(
-      await store.request({ target: "blog", trigger: "manual", commit: null, choice: null }, new Date()),
+      await store.queueDeployment(
+        { target: "blog", trigger: "manual", commit: null, choice: null },
+        new Date(),
+      ),
     ).toMatchObject({ deployment: { id: 4 } });
   });
 

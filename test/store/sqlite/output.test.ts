@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import fc from "fast-check";
+import { type Connection, openDatabase } from "../../../src/store/sqlite/connection.ts";
+import { createOutput } from "../../../src/store/sqlite/deployments/output.ts";
 import { migrate } from "../../../src/store/sqlite/migrate.ts";
-import { type Connection, openDatabase } from "../../../src/store/sqlite/open.ts";
-import { openOutput } from "../../../src/store/sqlite/output.ts";
 import { numbersIn } from "../../support/words.ts";
 import { makeDirectory } from "../directory.ts";
 
@@ -26,7 +26,7 @@ async function appendAll(limit: number, batches: readonly (readonly string[])[])
   deployments += 1;
   connection.execute(`INSERT INTO deployment (id, target, state, trigger, created_at)
     VALUES (${deployments}, 'blog', 'failed', 'push', 1)`);
-  const output = openOutput(connection, limit);
+  const output = createOutput(connection, limit);
   for (const lines of batches) await output.appendOutput(deployments, lines);
   return output.readOutput(deployments);
 }

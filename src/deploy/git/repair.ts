@@ -1,0 +1,89 @@
+import type { Dirent } from "node:fs";
+import { open, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type Git, SILENT_IO } from "./git.ts";
+
+/**
+ * Removes what a git that was killed leaves in its directory: lock files, which would stop every later git, and
+ * half-received packs. Only for a directory that nothing else works in: of one target one deployment runs.
+ * No ref ends in `.lock` (git-check-ref-format(1)), so nothing that belongs there is taken for a lock.
+ */
+export async function removeStaleLocks(gitDirectory: string): Promise<void> {
+  await removeIn(gitDirectory, async ({ name }) => name.endsWith(".lock"));
+  await removeIn(join(gitDirectory, "objects", "pack"), async ({ name }) => /^\.?tmp[-_]/.test(name));
+}
+
+/**
+ * Removes what a power failure leaves of a file that was renamed before its content was on disk: HEAD, index and
+ * refs with nothing in them. Git refuses to work with one that is empty, and makes or fetches one that is missing.
+ */
+export async function removeBlankFiles(gitDirectory: string): Promise<void> {
+  for (const name of ["HEAD", "index"]) {
+    const path = join(gitDirectory, name);
+    if (await isBlank(path)) await rm(path);
+  }
+  await removeIn(join(gitDirectory, "refs"), ({ parentPath, name }) => isBlank(join(parentPath, name)));
+}
+
+async function removeIn(directory: string, isLeftover: (entry: Dirent) => Promise<boolean>): Promise<void> {
+  for (const entry of await entriesOf(directory)) {
+    const path = join(directory, entry.name);
+    // A link is not a directory here, so nothing is removed behind one.
+    if (entry.isDirectory() && !isObjectDirectory(entry)) await removeIn(path, isLeftover);
+    else if (await isLeftover(entry)) await rm(path, { force: true });
+  }
+}
+
+/** `objects/00` to `objects/ff`: up to 256 directories without any lock. */
+function isObjectDirectory(entry: Dirent): boolean {
+  return entry.parentPath.endsWith("/objects") && /^[0-9a-f]{2}$/.test(entry.name);
+}
+
+/** Whether there is a file that begins with nothing: it is empty, or full of zeros. */
+async function isBlank(path: string): Promise<boolean> {
+  const file = await open(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
+    throw error;
+  });
+  if (file === null) return false;
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    return buffer.subarray(0, bytesRead).every((byte) => byte === 0);
+  } finally {
+    await file.close();
+  }
+}
+
+/** A directory's entries; none when it is not there or not a directory. */
+export async function entriesOf(directory: string): Promise<readonly Dirent[]> {
+  return readdir(directory, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
+    throw error;
+  });
+}
+
+const INIT = ["init", "--quiet", "--bare", "--template="] as const;
+
+/**
+ * Makes a bare repository of `directory`, or takes the one there is, and puts in order what a git that was
+ * killed or a power failure left. Resolves with why git cannot work with it all the same, or null.
+ */
+export async function makeBare(directory: string, git: Git): Promise<string | null> {
+  await removeStaleLocks(directory);
+  if ((await initialise(git)) === null) return null;
+  await removeBlankFiles(directory);
+  return initialise(git);
+}
+
+/** In a repository that is there already, `git init` only adds what is missing (git-init(1)). */
+async function initialise(git: Git): Promise<string | null> {
+  const reason = await git.attempt(INIT, SILENT_IO);
+  if (reason !== null) return `git init ${reason}`;
+  return (await isSound(git)) ? null : "git cannot read what is in it";
+}
+
+/** Whether git can open the repository, and every ref in it names an object that is there. */
+export async function isSound(git: Git): Promise<boolean> {
+  const lines = await git.ask(["for-each-ref"]);
+  return lines !== null && !lines.some((line) => line.startsWith("warning: ignoring broken ref"));
+}

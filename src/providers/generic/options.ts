@@ -1,0 +1,163 @@
+import { type StaticDecode, Type } from "@sinclair/typebox";
+import { STORED_HEADERS } from "../../domain/delivery.ts";
+import type { OptionIssue } from "../../domain/provider.ts";
+import { DurationSetting, SecretSetting, TableSetting } from "../../lib/schema.ts";
+import type { SignatureStyle } from "../hmac.ts";
+import { isPasswordHash } from "../password.ts";
+
+/** How a request may prove itself, in the order in which it is checked: what costs least comes first. */
+export const METHODS = ["client", "bearer", "hmac", "basic"] as const;
+
+/** One of the ways in which a request proves itself. */
+export type Method = (typeof METHODS)[number];
+
+const Secrets = Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" });
+
+const User = TableSetting({
+  // What RFC 7617, section 2, allows: a colon ends the name.
+  user: Type.String({
+    pattern: "^[^:\\x00-\\x1f\\x7f]{1,255}$",
+    expected: "a name without colons and control characters",
+  }),
+  hash: SecretSetting,
+});
+
+const Hmac = TableSetting({
+  // A token of RFC 9110, section 5.6.2.
+  header: Type.String({
+    pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
+    expected: 'the name of a header, such as "x-signature"',
+  }),
+  algorithm: Type.Optional(
+    Type.Union([Type.Literal("sha256"), Type.Literal("sha512")], { expected: '"sha256" or "sha512"' }),
+  ),
+  encoding: Type.Optional(
+    Type.Union([Type.Literal("hex"), Type.Literal("base64")], { expected: '"hex" or "base64"' }),
+  ),
+  prefix: Type.Optional(
+    Type.String({
+      // White space at the beginning of a header's value is no part of it.
+      pattern: "^(?:[\\x21-\\x7e][\\x20-\\x7e]{0,63})?$",
+      expected: 'at most 64 ASCII characters that do not begin with a space, such as "sha256="',
+    }),
+  ),
+  secrets: Secrets,
+});
+
+/** The keys of a generic source. */
+export const GenericOptions = Type.Object({
+  verify_token: Type.Optional(SecretSetting),
+  client_timeout: Type.Optional(DurationSetting),
+  client_prefix_v6: Type.Optional(
+    Type.Integer({ minimum: 64, maximum: 128, expected: "a whole number of bits from 64 to 128" }),
+  ),
+  bearer: Type.Optional(Secrets),
+  basic: Type.Optional(Type.Array(User, { minItems: 1, expected: "a list of { user, hash }" })),
+  hmac: Type.Optional(Hmac),
+  require: Type.Optional(
+    Type.Array(
+      Type.Union(
+        [Type.Literal("client"), Type.Literal("bearer"), Type.Literal("hmac"), Type.Literal("basic")],
+        { expected: '"client", "bearer", "basic" or "hmac"' },
+      ),
+      { minItems: 1, uniqueItems: true, expected: "a list of at least one method, each once" },
+    ),
+  ),
+});
+
+/** The settings of a generic source. */
+export type GenericSettings = StaticDecode<typeof GenericOptions>;
+
+/**
+ * What a request must prove, all of it. Where nothing is said: each method that is set, and the client check beside
+ * them only where a verify token is written.
+ */
+export function requiredMethods(settings: GenericSettings): readonly Method[] {
+  const { require, verify_token: token } = settings;
+  if (require !== undefined) return METHODS.filter((method) => require.includes(method));
+  const set = METHODS.filter((method) => method !== "client" && settings[method] !== undefined);
+  return set.length === 0 || token !== undefined ? ["client", ...set] : set;
+}
+
+/** How an hmac source has its signatures, with the defaults. */
+export function describeStyle({
+  algorithm = "sha256",
+  encoding = "hex",
+  prefix = "",
+}: NonNullable<GenericSettings["hmac"]>): SignatureStyle {
+  return { algorithm, encoding, prefix };
+}
+
+const OF_THE_CLIENT_CHECK = ["verify_token", "client_timeout", "client_prefix_v6"] as const;
+
+/** What is wrong with a generic source's settings taken together, or with what their secrets hold. */
+export function checkOptions(settings: GenericSettings): readonly OptionIssue[] {
+  return [
+    ...checkRequired(settings),
+    ...checkAuthorization(settings),
+    ...checkSignatureHeader(settings),
+    ...checkTokens(settings),
+    ...checkUsers(settings),
+  ];
+}
+
+/** What is required must be set, and what is set must be required: nobody shall believe in a check that is not made. */
+function checkRequired(settings: GenericSettings): OptionIssue[] {
+  const required = requiredMethods(settings);
+  const missing = (settings.require ?? []).flatMap((method, index) =>
+    method === "client" || settings[method] !== undefined
+      ? []
+      : [{ path: ["require", index], message: `expected "${method}" to be set beside it, found none` }],
+  );
+  const idle = METHODS.flatMap((method) =>
+    (method === "client" ? OF_THE_CLIENT_CHECK : [method])
+      .filter((key) => settings[key] !== undefined && !required.includes(method))
+      .map((key) => ({ path: [key], message: `expected "${method}" in "require" beside it, found none` })),
+  );
+  return [...missing, ...idle];
+}
+
+/** A request has one Authorization header (RFC 9110, section 11.6.2), which proves one thing. */
+function checkAuthorization({ bearer, basic }: GenericSettings): OptionIssue[] {
+  if (bearer === undefined || basic === undefined) return [];
+  const message = 'expected no "bearer" beside it: a request has but one Authorization header';
+  return [{ path: ["basic"], message }];
+}
+
+/** A signature stands alone in its header, and in none that is kept with a delivery. */
+function checkSignatureHeader({ bearer, basic, hmac }: GenericSettings): OptionIssue[] {
+  const header = hmac?.header.toLowerCase() ?? "";
+  const isTaken = header === "authorization" && (bearer ?? basic) !== undefined;
+  if (!isTaken && !STORED_HEADERS.includes(header)) return [];
+  const message = `expected a header for the signature alone, found "${header}", which holds something else`;
+  return [{ path: ["hmac", "header"], message }];
+}
+
+function checkTokens({ bearer = [] }: GenericSettings): OptionIssue[] {
+  return bearer.flatMap((token, index) =>
+    !token.loaded || /^[\x21-\x7e]+$/.test(token.reveal())
+      ? []
+      : [
+          {
+            path: ["bearer", index],
+            message: `expected a token of visible ASCII characters, without spaces, in ${token}`,
+          },
+        ],
+  );
+}
+
+function checkUsers({ basic = [] }: GenericSettings): OptionIssue[] {
+  return basic.flatMap(({ user, hash }, index) => {
+    const faults: OptionIssue[] = [];
+    const first = basic.findIndex((other) => other.user === user);
+    if (first < index) {
+      const message = `expected a user that no other entry has, found the one of basic[${first}]`;
+      faults.push({ path: ["basic", index, "user"], message });
+    }
+    if (hash.loaded && !isPasswordHash(hash.reveal())) {
+      const message = `expected an argon2id hash as \`hooklatch hash\` prints it ($argon2id$v=19$…) in ${hash}`;
+      faults.push({ path: ["basic", index, "hash"], message });
+    }
+    return faults;
+  });
+}

@@ -1,0 +1,53 @@
+import { Type } from "@sinclair/typebox";
+import type { SourceHandler, TypedProvider, VerifyResult } from "../../domain/provider.ts";
+import { SecretSetting } from "../../lib/schema.ts";
+import type { Secret } from "../../lib/secret.ts";
+import { verifySignature } from "../hmac.ts";
+import { composeDelivery, SIGNATURE_HEADER, SIGNATURE_STYLE } from "./compose.ts";
+import { readDelivery } from "./read.ts";
+
+const options = Type.Object({
+  secrets: Type.Optional(Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" })),
+});
+
+const VERIFIED: VerifyResult = { ok: true };
+const REFUSED: VerifyResult = { ok: false, refusal: "signature verification failed", guess: false };
+
+/**
+ * Webhooks of GitHub, of repositories, organisations and Apps: signed with HMAC-SHA256 over the raw body, as JSON
+ * or as a form. Source: https://docs.github.com/en/webhooks/webhook-events-and-payloads
+ */
+export const github: TypedProvider<typeof options> = {
+  name: "github",
+  summary: "GitHub webhooks, signed with a shared secret",
+  options,
+  generatedSecret: "secrets",
+  needsGeneratedSecret: () => true,
+  checkOptions: () => [],
+  reportsPushes: true,
+  cloneUrl: (repository) => `https://github.com/${repository}.git`,
+  // Without secrets `verify` refuses everything.
+  createHandler: ({ secrets = [] }) => openDialect(secrets),
+  createHandlerWithSecret: (secret) => openDialect([secret]),
+};
+
+function openDialect(secrets: readonly Secret[]): SourceHandler {
+  return {
+    contentTypes: ["application/json", "application/x-www-form-urlencoded"],
+    // By full name, never by prefix: X-GitHub-Encoded-Secret once carried the secret itself.
+    storedHeaders: [
+      "x-github-event",
+      "x-github-delivery",
+      "x-github-hook-id",
+      "x-github-hook-installation-target-id",
+      "x-github-hook-installation-target-type",
+    ],
+    answersSuccess: false,
+    usesGuessableSecrets: false,
+    handshake: null,
+    verify: ({ headers, body }) =>
+      verifySignature(headers.get(SIGNATURE_HEADER), body, secrets, SIGNATURE_STYLE) ? VERIFIED : REFUSED,
+    parse: readDelivery,
+    compose: (message) => composeDelivery(message, secrets),
+  };
+}

@@ -1,0 +1,133 @@
+import { type DeploymentStore, MAX_OUTPUT_BYTES, type OutputLine } from "../../../domain/deployment.ts";
+import type { Connection } from "../connection.ts";
+
+/**
+ * Which lines of a deployment's output are kept, counted from 0 as they came: the head [0, headLines) and the
+ * tail [tailStart, nextLine). What lies between was cut. Bytes are UTF-8, each line with its newline.
+ */
+type Extent = {
+  headLines: number;
+  headBytes: number;
+  tailStart: number;
+  tailBytes: number;
+  nextLine: number;
+};
+
+const NOTHING: Extent = { headLines: 0, headBytes: 0, tailStart: 0, tailBytes: 0, nextLine: 0 };
+
+/**
+ * The output's part of the store. The first lines are kept up to half of `limit`, in bytes; the newest share
+ * what the first ones left, and push out the older of them. The line that says so counts.
+ */
+export function createOutput(
+  connection: Connection,
+  limit: number = MAX_OUTPUT_BYTES,
+): Pick<DeploymentStore, "appendOutput" | "readOutput" | "readOutputAfter"> {
+  const extents = prepareExtents(connection);
+  const insert = connection.prepare<never, { deployment: number; line: number; text: string }>(
+    "INSERT INTO output (deployment, line, text) VALUES ($deployment, $line, $text)",
+  );
+  const read = prepareRead(connection, extents);
+  const cut = prepareCut(connection, limit);
+
+  return {
+    appendOutput: (deployment, lines) =>
+      connection.attempt(() =>
+        connection.transact(() => {
+          const extent = extents.read(deployment);
+          for (const text of lines) {
+            insert.run({ deployment, line: extent.nextLine, text });
+            grow(extent, sizeOf(text), limit / 2);
+          }
+          cut(deployment, extent);
+          extents.write(deployment, extent);
+        }),
+      ),
+    readOutput: (deployment) => connection.attempt(() => read(deployment, -1, ALL).map(({ text }) => text)),
+    readOutputAfter: (deployment, after, limit) => connection.attempt(() => read(deployment, after, limit)),
+  };
+}
+
+/** Counts one more line: to the head while it fits there and nothing came after it, else to the tail. */
+function grow(extent: Extent, size: number, headLimit: number): void {
+  const headIsOpen = extent.nextLine === extent.headLines;
+  extent.nextLine += 1;
+  if (headIsOpen && extent.headBytes + size <= headLimit) {
+    extent.headBytes += size;
+    extent.headLines += 1;
+    extent.tailStart += 1;
+  } else {
+    extent.tailBytes += size;
+  }
+}
+
+/** As a limit: more lines than there ever are. */
+const ALL = Number.MAX_SAFE_INTEGER;
+
+/** What reads lines after a certain one and says, where some of those were cut, how many. */
+function prepareRead(connection: Connection, extents: ReturnType<typeof prepareExtents>) {
+  const select = connection.prepare<OutputLine, { deployment: number; after: number; limit: number }>(`
+    SELECT line, text FROM output WHERE deployment = $deployment AND line > $after
+    ORDER BY line LIMIT $limit`);
+  return (deployment: number, after: number, limit: number): readonly OutputLine[] => {
+    const { headLines, tailStart } = extents.read(deployment);
+    const kept = select.all({ deployment, after, limit });
+    const cutLines = tailStart - Math.max(headLines, after + 1);
+    if (cutLines <= 0) return kept;
+    const tailAt = kept.findIndex(({ line }) => line >= tailStart);
+    const cut = { line: tailStart - 1, text: describeCut(cutLines) };
+    return kept.toSpliced(tailAt < 0 ? kept.length : tailAt, 0, cut).slice(0, limit);
+  };
+}
+
+/** What removes the oldest lines of the tail until all fits in `limit`, with the line that says how many went. */
+function prepareCut(connection: Connection, limit: number) {
+  const selectSizes = connection.prepare<{ size: number }, { deployment: number; from: number }>(`
+    SELECT octet_length(text) + 1 AS size FROM output
+    WHERE deployment = $deployment AND line >= $from ORDER BY line`);
+  const remove = connection.prepare<never, { deployment: number; from: number; to: number }>(
+    "DELETE FROM output WHERE deployment = $deployment AND line >= $from AND line < $to",
+  );
+  return (deployment: number, extent: Extent): void => {
+    const from = extent.tailStart;
+    const fits = () => extent.headBytes + extent.tailBytes + sizeOfCut(extent) <= limit;
+    if (fits()) return;
+    // Reads only as many rows as have to go, however long the tail is.
+    for (const { size } of selectSizes.iterate({ deployment, from })) {
+      extent.tailBytes -= size;
+      extent.tailStart += 1;
+      if (fits()) break;
+    }
+    remove.run({ deployment, from, to: extent.tailStart });
+  };
+}
+
+/** Kept in the database, so that the rule holds over a restart. */
+function prepareExtents(connection: Connection) {
+  const select = connection.prepare<Extent, { deployment: number }>(`
+    SELECT head_lines AS headLines, head_bytes AS headBytes, tail_start AS tailStart, tail_bytes AS tailBytes,
+      next_line AS nextLine
+    FROM output_extent WHERE deployment = $deployment`);
+  const upsert = connection.prepare<never, Extent & { deployment: number }>(`
+    INSERT OR REPLACE INTO output_extent (deployment, head_lines, head_bytes, tail_start, tail_bytes, next_line)
+    VALUES ($deployment, $headLines, $headBytes, $tailStart, $tailBytes, $nextLine)`);
+  return {
+    read: (deployment: number): Extent => select.get({ deployment }) ?? { ...NOTHING },
+    write: (deployment: number, extent: Extent): void => {
+      upsert.run({ ...extent, deployment });
+    },
+  };
+}
+
+/** What the line in place of the cut ones takes. */
+function sizeOfCut({ headLines, tailStart }: Extent): number {
+  return tailStart === headLines ? 0 : sizeOf(describeCut(tailStart - headLines));
+}
+
+function sizeOf(text: string): number {
+  return Buffer.byteLength(text) + 1;
+}
+
+function describeCut(lines: number): string {
+  return `[… ${lines.toLocaleString("en-US")} ${lines === 1 ? "line" : "lines"} cut …]`;
+}

@@ -1,0 +1,358 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { X509Certificate } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { CertificatePair } from "../../src/acme/index.ts";
+import { HAS_PEBBLE } from "../support/pebble.ts";
+import { until } from "../support/until.ts";
+import { refuse, Site } from "./site.ts";
+
+setDefaultTimeout(120_000);
+
+const NEVER = new AbortController().signal;
+const HOUR = 3_600_000;
+
+let site: Site;
+beforeAll(() => {
+  site = new Site();
+});
+beforeEach(async () => {
+  if (HAS_PEBBLE) await site.clear();
+});
+afterAll(() => site.dispose());
+
+function namesOf({ cert }: CertificatePair): string | undefined {
+  return new X509Certificate(cert).subjectAltName;
+}
+
+function serialOf(pair: CertificatePair | null): string {
+  return pair === null ? "none" : new X509Certificate(pair.cert).serialNumber;
+}
+
+function fileNamed(start: string): string {
+  const name = readdirSync(site.directory).find((each) => each.startsWith(start));
+  return join(site.directory, name ?? "none");
+}
+
+function accountUrl(): string {
+  return JSON.parse(readFileSync(fileNamed("account"), "utf8")).url;
+}
+
+describe.skipIf(!HAS_PEBBLE)("a certificate agent (skipped without the program pebble)", () => {
+  test("obtains one certificate for all domains with a chain and a new EC key", async () => {
+    const pair = await site.agent({ domains: ["hooks.example.com", "www.example.com"] }).obtain(NEVER);
+
+    expect(namesOf(pair)).toBe("DNS:hooks.example.com, DNS:www.example.com");
+    expect(pair.cert.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
+    const { publicKey } = new X509Certificate(pair.cert);
+    expect(publicKey.asymmetricKeyDetails?.namedCurve).toBe("prime256v1");
+    expect(pair.validFrom.getTime()).toBeLessThan(pair.validTo.getTime());
+  });
+
+  test("answers challenges only for pending tokens", async () => {
+    const agent = site.agent();
+    const tokens: string[] = [];
+    const answer = site.answer;
+    site.answer = (token) => {
+      tokens.push(token);
+      expect(agent.challenges.answer(token)).toStartWith(`${token}.`);
+      expect(agent.challenges.answer("another")).toBeNull();
+      return answer(token);
+    };
+    await agent.obtain(NEVER);
+
+    expect(tokens).not.toBeEmpty();
+    expect(tokens.map((token) => agent.challenges.answer(token)).every((each) => each === null)).toBe(true);
+  });
+
+  test("stores all files for the owner only and leaves no temporary files", async () => {
+    await site.agent().obtain(NEVER);
+
+    expect(statSync(site.directory).mode & 0o777).toBe(0o700);
+    const files = readdirSync(site.directory).toSorted();
+    expect(files.map((file) => file.replace(/-[0-9a-f]{16}/, ""))).toEqual([
+      "account.json",
+      "certificate.pem",
+    ]);
+    expect(files.map((file) => statSync(join(site.directory, file)).mode & 0o777)).toEqual([0o600, 0o600]);
+  });
+
+  test("loads the stored certificate after a restart and orders with the same account", async () => {
+    expect(site.agent().readKept()).toBeNull();
+    const first = await site.agent().obtain(NEVER);
+    const account = accountUrl();
+
+    expect(site.agent().readKept()).toEqual(first);
+    const second = await site.agent().obtain(NEVER);
+    expect(serialOf(second)).not.toBe(serialOf(first));
+    expect(accountUrl()).toBe(account);
+    expect(site.agent().readKept()).toEqual(second);
+  });
+
+  test("ignores the stored certificate for other domains or another directory, but not for another order", async () => {
+    const pair = await site.agent({ domains: ["a.example.com", "b.example.com"] }).obtain(NEVER);
+
+    expect(site.agent({ domains: ["b.example.com", "a.example.com"] }).readKept()).toEqual(pair);
+    expect(site.agent({ domains: ["a.example.com"] }).readKept()).toBeNull();
+    expect(site.agent({ domains: ["a.example.com", "c.example.com"] }).readKept()).toBeNull();
+    const directory = "https://other.example.com/dir";
+    expect(site.agent({ domains: ["a.example.com", "b.example.com"], directory }).readKept()).toBeNull();
+    expect(site.messages("warn")).toEqual([]);
+  });
+
+  test("registers another account at another directory", async () => {
+    await site.agent().obtain(NEVER);
+    const directory = await site.wrapDirectory({}, () => ({}));
+    await site.agent({ directory }).obtain(NEVER);
+
+    expect(readdirSync(site.directory).filter((name) => name.startsWith("account"))).toHaveLength(2);
+  });
+
+  test("updates the e-mail address of the account", async () => {
+    await site.agent({ email: "ada@example.com" }).obtain(NEVER);
+    const account = accountUrl();
+    await site.agent({ email: "grace@example.com" }).obtain(NEVER);
+
+    expect(accountUrl()).toBe(account);
+    expect(JSON.parse(readFileSync(fileNamed("account"), "utf8")).email).toBe("grace@example.com");
+  });
+
+  test("ignores an expired stored certificate and logs a warning", async () => {
+    const pair = await site.agent().obtain(NEVER);
+    site.clock.advance(pair.validTo.getTime() - site.clock.now().getTime() + 1000);
+
+    expect(site.agent().readKept()).toBeNull();
+    expect(site.messages("warn")).toHaveLength(1);
+    expect(site.messages("warn")).toMatchSnapshot();
+  });
+
+  test("orders another certificate when the stored one is truncated, empty or does not match its key", async () => {
+    const other = await site.agent({ domains: ["other.example.com"] }).obtain(NEVER);
+    rmSync(fileNamed("certificate"));
+    const pair = await site.agent().obtain(NEVER);
+    const file = fileNamed("certificate");
+    const whole = readFileSync(file, "utf8");
+    const damages: (() => void)[] = [
+      () => truncateSync(file, whole.length - 100),
+      () => truncateSync(file, 500),
+      () => truncateSync(file, 100),
+      () => truncateSync(file, 0),
+      () => writeFileSync(file, other.key + pair.cert),
+      () => writeFileSync(file, other.key + other.cert),
+    ];
+
+    const warnings: string[] = [];
+    for (const damage of damages) {
+      site.logLines.length = 0;
+      writeFileSync(file, whole);
+      damage();
+      expect(site.agent().readKept()).toBeNull();
+      expect(site.messages("warn")).toHaveLength(1);
+      warnings.push(...site.messages("warn"));
+    }
+    expect(warnings).toMatchSnapshot();
+    const fresh = await site.agent().obtain(NEVER);
+    expect(site.agent().readKept()).toEqual(fresh);
+  });
+
+  test("registers another account when the stored one is damaged", async () => {
+    await site.agent().obtain(NEVER);
+    const account = accountUrl();
+    const file = fileNamed("account");
+    const whole = readFileSync(file, "utf8");
+
+    const warnings: string[] = [];
+    for (const damaged of [whole.slice(0, -20), "", "null", whole.replace("BEGIN PRIVATE KEY", "BEGIN")]) {
+      site.logLines.length = 0;
+      writeFileSync(file, damaged);
+      await site.agent().obtain(NEVER);
+      expect(site.messages("warn")).toHaveLength(1);
+      warnings.push(...site.messages("warn"));
+      expect(accountUrl()).not.toBe(account);
+    }
+    expect(warnings).toMatchSnapshot();
+  });
+
+  test("registers another account when the CA no longer has the stored one", async () => {
+    await site.agent({ email: "ada@example.com" }).obtain(NEVER);
+    await site.pebble.stop();
+    await site.pebble.start();
+    const pair = await site.agent({ email: "grace@example.com" }).obtain(NEVER);
+
+    expect(namesOf(pair)).toBe("DNS:hooks.example.com");
+    expect(site.messages("warn")).toHaveLength(1);
+    expect(site.messages("warn")).toMatchSnapshot();
+  });
+
+  test("returns the certificate and logs an error when it cannot be stored", async () => {
+    await site.agent().obtain(NEVER);
+    const file = fileNamed("certificate");
+    rmSync(file);
+    // A file cannot replace a directory that is not empty.
+    mkdirSync(join(file, "entry"), { recursive: true });
+    const pair = await site.agent().obtain(NEVER);
+
+    expect(namesOf(pair)).toBe("DNS:hooks.example.com");
+    expect(site.messages("error")).toHaveLength(1);
+    expect(site.messages("error")).toMatchSnapshot();
+  });
+});
+
+describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebble)", () => {
+  let stopping: AbortController;
+  let pairs: CertificatePair[];
+  beforeEach(() => {
+    stopping = new AbortController();
+    pairs = [];
+  });
+
+  const start = (agent = site.agent()) => agent.keepFresh((pair) => pairs.push(pair), stopping.signal);
+
+  test("obtains a certificate and renews it when a third of its lifetime is left", async () => {
+    const done = start();
+    await until(() => site.clock.isAsleep);
+    expect(pairs).toHaveLength(1);
+
+    const [first] = pairs;
+    if (first === undefined) throw new Error("there is no certificate");
+    const life = first.validTo.getTime() - first.validFrom.getTime();
+    const due = first.validTo.getTime() - life / 3;
+    site.clock.advance(due - 7 * HOUR - site.clock.now().getTime());
+    site.clock.wake();
+    await until(() => site.clock.longSleeps.length === 2);
+    expect(pairs).toHaveLength(1);
+    site.clock.wake();
+    await until(() => pairs.length === 2);
+    expect(serialOf(pairs[1] ?? null)).not.toBe(serialOf(first));
+    expect(site.agent().readKept()).toEqual(pairs[1] ?? null);
+    stopping.abort();
+    await done;
+  });
+
+  test("does not renew a new certificate", async () => {
+    const pair = await site.agent().obtain(NEVER);
+    const agent = site.agent();
+    const done = start(agent);
+    await until(() => site.clock.isAsleep);
+
+    expect(pairs).toEqual([]);
+    expect(agent.readKept()).toEqual(pair);
+    stopping.abort();
+    await done;
+  });
+
+  test("renews in the window of the renewal information", async () => {
+    const requests: string[] = [];
+    let window = { start: "2090-01-01T00:00:00Z", end: "2090-01-02T00:00:00Z" };
+    const directory = await site.wrapDirectory(
+      {
+        "/renewal/": (request) => {
+          requests.push(new URL(request.url).pathname);
+          return Response.json({ suggestedWindow: window });
+        },
+      },
+      (origin) => ({ renewalInfo: `${origin}/renewal` }),
+    );
+    const done = start(site.agent({ directory }));
+    await until(() => site.clock.isAsleep);
+    expect(pairs).toHaveLength(1);
+    expect(requests[0]).toMatch(/^\/renewal\/[\w-]{27}\.[\w-]+$/);
+
+    const now = site.clock.now().getTime();
+    const at = (milliseconds: number) => new Date(now + milliseconds).toISOString();
+    // Half of the window is over at the next check, six hours later.
+    window = { start: at(0), end: at(11.9 * HOUR) };
+    site.clock.wake();
+    await until(() => pairs.length > 1);
+    stopping.abort();
+    await done;
+  });
+
+  test("waits an hour between orders and logs a warning when each new certificate is due at once", async () => {
+    const suggestedWindow = { start: "2020-01-01T00:00:00Z", end: "2020-01-02T00:00:00Z" };
+    const directory = await site.wrapDirectory(
+      { "/renewal/": () => Response.json({ suggestedWindow }) },
+      (origin) => ({ renewalInfo: `${origin}/renewal` }),
+    );
+    const done = start(site.agent({ directory }));
+    await until(() => site.clock.isAsleep);
+    expect(pairs).toHaveLength(1);
+    site.clock.wake();
+    await until(() => site.clock.longSleeps.length === 2);
+    expect(pairs).toHaveLength(2);
+    expect(site.clock.longSleeps).toEqual([HOUR, HOUR]);
+    expect(site.messages("warn")).toMatchSnapshot();
+    stopping.abort();
+    await done;
+  });
+
+  test("renews when a third of the lifetime is left if the renewal information is invalid", async () => {
+    const directory = await site.wrapDirectory(
+      { "/renewal/": () => Response.json({ suggestedWindow: "soon" }) },
+      (origin) => ({ renewalInfo: `${origin}/renewal/` }),
+    );
+    const done = start(site.agent({ directory }));
+    await until(() => site.clock.isAsleep);
+
+    expect(pairs).toHaveLength(1);
+    stopping.abort();
+    await done;
+  });
+
+  test("waits longer after each failure, logs errors, and recovers", async () => {
+    await site.pebble.stop();
+    const done = start();
+    for (let failures = 1; failures <= 3; failures += 1) {
+      await until(() => site.clock.isAsleep && site.clock.longSleeps.length === failures);
+      if (failures < 3) site.clock.wake();
+    }
+    expect(site.clock.longSleeps).toEqual([52_500, 105_000, 210_000]);
+    expect(site.messages("error")).toHaveLength(3);
+    for (const message of site.messages("error")) expect(message).toContain("ECONNREFUSED");
+    expect(site.messages("error")).toMatchSnapshot();
+    expect(pairs).toEqual([]);
+
+    await site.pebble.start();
+    site.clock.wake();
+    await until(() => pairs.length === 1);
+    stopping.abort();
+    await done;
+  });
+
+  test("keeps a valid certificate and waits until the end of a rate limit", async () => {
+    let isLimited = false;
+    const limit = () => refuse(429, "rateLimited", "too many", { "retry-after": "86400" });
+    const directory = await site.wrapDirectory({ "/order": limit }, (origin) =>
+      isLimited ? { newOrder: `${origin}/order` } : {},
+    );
+    const pair = await site.agent({ directory }).obtain(NEVER);
+    site.clock.advance(pair.validTo.getTime() - 48 * HOUR - site.clock.now().getTime());
+    isLimited = true;
+    const agent = site.agent({ directory });
+    const done = start(agent);
+    await until(() => site.clock.isAsleep);
+
+    expect(Math.round((site.clock.longSleeps[0] ?? 0) / HOUR)).toBe(24);
+    expect(site.messages("warn")).toMatchSnapshot();
+    expect(pairs).toEqual([]);
+    expect(agent.readKept()).toEqual(pair);
+    stopping.abort();
+    await done;
+  });
+
+  test("ends at once on an abort during an order", async () => {
+    const agent = site.agent();
+    const reached = Promise.withResolvers<void>();
+    site.answer = () => {
+      reached.resolve();
+      return new Response("wait");
+    };
+    const done = agent.keepFresh((pair) => pairs.push(pair), stopping.signal);
+    await reached.promise;
+    stopping.abort();
+    await done;
+
+    expect(pairs).toEqual([]);
+    expect(site.messages("error")).toEqual([]);
+  });
+});

@@ -1,0 +1,196 @@
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { checkPorts } from "../../src/doctor/port.ts";
+import { Secret } from "../../src/lib/secret.ts";
+import { levelsOf, linesOf, wordsOf } from "../cli/check/results.ts";
+import { freePort } from "../support/free-port.ts";
+import { serverWith } from "./settings.ts";
+
+setDefaultTimeout(120_000);
+
+const servers: Bun.Server<undefined>[] = [];
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.stop(true);
+});
+
+/** Starts a server. `authorizations` has the Authorization header of each request that it receives. */
+function listen(respond: () => Response) {
+  const authorizations: (string | null)[] = [];
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request) {
+      authorizations.push(request.headers.get("authorization"));
+      return respond();
+    },
+  });
+  servers.push(server);
+  return { port: server.port ?? 0, authorizations };
+}
+
+/** Whether the port needs a privilege that the user of the tests does not have (ip(7)). */
+function isPrivileged(port: number): boolean {
+  const file = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+  return process.getuid?.() !== 0 && existsSync(file) && port < Number(readFileSync(file, "utf8"));
+}
+
+const TOKEN = new Secret({ kind: "env", name: "TOKEN" });
+TOKEN.load("a token of the tests, long enough");
+
+const SETTINGS = {
+  domains: ["hooks.example.com"],
+  email: null,
+  directory: "https://ca.example/dir",
+  ca: null,
+};
+
+async function check(
+  port: number,
+  adminPort: number,
+  { isConfigured = true, host = "127.0.0.1", httpPort = 0 } = {},
+) {
+  const admin = { host: "127.0.0.1", port: adminPort, isConfigured, token: TOKEN };
+  const acme = httpPort === 0 ? null : { settings: SETTINGS, httpPort };
+  return linesOf(await checkPorts({ server: serverWith({ host, port, acme }), admin }));
+}
+
+/** Expects one line for each port, in this order, with its level, its name, its number and the host. */
+function expectPorts(
+  lines: readonly string[],
+  ports: readonly (readonly [level: string, name: string, port: number])[],
+): void {
+  expect(lines).toHaveLength(ports.length);
+  for (const [at, [level, name, port]] of ports.entries()) {
+    expect(lines[at]).toStartWith(`${level} `);
+    for (const fact of [name, `${port}`, "127.0.0.1"]) expect(lines[at]).toContain(fact);
+  }
+}
+
+/** The lines for a snapshot. Numbers of four or more digits are ports. */
+const wordsWithoutPorts = (lines: readonly string[]) =>
+  wordsOf(lines).map((line) => line.replace(/\b\d{4,}\b/g, "<port>"));
+
+describe("port check", () => {
+  test("accepts free ports and does not occupy them", async () => {
+    const [port, admin] = [freePort(), freePort()];
+    const lines = await check(port, admin);
+    expectPorts(lines, [
+      ["ok", "port", port],
+      ["ok", "admin", admin],
+    ]);
+    expect(wordsWithoutPorts(lines)).toMatchSnapshot();
+    expect(await check(port, admin)).toEqual(lines);
+  });
+
+  test("returns no results for ports that the system assigns", async () => {
+    expect(await check(0, 0)).toEqual([]);
+  });
+
+  test("distinguishes a free socket, hooklatch, another program and a missing directory", async () => {
+    const root = mkdtempSync(join(tmpdir(), "hooklatch-check-"));
+    const socket = join(root, "hooklatch.sock");
+    const checkSocket = (path = socket) => check(9000, 0, { host: `unix:${path}` });
+    try {
+      const free = await checkSocket();
+      expect(readdirSync(root)).toEqual([]);
+      let respond = () => Response.json({ status: "ok" });
+      servers.push(Bun.serve({ unix: socket, fetch: () => respond() }));
+      const hooklatch = await checkSocket();
+      respond = () => new Response("hello");
+      const otherProgram = await checkSocket();
+      const noDirectory = await checkSocket(join(root, "none/x.sock"));
+      const lines = [...free, ...hooklatch, ...otherProgram, ...noDirectory];
+      expect(levelsOf(lines)).toEqual(["ok", "ok", "fail", "fail"]);
+      for (const line of lines.slice(0, 3)) expect(line).toContain(`socket ${socket}`);
+      expect(lines[3]).toContain(`socket ${join(root, "none/x.sock")}`);
+      expect(hooklatch).not.toEqual(free);
+      expect(wordsOf(lines)).toMatchSnapshot();
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+
+  test("fails an admin port that another hooklatch uses", async () => {
+    const admin = listen(() => Response.json({ status: "not authorised" }, { status: 401 }));
+    // The public port is free, so that the admin port does not belong to a server with this configuration.
+    const lines = await check(freePort(), admin.port);
+    expectPorts(lines.slice(1), [["fail", "admin", admin.port]]);
+    expect(lines[1]).toContain("[admin]");
+    expect(wordsWithoutPorts(lines.slice(1))).toMatchSnapshot();
+    expect(levelsOf(await check(freePort(), admin.port, { isConfigured: false }))).toEqual(["ok", "warn"]);
+    expectPorts(await check(0, admin.port), [["ok", "admin", admin.port]]);
+  });
+
+  test("checks the port for the challenges of the CA", async () => {
+    const httpPort = freePort();
+    const checkHttpPort = async () => (await check(freePort(), 0, { httpPort })).slice(1);
+    const free = await checkHttpPort();
+    servers.push(Bun.serve({ hostname: "127.0.0.1", port: httpPort, fetch: () => new Response("hello") }));
+    const occupied = await checkHttpPort();
+    expectPorts(free, [["ok", "http_port", httpPort]]);
+    expectPorts(occupied, [["fail", "http_port", httpPort]]);
+    expect(wordsWithoutPorts([...free, ...occupied])).toMatchSnapshot();
+  });
+
+  test("recognises a hooklatch that waits for its first certificate, and its admin port", async () => {
+    const admin = listen(() => Response.json({ status: "not authorised" }, { status: 401 }));
+    const plain = listen(() => Response.json({ status: "not found" }, { status: 404 }));
+    const port = freePort();
+    const lines = await check(port, admin.port, { httpPort: plain.port });
+    expectPorts(lines, [
+      ["warn", "port", port],
+      ["ok", "http_port", plain.port],
+      ["ok", "admin", admin.port],
+    ]);
+    expect(wordsWithoutPorts(lines)).toMatchSnapshot();
+    expectPorts(await check(0, admin.port, { httpPort: plain.port }), [
+      ["ok", "http_port", plain.port],
+      ["ok", "admin", admin.port],
+    ]);
+    const { port: occupied } = listen(() => new Response("hello"));
+    expect(levelsOf(await check(occupied, 0, { httpPort: plain.port }))[0]).toBe("fail");
+  });
+
+  test("recognises a hooklatch by its responses, and sends no token", async () => {
+    const open = listen(() => Response.json({ status: "ok" }));
+    const admin = listen(() => Response.json({ status: "not authorised" }, { status: 401 }));
+    const lines = await check(open.port, admin.port);
+    expectPorts(lines, [
+      ["ok", "port", open.port],
+      ["ok", "admin", admin.port],
+    ]);
+    expect(wordsWithoutPorts(lines)).toMatchSnapshot();
+    expect([...open.authorizations, ...admin.authorizations]).toEqual([null, null]);
+  });
+
+  test("fails ports of another program, but only warns about the default admin port", async () => {
+    const { port } = listen(() => new Response("hello"));
+    const lines = await check(port, port);
+    expectPorts(lines, [
+      ["fail", "port", port],
+      ["fail", "admin", port],
+    ]);
+    expect(wordsWithoutPorts(lines)).toMatchSnapshot();
+    expectPorts(await check(port, port, { isConfigured: false }), [
+      ["fail", "port", port],
+      ["warn", "admin", port],
+    ]);
+  });
+
+  test("fails a host that is not an address of this machine", async () => {
+    const lines = await check(freePort(), 0, { host: "192.0.2.1" });
+    expect(levelsOf(lines)).toEqual(["fail"]);
+    expect(lines[0]).toContain("192.0.2.1");
+    expect(wordsWithoutPorts(lines)).toMatchSnapshot();
+  });
+
+  test.skipIf(!isPrivileged(1))("fails a port that needs a privilege", async () => {
+    const lines = await check(1, 0);
+    expectPorts(lines, [["fail", "port", 1]]);
+    // There is no snapshot, because `bun test -u` deletes the snapshots of skipped tests.
+    expect(lines[0]).toContain("AmbientCapabilities=CAP_NET_BIND_SERVICE");
+  });
+});

@@ -1,0 +1,221 @@
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { nameUser } from "../../src/doctor/files.ts";
+import { checkTarget } from "../../src/doctor/target.ts";
+import type { Target } from "../../src/domain/target.ts";
+import { levelsOf, linesOf, wordsOf } from "../cli/check/results.ts";
+import { freePort } from "../support/free-port.ts";
+import { Repository } from "../support/git.ts";
+import { targetOf } from "../support/target.ts";
+import { words } from "../support/words.ts";
+
+setDefaultTimeout(120_000);
+
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "hooklatch-check-"));
+});
+
+afterEach(() => rmSync(root, { recursive: true }));
+
+const path = (name: string) => join(root, name);
+
+function write(name: string, mode = 0o600): string {
+  writeFileSync(path(name), "", { mode });
+  return path(name);
+}
+
+const CONTEXT = { env: { PATH: process.env.PATH }, user: process.getuid?.() ?? null, tellsPushes: true };
+
+/** The results for a target without a repository, except the first, which is about its directory. */
+async function check(settings: Partial<Target>): Promise<readonly string[]> {
+  const target = targetOf("blog", { repository: null, directory: root, ...settings });
+  const [directory = "", ...others] = linesOf(await checkTarget(target, CONTEXT));
+  expect(levelsOf([directory])).toEqual(["ok"]);
+  for (const fact of ["blog", root]) expect(directory).toContain(fact);
+  return others;
+}
+
+/** Expects one line for each fact, in this order. Each line must contain the fact and the name of the target. */
+function expectFacts(lines: readonly string[], facts: readonly string[]): void {
+  expect(lines).toEqual(facts.map((fact) => expect.stringContaining(fact)));
+  for (const line of lines) expect(line).toContain("target blog");
+}
+
+describe("target check", () => {
+  test("accepts known hosts, and a key that is readable only by its owner", async () => {
+    const access = { sshKey: write("key"), knownHosts: write("known_hosts", 0o644), token: null };
+    const lines = await check({ access });
+    expect(levelsOf(lines)).toEqual(["ok", "ok"]);
+    expectFacts(lines, [`ssh_key ${path("key")}`, `known_hosts ${path("known_hosts")}`]);
+    expect(wordsOf(lines)).toMatchSnapshot();
+  });
+
+  test("fails a key that is readable by others, and a directory in place of a file", async () => {
+    const access = { sshKey: write("key", 0o640), knownHosts: root, token: null };
+    const lines = await check({ access });
+    expect(levelsOf(lines)).toEqual(["fail", "fail"]);
+    expectFacts(lines, [`ssh_key ${path("key")}`, `known_hosts ${root}`]);
+    expect(wordsOf(lines)).toMatchSnapshot();
+  });
+
+  test("fails missing files and creates none", async () => {
+    const access = { sshKey: path("key"), knownHosts: path("known_hosts"), token: null };
+    const lines = await check({ access, allowedSigners: path("signers") });
+    expect(levelsOf(lines)).toEqual(["fail", "fail", "fail"]);
+    expectFacts(lines, [
+      `ssh_key ${path("key")}`,
+      `known_hosts ${path("known_hosts")}`,
+      `allowed_signers ${path("signers")}`,
+    ]);
+    expect(wordsOf(lines)).toMatchSnapshot();
+    expect(readdirSync(root)).toEqual([]);
+  });
+
+  test("searches the PATH of the target for ssh-keygen", async () => {
+    const allowedSigners = write("signers");
+    mkdirSync(path("bin/ssh-keygen"), { recursive: true });
+    const missing = await check({ allowedSigners, env: { PATH: path("bin") } });
+    expect(levelsOf(missing)).toEqual(["ok", "fail"]);
+    expectFacts(missing, [`allowed_signers ${allowedSigners}`, "ssh-keygen"]);
+    expect(wordsOf(missing)).toMatchSnapshot();
+    mkdirSync(path("other"));
+    write("other/ssh-keygen", 0o700);
+    const found = await check({ allowedSigners, env: { PATH: `${path("bin")}:${path("other")}` } });
+    expect(levelsOf(found)).toEqual(["ok"]);
+  });
+
+  test("shows the response of the health URL without its query, and only warns when the check fails", async () => {
+    let status = 204;
+    const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(null, { status }) });
+    const url = `http://127.0.0.1:${server.port}/health`;
+    const health = { url: `${url}?token=correct-horse`, within: 30_000 };
+    try {
+      const healthy = await check({ health });
+      expectFacts(healthy, ["204"]);
+      status = 503;
+      const unhealthy = await check({ health });
+      expectFacts(unhealthy, ["503"]);
+      await server.stop(true);
+      const unreachable = await check({ health });
+      const lines = [...healthy, ...unhealthy, ...unreachable];
+      expect(levelsOf(lines)).toEqual(["ok", "warn", "warn"]);
+      expectFacts(lines, [url, url, url]);
+      expectFacts(lines.slice(1), ["30 s", "30 s"]);
+      expect(lines.join()).not.toContain("correct-horse");
+      expect(wordsOf(lines)).toMatchSnapshot();
+    } finally {
+      await server.stop(true);
+    }
+  });
+
+  test("warns about missing programs, except in the release or for a shell to resolve", async () => {
+    mkdirSync(path("bin"));
+    write("bin/build", 0o700);
+    write("bin/plain", 0o600);
+    const run = [["build", "--all"], ["plain"], [path("none")], ["./own.sh"], ["/bin/sh"], "hugo --minify"];
+    const shellCommands = [
+      "cd src && make",
+      "X=1 unknown",
+      "./own.sh",
+      "(unknown)",
+      "f() { :; }; f",
+      "$TOOL",
+      "! build",
+    ];
+    const lines = await check({
+      run: [...run, ...shellCommands],
+      after: [["plain"], "build"],
+      env: { PATH: path("bin") },
+    });
+    expect(levelsOf(lines)).toEqual(["warn", "warn", "warn"]);
+    expectFacts(lines, ["program plain ", `program ${path("none")} `, "program hugo "]);
+    for (const line of [lines[0], lines[2]]) expect(line).toContain(path("bin"));
+    expect(wordsOf(lines)).toMatchSnapshot();
+    expect(await check({ run: [["plain"]], env: { PATH: `node_modules/.bin:${path("bin")}` } })).toEqual([]);
+  });
+
+  test("fails an ssh URL when ssh is missing, unless GIT_SSH is set", async () => {
+    const ref = { kind: "branch", name: "main" } as const;
+    const repository = { fullName: "octocat/blog", ref, cloneUrl: "git@127.0.0.1:octocat/blog.git" };
+    // The result for the directory comes first, the result for the remote last.
+    const resultsBetween = async (env: Record<string, string>) =>
+      linesOf(await checkTarget(targetOf("blog", { repository, directory: root, env }), CONTEXT)).slice(
+        1,
+        -1,
+      );
+    const missing = await resultsBetween({ PATH: path("none") });
+    expect(levelsOf(missing)).toEqual(["fail"]);
+    expectFacts(missing, [" ssh"]);
+    expect(wordsOf(missing)).toMatchSnapshot();
+    expect(await resultsBetween({ PATH: path("none"), GIT_SSH: "/bin/false" })).toEqual([]);
+  });
+
+  test("suggests a remedy when git cannot read the tip of the remote", async () => {
+    const ref = { kind: "branch", name: "main" } as const;
+    const checkRemote = async (cloneUrl: string) => {
+      const repository = { fullName: "octocat/blog", ref, cloneUrl };
+      const remote = (await checkTarget(targetOf("blog", { repository, directory: root }), CONTEXT)).at(-1);
+      expect(remote?.level).toBe("fail");
+      expect(remote?.text).toContain(cloneUrl);
+      // The message of git depends on its version; the remedy follows it.
+      return remote?.text.split("; ").at(-1);
+    };
+    const remedies = [
+      await checkRemote(path("none")),
+      await checkRemote(`http://127.0.0.1:${freePort()}/octocat/blog.git`),
+      await checkRemote("http://nowhere.invalid/octocat/blog.git"),
+    ];
+    for (const remedy of remedies) expect(remedy).toContain("clone_url");
+    expect(remedies).toMatchSnapshot();
+  });
+
+  test("warns about a checkout that the service's user does not own", async () => {
+    mkdirSync(path("site/.git"), { recursive: true });
+    const ref = { kind: "branch", name: "main" } as const;
+    const repository = { fullName: "octocat/blog", ref, cloneUrl: path("none") };
+    const target = targetOf("blog", { repository, layout: "worktree", directory: path("site") });
+    const [place] = await checkTarget(target, { ...CONTEXT, user: 4_000_000 });
+    expect(place?.level).toBe("warn");
+    expect(place?.text).toContain(`chown -R 4000000 ${path("site")}`);
+    const owner = nameUser(process.getuid?.() ?? 0);
+    expect(words(place?.text ?? "", { [root]: "<tmp>" }).replace(owner, "<owner>")).toMatchSnapshot();
+    expect((await checkTarget(target, CONTEXT))[0]?.level).toBe("ok");
+  });
+
+  test("warns about a source that accepts any JSON for a target with a repository", async () => {
+    const ref = { kind: "branch", name: "main" } as const;
+    const repository = { fullName: "octocat/blog", ref, cloneUrl: path("none") };
+    const target = targetOf("blog", { repository, directory: root });
+    const last = (await checkTarget(target, { ...CONTEXT, tellsPushes: false })).at(-1);
+    expect(last?.level).toBe("warn");
+    for (const fact of ["github", "ref", "repository.full_name"]) expect(last?.text).toContain(fact);
+    expect(last?.text).toMatchSnapshot();
+    expect(await check({})).toEqual([]);
+  });
+
+  test("fails a worktree with other files, and accepts an empty directory, a checkout or no directory", async () => {
+    const origin = new Repository(path("origin"));
+    origin.commit({ "index.html": "Hello" });
+    const repository = {
+      fullName: "octocat/blog",
+      ref: { kind: "branch", name: "main" },
+      cloneUrl: origin.path,
+    } as const;
+    const levelOf = async (directory: string, layout = "worktree") => {
+      const target = targetOf("blog", { repository, layout, directory });
+      return (await checkTarget(target, CONTEXT)).map(({ level }) => level);
+    };
+    mkdirSync(path("site"));
+    expect(await levelOf(path("site"))).toEqual(["ok", "ok"]);
+    expect(await levelOf(path("none"))).toEqual(["ok", "ok"]);
+    write("site/index.html");
+    expect(await levelOf(path("site"))).toEqual(["fail", "ok"]);
+    expect(await levelOf(path("site"), "releases")).toEqual(["ok", "ok"]);
+    mkdirSync(path("site/.git"));
+    expect(await levelOf(path("site"))).toEqual(["ok", "ok"]);
+  });
+});

@@ -1,0 +1,59 @@
+import { describe, expect, test } from "bun:test";
+import { createLog, type LogOptions } from "../../src/lib/log.ts";
+import { Secret } from "../../src/lib/secret.ts";
+
+/** Logs one message at the level info and returns what the log wrote. */
+async function write(options: Partial<LogOptions>, fields: object, message = "hello"): Promise<string> {
+  const lines: string[] = [];
+  const log = await createLog({ write: (line) => lines.push(line), pretty: false, debug: false, ...options });
+  log.info({ ...fields }, message);
+  return lines.join("");
+}
+
+describe("log", () => {
+  test("writes one line of JSON with the time, level, fields and message", async () => {
+    const line = await write({}, { delivery: 7 });
+    expect(line).toEndWith("\n");
+    expect(JSON.parse(line)).toEqual({ level: "info", time: expect.any(String), delivery: 7, msg: "hello" });
+  });
+
+  test("redacts secrets in fields and messages", async () => {
+    const secret = new Secret({ kind: "env", name: "NAME" });
+    secret.load("swordfish");
+    const fields = {
+      secret: "swordfish",
+      token: "swordfish",
+      authorization: "swordfish",
+      a: { b: [secret] },
+    };
+    for (const pretty of [false, true]) {
+      const line = await write({ pretty }, fields, `the secret ${secret}`);
+      expect(line).not.toContain("swordfish");
+      expect(line).toContain("env:NAME");
+    }
+  });
+
+  test("writes one line and escapes invisible and bidirectional characters", async () => {
+    const branch = "a\nb\u001b[31m\u202e\u2028\u0085\u200b";
+    for (const pretty of [false, true]) {
+      const line = await write({ pretty }, { branch });
+      expect(line.trimEnd()).not.toMatch(/[\n\u202e\u2028\u0085\u200b]/);
+      expect(line).toContain("\\u202e");
+    }
+    expect(JSON.parse(await write({}, { branch })).branch).toBe(branch);
+  });
+
+  // The runtime stores its input, such as a URL with a token, in properties of its errors.
+  test("does not write properties of errors", async () => {
+    const err = Object.assign(new Error("no URL"), { input: "/webhook?verify_token=swordfish" });
+    const wrapped = new Error("wrapped", { cause: err });
+    for (const debug of [false, true])
+      expect(await write({ debug }, { err: wrapped })).not.toContain("swordfish");
+  });
+
+  test("writes the stack of an error only with --debug", async () => {
+    const err = new Error("the disk is full");
+    expect(await write({}, { err })).not.toContain("stack");
+    expect(await write({ debug: true }, { err })).toContain("stack");
+  });
+});
