@@ -1,172 +1,175 @@
-import { AsyncLocalStorage } from "node:async_hooks";
-import type { Agent } from "node:https";
-import type { Client } from "acme-client";
-import { systemErrorCode } from "../lib/errors.ts";
-import { OrderFailure, type Problem, readProblem } from "./errors.ts";
+import { createHash, createPublicKey, type KeyObject, sign } from "node:crypto";
+import type { BufferedHttpRequest } from "../lib/http-client.ts";
+import { httpClient } from "../runtime/index.ts";
+import { AcmeConnectionError, AcmeResponseError, OrderError, readProblem } from "./errors.ts";
 import { fieldOf, textOf } from "./json.ts";
-import type { AcmeStorage, StoredAccount } from "./storage.ts";
 
-/** The ACME library. */
-export type Acme = typeof import("acme-client");
-
-/** On which terms a CA is talked to. */
-export interface Terms {
-  /** PEM text that its certificate is verified with; null for the public roots. */
+/** How a CA is reached. */
+export interface AcmeConnection {
+  /** The URL of its directory. */
+  readonly directory: string;
+  /** PEM certificates that verify it; null for the public roots. */
   readonly ca: string | null;
-  /** Milliseconds that one answer may take, from the connection to its last byte. */
-  readonly patience: number;
+  /** Milliseconds that one response may take. */
+  readonly timeout: number;
+  /** Ends every request. */
   readonly signal: AbortSignal;
 }
 
-/** The CA's answer to one request was an error: a problem document (RFC 8555, section 6.7), or just a status. */
-export class AcmeRefusal extends Error {
-  constructor(
-    readonly status: number,
-    readonly problem: Problem | null,
-    /** The Retry-After header. */
-    readonly retryAfter: string | null,
-    /** The first address of a Link header with `rel="terms-of-service"`. */
-    readonly termsOfService: string | null,
-  ) {
-    super(problem?.detail ?? `HTTP ${status}`);
-  }
+/** The key of an account, and its URL, which is null while the account is being created. */
+export interface AccountKey {
+  /** EC on P-256. */
+  readonly key: KeyObject;
+  readonly url: string | null;
 }
 
-/** There was no answer: of the network or of TLS. */
-export class AcmeUnreachable extends Error {
-  constructor(
-    /** The system's or OpenSSL's name for it, such as `ECONNREFUSED`. */
-    readonly code: string,
-    message: string,
-  ) {
-    super(message);
-  }
+/** A successful response. */
+export interface AcmeResponse {
+  readonly headers: Headers;
+  readonly text: string;
+  /** The body when it is JSON; else undefined. */
+  readonly json: unknown;
 }
 
-/** No honest answer of a CA comes near. */
-const MAX_ANSWER = 1024 ** 2;
-
-interface Conversation {
-  readonly agent: Agent | null;
-  readonly terms: Terms;
-}
-
-/** The library sends everything through one client of its own: what belongs to each conversation is told aside. */
-const conversations = new AsyncLocalStorage<Conversation>();
-let loading: Promise<Acme> | null = null;
-
-/**
- * Lets `act` talk to a CA. What it asks for rejects with a {@link AcmeRefusal} or a {@link AcmeUnreachable}, and is given up when
- * the terms' signal is aborted. The library is loaded when this is called first.
- */
-export async function withAcmeClient<T>(terms: Terms, act: (acme: Acme) => Promise<T>): Promise<T> {
-  loading ??= load();
-  const acme = await loading;
-  const agent = terms.ca === null ? null : await openAgent(terms.ca);
-  return conversations.run({ agent, terms }, () => act(acme));
-}
-
-/** Loaded late as well: a start without a CA has no use for it. */
-async function openAgent(ca: string): Promise<Agent> {
-  const { Agent } = await import("node:https");
-  return new Agent({ ca });
-}
-
-async function load(): Promise<Acme> {
-  const acme = await import("acme-client");
-  const { defaults, interceptors } = acme.axios;
-  // The library's own would sleep for as long as a Retry-After says, and lose why there was no answer.
-  interceptors.request.clear();
-  interceptors.response.clear();
-  defaults.maxContentLength = MAX_ANSWER;
-  defaults.validateStatus = null;
-  interceptors.request.use((config) => {
-    const conversation = conversations.getStore();
-    if (conversation === undefined) return config;
-    const { agent, terms } = conversation;
-    if (agent !== null) config.httpsAgent = agent;
-    config.signal = AbortSignal.any([terms.signal, AbortSignal.timeout(terms.patience)]);
-    return config;
-  });
-  interceptors.response.use(
-    (response) => {
-      const problem = readProblem(response.data);
-      // The library takes another nonce and asks again.
-      if (response.status < 400 || problem?.type === "badNonce") return response;
-      const headers = new Map(Object.entries(response.headers));
-      const link = textOf(headers.get("link"));
-      throw new AcmeRefusal(
-        response.status,
-        problem,
-        textOf(headers.get("retry-after")),
-        link?.match(/<([^>]*)>\s*;\s*rel="?terms-of-service"?/)?.[1] ?? null,
-      );
-    },
-    (error: unknown) => {
-      const message = error instanceof Error ? error.message : String(error);
-      const code = systemErrorCode(error);
-      throw new AcmeUnreachable(code ?? "unknown", message);
-    },
-  );
-  return acme;
-}
-
-interface AccountSettings {
-  readonly directory: string;
-  readonly email: string | null;
-}
-
-/** A client that signs as the kept account; the CA is told when the e-mail address is another. */
-export async function openAccount(
-  acme: Acme,
-  kept: StoredAccount,
-  { directory, email }: AccountSettings,
-  cabinet: AcmeStorage,
-): Promise<Client> {
-  const client = new acme.Client({ directoryUrl: directory, accountKey: kept.key, accountUrl: kept.url });
-  if (kept.email !== email) {
-    await client.updateAccount({ contact: contactOf(email) });
-    cabinet.keepAccount({ ...kept, email });
-  }
-  return client;
-}
-
-/** Makes an account with a key of its own, agreeing to the CA's terms, and keeps it. */
-export async function registerAccount(
-  acme: Acme,
-  { directory, email }: AccountSettings,
-  cabinet: AcmeStorage,
-): Promise<Client> {
-  const key = await acme.crypto.createPrivateEcdsaKey("P-256");
-  const client = new acme.Client({ directoryUrl: directory, accountKey: key });
-  await client.createAccount({ termsOfServiceAgreed: true, contact: contactOf(email) });
-  cabinet.keepAccount({ url: client.getAccountUrl(), key: key.toString(), email });
-  return client;
-}
-
-/** Whether the CA says that it has no such account: it forgot it, or it is another CA at the same address. */
-export function isUnknownAccount(error: unknown): boolean {
-  return error instanceof AcmeRefusal && error.problem?.type === "accountDoesNotExist";
-}
-
-function contactOf(email: string | null): string[] {
-  return email === null ? [] : [`mailto:${email}`];
-}
-
-/** What a CA offers beyond what each must (RFC 8555, section 7.1.1). */
+/** The part of a CA's directory that is used (RFC 8555, section 7.1.1). */
 export interface Directory {
-  /** The base of its renewal information (RFC 9773); null where it has none. */
+  readonly newNonce: string;
+  readonly newAccount: string;
+  readonly newOrder: string;
+  /** The base URL of its renewal information (RFC 9773); null when it offers none. */
   readonly renewalInfo: string | null;
 }
 
-/** Reads a CA's directory. Rejects with an {@link OrderFailure} when something else is at the URL. */
-export async function readDirectory(acme: Acme, url: string): Promise<Directory> {
-  const { data } = await acme.axios.get<unknown>(url);
-  const missing = ["newNonce", "newAccount", "newOrder"].filter(
-    (name) => textOf(fieldOf(data, name)) === null,
-  );
-  if (missing.length > 0) {
-    throw new OrderFailure(`what is at ${url} is no ACME directory (it has no ${missing.join(", no ")})`);
+/**
+ * Speaks ACME with one CA. Every method rejects with an {@link AcmeResponseError} for an error response and with an
+ * {@link AcmeConnectionError} for none.
+ */
+export interface AcmeClient {
+  /** Requested once. Rejects with an {@link OrderError} when the URL is not an ACME directory. */
+  readDirectory(): Promise<Directory>;
+  /** Reads a public resource. */
+  get(url: string): Promise<AcmeResponse>;
+  /** Sends a signed request (RFC 8555, section 6.2). A null payload reads a resource, as "POST-as-GET". */
+  post(account: AccountKey, url: string, payload: object | null): Promise<AcmeResponse>;
+}
+
+/** Bytes of the largest response: a chain of certificates has a few thousand. */
+const MAX_RESPONSE = 1024 ** 2;
+
+/** A CA may reject a nonce that it issued, and sends another one with the error (RFC 8555, section 6.5). */
+const MAX_NONCE_RETRIES = 5;
+
+/** Creates a client of a CA. */
+export function createAcmeClient(connection: AcmeConnection): AcmeClient {
+  const nonces: string[] = [];
+  let directory: Promise<Directory> | null = null;
+
+  async function send(
+    url: string,
+    request: Pick<BufferedHttpRequest, "method" | "headers" | "body">,
+  ): Promise<AcmeResponse> {
+    const { ca, timeout, signal } = connection;
+    const result = await httpClient.request(url, {
+      ...request,
+      // Required by RFC 8555, section 6.1.
+      headers: { "user-agent": "hooklatch", ...request.headers },
+      timeout,
+      signal,
+      maxBody: MAX_RESPONSE,
+      ...(ca === null ? {} : { ca }),
+    });
+    if (result.kind !== "response") throw new AcmeConnectionError(result);
+    const nonce = result.headers.get("replay-nonce");
+    if (nonce !== null) nonces.push(nonce);
+    const text = new TextDecoder().decode(result.body);
+    const response = { headers: result.headers, text, json: parseJson(text) };
+    if (result.status >= 400) throw toResponseError(result.status, response);
+    return response;
   }
-  return { renewalInfo: textOf(fieldOf(data, "renewalInfo")) };
+
+  async function takeNonce(): Promise<string> {
+    if (nonces.length === 0) await send((await readDirectory()).newNonce, { method: "HEAD" });
+    const nonce = nonces.pop();
+    if (nonce === undefined) throw new OrderError("the CA sent no nonce");
+    return nonce;
+  }
+
+  function readDirectory(): Promise<Directory> {
+    directory ??= send(connection.directory, {}).then(({ json }) => toDirectory(json, connection.directory));
+    return directory;
+  }
+
+  async function post(account: AccountKey, url: string, payload: object | null): Promise<AcmeResponse> {
+    for (let retries = 0; ; retries += 1) {
+      const body = signRequest(account, url, await takeNonce(), payload);
+      try {
+        return await send(url, {
+          method: "POST",
+          headers: { "content-type": "application/jose+json" },
+          body,
+        });
+      } catch (error) {
+        const isBadNonce = error instanceof AcmeResponseError && error.problem?.type === "badNonce";
+        if (!isBadNonce || retries === MAX_NONCE_RETRIES) throw error;
+      }
+    }
+  }
+
+  return { readDirectory, get: (url) => send(url, {}), post };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function toResponseError(status: number, { headers, json }: AcmeResponse): AcmeResponseError {
+  const link = headers.get("link") ?? "";
+  const terms = /<([^>]*)>\s*;\s*rel="?terms-of-service"?/.exec(link)?.[1] ?? null;
+  return new AcmeResponseError(status, readProblem(json), headers.get("retry-after"), terms);
+}
+
+function toDirectory(json: unknown, url: string): Directory {
+  const read = (name: string) => textOf(fieldOf(json, name));
+  const [newNonce, newAccount, newOrder] = [read("newNonce"), read("newAccount"), read("newOrder")];
+  if (newNonce !== null && newAccount !== null && newOrder !== null) {
+    return { newNonce, newAccount, newOrder, renewalInfo: read("renewalInfo") };
+  }
+  const missing = ["newNonce", "newAccount", "newOrder"].filter((name) => read(name) === null);
+  throw new OrderError(`${url} is not an ACME directory: it lacks ${missing.join(", ")}`);
+}
+
+/** A JSON Web Signature in its flattened form (RFC 7515, section 7.2.2), with ES256 (RFC 7518, section 3.4). */
+function signRequest(
+  { key, url: kid }: AccountKey,
+  url: string,
+  nonce: string,
+  payload: object | null,
+): string {
+  const identity = kid === null ? { jwk: toJwk(key) } : { kid };
+  const header = encode(JSON.stringify({ alg: "ES256", nonce, url, ...identity }));
+  const body = payload === null ? "" : encode(JSON.stringify(payload));
+  const signature = sign("sha256", Buffer.from(`${header}.${body}`), { key, dsaEncoding: "ieee-p1363" });
+  return JSON.stringify({ protected: header, payload: body, signature: signature.toString("base64url") });
+}
+
+/** The public key, with its members in the order that thumbprints need (RFC 7638, section 3.2). */
+function toJwk(key: KeyObject): object {
+  const { crv, kty, x, y } = createPublicKey(key).export({ format: "jwk" });
+  return { crv, kty, x, y };
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString("base64url");
+}
+
+/** What a server shows at a challenge's token to prove that it acts for the account (RFC 8555, section 8.1). */
+export function authorizeKey(token: string, { key }: AccountKey): string {
+  const thumbprint = createHash("sha256")
+    .update(JSON.stringify(toJwk(key)))
+    .digest("base64url");
+  return `${token}.${thumbprint}`;
 }

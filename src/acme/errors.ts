@@ -1,98 +1,123 @@
-import { AppError } from "../lib/errors.ts";
+import { AppError, errorMessage } from "../lib/errors.ts";
+import { describeHttpFailure, type HttpFailure } from "../lib/http-client.ts";
 import { toOneLine } from "../lib/text.ts";
-import { AcmeRefusal, AcmeUnreachable } from "./client.ts";
 import { fieldOf, textOf } from "./json.ts";
 
-/** Why there is no certificate, in one line that says what to do. */
-export class CertificateFault extends AppError {
+/** Why no certificate was issued, in one line that says what to do. */
+export class CertificateError extends AppError {
   constructor(
     message: string,
     cause: unknown,
-    /** Before this it is of no use to try again; null where the CA does not say. */
+    /** The CA refuses new attempts before this time; null when it names none. */
     readonly retryAt: Date | null,
   ) {
     super("failed", message, cause);
   }
 }
 
-/** The CA, or what it says, ended an order. The message is a reason as people read it, safe to show. */
-export class OrderFailure extends Error {}
+/** An order that cannot go on. The message is a reason for people, safe to show. */
+export class OrderError extends Error {}
 
-interface Asked {
+/** The CA's error response: a problem document (RFC 8555, section 6.7), or just a status. */
+export class AcmeResponseError extends Error {
+  constructor(
+    readonly status: number,
+    readonly problem: Problem | null,
+    /** The Retry-After header. */
+    readonly retryAfter: string | null,
+    /** The URL in a Link header with `rel="terms-of-service"`. */
+    readonly termsOfService: string | null,
+  ) {
+    super(problem?.detail ?? `HTTP ${status}`);
+  }
+}
+
+/** The CA did not respond. */
+export class AcmeConnectionError extends Error {
+  constructor(readonly failure: HttpFailure) {
+    super(describeHttpFailure(failure), { cause: "cause" in failure ? failure.cause : undefined });
+  }
+}
+
+interface CertificateOrder {
   readonly domains: readonly string[];
   readonly directory: string;
 }
 
-/** Explains whatever ended an attempt. No key is ever part of it. */
+/** Converts whatever ended an attempt to a {@link CertificateError}. Its text never holds a key. */
 export function describeAcmeError(
   error: unknown,
-  asked: Asked,
+  order: CertificateOrder,
   signal: AbortSignal,
   now: Date,
-): CertificateFault {
-  if (error instanceof CertificateFault) return error;
-  const host = hostOf(asked.directory);
-  const retryAt = error instanceof AcmeRefusal ? readRetryAfter(error.retryAfter, now) : null;
-  const reason = signal.aborted ? "it was interrupted" : explain(error, asked, host, retryAt);
-  return new CertificateFault(
-    `cannot get a certificate for ${asked.domains.join(", ")} from ${host}: ${reason}`,
+): CertificateError {
+  if (error instanceof CertificateError) return error;
+  const host = hostOf(order.directory);
+  const retryAt = error instanceof AcmeResponseError ? readRetryAfter(error.retryAfter, now) : null;
+  const reason = signal.aborted ? "interrupted" : explain(error, order, host, retryAt);
+  return new CertificateError(
+    `cannot get a certificate for ${order.domains.join(", ")} from ${host}: ${reason}`,
     error,
     retryAt,
   );
 }
 
-function explain(error: unknown, asked: Asked, host: string, retryAt: Date | null): string {
-  if (error instanceof AcmeUnreachable) return explainSilence(error, host);
-  if (error instanceof AcmeRefusal) return explainRefusal(error, asked, retryAt);
-  if (error instanceof OrderFailure) return error.message;
-  return toOneLine(error instanceof Error ? error.message : String(error));
+function explain(error: unknown, order: CertificateOrder, host: string, retryAt: Date | null): string {
+  if (error instanceof AcmeConnectionError) return explainFailure(error.failure, host);
+  if (error instanceof AcmeResponseError) return explainResponse(error, order, retryAt);
+  if (error instanceof OrderError) return error.message;
+  return toOneLine(errorMessage(error));
 }
 
-function explainRefusal(refusal: AcmeRefusal, { directory, domains }: Asked, retryAt: Date | null): string {
-  const { status, problem, termsOfService } = refusal;
-  if (problem === null && (status >= 500 || status === 429)) return `it answered ${status}; try again later`;
+function explainResponse(
+  { status, problem, termsOfService }: AcmeResponseError,
+  { directory, domains }: CertificateOrder,
+  retryAt: Date | null,
+): string {
+  if (problem === null && (status >= 500 || status === 429))
+    return `the CA returned ${status}; try again later`;
   if (problem === null) {
-    return `it answered ${status} without saying why; is ${directory} the address of an ACME directory?`;
+    return `the CA returned ${status} without a reason; is ${directory} the address of an ACME directory?`;
   }
   if (retryAt !== null && (problem.type === "rateLimited" || status === 503)) {
-    const what = problem.type === "rateLimited" ? "a rate limit is reached" : "the CA is busy";
+    const what = problem.type === "rateLimited" ? "the CA's rate limit is reached" : "the CA is busy";
     return `${what}; try again after ${retryAt.toISOString()}${quote(problem)}`;
   }
   if (problem.type === "userActionRequired" && termsOfService !== null) {
     return `the CA's terms have changed: read and agree to them at ${toOneLine(termsOfService)}${quote(problem)}`;
   }
   if (problem.type === "unauthorized") {
-    return `the CA refuses the account: move its file, account-*.json beside the certificates, away to have another made${quote(problem)}`;
+    return `the CA rejects the account: remove account-*.json from the directory of the certificates, and the next attempt creates a new one${quote(problem)}`;
   }
   const named = problem.domains.length > 0 ? problem.domains : domains;
   return describeProblem(problem, named.join(", "));
 }
 
-const UNTRUSTED =
-  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_.*|CERT_UNTRUSTED|CERT_SIGNATURE_FAILURE)$/;
-
-function explainSilence({ code, message }: AcmeUnreachable, host: string): string {
-  if (code === "ERR_CANCELED") return "it gave no answer in time; try again later";
+function explainFailure(failure: HttpFailure, host: string): string {
+  if (failure.kind === "timeout") return "the CA did not respond in time; try again later";
+  if (failure.kind === "untrusted") return explainUntrusted(failure.code);
+  if (failure.kind !== "unreachable") return describeHttpFailure(failure);
+  const { code } = failure;
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
-    return `its name cannot be resolved (${code}); check the directory's address and this machine's DNS`;
-  }
-  if (UNTRUSTED.test(code)) {
-    return `its own certificate is not trusted (${code}); for a private CA, set \`ca\` to the file with its root certificate`;
-  }
-  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") {
-    return `its own certificate is not valid now (${code}); check this machine's clock`;
-  }
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
-    return `its own certificate is for another name (${code}); check the directory's address`;
+    return `the name of the CA cannot be resolved (${code}); check the directory's address and this machine's DNS`;
   }
   if (code === "EPROTO" || code.includes("SSL")) {
-    return `TLS with it failed (${code}); check the directory's address and, for a private CA, the file in \`ca\``;
+    return `the TLS handshake with the CA failed (${code}); check the directory's address and, for a private CA, the file in \`ca\``;
   }
-  const what = code === "unknown" ? toOneLine(message) : code;
-  return `it cannot be reached (${what}); check the directory's address and that this machine may connect to ${host}`;
+  return `the CA cannot be reached (${code}); check the directory's address and that this machine can connect to ${host}`;
 }
 
-/** Reads seconds or a date (RFC 9110, section 10.2.3). */
+function explainUntrusted(code: string): string {
+  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") {
+    return `the CA's own certificate is not valid now (${code}); check this machine's clock`;
+  }
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
+    return `the CA's own certificate is for another name (${code}); check the directory's address`;
+  }
+  return `the CA's own certificate is not trusted (${code}); for a private CA, set \`ca\` to the file with its root certificate`;
+}
+
+/** Parses seconds or a date (RFC 9110, section 10.2.3); null for a time in the past. */
 function readRetryAfter(header: string | null, now: Date): Date | null {
   if (header === null) return null;
   const time = /^\d{1,9}$/.test(header) ? now.getTime() + Number(header) * 1000 : Date.parse(header);
@@ -103,16 +128,16 @@ function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : url;
 }
 
-/** What a CA says went wrong. */
+/** A problem that a CA reports. */
 export interface Problem {
-  /** The last word of the type, such as `rateLimited`. */
+  /** The last part of its type, such as `rateLimited`. */
   readonly type: string;
   readonly detail: string;
-  /** The names that its subproblems are about. */
+  /** The domains of its subproblems. */
   readonly domains: readonly string[];
 }
 
-/** Reads a problem document; null when it is something else. */
+/** Reads a problem document; null for other values. */
 export function readProblem(document: unknown): Problem | null {
   const type = textOf(fieldOf(document, "type"));
   if (type === null) return null;
@@ -127,41 +152,41 @@ export function readProblem(document: unknown): Problem | null {
   };
 }
 
-/** What to do about each type of problem (RFC 8555, section 6.7), where the domain may be several. */
+/** What each type of problem means and what to do (RFC 8555, section 6.7). `domain` may name several. */
 const REMEDIES: ReadonlyMap<string, (domain: string) => string> = new Map(
   Object.entries({
     connection: (domain) =>
-      `the CA could not reach ${domain}: is port 80 of ${domain} open, and does its DNS name lead here?`,
-    unauthorized: wrongAnswer,
-    incorrectResponse: wrongAnswer,
+      `the CA cannot connect to ${domain}: is port 80 open, and does its DNS name lead to this server?`,
+    unauthorized: explainWrongAnswer,
+    incorrectResponse: explainWrongAnswer,
     tls: (domain) =>
-      `the CA was sent on to HTTPS that does not work: let http://${domain}/ lead here directly`,
-    dns: (domain) => `the CA found no address of ${domain}: let its A and AAAA records lead here`,
+      `the CA was redirected to HTTPS that does not work: let http://${domain}/ reach this server directly`,
+    dns: (domain) => `the CA found no address of ${domain}: let its A and AAAA records name this server`,
     caa: (domain) =>
-      `a CAA record in the DNS forbids this CA to certify ${domain}: let one allow it, or take another CA`,
-    rejectedIdentifier: notCertified,
-    unsupportedIdentifier: notCertified,
-    invalidContact: contactRefused,
-    unsupportedContact: contactRefused,
-    userActionRequired: () => "the CA wants something done about the account first",
+      `a CAA record forbids this CA to issue for ${domain}: add one that allows it, or use another CA`,
+    rejectedIdentifier: explainRejectedDomain,
+    unsupportedIdentifier: explainRejectedDomain,
+    invalidContact: explainRejectedContact,
+    unsupportedContact: explainRejectedContact,
+    userActionRequired: () => "the CA requires an action on the account first",
     externalAccountRequired: () =>
-      "this CA wants an account made on its site first (external account binding), which is not supported: take another CA",
-    rateLimited: () => "a rate limit is reached; wait some hours before the next attempt",
+      "this CA requires an account from its site (external account binding), which is not supported: use another CA",
+    rateLimited: () => "the CA's rate limit is reached; wait some hours before the next attempt",
     accountDoesNotExist: () => "the CA does not know the account",
-    serverInternal: () => "the CA has a fault of its own; it is worth trying again later",
+    serverInternal: () => "the CA has an internal error; try again later",
   }),
 );
 
-function wrongAnswer(domain: string): string {
-  return `something else answered for ${domain}: let http://${domain}/.well-known/acme-challenge/ on port 80 lead here, at every address its DNS name has`;
+function explainWrongAnswer(domain: string): string {
+  return `another server answered for ${domain}: let http://${domain}/.well-known/acme-challenge/ on port 80 reach this server, at every address of its DNS name`;
 }
 
-function notCertified(domain: string): string {
-  return `the CA does not certify ${domain}: correct the name or take it out of the domains`;
+function explainRejectedDomain(domain: string): string {
+  return `the CA does not issue for ${domain}: correct the name, or remove it from the domains`;
 }
 
-function contactRefused(): string {
-  return "the CA does not take the e-mail address: correct it, or leave it out";
+function explainRejectedContact(): string {
+  return "the CA rejects the e-mail address: correct it, or remove it";
 }
 
 /** What is wrong and what to do, with the CA's own words. */
@@ -171,7 +196,7 @@ export function describeProblem(problem: Problem, domain: string | null): string
   return `${remedy?.(subject) ?? `the CA refused ${subject} (${toOneLine(problem.type)})`}${quote(problem)}`;
 }
 
-/** The CA's own words, to be put behind ours. */
-export function quote({ detail }: Problem): string {
+/** The CA's own words as a suffix. */
+function quote({ detail }: Problem): string {
   return detail === "" ? "" : ` (the CA says: ${toOneLine(detail)})`;
 }

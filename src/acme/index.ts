@@ -1,15 +1,8 @@
-import type { Client } from "acme-client";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { createAccount, isUnknownAccount, openAccount } from "./account.ts";
 import type { CertificatePair } from "./certificate.ts";
-import {
-  type Acme,
-  isUnknownAccount,
-  openAccount,
-  readDirectory,
-  registerAccount,
-  withAcmeClient,
-} from "./client.ts";
+import { type AccountKey, type AcmeClient, createAcmeClient } from "./client.ts";
 import { describeAcmeError } from "./errors.ts";
 import { orderCertificate } from "./order.ts";
 import { type RenewalWindow, readRenewalWindow } from "./renewal.ts";
@@ -18,125 +11,133 @@ import { createAcmeStorage } from "./storage.ts";
 
 export type { CertificatePair } from "./certificate.ts";
 
-/** Who gives certificates, and for what (RFC 8555). Whoever sets this has agreed to the CA's terms. */
+/** The CA and the domains (RFC 8555). Whoever configures this has agreed to the CA's terms. */
 export interface AcmeSettings {
-  /** DNS names in lower case; one certificate is for all of them. */
+  /** DNS names in lower case. One certificate covers all of them. */
   readonly domains: readonly string[];
   /** Where the CA may write to. */
   readonly email: string | null;
   /** The URL of the CA's directory. */
   readonly directory: string;
-  /** PEM text that the directory's own certificate is verified with, for private CAs; null for the public roots. */
+  /** PEM certificates that verify a private CA; null for the public roots. */
   readonly ca: string | null;
 }
 
-/** What is answered on port 80 at `/.well-known/acme-challenge/<token>` (RFC 8555, section 8.3). */
+/** The answers on port 80 at `/.well-known/acme-challenge/<token>` (RFC 8555, section 8.3). */
 export interface Challenges {
   /** The key authorisation of a token that is being proved now; null for any other. */
   answer(token: string): string | null;
 }
 
-/** Gets certificates from a CA, keeps them on disk and keeps them fresh. */
+/** Gets a certificate from a CA, stores it and renews it. */
 export interface CertificateManager {
   readonly challenges: Challenges;
-  /** The pair kept from before, when it is of this directory, for these domains and not expired. Never throws. */
-  readKept(): CertificatePair | null;
+  /** The stored pair, when it is from this CA, covers these domains and is not expired. Never throws. */
+  readStored(): CertificatePair | null;
   /**
-   * Orders a new pair and keeps it. The challenges have to be served meanwhile. Rejects with a {@link Fault} `failed`
-   * of one line that says what to do. A pair that cannot be written down is given all the same, with a log line.
+   * Orders a new pair and stores it. The challenges must be served meanwhile. Rejects with a `CertificateError`. A pair
+   * that cannot be stored is returned all the same, with a log line.
    */
   obtain(signal: AbortSignal): Promise<CertificatePair>;
   /**
-   * Until the signal, orders a pair whenever none is at hand or the one at hand is due, and hands each new one to
-   * `onPair`. Due is when the CA's renewal information says (RFC 9773), or with a third of its life left; a new
-   * pair that is due at once is kept for an hour. Failures are logged and tried again, after one minute at first and
-   * 12 hours at most, or when a rate limit ends. Rejects only with what `onPair` throws. To be called once.
+   * Orders a pair when there is none or the current one is due, until the signal is aborted, and passes each new one to
+   * `onPair`. A pair is due when the CA's renewal information says so (RFC 9773), or with a third of its lifetime left;
+   * a new pair that is due at once is used for an hour. Failures are logged and retried after one minute at first and
+   * 12 hours at most, or when a rate limit ends. Rejects only with what `onPair` throws. Call it once.
    */
-  keepFresh(onPair: (pair: CertificatePair) => void, signal: AbortSignal): Promise<void>;
+  runRenewals(onPair: (pair: CertificatePair) => void, signal: AbortSignal): Promise<void>;
 }
 
-/** What the agent is handed. */
-export interface AgentTools {
+/** What a certificate manager needs. */
+export interface CertificateManagerOptions {
   readonly clock: Clock;
   readonly log: Log;
-  /** From 0 up to 1, for the jitter; the runtime's own by default. */
+  /** From 0 up to 1, for jitter; `Math.random` by default. */
   readonly random?: () => number;
-  /** Milliseconds that one answer of the CA may take; 30 s by default. */
-  readonly patience?: number;
+  /** Milliseconds that one response of the CA may take; 30 s by default. */
+  readonly timeout?: number;
 }
 
 /**
- * Makes the agent of one certificate, which keeps account and pairs in `directory` (mode 0700). Nothing is read,
- * loaded or asked before its functions are called.
+ * Creates the manager of one certificate, which stores its account and pairs in `directory` (mode 0700). It reads and
+ * requests nothing before a method is called.
  */
 export function createCertificateManager(
   settings: AcmeSettings,
   directory: string,
-  { clock, log, random = Math.random, patience = 30_000 }: AgentTools,
+  { clock, log, random = Math.random, timeout = 30_000 }: CertificateManagerOptions,
 ): CertificateManager {
-  const { domains, ca } = settings;
+  const { domains, ca, email } = settings;
   const answers = new Map<string, string>();
-  const cabinet = createAcmeStorage(directory, settings, { clock, log });
-  /** The pair obtained last, also where the disk would not take it. */
+  const storage = createAcmeStorage(directory, settings, { clock, log });
+  /** The newest pair, also when it could not be stored. */
   let current: CertificatePair | null = null;
 
-  async function converseForPair(acme: Acme, signal: AbortSignal): Promise<CertificatePair> {
-    await readDirectory(acme, settings.directory);
-    const order = (client: Client) => orderCertificate({ acme, client, domains, answers, clock, signal });
-    const account = cabinet.readAccount();
-    if (account !== null) {
+  function connect(signal: AbortSignal): AcmeClient {
+    return createAcmeClient({ directory: settings.directory, ca, timeout, signal });
+  }
+
+  async function orderPair(client: AcmeClient, signal: AbortSignal): Promise<CertificatePair> {
+    await client.readDirectory();
+    const order = (account: AccountKey) =>
+      orderCertificate({ client, account, domains, answers, clock, signal });
+    const stored = storage.readAccount();
+    if (stored !== null) {
       try {
-        return await order(await openAccount(acme, account, settings, cabinet));
+        return await order(await openAccount(client, stored, email, storage));
       } catch (error) {
         if (!isUnknownAccount(error)) throw error;
-        log.warn({ directory: settings.directory }, "the CA no longer knows the account; making another");
+        log.warn(
+          { directory: settings.directory },
+          "the CA does not know the ACME account; creating a new one",
+        );
       }
     }
-    return order(await registerAccount(acme, settings, cabinet));
+    return order(await createAccount(client, email, storage));
   }
 
   async function obtain(signal: AbortSignal): Promise<CertificatePair> {
     log.info({ domains, directory: settings.directory }, "ordering a certificate");
     try {
-      cabinet.prepare();
-      current = await withAcmeClient({ ca, patience, signal }, (acme) => converseForPair(acme, signal));
+      storage.prepare();
+      current = await orderPair(connect(signal), signal);
     } catch (error) {
       throw describeAcmeError(error, settings, signal, clock.now());
     }
-    keepPair(current);
-    log.info({ domains, expires_at: current.validTo }, "got a certificate");
+    savePair(current);
+    log.info({ domains, expires_at: current.validTo }, "certificate issued");
     return current;
   }
 
-  /** The server goes on with what the CA gave; only its next start would have to order again. */
-  function keepPair(pair: CertificatePair): void {
+  function savePair(pair: CertificatePair): void {
     try {
-      cabinet.keepPair(pair);
+      storage.savePair(pair);
     } catch (error) {
-      log.error({ directory, err: error }, "cannot keep the new certificate: the next start orders another");
+      log.error(
+        { directory, err: error },
+        "cannot store the new certificate; the next start orders another one",
+      );
     }
   }
 
-  async function askWindow(pair: CertificatePair, signal: AbortSignal): Promise<RenewalWindow | null> {
+  async function readWindow(pair: CertificatePair, signal: AbortSignal): Promise<RenewalWindow | null> {
     try {
-      return await withAcmeClient({ ca, patience, signal }, (acme) =>
-        readRenewalWindow(acme, settings.directory, pair),
-      );
+      return await readRenewalWindow(connect(signal), pair);
     } catch (error) {
-      log.debug({ err: error }, "could not read the CA's renewal information");
+      log.debug({ err: error }, "cannot read the CA's renewal information");
       return null;
     }
   }
 
   return {
     challenges: { answer: (token) => answers.get(token) ?? null },
-    readKept: () => cabinet.readPair(),
+    readStored: () => storage.readPair(),
     obtain,
-    keepFresh: (onPair, signal) =>
+    runRenewals: (onPair, signal) =>
       runRenewalLoop(
-        current ?? cabinet.readPair(),
+        current ?? storage.readPair(),
         onPair,
-        { domains, clock, log, random, obtain, askWindow },
+        { domains, clock, log, random, obtain, readWindow },
         signal,
       ),
   };

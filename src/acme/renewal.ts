@@ -1,89 +1,85 @@
 import { X509Certificate } from "node:crypto";
 import type { CertificatePair } from "./certificate.ts";
-import { type Acme, readDirectory } from "./client.ts";
+import type { AcmeClient } from "./client.ts";
 import { fieldOf, textOf } from "./json.ts";
 
-/** When the CA would like a certificate to be renewed. */
+/** When the CA suggests renewing a certificate. */
 export interface RenewalWindow {
   readonly start: Date;
   readonly end: Date;
 }
 
-/**
- * Asks for the CA's renewal information (RFC 9773). Null when it has none to give, or gives something else. Rejects
- * when it cannot be asked.
- */
+/** Reads the CA's renewal information (RFC 9773); null when it has none for the certificate. Rejects as the client does. */
 export async function readRenewalWindow(
-  acme: Acme,
-  directory: string,
+  client: AcmeClient,
   { cert }: CertificatePair,
 ): Promise<RenewalWindow | null> {
-  const { renewalInfo } = await readDirectory(acme, directory);
+  const { renewalInfo } = await client.readDirectory();
   const id = identifyCertificate(cert);
   if (renewalInfo === null || id === null) return null;
-  const { data } = await acme.axios.get<unknown>(`${renewalInfo.replace(/\/$/, "")}/${id}`);
-  const suggested = fieldOf(data, "suggestedWindow");
+  const { json } = await client.get(`${renewalInfo.replace(/\/$/, "")}/${id}`);
+  const suggested = fieldOf(json, "suggestedWindow");
   const start = new Date(textOf(fieldOf(suggested, "start")) ?? Number.NaN);
   const end = new Date(textOf(fieldOf(suggested, "end")) ?? Number.NaN);
-  // A comparison with an invalid date is false.
+  // False for invalid dates.
   return start < end ? { start, end } : null;
 }
 
 /**
- * When a certificate is renewed: at its `place`, from 0 up to 1, in the CA's window, or with a third of its life left
- * where there is no window or it is too late.
+ * When to renew a certificate: at `position`, from 0 up to 1, in the CA's window; without a window, or when it ends too
+ * late, with a third of the lifetime left.
  */
 export function chooseRenewal(
   { validFrom, validTo }: CertificatePair,
   window: RenewalWindow | null,
-  place: number,
+  position: number,
 ): Date {
   if (window === null || window.end >= validTo) return between(validFrom, validTo, 2 / 3);
-  return between(window.start, window.end, place);
+  return between(window.start, window.end, position);
 }
 
-function between(from: Date, to: Date, place: number): Date {
-  return new Date(from.getTime() + (to.getTime() - from.getTime()) * place);
+function between(from: Date, to: Date, position: number): Date {
+  return new Date(from.getTime() + (to.getTime() - from.getTime()) * position);
 }
 
 const FIRST_PAUSE = 60_000;
 const LAST_PAUSE = 12 * 3_600_000;
-/** No CA's rate limit counts longer. */
-const LONGEST_PAUSE = 7 * 86_400_000;
+/** No CA counts a rate limit over a longer time. */
+const MAX_RATE_LIMIT = 7 * 86_400_000;
 
 /**
- * How long to wait after so many failures in a row, in milliseconds: a minute, doubled each time up to 12 hours, less
- * up to a quarter of it by `chance` (from 0 up to 1), but no less than until the CA takes an order again.
+ * Milliseconds to wait after a number of failures in a row: one minute, doubled each time up to 12 hours, shortened by up
+ * to a quarter by `jitter` (from 0 up to 1), but not before the CA accepts orders again.
  */
-export function pauseAfter(failures: number, retryAt: Date | null, now: Date, chance: number): number {
-  const pause = Math.min(FIRST_PAUSE * 2 ** (failures - 1), LAST_PAUSE) * (1 - chance / 4);
-  const limited = Math.min((retryAt?.getTime() ?? 0) - now.getTime(), LONGEST_PAUSE);
-  return Math.max(pause, limited);
+export function pauseAfter(failures: number, retryAt: Date | null, now: Date, jitter: number): number {
+  const pause = Math.min(FIRST_PAUSE * 2 ** (failures - 1), LAST_PAUSE) * (1 - jitter / 4);
+  const rateLimit = Math.min((retryAt?.getTime() ?? 0) - now.getTime(), MAX_RATE_LIMIT);
+  return Math.max(pause, rateLimit);
 }
 
 /**
- * What renewal information calls a certificate (RFC 9773, section 4.1): the issuer's key identifier and the serial
- * number, each in base64url. Null for a certificate without a key identifier of its issuer.
+ * The id of a certificate in renewal information (RFC 9773, section 4.1): its issuer's key identifier and its serial
+ * number, each in base64url. Null for a certificate without the key identifier.
  */
 export function identifyCertificate(cert: string): string | null {
   const { raw, serialNumber } = new X509Certificate(cert);
-  const authority = findAuthorityKey(raw);
+  const authority = findAuthorityKeyIdentifier(raw);
   if (authority === null) return null;
   const digits = serialNumber.length % 2 === 0 ? serialNumber : `0${serialNumber}`;
-  // A DER integer with its first bit set would be negative.
+  // A DER integer whose first bit is set would be negative.
   const serial = Buffer.from(/^[89a-f]/i.test(digits) ? `00${digits}` : digits, "hex");
   return `${authority.toString("base64url")}.${serial.toString("base64url")}`;
 }
 
-/** The extension's object identifier, 2.5.29.35, in DER. */
-const AUTHORITY_KEY = Buffer.from("0603551d23", "hex");
+/** The object identifier 2.5.29.35 in DER. */
+const AUTHORITY_KEY_IDENTIFIER = Buffer.from("0603551d23", "hex");
 
 /** Reads `OCTET STRING { SEQUENCE { [0] identifier … } }` after the object identifier (RFC 5280, section 4.2.1.1). */
-function findAuthorityKey(der: Buffer): Buffer | null {
-  const at = der.indexOf(AUTHORITY_KEY);
+function findAuthorityKeyIdentifier(der: Buffer): Buffer | null {
+  const at = der.indexOf(AUTHORITY_KEY_IDENTIFIER);
   if (at === -1) return null;
-  const value = der.subarray(at + AUTHORITY_KEY.length);
-  // All lengths are below 128 in it, one byte each.
+  const value = der.subarray(at + AUTHORITY_KEY_IDENTIFIER.length);
+  // Every length in it is below 128, so it takes one byte.
   const [string, , sequence, , identifier, length = 0] = value;
   if (string !== 0x04 || sequence !== 0x30 || identifier !== 0x80) return null;
   return value.subarray(6, 6 + length);

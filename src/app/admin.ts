@@ -8,7 +8,7 @@ import type { ReplayOutcome } from "../flow/replay.ts";
 import { createHostCheck } from "../http/admin/host-check.ts";
 import { type About, createAdmin } from "../http/admin/index.ts";
 import type { Metrics } from "../http/prometheus.ts";
-import { type Listener, listen } from "../http/server/listen.ts";
+import { type Listener, openListener } from "../http/server/listen.ts";
 import type { Log } from "../lib/log.ts";
 import { equalInConstantTime } from "../providers/hmac.ts";
 import type { Services } from "./services.ts";
@@ -68,10 +68,10 @@ async function releasesOf({ repository, layout, directory }: Target): Promise<re
  * Opens the admin listener. On its default port it gives way to whatever is there: that people can look at the
  * server matters less than that deliveries are taken.
  */
-export function openAdmin({ admin }: Config, handle: HandleAdmin, log: Log): Listener | null {
+export async function openAdmin({ admin }: Config, handle: HandleAdmin, log: Log): Promise<Listener | null> {
   const isOwnHost = createHostCheck(admin.host);
   try {
-    return listen({
+    return await openListener({
       ...admin,
       maxBody: MOST_ASKED,
       certificate: null,

@@ -88,7 +88,7 @@ async function askAuthority(
       })(request),
   });
   const { promise: first, resolve: giveFirst } = Promise.withResolvers<Certificate>();
-  let current: Certificate | null = agent.readKept();
+  let current: Certificate | null = agent.readStored();
   if (current === null) log.info({ domains: settings.domains }, "asking the CA for the first certificate");
   else giveFirst(current);
 
@@ -101,7 +101,7 @@ async function askAuthority(
   }
 
   const keeping = agent
-    .keepFresh(takeOver, signal)
+    .runRenewals(takeOver, signal)
     .catch((error) => log.error({ err: error }, "a fault of ours: the certificate is not renewed any more"));
   return {
     first,

@@ -11,10 +11,10 @@ import { createRouter } from "../flow/route-delivery.ts";
 import { createBodyBudget } from "../http/body-budget.ts";
 import { createMetrics, type Metrics } from "../http/prometheus.ts";
 import { createPublic, type PublicListener } from "../http/public.ts";
-import { collectGarbage } from "../http/server/listen.ts";
 import { parseTrustedProxy } from "../lib/ip-address.ts";
 import { createThrottledLog } from "../lib/throttled-log.ts";
 import { createNotificationChannels } from "../notify/index.ts";
+import { collectGarbage } from "../runtime/index.ts";
 import { type HandleAdmin, wireAdmin } from "./admin.ts";
 import { type Services, temporaryOf } from "./services.ts";
 

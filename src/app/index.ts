@@ -120,7 +120,7 @@ class Server implements App {
     );
     const { first } = this.#certificates;
     // People can look at a server that waits for its first certificate.
-    if (config.server.acme !== null) this.#admin = openAdmin(config, handleAdmin, log);
+    if (config.server.acme !== null) this.#admin = await openAdmin(config, handleAdmin, log);
     const certificate = await Promise.race([first, untilAborted(stopping)]);
     if (stopping.aborted) return false;
     this.#listener = await openListener({
@@ -131,7 +131,7 @@ class Server implements App {
       handle: (request, peer) => this.#wired.listener.handle(request, peer),
     });
     if (certificate !== null) this.#certificates.serveOn(this.#listener, certificate);
-    this.#admin ??= openAdmin(config, handleAdmin, log);
+    this.#admin ??= await openAdmin(config, handleAdmin, log);
     describeListeners(config, this.#listener, this.#admin, log);
     // Deliveries are taken meanwhile.
     void this.#clearUp(abandoned).finally(() => this.#engine.worker.begin());

@@ -7,13 +7,13 @@ import type { NotificationChannel } from "../domain/notification.ts";
 import type { Store } from "../domain/store.ts";
 import { type AttemptLimiter, createAttemptLimiter } from "../flow/attempt-limiter.ts";
 import { createEventBus, type EventBus } from "../flow/event-bus.ts";
-import { createIpAllowlist, type IpAllowlist } from "../flow/ip-allowlist.ts";
+import { type AllowTools, createIpAllowlist, type IpAllowlist } from "../flow/ip-allowlist.ts";
 import { createLocks, type Locks } from "../flow/locks.ts";
 import { createNotifier, type Notifier } from "../flow/notifier.ts";
 import { createWorker, type Worker } from "../flow/worker.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import { BUILT_IN_RANGES, fetchPublishedRanges } from "../providers/github/published-ranges.ts";
+import { providers } from "../providers/index.ts";
 
 /** The parts that go on while the configuration changes: what runs, waits or is being told. */
 export interface Services extends AppEnvironment {
@@ -61,14 +61,31 @@ export function createServices(
   const targets = () => configured().config.targets;
   const locks = createLocks({ store, targets, clock, log, publish, wake: worker.wake });
   const allowances = createIpAllowlist({
-    fetch: (_list, signal) => fetchPublishedRanges(configured().config.server.githubRangesUrl, { signal }),
-    builtIn: { github: BUILT_IN_RANGES },
+    ...describePublishers(() => configured().config.server.rangesUrls),
     store,
     clock,
     log,
   });
   const guesses = createAttemptLimiter(clock);
   return { ...surroundings, store, broadcast, locks, worker, announcer, guesses, allowances };
+}
+
+/** The lists of ranges that providers publish, and how each is downloaded from where the configuration says. */
+function describePublishers(
+  urls: () => Readonly<Record<string, string>>,
+): Pick<AllowTools, "builtIn" | "fetch"> {
+  const publishers = new Map(
+    providers.flatMap(({ name, publishedRanges }) =>
+      publishedRanges === undefined ? [] : [[name, publishedRanges]],
+    ),
+  );
+  return {
+    builtIn: Object.fromEntries([...publishers].map(([name, { builtIn }]) => [name, builtIn])),
+    async fetch(list, signal) {
+      const publisher = publishers.get(list);
+      return publisher === undefined ? [] : publisher.fetch(urls()[list] ?? publisher.url, signal);
+    },
+  };
 }
 
 /** Where payloads lie for as long as a deployment runs. */

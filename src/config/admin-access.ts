@@ -2,72 +2,67 @@ import { dirname, join } from "node:path";
 import { AppError } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
 import { resolveAdmin } from "./admin.ts";
-import { findDataDir } from "./load.ts";
+import { resolveDataDirectory } from "./data-directory.ts";
 import { type Environment, isSet, type ReadContext } from "./read/context.ts";
-import { child, describeIssue, IssueList, type Place } from "./read/issues.ts";
+import { child, describeIssue, IssueList } from "./read/issues.ts";
 import { readTable } from "./read/table.ts";
 import { findDocument, SYSTEM_FILE } from "./read/toml.ts";
-import { AdminTable, DocumentTable, ServerTable } from "./schema.ts";
-import { resolveServer, type Server } from "./server.ts";
+import { AdminTable, DocumentTable } from "./schema.ts";
 
 /** Where a server's admin listener is, and its token. */
 export interface AdminAccess {
   readonly host: string;
-  /** 0: a free one, which only the server's log tells. */
+  /** 0 for a free one, which only the server's log names. */
   readonly port: number;
   /** Loaded. */
   readonly token: Secret;
 }
 
-/** What a service has, a shell beside it need not have. */
-const NOT_HERE =
-  "the server's own environment may have the admin token: set it here, too, or pass --admin-url with the token in $HOOKLATCH_ADMIN_TOKEN";
+const TOKEN_ELSEWHERE =
+  "the server's own environment may have the admin token: set it here too, or pass --admin-url and set $HOOKLATCH_ADMIN_TOKEN";
 
-/** The keys that tell it. */
-const NEEDED = ["data_dir", "admin"];
+/** The keys that lead to the admin listener. */
+const NEEDED_KEYS = ["data_dir", "admin"];
 
 /**
- * Reads of a server's configuration only what leads to its admin listener: whoever steers it need not know the other
- * secrets, and what is wrong elsewhere is the server's matter. Throws a {@link AppError} that says what is wrong, or which
- * token is not to be had here and what to do.
+ * Reads only the part of a configuration that leads to the admin listener, because an operator need not be able to read
+ * the server's other secrets. Throws an {@link AppError} that says what is wrong, or where the token was searched.
  */
 export function loadAdminAccess(
   explicitFile: string | undefined,
-  surroundings: Environment,
+  environment: Environment,
   systemFile: string = SYSTEM_FILE,
 ): AdminAccess {
-  const document = findDocument(explicitFile, surroundings, systemFile);
-  if (!document.ok) throw new AppError("configuration", describeIssue(document.fault));
+  const document = findDocument(explicitFile, environment, systemFile);
+  if (document.kind === "invalid") throw new AppError("configuration", describeIssue(document.fault));
   const { file, label, table } = document;
-  const directory = file === null ? surroundings.cwd : dirname(file);
-  const ground: ReadContext = { ...surroundings, directory, report: new IssueList() };
-  const written = Object.fromEntries(Object.entries(table).filter(([key]) => NEEDED.includes(key)));
-  const root = readTable(DocumentTable, written, { file: label, path: "" }, ground.report);
-  const dataDir = findDataDir(root, ground);
-  const section = readTable(AdminTable, root.values.admin, child(root.place, "admin"), ground.report);
-  const { admin } = resolveAdmin(section, nobodysNeighbour(ground), dataDir, ground);
+  const issues = new IssueList();
+  const context: ReadContext = {
+    ...environment,
+    directory: file === null ? environment.cwd : dirname(file),
+    issues,
+  };
+  const written = Object.fromEntries(Object.entries(table).filter(([key]) => NEEDED_KEYS.includes(key)));
+  const root = readTable(DocumentTable, written, { file: label, path: "" }, issues);
+  const dataDir = resolveDataDirectory(root, context);
+  const adminTable = readTable(AdminTable, root.values.admin, child(root.place, "admin"), issues);
+  const { admin } = resolveAdmin(adminTable, null, dataDir, context);
 
-  const faults = ground.report.faults.map(describeIssue);
+  const faults = issues.faults.map(describeIssue);
   if (faults.length > 0) {
-    const hint = section.values.token !== undefined && !admin.token.loaded ? [NOT_HERE] : [];
+    const hint = adminTable.values.token !== undefined && !admin.token.loaded ? [TOKEN_ELSEWHERE] : [];
     throw new AppError("configuration", [...faults, ...hint].join("\n"));
   }
-  if (!admin.token.loaded)
-    throw new AppError("failed", explainMissing(dataDir, root.has("data_dir"), ground));
+  if (!admin.token.loaded) {
+    throw new AppError("failed", explainMissingToken(dataDir, root.has("data_dir"), context));
+  }
   return { host: admin.host, port: admin.port, token: admin.token };
 }
 
-/** Which port the public listener has is of no matter here: one that is free clashes with none. */
-function nobodysNeighbour(ground: ReadContext): Server {
-  const unheard: ReadContext = { ...ground, env: {}, report: new IssueList() };
-  const place: Place = { file: "", path: "" };
-  return resolveServer(readTable(ServerTable, { port: 0 }, place, unheard.report), unheard);
-}
-
-/** Where it was looked for, and how it is found where a service has its data directory from systemd. */
-function explainMissing(dataDir: string, isWritten: boolean, surroundings: Environment): string {
-  const looked = `there is no admin token yet in ${join(dataDir, "secrets")}: is the server running with this configuration?`;
-  const isNamed = ["HOOKLATCH_DATA_DIR", "STATE_DIRECTORY"].some((name) => isSet(name, surroundings));
-  if (isWritten || isNamed) return looked;
-  return `${looked} Nothing here names its data directory: where that is another one ($STATE_DIRECTORY of a service), set data_dir in the configuration and pass --config, or set HOOKLATCH_DATA_DIR`;
+/** Under systemd the service's data directory may be $STATE_DIRECTORY, which a shell does not have. */
+function explainMissingToken(dataDir: string, isWritten: boolean, environment: Environment): string {
+  const searched = `no admin token in ${join(dataDir, "secrets")}: is the server running with this configuration?`;
+  const isNamed = ["HOOKLATCH_DATA_DIR", "STATE_DIRECTORY"].some((name) => isSet(name, environment));
+  if (isWritten || isNamed) return searched;
+  return `${searched} If its data directory is another one, such as a service's $STATE_DIRECTORY, set data_dir in the configuration and pass --config, or set HOOKLATCH_DATA_DIR`;
 }

@@ -5,102 +5,101 @@ import type { ReadContext } from "./read/context.ts";
 import { child } from "./read/issues.ts";
 import { parseHttpUrl, warnOfPlainHttp } from "./read/network.ts";
 import { transportOf } from "./repository.ts";
-import type { TargetSection } from "./schema.ts";
+import type { TargetSettings } from "./schema.ts";
 import { loadToken } from "./secrets.ts";
 
-/**
- * How the target's repository is reached. Whether the files are there is not asked: they belong to the world,
- * which may change.
- */
+/** Reads how a target's repository is reached. The files need not exist: `check` and each deployment look. */
 export function readCredentials(
-  section: TargetSection,
-  watch: WatchedRepository | null | undefined,
-  ground: ReadContext,
+  target: TargetSettings,
+  repository: WatchedRepository | null | undefined,
+  context: ReadContext,
 ): RepositoryAccess {
-  const { values, place } = section;
-  const at = (path: string | undefined) => (path === undefined ? null : resolve(ground.directory, path));
-  if (values.token !== undefined) loadToken(values.token, child(place, "token"), ground);
-  if (watch) checkTransport(section, watch, ground);
+  const { values, place } = target;
+  const toPath = (path: string | undefined) => (path === undefined ? null : resolve(context.directory, path));
+  if (values.token !== undefined) loadToken(values.token, child(place, "token"), context);
+  if (repository) checkTransport(target, repository, context);
   return Object.freeze({
-    sshKey: at(values.ssh_key),
-    knownHosts: at(values.known_hosts),
+    sshKey: toPath(values.ssh_key),
+    knownHosts: toPath(values.known_hosts),
     token: values.token ?? null,
   });
 }
 
-/** What to do where there is a token and another transport than https; an address itself may hold a secret. */
-const NO_TOKEN = {
-  http: "an http URL, on which everybody on the way could read the token: write https",
-  ssh: 'an address for ssh: name a key in "ssh_key" instead, or write an https URL',
-  git: "a git URL, which asks for no token: write an https URL, or leave the token out",
-  file: "one on this machine: leave the token out",
+/** What to do about a token with another transport than https. The URL itself is not repeated: it may hold a secret. */
+const TOKEN_ADVICE = {
+  http: "over http anyone on the network path could read the token: use https",
+  ssh: 'for ssh, set "ssh_key" instead, or use an https URL',
+  git: "the git protocol has no authentication: use an https URL, or remove the token",
+  file: "a local repository needs no token: remove it",
 } as const;
 
 function checkTransport(
-  { has, place }: TargetSection,
+  { has, place }: TargetSettings,
   { cloneUrl }: WatchedRepository,
-  { report }: ReadContext,
+  { issues }: ReadContext,
 ): void {
   const transport = transportOf(cloneUrl);
   if (has("token") && transport !== "https") {
-    report.fault(
-      child(place, "token"),
-      `expected an https "clone_url" beside it, found ${NO_TOKEN[transport]}`,
-    );
+    issues.fault(child(place, "token"), `needs an https "clone_url"; ${TOKEN_ADVICE[transport]}`);
   }
   if (transport === "ssh") return;
   for (const key of ["ssh_key", "known_hosts"] as const) {
     if (!has(key)) continue;
-    report.warn(
+    issues.warn(
       child(place, key),
-      'is for ssh only, but "clone_url" is no address for ssh, such as "git@github.com:octocat/blog.git"',
+      'has no effect: "clone_url" is not an ssh address such as "git@github.com:octocat/blog.git"',
     );
   }
 }
 
-/** Where GitHub takes commit statuses (docs.github.com/rest/commits/statuses). */
-const GITHUB_API = "https://api.github.com";
-
 /**
- * Where the forge is told how each commit fared; null for a target that tells none.
- * Without a provider, because the source is faulty, no API's base is asked for.
+ * Reads where a target's commit statuses are sent; null when they are not. Without a provider, because the source is
+ * faulty, a missing `status_url` is no fault.
  */
 export function readCommitStatus(
-  section: TargetSection,
+  target: TargetSettings,
   provider: Provider | undefined,
-  ground: ReadContext,
+  context: ReadContext,
 ): CommitStatus | null {
-  const { has, place, values } = section;
+  const { has, place, values } = target;
   const at = child(place, "status_url");
   if (values.status_token !== undefined) {
-    loadToken(values.status_token, child(place, "status_token"), ground);
+    loadToken(values.status_token, child(place, "status_token"), context);
   }
-  if (has("status_url") && !has("status_token")) {
-    ground.report.fault(at, 'expected "status_token" beside it, found none');
-  }
-  if (has("status_token") && !has("status_url") && provider !== undefined && provider.name !== "github") {
-    ground.report.fault(
+  if (has("status_url") && !has("status_token")) context.issues.fault(at, 'needs "status_token"');
+  if (
+    has("status_token") &&
+    !has("status_url") &&
+    provider !== undefined &&
+    provider.statusApi === undefined
+  ) {
+    context.issues.fault(
       at,
-      `expected the base of the forge's API, which provider "${provider.name}" does not tell, found nothing`,
+      `is missing: provider "${provider.name}" has no default API, so set the base URL of the forge's API`,
     );
   }
-  const apiUrl = readApiUrl(section, ground);
+  const apiUrl = readApiUrl(target, provider, context);
   if (values.status_token === undefined || apiUrl === undefined) return null;
   return Object.freeze({ token: values.status_token, apiUrl });
 }
 
-/** Without a slash at its end. */
-function readApiUrl({ place, values }: TargetSection, ground: ReadContext): string | undefined {
-  const text = values.status_url ?? GITHUB_API;
+/** The base URL, without a slash at its end. */
+function readApiUrl(
+  { place, values }: TargetSettings,
+  provider: Provider | undefined,
+  context: ReadContext,
+): string | undefined {
+  const text = values.status_url ?? provider?.statusApi;
+  if (text === undefined) return undefined;
   const at = child(place, "status_url");
   const url = parseHttpUrl(text);
   if (url === undefined || /[?#]/.test(text)) {
-    ground.report.fault(
+    context.issues.fault(
       at,
-      `expected a URL such as "${GITHUB_API}", without user, password, query or fragment`,
+      'expected a URL such as "https://api.github.com", without user, password, query and fragment',
     );
     return undefined;
   }
-  warnOfPlainHttp(url, at, ground);
+  warnOfPlainHttp(url, at, context);
   return url.href.replace(/\/+$/, "");
 }

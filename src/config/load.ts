@@ -1,29 +1,28 @@
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import type { NotificationSettings } from "../domain/notification.ts";
-import type { Provider, SourceHandler } from "../domain/provider.ts";
+import type { Provider } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
-import { Secret } from "../lib/secret.ts";
-import { checkAcmeBeside } from "./acme.ts";
+import type { Secret } from "../lib/secret.ts";
+import { checkAcmeWithAdmin } from "./acme.ts";
 import { type Admin, resolveAdmin } from "./admin.ts";
-import { writeDefaultSources } from "./default-sources.ts";
+import { resolveDataDirectory } from "./data-directory.ts";
 import { readNotify } from "./notify.ts";
-import { type Environment, type ReadContext, readVariable } from "./read/context.ts";
-import { type ConfigIssue, child, IssueList } from "./read/issues.ts";
+import type { Environment, ReadContext } from "./read/context.ts";
+import { type ConfigIssue, child, IssueList, isTable } from "./read/issues.ts";
 import { LONGEST_AGE, limitDuration } from "./read/limits.ts";
-import { isTable, readTable, type Section } from "./read/table.ts";
-import { findDocument, parseDocument, SYSTEM_FILE } from "./read/toml.ts";
-import { AdminTable, DocumentTable, ServerTable, StoreTable } from "./schema.ts";
+import { type CheckedTable, readTable, type WrittenTable } from "./read/table.ts";
+import { type ConfigDocument, findDocument, parseDocument, SYSTEM_FILE } from "./read/toml.ts";
+import { AdminTable, DocumentTable, StoreTable } from "./schema.ts";
 import type { GeneratedSecret } from "./secrets.ts";
 import { resolveServer, type Server } from "./server.ts";
-import { readSources } from "./source.ts";
+import { type CheckedSource, readSources, writeDefaultSources } from "./source.ts";
 import { readTargets } from "./target.ts";
-import { checkTlsFiles } from "./tls-files.ts";
 
 export type { Environment } from "./read/context.ts";
 export { type ConfigIssue, describeIssue } from "./read/issues.ts";
 
-/** What a configuration may name; each list comes from the room that has it. */
+/** What a configuration can refer to by name. */
 export interface Lists {
   readonly providers: readonly Provider[];
   /** The names of the layouts. */
@@ -32,17 +31,17 @@ export interface Lists {
 
 /** How a configuration is read. */
 export interface LoadOptions {
-  /** The last place that is looked at. */
+  /** The last place where the file is searched. */
   readonly systemFile?: string;
-  /** Whether it is read to serve by it: then what only the service need be able to read has to be there. */
+  /** Whether the caller will serve with it: only then must the certificate files be readable. */
   readonly toServe?: boolean;
-  /** A file that is not written yet, in place of any: its absolute path, how findings name it, and its text. */
+  /** A file that is not written yet and replaces the search: its absolute path, its name in issues, and its text. */
   readonly draft?: { readonly file: string; readonly label: string; readonly text: string };
 }
 
-/** Everything that is configured, checked and resolved; its secrets print only where they come from. */
+/** The configuration, checked and resolved. Its secrets print only their origin. */
 export interface Config {
-  /** The absolute path of the file it was read from; null when there was none. */
+  /** The absolute path of the file; null when there was none. */
   readonly file: string | null;
   /** Absolute. */
   readonly dataDir: string;
@@ -51,163 +50,130 @@ export interface Config {
   readonly store: Retention;
   readonly sources: readonly Source[];
   readonly targets: readonly Target[];
-  /** Who is told of deployments. */
   readonly notify: readonly NotificationSettings[];
-  /** Secrets that nothing sets: kept in these files, and made where they are not loaded. */
+  /** The secrets of the admin listener and of the sources' senders. Generated ones may not be loaded yet. */
+  readonly secrets: readonly OwnedSecret[];
+  /** The secrets that nothing sets. */
   readonly generated: readonly GeneratedSecret[];
 }
 
-/** A secret, and what it opens. */
+/** A secret and what it gives access to. */
 export interface OwnedSecret {
-  /** In words for people, such as `source webhook`. */
+  /** For people, such as `source webhook`. */
   readonly owner: string;
   readonly secret: Secret;
 }
 
-/** How long what is kept is kept, in milliseconds. */
+/** How long history is kept, in milliseconds. */
 interface Retention {
   readonly keepDeliveries: number;
   readonly keepDeployments: number;
 }
 
+/** A configuration, or everything that is wrong with it. */
 export type Loaded =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigIssue[] }
-  | { readonly ok: false; readonly faults: readonly ConfigIssue[]; readonly file: string | null };
+  | { readonly kind: "loaded"; readonly config: Config; readonly warnings: readonly ConfigIssue[] }
+  | { readonly kind: "invalid"; readonly faults: readonly ConfigIssue[]; readonly file: string | null };
 
 const DAY = 86_400_000;
 
 /**
- * Reads the configuration from its file and the environment, and the secrets it names. Tells every fault at
- * once. Writes nothing: what is in `generated` and not there yet is made by `generateSecrets`.
+ * Reads the configuration from its file and the environment, and loads the secrets it refers to. Reports all faults at
+ * once. Writes nothing: `generateSecrets` creates the secrets in `generated`.
  *
- * @param explicitFile what `--config` names.
+ * @param explicitFile the file that `--config` names.
  */
 export function loadConfig(
   explicitFile: string | undefined,
-  surroundings: Environment,
+  environment: Environment,
   lists: Lists,
   { systemFile = SYSTEM_FILE, toServe = false, draft }: LoadOptions = {},
 ): Loaded {
   const document =
     draft === undefined
-      ? findDocument(explicitFile, surroundings, systemFile)
+      ? findDocument(explicitFile, environment, systemFile)
       : parseDocument(draft.text, draft.file, draft.label);
-  if (!document.ok) return { ok: false, faults: [document.fault], file: document.file };
-  const report = new IssueList();
-  const directory = document.file === null ? surroundings.cwd : dirname(document.file);
-  const ground: ReadContext = { env: surroundings.env, cwd: surroundings.cwd, directory, report };
-  const config = resolveConfig(document, lists, toServe, ground);
-  return report.faults.length > 0
-    ? { ok: false, faults: report.faults, file: document.file }
-    : { ok: true, config, warnings: report.warnings };
+  const { file } = document;
+  if (document.kind === "invalid") return { kind: "invalid", faults: [document.fault], file };
+  const { env, cwd } = environment;
+  const issues = new IssueList();
+  const directory = file === null ? cwd : dirname(file);
+  const config = resolveConfig(document, { env, cwd, directory, issues, toServe, ...lists });
+  return issues.faults.length > 0
+    ? { kind: "invalid", faults: issues.faults, file }
+    : { kind: "loaded", config, warnings: issues.warnings };
 }
 
 function resolveConfig(
-  { file, label, table }: { file: string | null; label: string; table: unknown },
-  { providers, layouts }: Lists,
-  toServe: boolean,
-  ground: ReadContext,
+  { file, label, table }: ConfigDocument,
+  context: ReadContext & Lists & { readonly toServe: boolean },
 ): Config {
-  const { report } = ground;
-  const root = readTable(DocumentTable, table, { file: label, path: "" }, report);
+  const { issues, providers } = context;
+  const root = readTable(DocumentTable, table, { file: label, path: "" }, issues);
   const at = (key: string) => child(root.place, key);
-  const written = (key: "source" | "target" | "notify") =>
+  const written = (key: "source" | "target" | "notify"): readonly WrittenTable[] =>
     (root.values[key] ?? []).map((entry, index) => ({ table: entry, place: child(at(key), index) }));
 
-  const dataDir = findDataDir(root, ground);
-  const serverSection = readTable(ServerTable, root.values.server, at("server"), report);
-  const server = resolveServer(serverSection, ground);
-  if (toServe) checkTlsFiles(server, serverSection, ground);
-  const adminSection = readTable(AdminTable, root.values.admin, at("admin"), report);
-  const { admin, generated } = resolveAdmin(adminSection, server, dataDir, ground);
-  checkAcmeBeside(admin, server, child(at("server"), "acme"), ground);
-  const store = resolveStore(readTable(StoreTable, root.values.store, at("store"), report), ground);
+  const dataDir = resolveDataDirectory(root, context);
+  const server = resolveServer(root.values.server, at("server"), context);
+  const adminTable = readTable(AdminTable, root.values.admin, at("admin"), issues);
+  const { admin, generated } = resolveAdmin(adminTable, server, dataDir, context);
+  checkAcmeWithAdmin(admin, server, child(at("server"), "acme"), context);
+  const store = resolveRetention(readTable(StoreTable, root.values.store, at("store"), issues), context);
   const configured = written("source");
-  // What stands where the sources should, but is no list of them, is a fault and nothing to put defaults for.
-  const isSilent = configured.length === 0 && (root.values.source !== undefined || !root.has("source"));
-  const sources = readSources(isSilent ? writeDefaultSources(providers, ground) : configured, {
-    providers: providers.map(noteSecrets),
+  // A `source` that is not a list is a fault, and no reason for default sources.
+  const hasNone = configured.length === 0 && (root.values.source !== undefined || !root.has("source"));
+  const sources = readSources(hasNone ? writeDefaultSources(providers, context) : configured, {
+    ...context,
     dataDir,
-    ground,
   });
-  const targets = readTargets(written("target"), { sources, layouts, dataDir, ground });
-  const notify = readNotify(written("notify"), namesIn(written("target")), ground);
+  const targets = readTargets(written("target"), { ...context, dataDir, sources });
+  const notify = readNotify(written("notify"), namesIn(written("target")), context);
+  const complete = completeSources(sources, targets);
 
-  const used = new Set(targets.map((target) => target.source));
   return Object.freeze({
     file,
     dataDir,
     server,
     admin,
     store,
-    sources: Object.freeze(
-      sources
-        .map((source) => source.complete(source.name === undefined || !used.has(source.name)))
-        .filter((source) => source !== undefined),
-    ),
+    sources: Object.freeze(complete.map(({ source }) => source)),
     targets: Object.freeze(targets),
     notify: Object.freeze(notify),
+    secrets: Object.freeze([
+      { owner: "the admin listener", secret: admin.token },
+      ...complete.flatMap(({ secrets }) => secrets),
+    ]),
     generated: Object.freeze([...generated, ...sources.flatMap((source) => source.generated)]),
   });
 }
 
-/** What senders prove themselves with, and whoever steers the server: all of it, as far as it is loaded. */
-export function listSecrets({ admin, sources }: Config): readonly OwnedSecret[] {
-  const ofSources = sources.flatMap(({ name, handler }) =>
-    (openedWith.get(handler) ?? []).map((secret) => ({ owner: `source ${name}`, secret })),
-  );
-  return [{ owner: "the admin listener", secret: admin.token }, ...ofSources].filter(
-    ({ secret }) => secret.loaded,
-  );
+/** The sources without faults. One that no target uses prints its payloads unless its table says otherwise. */
+function completeSources(
+  sources: readonly CheckedSource[],
+  targets: readonly Target[],
+): readonly { readonly source: Source; readonly secrets: readonly OwnedSecret[] }[] {
+  const used = new Set(targets.map((target) => target.source));
+  return sources.flatMap(({ name, secrets, complete }) => {
+    const source = complete(name === undefined || !used.has(name));
+    if (source === undefined) return [];
+    return [{ source, secrets: secrets.map((secret) => ({ owner: `source ${source.name}`, secret })) }];
+  });
 }
 
-/** A dialect tells nobody which secrets it has. */
-const openedWith = new WeakMap<SourceHandler, readonly Secret[]>();
-
-function noteSecrets(provider: Provider): Provider {
-  return {
-    ...provider,
-    createHandler: (options) => {
-      const dialect = provider.createHandler(options);
-      openedWith.set(dialect, secretsIn(options));
-      return dialect;
-    },
-  };
-}
-
-/** Every secret in a setting, however deep. */
-function secretsIn(value: unknown): readonly Secret[] {
-  if (value instanceof Secret) return [value];
-  if (Array.isArray(value)) return value.flatMap(secretsIn);
-  return isTable(value) ? Object.values(value).flatMap(secretsIn) : [];
-}
-
-/** The names as they are written, also of tables with faults. */
-function namesIn(written: readonly { readonly table: unknown }[]): readonly string[] {
+/** The names as written, also of tables with faults. */
+function namesIn(written: readonly WrittenTable[]): readonly string[] {
   return written
     .map(({ table }) => (isTable(table) ? table.name : undefined))
     .filter((name) => typeof name === "string");
 }
 
-/**
- * Where everything is kept, as an absolute path: as the file says, else $HOOKLATCH_DATA_DIR, else systemd's
- * $STATE_DIRECTORY, else in the working directory.
- */
-export function findDataDir({ has, values }: Section<typeof DocumentTable>, ground: ReadContext): string {
-  if (has("data_dir")) return resolve(ground.directory, values.data_dir ?? "");
-  const named = readVariable("HOOKLATCH_DATA_DIR", ground);
-  // systemd separates several state directories with colons (systemd.exec(5)).
-  const ofSystemd =
-    named ??
-    readVariable("STATE_DIRECTORY", ground)
-      ?.split(":")
-      .find((path) => path !== "");
-  return resolve(ground.cwd, ofSystemd ?? "hooklatch-data");
-}
-
-function resolveStore({ values, place }: Section<typeof StoreTable>, ground: ReadContext): Retention {
-  limitDuration(values.keep_deliveries, LONGEST_AGE, child(place, "keep_deliveries"), ground);
-  limitDuration(values.keep_deployments, LONGEST_AGE, child(place, "keep_deployments"), ground);
+function resolveRetention(
+  { values, place }: CheckedTable<typeof StoreTable>,
+  context: ReadContext,
+): Retention {
+  limitDuration(values.keep_deliveries, LONGEST_AGE, child(place, "keep_deliveries"), context);
+  limitDuration(values.keep_deployments, LONGEST_AGE, child(place, "keep_deployments"), context);
   return Object.freeze({
     keepDeliveries: values.keep_deliveries ?? 30 * DAY,
     keepDeployments: values.keep_deployments ?? 180 * DAY,

@@ -1,93 +1,90 @@
 import type { NotificationSettings } from "../domain/notification.ts";
 import type { ReadContext } from "./read/context.ts";
-import { child, type Place } from "./read/issues.ts";
+import { child, formatValue, type Place } from "./read/issues.ts";
 import { checkUnique } from "./read/limits.ts";
 import { parseHttpUrl, warnOfPlainHttp } from "./read/network.ts";
-import { formatValue, readTable, type Section } from "./read/table.ts";
+import { type CheckedTable, readTable, type WrittenTable } from "./read/table.ts";
 import { NotifyTable } from "./schema.ts";
 import { loadSecret, loadValue, warnOfLiteral } from "./secrets.ts";
 
-const DEFAULT_ON: NotificationSettings["kinds"] = ["failed", "recovered"];
+const DEFAULT_KINDS: NotificationSettings["kinds"] = ["failed", "recovered"];
 
-type NotifySection = Section<typeof NotifyTable>;
+type NotifySettings = CheckedTable<typeof NotifyTable>;
 
-/** Checks everybody who is to be told of deployments. Those with a fault are left out; it was reported. */
+/** Checks every `[[notify]]`. Returns those without faults. `targets` are the names of all targets as written. */
 export function readNotify(
-  written: readonly { readonly table: unknown; readonly place: Place }[],
+  written: readonly WrittenTable[],
   targets: readonly string[],
-  ground: ReadContext,
+  context: ReadContext,
 ): readonly NotificationSettings[] {
-  const sections = written.map(({ table, place }) => readTable(NotifyTable, table, place, ground.report));
-  const settings = sections.map((section, index) => readOne(section, index, targets, ground));
-  checkUnique(
-    "name",
-    "notify",
-    sections.map(({ place, values }) => ({ place, value: values.name })),
-    ground.report,
-  );
-  return settings.filter((one) => one !== undefined);
+  const tables = written.map(({ table, place }) => readTable(NotifyTable, table, place, context.issues));
+  const channels = tables.map((table, index) => readChannel(table, index, targets, context));
+  const names = tables.map(({ place, values }) => ({ place, value: values.name }));
+  checkUnique("name", "notify", names, context.issues);
+  return channels.filter((channel) => channel !== undefined);
 }
 
-function readOne(
-  section: NotifySection,
+function readChannel(
+  settings: NotifySettings,
   index: number,
   targets: readonly string[],
-  ground: ReadContext,
+  context: ReadContext,
 ): NotificationSettings | undefined {
-  const { values, place } = section;
-  checkUrl(section, ground);
-  checkSecret(section, ground);
-  checkTargets(values.targets ?? [], targets, child(place, "targets"), ground);
+  const { values, place, valid } = settings;
+  checkUrl(settings, context);
+  checkSecret(settings, context);
+  checkTargets(values.targets ?? [], targets, child(place, "targets"), context);
 
-  if (!section.sound || values.url === undefined) return undefined;
+  if (!valid || values.url === undefined) return undefined;
   return Object.freeze({
-    // No name that is written has a space in it.
+    // A written name cannot have a space.
     name: values.name ?? `notify ${index + 1}`,
     url: values.url,
     secret: values.secret ?? null,
     format: values.format ?? "standard",
-    kinds: Object.freeze(values.on ?? DEFAULT_ON),
+    kinds: Object.freeze(values.on ?? DEFAULT_KINDS),
     targets: values.targets === undefined ? null : Object.freeze(values.targets),
   });
 }
 
-function checkUrl({ place, values }: NotifySection, ground: ReadContext): void {
+function checkUrl({ place, values }: NotifySettings, context: ReadContext): void {
   const at = child(place, "url");
-  if (values.url === undefined || !loadValue(values.url, at, ground)) return;
+  if (values.url === undefined || !loadValue(values.url, at, context)) return;
   const url = parseHttpUrl(values.url.reveal());
   if (url === undefined) {
-    ground.report.fault(at, "expected an http or https URL without user and password, found something else");
+    context.issues.fault(at, "expected an http or https URL without user and password");
     return;
   }
-  // Whoever has the address of a chat room can write there; where the post is signed it is no secret.
-  if (values.format === "slack") warnOfLiteral(values.url, at, ground);
-  warnOfPlainHttp(url, at, ground);
+  // Whoever has a chat room's address can post there. A signed post has a key of its own.
+  if (values.format === "slack") warnOfLiteral(values.url, at, context);
+  warnOfPlainHttp(url, at, context);
 }
 
-function checkSecret({ has, place, values }: NotifySection, ground: ReadContext): void {
+function checkSecret({ has, place, values }: NotifySettings, context: ReadContext): void {
+  const { issues } = context;
   const at = child(place, "secret");
   if (values.format === "slack") {
-    if (has("secret")) ground.report.fault(at, 'expected none, as format "slack" signs nothing, found one');
+    if (has("secret")) issues.fault(at, 'format "slack" is not signed: remove the secret');
     return;
   }
   if (!has("secret") && (values.format === "standard" || !has("format"))) {
-    ground.report.fault(
+    issues.fault(
       at,
-      'expected the key that signs what is sent, such as `echo "whsec_$(openssl rand -base64 32)"` makes, found nothing',
+      'is missing: format "standard" is signed with a key, such as `echo "whsec_$(openssl rand -base64 32)"` prints',
     );
   }
   if (values.secret === undefined) return;
-  loadSecret(values.secret, at, ground);
+  loadSecret(values.secret, at, context);
   if (values.secret.loaded && !isSigningKey(values.secret.reveal())) {
-    ground.report.fault(at, 'expected "whsec_" and 24 to 64 bytes in base64, found something else');
+    issues.fault(at, 'expected "whsec_" followed by 24 to 64 bytes in base64');
   }
 }
 
-/** Whether it is a key as the Standard Webhooks specification 1.0.0 writes it ("Signature scheme"). */
+/** Whether a text is a key in the format of Standard Webhooks 1.0.0 ("Signature scheme"). */
 function isSigningKey(text: string): boolean {
   const encoded = /^whsec_(.*)$/s.exec(text)?.[1] ?? "";
   const key = Buffer.from(encoded, "base64");
-  // Decoding passes over what is no base64; encoding it again shows whether there was any.
+  // The decoder skips invalid characters; only canonical base64 encodes to itself.
   return key.toString("base64") === encoded && key.length >= 24 && key.length <= 64;
 }
 
@@ -95,14 +92,15 @@ function checkTargets(
   names: readonly string[],
   known: readonly string[],
   place: Place,
-  { report }: ReadContext,
+  { issues }: ReadContext,
 ): void {
   for (const [index, name] of names.entries()) {
     if (known.includes(name)) continue;
-    const expected =
+    const list = known.map((target) => formatValue(target)).join(", ");
+    const problem =
       known.length === 0
-        ? "the name of a target, of which there is none"
-        : `one of the targets ${known.map((target) => formatValue(target)).join(", ")}`;
-    report.fault(child(place, index), `expected ${expected}, found ${formatValue(name)}`);
+        ? `there is no target ${formatValue(name)}: none is configured`
+        : `expected one of the targets ${list}, found ${formatValue(name)}`;
+    issues.fault(child(place, index), problem);
   }
 }

@@ -1,27 +1,18 @@
 import { Type } from "@sinclair/typebox";
 import { DurationSetting, SecretSetting, SizeSetting, TableSetting } from "../lib/schema.ts";
 import { EXPECTED_HOST, EXPECTED_RANGE } from "./read/network.ts";
-import type { Section } from "./read/table.ts";
-import { EXPECTED_SENDER } from "./source.ts";
+import type { CheckedTable } from "./read/table.ts";
 
 /**
- * The configuration file as it is written (the contract's chapter "Configuration"). What one value alone can
- * have wrong is said here; what it must have to do with others is said where it is resolved. `secret` marks
- * what no message may repeat: secrets, and what people put secrets into.
+ * The configuration file as it is written. A schema checks each value alone; rules about several values are checked
+ * where they are resolved. `secret` marks values that no message may repeat: secrets, and settings that may hold one.
  */
 
 const NO_CONTROLS = "^[^\\x00-\\x1f\\x7f]+$";
 
-/** Words for faults. */
+// These complete "expected …" in messages.
 export const EXPECTED_PORT = "a port number from 0 to 65535";
-
-/** Words for faults. */
-export const EXPECTED_RANGES_URL = 'an https URL such as "https://api.github.com/meta"';
-
-/** Words for faults. */
 export const EXPECTED_DOMAIN = 'a DNS name such as "hooks.example.com"';
-
-/** Words for faults. */
 export const EXPECTED_DIRECTORY = 'an https URL such as "https://acme-v02.api.letsencrypt.org/directory"';
 
 const Name = Type.String({
@@ -39,7 +30,7 @@ const VARIABLE = {
   expected: "the name of an environment variable, other than hooklatch's own HOOKLATCH_…",
 };
 
-/** The document's top level. Its parts are checked one by one, so that one fault does not hide others. */
+/** The document's top level. Its tables are checked one by one, so that one fault does not hide others. */
 export const DocumentTable = TableSetting({
   data_dir: Type.Optional(Path),
   server: Type.Optional(Type.Unknown()),
@@ -56,7 +47,7 @@ export const DocumentTable = TableSetting({
   ),
 });
 
-/** `[server]`, the public listener. */
+/** `[server]`, the public listener. Providers that publish their address ranges add `<provider>_ranges_url`. */
 export const ServerTable = TableSetting({
   host: Type.Optional(Host),
   port: Type.Optional(Port),
@@ -79,10 +70,9 @@ export const ServerTable = TableSetting({
   ),
   tls: Type.Optional(TableSetting({ cert: Path, key: Path })),
   acme: Type.Optional(Type.Unknown()),
-  github_ranges_url: Type.Optional(Type.String({ secret: true, expected: EXPECTED_RANGES_URL })),
 });
 
-/** `[server.acme]`, the certificate that is got by itself. */
+/** `[server.acme]`, a certificate from a CA. */
 export const AcmeTable = TableSetting({
   domains: Type.Array(Type.String({ expected: EXPECTED_DOMAIN }), {
     minItems: 1,
@@ -90,7 +80,7 @@ export const AcmeTable = TableSetting({
   }),
   email: Type.Optional(
     Type.String({
-      // It becomes part of a URL, in which other characters would have to be encoded (RFC 6068, section 2).
+      // It becomes part of a mailto URL, where other characters would need encoding (RFC 6068, section 2).
       pattern: "^[A-Za-z0-9.!$'*+/_{|}~-]+@[A-Za-z0-9.-]+$",
       expected: 'an e-mail address such as "you@example.com"',
     }),
@@ -103,25 +93,25 @@ export const AcmeTable = TableSetting({
   ca: Type.Optional(Path),
 });
 
-/** `[admin]`, the listener for the people who run it. */
+/** `[admin]`, the listener for operators. */
 export const AdminTable = TableSetting({
   host: Type.Optional(Host),
   port: Type.Optional(Port),
   token: Type.Optional(SecretSetting),
 });
 
-/** `[store]`, what is kept and for how long. */
+/** `[store]`, the retention of history. */
 export const StoreTable = TableSetting({
   keep_deliveries: Type.Optional(DurationSetting),
   keep_deployments: Type.Optional(DurationSetting),
 });
 
-/** What every `[[source]]` has, whatever its provider. */
+/** The keys of every `[[source]]`, whatever its provider. */
 export const SourceTable = TableSetting({
   name: Name,
   provider: Type.String({ expected: "the name of a provider" }),
   path: Type.String({
-    // Segments are compared to the letter with what a sender asks for, so nothing in them may need decoding.
+    // Paths are compared with a request's path byte for byte, so nothing in them may need decoding.
     pattern: "^(?:/(?!\\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+$",
     expected: 'a path such as "/github-webhook", of letters, digits and "._~-", without a slash at its end',
   }),
@@ -129,12 +119,16 @@ export const SourceTable = TableSetting({
   on_redelivery: Type.Optional(
     Type.Union([Type.Literal("run"), Type.Literal("skip")], { expected: '"run" or "skip"' }),
   ),
-  // Nobody could send to a source with an empty one.
+  // An empty list would refuse every sender.
   allow: Type.Optional(
-    Type.Array(Type.String({ expected: EXPECTED_SENDER }), {
-      minItems: 1,
-      expected: 'a list of IP addresses, ranges and "github", with at least one',
-    }),
+    Type.Array(
+      Type.String({ expected: "an IP address, a range, or a provider that publishes its address ranges" }),
+      {
+        minItems: 1,
+        expected:
+          "a list of IP addresses, ranges and providers that publish their address ranges, with at least one",
+      },
+    ),
   ),
 });
 
@@ -143,7 +137,7 @@ const SharedPath = Type.String({
   expected: 'a relative path inside the release, such as "uploads", without "." or "..", outside ".git"',
 });
 
-/** They become pathspecs of git, from the top and with `glob` magic (gitglossary(7)). */
+/** Git gets them as pathspecs from the top of the repository with `glob` magic (gitglossary(7)). */
 const Globs = Type.Array(
   Type.String({
     pattern: `^(?![/:!])${SEGMENT}(?:/${SEGMENT})*/?$`,
@@ -159,7 +153,7 @@ const Command = Type.Union(
 );
 const Commands = Type.Array(Command, { expected: "a list of commands" });
 
-/** One `[[target]]`. Names of sources and layouts are looked up where it is resolved. */
+/** One `[[target]]`. */
 export const TargetTable = TableSetting({
   name: Name,
   source: Type.Optional(Type.String({ expected: "the name of a source" })),
@@ -216,15 +210,15 @@ export const TargetTable = TableSetting({
   ),
 });
 
-/** One `[[target]]` after its check. */
-export type TargetSection = Section<typeof TargetTable>;
+/** One `[[target]]` after the check of its values. */
+export type TargetSettings = CheckedTable<typeof TargetTable>;
 
-/** One `[[notify]]`. Names of targets are looked up where it is resolved. */
+/** One `[[notify]]`. */
 export const NotifyTable = TableSetting({
   name: Type.Optional(Name),
   url: {
     ...SecretSetting,
-    expected: 'an https URL, or where it is: "env:NAME", "file:PATH" or "credential:NAME"',
+    expected: 'an https URL, or a reference to one: "env:NAME", "file:PATH" or "credential:NAME"',
   },
   secret: Type.Optional(SecretSetting),
   format: Type.Optional(

@@ -2,176 +2,195 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { createFileAtomically } from "../lib/atomic-file.ts";
-import { AppError } from "../lib/errors.ts";
+import { AppError, errorMessage } from "../lib/errors.ts";
 import { parseSecretOrigin, Secret, type SecretOrigin } from "../lib/secret.ts";
-import type { Config } from "./load.ts";
 import { type Environment, isSet, type ReadContext } from "./read/context.ts";
-import { describeIssue, IssueList, type Place } from "./read/issues.ts";
+import { child, describeIssue, IssueList, isTable, type Place } from "./read/issues.ts";
 import { readText } from "./read/toml.ts";
 
-/** A secret that nothing sets: kept in a file of the data directory, and made when that is not there yet. */
+/** A secret that nothing sets: it is kept in a file of the data directory and generated at the first start. */
 export interface GeneratedSecret {
-  /** In words for people, such as `verify token of source webhook`. */
+  /** For people, such as `verify token of source webhook`. */
   readonly what: string;
-  /** The name of the source that it belongs to; null for the admin token. */
+  /** The name of its source; null for the admin token. */
   readonly source: string | null;
+  /** Not loaded before the first start. */
   readonly secret: Secret;
   /** Absolute. */
   readonly file: string;
 }
 
-/** Shorter ones can be guessed: 16 bytes are 128 bits at best. */
-const FEWEST_BYTES = 16;
+/** 16 bytes have at most 128 bits; shorter secrets can be guessed. */
+const MIN_BYTES = 16;
 
-type Value = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly problem: string };
+type FoundValue =
+  | { readonly kind: "value"; readonly text: string }
+  | { readonly kind: "missing"; readonly problem: string };
 
-/** Fills in a secret from where it comes from. What is missing, unreadable or empty is a fault at `place`. */
-export function loadSecret(secret: Secret, place: Place, ground: ReadContext): void {
-  if (!loadValue(secret, place, ground)) return;
-  warnOfLiteral(secret, place, ground);
-  if (Buffer.byteLength(secret.reveal()) < FEWEST_BYTES) {
-    ground.report.warn(place, `the secret is shorter than ${FEWEST_BYTES} bytes and may be guessed`);
+/** Loads a secret from its origin. A missing, unreadable or empty one is a fault at `place`, a short one a warning. */
+export function loadSecret(secret: Secret, place: Place, context: ReadContext): void {
+  if (!loadValue(secret, place, context)) return;
+  warnOfLiteral(secret, place, context);
+  if (Buffer.byteLength(secret.reveal()) < MIN_BYTES) {
+    context.issues.warn(place, `the secret is shorter than ${MIN_BYTES} bytes and can be guessed`);
   }
 }
 
-/** The same for a token that is sent in a header: one with control characters in it is a fault. */
-export function loadToken(token: Secret, place: Place, ground: ReadContext): void {
-  loadSecret(token, place, ground);
+/** Loads a token that is sent in a header, where control characters are a fault. */
+export function loadToken(token: Secret, place: Place, context: ReadContext): void {
+  loadSecret(token, place, context);
   if (token.loaded && /\p{Cc}/u.test(token.reveal())) {
-    ground.report.fault(place, `expected a token of one line, without control characters, in ${token}`);
+    context.issues.fault(place, `expected one line without control characters in ${token}`);
   }
 }
 
-/** Fills in what need not be hard to guess. Whether there was a value; where there was none, it is a fault. */
-export function loadValue(secret: Secret, place: Place, ground: ReadContext): boolean {
-  const value = findValue(secret.origin, ground);
-  if (!value.ok || value.text === "") {
-    ground.report.fault(place, value.ok ? `the secret ${secret} is empty` : value.problem);
+/** Loads a value that may be short. Returns false, and adds a fault, when there is none. */
+export function loadValue(secret: Secret, place: Place, context: ReadContext): boolean {
+  const found = findValue(secret.origin, context);
+  const problem = found.kind === "missing" ? found.problem : `the secret ${secret} is empty`;
+  if (found.kind === "missing" || found.text === "") {
+    context.issues.fault(place, problem);
     return false;
   }
-  secret.load(value.text);
+  secret.load(found.text);
   return true;
 }
 
-/** Warns of a secret that stands in the configuration itself. */
-export function warnOfLiteral({ origin }: Secret, place: Place, { report }: ReadContext): void {
+/** Warns of a secret that is written in the configuration itself. */
+export function warnOfLiteral({ origin }: Secret, place: Place, { issues }: ReadContext): void {
   if (origin.kind !== "literal") return;
-  report.warn(
-    place,
-    'the secret is written out here, for every reader of this file: better "file:PATH" or "env:NAME"',
-  );
+  issues.warn(place, 'the secret is readable in this file: use "file:PATH" or "env:NAME" instead');
 }
 
-/** Reads one secret that a command line names. Throws a {@link AppError} `configuration` that says what is wrong. */
-export function readSecret(text: string, option: string, surroundings: Environment): Secret {
+/** Reads a secret that a command line option names. Throws an {@link AppError} `configuration` when that fails. */
+export function readSecret(text: string, option: string, environment: Environment): Secret {
   const secret = new Secret(parseSecretOrigin(text));
-  const report = new IssueList();
-  loadSecret(secret, { file: option, path: "" }, { ...surroundings, directory: surroundings.cwd, report });
-  const [fault] = report.faults;
+  const issues = new IssueList();
+  loadSecret(secret, { file: option, path: "" }, { ...environment, directory: environment.cwd, issues });
+  const [fault] = issues.faults;
   if (fault !== undefined) throw new AppError("configuration", describeIssue(fault));
   return secret;
 }
 
+/** Every secret in a setting, at any depth, and its place. */
+export function findSecrets(value: unknown, place: Place): readonly (readonly [Secret, Place])[] {
+  if (value instanceof Secret) return [[value, place]];
+  if (Array.isArray(value)) return value.flatMap((entry, index) => findSecrets(entry, child(place, index)));
+  if (!isTable(value)) return [];
+  return Object.entries(value).flatMap(([key, entry]) => findSecrets(entry, child(place, key)));
+}
+
 /**
- * A secret of our own making, kept as `<data directory>/secrets/<name>`. Loads it where it was made before and
- * leaves it unloaded otherwise. What is there and has no secret in it is a fault.
+ * Finds a generated secret in `<data directory>/secrets/<name>` and loads it, or leaves it unloaded when it is not
+ * generated yet. An unreadable or empty file is a fault.
  */
-export function storeSecret(
-  { what, source, name }: { what: string; source: string | null; name: string },
+export function findGeneratedSecret(
+  { what, source, name }: { readonly what: string; readonly source: string | null; readonly name: string },
   dataDir: string,
-  ground: ReadContext,
+  { issues }: ReadContext,
 ): GeneratedSecret {
   const file = join(dataDir, "secrets", name);
   const secret = new Secret({ kind: "file", name: file });
-  const kept = readText(file);
+  const found = readText(file);
   const place: Place = { file, path: "" };
-  if (kept.ok && dropNewline(kept.text) !== "") secret.load(dropNewline(kept.text));
-  else if (kept.ok)
-    ground.report.fault(place, `the ${what} is empty: remove the file, and a new one is made`);
-  else if (!kept.missing) ground.report.fault(place, `the ${what} ${kept.problem}`);
+  if (found.kind === "unreadable") {
+    if (!found.missing) issues.fault(place, `the ${what} ${found.problem}`);
+  } else if (dropNewline(found.text) === "") {
+    issues.fault(place, `the ${what} is empty: remove the file, and the next start generates a new one`);
+  } else {
+    secret.load(dropNewline(found.text));
+  }
   return { what, source, secret, file };
 }
 
-function findValue(origin: SecretOrigin, ground: ReadContext): Value {
+function findValue(origin: SecretOrigin, context: ReadContext): FoundValue {
   switch (origin.kind) {
     case "literal":
-      return { ok: true, text: origin.value };
+      return { kind: "value", text: origin.value };
     case "env":
-      return findVariable(origin.name, ground);
+      return findVariable(origin.name, context);
     case "file":
-      if (origin.name === "") return { ok: false, problem: 'expected "file:PATH", found no path' };
-      return findFile(resolve(ground.directory, origin.name), `file:${origin.name}`);
+      if (origin.name === "") return missing('expected "file:PATH", found no path');
+      return findFile(resolve(context.directory, origin.name), `file:${origin.name}`);
     case "credential":
-      return findCredential(origin.name, ground);
+      return findCredential(origin.name, context);
   }
 }
 
-function findVariable(name: string, ground: ReadContext): Value {
-  // A text that can be no name may be the secret itself, so it is not repeated.
+function findVariable(name: string, context: ReadContext): FoundValue {
+  // A text that is not a name may be the secret itself, so the message does not repeat it.
   if (!/^[A-Za-z_]\w*$/.test(name)) {
-    return { ok: false, problem: 'expected "env:NAME" with the name of an environment variable' };
+    return missing('expected "env:NAME" with the name of an environment variable');
   }
-  if (!isSet(name, ground)) return { ok: false, problem: `the environment variable ${name} is not set` };
-  return { ok: true, text: ground.env[name] ?? "" };
+  if (!isSet(name, context)) return missing(`the environment variable ${name} is not set`);
+  return { kind: "value", text: context.env[name] ?? "" };
 }
 
-function findCredential(name: string, ground: ReadContext): Value {
+function findCredential(name: string, context: ReadContext): FoundValue {
   if (!/^[^/\0]+$/.test(name) || name === "." || name === "..") {
-    return { ok: false, problem: 'expected "credential:NAME" with the name of a file' };
+    return missing('expected "credential:NAME" with the name of a file');
   }
-  const directory = ground.env.CREDENTIALS_DIRECTORY ?? "";
+  const directory = context.env.CREDENTIALS_DIRECTORY ?? "";
   if (!isAbsolute(directory)) {
-    return {
-      ok: false,
-      problem: `credential:${name} needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=; by hand: CREDENTIALS_DIRECTORY=/run/credentials/hooklatch.service while the service runs, or the directory where the files lie`,
-    };
+    return missing(
+      `credential:${name} needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=. By hand, set CREDENTIALS_DIRECTORY=/run/credentials/hooklatch.service while the service runs, or the directory of the files`,
+    );
   }
   return findFile(join(directory, name), `credential:${name}`);
 }
 
-function findFile(file: string, written: string): Value {
+function findFile(file: string, written: string): FoundValue {
   const found = readText(file);
-  return found.ok
-    ? { ok: true, text: dropNewline(found.text) }
-    : { ok: false, problem: `${written} ${found.problem}` };
+  return found.kind === "text"
+    ? { kind: "value", text: dropNewline(found.text) }
+    : missing(`${written} ${found.problem}`);
 }
 
-/** Editors and `echo` end a file with a newline that is no part of the secret. */
+function missing(problem: string): FoundValue {
+  return { kind: "missing", problem };
+}
+
+/** Editors and `echo` end a file with a newline. */
 function dropNewline(text: string): string {
   return text.replace(/\r?\n$/, "");
 }
 
 /**
- * Makes the data directory, and the secrets that nothing sets and that were not made before, and fills them in.
- * Returns what was made, for the log. Throws a {@link AppError} `failed` when one cannot be kept.
+ * Creates the data directory, and generates and loads the secrets that are not loaded. Returns the new ones, for the
+ * log. Throws an {@link AppError} `failed` when one cannot be written.
  */
-export function generateSecrets(config: Config): readonly { readonly what: string; readonly file: string }[] {
-  attempt(`make the data directory ${config.dataDir}`, () => claimDirectory(config.dataDir));
-  const made: { what: string; file: string }[] = [];
-  for (const { what, secret, file } of config.generated) {
+export function generateSecrets({
+  dataDir,
+  generated,
+}: {
+  readonly dataDir: string;
+  readonly generated: readonly GeneratedSecret[];
+}): readonly { readonly what: string; readonly file: string }[] {
+  attempt(`create the data directory ${dataDir}`, () => claimDirectory(dataDir));
+  const created: { what: string; file: string }[] = [];
+  for (const { what, secret, file } of generated) {
     if (secret.loaded) continue;
-    const { value, isNew } = attempt(`keep the ${what} in ${file}`, () => provideSecretFile(file));
+    const { value, isNew } = attempt(`write the ${what} to ${file}`, () => provideSecretFile(file));
     secret.load(value);
-    if (isNew) made.push({ what, file });
+    if (isNew) created.push({ what, file });
   }
-  return made;
+  return created;
 }
 
 /**
- * Writes a fresh secret, 32 bytes of the system's generator as hex, to a new file that only its owner may read, and
- * gives it once it is on disk; or what the file holds, where it is there already: another server that starts at the same
- * moment may have made it.
+ * Writes a random secret (32 bytes as hex) to a new file with mode 0600 and returns it. When the file exists, returns
+ * its content: another server that starts at the same moment may have created it.
  */
 export function provideSecretFile(file: string): { readonly value: string; readonly isNew: boolean } {
   const value = randomBytes(32).toString("hex");
   makePrivateDirectory(dirname(file));
   const isNew = createFileAtomically(file, `${value}\n`, 0o600);
-  return { value: isNew ? value : readWhole(file), isNew };
+  return { value: isNew ? value : readExisting(file), isNew };
 }
 
-function readWhole(file: string): string {
+function readExisting(file: string): string {
   const value = readFileSync(file, "utf8").trim();
-  if (value === "") throw new Error("it is empty: remove the file, and a new one is made");
+  if (value === "") throw new Error("the file is empty: remove it, and the next start generates a new one");
   return value;
 }
 
@@ -179,11 +198,11 @@ function attempt<Result>(what: string, act: () => Result): Result {
   try {
     return act();
   } catch (error) {
-    throw new AppError("failed", `cannot ${what}: ${error instanceof Error ? error.message : error}`, error);
+    throw new AppError("failed", `cannot ${what}: ${errorMessage(error)}`, error);
   }
 }
 
-/** Makes the directory; one that is there and empty becomes ours alone, one with files keeps its mode. */
+/** An existing directory becomes private only when it is empty: one with files keeps its mode. */
 function claimDirectory(directory: string): void {
   makePrivateDirectory(directory);
   if (readdirSync(directory).length === 0) chmodSync(directory, 0o700);

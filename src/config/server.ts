@@ -1,137 +1,173 @@
 import { resolve } from "node:path";
-import { isAddressRange, readSocketPath, UNIX } from "../lib/ip-address.ts";
-import { type AcmeConfig, checkAcme, resolveAcme } from "./acme.ts";
+import { Type } from "@sinclair/typebox";
+import type { Provider } from "../domain/provider.ts";
+import { isAddressRange, isLoopback, readSocketPath, UNIX } from "../lib/ip-address.ts";
+import { TableSetting } from "../lib/schema.ts";
+import { type AcmeConfig, checkAcmeWithServer, resolveAcme } from "./acme.ts";
 import { isSet, type ReadContext, readVariable } from "./read/context.ts";
-import { child, type Place, variable } from "./read/issues.ts";
+import { child, formatValue, type Place, variable } from "./read/issues.ts";
 import { LONGEST_TIMER, limitDuration } from "./read/limits.ts";
-import { EXPECTED_HOST, EXPECTED_RANGE, isHost, isLoopback, parseHttpUrl } from "./read/network.ts";
-import { formatValue, type Section } from "./read/table.ts";
-import { EXPECTED_PORT, EXPECTED_RANGES_URL, type ServerTable } from "./schema.ts";
+import { checkHost, EXPECTED_RANGE, parseHttpUrl } from "./read/network.ts";
+import { type CheckedTable, explainUnknownKey, readTable, splitTable } from "./read/table.ts";
+import { readText } from "./read/toml.ts";
+import { EXPECTED_PORT, ServerTable } from "./schema.ts";
 
 const MIB = 1024 ** 2;
 
-/** The public listener's part of the configuration. */
+/** The public listener, and what the server does beside it. */
 export interface Server {
   /** An IP address, a host name, or a unix socket as `unix:` and its absolute path. */
   readonly host: string;
-  /** 0 picks a free one; a unix socket has 0. */
+  /** 0 picks a free one. A unix socket has 0. */
   readonly port: number;
   /** In bytes. */
   readonly maxBody: number;
   /** Bytes held in all for requests whose senders are not verified yet. */
   readonly maxUnverified: number;
-  /** Whose X-Forwarded-For counts: IP addresses and CIDR ranges, and `unix` for who connects through the socket. */
+  /** Proxies whose X-Forwarded-For counts: IP addresses, CIDR ranges, and `unix` for peers of the socket. */
   readonly trustedProxies: readonly string[];
   /** Without a slash at its end; for messages and links only. */
   readonly publicUrl: string | null;
   /** In milliseconds. */
   readonly shutdownGrace: number;
-  /** How many deployments may run at once, of whatever targets. */
+  /** How many deployments may run at once, of all targets. */
   readonly maxDeployments: number;
-  /** Milliseconds between two looks at what the targets' branches are at; null for none after the start. */
+  /** Milliseconds between two checks for missed pushes; null for one check at the start only. */
   readonly catchUpEvery: number | null;
-  /** What it speaks: HTTPS with `tls` or `acme`. */
+  /** `https` with `tls` or `acme`. */
   readonly protocol: "http" | "https";
-  /** Absolute paths of PEM files; null for plain HTTP, and where `acme` gives the certificate. */
+  /** Absolute paths of PEM files; null for plain HTTP and with `acme`. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
-  /** Where a certificate is got from by itself; null where none is. */
   readonly acme: AcmeConfig | null;
-  /** Where GitHub's hook ranges are asked for; https, or on this machine. */
-  readonly githubRangesUrl: string;
+  /** Where the providers' lists of address ranges are downloaded, by the provider's name: https, or on this machine. */
+  readonly rangesUrls: Readonly<Record<string, string>>;
 }
 
-/** `[server]`, from the environment where the file is silent, with defaults for the rest. */
-export function resolveServer(section: Section<typeof ServerTable>, ground: ReadContext): Server {
-  const { values, place } = section;
-  limitDuration(values.shutdown_grace, LONGEST_TIMER, child(place, "shutdown_grace"), ground);
-  const acme = section.has("acme") ? resolveAcme(values.acme, child(place, "acme"), ground) : null;
-  const tls = readTls(section, ground);
-  const host = section.has("host")
-    ? readHost(values.host, child(place, "host"), ground.directory, ground)
-    : readHost(readVariable("HOST", ground), variable("HOST"), ground.cwd, ground);
-  const { max_body: maxBody = 25 * MIB, max_unverified: maxUnverified = Math.max(256 * MIB, maxBody) } =
-    values;
-  if (maxUnverified < maxBody) {
-    ground.report.fault(child(place, "max_unverified"), "expected room for at least one body of max_body");
-  }
-  const trusted = values.trusted_proxies ?? [];
-  if (isSocket(host) && !trusted.includes(UNIX)) {
-    ground.report.warn(
-      child(place, "trusted_proxies"),
-      'lacks "unix": nobody tells the addresses of those who come through the unix socket, so that a token or "allow" lets nobody in',
-    );
-  }
+/** How `[server]` is read. */
+interface ServerContext extends ReadContext {
+  readonly providers: readonly Provider[];
+  /** Whether the caller will serve: only then must the certificate files be readable. */
+  readonly toServe: boolean;
+}
+
+/** Reads `[server]`, takes from the environment what the file leaves out, and adds defaults. */
+export function resolveServer(raw: unknown, place: Place, context: ServerContext): Server {
+  const rangesTable = createRangesTable(context.providers);
+  const rangesKeys = Object.keys(rangesTable.properties);
+  const { own, others } = splitTable(raw, rangesKeys);
+  const table = readTable(ServerTable, others, place, context.issues, (key, known) =>
+    explainUnknownKey(key, [...known, ...rangesKeys]),
+  );
+  const { values } = table;
+  const at = (key: string) => child(place, key);
+
+  limitDuration(values.shutdown_grace, LONGEST_TIMER, at("shutdown_grace"), context);
+  const acme = table.has("acme") ? resolveAcme(values.acme, at("acme"), context) : null;
+  const tls = readTls(table, context);
   const protocol = tls === undefined && acme === null ? "http" : "https";
+  const host = table.has("host")
+    ? readHost(values.host, at("host"), context.directory, context)
+    : readHost(readVariable("HOST", context), variable("HOST"), context.cwd, context);
+  const maxBody = values.max_body ?? 25 * MIB;
+  const maxUnverified = values.max_unverified ?? Math.max(256 * MIB, maxBody);
+  if (maxUnverified < maxBody) {
+    context.issues.fault(at("max_unverified"), "must be at least max_body, the size of one request");
+  }
   const server: Server = Object.freeze({
-    // HTTPS is there to be exposed.
+    // A server with HTTPS is meant to be exposed.
     host: host ?? (protocol === "http" ? "127.0.0.1" : "0.0.0.0"),
-    port: readPort(section, host, ground) ?? 9000,
+    port: readPort(table, host, context) ?? 9000,
     maxBody,
     maxUnverified,
-    trustedProxies: checkProxies(trusted, child(place, "trusted_proxies"), ground),
-    publicUrl: checkPublicUrl(values.public_url, child(place, "public_url"), ground),
+    trustedProxies: checkProxies(values.trusted_proxies ?? [], host, at("trusted_proxies"), context),
+    publicUrl: checkPublicUrl(values.public_url, at("public_url"), context),
     shutdownGrace: values.shutdown_grace ?? 30_000,
     maxDeployments: values.max_deployments ?? 8,
-    catchUpEvery: readInterval(values.catch_up_every, child(place, "catch_up_every"), ground),
+    catchUpEvery: readInterval(values.catch_up_every, at("catch_up_every"), context),
     protocol,
-    tls: tls === undefined ? null : resolveTls(tls, section.has("tls") ? ground.directory : ground.cwd),
+    tls: tls === undefined ? null : resolveTls(tls, table, context),
     acme,
-    githubRangesUrl: checkRangesUrl(values.github_ranges_url, child(place, "github_ranges_url"), ground),
+    rangesUrls: readRangesUrls(readTable(rangesTable, own, place, context.issues), context),
   });
-  if (acme !== null) checkAcme(acme, server, place, ground);
+  if (acme !== null) checkAcmeWithServer(acme, server, place, context);
   return server;
 }
 
-function readInterval(written: number | "off" | undefined, place: Place, ground: ReadContext): number | null {
+const EXPECTED_RANGES_URL = "an https URL";
+
+/** `<provider>_ranges_url` for each provider that publishes its address ranges. */
+function createRangesTable(providers: readonly Provider[]) {
+  const keys = providers.flatMap(({ name, publishedRanges }) => {
+    if (publishedRanges === undefined) return [];
+    const expected = `${EXPECTED_RANGES_URL} such as ${JSON.stringify(publishedRanges.url)}`;
+    return [[`${name}_ranges_url`, Type.Optional(Type.String({ secret: true, expected }))] as const];
+  });
+  return TableSetting(Object.fromEntries(keys));
+}
+
+function readRangesUrls(
+  { values, place }: CheckedTable<ReturnType<typeof createRangesTable>>,
+  { providers, issues }: ServerContext,
+): Server["rangesUrls"] {
+  const urls = providers.flatMap(({ name, publishedRanges }) => {
+    if (publishedRanges === undefined) return [];
+    const key = `${name}_ranges_url`;
+    const text = values[key] ?? publishedRanges.url;
+    const url = parseHttpUrl(text);
+    // Whoever can change the list on its way decides who may send.
+    if (url === undefined || (url.protocol === "http:" && !isLoopback(url.hostname))) {
+      const example = JSON.stringify(publishedRanges.url);
+      issues.fault(
+        child(place, key),
+        `expected ${EXPECTED_RANGES_URL} such as ${example}, without user and password`,
+      );
+    }
+    return [[name, text] as const];
+  });
+  return Object.freeze(Object.fromEntries(urls));
+}
+
+function readInterval(
+  written: number | "off" | undefined,
+  place: Place,
+  context: ReadContext,
+): number | null {
   if (written === "off") return null;
-  limitDuration(written, LONGEST_TIMER, place, ground);
+  limitDuration(written, LONGEST_TIMER, place, context);
   return written ?? 15 * 60_000;
 }
 
-/** The host itself where it can be one, else a fault. Undefined stays undefined. */
-export function checkHost(
-  host: string | undefined,
-  place: Place,
-  { report }: ReadContext,
-): string | undefined {
-  if (host === undefined || isHost(host)) return host;
-  report.fault(place, `expected ${EXPECTED_HOST}, found ${formatValue(host)}`);
-  return undefined;
-}
+/** unix(7) has room for 107 bytes, of which the listener needs 4 for a temporary name. */
+const MAX_SOCKET_PATH = 103;
 
-/** unix(7) has room for 107 bytes, and the listener needs four of its own. */
-const LONGEST_SOCKET = 103;
-
-/** A host, or a unix socket whose path starts at `base` where it is relative. */
+/** A host, or a unix socket, whose relative path starts at `base`. */
 function readHost(
   text: string | undefined,
   place: Place,
   base: string,
-  ground: ReadContext,
+  context: ReadContext,
 ): string | undefined {
   const written = text === undefined ? null : readSocketPath(text);
-  if (written === null) return checkHost(text, place, ground);
+  if (written === null) return checkHost(text, place, context);
   const path = resolve(base, written);
   if (/^$|\/$|\p{Cc}/u.test(written)) {
     const expected = 'expected the path of a socket, such as "unix:/run/hooklatch.sock"';
-    ground.report.fault(place, `${expected}, found ${formatValue(text)}`);
-  } else if (Buffer.byteLength(path) > LONGEST_SOCKET) {
-    const expected = `expected a path of at most ${LONGEST_SOCKET} bytes, as the system allows for sockets`;
-    ground.report.fault(place, `${expected}, found ${formatValue(path)}`);
+    context.issues.fault(place, `${expected}, found ${formatValue(text)}`);
+  } else if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
+    const expected = `expected a path of at most ${MAX_SOCKET_PATH} bytes, the system's limit for sockets`;
+    context.issues.fault(place, `${expected}, found ${formatValue(path)}`);
   }
   return `unix:${path}`;
 }
 
-/** A port, where the host is not a unix socket. */
 function readPort(
-  { has, values, place }: Section<typeof ServerTable>,
+  { has, values, place }: CheckedTable<typeof ServerTable>,
   host: string | undefined,
-  ground: ReadContext,
+  context: ReadContext,
 ): number | undefined {
-  if (!isSocket(host)) return has("port") ? values.port : portFromEnvironment(ground);
+  if (!isSocket(host)) return has("port") ? values.port : portFromEnvironment(context);
   if (values.port !== undefined) {
-    const found = `found ${values.port}`;
-    ground.report.fault(child(place, "port"), `expected none, as the host is a unix socket, ${found}`);
+    context.issues.fault(child(place, "port"), "has no meaning because host is a unix socket: remove it");
   }
   return 0;
 }
@@ -140,68 +176,90 @@ function isSocket(host: string | undefined): boolean {
   return host !== undefined && readSocketPath(host) !== null;
 }
 
-function portFromEnvironment(ground: ReadContext): number | undefined {
-  const text = readVariable("PORT", ground);
+function portFromEnvironment(context: ReadContext): number | undefined {
+  const text = readVariable("PORT", context);
   if (text === undefined) return undefined;
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  ground.report.fault(variable("PORT"), `expected ${EXPECTED_PORT}, found ${formatValue(text)}`);
+  context.issues.fault(variable("PORT"), `expected ${EXPECTED_PORT}, found ${formatValue(text)}`);
   return undefined;
 }
 
-/** The pair of files, of the environment where the file has none and does not get a certificate by itself. */
+type TlsFiles = NonNullable<Server["tls"]>;
+
+/** The two files of `[server.tls]`, else of the environment. `[server.acme]` excludes both. */
 function readTls(
-  { has, values, place }: Section<typeof ServerTable>,
-  ground: ReadContext,
-): { cert: string; key: string } | undefined {
-  const { report } = ground;
-  if (!has("acme")) return has("tls") ? values.tls : tlsFromEnvironment(ground);
-  if (has("tls")) report.fault(child(place, "acme"), "expected it or [server.tls], found both");
+  { has, values, place }: CheckedTable<typeof ServerTable>,
+  context: ReadContext,
+): TlsFiles | undefined {
+  if (!has("acme")) return has("tls") ? values.tls : tlsFromEnvironment(context);
+  if (has("tls")) context.issues.fault(child(place, "acme"), "set [server.acme] or [server.tls], not both");
   for (const name of has("tls") ? [] : ["TLS_CERT", "TLS_KEY"]) {
-    if (!isSet(name, ground)) continue;
-    report.fault(variable(name), "is set beside [server.acme], which gets its own certificate: unset it");
+    if (!isSet(name, context)) continue;
+    context.issues.fault(
+      variable(name),
+      "conflicts with [server.acme], which gets its own certificate: unset it",
+    );
   }
   return undefined;
 }
 
-function tlsFromEnvironment(ground: ReadContext): { cert: string; key: string } | undefined {
-  const [cert, key] = [readVariable("TLS_CERT", ground), readVariable("TLS_KEY", ground)];
+/** One variable without the other is a fault, rather than plain HTTP for a user who asked for TLS. */
+function tlsFromEnvironment(context: ReadContext): TlsFiles | undefined {
+  const [cert, key] = [readVariable("TLS_CERT", context), readVariable("TLS_KEY", context)];
   if (cert !== undefined && key !== undefined) return { cert, key };
-  // Half a pair would mean plain HTTP for somebody who asked for TLS.
-  if (cert !== undefined) ground.report.fault(variable("TLS_CERT"), "needs $TLS_KEY beside it");
-  if (key !== undefined) ground.report.fault(variable("TLS_KEY"), "needs $TLS_CERT beside it");
+  if (cert !== undefined) context.issues.fault(variable("TLS_CERT"), "needs $TLS_KEY too");
+  if (key !== undefined) context.issues.fault(variable("TLS_KEY"), "needs $TLS_CERT too");
   return undefined;
 }
 
-function resolveTls({ cert, key }: { cert: string; key: string }, base: string): Server["tls"] {
-  return Object.freeze({ cert: resolve(base, cert), key: resolve(base, key) });
+function resolveTls(
+  { cert, key }: TlsFiles,
+  { has, place }: CheckedTable<typeof ServerTable>,
+  context: ServerContext,
+): TlsFiles {
+  const isWritten = has("tls");
+  const base = isWritten ? context.directory : context.cwd;
+  const files = Object.freeze({ cert: resolve(base, cert), key: resolve(base, key) });
+  if (!context.toServe) return files;
+  const placeOf = (name: "cert" | "key") =>
+    isWritten ? child(child(place, "tls"), name) : variable(`TLS_${name.toUpperCase()}`);
+  checkReadable(files.cert, "certificate", placeOf("cert"), context);
+  checkReadable(files.key, "private key", placeOf("key"), context);
+  return files;
 }
 
-function checkProxies(proxies: readonly string[], place: Place, { report }: ReadContext): readonly string[] {
+function checkReadable(file: string, what: string, place: Place, { issues }: ReadContext): void {
+  const found = readText(file);
+  if (found.kind === "unreadable") issues.fault(place, `the ${what} file ${file} ${found.problem}`);
+}
+
+function checkProxies(
+  proxies: readonly string[],
+  host: string | undefined,
+  place: Place,
+  { issues }: ReadContext,
+): readonly string[] {
+  if (isSocket(host) && !proxies.includes(UNIX)) {
+    issues.warn(
+      place,
+      'lacks "unix": clients of the unix socket have no address, so that no token handshake and no "allow" admits them',
+    );
+  }
   for (const [index, proxy] of proxies.entries()) {
     if (proxy === UNIX || isAddressRange(proxy)) continue;
-    report.fault(child(place, index), `expected ${EXPECTED_RANGE}, or "unix", found ${formatValue(proxy)}`);
+    issues.fault(child(place, index), `expected ${EXPECTED_RANGE}, or "unix", found ${formatValue(proxy)}`);
   }
   return Object.freeze([...proxies]);
 }
 
-function checkPublicUrl(text: string | undefined, place: Place, { report }: ReadContext): string | null {
+function checkPublicUrl(text: string | undefined, place: Place, { issues }: ReadContext): string | null {
   if (text === undefined) return null;
   const url = parseHttpUrl(text);
   if (url === undefined || /[?#]/.test(text)) {
-    report.fault(
+    issues.fault(
       place,
-      'expected a URL such as "https://hooks.example.com", without user, password, query or fragment',
+      'expected a URL such as "https://hooks.example.com", without user, password, query and fragment',
     );
   }
   return text.replace(/\/+$/, "");
-}
-
-function checkRangesUrl(text: string | undefined, place: Place, { report }: ReadContext): string {
-  if (text === undefined) return "https://api.github.com/meta";
-  const url = parseHttpUrl(text);
-  // Who can change the list on its way decides who may send.
-  if (url === undefined || (url.protocol === "http:" && !isLoopback(url.hostname))) {
-    report.fault(place, `expected ${EXPECTED_RANGES_URL}, without user and password`);
-  }
-  return text;
 }

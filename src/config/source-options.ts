@@ -1,92 +1,92 @@
 import type { Provider } from "../domain/provider.ts";
-import { Secret } from "../lib/secret.ts";
+import type { Secret } from "../lib/secret.ts";
 import { type ReadContext, readVariable } from "./read/context.ts";
 import { child, type Place, variable } from "./read/issues.ts";
-import { LONGEST_AGE, limitDuration } from "./read/limits.ts";
-import { formatValue, isTable, readTable } from "./read/table.ts";
-import { type GeneratedSecret, loadSecret, storeSecret } from "./secrets.ts";
+import { readTable, type WrittenTable } from "./read/table.ts";
+import { findGeneratedSecret, findSecrets, type GeneratedSecret, loadSecret } from "./secrets.ts";
 
-/** A provider's own settings in one source, after their check. What is wrong with them was reported. */
-export interface ReadOptions {
-  readonly sound: boolean;
+/** How sources are read. */
+export interface SourceContext extends ReadContext {
+  readonly providers: readonly Provider[];
+  /** The directory of generated secrets. */
+  readonly dataDir: string;
+}
+
+/** One `[[source]]` as it is written, or a default source. */
+export interface WrittenSource extends WrittenTable {
+  /** The place of issues with its secrets; undefined for the table itself. */
+  readonly secretPlace?: Place | undefined;
+}
+
+/** A provider's own settings in one source, checked. */
+export interface SourceOptions {
+  readonly valid: boolean;
   readonly values: Readonly<Record<string, unknown>>;
+  /** Every secret in the values. */
+  readonly secrets: readonly Secret[];
   readonly generated: readonly GeneratedSecret[];
 }
 
-/** Checks the keys that belong to the provider, loads their secrets, and provides the one that is left out. */
+/** Checks the keys that belong to the provider, loads their secrets, and finds the generated one. */
 export function readSourceOptions(
   provider: Provider,
   written: Readonly<Record<string, unknown>>,
-  source: {
-    readonly name: string | undefined;
-    readonly place: Place;
-    readonly secretPlace?: Place | undefined;
-  },
-  { dataDir, ground }: { readonly dataDir: string; readonly ground: ReadContext },
-): ReadOptions {
-  const section = readTable(provider.options, written, source.place, ground.report);
-  for (const [secret, place] of secretsIn(section.values, source.place)) {
-    loadSecret(secret, source.secretPlace ?? place, ground);
-  }
-  // What one key has wrong would only be told again by what it does to others.
-  const faults = section.sound ? provider.checkOptions(section.values) : [];
-  for (const { path, message } of faults) ground.report.fault(path.reduce(child, source.place), message);
-  const sound = section.sound && faults.length === 0;
-  if (typeof section.values.client_timeout === "number") {
-    limitDuration(section.values.client_timeout, LONGEST_AGE, child(source.place, "client_timeout"), ground);
-  }
-  const values = { ...section.values, ...fillIn(provider, written, ground) };
-  const isWritten = Object.hasOwn(written, provider.generatedSecret);
-  if (source.name === undefined || isWritten || !provider.needsGeneratedSecret(values)) {
-    return { sound, values, generated: [] };
-  }
-  const { setting, generated } = provideSecret(provider, source.name, dataDir, ground);
+  { name, place, secretPlace }: Omit<WrittenSource, "table"> & { readonly name: string | undefined },
+  context: SourceContext,
+): SourceOptions {
+  const table = readTable(provider.options, written, place, context.issues);
+  for (const [secret, at] of findSecrets(table.values, place)) loadSecret(secret, secretPlace ?? at, context);
+  // An invalid key would cause further faults here, which only repeat the first.
+  const faults = table.valid ? provider.checkOptions(table.values) : [];
+  for (const { path, message } of faults) context.issues.fault(path.reduce(child, place), message);
+  const configured = { ...table.values, ...readVariables(provider, written, context) };
+  const generated = findOwnSecret(provider, written, configured, name, context);
+  const values = { ...configured, ...generated?.setting };
   return {
-    sound,
-    values: { ...values, [provider.generatedSecret]: setting },
-    generated: [generated],
+    valid: table.valid && faults.length === 0,
+    values,
+    secrets: findSecrets(values, place).map(([secret]) => secret),
+    generated: generated === null ? [] : [generated.secret],
   };
 }
 
-/** What the environment says where the table is silent. */
-function fillIn(provider: Provider, written: Readonly<Record<string, unknown>>, ground: ReadContext) {
-  const wanted =
-    Object.hasOwn(provider.options.properties, "client_timeout") && written.client_timeout === undefined;
-  const timeout = wanted ? readClientTimeout(ground) : undefined;
-  return timeout === undefined ? {} : { client_timeout: timeout };
-}
-
-function provideSecret(provider: Provider, source: string, dataDir: string, ground: ReadContext) {
-  const key = provider.generatedSecret;
-  const isList = provider.options.properties[key]?.type === "array";
-  const one = isList ? key.replace(/s$/, "") : key;
-  const what = `${one.replaceAll("_", " ")} of source ${source}`;
-  const name = `${source}.${one.replaceAll("_", "-")}`;
-  const generated = storeSecret({ what, source, name }, dataDir, ground);
-  const setting = isList ? [generated.secret] : generated.secret;
-  return { setting, generated };
-}
-
-/** Every secret in a setting, however deep, and where it stands. */
-function secretsIn(value: unknown, place: Place): (readonly [Secret, Place])[] {
-  if (value instanceof Secret) return [[value, place]];
-  if (Array.isArray(value)) return value.flatMap((entry, index) => secretsIn(entry, child(place, index)));
-  if (!isTable(value)) return [];
-  return Object.entries(value).flatMap(([key, entry]) => secretsIn(entry, child(place, key)));
-}
-
-const NAME = "CLIENT_AUTH_TIMEOUT";
-
-/** `$CLIENT_AUTH_TIMEOUT`, which is in hours, in milliseconds; undefined when it is not set or faulty. */
-export function readClientTimeout(ground: ReadContext): number | undefined {
-  const text = readVariable(NAME, ground);
-  if (text === undefined) return undefined;
-  const milliseconds = /^\d{1,6}(?:\.\d{1,9})?$/.test(text) ? Math.round(Number(text) * 3_600_000) : 0;
-  if (milliseconds < 1) {
-    const found = formatValue(text);
-    ground.report.fault(variable(NAME), `expected a number of hours, such as 24 or 0.5, found ${found}`);
-    return undefined;
+/** Options that the table leaves out, from the provider's environment variables. */
+function readVariables(
+  { variables = [] }: Provider,
+  written: Readonly<Record<string, unknown>>,
+  context: SourceContext,
+): Readonly<Record<string, unknown>> {
+  const found: Record<string, unknown> = {};
+  for (const { name, option, parse } of variables) {
+    const text = written[option] === undefined ? readVariable(name, context) : undefined;
+    if (text === undefined) continue;
+    const parsed = parse(text);
+    if (parsed.kind === "invalid") context.issues.fault(variable(name), parsed.message);
+    else found[option] = parsed.value;
   }
-  limitDuration(milliseconds, LONGEST_AGE, variable(NAME), ground);
-  return milliseconds;
+  return found;
+}
+
+/** The generated secret and its option; null when the source needs none, or has one in its table. */
+function findOwnSecret(
+  provider: Provider,
+  written: Readonly<Record<string, unknown>>,
+  values: Readonly<Record<string, unknown>>,
+  source: string | undefined,
+  context: SourceContext,
+): { readonly secret: GeneratedSecret; readonly setting: Readonly<Record<string, unknown>> } | null {
+  const key = provider.generatedSecret;
+  if (source === undefined || Object.hasOwn(written, key) || !provider.needsGeneratedSecret(values))
+    return null;
+  const isList = isListOption(provider, key);
+  const singular = isList ? key.replace(/s$/, "") : key;
+  const what = `${singular.replaceAll("_", " ")} of source ${source}`;
+  const name = `${source}.${singular.replaceAll("_", "-")}`;
+  const secret = findGeneratedSecret({ what, source, name }, context.dataDir, context);
+  return { secret, setting: { [key]: isList ? [secret.secret] : secret.secret } };
+}
+
+/** Whether an option of a provider takes a list. */
+export function isListOption({ options }: Provider, key: string): boolean {
+  return options.properties[key]?.type === "array";
 }

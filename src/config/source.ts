@@ -1,101 +1,113 @@
 import type { TObject } from "@sinclair/typebox";
 import type { Provider } from "../domain/provider.ts";
-import { PUBLISHED_LISTS } from "../domain/published-ranges.ts";
 import type { AllowedSenders, Source } from "../domain/source.ts";
 import { isAddressRange, parseRange } from "../lib/ip-address.ts";
+import type { Secret } from "../lib/secret.ts";
 import { findNearest } from "../lib/text.ts";
-import type { ReadContext } from "./read/context.ts";
-import { child, type Place } from "./read/issues.ts";
+import { type Environment, isSet, type ReadContext } from "./read/context.ts";
+import { child, formatValue, isTable, type Place, variable } from "./read/issues.ts";
 import { checkUnique } from "./read/limits.ts";
-import { explainUnknownKey, formatValue, isTable, readTable } from "./read/table.ts";
-import { SourceTable, type TargetSection } from "./schema.ts";
+import { explainUnknownKey, readTable, splitTable } from "./read/table.ts";
+import { SourceTable, type TargetSettings } from "./schema.ts";
 import type { GeneratedSecret } from "./secrets.ts";
-import { readSourceOptions } from "./source-options.ts";
+import { isListOption, readSourceOptions, type SourceContext, type WrittenSource } from "./source-options.ts";
 
-/** One `[[source]]` as it is written, or one of the defaults. */
-export interface WrittenSource {
-  readonly table: unknown;
-  readonly place: Place;
-  /** Where faults of its secrets are told; undefined where the secrets stand in the table itself. */
-  readonly secretPlace?: Place | undefined;
-}
-
-/** A source after its check. What is wrong with it was reported. */
-export interface ReadSource {
+/** A source after its check. Its faults are reported. */
+export interface CheckedSource {
   readonly place: Place;
   readonly name: string | undefined;
   readonly path: string | undefined;
   readonly provider: Provider | undefined;
   readonly generated: readonly GeneratedSecret[];
-  /** The source itself; undefined when something is wrong. Where `print` is not written, it is `printByDefault`. */
+  /** The secrets that its senders use. */
+  readonly secrets: readonly Secret[];
+  /** The source; undefined when it has faults. `printByDefault` applies when `print` is not written. */
   complete(printByDefault: boolean): Source | undefined;
 }
 
-/** What sources are read with. */
-export interface SourceTools {
-  readonly providers: readonly Provider[];
-  /** Where secrets of our own making are kept. */
-  readonly dataDir: string;
-  readonly ground: ReadContext;
+/**
+ * The sources of a server without configured ones, as they would be written. Without its variable a secret is left out,
+ * and generated later.
+ */
+export function writeDefaultSources(
+  providers: readonly Provider[],
+  environment: Environment,
+): readonly WrittenSource[] {
+  const sources = providers.flatMap((provider) =>
+    provider.defaultSource === undefined ? [] : [{ provider, ...provider.defaultSource }],
+  );
+  return sources.map(({ provider, name, path, secretVariable }, index) => {
+    const place = { file: "defaults", path: `source[${index}]` };
+    const table = { name, provider: provider.name, path };
+    if (!isSet(secretVariable, environment)) return { table, place };
+    const key = provider.generatedSecret;
+    const reference = `env:${secretVariable}`;
+    const setting = isListOption(provider, key) ? [reference] : reference;
+    return { table: { ...table, [key]: setting }, place, secretPlace: variable(secretVariable) };
+  });
 }
 
-/** Checks every source, and that no two have the same name or path. */
-export function readSources(written: readonly WrittenSource[], tools: SourceTools): readonly ReadSource[] {
-  const read = written.map((source) => readSource(source, tools));
+/** Checks every source, and that names and paths are unique. */
+export function readSources(
+  written: readonly WrittenSource[],
+  context: SourceContext,
+): readonly CheckedSource[] {
+  const sources = written.map((source) => readSource(source, context));
   for (const key of ["name", "path"] as const) {
-    const claims = read.map((source) => ({ place: source.place, value: source[key] }));
-    checkUnique(key, "source", claims, tools.ground.report);
+    const values = sources.map((source) => ({ place: source.place, value: source[key] }));
+    checkUnique(key, "source", values, context.issues);
   }
-  return read;
+  return sources;
 }
 
 /**
- * The source that a target names, or the only one that fits it: with a repository those that tell of pushes,
- * else all. Undefined when there is not exactly one, which is a fault unless it follows from a faulty source.
+ * Finds the source that a target names, else the only one that fits: of those whose deliveries report pushes when the
+ * target has a repository. Returns undefined when there is not exactly one, which is a fault unless a faulty source
+ * causes it.
  */
 export function findSource(
-  section: TargetSection,
-  sources: readonly ReadSource[],
-  { report }: ReadContext,
-): ReadSource | undefined {
-  const place = child(section.place, "source");
-  const isNamed = sources.length > 0 && sources.every(({ name }) => name !== undefined);
-  const namesOf = (some: readonly ReadSource[]) => some.map(({ name }) => formatValue(name)).join(", ");
-  if (section.has("source")) {
-    const { source } = section.values;
+  target: TargetSettings,
+  sources: readonly CheckedSource[],
+  { issues }: ReadContext,
+): CheckedSource | undefined {
+  const place = child(target.place, "source");
+  const areNamed = sources.length > 0 && sources.every(({ name }) => name !== undefined);
+  const namesOf = (some: readonly CheckedSource[]) => some.map(({ name }) => formatValue(name)).join(", ");
+  if (target.has("source")) {
+    const { source } = target.values;
     const found = sources.filter(({ name }) => name === source);
     if (found.length === 1) return found[0];
-    if (isNamed && source !== undefined && found.length === 0) {
-      const known = namesOf(sources);
-      report.fault(place, `expected one of the sources ${known}, found ${formatValue(source)}`);
+    if (areNamed && source !== undefined && found.length === 0) {
+      issues.fault(place, `expected one of the sources ${namesOf(sources)}, found ${formatValue(source)}`);
     }
     return undefined;
   }
-  const telling = section.has("repository") ? sources.filter(({ provider }) => provider?.reportsPushes) : [];
-  const fitting = telling.length > 0 ? telling : sources;
+  const reporting = target.has("repository") ? sources.filter(({ provider }) => provider?.reportsPushes) : [];
+  const fitting = reporting.length > 0 ? reporting : sources;
   if (fitting.length === 1) return fitting[0];
-  // Which ones fit is known only when each says what it is.
-  if (isNamed && sources.every(({ provider }) => provider !== undefined)) {
-    const several = namesOf(fitting);
-    report.fault(place, `expected the name of a source, because several fit (${several}), found nothing`);
+  // Without a valid provider it is unknown whether a source fits.
+  if (areNamed && sources.every(({ provider }) => provider !== undefined)) {
+    issues.fault(place, `several sources fit (${namesOf(fitting)}): name one`);
   }
   return undefined;
 }
 
-function readSource(written: WrittenSource, tools: SourceTools): ReadSource {
+function readSource(written: WrittenSource, context: SourceContext): CheckedSource {
   const { table, place } = written;
-  const { providers, ground } = tools;
+  const { providers, issues } = context;
   const provider = isTable(table) ? providers.find(({ name }) => name === table.provider) : undefined;
   const ownKeys = (provider ? [provider] : providers).flatMap(({ options }) => keysOf(options));
-  const { own, common } = splitTable(table, ownKeys);
-  const section = readTable(SourceTable, common, place, ground.report, (key, known) =>
+  const { own, others } = splitTable(table, ownKeys);
+  const common = readTable(SourceTable, others, place, issues, (key, known) =>
     explainKey(key, [...known, ...ownKeys], provider, providers),
   );
-  const { name, path, print, on_redelivery: onRedelivery = "run" } = section.values;
-  checkProvider(section.values.provider, provider, tools, place);
-  checkPath(path, place, ground);
-  const allow = readAllowedSenders(section.values.allow, child(place, "allow"), ground);
-  const options = provider && readSourceOptions(provider, own, { ...written, name }, tools);
+  const { name, path, print, on_redelivery: onRedelivery = "run" } = common.values;
+  checkProvider(common.values.provider, provider, place, context);
+  if (path === "/healthz") {
+    issues.fault(child(place, "path"), "/healthz is the server's own: choose another path");
+  }
+  const allow = readAllowedSenders(common.values.allow, child(place, "allow"), context);
+  const options = provider && readSourceOptions(provider, own, { ...written, name }, context);
 
   return {
     place,
@@ -103,15 +115,15 @@ function readSource(written: WrittenSource, tools: SourceTools): ReadSource {
     path,
     provider,
     generated: options?.generated ?? [],
-    complete: (printByDefault) => {
-      if (!section.sound || !options?.sound || !provider || name === undefined || path === undefined)
-        return undefined;
-      const handler = provider.createHandler(options.values);
+    secrets: options?.secrets ?? [],
+    complete(printByDefault) {
+      if (!common.valid || !options?.valid || !provider) return undefined;
+      if (name === undefined || path === undefined) return undefined;
       return Object.freeze({
         name,
         provider: provider.name,
         path,
-        handler,
+        handler: provider.createHandler(options.values),
         print: print ?? printByDefault,
         onRedelivery,
         allow,
@@ -123,27 +135,12 @@ function readSource(written: WrittenSource, tools: SourceTools): ReadSource {
 function checkProvider(
   written: string | undefined,
   provider: Provider | undefined,
-  { providers, ground }: SourceTools,
   place: Place,
+  { providers, issues }: SourceContext,
 ): void {
   if (written === undefined || provider !== undefined) return;
   const known = providers.map(({ name }) => formatValue(name)).join(", ");
-  ground.report.fault(child(place, "provider"), `expected one of ${known}, found ${formatValue(written)}`);
-}
-
-function checkPath(path: string | undefined, place: Place, { report }: ReadContext): void {
-  if (path !== "/healthz") return;
-  report.fault(child(place, "path"), 'expected another path than the server\'s own, found "/healthz"');
-}
-
-/** The keys that belong to the provider, and the rest. What is no table is left to the check of the rest. */
-function splitTable(table: unknown, ownKeys: readonly string[]) {
-  if (!isTable(table)) return { own: {}, common: table };
-  const entries = Object.entries(table);
-  return {
-    own: Object.fromEntries(entries.filter(([key]) => ownKeys.includes(key))),
-    common: Object.fromEntries(entries.filter(([key]) => !ownKeys.includes(key))),
-  };
+  issues.fault(child(place, "provider"), `expected one of ${known}, found ${formatValue(written)}`);
 }
 
 function explainKey(
@@ -161,31 +158,31 @@ function keysOf(options: TObject): string[] {
   return Object.keys(options.properties);
 }
 
-/** Words for faults. */
-export const EXPECTED_SENDER = 'an IP address, a range such as "192.0.2.0/24", or "github"';
-
-/** Reads a source's `allow`; null where it is not written. What is neither a range nor a known list is a fault. */
-export function readAllowedSenders(
+/** Reads `allow`; null when it is not written. An entry is a range or the name of a provider that publishes ranges. */
+function readAllowedSenders(
   written: readonly string[] | undefined,
   place: Place,
-  { report }: ReadContext,
+  { providers, issues }: SourceContext,
 ): AllowedSenders | null {
   if (written === undefined) return null;
+  const lists = providers.flatMap(({ name, publishedRanges }) => (publishedRanges ? [name] : []));
   for (const [index, entry] of written.entries()) {
-    if (isAddressRange(entry) || PUBLISHED_LISTS.some((list) => list === entry)) continue;
-    report.fault(
-      child(place, index),
-      `expected ${EXPECTED_SENDER}, found ${formatValue(entry)}${hint(entry)}`,
-    );
+    if (isAddressRange(entry) || lists.includes(entry)) continue;
+    const expected = [
+      'an IP address, a range such as "192.0.2.0/24"',
+      ...lists.map((list) => formatValue(list)),
+    ].join(" or ");
+    const hint = suggestList(entry, lists);
+    issues.fault(child(place, index), `expected ${expected}, found ${formatValue(entry)}${hint}`);
   }
   return Object.freeze({
     ranges: Object.freeze(written.filter(isAddressRange).map(parseRange)),
-    published: Object.freeze(PUBLISHED_LISTS.filter((list) => written.includes(list))),
+    published: Object.freeze(lists.filter((list) => written.includes(list))),
   });
 }
 
-/** Asks whether a list was meant. */
-function hint(entry: string): string {
-  const { word, isLikely } = findNearest(entry, PUBLISHED_LISTS);
+function suggestList(entry: string, lists: readonly string[]): string {
+  if (lists.length === 0) return "";
+  const { word, isLikely } = findNearest(entry, lists);
   return isLikely ? `: did you mean ${formatValue(word)}?` : "";
 }

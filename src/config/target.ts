@@ -1,67 +1,58 @@
 import { dirname, relative, resolve } from "node:path";
 import type { Target } from "../domain/target.ts";
-import { readAllowedSigners } from "./commit-verification.ts";
 import { readCommitStatus, readCredentials } from "./credentials.ts";
 import type { ReadContext } from "./read/context.ts";
-import { child, type IssueList, type Place } from "./read/issues.ts";
+import { child, formatValue, type IssueList, type Place } from "./read/issues.ts";
 import { checkUnique, LONGEST_TIMER, limitDuration } from "./read/limits.ts";
 import { parseHttpUrl } from "./read/network.ts";
-import { formatValue, readTable } from "./read/table.ts";
+import { readTable, type WrittenTable } from "./read/table.ts";
 import { readRepository } from "./repository.ts";
-import { type TargetSection, TargetTable } from "./schema.ts";
-import { findSource, type ReadSource } from "./source.ts";
+import { type TargetSettings, TargetTable } from "./schema.ts";
+import { type CheckedSource, findSource } from "./source.ts";
 
-/** What targets are read with. */
-export interface TargetTools {
-  readonly sources: readonly ReadSource[];
+/** How targets are read. */
+export interface TargetContext extends ReadContext {
+  readonly sources: readonly CheckedSource[];
+  /** The names of the layouts. */
   readonly layouts: readonly string[];
   readonly dataDir: string;
-  readonly ground: ReadContext;
 }
 
-/** Checks every target, and that none is in another's way. Those with a fault are left out; it was reported. */
-export function readTargets(
-  written: readonly { readonly table: unknown; readonly place: Place }[],
-  tools: TargetTools,
-): readonly Target[] {
-  const { report } = tools.ground;
-  const sections = written.map(({ table, place }) => readTable(TargetTable, table, place, report));
-  const targets = sections.map((section) => readTarget(section, tools));
-  checkUnique(
-    "name",
-    "target",
-    sections.map(({ place, values }) => ({ place, value: values.name })),
-    report,
-  );
+/** Checks every target, and that no two conflict. Returns those without faults. */
+export function readTargets(written: readonly WrittenTable[], context: TargetContext): readonly Target[] {
+  const { issues } = context;
+  const tables = written.map(({ table, place }) => readTable(TargetTable, table, place, issues));
+  const targets = tables.map((table) => readTarget(table, context));
+  const names = tables.map(({ place, values }) => ({ place, value: values.name }));
+  checkUnique("name", "target", names, issues);
   checkOverlap(
-    sections.map((section) => ({ place: section.place, directory: findDirectory(section, tools.ground) })),
-    report,
+    tables.map((table) => ({ place: table.place, directory: resolveDirectory(table, context) })),
+    issues,
   );
   return targets.filter((target) => target !== undefined);
 }
 
-function readTarget(section: TargetSection, tools: TargetTools): Target | undefined {
-  const { values, place } = section;
-  const { ground } = tools;
-  const source = findSource(section, tools.sources, ground);
-  const watch = readRepository(section, source?.provider, ground);
-  const access = readCredentials(section, watch, ground);
-  const allowedSigners = readAllowedSigners(section, ground);
-  const commitStatus = readCommitStatus(section, source?.provider, ground);
-  const directory = findDirectory(section, ground);
-  checkDirectory(section, directory, tools);
-  checkLayout(values.layout, tools.layouts, child(place, "layout"), ground);
-  checkCommands(section, ground);
-  checkShared(values.shared ?? [], child(place, "shared"), ground);
-  checkHealth(section, ground);
-  limitDuration(values.timeout, LONGEST_TIMER, child(place, "timeout"), ground);
+function readTarget(settings: TargetSettings, context: TargetContext): Target | undefined {
+  const { values, place, valid } = settings;
+  const source = findSource(settings, context.sources, context);
+  const repository = readRepository(settings, source?.provider, context);
+  const access = readCredentials(settings, repository, context);
+  const allowedSigners = readAllowedSigners(settings, context);
+  const commitStatus = readCommitStatus(settings, source?.provider, context);
+  const directory = resolveDirectory(settings, context);
+  checkDirectory(settings, directory, context);
+  checkLayout(settings, context);
+  checkCommands(settings, context);
+  checkShared(values.shared ?? [], child(place, "shared"), context);
+  checkHealth(settings, context);
+  limitDuration(values.timeout, LONGEST_TIMER, child(place, "timeout"), context);
 
-  if (!section.sound || values.name === undefined || directory === undefined) return undefined;
-  if (source?.name === undefined || watch === undefined) return undefined;
+  if (!valid || values.name === undefined || directory === undefined) return undefined;
+  if (source?.name === undefined || repository === undefined) return undefined;
   return Object.freeze({
     name: values.name,
     source: source.name,
-    repository: watch,
+    repository,
     directory,
     layout: values.layout ?? "releases",
     run: Object.freeze(values.run ?? []),
@@ -83,75 +74,89 @@ function readTarget(section: TargetSection, tools: TargetTools): Target | undefi
   });
 }
 
-function findDirectory({ values }: TargetSection, { directory }: ReadContext): string | undefined {
+/** The absolute path of the file of allowed signers; null when commits need no signature. */
+function readAllowedSigners(
+  { has, place, values }: TargetSettings,
+  { issues, directory }: ReadContext,
+): string | null {
+  const { verify_commit: verify, allowed_signers: file } = values;
+  const at = child(place, "allowed_signers");
+  if (verify === true && !has("allowed_signers")) {
+    issues.fault(
+      at,
+      "is missing: verify_commit needs a file with the keys of allowed signers (see ssh-keygen, ALLOWED SIGNERS)",
+    );
+  }
+  // Otherwise a user who names signers would believe that commits are verified.
+  if (has("allowed_signers") && !has("verify_commit")) issues.fault(at, 'needs "verify_commit = true"');
+  if (has("allowed_signers") && verify === false)
+    issues.warn(at, "has no effect because verify_commit is false");
+  return verify === true && file !== undefined ? resolve(directory, file) : null;
+}
+
+function resolveDirectory({ values }: TargetSettings, { directory }: ReadContext): string | undefined {
   return values.directory === undefined ? undefined : resolve(directory, values.directory);
 }
 
 function checkDirectory(
-  section: TargetSection,
+  { has, place }: TargetSettings,
   directory: string | undefined,
-  { dataDir, ground }: TargetTools,
+  { dataDir, issues }: TargetContext,
 ): void {
-  const place = child(section.place, "directory");
-  if (directory === "/") ground.report.fault(place, 'expected a directory of the target\'s own, found "/"');
-  // Git would clean the store and its secrets away, or put them into a release.
-  else if (directory !== undefined && section.has("repository") && isWithin(dataDir, directory)) {
-    const found = `${formatValue(directory)}, which has ${formatValue(dataDir)} in it`;
-    ground.report.fault(place, `expected a directory apart from the data directory, found ${found}`);
-  }
-}
-
-function checkLayout(
-  layout: string | undefined,
-  layouts: readonly string[],
-  place: Place,
-  { report }: ReadContext,
-): void {
-  if (layout === undefined || layouts.includes(layout)) return;
-  const known = layouts.map((name) => formatValue(name)).join(", ");
-  report.fault(place, `expected one of ${known}, found ${formatValue(layout)}`);
-}
-
-function checkCommands({ values, place, has }: TargetSection, { report }: ReadContext): void {
-  for (const key of ["run", "after"] as const) {
-    for (const [index, command] of (values[key] ?? []).entries()) {
-      if (typeof command === "string" || command[0] !== "") continue;
-      report.fault(
-        child(child(place, key), index),
-        "expected a program as the first of a list, found an empty string",
-      );
-    }
-  }
-  if (!has("repository") && (values.run?.length === 0 || !has("run"))) {
-    report.fault(
-      child(place, "run"),
-      'expected at least one command, as there is no "repository" to deploy, found none',
+  const at = child(place, "directory");
+  if (directory === "/") issues.fault(at, "a target needs a directory of its own, not /");
+  // Git would delete the store and its secrets, or copy them into a release.
+  else if (directory !== undefined && has("repository") && isWithin(dataDir, directory)) {
+    issues.fault(
+      at,
+      `${formatValue(directory)} contains the data directory ${formatValue(dataDir)}: separate them`,
     );
   }
 }
 
-function checkShared(shared: readonly string[], place: Place, { report }: ReadContext): void {
+function checkLayout({ values, place }: TargetSettings, { layouts, issues }: TargetContext): void {
+  if (values.layout === undefined || layouts.includes(values.layout)) return;
+  const known = layouts.map((name) => formatValue(name)).join(", ");
+  issues.fault(child(place, "layout"), `expected one of ${known}, found ${formatValue(values.layout)}`);
+}
+
+function checkCommands({ values, place, has }: TargetSettings, { issues }: ReadContext): void {
+  for (const key of ["run", "after"] as const) {
+    for (const [index, command] of (values[key] ?? []).entries()) {
+      if (typeof command === "string" || command[0] !== "") continue;
+      issues.fault(
+        child(child(place, key), index),
+        "expected a program first in the list, found an empty string",
+      );
+    }
+  }
+  if (!has("repository") && (values.run?.length === 0 || !has("run"))) {
+    issues.fault(child(place, "run"), 'a target without "repository" needs at least one command');
+  }
+}
+
+function checkShared(shared: readonly string[], place: Place, { issues }: ReadContext): void {
   for (const [index, path] of shared.entries()) {
     const outer = shared.findIndex((other, at) => at !== index && isWithin(`/${path}`, `/${other}`));
     if (outer < 0 || (shared[outer] === path && outer > index)) continue;
-    const found = `${formatValue(path)}, which ${formatValue(shared[outer])} has in it`;
-    report.fault(child(place, index), `expected a path outside of the other shared ones, found ${found}`);
+    const problem = `${formatValue(path)} is already in ${formatValue(shared[outer])}: remove one of them`;
+    issues.fault(child(place, index), problem);
   }
 }
 
-function checkHealth({ values, place }: TargetSection, ground: ReadContext): void {
+function checkHealth({ values, place }: TargetSettings, context: ReadContext): void {
   if (values.health === undefined) return;
   const at = child(place, "health");
   if (parseHttpUrl(values.health.url) === undefined) {
-    ground.report.fault(child(at, "url"), "expected an http or https URL without user and password");
+    context.issues.fault(child(at, "url"), "expected an http or https URL without user and password");
   }
-  limitDuration(values.health.within, LONGEST_TIMER, child(at, "within"), ground);
+  limitDuration(values.health.within, LONGEST_TIMER, child(at, "within"), context);
 }
 
-/** Reports every target's directory that another target has, or that lies inside another target's. */
-export function checkOverlap(
+/** Reports every directory that is another target's, or inside another target's. */
+function checkOverlap(
   targets: readonly { readonly place: Place; readonly directory: string | undefined }[],
-  report: IssueList,
+  issues: IssueList,
 ): void {
   const owners = new Map<string, Place>();
   for (const { place, directory } of targets) {
@@ -162,24 +167,26 @@ export function checkOverlap(
     const at = child(place, "directory");
     const owner = owners.get(directory);
     if (owner !== undefined && owner !== place) {
-      const found = `${formatValue(directory)}, which ${owner.path} has`;
-      report.fault(at, `expected a directory that no other target has, found ${found}`);
+      issues.fault(
+        at,
+        `${owner.path} already has ${formatValue(directory)}: each target needs its own directory`,
+      );
     }
-    const outer = ancestors(directory).find((ancestor) => owners.has(ancestor));
+    const outer = ancestorsOf(directory).find((ancestor) => owners.has(ancestor));
     if (outer !== undefined) {
-      const found = `${formatValue(directory)}, inside that of ${owners.get(outer)?.path}`;
-      report.fault(at, `expected a directory outside of other targets', found ${found}`);
+      const path = owners.get(outer)?.path;
+      issues.fault(at, `${formatValue(directory)} is inside the directory of ${path}: separate them`);
     }
   }
 }
 
-/** Whether a path is the directory itself or below it. Both are absolute and normalised. */
-export function isWithin(path: string, directory: string): boolean {
+/** Whether a path is the directory or below it. Both are absolute and normalised. */
+function isWithin(path: string, directory: string): boolean {
   return !/^\.\.(?:\/|$)/.test(relative(directory, path));
 }
 
-/** Without the root, which no target may have anyway. */
-function ancestors(directory: string): string[] {
+/** Every directory above, except the root, which no target may have. */
+function ancestorsOf(directory: string): string[] {
   const parent = dirname(directory);
-  return parent === dirname(parent) ? [] : [parent, ...ancestors(parent)];
+  return parent === dirname(parent) ? [] : [parent, ...ancestorsOf(parent)];
 }

@@ -8,6 +8,7 @@ import type { Config } from "../config/load.ts";
 import { readCertificate } from "../http/tls/certificate.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
+import { parseCertificates } from "../lib/pem.ts";
 import { isOpenToAll } from "./files.ts";
 import { type CheckResult, fail, ok, warn } from "./index.ts";
 
@@ -37,9 +38,10 @@ export function checkCertificate(
     throw error;
   }
   const what = `TLS certificate ${tls.cert}`;
-  const chain = readChain(tls.cert);
+  const parsed = parseCertificates(readFileSync(tls.cert, "utf8"));
+  if (parsed.kind === "damaged") return privacy;
+  const chain = parsed.certificates;
   const [leaf] = chain;
-  if (leaf === undefined) return privacy;
   const names = publicUrl === null ? [] : checkNames(what, leaf, publicUrl, server.trustedProxies.length > 0);
   return [...checkTime(what, leaf, now), ...checkChain(what, chain, now, roots), ...names, ...privacy];
 }
@@ -123,14 +125,6 @@ function namesOf({ subjectAltName }: X509Certificate): readonly string[] {
   return [...(subjectAltName ?? "").matchAll(/(?:DNS|IP Address):([^,\s]+)/g)].map(([, name = ""]) => name);
 }
 
-/** The certificates of a file, in its order. */
-function readChain(file: string): readonly X509Certificate[] {
-  const blocks = readFileSync(file, "utf8").match(
-    /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g,
-  );
-  return (blocks ?? []).map((block) => new X509Certificate(block));
-}
-
 function isSelfSigned(certificate: X509Certificate): boolean {
   return isIssuedBy(certificate, certificate);
 }
@@ -153,7 +147,7 @@ export function checkAcme(
   const { settings, httpPort } = server.acme;
   const what = `automatic certificate for ${settings.domains.join(", ")}`;
   const quiet = { debug() {}, info() {}, warn() {}, error() {} };
-  const kept = createCertificateManager(settings, join(dataDir, "acme"), { clock, log: quiet }).readKept();
+  const kept = createCertificateManager(settings, join(dataDir, "acme"), { clock, log: quiet }).readStored();
   if (kept === null) {
     const { host } = new URL(settings.directory);
     return [

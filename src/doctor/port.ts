@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
-import { localOrigin } from "../cli/configuration.ts";
 import type { Config } from "../config/load.ts";
-import { readSocketPath } from "../lib/ip-address.ts";
+import { localOrigin, readSocketPath } from "../lib/ip-address.ts";
+import { httpClient } from "../runtime/index.ts";
 import { isWritable } from "./files.ts";
 import { type CheckResult, fail, ok, warn } from "./index.ts";
 
@@ -87,7 +87,7 @@ async function findHolder(
 
 /** A socket that nobody answers at is left from a server that was killed. */
 async function findSocketHolder(path: string): Promise<Holder> {
-  const answer = existsSync(path) ? await ask("http://localhost/healthz", { unix: path }) : null;
+  const answer = existsSync(path) ? await ask("http://localhost/healthz", path) : null;
   if (answer !== null) return isWell(answer) ? "hooklatch" : "another program";
   if (isWritable(dirname(path))) return "nobody";
   return {
@@ -136,26 +136,35 @@ async function isAdministering(admin: Config["admin"]): Promise<boolean> {
   return answer?.code === 401 && answer.status === "not authorised";
 }
 
-/** The code of an answer, and the `status` in it; null for one without. */
+/** A response's status code, 0 for one that is too large to be ours, and the `status` in its body; null without. */
 interface Answered {
   readonly code: number;
   readonly status: unknown;
 }
 
-/** Null where nobody answers. */
-async function ask(url: string, socket: { readonly unix?: string } = {}): Promise<Answered | null> {
+/** Bytes of the largest response; a hooklatch sends less. */
+const MAX_RESPONSE = 64 * 1024;
+
+/** Null when there is no response. */
+async function ask(url: string, socketPath?: string): Promise<Answered | null> {
+  const result = await httpClient.request(url, {
+    timeout: PATIENCE,
+    maxBody: MAX_RESPONSE,
+    ...(socketPath === undefined ? {} : { socketPath }),
+    proxy: "none",
+    // The certificate is for the public name, not for this address.
+    insecure: true,
+  });
+  if (result.kind === "too large") return { code: 0, status: null };
+  if (result.kind !== "response") return null;
+  const body = parseJson(new TextDecoder().decode(result.body));
+  const hasStatus = typeof body === "object" && body !== null && "status" in body;
+  return { code: result.status, status: hasStatus ? body.status : null };
+}
+
+function parseJson(text: string): unknown {
   try {
-    const response = await fetch(url, {
-      ...socket,
-      redirect: "manual",
-      keepalive: false,
-      signal: AbortSignal.timeout(PATIENCE),
-      // It is asked by its address here, which no certificate is for.
-      tls: { rejectUnauthorized: false },
-    });
-    const body: unknown = await response.json().catch(() => null);
-    const hasStatus = typeof body === "object" && body !== null && "status" in body;
-    return { code: response.status, status: hasStatus ? body.status : null };
+    return JSON.parse(text);
   } catch {
     return null;
   }

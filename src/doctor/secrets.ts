@@ -7,7 +7,8 @@ export function checkSecrets(
   generated: Config["generated"],
   secrets: readonly OwnedSecret[],
 ): readonly CheckResult[] {
-  return [...checkGenerated(generated), ...checkStrength(secrets), ...checkReuse(secrets)];
+  const loaded = secrets.filter(({ secret }) => secret.loaded);
+  return [...checkGenerated(generated), ...checkStrength(loaded), ...checkReuse(loaded)];
 }
 
 function checkGenerated(generated: Config["generated"]): CheckResult[] {

@@ -1,7 +1,5 @@
-import { localOrigin } from "../cli/configuration.ts";
 import type { Config } from "../config/load.ts";
-import { isLoopback } from "../config/read/network.ts";
-import { readSocketPath } from "../lib/ip-address.ts";
+import { isLoopback, localOrigin, readSocketPath } from "../lib/ip-address.ts";
 import { providers } from "../providers/index.ts";
 import { type CheckResult, ok, warn } from "./index.ts";
 

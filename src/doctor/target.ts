@@ -180,13 +180,13 @@ function checkSource(
 /** What the health URL answers now, asked as a deployment asks. */
 export async function checkHealth({ name, health }: Target): Promise<readonly CheckResult[]> {
   if (health === null) return [];
-  const { isWell, told, why } = await requestHealth(
+  const { isHealthy, summary, detail } = await requestHealth(
     health.url,
     REQUEST_TIMEOUT,
     new AbortController().signal,
   );
-  const text = `target ${name}: health ${withoutSecrets(health.url)} ${told}${why}`;
-  if (isWell) return [ok(text)];
+  const text = `target ${name}: health ${withoutSecrets(health.url)} ${summary}${detail}`;
+  if (isHealthy) return [ok(text)];
   return [
     warn(
       `${text} now: fine before the first deployment, which it fails when that lasts for ${health.within / 1_000} s`,

@@ -3,6 +3,7 @@ import type { Secret } from "../lib/secret.ts";
 import type { Client } from "./client.ts";
 import type { DeliveryIdentity } from "./delivery.ts";
 import type { Event } from "./event.ts";
+import type { RangesPublisher } from "./published-ranges.ts";
 
 /** The dialect that a source speaks: how a request proves itself, and what its body says. */
 export interface Provider {
@@ -21,10 +22,41 @@ export interface Provider {
   readonly reportsPushes: boolean;
   /** Where a repository `owner/name` of this provider is cloned from; null when it cannot be known. */
   cloneUrl(repository: string): string | null;
+  /** Its source on a server without any configured one; left out when there is none. */
+  readonly defaultSource?: DefaultSource;
+  /** Environment variables that set options which the configuration leaves out. */
+  readonly variables?: readonly OptionVariable[];
+  /** The ranges that it publishes for its deliveries, which `allow` names by the provider's name. */
+  readonly publishedRanges?: RangesPublisher;
+  /** The base URL of the API that accepts commit statuses for its repositories on the public host. */
+  readonly statusApi?: string;
   /** The provider with one source's settings in it, as `options` decodes them. */
   createHandler(options: StaticDecode<TObject>): SourceHandler;
   /** The provider with this secret and its defaults, for a sender that has no configuration. */
   createHandlerWithSecret(secret: Secret): SourceHandler;
+}
+
+/** A source that is there without being configured. */
+export interface DefaultSource {
+  readonly name: string;
+  readonly path: string;
+  /** The environment variable that may hold its generated secret (see {@link Provider.generatedSecret}). */
+  readonly secretVariable: string;
+}
+
+/** An environment variable that sets an option. */
+export interface OptionVariable {
+  /** Such as `CLIENT_AUTH_TIMEOUT`. */
+  readonly name: string;
+  readonly option: string;
+  /** Converts its text, which is not empty, to what the option decodes to. */
+  parse(text: string): { readonly kind: "value"; readonly value: unknown } | InvalidVariable;
+}
+
+/** A variable that cannot be used; the message says what was expected and what was found. */
+export interface InvalidVariable {
+  readonly kind: "invalid";
+  readonly message: string;
 }
 
 /** Something wrong with one of a provider's settings. */
@@ -37,7 +69,7 @@ export interface OptionIssue {
 
 /** A provider as its own file writes it down, with the settings that its schema promises. */
 export interface TypedProvider<Options extends TObject>
-  extends Omit<Provider, "generates" | "check" | "open"> {
+  extends Omit<Provider, "generatedSecret" | "needsGeneratedSecret" | "checkOptions" | "createHandler"> {
   readonly options: Options;
   readonly generatedSecret: keyof StaticDecode<Options> & string;
   needsGeneratedSecret(options: StaticDecode<Options>): boolean;

@@ -1,6 +1,5 @@
 import {
   findRangesProblem,
-  PUBLISHED_LISTS,
   type PublishedList,
   type PublishedRanges,
   type PublishedRangesStore,
@@ -45,6 +44,9 @@ interface Current {
   readonly at: Date;
 }
 
+/** In place of a list that is not known. */
+const NOTHING: Current = { ranges: [], at: new Date(0) };
+
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
@@ -52,12 +54,14 @@ const DAY = 24 * HOUR;
 const OUTDATED_AFTER = 7 * DAY;
 
 /** Makes the {@link IpAllowlist}, with the built-in lists until others are loaded or fetched. */
-export function createIpAllowlist({ fetch, builtIn, store, clock, log }: AllowTools): IpAllowlist {
+export function createIpAllowlist(tools: AllowTools): IpAllowlist {
+  const { builtIn, store, clock, log } = tools;
+  const lists = Object.keys(builtIn);
   const complain = createThrottledLog(log, clock);
-  const current = new Map(PUBLISHED_LISTS.map((list) => [list, takeUp(builtIn[list])]));
+  const current = new Map(Object.entries(builtIn).map(([list, ranges]) => [list, takeUp(ranges)]));
   const warnedAt = new Map<PublishedList, number>();
 
-  const listOf = (name: PublishedList): Current => current.get(name) ?? takeUp(builtIn[name]);
+  const listOf = (name: PublishedList): Current => current.get(name) ?? NOTHING;
   const ageOf = (name: PublishedList): number => clock.now().getTime() - listOf(name).at.getTime();
 
   async function load(list: PublishedList): Promise<void> {
@@ -75,7 +79,7 @@ export function createIpAllowlist({ fetch, builtIn, store, clock, log }: AllowTo
 
   async function refresh(list: PublishedList, signal: AbortSignal): Promise<void> {
     try {
-      const ranges = await fetch(list, signal);
+      const ranges = await tools.fetch(list, signal);
       if (signal.aborted) return;
       const flaw = findRangesProblem(ranges);
       if (flaw !== null) {
@@ -100,7 +104,7 @@ export function createIpAllowlist({ fetch, builtIn, store, clock, log }: AllowTo
     log.warn(
       { list, age_days: inDays(ageOf(list)) },
       `the list of ${list}'s ranges is ${inDays(ageOf(list))} days old: deliveries from newer ones are refused; ` +
-        "can github_ranges_url be reached?",
+        `can ${list}_ranges_url be reached?`,
     );
   }
 
@@ -120,12 +124,10 @@ export function createIpAllowlist({ fetch, builtIn, store, clock, log }: AllowTo
       return false;
     },
     async load() {
-      await Promise.all(PUBLISHED_LISTS.map(load));
+      await Promise.all(lists.map(load));
     },
     async keepFresh(sources, signal) {
-      const used = PUBLISHED_LISTS.filter((list) =>
-        sources.some(({ allow }) => allow?.published.includes(list)),
-      );
+      const used = lists.filter((list) => sources.some(({ allow }) => allow?.published.includes(list)));
       const look = async (list: PublishedList) => {
         const age = ageOf(list);
         // Below zero the clock was set back, and the age is not known.

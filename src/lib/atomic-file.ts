@@ -1,41 +1,59 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, linkSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { systemErrorCode } from "./errors.ts";
 
 /**
- * Makes a file that has its name only when it is whole and on the disk: half a one, left by a crash, would be taken for
- * all of it. Gives false, and changes nothing, where the name is taken, also by somebody who took it meanwhile. `mode` is
- * what the umask leaves of it.
+ * Creates a file that appears under its name only when its whole text is on disk: after a crash no reader finds half
+ * of it. Returns false and changes nothing when the name is taken, also when another process takes it meanwhile.
+ * Throws the system's error when the file cannot be written.
+ *
+ * @param mode permission bits, from which the umask is subtracted.
  */
 export function createFileAtomically(file: string, text: string, mode: number): boolean {
+  try {
+    // Unlike rename(2), link(2) never replaces an existing file.
+    publish(file, text, mode, linkSync);
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/**
+ * Creates or replaces a file: readers find the old text or the new one, never a mixture, and the new text is on disk
+ * when this returns. Throws the system's error, and leaves the old file, when the new one cannot be written.
+ *
+ * @param mode permission bits, from which the umask is subtracted.
+ */
+export function replaceFileAtomically(file: string, text: string, mode: number): void {
+  publish(file, text, mode, renameSync);
+}
+
+function publish(file: string, text: string, mode: number, moveIntoPlace: typeof renameSync): void {
   const draft = `${file}.${randomBytes(6).toString("hex")}.new`;
   try {
-    writeFlushed(draft, text, mode);
-    // Unlike a rename this never replaces what is there.
-    linkSync(draft, file);
-  } catch (error) {
-    if (systemErrorCode(error) !== "EEXIST") throw error;
-    return false;
+    writeToDisk(draft, text, mode);
+    moveIntoPlace(draft, file);
   } finally {
     rmSync(draft, { force: true });
   }
-  flushEntries(dirname(file));
-  return true;
+  flushDirectory(dirname(file));
 }
 
-function writeFlushed(file: string, text: string, mode: number): void {
+function writeToDisk(file: string, text: string, mode: number): void {
   const descriptor = openSync(file, "wx", mode);
   try {
-    writeSync(descriptor, text);
+    writeFileSync(descriptor, text);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
 }
 
-/** Without this a new file's name may be lost with the power, though its content is on disk (fsync(2)). */
-function flushEntries(directory: string): void {
+/** Without this a power failure may lose the new name, although the content is on disk (fsync(2)). */
+function flushDirectory(directory: string): void {
   const descriptor = openSync(directory, "r");
   try {
     fsyncSync(descriptor);

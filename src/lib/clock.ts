@@ -1,11 +1,11 @@
-/** The time, handed in, so that tests decide it. */
+/** The current time and timers. It is passed in, so that tests control it. */
 export interface Clock {
   now(): Date;
-  /** Resolves after `milliseconds`, or at once when `signal` is aborted; never rejects. */
+  /** Resolves after `milliseconds`, or at once when `signal` is aborted. Never rejects. */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** The machine's own clock. */
+/** The machine's clock. */
 export const systemClock: Clock = {
   now: () => new Date(),
   sleep: (milliseconds, signal) =>

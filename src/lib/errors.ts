@@ -1,26 +1,31 @@
-/** What kind of fault it is; `http/faults` and the command line map it to an answer or an exit code. */
+/** The kind of an {@link AppError}. The HTTP server maps it to a status, the command line to an exit code. */
 export type ErrorCode =
   /** The command line or the configuration is wrong. */
   | "configuration"
-  /** It cannot be done now, and may be tried again: a full disk, say. */
+  /** The operation is not possible now and may be retried, for example when the disk is full. */
   | "unavailable"
-  /** It did not work: something outside is not as it has to be. */
+  /** The operation failed: something outside the program is not as required. */
   | "failed";
 
-/** A fault of ours or of the machine's, with a message that is safe to show and says what to do. */
+/** A fault of the program or the machine, with a message that users may see and that says what to do. */
 export class AppError extends Error {
   constructor(
     readonly code: ErrorCode,
     message: string,
-    /** What was underneath; goes to the log under `--debug`, never to a sender. */
+    /** The underlying error. Only a debug log shows it, never a response. */
     cause?: unknown,
   ) {
     super(message, { cause });
-    this.name = "Fault";
+    this.name = "AppError";
   }
 }
 
-/** What the system, OpenSSL or the runtime calls an error, such as `ENOENT`; null where it has no such name. */
+/** The name that the system, OpenSSL or the runtime has for an error, such as `ENOENT`; null when it has none. */
 export function systemErrorCode(error: unknown): string | null {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
+}
+
+/** The message of whatever was thrown. */
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,14 +1,16 @@
 import type { Clock } from "./clock.ts";
 
-/** Does something now, and again `every` milliseconds after it was done, until `signal` ends it. */
+/**
+ * Runs `task` now, and again `pause` milliseconds after each run, until `signal` is aborted. Rejects when `task` does.
+ */
 export async function runEvery(
-  every: number,
-  act: () => Promise<void>,
+  pause: number,
+  task: () => Promise<void>,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    await act();
-    await clock.sleep(every, signal);
+    await task();
+    await clock.sleep(pause, signal);
   }
 }

@@ -1,16 +1,18 @@
 import { isIPv4, isIPv6 } from "node:net";
 import ipaddr from "ipaddr.js";
 
-/** A range of addresses, as `parseRange` reads it: its network, and how many leading bits of it count. */
-export type Range = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
-/** The peer of a connection through a unix socket, which has no address; also how one is trusted. */
+/** A range of addresses: its network and the number of leading bits that count. */
+export type Range = readonly [Address, number];
+
+/** The peer of a connection through a unix socket, which has no address. `trusted_proxies` uses the same word. */
 export const UNIX = "unix";
 
-/** Whose X-Forwarded-For counts: a range of addresses, or whoever connects through the unix socket. */
+/** A proxy whose X-Forwarded-For is trusted: a range of addresses, or every peer of the unix socket. */
 export type TrustedProxy = Range | typeof UNIX;
 
-/** The path of the unix socket that `host` names, as in `unix:/run/hooklatch.sock`; null where it is another host. */
+/** The path in a host such as `unix:/run/hooklatch.sock`; null for a host that is not a unix socket. */
 export function readSocketPath(host: string): string | null {
   return host.startsWith("unix:") ? host.slice("unix:".length) : null;
 }
@@ -19,51 +21,51 @@ export function readSocketPath(host: string): string | null {
 const MAPPED_PREFIX = 96;
 
 /**
- * Writes an IP address in its one normal form: IPv4-mapped IPv6 as IPv4 (a dual-stack socket reports
- * `::ffff:192.0.2.1`), IPv6 in short lower-case form (RFC 5952). Null for anything that is not a plain address, such
- * as one with a port, a zone or octal numbers.
+ * Writes an IP address in its normal form: IPv4-mapped IPv6 as IPv4, since a dual-stack socket reports
+ * `::ffff:192.0.2.1`, and IPv6 in short lower-case form (RFC 5952). Returns null for other text, such as an address
+ * with a port, a zone or octal numbers.
  */
 export function normaliseAddress(text: string): string | null {
-  // Four plain numbers have one form only, and nearly every sender has one.
+  // Dotted decimal has one form only, and most clients use it.
   if (isIPv4(text)) return text;
-  const address = readAddress(text);
-  return address === null ? null : write(address);
+  const address = parseAddress(text);
+  return address === null ? null : formatAddress(address);
 }
 
-/** Whether it is an IP address or a CIDR range such as `10.0.0.0/8`, in the usual notation only. */
+/** Whether a text is an IP address, or a CIDR range such as `10.0.0.0/8`. */
 export function isAddressRange(text: string): boolean {
-  return readRange(text) !== null;
+  return tryParseRange(text) !== null;
 }
 
 /**
- * Reads `10.0.0.0/8`, `2001:db8::/32` or a bare address, which stands for itself alone. Ranges of IPv4-mapped
- * addresses are IPv4's, as the clients' addresses are. Throws on what {@link isAddressRange} is false for.
+ * Parses `10.0.0.0/8`, `2001:db8::/32`, or an address as the range of itself. Ranges of IPv4-mapped addresses become
+ * IPv4 ranges, as client addresses do. Throws when {@link isAddressRange} is false.
  */
 export function parseRange(text: string): Range {
-  const range = readRange(text);
-  if (range === null) throw new Error("not an IP address or a range of them");
+  const range = tryParseRange(text);
+  if (range === null) throw new Error("not an IP address or range");
   return range;
 }
 
-/** Reads an entry of `trusted_proxies`: a range, or `unix`. Throws on anything else. */
+/** Parses an entry of `trusted_proxies`: a range or `unix`. Throws on other text. */
 export function parseTrustedProxy(text: string): TrustedProxy {
   return text === UNIX ? UNIX : parseRange(text);
 }
 
-/** Whether an address lies in one of the ranges. What is no address lies in none. */
+/** Whether an address is in one of the ranges; false for text that is not an address. */
 export function isWithin(address: string, ranges: readonly Range[]): boolean {
-  const read = ranges.length === 0 ? null : readAddress(address);
-  return read !== null && ranges.some((range) => contains(range, read));
+  const parsed = ranges.length === 0 ? null : parseAddress(address);
+  return parsed !== null && ranges.some((range) => contains(range, parsed));
 }
 
 /**
- * The address of the client: the socket's peer, unless that is a trusted proxy. Then the X-Forwarded-For
- * entries are walked from the right, past trusted proxies, to the first that is not one. What stands further
- * left is the sender's own choice. An entry that is no address ends the walk at the last good hop.
+ * Finds the client's address. It is the peer, unless the peer is a trusted proxy; then it is the last X-Forwarded-For
+ * entry that is not a trusted proxy. The client itself chooses what is left of that entry. An invalid entry ends the
+ * search at the hop before it.
  *
- * @param peer an address, or {@link UNIX}; null when the connection is gone already.
- * @param forwardedFor all X-Forwarded-For lines, joined by commas in their order.
- * @returns the normalised address; null when nobody who is believed tells one.
+ * @param peer the socket's address or {@link UNIX}; null when the connection is closed.
+ * @param forwardedFor all X-Forwarded-For headers in order, joined by commas.
+ * @returns the normalised address; null when no trusted party reports one.
  */
 export function findClientAddress(
   peer: string | null,
@@ -75,56 +77,77 @@ export function findClientAddress(
   let isTrusted = peer === UNIX ? trusted.includes(UNIX) : client !== null && isWithin(client, ranges);
   const entries = isTrusted ? (forwardedFor?.split(",") ?? []) : [];
   while (isTrusted) {
-    const before = normaliseAddress(stripPort(entries.pop() ?? ""));
-    if (before === null) break;
-    client = before;
+    const previous = normaliseAddress(stripPort(entries.pop() ?? ""));
+    if (previous === null) break;
+    client = previous;
     isTrusted = isWithin(client, ranges);
   }
   return client;
 }
 
 /**
- * The address that stands for all with the same leading bits: an IPv6 address cut to `prefixV6` of them (64 to 128),
- * the others zero. IPv4 addresses, and what is no address, stay as they are.
+ * Zeroes all but the first `prefixV6` bits (64 to 128) of an IPv6 address, so that one subnet is one client. IPv4
+ * addresses and other text stay as they are.
  */
 export function maskClient(address: string, prefixV6: number): string {
   if (prefixV6 >= 128 || isIPv4(address)) return address;
-  const read = readAddress(address);
-  if (read === null || read.kind() === "ipv4") return address;
-  const bytes = read.toByteArray().map((byte, index) => {
-    const kept = Math.min(8, Math.max(0, prefixV6 - 8 * index));
-    return byte & (0xff00 >> kept);
+  const parsed = parseAddress(address);
+  if (parsed === null || parsed.kind() === "ipv4") return address;
+  const bytes = parsed.toByteArray().map((byte, index) => {
+    const bits = Math.min(8, Math.max(0, prefixV6 - 8 * index));
+    return byte & (0xff00 >> bits);
   });
-  return write(new ipaddr.IPv6(bytes));
+  return formatAddress(new ipaddr.IPv6(bytes));
 }
 
-/** By what the guesses of a client are counted: who has an IPv6 address has its whole /64. */
+/** The key under which a client's failed attempts are counted: one IPv6 host usually has a whole /64. */
 export function guessKey(address: string): string {
   return maskClient(address, 64);
 }
 
-/** Null for what is not written in the usual notation: the library alone reads more than that. */
-function readAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
-  const address = readUnmapped(text);
+/** Whether the host of a URL or listener is this machine: a loopback address or a name in `localhost`. */
+export function isLoopback(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, "");
+  if (ipaddr.isValid(host)) return ipaddr.process(host).range() === "loopback";
+  return /(?:^|\.)localhost$/.test(host);
+}
+
+/**
+ * The origin at which this machine reaches its own listener, such as `http://127.0.0.1:9000`. A listener on all
+ * addresses is reached on loopback. IPv6 addresses get brackets (RFC 3986, section 3.2.2).
+ */
+export function localOrigin(
+  protocol: "http" | "https",
+  { host, port }: { readonly host: string; readonly port: number },
+): string {
+  const reached = LOOPBACK_OF[host] ?? host;
+  return `${protocol}://${reached.includes(":") ? `[${reached}]` : reached}:${port}`;
+}
+
+const LOOPBACK_OF: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+
+/** Null for an address in an unusual notation: the library alone accepts more. */
+function parseAddress(text: string): Address | null {
+  const address = parseLiteral(text);
   return address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
 }
 
-function readUnmapped(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
+function parseLiteral(text: string): Address | null {
   if (isIPv4(text)) return ipaddr.IPv4.parse(text);
-  return isIPv6(text) && !text.includes("%") ? ipaddr.IPv6.parse(inHex(text)) : null;
+  return isIPv6(text) && !text.includes("%") ? ipaddr.IPv6.parse(withoutDottedPart(text)) : null;
 }
 
-/** The library takes `::192.0.2.1` for `::ffff:192.0.2.1`, which it is not. */
-function inHex(text: string): string {
+/** Writes the dotted end of `::192.0.2.1` in hex, because the library mistakes it for `::ffff:192.0.2.1`. */
+function withoutDottedPart(text: string): string {
   return text.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, ...numbers: string[]) => {
     const [a = 0, b = 0, c = 0, d = 0] = numbers.slice(0, 4).map(Number);
     return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
   });
 }
 
-function readRange(text: string): Range | null {
+function tryParseRange(text: string): Range | null {
   const [, address = "", bits] = /^([^/]+)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text) ?? [];
-  const network = readUnmapped(address);
+  const network = parseLiteral(address);
   if (network === null) return null;
   const width = network.kind() === "ipv4" ? 32 : 128;
   const prefix = bits === undefined ? width : Number(bits);
@@ -134,11 +157,11 @@ function readRange(text: string): Range | null {
     : [network, prefix];
 }
 
-function contains([network, bits]: Range, address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+function contains([network, bits]: Range, address: Address): boolean {
   return address.kind() === network.kind() && address.match([network, bits]);
 }
 
-function write(address: ipaddr.IPv4 | ipaddr.IPv6): string {
+function formatAddress(address: Address): string {
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 }
 

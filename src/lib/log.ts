@@ -1,7 +1,7 @@
 import pino from "pino";
 import { escapeInvisible } from "./text.ts";
 
-/** What the rooms may say to the log: fields for machines, one sentence for people. Never a secret. */
+/** The log: fields for machines and one sentence for people. Never pass it a secret. */
 export interface Log {
   debug(fields: LogFields, message: string): void;
   info(fields: LogFields, message: string): void;
@@ -11,20 +11,21 @@ export interface Log {
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** Where log lines go, and how: lines of JSON, or coloured text for somebody at a terminal. */
+/** Where log lines go, and in which format. */
 export interface LogOptions {
   readonly write: (line: string) => void;
+  /** Coloured text for a terminal instead of JSON lines. */
   readonly pretty: boolean;
-  /** Also what is only of use to somebody who looks for a fault. */
+  /** Whether debug lines, stacks and causes of errors are logged too. */
   readonly debug: boolean;
 }
 
-/** Fields that are never printed. Further down a secret is a {@link Secret}, which prints only where it is from. */
-const NEVER_PRINTED = ["secret", "secrets", "token", "verify_token", "authorization", "cookie", "password"];
+/** Top-level fields that are never logged. Deeper down a secret is a `Secret`, which prints only its origin. */
+const REDACTED_FIELDS = ["secret", "secrets", "token", "verify_token", "authorization", "cookie", "password"];
 
 /**
- * Opens the log. Payload text in a field or message is safe for a terminal: JSON escapes control characters
- * and {@link escapeInvisible} the rest.
+ * Creates the log. Untrusted text in a field or message is safe for a terminal: JSON escapes control characters and
+ * {@link escapeInvisible} escapes the rest.
  */
 export async function createLog({ write, pretty, debug }: LogOptions): Promise<Log> {
   const destination = { write: (line: string) => write(escapeInvisible(line)) };
@@ -34,7 +35,7 @@ export async function createLog({ write, pretty, debug }: LogOptions): Promise<L
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      redact: NEVER_PRINTED,
+      redact: REDACTED_FIELDS,
       serializers: { err: (error: unknown) => describeError(error, debug) },
     },
     pretty ? await prettify(destination) : destination,
@@ -42,7 +43,7 @@ export async function createLog({ write, pretty, debug }: LogOptions): Promise<L
   return log;
 }
 
-/** The pretty printer is loaded only for a terminal: a service starts without it. */
+/** Loads the pretty printer only for a terminal, so that a service starts without it. */
 async function prettify(destination: { write(line: string): void }) {
   const { prettyFactory } = await import("pino-pretty");
   const format = prettyFactory({ colorize: true, translateTime: "SYS:HH:MM:ss", singleLine: true });
@@ -50,8 +51,8 @@ async function prettify(destination: { write(line: string): void }) {
 }
 
 /**
- * An error in one line; its stack and its cause are for `--debug`. Never its other properties: a runtime puts
- * there what it was given, a URL with a token in it for one.
+ * An error's name and message, with stack and cause in debug mode. Other properties are left out: a runtime puts its
+ * arguments there, such as a URL with a token in it.
  */
 function describeError(error: unknown, debug: boolean): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: String(error) };

@@ -1,32 +1,32 @@
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 
-/** What the machine knows of the account we run as. */
+/** What the system knows about the user this process runs as. */
 interface Account {
   readonly HOME?: string;
   readonly USER?: string;
 }
 
-let known: Account | null = null;
+let cached: Account | null = null;
 
-/** HOME and USER of the account we run as, looked up once: a service manager may have set neither. */
+/** HOME and USER of the user this process runs as, for service managers that set neither. Looked up once. */
 export function currentUser(): Account {
-  known ??= lookUp();
-  return known;
+  cached ??= lookUp();
+  return cached;
 }
 
 function lookUp(): Account {
   try {
     const { homedir, username, uid } = userInfo();
-    // Bun says "unknown" where the environment does not tell it a name.
+    // Bun returns "unknown" when the environment has no user name.
     const name = username === "unknown" ? userName(uid) : username;
     return name === null ? { HOME: homedir } : { HOME: homedir, USER: name };
   } catch {
-    return {}; // A container may run us under a number that no account has.
+    return {}; // A container may run the process under a uid that no account has.
   }
 }
 
-/** The name that the system's list of users has for a number; null when it has none. */
+/** The name that `/etc/passwd` has for a uid; null when it has none. */
 export function userName(uid: number): string | null {
   try {
     return lookUpName(readFileSync("/etc/passwd", "utf8"), uid);
@@ -35,7 +35,7 @@ export function userName(uid: number): string | null {
   }
 }
 
-/** The name that text in the form of passwd(5) has for a user number; null when it has none. */
+/** The name that a text in the format of passwd(5) has for a uid; null when it has none. */
 export function lookUpName(passwd: string, uid: number): string | null {
   for (const line of passwd.split("\n")) {
     const [name, , number] = line.split(":");

@@ -1,40 +1,35 @@
 import { type TSchema, Type } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
+import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
+import { DURATION_PATTERN, parseDuration } from "./duration.ts";
 import { parseSecretOrigin, Secret } from "./secret.ts";
 
 /**
- * The vocabulary of the configuration file: schemas that check a setting as it is written and decode it into
- * what the code works with. Every one carries `expected`, the words that complete "expected …" in a fault.
+ * The vocabulary of the configuration file: schemas that check a setting as it is written and decode it. The `expected`
+ * text of each completes "expected …" in an error message.
  */
 
-const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-const SIZE_UNITS = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
-
-function multiply(text: string, units: Readonly<Record<string, number>>): number {
-  const [, count = "", unit = ""] = /^(\d+)([A-Za-z]+)$/.exec(text) ?? [];
-  const factor = units[unit];
-  if (factor === undefined) throw new Error("the schema lets only known units through");
-  return Number(count) * factor;
-}
+const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
 /** A duration such as `"90s"`, `"10m"`, `"24h"` or `"30d"`, decoded to milliseconds. */
 export const DurationSetting = Type.Transform(
-  Type.String({
-    pattern: "^[1-9]\\d{0,8}(ms|s|m|h|d)$",
-    expected: 'a duration such as "90s", "10m" or "24h"',
-  }),
+  Type.String({ pattern: DURATION_PATTERN, expected: 'a duration such as "90s", "10m" or "24h"' }),
 )
-  .Decode((text) => multiply(text, DURATION_UNITS))
+  .Decode((text) => parseDuration(text) ?? unreachable())
   .Encode((milliseconds) => `${milliseconds}ms`);
 
 /** A size such as `"512KiB"` or `"25MiB"`, decoded to bytes. */
 export const SizeSetting = Type.Transform(
   Type.String({ pattern: "^[1-9]\\d{0,8}(B|KiB|MiB|GiB)$", expected: 'a size such as "512KiB" or "25MiB"' }),
 )
-  .Decode((text) => multiply(text, SIZE_UNITS))
+  .Decode((text) => Number.parseInt(text, 10) * (SIZE_UNITS[text.replace(/^\d+/, "")] ?? unreachable()))
   .Encode((bytes) => `${bytes}B`);
 
-/** A secret by reference (see {@link Secret}); its value is loaded by the configuration room, not here. */
+function unreachable(): never {
+  throw new Error("the pattern of the schema admits only known units");
+}
+
+/** A reference to a secret. The configuration loads its value later (see {@link Secret}). */
 export const SecretSetting = Type.Transform(
   Type.String({
     minLength: 1,
@@ -45,16 +40,46 @@ export const SecretSetting = Type.Transform(
   .Decode((text) => new Secret(parseSecretOrigin(text)))
   .Encode((secret) => secret.toString());
 
-/** A table of settings: unknown keys in it are faults. */
+/** A table of settings without further keys. */
 export function TableSetting<Properties extends Record<string, TSchema>>(properties: Properties) {
   return Type.Object(properties, { additionalProperties: false, expected: "a table" });
 }
 
-/** Gives the schema's compiled check, made when it is asked for first: it takes milliseconds that a start has not. */
+/** Compiles a schema at its first use: compiling takes milliseconds, which would delay every start. */
 export function createLazyValidator<Schema extends TSchema>(schema: Schema): () => TypeCheck<Schema> {
   let compiled: TypeCheck<Schema> | null = null;
   return () => {
     compiled ??= TypeCompiler.Compile(schema);
     return compiled;
   };
+}
+
+const MAX_SCHEMA_ERRORS = 5;
+
+/**
+ * Lists the first few fields that do not match a schema, by JSON Pointer, such as
+ * `/after expected string, /repository/full_name is missing`. The text holds names from the schema and positions in
+ * lists, never values.
+ *
+ * @param root the name of the whole value.
+ */
+export function describeSchemaErrors(
+  validator: TypeCheck<TSchema>,
+  value: unknown,
+  root = "the payload",
+): string {
+  const errors = new Map<string, string>();
+  for (const error of validator.Errors(value)) {
+    // A missing field is reported a second time, as having the wrong type.
+    if (!errors.has(error.path)) errors.set(error.path, describeSchemaError(error, root));
+    if (errors.size === MAX_SCHEMA_ERRORS) break;
+  }
+  return [...errors.values()].join(", ");
+}
+
+function describeSchemaError({ path, type, message, schema }: ValueError, root: string): string {
+  const field = path === "" ? root : path;
+  if (type === ValueErrorType.ObjectRequiredProperty) return `${field} is missing`;
+  const expected: unknown = schema.expected;
+  return `${field} expected ${typeof expected === "string" ? expected : message.replace(/^Expected /, "")}`;
 }

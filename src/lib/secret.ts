@@ -1,32 +1,32 @@
 import { inspect } from "node:util";
 
 /**
- * A secret as the configuration names it (`env:NAME`, `file:PATH`, `credential:NAME`, or a literal), whose
- * value is filled in once, later. Everything that would print it prints only where it comes from: a template
- * string, `JSON.stringify`, `console.log` and an error message are all safe.
+ * A secret as the configuration names it: `env:NAME`, `file:PATH`, `credential:NAME` or a literal. Its value is loaded
+ * once, later. A template string, `JSON.stringify`, `console.log` and an error message show where the secret comes
+ * from, never its value.
  */
 export class Secret {
   #value: string | null = null;
 
   constructor(
-    /** Where the value comes from, or the literal itself; only `reveal` and the loader may use a literal's. */
+    /** Where the value comes from. Only `reveal` and the loader may use the value of a literal. */
     readonly origin: SecretOrigin,
   ) {}
 
-  /** Whether the value is there. A secret without one never equals anything: `reveal` throws. */
+  /** Whether the value is loaded. */
   get loaded(): boolean {
     return this.#value !== null;
   }
 
-  /** Fills in the value. Throws on an empty one: nothing must ever be compared with nothing. */
+  /** Sets the value. Throws when it is empty: an empty secret would match an empty credential. */
   load(value: string): void {
     if (value === "") throw new Error(`${this} is empty`);
     this.#value = value;
   }
 
-  /** The value, for the one place that compares or signs with it. Throws when it was never loaded. */
+  /** The value, for code that compares or signs with it. Throws when it is not loaded. */
   reveal(): string {
-    if (this.#value === null) throw new Error(`${this} was not loaded`);
+    if (this.#value === null) throw new Error(`${this} is not loaded`);
     return this.#value;
   }
 
@@ -43,13 +43,14 @@ export class Secret {
   }
 }
 
+/** Where a secret comes from; `name` is a variable, a path or a file of systemd's `$CREDENTIALS_DIRECTORY`. */
 export type SecretOrigin =
   | { readonly kind: "env"; readonly name: string }
   | { readonly kind: "file"; readonly name: string }
   | { readonly kind: "credential"; readonly name: string }
   | { readonly kind: "literal"; readonly value: string };
 
-/** Reads `env:NAME`, `file:PATH` and `credential:NAME`; anything else is a literal. */
+/** Parses `env:NAME`, `file:PATH` and `credential:NAME`. Any other text is a literal. */
 export function parseSecretOrigin(text: string): SecretOrigin {
   for (const kind of ["env", "file", "credential"] as const) {
     if (text.startsWith(`${kind}:`)) return { kind, name: text.slice(kind.length + 1) };

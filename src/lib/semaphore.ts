@@ -1,22 +1,25 @@
 import { AppError } from "./errors.ts";
 
-/** Does work when there is room for it. Rejects with a {@link AppError} `unavailable` when too much waits already. */
-export type Semaphore = <Result>(work: () => Promise<Result>) => Promise<Result>;
+/** Runs a task when there is room for it. Rejects with an {@link AppError} `unavailable` when the queue is full. */
+export type Semaphore = <Result>(task: () => Promise<Result>) => Promise<Result>;
 
-/** Lets at most `atOnce` works run at the same time and `waiting` more wait for their turn, first come first served. */
-export function createSemaphore(atOnce: number, waiting: number): Semaphore {
+/**
+ * Creates a semaphore: at most `concurrency` tasks run at a time and at most `queueLimit` more wait, first in, first
+ * out. `tasks` names them in the error of a full queue.
+ */
+export function createSemaphore(concurrency: number, queueLimit: number, tasks = "tasks"): Semaphore {
   const queue: (() => void)[] = [];
   let running = 0;
-  return async (work) => {
-    if (running < atOnce) running += 1;
+  return async (task) => {
+    if (running < concurrency) running += 1;
     else {
-      if (queue.length >= waiting) throw new AppError("unavailable", "too many passwords wait to be checked");
+      if (queue.length >= queueLimit) throw new AppError("unavailable", `too many ${tasks} are waiting`);
       await new Promise<void>((resolve) => queue.push(resolve));
     }
     try {
-      return await work();
+      return await task();
     } finally {
-      // The place goes from hand to hand, so that nobody slips in between.
+      // The slot passes directly to the next task, so that no later one can take it in between.
       const next = queue.shift();
       if (next === undefined) running -= 1;
       else next();

@@ -1,20 +1,19 @@
 import { closest, distance } from "fastest-levenshtein";
 
-/** Longer than this, nobody reads on. */
-const MAX_LENGTH = 500;
+const DEFAULT_LIMIT = 500;
 
-/** Text of unknown origin as one visible line of at most `limit` UTF-16 units. */
-export function toOneLine(text: string, limit: number = MAX_LENGTH): string {
+/** Turns untrusted text into one visible line of at most `limit` UTF-16 units. */
+export function toOneLine(text: string, limit: number = DEFAULT_LIMIT): string {
   const line = escapeInvisible(text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim());
   if (line.length <= limit) return line;
-  // A character outside the basic plane is two units, of which neither stands alone.
+  // A cut inside a surrogate pair would leave half a character.
   return `${line.slice(0, limit - 1).replace(/[\ud800-\udbff]$/, "")}…`;
 }
 
 /**
- * Escapes what a terminal or a reader's eye would take for something else: C1 controls, zero-width and
- * bidirectional characters (a branch name may hold U+202E) and the Unicode line separators. Inside a JSON
- * string the escapes mean the same characters.
+ * Escapes characters that a terminal or a reader would misread: C1 controls, zero-width and bidirectional characters
+ * (a branch name may hold U+202E) and the Unicode line separators. Inside a JSON string the escapes stand for the same
+ * characters.
  */
 export function escapeInvisible(text: string): string {
   return text.replace(
@@ -24,44 +23,43 @@ export function escapeInvisible(text: string): string {
 }
 
 /**
- * Puts valid JSON on one line that is safe to print. Nothing is parsed: numbers beyond 2^53, repeated keys and
- * the keys' order stay as they were sent.
+ * Puts valid JSON on one line that is safe to print. The text is not parsed, so numbers beyond 2^53, repeated keys and
+ * the order of keys stay as they are.
  */
 export function toOneLineJson(json: string): string {
   return escapeInvisible(json.replace(/("(?:[^"\\]|\\.)*")|[ \t\r\n]+/g, "$1"));
 }
 
-/** The known word that comes nearest to one that is not known. */
+/** The known word that is nearest to an unknown one. */
 export interface Nearest {
   readonly word: string;
-  /** Whether it is so near that it was probably meant. */
+  /** Whether the word is near enough to be suggested. */
   readonly isLikely: boolean;
 }
 
 /**
- * What was probably meant by a word that is not among the known ones, of which there is at least one: what it is
- * short for, else what it misspells by two slips or a third of a long word, else what it makes longer. More would be
- * guessing. Case counts for nothing.
+ * Finds the known word that an unknown one was probably meant to be, ignoring case: one that it abbreviates, else one
+ * that it misspells by at most two edits or a third of its length, else one that it extends. `known` must not be empty.
  */
 export function findNearest(written: string, known: readonly string[]): Nearest {
   const text = written.toLowerCase();
-  const plain = known.map((word) => word.toLowerCase());
-  const pick = (words: readonly string[]) => closest(text, [...words]);
-  const among = (words: readonly string[]) => (words.length === 0 ? undefined : pick(words));
-  const misspelt = pick(plain);
+  const candidates = known.map((word) => word.toLowerCase());
+  const nearestOf = (words: readonly string[]) =>
+    words.length === 0 ? undefined : closest(text, [...words]);
+  const nearest = closest(text, candidates);
   const found =
-    among(text === "" ? [] : plain.filter((word) => word.startsWith(text))) ??
-    (distance(text, misspelt) <= Math.max(2, Math.floor(text.length / 3)) ? misspelt : undefined) ??
-    among(plain.filter((word) => text.startsWith(word)));
-  return { word: known[plain.indexOf(found ?? misspelt)] ?? "", isLikely: found !== undefined };
+    nearestOf(text === "" ? [] : candidates.filter((word) => word.startsWith(text))) ??
+    (distance(text, nearest) <= Math.max(2, Math.floor(text.length / 3)) ? nearest : undefined) ??
+    nearestOf(candidates.filter((word) => text.startsWith(word)));
+  return { word: known[candidates.indexOf(found ?? nearest)] ?? "", isLikely: found !== undefined };
 }
 
-/** A text as one word of a POSIX shell, whatever is in it (POSIX, "Single-Quotes"). */
+/** Quotes a text as one word of a POSIX shell (POSIX, "Single-Quotes"). */
 export function quoteForShell(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** A commit as people read it: its first 12 hex digits. */
+/** The first 12 hex digits of a commit. */
 export function shortenCommit(commit: string): string {
   return commit.slice(0, 12);
 }

@@ -1,77 +1,67 @@
 import type { Deployment } from "../domain/deployment.ts";
 import type { HttpPost, SendOutcome } from "../domain/notification.ts";
-import { systemErrorCode } from "../lib/errors.ts";
+import { errorMessage } from "../lib/errors.ts";
+import { describeHttpFailure, type HttpFailure } from "../lib/http-client.ts";
+import { httpClient } from "../runtime/index.ts";
 
-/** Says why what was answered so will never be taken; null where it may be tried again. */
+/** Explains why the receiver will never accept what it rejected so; null when a retry may succeed. */
 export type Refusal = (status: number, headers: Headers) => string | null;
 
-/** How long an answer is waited for. */
+/** How long to wait for a response. */
 export interface Patience {
-  /** Milliseconds until it must have come. */
+  /** Milliseconds. */
   readonly timeout: number;
-  /** Aborted when nobody waits any more: a request under way would keep the program from ending. */
+  /** Aborted when the program ends: a pending request would delay it. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Sends one message. A 2xx takes it; `refusal` is asked about any other answer. No redirect is followed, of the answer
- * only its head is read, and of the address a reason names only the host: the rest of it may be a secret.
- * Never rejects, also when `compose` throws.
+ * Sends one message. A 2xx accepts it; `refusal` judges every other status. No redirect is followed and no body is
+ * read. Reasons name the host alone, because the rest of an address may be a secret. Never rejects, also when
+ * `compose` throws.
  */
 export async function sendPost(
   compose: () => HttpPost,
   refusal: Refusal,
   { timeout, signal }: Patience,
 ): Promise<SendOutcome> {
-  let host = "";
+  let post: HttpPost;
   try {
-    const { url, headers, body } = compose();
-    const address = readAddress(url);
-    if (address === null) return { kind: "refused", reason: "its address is not an http or https URL" };
-    host = address.host;
-    const response = await fetch(address, {
-      method: "POST",
-      headers,
-      body,
-      redirect: "manual",
-      // Notices are rare: a connection that is kept would often be one that the other end has closed meanwhile.
-      keepalive: false,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
-    });
-    // Not awaited: whatever becomes of an endless body, the answer is known.
-    response.body?.cancel().catch(() => undefined);
-    return judge(host, response, refusal);
+    post = compose();
   } catch (error) {
-    return { kind: "failed", reason: describeFailure(host, error, timeout) };
+    // The message is about a missing or unusable secret, which it does not quote.
+    return { kind: "failed", reason: `cannot write the message: ${errorMessage(error)}` };
   }
+  const { url, headers, body } = post;
+  const result = await httpClient.request(url, {
+    method: "POST",
+    headers,
+    body,
+    timeout,
+    signal,
+    maxBody: 0,
+  });
+  if (result.kind === "invalid URL") return { kind: "refused", reason: describeHttpFailure(result) };
+  const { host } = new URL(url);
+  return result.kind === "response"
+    ? judge(host, result.status, result.headers, refusal)
+    : { kind: "failed", reason: describeFailure(host, result) };
 }
 
-function judge(host: string, { ok, status, headers }: Response, refusal: Refusal): SendOutcome {
-  if (ok) return { kind: "taken" };
+function judge(host: string, status: number, headers: Headers, refusal: Refusal): SendOutcome {
+  if (status >= 200 && status < 300) return { kind: "taken" };
   const why = refusal(status, headers) ?? explainRedirect(status);
-  if (why === null) return { kind: "failed", reason: `${host} answered ${status}` };
-  return { kind: "refused", reason: `${host} answered ${status}: ${why}` };
+  if (why === null) return { kind: "failed", reason: `${host} returned ${status}` };
+  return { kind: "refused", reason: `${host} returned ${status}: ${why}` };
 }
 
 function explainRedirect(status: number): string | null {
   return status >= 300 && status < 400 ? "it redirects; configure the final address" : null;
 }
 
-/** The runtime can also post to files and buckets, which nobody means here. */
-function readAddress(url: string): URL | null {
-  const address = URL.canParse(url) ? new URL(url) : null;
-  return address !== null && /^https?:$/.test(address.protocol) ? address : null;
-}
-
-function describeFailure(host: string, error: unknown, timeout: number): string {
-  if (!(error instanceof Error)) return `cannot post to ${host}`;
-  // Nothing was sent: the message is our own, of a secret that is missing or unfit, and does not quote it.
-  if (host === "") return `cannot write the message: ${error.message}`;
-  if (error.name === "AbortError") return `hooklatch stopped before ${host} answered`;
-  if (error.name === "TimeoutError") return `${host} gave no answer within ${timeout / 1000} s`;
-  // By its code or class alone: the runtime's message may quote the address or a header.
-  const code = systemErrorCode(error) ?? error.name;
-  return `cannot post to ${host} (${code})`;
+function describeFailure(host: string, failure: HttpFailure): string {
+  if (failure.kind === "aborted") return `hooklatch stopped before ${host} responded`;
+  return `the request to ${host} failed: ${describeHttpFailure(failure)}`;
 }
 
 /** The commit that was asked for: pushed, or chosen by a person, perhaps in short; null where it was just the tip. */

@@ -3,10 +3,13 @@ import { Value } from "@sinclair/typebox/value";
 import type { Command } from "commander";
 import { loadAdminAccess } from "../../config/admin-access.ts";
 import { AppError } from "../../lib/errors.ts";
-import { CONFIG_OPTION, localOrigin } from "../configuration.ts";
+import type { HttpRequest, HttpResponse } from "../../lib/http-client.ts";
+import { localOrigin } from "../../lib/ip-address.ts";
+import { httpClient } from "../../runtime/index.ts";
+import { CONFIG_OPTION } from "../configuration.ts";
 import { makePrintable } from "../output/sanitise.ts";
 import type { Terminal } from "../terminal.ts";
-import { type Answer, describeUnreachable } from "./post.ts";
+import { type Answer, describeUnreachable, RESPONSE_TIMEOUT } from "./post.ts";
 import { Refusal } from "./shapes.ts";
 
 /** Where the admin listener is, as the options of a command tell it. */
@@ -86,39 +89,53 @@ export interface AdminRequest {
 /** What a POST says; what is undefined is left out. */
 export type AdminBody = Readonly<Record<string, string | boolean | undefined>>;
 
-/** Asks, and reads the whole answer, whatever it is. Throws a {@link AppError} `failed` when there is none. */
+/** Bytes of the largest response: a page of deliveries with their bodies can be large. */
+const MAX_RESPONSE = 512 * 1024 ** 2;
+
+/** Sends a request and reads the whole response, of any status. Throws an {@link AppError} `failed` when there is none. */
 export async function requestAdmin(admin: Admin, request: AdminRequest): Promise<Answer> {
-  const response = await createAdminClient(admin, request);
-  try {
-    return { code: response.status, text: await response.text() };
-  } catch (error) {
-    throw describeUnreachable(admin.url, error, CERTIFICATE_ADVICE);
-  }
+  const result = await httpClient.request(urlOf(admin, request), {
+    ...describeRequest(admin, request),
+    maxBody: MAX_RESPONSE,
+  });
+  if (result.kind !== "response") throw describeUnreachable(admin.url, result, CERTIFICATE_ADVICE);
+  return { code: result.status, text: new TextDecoder().decode(result.body) };
 }
 
-/** Asks, and gives the answer once its head has come. Throws a {@link AppError} `failed` when there is none. */
-export async function createAdminClient(admin: Admin, request: AdminRequest): Promise<Response> {
-  const { method, path, query = {}, body, headers, signal } = request;
-  // Relative to the given URL: a proxy may have the API below a path of its own.
+/** Sends a request and resolves with the head of the response. Throws an {@link AppError} `failed` when there is none. */
+export async function openAdminStream(
+  admin: Admin,
+  request: AdminRequest,
+): Promise<HttpResponse<ReadableStream<Uint8Array>>> {
+  const result = await httpClient.openStream(urlOf(admin, request), describeRequest(admin, request));
+  if (result.kind !== "response") throw describeUnreachable(admin.url, result, CERTIFICATE_ADVICE);
+  return result;
+}
+
+/** The path is relative to the admin URL, because a proxy may serve the API below a path of its own. */
+function urlOf(admin: Admin, { path, query = {} }: AdminRequest): URL {
   const url = new URL(path.slice(1), admin.url.endsWith("/") ? admin.url : `${admin.url}/`);
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined) url.searchParams.set(name, String(value));
   }
-  try {
-    return await fetch(url, {
-      method,
-      redirect: "manual",
-      headers: {
-        authorization: `Bearer ${admin.token}`,
-        ...(method === "POST" ? { "content-type": "application/json" } : {}),
-        ...headers,
-      },
-      ...(method === "POST" ? { body: JSON.stringify(body ?? {}) } : {}),
-      ...(signal === undefined ? {} : { signal }),
-    });
-  } catch (error) {
-    throw describeUnreachable(admin.url, error, CERTIFICATE_ADVICE);
-  }
+  return url;
+}
+
+function describeRequest({ token }: Admin, { method, body, headers, signal }: AdminRequest): HttpRequest {
+  const isPost = method === "POST";
+  return {
+    method,
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(isPost ? { "content-type": "application/json" } : {}),
+      ...headers,
+    },
+    ...(isPost ? { body: JSON.stringify(body ?? {}) } : {}),
+    timeout: RESPONSE_TIMEOUT,
+    ...(signal === undefined ? {} : { signal }),
+    // A proxy would get the token.
+    proxy: "none",
+  };
 }
 
 const CERTIFICATE_ADVICE = "is --admin-url the name in it?";

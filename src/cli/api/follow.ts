@@ -3,7 +3,7 @@ import { AppError } from "../../lib/errors.ts";
 import { formatOutcome } from "../output/deployment.ts";
 import { makeLinePrintable, makePrintable } from "../output/sanitise.ts";
 import { EXIT, type Finish, type Terminal } from "../terminal.ts";
-import { type Admin, createAdminClient, type Problem, readProblem } from "./client.ts";
+import { type Admin, openAdminStream, type Problem, readProblem } from "./client.ts";
 import { EndEvent } from "./shapes.ts";
 import { readServerSentEvents } from "./sse.ts";
 
@@ -72,14 +72,15 @@ async function* hear(
   signal: AbortSignal,
 ): AsyncGenerator<Heard, void, undefined> {
   const resume = place.after === null ? {} : { "last-event-id": place.after };
-  const response = await createAdminClient(admin, {
+  const response = await openAdminStream(admin, {
     method: "GET",
     path: `/api/deployments/${id}/log`,
     headers: { accept: "text/event-stream", ...resume },
     signal,
   });
-  if (!response.ok || response.body === null) {
-    const problem = readProblem({ code: response.status, text: await response.text() }, admin);
+  if (response.status !== 200) {
+    const text = await new Response(response.body).text();
+    const problem = readProblem({ code: response.status, text }, admin);
     yield { kind: "refused", ...problem };
     return;
   }

@@ -1,14 +1,22 @@
 import type { RawRequest, SampleRequest, SourceHandler } from "../../domain/provider.ts";
 import { AppError } from "../../lib/errors.ts";
+import { describeHttpFailure, type HttpFailure } from "../../lib/http-client.ts";
+import { httpClient } from "../../runtime/index.ts";
 
-/** What a server said. */
+/** A server's response. */
 export interface Answer {
   readonly code: number;
-  /** The body, a line of JSON where the server is a hooklatch. */
+  /** The body: one JSON document when the server is a hooklatch. */
   readonly text: string;
 }
 
-/** Shows the token with a GET, where the dialect admits clients that way; null where requests prove themselves. */
+/** Milliseconds until a server must have responded. */
+export const RESPONSE_TIMEOUT = 60_000;
+
+/** Bytes of the largest response to a delivery. A hooklatch sends a few hundred. */
+const MAX_RESPONSE = 1024 ** 2;
+
+/** Shows the token with a GET, when the provider admits clients that way; null when requests prove themselves. */
 export async function greet(
   url: string,
   { handshake }: SourceHandler,
@@ -18,56 +26,53 @@ export async function greet(
 }
 
 /**
- * Sends a message as the dialect's provider would. Throws a {@link AppError} `failed` when the server cannot be
- * reached.
+ * Sends a message as the provider would. Throws an {@link AppError} `failed` when the server cannot be reached.
  *
- * @param insecure whether a certificate that cannot be verified is good enough.
+ * @param insecure whether any certificate is accepted.
  */
 export async function post(
   url: string,
-  dialect: SourceHandler,
+  handler: SourceHandler,
   message: SampleRequest,
   insecure = false,
 ): Promise<Answer> {
-  return fetchFrom(url, "POST", dialect.compose(message), insecure);
+  return fetchFrom(url, "POST", handler.compose(message), insecure);
 }
 
-/** Sends one request and reads the whole answer. Throws a {@link AppError} `failed` when there is none. */
+/** Sends one request and reads the response. Throws an {@link AppError} `failed` when there is none. */
 export async function fetchFrom(
   url: string,
-  method: string,
-  { headers, body }: Partial<RawRequest>,
+  method: "GET" | "POST",
+  request: Partial<RawRequest>,
   insecure = false,
 ): Promise<Answer> {
-  try {
-    const response = await fetch(url, {
-      method,
-      redirect: "manual",
-      ...(headers === undefined ? {} : { headers }),
-      ...(body === undefined ? {} : { body }),
-      ...(insecure ? { tls: { rejectUnauthorized: false } } : {}),
-    });
-    return { code: response.status, text: await response.text() };
-  } catch (error) {
-    throw describeUnreachable(url, error, "is --url the name in it? --insecure does without");
+  const result = await httpClient.request(url, {
+    method,
+    ...request,
+    insecure,
+    timeout: RESPONSE_TIMEOUT,
+    maxBody: MAX_RESPONSE,
+  });
+  if (result.kind === "response") {
+    return { code: result.status, text: new TextDecoder().decode(result.body) };
   }
+  throw describeUnreachable(url, result, "is --url the name in it? --insecure skips the check");
 }
 
-/** The fault of a server that did not answer; `advice` is for a certificate that cannot be verified. */
-export function describeUnreachable(url: string, error: unknown, advice: string): AppError {
+/** The error of a server that did not respond; `advice` is for a certificate that cannot be verified. */
+export function describeUnreachable(url: string, failure: HttpFailure, advice: string): AppError {
+  const cause = "cause" in failure ? failure.cause : undefined;
   return new AppError(
     "failed",
-    `cannot reach ${new URL(url).origin}: ${explainFailure(error, advice)}`,
-    error,
+    `cannot reach ${new URL(url).origin}: ${explainFailure(failure, advice)}`,
+    cause,
   );
 }
 
-/** The runtime's own words advise on its own functions; these say what a person can do. */
-function explainFailure(error: unknown, advice: string): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-  if (code === "ConnectionRefused" || code === "ECONNREFUSED")
+function explainFailure(failure: HttpFailure, advice: string): string {
+  if (failure.kind === "unreachable" && failure.code === "ECONNREFUSED") {
     return "nothing listens there; is the server running?";
-  if (/CERT|SELF_SIGNED|ISSUER|ERR_TLS/.test(code))
-    return `its certificate cannot be verified (${code}); ${advice}`;
-  return code;
+  }
+  const words = describeHttpFailure(failure);
+  return failure.kind === "untrusted" ? `${words}; ${advice}` : words;
 }

@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import { type Config, type ConfigIssue, describeIssue, listSecrets } from "../../config/load.ts";
-import { findDataDirectory } from "../../config/read/toml.ts";
+import { findDataDirectory } from "../../config/data-directory.ts";
+import { type Config, type ConfigIssue, describeIssue } from "../../config/load.ts";
 import { checkAcme, checkCertificate } from "../../doctor/certificate.ts";
 import { checkClock } from "../../doctor/clock.ts";
 import { adviseReader, checkDataDirectory, checkDisks } from "../../doctor/data-directory.ts";
@@ -65,7 +65,7 @@ async function checkWorld(
   ]);
   return [
     ...checkDataDirectory(config),
-    ...checkSecrets(config.generated, listSecrets(config)),
+    ...checkSecrets(config.generated, config.secrets),
     ...checkDisks(config),
     clock,
     ...ports,

@@ -9,7 +9,7 @@ import type { Source } from "../../domain/source.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { createLog } from "../../lib/log.ts";
-import { greet, post } from "../api/post.ts";
+import { fetchFrom, greet, post } from "../api/post.ts";
 import { readConfiguration } from "../configuration.ts";
 import type { Terminal } from "../terminal.ts";
 import { type Forge, makeForge } from "./demo-forge.ts";
@@ -83,12 +83,11 @@ async function play(scene: Scene): Promise<void> {
     scene,
     "1. A stranger posts to /webhook, shows the verify token with a GET, and posts again",
     async () => {
-      const stranger = await fetch(new URL("/webhook", app.url), {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: '{"hello":"world"}',
+      const stranger = await fetchFrom(new URL("/webhook", app.url).href, "POST", {
+        headers: new Headers({ "content-type": "application/json" }),
+        body: Buffer.from('{"hello":"world"}'),
       });
-      terminal.out(`    POST ${stranger.status} ${await stranger.text()}\n`);
+      terminal.out(`    POST ${stranger.code} ${stranger.text}\n`);
       await deliver(scene, "webhook", {
         kind: "payload",
         event: "hello",

@@ -75,9 +75,9 @@ function checkOptions({ repository, branch, directory, url }: InitOptions): void
 
 /** A variable that names a path; undefined when it is not set. Set to nothing it is a fault. */
 function readNamed(name: string, terminal: Terminal): string | undefined {
-  const report = new IssueList();
-  const value = readVariable(name, { ...terminal, directory: terminal.cwd, report });
-  const [fault] = report.faults;
+  const issues = new IssueList();
+  const value = readVariable(name, { ...terminal, directory: terminal.cwd, issues });
+  const [fault] = issues.faults;
   if (fault !== undefined) throw new AppError("configuration", describeIssue(fault));
   return value;
 }

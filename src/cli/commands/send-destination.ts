@@ -4,9 +4,9 @@ import type { SourceHandler } from "../../domain/provider.ts";
 import type { Source } from "../../domain/source.ts";
 import type { Target } from "../../domain/target.ts";
 import { AppError } from "../../lib/errors.ts";
-import { readSocketPath } from "../../lib/ip-address.ts";
+import { localOrigin, readSocketPath } from "../../lib/ip-address.ts";
 import { providers } from "../../providers/index.ts";
-import { localOrigin, readConfiguration } from "../configuration.ts";
+import { readConfiguration } from "../configuration.ts";
 import type { Terminal } from "../terminal.ts";
 
 /** The options that say whom to send to. */

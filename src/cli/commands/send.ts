@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
-import { whyUnreadable } from "../../config/read/toml.ts";
+import { describeReadError } from "../../config/read/toml.ts";
 import { readRemoteTip } from "../../deploy/git/ls-remote.ts";
 import { runProcess } from "../../deploy/process/process.ts";
 import type { SampleRequest } from "../../domain/provider.ts";
@@ -130,7 +130,7 @@ function readPayload(file: string): Uint8Array {
   try {
     return readFileSync(file);
   } catch (error) {
-    const why = whyUnreadable(error);
+    const why = describeReadError(error);
     throw new AppError("failed", `--payload: ${file} ${why}: name a file with the JSON to send`, error);
   }
 }

@@ -1,6 +1,7 @@
+import { formatElapsed } from "../../lib/duration.ts";
 import { shortenCommit } from "../../lib/text.ts";
 import type { DeploymentAnswer } from "../api/shapes.ts";
-import { colourOf, type Style, showSpan, showTime } from "./style.ts";
+import { colourOf, type Style, showTime } from "./style.ts";
 import { type Column, type Field, formatFields, formatTable } from "./table.ts";
 
 /** The columns of a list of deployments. */
@@ -82,7 +83,7 @@ function describePushed({ pushed_commit, commit }: DeploymentAnswer): string | n
 
 function tellDuration({ started_at, ended_at }: DeploymentAnswer): string | null {
   if (started_at === null || ended_at === null) return null;
-  return showSpan(Date.parse(ended_at) - Date.parse(started_at));
+  return formatElapsed(Date.parse(ended_at) - Date.parse(started_at));
 }
 
 function shorten(commit: string | null): string | null {
@@ -97,7 +98,7 @@ const STEP_COLUMNS: readonly Column<Step>[] = [
     text: ({ exit_code, signal }) => signal ?? String(exit_code ?? "-"),
     colour: ({ exit_code }) => (exit_code === 0 ? "green" : "red"),
   },
-  { heading: "TOOK", text: ({ milliseconds }) => showSpan(milliseconds) },
+  { heading: "TOOK", text: ({ milliseconds }) => formatElapsed(milliseconds) },
   { heading: "STEP", text: ({ command }) => command, isProse: true, isWhole: true },
 ];
 

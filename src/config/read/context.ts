@@ -1,29 +1,29 @@
 import { type IssueList, variable } from "./issues.ts";
 
-/** What a configuration is read in: everything of the outside that it may ask for. */
+/** The part of the process environment that a configuration may use. */
 export interface Environment {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Absolute. */
+  /** The working directory, absolute. */
   readonly cwd: string;
 }
 
-/** The surroundings, and where the configuration file stands in them. */
+/** What every reader of settings gets. */
 export interface ReadContext extends Environment {
-  /** The absolute directory that relative paths in the file start from. */
+  /** The absolute directory of the configuration file: relative paths in the file start there. */
   readonly directory: string;
-  readonly report: IssueList;
+  readonly issues: IssueList;
 }
 
-/** Whether a variable is set, be it to nothing. */
+/** Whether an environment variable is set, possibly to an empty string. */
 export function isSet(name: string, { env }: Environment): boolean {
   return Object.hasOwn(env, name) && env[name] !== undefined;
 }
 
-/** The value of a variable; undefined when it is not set. Set to nothing it is a fault. */
-export function readVariable(name: string, ground: ReadContext): string | undefined {
-  if (!isSet(name, ground)) return undefined;
-  const value = ground.env[name];
+/** The value of an environment variable; undefined when it is not set. An empty one is a fault. */
+export function readVariable(name: string, context: ReadContext): string | undefined {
+  if (!isSet(name, context)) return undefined;
+  const value = context.env[name];
   if (value !== "") return value;
-  ground.report.fault(variable(name), "is set but empty: give it a value or unset it");
+  context.issues.fault(variable(name), "is set but empty: give it a value or unset it");
   return undefined;
 }

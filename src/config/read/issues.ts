@@ -1,24 +1,22 @@
-import { quote } from "./table.ts";
-
-/** Something wrong, or worth a warning, in what the configuration says. Never holds the value of a secret. */
+/** A fault or a warning about a setting. It never holds the value of a secret. */
 export interface ConfigIssue {
   /** The configuration file as it was named, or `environment`. */
   readonly file: string;
-  /** Where in it, such as `target[0].timeout` or `$PORT`; empty for the file as a whole. */
+  /** Where in the file, such as `target[0].timeout` or `$PORT`; empty for the file as a whole. */
   readonly path: string;
-  /** What was expected and what was found. */
+  /** What is wrong, and what to do. */
   readonly message: string;
 }
 
-/** The finding in one line: `hooklatch.toml: target[1].timeout: expected a duration …, found 10`. */
+/** An issue in one line: `hooklatch.toml: target[1].timeout: expected a duration …, found 10`. */
 export function describeIssue({ file, path, message }: ConfigIssue): string {
   return [file, path, message].filter((part) => part !== "").join(": ");
 }
 
-/** Where a setting stands. */
+/** Where a setting is. */
 export type Place = Pick<ConfigIssue, "file" | "path">;
 
-/** The place of an entry of the table or list at `place`; keys are written as TOML writes them. */
+/** The place of an entry in the table or list at `place`. Keys are written as in TOML. */
 export function child({ file, path }: Place, key: string | number): Place {
   if (typeof key === "number") return { file, path: `${path}[${key}]` };
   const written = /^[\w-]+$/.test(key) ? key : quote(key);
@@ -30,11 +28,11 @@ export function variable(name: string): Place {
   return { file: "environment", path: `$${name}` };
 }
 
-/** Collects what is found, so that everything can be told at once, and each thing once. */
+/** Collects issues, so that all of them are reported at once. The same issue is added once. */
 export class IssueList {
   readonly faults: ConfigIssue[] = [];
   readonly warnings: ConfigIssue[] = [];
-  readonly #told = new Set<string>();
+  readonly #lines = new Set<string>();
 
   fault(place: Place, message: string): void {
     this.#add(this.faults, place, message);
@@ -44,11 +42,47 @@ export class IssueList {
     this.#add(this.warnings, place, message);
   }
 
-  #add(findings: ConfigIssue[], { file, path }: Place, message: string): void {
-    const finding = { file, path, message };
-    const line = describeIssue(finding);
-    if (this.#told.has(line)) return;
-    this.#told.add(line);
-    findings.push(finding);
+  #add(list: ConfigIssue[], { file, path }: Place, message: string): void {
+    const issue = { file, path, message };
+    const line = describeIssue(issue);
+    if (this.#lines.has(line)) return;
+    this.#lines.add(line);
+    list.push(issue);
   }
+}
+
+const MAX_VALUE_LENGTH = 80;
+
+/** Writes a value to complete "found …". Of a confidential value only the type is written. */
+export function formatValue(value: unknown, confidential = false): string {
+  if (value === undefined) return "nothing";
+  if (value instanceof Date) return "a date";
+  if (isTable(value)) return "a table";
+  if (confidential) return describeType(value);
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
+  return shorten(quote(value));
+}
+
+/** Whether a TOML value is a table. Dates are objects too, but not tables. */
+export function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+/** Writes a value as JSON without characters that could change the terminal or break the line. */
+export function quote(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}
+
+function describeType(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  return value === "" ? "an empty string" : `a ${typeof value}`;
+}
+
+function shorten(text: string): string {
+  const characters = Array.from(text);
+  if (characters.length <= MAX_VALUE_LENGTH) return text;
+  return `${characters.slice(0, MAX_VALUE_LENGTH - 1).join("")}…`;
 }

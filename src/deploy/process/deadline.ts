@@ -1,5 +1,6 @@
 import type { DeploymentResult, Interruption } from "../../domain/deployment.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { formatDuration } from "../../lib/duration.ts";
 
 /** One signal for everything that may end a deployment early. */
 export interface Deadline {
@@ -25,7 +26,7 @@ export function createDeadline(
     cause(doing) {
       if (outside.signal.aborted) return readInterruption(outside.signal.reason);
       if (!timeout.signal.aborted) return null;
-      return { state: "failed", reason: `timed out after ${describeDuration(milliseconds)} while ${doing}` };
+      return { state: "failed", reason: `timed out after ${formatDuration(milliseconds)} while ${doing}` };
     },
     stop: () => stopped.abort(),
   };
@@ -39,17 +40,4 @@ function readInterruption(
     state: reason?.kind === "cancelled" ? "cancelled" : "interrupted",
     reason: typeof reason?.reason === "string" ? reason.reason : null,
   };
-}
-
-const UNITS = [
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["m", 60_000],
-  ["s", 1_000],
-] as const;
-
-/** A duration as the configuration writes it, in the largest unit that it is a whole number of. */
-export function describeDuration(milliseconds: number): string {
-  const [unit, size] = UNITS.find(([, each]) => milliseconds % each === 0) ?? ["ms", 1];
-  return `${milliseconds / size}${unit}`;
 }

@@ -1,7 +1,8 @@
 import { stat } from "node:fs/promises";
 import { setImmediate, setTimeout } from "node:timers/promises";
-import type { ProcessIo, ProcessResult, RunProcess } from "../../domain/layout.ts";
+import type { ProcessIo, RunProcess } from "../../domain/layout.ts";
 import { AppError } from "../../lib/errors.ts";
+import { spawnProcess } from "../../runtime/index.ts";
 import { OutputLines } from "./output-lines.ts";
 
 /** Milliseconds that an aborted process group has between TERM and KILL. */
@@ -43,7 +44,7 @@ export function createRunProcess({ killAfter }: { readonly killAfter: number }):
     await assertDirectory(cwd);
     if (signal.aborted) return { exitCode: null, signal: "SIGTERM", milliseconds: 0 };
     const start = performance.now();
-    const child = spawn(argv, cwd, env);
+    const child = spawnProcess([...WITH_ONE_STREAM, ...argv], { cwd, env });
     const group = new ProcessGroup(child.pid, killAfter);
     endWithUs(group);
     const end = () => group.end();
@@ -60,26 +61,8 @@ export function createRunProcess({ killAfter }: { readonly killAfter: number }):
       running.delete(group);
     }
     await output.finish();
-    return resultOf(child, performance.now() - start);
+    return { ...(await child.exited), milliseconds: Math.round(performance.now() - start) };
   };
-}
-
-function spawn(argv: readonly string[], cwd: string, env: Readonly<Record<string, string>>) {
-  return Bun.spawn({
-    cmd: [...WITH_ONE_STREAM, ...argv],
-    cwd,
-    env,
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "ignore",
-    // A session and group of its own: signals reach its children too, and nothing can ask at a terminal.
-    detached: true,
-  });
-}
-
-function resultOf({ exitCode, signalCode }: ReturnType<typeof spawn>, milliseconds: number): ProcessResult {
-  const signal = signalCode === null ? null : String(signalCode);
-  return { exitCode, signal, milliseconds: Math.round(milliseconds) };
 }
 
 async function assertDirectory(path: string): Promise<void> {

@@ -3,65 +3,66 @@ import { connect } from "node:net";
 import { dirname } from "node:path";
 import { AppError, systemErrorCode } from "../../lib/errors.ts";
 
-/** Its owner and group may connect: a proxy is given access by being in the group. */
+/** The owner and the group may connect: a proxy gets access through the group. */
 const MODE = 0o660;
 
-/** Where a socket is opened: there it gets its mode before anybody looks for it at its own path. */
+/** Where a socket is bound. It gets its mode there, before it appears at its own path. */
 export function temporaryPathOf(path: string): string {
   return `${path}.new`;
 }
 
 /**
- * Makes way for a new socket: one that a killed server left is removed. Rejects with a {@link AppError} `failed` when
- * somebody listens there, or when there is something that is no socket.
+ * Removes a socket that a killed server left behind. Rejects with an {@link AppError} `failed` when a server listens on
+ * it, or when the path is not a socket.
  */
 export async function removeStaleSocket(path: string): Promise<void> {
   for (const each of [path, temporaryPathOf(path)]) {
-    const found = look(each);
+    const found = statOf(each);
     if (found === null) continue;
     if (!found.isSocket()) {
-      throw new AppError(
-        "failed",
-        `${each} is there and is no socket; remove it, or name another path in host`,
-      );
+      throw new AppError("failed", `${each} exists and is not a socket: remove it, or choose another host`);
     }
-    if (await isListenedOn(each)) {
-      throw new AppError("failed", `the socket ${each} is in use; is another hooklatch running?`);
+    if (await isListening(each)) {
+      throw new AppError("failed", `the socket ${each} is in use: is another hooklatch running?`);
     }
     rmSync(each, { force: true });
   }
 }
 
-/** Puts the socket that was opened as a draft to its own path. Gives what removes it, unless it was replaced since. */
+/**
+ * Moves a bound socket from its temporary path to its own. Returns a function that removes it, unless another socket
+ * has replaced it.
+ */
 export function publishSocket(path: string): () => void {
   chmodSync(temporaryPathOf(path), MODE);
   renameSync(temporaryPathOf(path), path);
-  const placed = look(path);
+  const published = statOf(path);
   return () => {
-    const found = look(path);
-    if (found !== null && found.ino === placed?.ino && found.dev === placed.dev)
+    const found = statOf(path);
+    if (found !== null && found.ino === published?.ino && found.dev === published.dev) {
       rmSync(path, { force: true });
+    }
   };
 }
 
-/** Why a socket could not be opened, as a {@link AppError}. */
+/** Converts the error of a socket that could not be opened to an {@link AppError} `failed`. */
 export function describeSocketError(path: string, error: unknown): AppError {
   const code = systemErrorCode(error);
   const why =
     code === "ENOENT"
-      ? `: the directory ${dirname(path)} does not exist`
+      ? `the directory ${dirname(path)} does not exist`
       : code === "EACCES"
-        ? `: this user may not write to ${dirname(path)}`
-        : ` (${code ?? error})`;
-  return new AppError("failed", `the socket ${path} cannot be opened${why}`, error);
+        ? `this user may not write to ${dirname(path)}`
+        : String(code ?? error);
+  return new AppError("failed", `cannot open the socket ${path}: ${why}`, error);
 }
 
-function look(path: string): Stats | null {
+function statOf(path: string): Stats | null {
   return lstatSync(path, { throwIfNoEntry: false }) ?? null;
 }
 
-/** Only a refused connection proves that nobody is there; a socket that we may not connect to has an owner. */
-function isListenedOn(path: string): Promise<boolean> {
+/** Only a refused connection proves that no server listens; a socket without permission to connect has an owner. */
+function isListening(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path });
     socket.once("connect", () => {

@@ -6,6 +6,7 @@ import {
   GenericOptions,
   type GenericSettings,
   type Method,
+  OPTION_VARIABLES,
   requiredMethods,
 } from "./options.ts";
 import { readPayload } from "./read.ts";
@@ -14,9 +15,8 @@ import { createRequestVerifier } from "./verify.ts";
 const DAY = 86_400_000;
 
 /**
- * Any sender of JSON that can show a token or a password or sign the body. Where nothing else is set, a GET with the
- * verify token admits the sender's address, whose POSTs are then accepted for `client_timeout`, a day unless told
- * otherwise.
+ * Any sender of JSON that shows a token or a password, or signs the body. By default a GET with the verify token
+ * authorises the sender's address, and its POSTs are accepted for `client_timeout`, by default one day.
  */
 export const generic: TypedProvider<typeof GenericOptions> = {
   name: "generic",
@@ -24,14 +24,16 @@ export const generic: TypedProvider<typeof GenericOptions> = {
   options: GenericOptions,
   generatedSecret: "verify_token",
   needsGeneratedSecret: (settings) => requires(settings, "client"),
-  checkOptions: checkOptions,
+  checkOptions,
   reportsPushes: false,
   cloneUrl: () => null,
-  createHandler: openDialect,
-  createHandlerWithSecret: (secret) => openDialect({ verify_token: secret }),
+  defaultSource: { name: "webhook", path: "/webhook", secretVariable: "WEBHOOK_VERIFY_TOKEN" },
+  variables: OPTION_VARIABLES,
+  createHandler: createGenericHandler,
+  createHandlerWithSecret: (secret) => createGenericHandler({ verify_token: secret }),
 };
 
-function openDialect(settings: GenericSettings): SourceHandler {
+function createGenericHandler(settings: GenericSettings): SourceHandler {
   const {
     verify_token: token = null,
     client_timeout: lifetime = DAY,

@@ -1,6 +1,7 @@
 import { type StaticDecode, Type } from "@sinclair/typebox";
 import { STORED_HEADERS } from "../../domain/delivery.ts";
-import type { OptionIssue } from "../../domain/provider.ts";
+import type { InvalidVariable, OptionIssue, OptionVariable } from "../../domain/provider.ts";
+import { formatDuration } from "../../lib/duration.ts";
 import { DurationSetting, SecretSetting, TableSetting } from "../../lib/schema.ts";
 import type { SignatureStyle } from "../hmac.ts";
 import { isPasswordHash } from "../password.ts";
@@ -88,17 +89,49 @@ export function describeStyle({
   return { algorithm, encoding, prefix };
 }
 
+const HOUR = 3_600_000;
+
+/** Dates end in the year 275760 (ECMA-262, 21.4.1.1), which longer timeouts would exceed. */
+const MAX_CLIENT_TIMEOUT = 36_500 * 24 * HOUR;
+
+/** `$CLIENT_AUTH_TIMEOUT` holds hours. */
+export const OPTION_VARIABLES: readonly OptionVariable[] = [
+  { name: "CLIENT_AUTH_TIMEOUT", option: "client_timeout", parse: parseHours },
+];
+
+function parseHours(text: string): { readonly kind: "value"; readonly value: number } | InvalidVariable {
+  const value = /^\d{1,6}(?:\.\d{1,9})?$/.test(text) ? Math.round(Number(text) * HOUR) : 0;
+  if (value < 1) {
+    const message = `expected a number of hours, such as 24 or 0.5, found ${JSON.stringify(text)}`;
+    return { kind: "invalid", message };
+  }
+  const problem = findTimeoutProblem(value);
+  return problem === null ? { kind: "value", value } : { kind: "invalid", message: problem };
+}
+
+function findTimeoutProblem(milliseconds: number): string | null {
+  if (milliseconds <= MAX_CLIENT_TIMEOUT) return null;
+  const found = `${Math.ceil(milliseconds / (24 * HOUR))}d`;
+  return `expected a duration of at most ${formatDuration(MAX_CLIENT_TIMEOUT)}, found ${found}`;
+}
+
 const OF_THE_CLIENT_CHECK = ["verify_token", "client_timeout", "client_prefix_v6"] as const;
 
 /** What is wrong with a generic source's settings taken together, or with what their secrets hold. */
 export function checkOptions(settings: GenericSettings): readonly OptionIssue[] {
   return [
+    ...checkTimeout(settings),
     ...checkRequired(settings),
     ...checkAuthorization(settings),
     ...checkSignatureHeader(settings),
     ...checkTokens(settings),
     ...checkUsers(settings),
   ];
+}
+
+function checkTimeout({ client_timeout: timeout }: GenericSettings): OptionIssue[] {
+  const message = timeout === undefined ? null : findTimeoutProblem(timeout);
+  return message === null ? [] : [{ path: ["client_timeout"], message }];
 }
 
 /** What is required must be set, and what is set must be required: nobody shall believe in a check that is not made. */

@@ -4,6 +4,7 @@ import { SecretSetting } from "../../lib/schema.ts";
 import type { Secret } from "../../lib/secret.ts";
 import { verifySignature } from "../hmac.ts";
 import { composeDelivery, SIGNATURE_HEADER, SIGNATURE_STYLE } from "./compose.ts";
+import { publishedRanges } from "./published-ranges.ts";
 import { readDelivery } from "./read.ts";
 
 const options = Type.Object({
@@ -14,8 +15,8 @@ const VERIFIED: VerifyResult = { ok: true };
 const REFUSED: VerifyResult = { ok: false, refusal: "signature verification failed", guess: false };
 
 /**
- * Webhooks of GitHub, of repositories, organisations and Apps: signed with HMAC-SHA256 over the raw body, as JSON
- * or as a form. Source: https://docs.github.com/en/webhooks/webhook-events-and-payloads
+ * Webhooks of GitHub repositories, organisations and Apps, signed with HMAC-SHA256 over the raw body, as JSON or as a
+ * form. Source: https://docs.github.com/en/webhooks/webhook-events-and-payloads
  */
 export const github: TypedProvider<typeof options> = {
   name: "github",
@@ -26,15 +27,19 @@ export const github: TypedProvider<typeof options> = {
   checkOptions: () => [],
   reportsPushes: true,
   cloneUrl: (repository) => `https://github.com/${repository}.git`,
-  // Without secrets `verify` refuses everything.
-  createHandler: ({ secrets = [] }) => openDialect(secrets),
-  createHandlerWithSecret: (secret) => openDialect([secret]),
+  defaultSource: { name: "github", path: "/github-webhook", secretVariable: "GITHUB_WEBHOOK_SECRET" },
+  publishedRanges,
+  // https://docs.github.com/rest/commits/statuses
+  statusApi: "https://api.github.com",
+  // Without secrets, no request verifies.
+  createHandler: ({ secrets = [] }) => createGithubHandler(secrets),
+  createHandlerWithSecret: (secret) => createGithubHandler([secret]),
 };
 
-function openDialect(secrets: readonly Secret[]): SourceHandler {
+function createGithubHandler(secrets: readonly Secret[]): SourceHandler {
   return {
     contentTypes: ["application/json", "application/x-www-form-urlencoded"],
-    // By full name, never by prefix: X-GitHub-Encoded-Secret once carried the secret itself.
+    // Listed by full name, not by prefix: X-GitHub-Encoded-Secret once held the secret itself.
     storedHeaders: [
       "x-github-event",
       "x-github-delivery",

@@ -1,12 +1,14 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import type { PublishedRanges } from "../../domain/published-ranges.ts";
-import { AppError, systemErrorCode } from "../../lib/errors.ts";
+import type { PublishedRanges, RangesPublisher } from "../../domain/published-ranges.ts";
+import { AppError } from "../../lib/errors.ts";
+import { describeHttpFailure } from "../../lib/http-client.ts";
 import { isAddressRange } from "../../lib/ip-address.ts";
+import { httpClient } from "../../runtime/index.ts";
 
 /**
- * Where GitHub sent deliveries from when this was written, for as long as its own list was not to be had: `hooks` in
- * the REST API's "Get GitHub meta information", with the ranges that GitHub's changelog added on this day.
+ * The ranges that GitHub sent webhooks from when this was written: `hooks` in "Get GitHub meta information" of the REST
+ * API, and those that GitHub's changelog added that day. They apply until the first download.
  */
 export const BUILT_IN_RANGES: PublishedRanges = {
   ranges: [
@@ -23,22 +25,28 @@ export const BUILT_IN_RANGES: PublishedRanges = {
   at: new Date("2026-10-29T00:00:00Z"),
 };
 
-/** How the list is asked for. */
+/** GitHub's list of the ranges it sends webhooks from. */
+export const publishedRanges: RangesPublisher = {
+  builtIn: BUILT_IN_RANGES,
+  url: "https://api.github.com/meta",
+  fetch: (url, signal) => fetchPublishedRanges(url, { signal }),
+};
+
+/** How the list is downloaded. */
 export interface FetchOptions {
-  /** Ends it early. */
   readonly signal?: AbortSignal;
-  /** Milliseconds until the whole answer must have come; 10 s by default. */
+  /** Milliseconds until the whole response must have arrived; 10 s by default. */
   readonly timeout?: number;
 }
 
-/** The list has some hundred entries in all; in bytes. */
-const LARGEST_ANSWER = 1024 * 1024;
+/** Bytes. The list has a few hundred entries in all. */
+const MAX_RESPONSE = 1024 * 1024;
 
 const Meta = Type.Object({ hooks: Type.Array(Type.String()) });
 
 /**
- * Asks for the ranges that GitHub sends deliveries from. No redirect is followed. Rejects with a {@link AppError}
- * `failed` when there is no answer, or one that is not such a list.
+ * Downloads the list, without following redirects. Rejects with an {@link AppError} `failed` when there is no response,
+ * or another one than such a list.
  *
  * @param url such as `https://api.github.com/meta`.
  */
@@ -47,62 +55,37 @@ export async function fetchPublishedRanges(
   { signal, timeout = 10_000 }: FetchOptions = {},
 ): Promise<readonly string[]> {
   const { host } = new URL(url);
-  const limit = AbortSignal.timeout(timeout);
-  const meta = readMeta(host, await download(url, host, signal ? AbortSignal.any([signal, limit]) : limit));
-  const odd = meta.hooks.find((range) => !isAddressRange(range));
-  if (odd !== undefined) throw refuse(host, `lists ${JSON.stringify(odd.slice(0, 60))}, which is no range`);
-  return meta.hooks;
+  const result = await httpClient.request(url, {
+    headers: { accept: "application/json", "user-agent": "hooklatch" },
+    timeout,
+    ...(signal === undefined ? {} : { signal }),
+    maxBody: MAX_RESPONSE,
+  });
+  if (result.kind !== "response") {
+    throw failure(`the request to ${host} failed: ${describeHttpFailure(result)}`);
+  }
+  if (result.status !== 200) throw failure(`${host} returned ${result.status}`);
+  const { hooks } = parseMeta(host, result.body);
+  const invalid = hooks.find((range) => !isAddressRange(range));
+  if (invalid !== undefined) {
+    throw failure(`${host} lists ${JSON.stringify(invalid.slice(0, 60))}, which is not a range`);
+  }
+  return hooks;
 }
 
-async function download(url: string, host: string, signal: AbortSignal): Promise<Uint8Array> {
+function parseMeta(host: string, body: Uint8Array): Static<typeof Meta> {
+  let document: unknown;
   try {
-    const response = await fetch(url, {
-      redirect: "error",
-      // The next one is a day later.
-      keepalive: false,
-      headers: { accept: "application/json", "user-agent": "hooklatch" },
-      signal,
-    });
-    if (response.status !== 200) {
-      response.body?.cancel().catch(() => undefined);
-      throw refuse(host, `answered ${response.status}`);
-    }
-    return await readBounded(response, host);
+    document = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch (error) {
-    if (error instanceof AppError) throw error;
-    throw refuse(host, describeFailure(error), error);
+    throw failure(`the response of ${host} is not JSON`, error);
   }
-}
-
-async function readBounded(response: Response, host: string): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    length += chunk.byteLength;
-    // Leaving the loop cancels the rest.
-    if (length > LARGEST_ANSWER) throw refuse(host, "answered with more than 1 MiB");
-    chunks.push(chunk);
+  if (!Value.Check(Meta, document)) {
+    throw failure(`the response of ${host} has no list of ranges under "hooks"`);
   }
-  return Buffer.concat(chunks);
+  return document;
 }
 
-function readMeta(host: string, bytes: Uint8Array): Static<typeof Meta> {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw refuse(host, "answered something that is not JSON", error);
-  }
-  if (!Value.Check(Meta, answer)) throw refuse(host, 'answered without a list of ranges under "hooks"');
-  return answer;
-}
-
-function refuse(host: string, reason: string, cause?: unknown): AppError {
-  return new AppError("failed", `GitHub's hook ranges cannot be had: ${host} ${reason}`, cause);
-}
-
-function describeFailure(error: unknown): string {
-  if (!(error instanceof Error)) return "gave no answer";
-  if (error.name === "TimeoutError") return "gave no answer in time";
-  return `cannot be asked (${systemErrorCode(error) ?? error.name})`;
+function failure(reason: string, cause?: unknown): AppError {
+  return new AppError("failed", `cannot download GitHub's webhook address ranges: ${reason}`, cause);
 }

@@ -1,10 +1,9 @@
 import { asksToSkip, type Event, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
 import type { ParseResult, RawRequest } from "../../domain/provider.ts";
-import { createLazyValidator } from "../../lib/schema.ts";
+import { createLazyValidator, describeSchemaErrors } from "../../lib/schema.ts";
 import { decodeJsonField } from "../form.ts";
 import { decodeJsonBody } from "../json.ts";
 import { Ping, Push } from "./payload.ts";
-import { describeSchemaErrors } from "./schema-errors.ts";
 
 const EVENT_NAME = /^[a-z0-9_]{1,100}$/;
 /** Printable ASCII without spaces, so that two headers joined by `, ` are not an id. GitHub's own is a GUID. */

@@ -1,40 +1,25 @@
-import { Database } from "bun:sqlite";
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { AppError } from "../../lib/errors.ts";
+import { openSqlite, type SqliteDatabase } from "../../runtime/index.ts";
 import { describeOpenError, isBusy, toAppError } from "./errors.ts";
 
-/** What this room uses of a SQLite database: the one seam to the runtime's driver. */
-export interface Connection {
+/** An open SQLite database. */
+export interface Connection extends Pick<SqliteDatabase, "prepare" | "execute"> {
   readonly file: string;
-  /** Prepares a statement with `$name` parameters; it lives until the connection is closed. */
-  prepare<Row, Values extends Bindings = Record<never, never>>(sql: string): Statement<Row, Values>;
-  /** Runs one or more statements without parameters. */
-  execute(sql: string): void;
   /**
    * Runs `act` in one immediate transaction: committed and on disk when this returns, rolled back when it
    * throws. `act` must be synchronous, or the transaction would end at its first await.
    */
   transact<Result>(act: () => Result): Result;
   /**
-   * Runs one synchronous act of the store, at once. Rejects with a Fault `unavailable` where the disk refused it
+   * Runs one synchronous act of the store, at once. Rejects with an AppError `unavailable` where the disk refused it
    * or the connection is closed; other errors are faults of ours and pass as they are.
    */
   attempt<Result>(act: () => Result): Promise<Result>;
   /** Moves the log into the file and closes it; a second call does nothing. */
   close(): void;
 }
-
-interface Statement<Row, Values extends Bindings> {
-  get(values: Values): Row | null;
-  all(values: Values): Row[];
-  /** Row by row; leaving the loop early ends the reading. */
-  iterate(values: Values): Iterable<Row>;
-  /** How many rows it changed, and the id of the one it inserted. */
-  run(values: Values): { readonly changes: number; readonly lastInsertRowid: number | bigint };
-}
-
-type Bindings = Readonly<Record<string, string | number | Uint8Array | null>>;
 
 const PRAGMAS = `
   PRAGMA busy_timeout = 10000;
@@ -56,11 +41,11 @@ const PRAGMAS = `
  * and says what to do when it is damaged, not ours, or not to be written.
  */
 export function openDatabase(file: string): Connection {
-  let database: Database | null = null;
+  let database: SqliteDatabase | null = null;
   try {
     makePrivate(file);
-    database = new Database(file, { strict: true });
-    database.run(PRAGMAS);
+    database = openSqlite(file);
+    database.execute(PRAGMAS);
     return connect(database, file);
   } catch (error) {
     database?.close();
@@ -74,11 +59,11 @@ export function openDatabase(file: string): Connection {
  */
 export function holdLock(file: string): (() => void) | null {
   makePrivate(file);
-  const database = new Database(file, { strict: true });
+  const database = openSqlite(file);
   try {
     // Nothing is ever written, on purpose: no journal stays behind, and it works on a full disk too.
-    database.run("PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE");
-    return () => database.close(true);
+    database.execute("PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE");
+    return () => database.close();
   } catch (error) {
     database.close();
     if (isBusy(error)) return null;
@@ -97,26 +82,24 @@ function makePrivate(file: string): void {
   if (there === undefined || there.isFile()) chmodSync(file, 0o600);
 }
 
-function connect(database: Database, file: string): Connection {
+function connect(database: SqliteDatabase, file: string): Connection {
   const begin = database.prepare("BEGIN IMMEDIATE");
   const commit = database.prepare("COMMIT");
   const rollback = database.prepare("ROLLBACK");
   let closed = false;
   return {
     file,
-    prepare: <Row>(sql: string) => database.prepare<Row, Bindings>(sql),
-    execute(sql) {
-      database.run(sql);
-    },
+    prepare: database.prepare,
+    execute: database.execute,
     transact(act) {
-      begin.run();
+      begin.run({});
       try {
         const result = act();
-        commit.run();
+        commit.run({});
         return result;
       } catch (error) {
         // A full disk has already rolled it back by itself.
-        if (database.inTransaction) rollback.run();
+        if (database.inTransaction) rollback.run({});
         throw error;
       }
     },
@@ -132,12 +115,11 @@ function connect(database: Database, file: string): Connection {
       if (closed) return;
       closed = true;
       try {
-        database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
       } catch {
         // A full disk, say. Nothing is lost: the log stays beside the file, and the next start reads it.
       } finally {
-        // Without `true` the prepared statements would keep the file open.
-        database.close(true);
+        database.close();
       }
     },
   };

@@ -1,4 +1,5 @@
 import { AppError } from "../../lib/errors.ts";
+import { sqliteErrorCode } from "../../runtime/index.ts";
 
 /** Result codes that say "not now", in plain words (https://www.sqlite.org/rescode.html). */
 const UNAVAILABLE: Readonly<Record<number, string>> = {
@@ -50,18 +51,13 @@ export function isBusy(error: unknown): boolean {
 }
 
 function whyUnavailable(error: unknown): string | null {
-  return UNAVAILABLE[extendedCode(error)] ?? UNAVAILABLE[primaryCode(error)] ?? null;
+  return UNAVAILABLE[sqliteErrorCode(error) ?? -1] ?? UNAVAILABLE[primaryCode(error)] ?? null;
 }
 
 /** The low byte of SQLite's extended result code; -1 for an error that is not SQLite's. */
 function primaryCode(error: unknown): number {
-  const code = extendedCode(error);
-  return code < 0 ? code : code & 0xff;
-}
-
-function extendedCode(error: unknown): number {
-  if (!(error instanceof Error) || error.name !== "SQLiteError" || !("errno" in error)) return -1;
-  return typeof error.errno === "number" ? error.errno : -1;
+  const code = sqliteErrorCode(error);
+  return code === null ? -1 : code & 0xff;
 }
 
 /** What the system says of a directory or file it does not give us; null for an error that is not the system's. */

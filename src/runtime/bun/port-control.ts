@@ -1,0 +1,98 @@
+import { dlopen, ptr } from "bun:ffi";
+import { readdirSync } from "node:fs";
+
+/**
+ * Settings of a listening port that Bun does not offer, with which two servers of this process listen on one port and
+ * only the newer one gets connections (`SO_REUSEPORT` and `SO_ATTACH_REUSEPORT_CBPF` in socket(7), Linux 4.5).
+ */
+export interface PortControl {
+  /** Lets this user open a port again on which this process listens. Returns false when the kernel refuses. */
+  share(port: number): boolean;
+  /**
+   * Directs every new connection to one server of a shared port, by its place in the kernel's order: a new server goes
+   * to the end, and when one leaves, the last one takes its place. With no server at that place, connections are spread
+   * over all of them. Returns false when the kernel refuses.
+   */
+  direct(port: number, place: number): boolean;
+}
+
+// Linux has the same numbers on x86-64 and arm64 (asm-generic/socket.h, linux/bpf_common.h).
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOL_SOCKET = 1;
+const SO_REUSEPORT = 15;
+const SO_ACCEPTCONN = 30;
+const SO_ATTACH_REUSEPORT_CBPF = 51;
+const BPF_RETURN_CONSTANT = 0x06;
+
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
+
+/** Returns null on systems other than Linux and when the C library cannot be loaded. */
+export function loadPortControl(): PortControl | null {
+  const architecture = ARCHITECTURES[process.arch];
+  if (process.platform !== "linux" || architecture === undefined) return null;
+  const libc = openLibc("libc.so.6") ?? openLibc(`libc.musl-${architecture}.so.1`);
+  if (libc === null) return null;
+
+  /** Descriptors of this process's sockets that listen on the port. */
+  function findListening(port: number): readonly number[] {
+    return listDescriptors().filter((fd) => isListening(fd) && portOf(fd) === port);
+  }
+
+  function isListening(fd: number): boolean {
+    const [value, length] = [new Int32Array(1), new Uint32Array([4])];
+    const result = libc?.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, value, length);
+    return result === 0 && value[0] === 1;
+  }
+
+  /** Null for sockets of other families. The port has the same offset in IPv4 and IPv6 addresses (ip(7), ipv6(7)). */
+  function portOf(fd: number): number | null {
+    const [bytes, length] = [new Uint8Array(128), new Uint32Array([128])];
+    libc?.getsockname(fd, bytes, length);
+    const address = new DataView(bytes.buffer);
+    const isInternet = [AF_INET, AF_INET6].includes(address.getUint16(0, true));
+    return isInternet ? address.getUint16(2) : null;
+  }
+
+  function set(port: number, option: number, value: NodeJS.TypedArray, length: number): boolean {
+    // A socket on another address with the same port is set too, without effect.
+    const results = findListening(port).map((fd) => libc?.setsockopt(fd, SOL_SOCKET, option, value, length));
+    return results.includes(0);
+  }
+
+  return {
+    share: (port) => set(port, SO_REUSEPORT, new Int32Array([1]), 4),
+    direct(port, place) {
+      // One buffer, because the first struct points into it: a sock_fprog (number of instructions, their address) and
+      // its only instruction, a sock_filter.
+      const bytes = new Uint8Array(16 + 8);
+      const program = new DataView(bytes.buffer);
+      program.setUint16(0, 1, true);
+      program.setBigUint64(8, BigInt(ptr(bytes) + 16), true);
+      program.setUint16(16, BPF_RETURN_CONSTANT, true);
+      program.setUint32(20, place, true);
+      return set(port, SO_ATTACH_REUSEPORT_CBPF, bytes, 16);
+    },
+  };
+}
+
+/** Every descriptor that may be open: a process with file capabilities cannot list its own (proc(5)). */
+function listDescriptors(): readonly number[] {
+  try {
+    return readdirSync("/proc/self/fd").map(Number);
+  } catch {
+    return Array.from({ length: 65_536 }, (_, fd) => fd);
+  }
+}
+
+function openLibc(name: string) {
+  try {
+    return dlopen(name, {
+      getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
+      getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+      setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+    }).symbols;
+  } catch {
+    return null;
+  }
+}
