@@ -65,16 +65,19 @@ export function checkAcmeWithServer(
   if (readSocketPath(host) !== null) {
     issues.fault(
       table,
-      "needs a host with ports, where the CA and the senders connect, but host is a unix socket: let the proxy in front of it have the certificate",
+      "needs a TCP port that the CA can reach, but host is a unix socket: configure the certificate in the proxy instead",
     );
   } else if (httpPort === port) {
-    issues.fault(child(table, "http_port"), `the public listener has port ${httpPort}: choose another one`);
+    issues.fault(
+      child(table, "http_port"),
+      `the public listener already has port ${httpPort}: choose another port`,
+    );
   }
   const publicHost = publicUrl !== null && URL.canParse(publicUrl) ? new URL(publicUrl).hostname : null;
   if (publicHost !== null && domains.length > 0 && !domains.includes(publicHost)) {
     issues.warn(
       child(place, "public_url"),
-      `the domains of [server.acme] lack ${formatValue(publicHost)}: senders will reject the certificate there`,
+      `the domains of [server.acme] do not include ${formatValue(publicHost)}: senders will reject the certificate`,
     );
   }
 }
@@ -90,7 +93,7 @@ export function checkAcmeWithAdmin(
   if (acme.httpPort === admin.port && overlap(admin.host, host)) {
     issues.fault(
       child(place, "http_port"),
-      `the admin listener has port ${acme.httpPort}: choose another one`,
+      `the admin listener already has port ${acme.httpPort}: choose another port`,
     );
   }
 }
@@ -134,7 +137,7 @@ function checkDirectory(text: string | undefined, place: Place, { issues }: Read
   const url = parseHttpUrl(text);
   // Whoever can change the CA's responses could get a certificate for somebody else.
   if (url === undefined || url.hash !== "" || (url.protocol === "http:" && !isLoopback(url.hostname))) {
-    issues.fault(place, `expected ${EXPECTED_DIRECTORY}, without user, password and fragment`);
+    issues.fault(place, `expected ${EXPECTED_DIRECTORY}, without a user, password or fragment`);
   }
   return text;
 }

@@ -34,7 +34,10 @@ export function resolveAdmin(
   const isConfigured = has("port");
   const isTaken = server !== null && port !== 0 && port === server.port && overlap(host, server.host);
   if (isConfigured && isTaken) {
-    context.issues.fault(child(place, "port"), `the public listener has port ${port}: choose another one`);
+    context.issues.fault(
+      child(place, "port"),
+      `the public listener already has port ${port}: choose another port`,
+    );
   }
   if (!has("token") && !isSet(TOKEN, context)) {
     const stored = findGeneratedSecret(

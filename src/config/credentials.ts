@@ -96,7 +96,7 @@ function readApiUrl(
   if (url === undefined || /[?#]/.test(text)) {
     context.issues.fault(
       at,
-      'expected a URL such as "https://api.github.com", without user, password, query and fragment',
+      'expected a URL such as "https://api.github.com", without a user, password, query or fragment',
     );
     return undefined;
   }

@@ -52,7 +52,7 @@ function checkUrl({ place, values }: NotifySettings, context: ReadContext): void
   if (values.url === undefined || !loadValue(values.url, at, context)) return;
   const url = parseHttpUrl(values.url.reveal());
   if (url === undefined) {
-    context.issues.fault(at, "expected an http or https URL without user and password");
+    context.issues.fault(at, "expected an http or https URL without a user or password");
     return;
   }
   // Whoever has a chat room's address can post there. A signed post has a key of its own.
@@ -70,7 +70,7 @@ function checkSecret({ has, place, values }: NotifySettings, context: ReadContex
   if (!has("secret") && (values.format === "standard" || !has("format"))) {
     issues.fault(
       at,
-      'is missing: format "standard" is signed with a key, such as `echo "whsec_$(openssl rand -base64 32)"` prints',
+      'is missing: format "standard" needs a signing key; `echo "whsec_$(openssl rand -base64 32)"` prints a new one',
     );
   }
   if (values.secret === undefined) return;

@@ -119,7 +119,7 @@ function readRangesUrls(
       const example = JSON.stringify(publishedRanges.url);
       issues.fault(
         child(place, key),
-        `expected ${EXPECTED_RANGES_URL} such as ${example}, without user and password`,
+        `expected ${EXPECTED_RANGES_URL} such as ${example}, without a user or password`,
       );
     }
     return [[name, text] as const];
@@ -242,7 +242,7 @@ function checkProxies(
   if (isSocket(host) && !proxies.includes(UNIX)) {
     issues.warn(
       place,
-      'lacks "unix": clients of the unix socket have no address, so that no token handshake and no "allow" admits them',
+      'does not include "unix": clients of the unix socket have no address, so no token handshake and no "allow" list admits them',
     );
   }
   for (const [index, proxy] of proxies.entries()) {
@@ -258,7 +258,7 @@ function checkPublicUrl(text: string | undefined, place: Place, { issues }: Read
   if (url === undefined || /[?#]/.test(text)) {
     issues.fault(
       place,
-      'expected a URL such as "https://hooks.example.com", without user, password, query and fragment',
+      'expected a URL such as "https://hooks.example.com", without a user, password, query or fragment',
     );
   }
   return text.replace(/\/+$/, "");

@@ -87,7 +87,7 @@ export function findSource(
   if (fitting.length === 1) return fitting[0];
   // Without a valid provider it is unknown whether a source fits.
   if (areNamed && sources.every(({ provider }) => provider !== undefined)) {
-    issues.fault(place, `several sources fit (${namesOf(fitting)}): name one`);
+    issues.fault(place, `several sources match (${namesOf(fitting)}): name one of them`);
   }
   return undefined;
 }
@@ -104,7 +104,7 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
   const { name, path, print, on_redelivery: onRedelivery = "run" } = common.values;
   checkProvider(common.values.provider, provider, place, context);
   if (path === "/healthz") {
-    issues.fault(child(place, "path"), "/healthz is the server's own: choose another path");
+    issues.fault(child(place, "path"), "/healthz is reserved: choose another path");
   }
   const allow = readAllowedSenders(common.values.allow, child(place, "allow"), context);
   const options = provider && readSourceOptions(provider, own, { ...written, name }, context);
@@ -168,10 +168,11 @@ function readAllowedSenders(
   const lists = providers.flatMap(({ name, publishedRanges }) => (publishedRanges ? [name] : []));
   for (const [index, entry] of written.entries()) {
     if (isAddressRange(entry) || lists.includes(entry)) continue;
-    const expected = [
-      'an IP address, a range such as "192.0.2.0/24"',
+    const expected = new Intl.ListFormat("en", { type: "disjunction" }).format([
+      "an IP address",
+      'a range such as "192.0.2.0/24"',
       ...lists.map((list) => formatValue(list)),
-    ].join(" or ");
+    ]);
     const hint = suggestList(entry, lists);
     issues.fault(child(place, index), `expected ${expected}, found ${formatValue(entry)}${hint}`);
   }

@@ -104,7 +104,7 @@ function checkDirectory(
   { dataDir, issues }: TargetContext,
 ): void {
   const at = child(place, "directory");
-  if (directory === "/") issues.fault(at, "a target needs a directory of its own, not /");
+  if (directory === "/") issues.fault(at, 'a target needs its own directory, not "/"');
   // Git would delete the store and its secrets, or copy them into a release.
   else if (directory !== undefined && has("repository") && isWithin(dataDir, directory)) {
     issues.fault(
@@ -126,7 +126,7 @@ function checkCommands({ values, place, has }: TargetSettings, { issues }: ReadC
       if (typeof command === "string" || command[0] !== "") continue;
       issues.fault(
         child(child(place, key), index),
-        "expected a program first in the list, found an empty string",
+        "expected a program as the first item, found an empty string",
       );
     }
   }
@@ -148,7 +148,7 @@ function checkHealth({ values, place }: TargetSettings, context: ReadContext): v
   if (values.health === undefined) return;
   const at = child(place, "health");
   if (parseHttpUrl(values.health.url) === undefined) {
-    context.issues.fault(child(at, "url"), "expected an http or https URL without user and password");
+    context.issues.fault(child(at, "url"), "expected an http or https URL without a user or password");
   }
   limitDuration(values.health.within, LONGEST_TIMER, child(at, "within"), context);
 }

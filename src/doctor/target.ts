@@ -189,7 +189,7 @@ export async function checkHealth({ name, health }: Target): Promise<readonly Ch
   if (isHealthy) return [ok(text)];
   return [
     warn(
-      `${text} now: fine before the first deployment, which it fails when that lasts for ${health.within / 1_000} s`,
+      `${text}: expected before the first deployment, but a deployment fails when this lasts for ${health.within / 1_000} s`,
     ),
   ];
 }

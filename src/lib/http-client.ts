@@ -151,6 +151,8 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOTFOUND: "no such host",
   EAI_AGAIN: "the host name cannot be resolved now",
   EPROTO: "TLS handshake failed",
+  // What `fetch` throws for a header that is not allowed.
+  TypeError: "the request is invalid",
   // Bun's name for it.
   Malformed_HTTP_Response: "the response is not HTTP",
 };
@@ -161,9 +163,9 @@ export function describeHttpFailure(failure: HttpFailure): string {
     case "timeout":
       return `no response within ${failure.milliseconds / 1000} s`;
     case "aborted":
-      return "it was cancelled";
+      return "cancelled";
     case "too large":
-      return `the response is larger than ${failure.maxBody} bytes`;
+      return `the response is larger than ${formatSize(failure.maxBody)}`;
     case "invalid URL":
       return "the address is not an http or https URL";
     case "untrusted":
@@ -171,4 +173,8 @@ export function describeHttpFailure(failure: HttpFailure): string {
     case "unreachable":
       return WORDS[failure.code] ?? `connection failed (${failure.code})`;
   }
+}
+
+function formatSize(bytes: number): string {
+  return bytes % 1024 ** 2 === 0 ? `${bytes / 1024 ** 2} MiB` : `${bytes} bytes`;
 }

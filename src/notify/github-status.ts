@@ -110,7 +110,7 @@ function describeEnd(news: NotificationKind, deployment: Deployment, instead: st
 /** Says what to check, answer by answer. A limit on requests passes, and so do GitHub's own troubles. */
 function explainRefusal(repository: string): Refusal {
   return (status, headers) => {
-    if (status >= 300 && status < 400) return `was ${repository} renamed? configure its present name`;
+    if (status >= 300 && status < 400) return `was ${repository} renamed? configure its current name`;
     switch (status) {
       case 401:
         return "check that the token is right and has not expired";
@@ -119,7 +119,7 @@ function explainRefusal(repository: string): Refusal {
       case 404:
         return `check that ${repository} exists and that the token may write its commit statuses`;
       case 410:
-        return `${repository} is gone`;
+        return `${repository} no longer exists`;
       case 422:
         return `check that the commit is in ${repository} and has fewer than 1000 statuses`;
       default:

@@ -34,7 +34,7 @@ export function createSlackChannel(
 
 /** A hook that was removed, or whose channel was archived, does not come back. */
 const refusal: Refusal = (status) =>
-  [403, 404, 410].includes(status) ? "the chat's hook is gone or blocked; make a new one" : null;
+  [403, 404, 410].includes(status) ? "the chat's webhook is removed or disabled; create a new one" : null;
 
 const WORDS: Readonly<Record<NotificationKind, string>> = {
   started: "is being deployed",

@@ -48,7 +48,8 @@ export function createStandardChannel(
 }
 
 /** The specification retries everything but 2xx and 410: a receiver that is mended takes what waited. */
-const refusal: Refusal = (status) => (status === 410 ? "it wants no more messages" : null);
+const refusal: Refusal = (status) =>
+  status === 410 ? "it accepts no more messages; remove it from the configuration" : null;
 
 /**
  * The `webhook-signature` header: `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, under the key that stands

@@ -78,25 +78,25 @@ describe.skipIf(!HAS_PEBBLE)("a certificate agent (skipped without the program p
   });
 
   test("loads the stored certificate after a restart and orders with the same account", async () => {
-    expect(site.agent().readKept()).toBeNull();
+    expect(site.agent().readStored()).toBeNull();
     const first = await site.agent().obtain(NEVER);
     const account = accountUrl();
 
-    expect(site.agent().readKept()).toEqual(first);
+    expect(site.agent().readStored()).toEqual(first);
     const second = await site.agent().obtain(NEVER);
     expect(serialOf(second)).not.toBe(serialOf(first));
     expect(accountUrl()).toBe(account);
-    expect(site.agent().readKept()).toEqual(second);
+    expect(site.agent().readStored()).toEqual(second);
   });
 
   test("ignores the stored certificate for other domains or another directory, but not for another order", async () => {
     const pair = await site.agent({ domains: ["a.example.com", "b.example.com"] }).obtain(NEVER);
 
-    expect(site.agent({ domains: ["b.example.com", "a.example.com"] }).readKept()).toEqual(pair);
-    expect(site.agent({ domains: ["a.example.com"] }).readKept()).toBeNull();
-    expect(site.agent({ domains: ["a.example.com", "c.example.com"] }).readKept()).toBeNull();
+    expect(site.agent({ domains: ["b.example.com", "a.example.com"] }).readStored()).toEqual(pair);
+    expect(site.agent({ domains: ["a.example.com"] }).readStored()).toBeNull();
+    expect(site.agent({ domains: ["a.example.com", "c.example.com"] }).readStored()).toBeNull();
     const directory = "https://other.example.com/dir";
-    expect(site.agent({ domains: ["a.example.com", "b.example.com"], directory }).readKept()).toBeNull();
+    expect(site.agent({ domains: ["a.example.com", "b.example.com"], directory }).readStored()).toBeNull();
     expect(site.messages("warn")).toEqual([]);
   });
 
@@ -121,7 +121,7 @@ describe.skipIf(!HAS_PEBBLE)("a certificate agent (skipped without the program p
     const pair = await site.agent().obtain(NEVER);
     site.clock.advance(pair.validTo.getTime() - site.clock.now().getTime() + 1000);
 
-    expect(site.agent().readKept()).toBeNull();
+    expect(site.agent().readStored()).toBeNull();
     expect(site.messages("warn")).toHaveLength(1);
     expect(site.messages("warn")).toMatchSnapshot();
   });
@@ -146,13 +146,13 @@ describe.skipIf(!HAS_PEBBLE)("a certificate agent (skipped without the program p
       site.logLines.length = 0;
       writeFileSync(file, whole);
       damage();
-      expect(site.agent().readKept()).toBeNull();
+      expect(site.agent().readStored()).toBeNull();
       expect(site.messages("warn")).toHaveLength(1);
       warnings.push(...site.messages("warn"));
     }
     expect(warnings).toMatchSnapshot();
     const fresh = await site.agent().obtain(NEVER);
-    expect(site.agent().readKept()).toEqual(fresh);
+    expect(site.agent().readStored()).toEqual(fresh);
   });
 
   test("registers another account when the stored one is damaged", async () => {
@@ -206,7 +206,7 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
     pairs = [];
   });
 
-  const start = (agent = site.agent()) => agent.keepFresh((pair) => pairs.push(pair), stopping.signal);
+  const start = (agent = site.agent()) => agent.runRenewals((pair) => pairs.push(pair), stopping.signal);
 
   test("obtains a certificate and renews it when a third of its lifetime is left", async () => {
     const done = start();
@@ -224,7 +224,7 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
     site.clock.wake();
     await until(() => pairs.length === 2);
     expect(serialOf(pairs[1] ?? null)).not.toBe(serialOf(first));
-    expect(site.agent().readKept()).toEqual(pairs[1] ?? null);
+    expect(site.agent().readStored()).toEqual(pairs[1] ?? null);
     stopping.abort();
     await done;
   });
@@ -236,7 +236,7 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
     await until(() => site.clock.isAsleep);
 
     expect(pairs).toEqual([]);
-    expect(agent.readKept()).toEqual(pair);
+    expect(agent.readStored()).toEqual(pair);
     stopping.abort();
     await done;
   });
@@ -335,7 +335,7 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
     expect(Math.round((site.clock.longSleeps[0] ?? 0) / HOUR)).toBe(24);
     expect(site.messages("warn")).toMatchSnapshot();
     expect(pairs).toEqual([]);
-    expect(agent.readKept()).toEqual(pair);
+    expect(agent.readStored()).toEqual(pair);
     stopping.abort();
     await done;
   });
@@ -347,7 +347,7 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
       reached.resolve();
       return new Response("wait");
     };
-    const done = agent.keepFresh((pair) => pairs.push(pair), stopping.signal);
+    const done = agent.runRenewals((pair) => pairs.push(pair), stopping.signal);
     await reached.promise;
     stopping.abort();
     await done;

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
-import { CertificateFault } from "../../src/acme/errors.ts";
+import { CertificateError } from "../../src/acme/errors.ts";
 import type { CertificateManager } from "../../src/acme/index.ts";
 import { freePort } from "../support/free-port.ts";
 import { HAS_PEBBLE } from "../support/pebble.ts";
@@ -25,9 +25,9 @@ afterEach(() => {
 });
 
 /** Returns the error of an agent that obtains no certificate. */
-async function failureOf(agent: CertificateManager, signal = NEVER): Promise<CertificateFault> {
+async function failureOf(agent: CertificateManager, signal = NEVER): Promise<CertificateError> {
   const outcome = await agent.obtain(signal).catch((error: unknown) => error);
-  if (!(outcome instanceof CertificateFault)) throw new Error(`unexpected outcome: ${outcome}`);
+  if (!(outcome instanceof CertificateError)) throw new Error(`unexpected outcome: ${outcome}`);
   expect(outcome.code).toBe("failed");
   expect(outcome.message).not.toMatch(/[\n\r]|PRIVATE KEY/);
   return outcome;

@@ -61,7 +61,7 @@ export class Site {
   }
 
   /** Creates an agent as a start of the program does, and serves its challenges. */
-  agent(changes: Partial<AcmeSettings> = {}, patience?: number): CertificateManager {
+  agent(changes: Partial<AcmeSettings> = {}, timeout?: number): CertificateManager {
     const write = (level: LogLine["level"]) => (fields: LogFields, message: string) => {
       this.logLines.push({ level, fields, message });
     };
@@ -70,7 +70,7 @@ export class Site {
       clock: this.clock,
       log,
       random: () => 0.5,
-      ...(patience === undefined ? {} : { patience }),
+      ...(timeout === undefined ? {} : { timeout }),
     };
     const agent = createCertificateManager(this.settings(changes), this.directory, tools);
     this.answer = (token) => {

@@ -15,7 +15,7 @@ function write(acme = "", server = ""): void {
 
 /** Asserts that the configuration is valid and has no warnings. */
 function expectNoFindings(): void {
-  expect(home.load()).toMatchObject({ ok: true, warnings: [] });
+  expect(home.load()).toMatchObject({ kind: "loaded", warnings: [] });
 }
 
 describe("automatic HTTPS", () => {
@@ -107,7 +107,7 @@ describe("automatic HTTPS", () => {
     expectNoFindings();
     write("", 'public_url = "https://www.example.com"');
     const loaded = home.load();
-    expect(loaded.ok).toBe(true);
+    expect(loaded.kind).toBe("loaded");
     expectFindings(loaded, [["hooklatch.toml: server.public_url", '"www.example.com"']]);
   });
 

@@ -31,7 +31,7 @@ describe("github_ranges_url", () => {
   test("may be an HTTPS URL or an HTTP URL on this machine", () => {
     for (const url of ["https://ghe.example.com/api/v3/meta", "http://127.0.0.1:8080/meta"]) {
       home.write("hooklatch.toml", `[server]\ngithub_ranges_url = "${url}"`);
-      expect(configOf(home.load()).server.githubRangesUrl).toBe(url);
+      expect(configOf(home.load()).server.rangesUrls.github).toBe(url);
     }
   });
 });
@@ -60,10 +60,10 @@ describe("a unix socket as server.host", () => {
   test("causes a warning when it is not a trusted proxy", () => {
     const env = { HOST: "unix:/run/hook.sock" };
     const loaded = home.load({ env });
-    expect(loaded.ok).toBe(true);
+    expect(loaded.kind).toBe("loaded");
     expectFindings(loaded, [["defaults: server.trusted_proxies", '"unix"']]);
     home.write("hooklatch.toml", '[server]\ntrusted_proxies = ["unix"]');
-    expect(home.load({ env })).toMatchObject({ ok: true, warnings: [] });
+    expect(home.load({ env })).toMatchObject({ kind: "loaded", warnings: [] });
   });
 
   test("is rejected without a path, with a path that is too long, and for the admin listener", () => {

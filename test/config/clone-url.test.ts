@@ -12,11 +12,11 @@ describe("a clone address", () => {
     "example.com:blog.git",
     "/srv/git/blog.git",
   ])("may be %p and stays unchanged", (url) => {
-    expect(checkCloneUrl(url, "/etc")).toEqual({ ok: true, url });
+    expect(checkCloneUrl(url, "/etc")).toEqual({ kind: "valid", url });
   });
 
   test("that is a relative path is resolved against the directory of the configuration file", () => {
-    expect(checkCloneUrl("../blog.git", "/etc/hooklatch")).toEqual({ ok: true, url: "/etc/blog.git" });
+    expect(checkCloneUrl("../blog.git", "/etc/hooklatch")).toEqual({ kind: "valid", url: "/etc/blog.git" });
   });
 
   test.each([
@@ -36,7 +36,7 @@ describe("a clone address", () => {
     "https://example.com/\nblog",
     "/srv/\0blog",
   ])("cannot be %p", (url) => {
-    expect(checkCloneUrl(url, "/etc").ok).toBe(false);
+    expect(checkCloneUrl(url, "/etc").kind).toBe("invalid");
   });
 
   test.each([
@@ -47,7 +47,7 @@ describe("a clone address", () => {
     "git:hunter2@example.com:blog.git",
   ])("with a password or token is rejected without repeating it: %p", (url) => {
     const checked = checkCloneUrl(url, "/etc");
-    expect(checked.ok).toBe(false);
+    expect(checked.kind).toBe("invalid");
     expect(JSON.stringify(checked)).not.toContain("hunter2");
   });
 

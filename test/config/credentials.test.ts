@@ -39,7 +39,7 @@ function expectWarnings(...warnings: readonly (readonly [key: string, ...mention
 
 /** Asserts that the target that `read` loaded last has no warnings. */
 function expectNoWarnings(): void {
-  expect(load()).toMatchObject({ ok: true, warnings: [] });
+  expect(load()).toMatchObject({ kind: "loaded", warnings: [] });
 }
 
 describe("access to a private repository", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { findDataDirectory } from "../../src/config/read/toml.ts";
+import { findDataDirectory } from "../../src/config/data-directory.ts";
 import { makeHome } from "./home.ts";
 
 const home = makeHome();
@@ -7,7 +7,7 @@ const home = makeHome();
 const locate = (env: Record<string, string> = {}) =>
   findDataDirectory(undefined, { env, cwd: home.path() }, home.path("system.toml"));
 
-describe("locateDataDir", () => {
+describe("findDataDirectory", () => {
   test("ignores other faults of the configuration", () => {
     home.write("hooklatch.toml", 'data_dir = "data"\nunknown = 1\n[[source]]\nsecrets = ["file:/nowhere"]\n');
     expect(locate()).toBe(home.path("data"));

@@ -215,8 +215,8 @@ const FAULTY: readonly { file: string; what: string; findings: readonly Expected
     findings: [
       "target[3].repository",
       "target[4].repository",
-      ["target[0]", '"repository"'],
-      ["target[1]", '"repository"'],
+      ["target[0]", '"repository"', '"branch"', '"tag"'],
+      ["target[1]", '"branch"', '"tag"'],
       ["target[2].source", '"github"', '"webhook"'],
       ["target[2].branch", '"repository"'],
       ["target[2].clone_url", '"repository"'],
@@ -371,7 +371,7 @@ const FAULTY: readonly { file: string; what: string; findings: readonly Expected
 describe("loadConfig reports all faults of a fixture", () => {
   test.each(FAULTY)("$file: $what", ({ file, findings }) => {
     const loaded = loadConfig(file, { env: ENV, cwd: FIXTURES }, lists);
-    expect(loaded).toMatchObject({ ok: false, file: join(FIXTURES, file) });
+    expect(loaded).toMatchObject({ kind: "invalid", file: join(FIXTURES, file) });
     expectFindings(
       loaded,
       findings.map((finding) => {

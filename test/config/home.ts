@@ -37,7 +37,7 @@ export function makeHome(): Home {
 
 /** Returns the configuration, or throws an error with the faults. */
 export function configOf(loaded: Loaded): Config {
-  if (loaded.ok) return loaded.config;
+  if (loaded.kind === "loaded") return loaded.config;
   throw new Error(`the configuration has faults:\n${linesOf(loaded).join("\n")}`);
 }
 
@@ -65,5 +65,5 @@ export function expectFindings(loaded: Loaded, expected: readonly ExpectedFindin
 }
 
 function findingsOf(loaded: Loaded) {
-  return loaded.ok ? loaded.warnings : loaded.faults;
+  return loaded.kind === "loaded" ? loaded.warnings : loaded.faults;
 }

@@ -4,6 +4,8 @@ import type { SourceHandler, TypedProvider } from "../../src/domain/provider.ts"
 import type { Source } from "../../src/domain/source.ts";
 import { DurationSetting, SecretSetting, TableSetting } from "../../src/lib/schema.ts";
 import type { Secret } from "../../src/lib/secret.ts";
+import { generic as realGeneric } from "../../src/providers/generic/index.ts";
+import { github as realGithub } from "../../src/providers/github/index.ts";
 
 /** A dialect that exposes the options it was opened with. */
 interface OpenedDialect extends SourceHandler {
@@ -36,7 +38,13 @@ const signedOptions = TableSetting({
   secrets: Type.Optional(Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" })),
 });
 
+const { defaultSource: githubSource, publishedRanges, statusApi } = realGithub;
+const { defaultSource: genericSource, variables } = realGeneric;
+
 const github: TypedProvider<typeof signedOptions> = {
+  ...(githubSource && { defaultSource: githubSource }),
+  ...(publishedRanges && { publishedRanges }),
+  ...(statusApi && { statusApi }),
   name: "github",
   summary: "signed",
   options: signedOptions,
@@ -55,6 +63,8 @@ const tokenOptions = TableSetting({
 });
 
 const generic: TypedProvider<typeof tokenOptions> = {
+  ...(genericSource && { defaultSource: genericSource }),
+  ...(variables && { variables }),
   name: "generic",
   summary: "by token",
   options: tokenOptions,
@@ -68,5 +78,5 @@ const generic: TypedProvider<typeof tokenOptions> = {
   createHandlerWithSecret: (secret) => openedWith([secret]),
 };
 
-/** Two providers with the options of the real ones, and the two layouts. */
+/** Two providers with the options and default sources of the real ones, and the two layouts. */
 export const lists: Lists = { providers: [github, generic], layouts: ["releases", "worktree"] };

@@ -20,7 +20,7 @@ describe("the manual's example", () => {
 
   test("loads with exactly the values that it sets", () => {
     const config = configOf(loaded);
-    const { sources, admin, ...rest } = config;
+    const { sources, admin, secrets, ...rest } = config;
     expect(rest).toEqual({
       file: join(FIXTURES, "contract.toml"),
       dataDir: "/var/lib/hooklatch",
@@ -40,7 +40,7 @@ describe("the manual's example", () => {
           key: "/etc/letsencrypt/live/hooks.example.com/privkey.pem",
         },
         acme: null,
-        githubRangesUrl: "https://api.github.com/meta",
+        rangesUrls: { github: "https://api.github.com/meta" },
       },
       store: { keepDeliveries: 30 * DAY, keepDeployments: 180 * DAY },
       targets: [
@@ -74,6 +74,11 @@ describe("the manual's example", () => {
       generated: [],
     });
     expect(admin).toMatchObject({ host: "127.0.0.1", port: 9001 });
+    expect(secrets.map(({ owner, secret }) => [owner, secret.reveal()])).toEqual([
+      ["the admin listener", SECRETS.HOOKLATCH_ADMIN_TOKEN],
+      ["source github", SECRETS.GITHUB_WEBHOOK_SECRET],
+      ["source webhook", SECRETS.WEBHOOK_VERIFY_TOKEN],
+    ]);
     expect(sources.map(({ handler: _, ...source }) => source)).toEqual([
       {
         name: "github",
@@ -92,7 +97,7 @@ describe("the manual's example", () => {
         allow: null,
       },
     ]);
-    expect(loaded).toMatchObject({ ok: true, warnings: [] });
+    expect(loaded).toMatchObject({ kind: "loaded", warnings: [] });
   });
 
   test("opens its sources with their secrets and durations", () => {
@@ -139,7 +144,7 @@ describe("the configuration file", () => {
       protocol: "http",
       tls: null,
       acme: null,
-      githubRangesUrl: "https://api.github.com/meta",
+      rangesUrls: { github: "https://api.github.com/meta" },
     });
     expect(config.store).toEqual({ keepDeliveries: 30 * DAY, keepDeployments: 180 * DAY });
     expect(config.sources.map(({ name, path, print }) => ({ name, path, print }))).toEqual([
@@ -180,7 +185,7 @@ describe("the configuration file", () => {
     home.write("hooklatch.toml", "");
     const missing = home.load({ file: "missing.toml" });
     expect(missing).toEqual({
-      ok: false,
+      kind: "invalid",
       file: home.path("missing.toml"),
       faults: [{ file: "missing.toml", path: "", message: expect.any(String) }],
     });
@@ -373,7 +378,7 @@ describe("a file with random content", () => {
       fc.property(document, (table) => {
         home.write("hooklatch.toml", stringify(table));
         const loaded = home.load();
-        expect(loaded.ok || loaded.faults.length > 0).toBe(true);
+        expect(loaded.kind === "loaded" || loaded.faults.length > 0).toBe(true);
         for (const line of linesOf(loaded)) expect(line).not.toMatch(/[\n\r]/);
       }),
       { numRuns: 300 },
@@ -385,7 +390,7 @@ describe("a file with random content", () => {
       fc.property(fc.oneof(fc.uint8Array(), fc.string({ unit: "binary" })), (content) => {
         home.write("hooklatch.toml", content);
         const loaded = home.load();
-        expect(loaded.ok || loaded.faults.length > 0).toBe(true);
+        expect(loaded.kind === "loaded" || loaded.faults.length > 0).toBe(true);
       }),
       { numRuns: 300 },
     );

@@ -27,7 +27,7 @@ describe("a notification channel", () => {
     expect(channel?.secret?.reveal()).toBe(KEY);
     expect(others).toEqual([]);
     // The URL is not secret when a signature authenticates the message: a literal URL causes no warning.
-    expect(loaded).toMatchObject({ ok: true, warnings: [] });
+    expect(loaded).toMatchObject({ kind: "loaded", warnings: [] });
   });
 
   test("accepts a name, a chat format, events and targets", () => {
@@ -44,7 +44,7 @@ describe("a notification channel", () => {
       { name: "chat", secret: null, format: "slack", kinds: ["succeeded"], targets: ["docs"] },
       { name: "notify 2" },
     ]);
-    expect(loaded).toMatchObject({ ok: true, warnings: [] });
+    expect(loaded).toMatchObject({ kind: "loaded", warnings: [] });
     expect(JSON.stringify(configOf(loaded).notify)).not.toMatch(/correct|whsec_/);
   });
 
@@ -87,7 +87,7 @@ describe("a notification channel", () => {
   test.each([24, 32, 64])("accepts a key of %d bytes", (length) => {
     const key = `whsec_${Buffer.alloc(length, 0xfb).toString("base64")}`;
     const loaded = load('[[notify]]\nurl = "env:ADDRESS"\nsecret = "env:KEY"', { KEY: key });
-    expect(loaded).toMatchObject({ ok: true, warnings: [] });
+    expect(loaded).toMatchObject({ kind: "loaded", warnings: [] });
   });
 
   test.each([

@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
-import { whyNoBranch, whyNoTagPattern } from "../../src/config/repository.ts";
+import { findBranchProblem, findTagProblem } from "../../src/config/repository.ts";
 
 setDefaultTimeout(120_000);
 
@@ -44,17 +44,17 @@ function gitAllows(name: string): boolean {
 
 describe("a branch name", () => {
   test.each(LEGAL)("may be %p", (name) => {
-    expect(whyNoBranch(name)).toBeNull();
+    expect(findBranchProblem(name)).toBeNull();
   });
 
   test.each(ILLEGAL)("cannot be %p", (name) => {
-    const reason = whyNoBranch(name);
+    const reason = findBranchProblem(name);
     expect(reason).not.toBeNull();
-    expect(reason).toBe(whyNoBranch("a b"));
+    expect(reason).toBe(findBranchProblem("a b"));
   });
 
   test("cannot be a name that git commands interpret in another way", () => {
-    const reasons = ["-rf", "HEAD", "refs/heads/main", "refs/tags/v1", "a b"].map(whyNoBranch);
+    const reasons = ["-rf", "HEAD", "refs/heads/main", "refs/tags/v1", "a b"].map(findBranchProblem);
     expect(new Set(reasons).size).toBe(5);
     expect(reasons[2]).toContain('"main"');
     expect(reasons).toMatchSnapshot();
@@ -67,7 +67,7 @@ describe("a branch name", () => {
       fc.property(
         name.filter((text) => !text.startsWith("-")),
         (text) => {
-          expect(whyNoBranch(text) === null).toBe(gitAllows(text));
+          expect(findBranchProblem(text) === null).toBe(gitAllows(text));
         },
       ),
       { numRuns: 150 },
@@ -77,9 +77,9 @@ describe("a branch name", () => {
 
 describe("a tag pattern", () => {
   test("is a tag name that may contain stars", () => {
-    for (const pattern of ["v1.0", "v*", "*", "release/*/final"]) expect(whyNoTagPattern(pattern)).toBeNull();
+    for (const pattern of ["v1.0", "v*", "*", "release/*/final"]) expect(findTagProblem(pattern)).toBeNull();
     for (const pattern of ["v?", "v[0-9]", "", "a..*", "refs/tags/v*", "-*"]) {
-      expect(whyNoTagPattern(pattern)).not.toBeNull();
+      expect(findTagProblem(pattern)).not.toBeNull();
     }
   });
 });

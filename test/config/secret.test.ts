@@ -68,7 +68,7 @@ describe("a secret", () => {
     expectFindings(short, [[TOKEN, "16"]]);
     expect(JSON.stringify(short)).not.toContain("fifteen bytes..");
     for (const long of ["sixteen bytes...", "éééééééé"]) {
-      expect(load("env:TOKEN", { TOKEN: long })).toMatchObject({ ok: true, warnings: [] });
+      expect(load("env:TOKEN", { TOKEN: long })).toMatchObject({ kind: "loaded", warnings: [] });
     }
   });
 
@@ -86,7 +86,7 @@ describe("a secret", () => {
   test("of the default sources that is empty is rejected and not generated", () => {
     const env = { GITHUB_WEBHOOK_SECRET: "", WEBHOOK_VERIFY_TOKEN: "", HOOKLATCH_ADMIN_TOKEN: "" };
     const loaded = home.load({ env });
-    expect(loaded.ok).toBe(false);
+    expect(loaded.kind).toBe("invalid");
     expectFindings(loaded, [
       "environment: $HOOKLATCH_ADMIN_TOKEN",
       "environment: $GITHUB_WEBHOOK_SECRET",

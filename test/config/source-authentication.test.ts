@@ -57,7 +57,7 @@ describe("a generic source", () => {
   }
 
   test("without a handshake ignores $CLIENT_AUTH_TIMEOUT", () => {
-    expect(load(HMAC, { ...ENV, CLIENT_AUTH_TIMEOUT: "1" })).toMatchObject({ ok: true, warnings: [] });
+    expect(load(HMAC, { ...ENV, CLIENT_AUTH_TIMEOUT: "1" })).toMatchObject({ kind: "loaded", warnings: [] });
     expect(
       configOf(load("", { ...ENV, CLIENT_AUTH_TIMEOUT: "1" })).sources[0]?.handler.handshake,
     ).toMatchObject({
@@ -80,7 +80,7 @@ describe("a generic source", () => {
   test("causes warnings about short secrets in nested tables", () => {
     const short = 'hmac = { header = "x-signature", secrets = ["env:SECRET", "env:SHORT"] }';
     const loaded = load(short, { ...ENV, SHORT: "short" });
-    expect(loaded.ok).toBe(true);
+    expect(loaded.kind).toBe("loaded");
     expectFindings(loaded, [["hooklatch.toml: source[0].hmac.secrets[1]", "16"]]);
   });
 });
@@ -182,7 +182,7 @@ describe("validation of a generic source", () => {
 
   test.each(cases)("fails %s", (_what, lines, findings) => {
     const loaded = load(lines);
-    expect(loaded.ok).toBe(false);
+    expect(loaded.kind).toBe("invalid");
     expectFindings(
       loaded,
       findings.map((finding) => {
@@ -210,7 +210,7 @@ describe("validation of a generic source", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.constantFrom(...keys), value), (settings) => {
         const loaded = load(writeToml(settings));
-        for (const finding of loaded.ok ? loaded.warnings : loaded.faults) {
+        for (const finding of loaded.kind === "loaded" ? loaded.warnings : loaded.faults) {
           expect(describeIssue(finding)).not.toContain(TOKEN);
         }
       }),

@@ -194,7 +194,7 @@ describe("a configuration of random text", () => {
     fc.assert(
       fc.property(text, (content) => {
         const { file, loaded } = load(content);
-        if (loaded.ok) return expect(loaded.config.file).toBe(file);
+        if (loaded.kind === "loaded") return expect(loaded.config.file).toBe(file);
         expect(loaded.file).toBe(file);
         expect(loaded.faults).not.toEqual([]);
         for (const fault of loaded.faults) expect(fault.file).toBe(file);
@@ -215,7 +215,7 @@ describe("a configuration of random text", () => {
     fc.assert(
       fc.property(text, (content) => {
         const { loaded } = load(content);
-        for (const { path, message } of loaded.ok ? loaded.warnings : loaded.faults) {
+        for (const { path, message } of loaded.kind === "loaded" ? loaded.warnings : loaded.faults) {
           expect(`${path}: ${message}`).not.toContain(MARK);
           expect(`${path}: ${message}`).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
         }

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import { listen } from "../../src/http/server/listen.ts";
+import { openListener } from "../../src/http/server/listen.ts";
 import { type Certificate, readCertificate } from "../../src/http/tls/certificate.ts";
 import {
   type CertificateWatch,
@@ -94,7 +94,7 @@ describe("a renewed certificate", () => {
   test("is used for new connections after the next check and logged once", async () => {
     const certificate = readCertificate(served, clock.now());
     const handle = async () => new Response("ok");
-    const listener = listen({ host: "127.0.0.1", port: 0, certificate, maxBody: 1024, handle });
+    const listener = await openListener({ host: "127.0.0.1", port: 0, certificate, maxBody: 1024, handle });
     try {
       await watch(served, listener.renew);
       const renewed = makeCertificate(directory, "renewed");

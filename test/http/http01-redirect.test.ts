@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createHttp01Redirect } from "../../src/http/http01-redirect.ts";
-import { type Listener, listen } from "../../src/http/server/listen.ts";
+import { type Listener, openListener } from "../../src/http/server/listen.ts";
 import { type RawAnswer, RawConnection } from "../support/raw.ts";
 
 const TOKEN = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0";
@@ -10,7 +10,7 @@ let listener: Listener;
 let lookups: string[];
 let logged: { fields: unknown; message: string }[];
 
-function open(publicPort: number): Listener {
+function open(publicPort: number): Promise<Listener> {
   const handle = createHttp01Redirect({
     answerChallenge(token) {
       lookups.push(token);
@@ -21,12 +21,12 @@ function open(publicPort: number): Listener {
     sourcePaths: ["/github-webhook", "/webhook"],
     complain: (fields, message) => void logged.push({ fields, message }),
   });
-  return listen({ host: "127.0.0.1", port: 0, certificate: null, maxBody: 64 * 1024, handle });
+  return openListener({ host: "127.0.0.1", port: 0, certificate: null, maxBody: 64 * 1024, handle });
 }
 
-beforeEach(() => {
+beforeEach(async () => {
   [lookups, logged] = [[], []];
-  listener = open(443);
+  listener = await open(443);
 });
 
 afterEach(() => listener.stop(0));
@@ -98,7 +98,7 @@ describe("plain HTTP listener", () => {
 
   test("redirects to a port other than 443", async () => {
     await listener.stop(0);
-    listener = open(9000);
+    listener = await open(9000);
     const { response } = await send("GET /x HTTP/1.1");
     expect(response.headers.get("location")).toBe("https://hooks.example.com:9000/x");
   });

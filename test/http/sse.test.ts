@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { listen } from "../../src/http/server/listen.ts";
+import { openListener } from "../../src/http/server/listen.ts";
 import { frameEvent } from "../../src/http/sse.ts";
 import { AppError } from "../../src/lib/errors.ts";
 import { COMMIT_A, success } from "../store/sample.ts";
@@ -166,7 +166,7 @@ describe("event stream of a deployment's output", () => {
   test("reaches a client over a socket immediately and forbids caching", async () => {
     const id = await start();
     await write(id, "one");
-    const server = listen({
+    const server = await openListener({
       host: "127.0.0.1",
       port: 0,
       certificate: null,

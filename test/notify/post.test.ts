@@ -67,7 +67,6 @@ describe("notification sender", () => {
     const host = `127.0.0.1:${freePort()}`;
     const outcome = await send(`http://${host}`);
     expect(outcome).toEqual({ kind: "failed", reason: expect.stringContaining(host) });
-    expect(reasonOf(outcome)).toContain("ECONNREFUSED");
     expect(reasonOf(outcome)).toMatchSnapshot();
   });
 

@@ -2,14 +2,15 @@ import { afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Certificate, readCertificate } from "../../src/http/tls/certificate.ts";
 import {
   createCertificateSwap,
-  createEndpoint,
-  loadKernelPort,
-  type PortSeatTools,
+  createPortEndpoint,
+  type PortOptions,
   type ServerInstance,
-} from "../../src/http/server/certificate-swap.ts";
-import { type Certificate, readCertificate } from "../../src/http/tls/certificate.ts";
+} from "../../src/runtime/bun/certificate-swap.ts";
+import { loadPortControl } from "../../src/runtime/bun/port-control.ts";
+import type { TlsCertificate } from "../../src/runtime/index.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { until } from "../support/until.ts";
 
@@ -19,8 +20,8 @@ let certificate: Certificate;
 let open: NumberedServer[] = [];
 
 beforeAll(() => {
-  const directory = mkdtempSync(join(tmpdir(), "hooklatch-seat-"));
-  certificate = readCertificate(makeCertificate(directory, "seat"), new Date());
+  const directory = mkdtempSync(join(tmpdir(), "hooklatch-endpoint-"));
+  certificate = readCertificate(makeCertificate(directory, "endpoint"), new Date());
   rmSync(directory, { recursive: true });
 });
 afterEach(async () => {
@@ -32,7 +33,7 @@ afterEach(async () => {
 interface NumberedServer extends ServerInstance {
   readonly port: number;
   readonly stops: boolean[];
-  isRetired: boolean;
+  isDraining: boolean;
 }
 
 function openNumbered(port: number, shared: boolean): NumberedServer {
@@ -46,9 +47,9 @@ function openNumbered(port: number, shared: boolean): NumberedServer {
   const server: NumberedServer = {
     port: bun.port ?? 0,
     stops: [],
-    isRetired: false,
-    retire() {
-      server.isRetired = true;
+    isDraining: false,
+    drain() {
+      server.isDraining = true;
     },
     stop(abruptly) {
       server.stops.push(abruptly);
@@ -59,16 +60,16 @@ function openNumbered(port: number, shared: boolean): NumberedServer {
   return server;
 }
 
-function createSeat(tools: Partial<PortSeatTools> = {}) {
+function createEndpoint(options: Partial<PortOptions> = {}) {
   const first = openNumbered(0, false);
   const { port } = first;
-  const seat = createEndpoint(first, {
+  const endpoint = createPortEndpoint(first, {
     port,
     open: (_certificate, shared) => openNumbered(port, shared),
     tryOut: () => {},
-    ...tools,
+    ...options,
   });
-  return { first, port, seat };
+  return { first, port, endpoint };
 }
 
 /** Returns the numbers of the servers that respond to 24 new connections. */
@@ -87,78 +88,78 @@ describe("server instances on one port", () => {
   ])(
     "the newest instance receives all connections, also while the others stop, %s",
     async (_order, leaving) => {
-      const { first, port, seat } = createSeat();
+      const { first, port, endpoint } = createEndpoint();
       let newest: ServerInstance = first;
       for (const number of ["1", "2", "3"]) {
-        newest = seat.succeed(newest, certificate);
+        newest = endpoint.replace(newest, certificate);
         expect(await respondingServers(port)).toEqual([number]);
       }
       for (const number of leaving) {
-        const retired = open[number];
-        if (retired !== undefined) await seat.leave(retired);
+        const replaced = open[number];
+        if (replaced !== undefined) await endpoint.leave(replaced);
         expect(await respondingServers(port)).toEqual(["3"]);
       }
-      seat.succeed(newest, certificate);
+      endpoint.replace(newest, certificate);
       expect(await respondingServers(port)).toEqual(["4"]);
     },
   );
 
   test("without kernel support, the old instance stops before the new instance opens, after a test of the certificate", async () => {
-    const tried: Certificate[] = [];
-    const { first, port, seat } = createSeat({
+    const tried: TlsCertificate[] = [];
+    const { first, port, endpoint } = createEndpoint({
       load: () => null,
       tryOut: (each) => void tried.push(each),
     });
-    const next = seat.succeed(first, certificate);
+    const next = endpoint.replace(first, certificate);
     expect(tried).toEqual([certificate]);
     expect(await respondingServers(port)).toEqual(["1"]);
-    seat.succeed(next, certificate);
+    endpoint.replace(next, certificate);
     expect(await respondingServers(port)).toEqual(["2"]);
     expect(first.stops).toEqual([false]);
   });
 
   test("without kernel support, the old instance keeps running when the test of the certificate fails", async () => {
-    const { first, port, seat } = createSeat({
+    const { first, port, endpoint } = createEndpoint({
       load: () => null,
       tryOut: () => {
         throw new Error("no such key");
       },
     });
-    expect(() => seat.succeed(first, certificate)).toThrow("no such key");
+    expect(() => endpoint.replace(first, certificate)).toThrow("no such key");
     expect(await respondingServers(port)).toEqual(["0"]);
   });
 
-  test("the old instance stops at once when the port can be shared but connections cannot be steered", async () => {
-    const kernel = loadKernelPort();
-    const { first, port, seat } = createSeat({
-      load: () => (kernel === null ? null : { ...kernel, steer: () => false }),
+  test("the old instance stops at once when the port can be shared but connections cannot be directed", async () => {
+    const control = loadPortControl();
+    const { first, port, endpoint } = createEndpoint({
+      load: () => (control === null ? null : { ...control, direct: () => false }),
     });
-    seat.succeed(first, certificate);
+    endpoint.replace(first, certificate);
     expect(await respondingServers(port)).toEqual(["1"]);
     expect(first.stops).toEqual([false]);
   });
 });
 
 describe("certificate swap between server instances", () => {
-  test("retires the old instance and stops it when the retirement period ends", async () => {
-    const { first, port, seat } = createSeat();
-    const succession = createCertificateSwap(first, seat, 1);
-    succession.renew(certificate);
-    expect(first.isRetired).toBe(true);
+  test("drains the old instance and stops it when the drain time ends", async () => {
+    const { first, port, endpoint } = createEndpoint();
+    const swap = createCertificateSwap(first, endpoint, 1);
+    swap.replaceCertificate(certificate);
+    expect(first.isDraining).toBe(true);
     await until(() => first.stops.length > 0);
     expect(first.stops).toEqual([false]);
     expect(await respondingServers(port)).toEqual(["1"]);
-    await succession.stop(0);
+    await swap.stop(0);
     expect(open.map(({ stops }) => stops.at(-1))).toEqual([false, true]);
   });
 
   test("stop ends all instances and ignores later certificates", async () => {
-    const { first, seat } = createSeat();
-    const succession = createCertificateSwap(first, seat);
-    succession.renew(certificate);
-    succession.renew(certificate);
-    await succession.stop(0);
-    succession.renew(certificate);
+    const { first, endpoint } = createEndpoint();
+    const swap = createCertificateSwap(first, endpoint);
+    swap.replaceCertificate(certificate);
+    swap.replaceCertificate(certificate);
+    await swap.stop(0);
+    swap.replaceCertificate(certificate);
     expect(open.map(({ stops }) => stops)).toEqual([
       [false, true],
       [false, true],

@@ -45,12 +45,13 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
 }
 
 async function openPort({ host, port, ...options }: ListenOptions): Promise<Listener> {
-  const describe = (error: unknown) => describePortError(host, port, error);
-  const server = await openServer({ address: { kind: "port", host, port }, ...options }, describe);
+  const server = await openServer({ address: { kind: "port", host, port }, ...options }, (error) =>
+    describePortError(host, port, error),
+  );
   const protocol = options.certificate === null ? "http" : "https";
   const name = host.includes(":") ? `[${host}]` : host;
   const url = new URL(`${protocol}://${name}:${server.port}/`);
-  return createListener(url, server, options, describe);
+  return createListener(url, server, options, (error) => describePortError(host, server.port, error));
 }
 
 async function openSocket(path: string, { handle, ...options }: ListenOptions): Promise<Listener> {
