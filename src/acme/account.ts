@@ -1,37 +1,40 @@
-import { createPrivateKey, generateKeyPairSync } from "node:crypto";
-import type { AccountKey, AcmeClient } from "./client.ts";
-import { AcmeResponseError, OrderError } from "./errors.ts";
+import type { Client } from "acme-client";
+import type { Acme } from "./client.ts";
+import { AcmeResponseError } from "./errors.ts";
 import type { AcmeStorage, StoredAccount } from "./storage.ts";
 
-/** Uses a stored account. Tells the CA, and stores it, when the e-mail address has changed. */
-export async function openAccount(
-  client: AcmeClient,
-  stored: StoredAccount,
-  email: string | null,
-  storage: AcmeStorage,
-): Promise<AccountKey> {
-  const account = { key: createPrivateKey(stored.key), url: stored.url };
-  if (stored.email !== email) {
-    await client.post(account, stored.url, { contact: contactOf(email) });
-    storage.saveAccount({ ...stored, email });
-  }
-  return account;
+interface AccountSettings {
+  /** The URL of the CA's directory. */
+  readonly directory: string;
+  readonly email: string | null;
 }
 
-/** Creates an account with a new key, agrees to the CA's terms, and stores it. */
-export async function createAccount(
-  client: AcmeClient,
-  email: string | null,
+/** Creates a client for a stored account. Updates the account at the CA when the e-mail address has changed. */
+export async function openAccount(
+  acme: Acme,
+  stored: StoredAccount,
+  { directory, email }: AccountSettings,
   storage: AcmeStorage,
-): Promise<AccountKey> {
-  const { privateKey: key } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const { newAccount } = await client.readDirectory();
-  const payload = { termsOfServiceAgreed: true, contact: contactOf(email) };
-  const { headers } = await client.post({ key, url: null }, newAccount, payload);
-  const url = headers.get("location");
-  if (url === null) throw new OrderError("the CA created an account without a URL");
-  storage.saveAccount({ url, key: key.export({ type: "pkcs8", format: "pem" }).toString(), email });
-  return { key, url };
+): Promise<Client> {
+  const client = new acme.Client({ directoryUrl: directory, accountKey: stored.key, accountUrl: stored.url });
+  if (stored.email !== email) {
+    await client.updateAccount({ contact: contactOf(email) });
+    storage.saveAccount({ ...stored, email });
+  }
+  return client;
+}
+
+/** Creates an account with a new key, agrees to the CA's terms, stores it, and creates a client for it. */
+export async function createAccount(
+  acme: Acme,
+  { directory, email }: AccountSettings,
+  storage: AcmeStorage,
+): Promise<Client> {
+  const key = await acme.crypto.createPrivateEcdsaKey("P-256");
+  const client = new acme.Client({ directoryUrl: directory, accountKey: key });
+  await client.createAccount({ termsOfServiceAgreed: true, contact: contactOf(email) });
+  storage.saveAccount({ url: client.getAccountUrl(), key: key.toString(), email });
+  return client;
 }
 
 /** Whether the CA has forgotten the account, or another CA is at its address. */

@@ -1,8 +1,9 @@
+import type { Client } from "acme-client";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { createAccount, isUnknownAccount, openAccount } from "./account.ts";
 import type { CertificatePair } from "./certificate.ts";
-import { type AccountKey, type AcmeClient, createAcmeClient } from "./client.ts";
+import { type AcmeConnection, loadAcme, readDirectory } from "./client.ts";
 import { describeAcmeError } from "./errors.ts";
 import { orderCertificate } from "./order.ts";
 import { type RenewalWindow, readRenewalWindow } from "./renewal.ts";
@@ -67,24 +68,24 @@ export function createCertificateManager(
   directory: string,
   { clock, log, random = Math.random, timeout = 30_000 }: CertificateManagerOptions,
 ): CertificateManager {
-  const { domains, ca, email } = settings;
+  const { domains } = settings;
   const answers = new Map<string, string>();
   const storage = createAcmeStorage(directory, settings, { clock, log });
   /** The newest pair, also when it could not be stored. */
   let current: CertificatePair | null = null;
 
-  function connect(signal: AbortSignal): AcmeClient {
-    return createAcmeClient({ directory: settings.directory, ca, timeout, signal });
-  }
+  const connectionFor = (signal: AbortSignal): AcmeConnection => ({ ...settings, timeout, signal });
 
-  async function orderPair(client: AcmeClient, signal: AbortSignal): Promise<CertificatePair> {
-    await client.readDirectory();
-    const order = (account: AccountKey) =>
-      orderCertificate({ client, account, domains, answers, clock, signal });
+  async function orderPair(signal: AbortSignal): Promise<CertificatePair> {
+    const connection = connectionFor(signal);
+    // The library does not check that it is a directory.
+    await readDirectory(connection);
+    const acme = await loadAcme(connection);
+    const order = (client: Client) => orderCertificate({ acme, client, domains, answers, clock, signal });
     const stored = storage.readAccount();
     if (stored !== null) {
       try {
-        return await order(await openAccount(client, stored, email, storage));
+        return await order(await openAccount(acme, stored, settings, storage));
       } catch (error) {
         if (!isUnknownAccount(error)) throw error;
         log.warn(
@@ -93,14 +94,14 @@ export function createCertificateManager(
         );
       }
     }
-    return order(await createAccount(client, email, storage));
+    return order(await createAccount(acme, settings, storage));
   }
 
   async function obtain(signal: AbortSignal): Promise<CertificatePair> {
     log.info({ domains, directory: settings.directory }, "ordering a certificate");
     try {
       storage.prepare();
-      current = await orderPair(connect(signal), signal);
+      current = await orderPair(signal);
     } catch (error) {
       throw describeAcmeError(error, settings, signal, clock.now());
     }
@@ -122,7 +123,7 @@ export function createCertificateManager(
 
   async function readWindow(pair: CertificatePair, signal: AbortSignal): Promise<RenewalWindow | null> {
     try {
-      return await readRenewalWindow(connect(signal), pair);
+      return await readRenewalWindow(connectionFor(signal), pair);
     } catch (error) {
       log.debug({ err: error }, "cannot read the CA's renewal information");
       return null;

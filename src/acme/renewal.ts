@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import type { CertificatePair } from "./certificate.ts";
-import type { AcmeClient } from "./client.ts";
+import { type AcmeConnection, readDirectory, readJson } from "./client.ts";
 import { fieldOf, textOf } from "./json.ts";
 
 /** When the CA suggests renewing a certificate. */
@@ -9,15 +9,15 @@ export interface RenewalWindow {
   readonly end: Date;
 }
 
-/** Reads the CA's renewal information (RFC 9773); null when it has none for the certificate. Rejects as the client does. */
+/** Reads the CA's renewal information (RFC 9773); null when it has none for the certificate. */
 export async function readRenewalWindow(
-  client: AcmeClient,
+  connection: AcmeConnection,
   { cert }: CertificatePair,
 ): Promise<RenewalWindow | null> {
-  const { renewalInfo } = await client.readDirectory();
+  const { renewalInfo } = await readDirectory(connection);
   const id = identifyCertificate(cert);
   if (renewalInfo === null || id === null) return null;
-  const { json } = await client.get(`${renewalInfo.replace(/\/$/, "")}/${id}`);
+  const json = await readJson(`${renewalInfo.replace(/\/$/, "")}/${id}`, connection);
   const suggested = fieldOf(json, "suggestedWindow");
   const start = new Date(textOf(fieldOf(suggested, "start")) ?? Number.NaN);
   const end = new Date(textOf(fieldOf(suggested, "end")) ?? Number.NaN);
