@@ -210,18 +210,18 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
 
   test("obtains a certificate and renews it when a third of its lifetime is left", async () => {
     const done = start();
-    await until(() => site.clock.isAsleep);
+    await until(() => site.clock.sleeping === 1);
     expect(pairs).toHaveLength(1);
 
     const [first] = pairs;
     if (first === undefined) throw new Error("there is no certificate");
     const life = first.validTo.getTime() - first.validFrom.getTime();
     const due = first.validTo.getTime() - life / 3;
-    site.clock.advance(due - 7 * HOUR - site.clock.now().getTime());
-    site.clock.wake();
-    await until(() => site.clock.longSleeps.length === 2);
+    site.clock.advance(due - HOUR - site.clock.now().getTime());
+    await until(() => site.clock.sleeps.length === 2);
+    expect(site.clock.sleeps).toEqual([6 * HOUR, HOUR]);
     expect(pairs).toHaveLength(1);
-    site.clock.wake();
+    site.clock.advanceToNext();
     await until(() => pairs.length === 2);
     expect(serialOf(pairs[1] ?? null)).not.toBe(serialOf(first));
     expect(site.agent().readStored()).toEqual(pairs[1] ?? null);
@@ -233,7 +233,7 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
     const pair = await site.agent().obtain(NEVER);
     const agent = site.agent();
     const done = start(agent);
-    await until(() => site.clock.isAsleep);
+    await until(() => site.clock.sleeping === 1);
 
     expect(pairs).toEqual([]);
     expect(agent.readStored()).toEqual(pair);
@@ -254,7 +254,7 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
       (origin) => ({ renewalInfo: `${origin}/renewal` }),
     );
     const done = start(site.agent({ directory }));
-    await until(() => site.clock.isAsleep);
+    await until(() => site.clock.sleeping === 1);
     expect(pairs).toHaveLength(1);
     expect(requests[0]).toMatch(/^\/renewal\/[\w-]{27}\.[\w-]+$/);
 
@@ -262,7 +262,7 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
     const at = (milliseconds: number) => new Date(now + milliseconds).toISOString();
     // Half of the window is over at the next check, six hours later.
     window = { start: at(0), end: at(11.9 * HOUR) };
-    site.clock.wake();
+    site.clock.advanceToNext();
     await until(() => pairs.length > 1);
     stopping.abort();
     await done;
@@ -275,12 +275,12 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
       (origin) => ({ renewalInfo: `${origin}/renewal` }),
     );
     const done = start(site.agent({ directory }));
-    await until(() => site.clock.isAsleep);
+    await until(() => site.clock.sleeping === 1);
     expect(pairs).toHaveLength(1);
-    site.clock.wake();
-    await until(() => site.clock.longSleeps.length === 2);
+    site.clock.advanceToNext();
+    await until(() => site.clock.sleeps.length === 2);
     expect(pairs).toHaveLength(2);
-    expect(site.clock.longSleeps).toEqual([HOUR, HOUR]);
+    expect(site.clock.sleeps).toEqual([HOUR, HOUR]);
     expect(site.messages("warn")).toMatchSnapshot();
     stopping.abort();
     await done;
@@ -292,7 +292,7 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
       (origin) => ({ renewalInfo: `${origin}/renewal/` }),
     );
     const done = start(site.agent({ directory }));
-    await until(() => site.clock.isAsleep);
+    await until(() => site.clock.sleeping === 1);
 
     expect(pairs).toHaveLength(1);
     stopping.abort();
@@ -303,17 +303,17 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
     await site.pebble.stop();
     const done = start();
     for (let failures = 1; failures <= 3; failures += 1) {
-      await until(() => site.clock.isAsleep && site.clock.longSleeps.length === failures);
-      if (failures < 3) site.clock.wake();
+      await until(() => site.clock.sleeping === 1 && site.clock.sleeps.length === failures);
+      if (failures < 3) site.clock.advanceToNext();
     }
-    expect(site.clock.longSleeps).toEqual([52_500, 105_000, 210_000]);
+    expect(site.clock.sleeps).toEqual([52_500, 105_000, 210_000]);
     expect(site.messages("error")).toHaveLength(3);
     for (const message of site.messages("error")) expect(message).toContain("ECONNREFUSED");
     expect(site.messages("error")).toMatchSnapshot();
     expect(pairs).toEqual([]);
 
     await site.pebble.start();
-    site.clock.wake();
+    site.clock.advanceToNext();
     await until(() => pairs.length === 1);
     stopping.abort();
     await done;
@@ -330,9 +330,9 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
     isLimited = true;
     const agent = site.agent({ directory });
     const done = start(agent);
-    await until(() => site.clock.isAsleep);
+    await until(() => site.clock.sleeping === 1);
 
-    expect(Math.round((site.clock.longSleeps[0] ?? 0) / HOUR)).toBe(24);
+    expect(Math.round((site.clock.sleeps[0] ?? 0) / HOUR)).toBe(24);
     expect(site.messages("warn")).toMatchSnapshot();
     expect(pairs).toEqual([]);
     expect(agent.readStored()).toEqual(pair);

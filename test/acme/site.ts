@@ -7,9 +7,9 @@ import {
   createCertificateManager,
 } from "../../src/acme/index.ts";
 import type { LogFields } from "../../src/lib/log.ts";
+import { TestClock } from "../support/clock.ts";
 import { Pebble } from "../support/pebble.ts";
 import { words } from "../support/words.ts";
-import { TestClock } from "./test-clock.ts";
 
 /** A log line. */
 export interface LogLine {
@@ -21,11 +21,16 @@ export interface LogLine {
 /** Responses of a stand-in for the CA, by the start of the path. */
 export type Routes = Readonly<Record<string, (request: Request) => Response | Promise<Response>>>;
 
+/** Creates a clock that starts at the real time and skips the pauses of an order, but not those of the renewal loop. */
+function createClock(): TestClock {
+  return new TestClock({ start: new Date().toISOString(), skips: 5_000 });
+}
+
 /** A CA, the web server where it validates challenges, and a data directory, for one test file. */
 export class Site {
   readonly path = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
   readonly pebble: Pebble;
-  clock = new TestClock();
+  clock = createClock();
   readonly logLines: LogLine[] = [];
   /** Answers requests on the challenge port: the newest agent, unless a test replaces it. */
   answer: (token: string) => Response = () => new Response(null, { status: 404 });
@@ -54,7 +59,7 @@ export class Site {
 
   /** Starts the CA unless it runs, and clears the directory, the log and the clock. */
   async clear(): Promise<void> {
-    this.clock = new TestClock();
+    this.clock = createClock();
     this.logLines.length = 0;
     rmSync(this.directory, { recursive: true, force: true });
     await this.pebble.start();

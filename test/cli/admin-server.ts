@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../../src/lib/clock.ts";
+import { TestClock } from "../support/clock.ts";
 
 /** The token that {@link AdminServer} accepts. */
 export const TOKEN = "an admin token of the tests, long enough";
@@ -93,7 +93,7 @@ export function logStream(
 const TIME = "2026-11-21T20:30:00.000Z";
 
 /** A clock one hour after the times below. The format of a time depends on its age. */
-export const LATER: Clock = { ...systemClock, now: () => new Date("2026-11-21T21:30:00.000Z") };
+export const LATER = new TestClock({ start: "2026-11-21T21:30:00Z", skips: 60_000 });
 
 /** A target in the format of the admin API. */
 export function targetJson(overrides: Readonly<Record<string, unknown>> = {}) {

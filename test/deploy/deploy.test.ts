@@ -12,8 +12,7 @@ import { join } from "node:path";
 import { createRunProcess } from "../../src/deploy/process/process.ts";
 import type { Interruption } from "../../src/domain/deployment.ts";
 import type { RunProcess } from "../../src/domain/layout.ts";
-import { FakeClock } from "./fake-clock.ts";
-import { idOf, Site, snapshotText } from "./site.ts";
+import { createClock, idOf, Site, snapshotText } from "./site.ts";
 
 setDefaultTimeout(120_000);
 
@@ -75,8 +74,8 @@ describe("the timeout", () => {
   test("ends the step and its children, and the live release stays", async () => {
     await site.deploy();
     site.repository.commit({ "index.html": "two" });
-    const clock = new FakeClock();
-    const onLine = (line: string) => line === "ready" && clock.endLongSleeps();
+    const clock = createClock();
+    const onLine = (line: string) => line === "ready" && clock.advance(600_000);
     const result = await site.deploy({ run: [LONG, "echo never"], timeout: 600_000 }, { clock, onLine });
     expect(result.state).toBe("failed");
     expect(snapshotText(result.reason)).toMatchSnapshot();
@@ -88,8 +87,8 @@ describe("the timeout", () => {
   test("reverts to the previous release when it expires after going live", async () => {
     const first = await site.deploy();
     site.repository.commit({ "index.html": "two" });
-    const clock = new FakeClock();
-    const onLine = (line: string) => line === "ready" && clock.endLongSleeps();
+    const clock = createClock();
+    const onLine = (line: string) => line === "ready" && clock.advance(90_000);
     const result = await site.deploy({ after: [LONG], timeout: 90_000 }, { clock, onLine });
     expect(result.reason).toContain("90s");
     expect(result.reason).toContain(idOf(first));
@@ -98,8 +97,8 @@ describe("the timeout", () => {
   });
 
   test("ends the fetch", async () => {
-    const clock = new FakeClock();
-    const onLine = (line: string) => line.startsWith("$ git fetch") && clock.endLongSleeps();
+    const clock = createClock();
+    const onLine = (line: string) => line.startsWith("$ git fetch") && clock.advance(600_000);
     const deployment = { pushedCommit: "b".repeat(40) };
     const result = await site.deploy({ run: ["echo never"] }, { clock, onLine, deployment });
     expect(result).toMatchObject({ state: "failed", steps: [] });
@@ -109,19 +108,19 @@ describe("the timeout", () => {
 });
 
 test("reports a timeout while waiting for the pushed commit", async () => {
-  const clock = new FakeClock(() => clock.endLongSleeps());
+  const clock = createClock(() => clock.advance(600_000));
   const result = await site.deploy({}, { clock, deployment: { pushedCommit: "b".repeat(40) } });
   expect(result.state).toBe("failed");
   expect(snapshotText(result.reason)).toMatchSnapshot();
 });
 
 test("fails and leaves no timer when the layout is unknown", async () => {
-  const clock = new FakeClock();
+  const clock = createClock();
   const result = await site.deploy({ layout: "containers" }, { clock });
   expect(result.state).toBe("failed");
   expect(result.reason).toContain("containers");
   expect(snapshotText(result.reason)).toMatchSnapshot();
-  expect(clock.pendingSleeps).toBe(0);
+  expect(clock.sleeping).toBe(0);
 });
 
 describe("the release in the result", () => {
@@ -214,8 +213,8 @@ describe("the cleanup", () => {
   });
 
   test("ends at its timeout, and the deployment still succeeds", async () => {
-    const clock = new FakeClock();
-    const result = await site.deploy({}, { run: untilAborted(() => clock.endLongSleeps()), clock });
+    const clock = createClock();
+    const result = await site.deploy({}, { run: untilAborted(() => clock.advanceToNext()), clock });
     expect(result.state).toBe("succeeded");
     expect(snapshotText(result.reason)).toMatchSnapshot();
   });

@@ -10,14 +10,14 @@ import { createRunProcess } from "../../src/deploy/process/process.ts";
 import type { WatchedRef } from "../../src/domain/target.ts";
 import { GIT_ENV, git, Repository } from "../support/git.ts";
 import { words } from "../support/words.ts";
-import { FakeClock } from "./fake-clock.ts";
+import { createClock } from "./site.ts";
 
 setDefaultTimeout(120_000);
 
 let directory: string;
 let repository: Repository;
 let bare: string;
-const clock = new FakeClock();
+const clock = createClock();
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
@@ -65,7 +65,7 @@ describe("a commit that a person chose", () => {
   test("causes no wait for the pushed commit", async () => {
     const first = repository.commit({ a: "1" });
     expect(await choose(first, MAIN, "b".repeat(40))).toEqual({ ref: "main", commit: first, note: null });
-    expect(clock.sleeps).toEqual([]);
+    expect(clock.skipped).toEqual([]);
   });
 
   test("is fetched by its full name when it is on another branch or on none", async () => {

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { FakeClock } from "./fake-clock.ts";
-import { idOf, Site, snapshotText } from "./site.ts";
+import { createClock, idOf, Site, snapshotText } from "./site.ts";
 
 /** Tests the contract of a layout with a real repository. */
 export function testLayout(layout: string, gitDirectory: string): void {
@@ -148,26 +147,26 @@ export function testLayout(layout: string, gitDirectory: string): void {
     test("deploys the tip, not an older pushed commit", async () => {
       const pushedCommit = site.repository.tip;
       const commit = site.repository.commit({ "index.html": "two" });
-      const clock = new FakeClock();
+      const clock = createClock();
       const result = await site.deploy({}, { clock, deployment: { pushedCommit } });
       expect(result).toMatchObject({ state: "succeeded", commit, reason: null });
-      expect(clock.sleeps).toEqual([]);
+      expect(clock.skipped).toEqual([]);
     });
 
     test("waits for a pushed commit that arrives late", async () => {
       const pushedCommit = site.repository.commit({ "index.html": "two" });
       site.repository.git("reset", "--hard", "--quiet", "HEAD~1");
-      const clock = new FakeClock((milliseconds) => {
+      const clock = createClock((milliseconds) => {
         if (milliseconds === 4_000) site.repository.git("reset", "--hard", "--quiet", pushedCommit);
       });
       const result = await site.deploy({}, { clock, deployment: { pushedCommit } });
       expect(result).toMatchObject({ state: "succeeded", commit: pushedCommit, reason: null });
-      expect(clock.sleeps).toEqual([1_000, 2_000, 4_000]);
+      expect(clock.skipped).toEqual([1_000, 2_000, 4_000]);
       expect(page()).toBe("two");
     });
 
     test("deploys the tip after a minute, with a reason, when the pushed commit does not arrive", async () => {
-      const clock = new FakeClock();
+      const clock = createClock();
       const commit = site.repository.tip;
       const pushedCommit = "b".repeat(40);
       const result = await site.deploy({}, { clock, deployment: { pushedCommit } });
@@ -175,7 +174,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
       const commits = { [commit.slice(0, 12)]: "<tip>", [pushedCommit.slice(0, 12)]: "<pushed commit>" };
       for (const text of Object.keys(commits)) expect(result.reason).toContain(text);
       expect(snapshotText(result.reason, commits)).toMatchSnapshot();
-      expect(clock.sleeps.reduce((sum, milliseconds) => sum + milliseconds)).toBe(60_000);
+      expect(clock.skipped.reduce((sum, milliseconds) => sum + milliseconds)).toBe(60_000);
     });
 
     test("succeeds with the lock files of a killed deployment", async () => {
@@ -262,11 +261,11 @@ export function testLayout(layout: string, gitDirectory: string): void {
       site.repository.git("checkout", "--quiet", "--orphan", "next");
       const commit = site.repository.commit({ "index.html": "two" });
       site.repository.git("tag", "v2.0.0");
-      const clock = new FakeClock();
+      const clock = createClock();
       const watch = site.watch({ kind: "tag", pattern: "v*" });
       const result = await site.deploy(watch, { clock, deployment: { pushedCommit } });
       expect(result).toMatchObject({ state: "succeeded", branch: "v2.0.0", commit, reason: null });
-      expect(clock.sleeps).toEqual([]);
+      expect(clock.skipped).toEqual([]);
     });
 
     test("fails when no tag matches", async () => {

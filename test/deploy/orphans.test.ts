@@ -6,16 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { killOrphans } from "../../src/deploy/process/orphans.ts";
 import type { Target } from "../../src/domain/target.ts";
-import type { Clock } from "../../src/lib/clock.ts";
-import { Site } from "./site.ts";
+import { createClock, Site } from "./site.ts";
 
 setDefaultTimeout(120_000);
 
-/** A clock that runs fifty times as fast as real time. */
-const fastClock: Clock = {
-  now: () => new Date(performance.now() * 50),
-  sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds / 50)),
-};
+const ORPHANS = join(import.meta.dir, "../../src/deploy/process/orphans.ts");
+const CLOCK = join(import.meta.dir, "../support/clock.ts");
 
 /** A deployment number that no other test uses. */
 const DEPLOYMENT = 900_000_000 + process.pid;
@@ -68,7 +64,7 @@ const SLEEP = "echo ready; exec sleep 60";
 const end = (...targets: readonly Target[]) =>
   killOrphans(
     targets.map((each) => ({ deployment: DEPLOYMENT, target: each })),
-    fastClock,
+    createClock(),
   );
 
 /** Whether a child runs. Signal 0 would also succeed for a zombie. */
@@ -154,13 +150,10 @@ describe("keeps alive", () => {
 
 test("does not end its own process group", async () => {
   const script = `
-    const { endOrphans } = await import(${JSON.stringify(join(import.meta.dir, "../../src/deploy/orphans.ts"))});
+    const { killOrphans } = await import(${JSON.stringify(ORPHANS)});
+    const { TestClock } = await import(${JSON.stringify(CLOCK)});
     const target = { name: "blog", directory: ${JSON.stringify(target.directory)} };
-    const clock = {
-      now: () => new Date(performance.now() * 50),
-      sleep: (time) => new Promise((resolve) => setTimeout(resolve, time / 50)),
-    };
-    await endOrphans([{ deployment: ${DEPLOYMENT}, target }], clock);
+    await killOrphans([{ deployment: ${DEPLOYMENT}, target }], new TestClock({ skips: 30_000 }));
     console.log("alive");
   `;
   // A shell left by a deployment starts a new hooklatch in its own group.

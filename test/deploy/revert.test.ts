@@ -4,8 +4,7 @@ import { join } from "node:path";
 import type { Interruption } from "../../src/domain/deployment.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { until } from "../support/until.ts";
-import { FakeClock } from "./fake-clock.ts";
-import { idOf, type Outcome, Site, snapshotText } from "./site.ts";
+import { createClock, idOf, type Outcome, Site, snapshotText } from "./site.ts";
 
 setDefaultTimeout(120_000);
 
@@ -132,14 +131,14 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
   test("limits the after steps of the previous release to one minute", async () => {
     const first = await site.deploy();
     site.repository.commit({ "index.html": "two" });
-    const clock = new FakeClock();
-    const onLine = (line: string) => line.startsWith("grandchild") && clock.endLongSleeps();
+    const clock = createClock();
+    const onLine = (line: string) => line.startsWith("grandchild") && clock.advanceToNext();
     const result = await site.deploy({ after: [STUBBORN] }, { clock, onLine });
     for (const fact of ["10m", "1m", idOf(first), JSON.stringify(STUBBORN)]) {
       expect(result.reason).toContain(fact);
     }
     expect(text(result.reason)).toMatchSnapshot();
-    expect(clock.pendingSleeps).toBe(0);
+    expect(clock.sleeping).toBe(0);
     expect(page()).toBe("one");
     await expectGrandchildrenGone(result);
   });
@@ -196,7 +195,7 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
   test("reports a timeout while it waits for the health check", async () => {
     const first = await site.deploy();
     site.repository.commit({ "index.html": "sick" });
-    const clock = new FakeClock((milliseconds) => milliseconds === 500 && clock.endLongSleeps());
+    const clock = createClock((milliseconds) => milliseconds === 500 && clock.advance(600_000));
     const result = await site.deploy(health(), { clock });
     expect(result.state).toBe("failed");
     for (const fact of ["10m", idOf(first)]) expect(result.reason).toContain(fact);

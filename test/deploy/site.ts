@@ -8,14 +8,19 @@ import { revertInterruptedRun } from "../../src/deploy/revert.ts";
 import type { Deployment, DeploymentResult } from "../../src/domain/deployment.ts";
 import { NO_HISTORY } from "../../src/domain/release.ts";
 import type { Target, WatchedRef } from "../../src/domain/target.ts";
+import { TestClock } from "../support/clock.ts";
 import { GIT_ENV, Repository } from "../support/git.ts";
 import { targetOf } from "../support/target.ts";
 import { words } from "../support/words.ts";
-import { FakeClock } from "./fake-clock.ts";
 
 const MAIN: WatchedRef = { kind: "branch", name: "main" };
 
 export type Outcome = DeploymentResult & { readonly lines: readonly string[] };
+
+/** Creates a clock that skips the pauses of a deployment, but not its time limits. `onSkip` runs at each pause. */
+export function createClock(onSkip: (milliseconds: number) => void = () => {}): TestClock {
+  return new TestClock({ start: "2026-11-21T20:30:00Z", skips: 30_000, onSkip });
+}
 
 /** Prepares a reason or output line for a snapshot with `words`, and replaces abbreviated commits as well. */
 export function snapshotText(
@@ -64,7 +69,7 @@ export class Site {
     target: Partial<Target> = {},
     {
       deployment,
-      clock = new FakeClock(),
+      clock = createClock(),
       env = { PATH: process.env.PATH, HOME: this.root },
       onLine = () => {},
       signal = new AbortController().signal,
@@ -99,7 +104,7 @@ export class Site {
     const run = createRunProcess({ killAfter: 100 });
     const env = { PATH: process.env.PATH, HOME: this.root };
     const abandoned = { target: this.target(target), deployment: this.#deployments };
-    return revertInterruptedRun(abandoned, live, { clock: new FakeClock(), env, run, onLine: () => {} });
+    return revertInterruptedRun(abandoned, live, { clock: createClock(), env, run, onLine: () => {} });
   }
 
   remove(): void {

@@ -6,10 +6,10 @@ import { acceptDelivery, type ParsedDelivery } from "../../src/flow/accept-deliv
 import { createLocks, type Locks } from "../../src/flow/locks.ts";
 import { createRouter } from "../../src/flow/route-delivery.ts";
 import { github } from "../../src/providers/github/index.ts";
+import { TestClock } from "../support/clock.ts";
 import { logInto } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
 import { numbersIn } from "../support/words.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { type KeptStore, openKeptStore } from "./test-store.ts";
 
 const source: Source = {
@@ -34,7 +34,7 @@ beforeEach(async () => {
   store = opened.store;
   events = [];
   wakeCount = 0;
-  const clock = new ManualClock();
+  const clock = new TestClock();
   const common = {
     store,
     clock,

@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { type AttemptLimiter, createAttemptLimiter } from "../../src/flow/attempt-limiter.ts";
-import { clockAt, type SetClock } from "../support/public.ts";
+import { TestClock } from "../support/clock.ts";
 
 const MINUTE = 60_000;
 const ADDRESS = "192.0.2.1";
 
-let clock: SetClock;
+let clock: TestClock;
 let limiter: AttemptLimiter;
 
 beforeEach(() => {
-  clock = clockAt("2026-11-21T12:00:00Z");
+  clock = new TestClock();
   limiter = createAttemptLimiter(clock);
 });
 

@@ -4,8 +4,8 @@ import type { Source } from "../../src/domain/source.ts";
 import { createAttemptLimiter } from "../../src/flow/attempt-limiter.ts";
 import { authorise } from "../../src/flow/authorise.ts";
 import { generic } from "../../src/providers/generic/index.ts";
+import { TestClock } from "../support/clock.ts";
 import { logInto, secretOf, VERIFY_TOKEN } from "../support/public.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { openKeptStore } from "./test-store.ts";
 
 test("publishes an event for an authorised client, and none for a rejected one", async () => {
@@ -24,10 +24,10 @@ test("publishes an event for an authorised client, and none for a rejected one",
   const events: ServerEvent[] = [];
   const tools = {
     store: opened.store,
-    clock: new ManualClock(),
+    clock: new TestClock(),
     log: logInto([]),
     complain: () => {},
-    guesses: createAttemptLimiter(new ManualClock()),
+    guesses: createAttemptLimiter(new TestClock()),
     publish: (event: ServerEvent) => void events.push(event),
   };
   for (const token of ["wrong", VERIFY_TOKEN]) {

@@ -3,7 +3,7 @@ import type { ServerEvent } from "../../src/domain/server-event.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { RemoteTip, Target } from "../../src/domain/target.ts";
 import { catchUp } from "../../src/flow/catch-up.ts";
-import { clockAt } from "../support/public.ts";
+import { TestClock } from "../support/clock.ts";
 import { targetOf } from "../support/target.ts";
 import { RecordedLog } from "./recorded-log.ts";
 import { deployed, type KeptStore, openKeptStore, SUCCEEDED } from "./test-store.ts";
@@ -38,7 +38,7 @@ function runCatchUp(
 ) {
   const tools = {
     store,
-    clock: clockAt(NOW.toISOString()),
+    clock: new TestClock({ start: NOW.toISOString() }),
     log,
     publish: (event: ServerEvent) => void events.push(event),
     askTip: (target: Target) => {

@@ -3,8 +3,8 @@ import { describeLock } from "../../src/domain/lock.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { describeLocksOf } from "../../src/flow/locks.ts";
 import { at, delivery, keep, lockOf, pushFor, request } from "../store/sample.ts";
+import { TestClock } from "../support/clock.ts";
 import { numbersIn } from "../support/words.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { type KeptStore, openKeptStore } from "./test-store.ts";
 
 let opened: KeptStore;
@@ -28,7 +28,7 @@ async function storeBlocked(seconds: number): Promise<void> {
 
 /** The reason that each delivery shows for the target, oldest first. */
 async function readReasons(seconds = 0): Promise<readonly (string | null)[]> {
-  const clock = new ManualClock(at(seconds).toISOString());
+  const clock = new TestClock({ start: at(seconds).toISOString() });
   const everything = { source: null, status: null, target: null };
   const { items } = await store.listDeliveries(everything, { limit: 50, before: null });
   const shown = await describeLocksOf(items, { store, clock });

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import type { ServerEvent } from "../../src/domain/server-event.ts";
 import { createEventBus } from "../../src/flow/event-bus.ts";
-import { ManualClock } from "./manual-clock.ts";
+import { TestClock } from "../support/clock.ts";
 
 const unlocked = (target: string): ServerEvent => ({ kind: "lock", target, lock: null });
 const output: ServerEvent = { kind: "output", deployment: 1 };
 
 describe("event bus", () => {
   test("sends events to every subscriber until it unsubscribes", () => {
-    const { publish, subscribe } = createEventBus(new ManualClock());
+    const { publish, subscribe } = createEventBus(new TestClock());
     const [one, other]: [ServerEvent[], ServerEvent[]] = [[], []];
     const stop = subscribe((happening) => one.push(happening));
     subscribe((happening) => other.push(happening));
@@ -20,7 +20,7 @@ describe("event bus", () => {
   });
 
   test("numbers events, so that a subscriber can resume after an id", () => {
-    const { publish, subscribe, since } = createEventBus(new ManualClock());
+    const { publish, subscribe, since } = createEventBus(new TestClock());
     const ids: number[] = [];
     subscribe((_, numbered) => void ids.push(numbered?.id ?? 0));
     for (const target of ["a", "b", "c"]) publish(unlocked(target));
@@ -30,7 +30,7 @@ describe("event bus", () => {
   });
 
   test("forwards output events without an id and does not store them", () => {
-    const { publish, subscribe, since } = createEventBus(new ManualClock());
+    const { publish, subscribe, since } = createEventBus(new TestClock());
     const received: unknown[] = [];
     subscribe((happening, numbered) => void received.push([happening, numbered]));
     publish(output);
@@ -39,14 +39,14 @@ describe("event bus", () => {
   });
 
   test("stores the last thousand events", () => {
-    const { publish, since } = createEventBus(new ManualClock());
+    const { publish, since } = createEventBus(new TestClock());
     for (let count = 1; count <= 1005; count++) publish(unlocked(`t${count}`));
     expect(since(0)).toHaveLength(1000);
     expect(since(0)[0]?.event).toEqual(unlocked("t6"));
   });
 
   test("assigns higher ids after a restart", () => {
-    const clock = new ManualClock();
+    const clock = new TestClock();
     const before = createEventBus(clock);
     for (let count = 0; count < 500; count++) before.publish(unlocked("blog"));
     clock.advance(1);
@@ -56,7 +56,7 @@ describe("event bus", () => {
   });
 
   test("removes a subscriber that throws, and sends events to the others", () => {
-    const { publish, subscribe } = createEventBus(new ManualClock());
+    const { publish, subscribe } = createEventBus(new TestClock());
     let calls = 0;
     const received: ServerEvent[] = [];
     subscribe(() => {

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Store } from "../../src/domain/store.ts";
 import { createEventBus, type EventBus } from "../../src/flow/event-bus.ts";
 import { type Followed, type FollowTools, followOutput } from "../../src/flow/follow.ts";
+import { TestClock } from "../support/clock.ts";
 import { until } from "../support/until.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { deployed, type KeptStore, openKeptStore, push, SUCCEEDED } from "./test-store.ts";
 
 const NOW = new Date("2026-11-21T12:00:00Z");
@@ -16,7 +16,7 @@ let stop: AbortController;
 beforeEach(async () => {
   opened = await openKeptStore();
   store = opened.store;
-  broadcast = createEventBus(new ManualClock());
+  broadcast = createEventBus(new TestClock());
   stop = new AbortController();
 });
 

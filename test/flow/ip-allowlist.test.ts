@@ -8,10 +8,10 @@ import type { Source } from "../../src/domain/source.ts";
 import { createIpAllowlist } from "../../src/flow/ip-allowlist.ts";
 import { parseRange } from "../../src/lib/ip-address.ts";
 import { github } from "../../src/providers/github/index.ts";
+import { TestClock } from "../support/clock.ts";
 import { secretOf } from "../support/public.ts";
 import { until } from "../support/until.ts";
 import { numbersIn } from "../support/words.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { RecordedLog } from "./recorded-log.ts";
 
 const HOUR = 3_600_000;
@@ -52,7 +52,7 @@ const fromGithub = sourceWithAllowlist([], ["github"]);
 
 /** An IP allowlist with the built-in list 198.51.100.0/24, which is `builtInAge` milliseconds old. */
 function open(builtInAge = 0) {
-  const clock = new ManualClock();
+  const clock = new TestClock();
   const store = new MemoryRanges();
   const log = new RecordedLog();
   const fetchedAt: Date[] = [];

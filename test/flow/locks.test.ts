@@ -3,9 +3,9 @@ import type { Lock } from "../../src/domain/lock.ts";
 import type { ServerEvent } from "../../src/domain/server-event.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { createLocks, type Locks } from "../../src/flow/locks.ts";
+import { TestClock } from "../support/clock.ts";
 import { targetOf } from "../support/target.ts";
 import { until } from "../support/until.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { RecordedLog } from "./recorded-log.ts";
 import { type KeptStore, openKeptStore, push, pushToLocked } from "./test-store.ts";
 
@@ -13,7 +13,7 @@ const HOUR = 3_600_000;
 
 let opened: KeptStore;
 let store: Store;
-let clock: ManualClock;
+let clock: TestClock;
 let log: RecordedLog;
 let events: ServerEvent[];
 let wakeCount: number;
@@ -22,7 +22,7 @@ let locks: Locks;
 beforeEach(async () => {
   opened = await openKeptStore();
   store = opened.store;
-  clock = new ManualClock();
+  clock = new TestClock();
   log = new RecordedLog();
   events = [];
   wakeCount = 0;

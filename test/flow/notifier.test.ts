@@ -8,8 +8,8 @@ import type {
 } from "../../src/domain/notification.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { createNotifier, type Notifier } from "../../src/flow/notifier.ts";
+import { TestClock } from "../support/clock.ts";
 import { until } from "../support/until.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { RecordedLog } from "./recorded-log.ts";
 import { deployed, type KeptStore, openKeptStore } from "./test-store.ts";
 
@@ -18,14 +18,14 @@ const HOUR = 60 * MINUTE;
 
 let opened: KeptStore;
 let store: Store;
-let clock: ManualClock;
+let clock: TestClock;
 let log: RecordedLog;
 let notifier: Notifier | null;
 
 beforeEach(async () => {
   opened = await openKeptStore();
   store = opened.store;
-  clock = new ManualClock();
+  clock = new TestClock();
   log = new RecordedLog();
   notifier = null;
 });

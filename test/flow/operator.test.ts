@@ -3,9 +3,9 @@ import type { ServerEvent } from "../../src/domain/server-event.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { createLocks, type Locks } from "../../src/flow/locks.ts";
 import { createOperator, type Operator } from "../../src/flow/operator.ts";
+import { TestClock } from "../support/clock.ts";
 import { targetOf } from "../support/target.ts";
 import { numbersIn } from "../support/words.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { RecordedLog } from "./recorded-log.ts";
 import { deployed, type KeptStore, openKeptStore, push, pushToLocked } from "./test-store.ts";
 
@@ -18,7 +18,7 @@ const [OLD, MIDDLE, NEW] = [
 
 let opened: KeptStore;
 let store: Store;
-let clock: ManualClock;
+let clock: TestClock;
 let locks: Locks;
 let log: RecordedLog;
 let events: ServerEvent[];
@@ -31,7 +31,7 @@ let operator: Operator;
 beforeEach(async () => {
   opened = await openKeptStore();
   store = opened.store;
-  clock = new ManualClock();
+  clock = new TestClock();
   log = new RecordedLog();
   events = [];
   wakeCount = 0;

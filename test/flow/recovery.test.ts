@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { ServerEvent } from "../../src/domain/server-event.ts";
 import { recoverQueue } from "../../src/flow/recovery.ts";
+import { TestClock } from "../support/clock.ts";
 import { logInto } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { type KeptStore, openKeptStore, push } from "./test-store.ts";
 
 let opened: KeptStore;
@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => opened.close());
 
 test("publishes interrupted deployments, and cancelled ones of a target that is no longer configured", async () => {
-  const clock = new ManualClock();
+  const clock = new TestClock();
   await push(opened.store, "blog");
   await opened.store.claim(["blog"], clock.now());
   await push(opened.store, "removed");

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { AbandonedRun } from "../../src/domain/deployment.ts";
 import { type RestoreTools, revertInterrupted } from "../../src/flow/recovery.ts";
+import { TestClock } from "../support/clock.ts";
 import { targetOf } from "../support/target.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { RecordedLog } from "./recorded-log.ts";
 import { deployed, type KeptStore, openKeptStore, push } from "./test-store.ts";
 
 let opened: KeptStore;
-const clock = new ManualClock();
+const clock = new TestClock();
 
 beforeEach(async () => {
   opened = await openKeptStore();

@@ -6,9 +6,9 @@ import type { Target } from "../../src/domain/target.ts";
 import { createRouter } from "../../src/flow/route-delivery.ts";
 import { generic } from "../../src/providers/generic/index.ts";
 import { github } from "../../src/providers/github/index.ts";
+import { TestClock } from "../support/clock.ts";
 import { targetOf } from "../support/target.ts";
 import { numbersIn } from "../support/words.ts";
-import { ManualClock } from "./manual-clock.ts";
 
 const common = { path: "/hook", print: false, onRedelivery: "run", allow: null } as const;
 const githubSource: Source = {
@@ -55,7 +55,7 @@ class SetLocks {
 }
 
 function createTestRouter(targetsOf: (source: Source) => readonly Target[], locks = new SetLocks()) {
-  return createRouter({ targetsOf, locks, clock: new ManualClock() });
+  return createRouter({ targetsOf, locks, clock: new TestClock() });
 }
 
 describe("createRouter", () => {

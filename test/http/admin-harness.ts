@@ -14,6 +14,7 @@ import { createMetrics, type Metrics } from "../../src/http/prometheus.ts";
 import { github } from "../../src/providers/github/index.ts";
 import { equalInConstantTime } from "../../src/providers/hmac.ts";
 import { stores } from "../../src/store/index.ts";
+import { TestClock } from "../support/clock.ts";
 import { logInto, secretOf } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
 
@@ -35,8 +36,7 @@ export interface AdminHarness {
   readonly log: string[];
   /** The ids of the deliveries that were replayed. */
   readonly replayed: number[];
-  /** Wakes everything that sleeps on the clock. */
-  passTime(): void;
+  readonly clock: TestClock;
   /** Starts the shutdown of the server. */
   stop(): void;
   request(method: string, path: string, parts?: RequestParts): Promise<Response>;
@@ -64,7 +64,7 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
   const log: string[] = [];
   const replayed: number[] = [];
   const closing = new AbortController();
-  const { clock, passTime } = createStoppedClock("2026-11-21T20:30:00Z");
+  const clock = new TestClock({ start: "2026-11-21T20:30:00Z" });
   const broadcast = createEventBus(clock);
   const targets: readonly Target[] = [
     targetOf("blog"),
@@ -115,7 +115,7 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
     metrics,
     log,
     replayed,
-    passTime,
+    clock,
     stop: () => closing.abort(),
     request(method, path, { body, headers = {}, signal } = {}) {
       const own: Record<string, string> = { host: HOST, authorization: `Bearer ${TOKEN}`, ...headers };
@@ -138,29 +138,6 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
       closing.abort();
       await store.close();
       await rm(directory, { recursive: true });
-    },
-  };
-}
-
-/** Returns a stopped clock. `passTime` or its signal ends a sleep. */
-function createStoppedClock(start: string) {
-  const sleepers = new Set<() => void>();
-  const clock = {
-    now: () => new Date(start),
-    sleep: (_: number, signal?: AbortSignal) =>
-      new Promise<void>((resolve) => {
-        sleepers.add(resolve);
-        signal?.addEventListener("abort", () => {
-          sleepers.delete(resolve);
-          resolve();
-        });
-      }),
-  };
-  return {
-    clock,
-    passTime() {
-      for (const wake of sleepers) wake();
-      sleepers.clear();
     },
   };
 }

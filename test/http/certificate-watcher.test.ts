@@ -21,8 +21,8 @@ import {
 } from "../../src/http/tls/certificate-watcher.ts";
 import { AppError } from "../../src/lib/errors.ts";
 import type { Log } from "../../src/lib/log.ts";
-import { ManualClock } from "../flow/manual-clock.ts";
 import { type CertificatePair, makeCertificate, makeExpiredCertificate } from "../support/certificate.ts";
+import { TestClock } from "../support/clock.ts";
 import { until } from "../support/until.ts";
 import { words } from "../support/words.ts";
 
@@ -34,7 +34,7 @@ const DAY = 86_400_000;
 
 let directory: string;
 let served: CertificatePair;
-let clock: ManualClock;
+let clock: TestClock;
 let end: AbortController;
 let lines: string[];
 let applied: Certificate[];
@@ -43,7 +43,7 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "hooklatch-renewal-"));
   served = makeCertificate(directory, "served");
   // Certificates that a test creates later must be valid at this time.
-  clock = new ManualClock(new Date(Date.now() + 3_600_000).toISOString());
+  clock = new TestClock({ start: new Date(Date.now() + 3_600_000).toISOString() });
   end = new AbortController();
   [lines, applied] = [[], []];
 });

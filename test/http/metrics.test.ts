@@ -4,6 +4,7 @@ import { createMetrics } from "../../src/http/prometheus.ts";
 import { createPublic } from "../../src/http/public.ts";
 import { github } from "../../src/providers/github/index.ts";
 import { COMMIT_A, success } from "../store/sample.ts";
+import { TestClock } from "../support/clock.ts";
 import { logInto, secretOf } from "../support/public.ts";
 import { type AdminHarness, openAdmin } from "./admin-harness.ts";
 
@@ -126,7 +127,7 @@ describe("metrics", () => {
     let certificateExpiresAt: Date | null = null;
     const metrics = createMetrics({
       store: admin.store,
-      clock: { now: () => new Date(), sleep: async () => {} },
+      clock: new TestClock(),
       targets: () => [],
       broadcast: admin.broadcast,
       about: () => ({ version: "1.2.3", certificateExpiresAt }),

@@ -123,7 +123,7 @@ describe("event stream of a deployment's output", () => {
     const read = async () => new TextDecoder().decode((await reader?.read())?.value);
     expect(await read()).toBe(":\n\n");
     const next = read();
-    admin.passTime();
+    admin.clock.advanceToNext();
     expect(await next).toBe(":\n\n");
     await reader?.cancel();
   });

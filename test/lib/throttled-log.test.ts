@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
 import { createThrottledLog } from "../../src/lib/throttled-log.ts";
-import { clockAt, logInto } from "../support/public.ts";
+import { TestClock } from "../support/clock.ts";
+import { logInto } from "../support/public.ts";
 
 test("a throttled log writes ten lines a second, and counts the omitted lines in the next", () => {
   const lines: string[] = [];
-  const clock = clockAt("2026-11-21T12:00:00Z");
+  const clock = new TestClock();
   const logThrottled = createThrottledLog(logInto(lines), clock);
   for (let count = 0; count < 1000; count++) logThrottled({ client: "192.0.2.1" }, "refused");
   expect(lines).toHaveLength(10);

@@ -11,7 +11,6 @@ import { receive } from "../../src/flow/receive.ts";
 import { createRouter } from "../../src/flow/route-delivery.ts";
 import { createBodyBudget } from "../../src/http/body-budget.ts";
 import { createPublic } from "../../src/http/public.ts";
-import type { Clock } from "../../src/lib/clock.ts";
 import { parseTrustedProxy } from "../../src/lib/ip-address.ts";
 import type { Log } from "../../src/lib/log.ts";
 import { Secret } from "../../src/lib/secret.ts";
@@ -19,6 +18,7 @@ import { createThrottledLog } from "../../src/lib/throttled-log.ts";
 import { generic } from "../../src/providers/generic/index.ts";
 import { github } from "../../src/providers/github/index.ts";
 import { stores } from "../../src/store/index.ts";
+import { TestClock } from "./clock.ts";
 
 /** A secret that is loaded with a value. */
 export function secretOf(value: string): Secret {
@@ -30,24 +30,6 @@ export function secretOf(value: string): Secret {
 export const GITHUB_SECRET = "It's a Secret to Everybody";
 export const VERIFY_TOKEN = "meatyhamhock-meatyhamhock";
 export const DAY = 86_400_000;
-
-/** A clock that a test advances. A sleep advances it at once. */
-export interface SetClock extends Clock {
-  advance(milliseconds: number): void;
-}
-
-export function clockAt(start: string): SetClock {
-  let time = new Date(start).getTime();
-  return {
-    now: () => new Date(time),
-    async sleep(milliseconds) {
-      time += milliseconds;
-    },
-    advance(milliseconds) {
-      time += milliseconds;
-    },
-  };
-}
 
 /** A log that adds each line, its message and its fields as JSON, to a list. */
 export function logInto(lines: string[]): Log {
@@ -62,7 +44,7 @@ function replaceError(_key: string, value: unknown): unknown {
 
 export interface PublicHarness {
   readonly store: Store;
-  readonly clock: SetClock;
+  readonly clock: TestClock;
   readonly log: string[];
   readonly printed: string[];
   /** The number of times the worker was woken. */
@@ -93,7 +75,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
   const directory = await mkdtemp(join(tmpdir(), "hooklatch-test-"));
   const kept = await stores.sqlite(directory);
   const store: Store = { ...kept, ...options.store };
-  const clock = clockAt("2026-11-21T12:00:00Z");
+  const clock = new TestClock();
   const log: string[] = [];
   const printed: string[] = [];
   let woken = 0;
