@@ -10,9 +10,11 @@ import type { CheckedTable } from "./read/table.ts";
 
 const NO_CONTROLS = "^[^\\x00-\\x1f\\x7f]+$";
 
-// These complete "expected …" in messages.
+/** Completes "expected …" for a port. */
 export const EXPECTED_PORT = "a port number from 0 to 65535";
+/** Completes "expected …" for a domain. */
 export const EXPECTED_DOMAIN = 'a DNS name such as "hooks.example.com"';
+/** Completes "expected …" for the directory of a CA. */
 export const EXPECTED_DIRECTORY = 'an https URL such as "https://acme-v02.api.letsencrypt.org/directory"';
 
 const Name = Type.String({

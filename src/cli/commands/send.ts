@@ -70,7 +70,7 @@ function addSharedOptions(command: Command): Command {
     .option("--source <name>", "the source to send to (default: the first one of the provider)")
     .option("--url <url>", "where to send it (default: the source's path on this machine)")
     .option("--secret <secret>", "env:NAME, file:PATH or the secret itself (default: the source's)")
-    .addOption(new Option("--provider <name>", "whose dialect to speak").choices(names).default("github"))
+    .addOption(new Option("--provider <name>", "whose dialect to speak").choices(names).default(names[0]))
     .option("--repository <owner/name>", "the repository (default: that of a target)")
     .option("--form", "as a form, the default of GitHub's own webhooks", false)
     .option("--payload <file>", "send this file's JSON, byte for byte")

@@ -3,8 +3,9 @@ import { isLoopback } from "../../lib/ip-address.ts";
 import type { ReadContext } from "./context.ts";
 import { formatValue, type Place } from "./issues.ts";
 
-// These complete "expected …" in messages.
+/** Completes "expected …" for a host. */
 export const EXPECTED_HOST = 'an address such as "127.0.0.1" or "::1", without a port';
+/** Completes "expected …" for a range. */
 export const EXPECTED_RANGE = 'an IP address or a range such as "10.0.0.0/8"';
 
 /** Returns a host that a listener can use; undefined, and a fault, for other text. */
