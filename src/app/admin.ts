@@ -4,37 +4,31 @@ import type { Layout } from "../domain/layout.ts";
 import type { Store } from "../domain/store.ts";
 import type { Target } from "../domain/target.ts";
 import { createOperator } from "../flow/operator.ts";
-import type { ReplayOutcome } from "../flow/replay.ts";
 import { createHostCheck } from "../http/admin/host-check.ts";
-import { type About, createAdmin } from "../http/admin/index.ts";
-import type { Metrics } from "../http/prometheus.ts";
+import { type AdminServices, createAdmin } from "../http/admin/index.ts";
 import { type Listener, openListener } from "../http/server/listen.ts";
 import type { Log } from "../lib/log.ts";
 import { equalInConstantTime } from "../providers/hmac.ts";
 import type { Services } from "./services.ts";
 
-/** Answers a request, where its Host header is the admin listener's own. */
+/** Responds to a request, given what recognises the admin listener's own Host headers. */
 export type HandleAdmin = ReturnType<typeof createAdmin>;
 
-/** What the admin listener is told beside the engine and the configuration. */
-export interface AdminParts {
-  readonly metrics: Metrics;
-  readonly replay: (id: number) => Promise<ReplayOutcome>;
-  readonly about: () => About;
+/** What the admin listener needs besides the services and the configuration. */
+export interface AdminParts extends Pick<AdminServices, "metrics" | "replay" | "about" | "closing"> {
   readonly isListening: () => boolean;
-  /** Aborted when the server begins to stop. */
-  readonly closing: AbortSignal;
 }
 
-/** Wires what answers on the admin listener. */
+/** In bytes: the largest body that the admin listener reads. */
+const MAX_BODY = 64 * 1024;
+
+/** Wires what responds on the admin listener. */
 export function wireAdmin(
   { admin, sources, targets }: Config,
-  engine: Services,
-  parts: AdminParts,
+  services: Services,
+  { isListening, ...parts }: AdminParts,
 ): HandleAdmin {
-  const { store, clock, log, locks, worker, broadcast } = engine;
-  const { publish } = broadcast;
-  const { isListening, ...others } = parts;
+  const { store, clock, log, locks, worker, eventBus } = services;
   return createAdmin({
     token: admin.token,
     equal: equalInConstantTime,
@@ -43,11 +37,20 @@ export function wireAdmin(
     sources,
     targets,
     store,
-    broadcast,
+    eventBus,
     releasesOf,
-    steering: createOperator({ store, clock, log, targets, locks, worker, publish, releasesOf }),
-    canKeep: () => (isListening() ? canWrite(store, clock.now()) : Promise.resolve(false)),
-    ...others,
+    operator: createOperator({
+      store,
+      clock,
+      log,
+      targets: () => targets,
+      locks,
+      worker,
+      publish: eventBus.publish,
+      releasesOf,
+    }),
+    canAccept: () => (isListening() ? canWrite(store, clock.now()) : Promise.resolve(false)),
+    ...parts,
   });
 }
 
@@ -58,22 +61,22 @@ function canWrite(store: Store, now: Date): Promise<boolean> {
   );
 }
 
-/** The names of the target's complete releases, newest first; null where its layout keeps none, or it has no git step. */
+/** The names of the target's complete releases, newest first; null where its layout has none, or it has no git step. */
 async function releasesOf({ repository, layout, directory }: Target): Promise<readonly string[] | null> {
   const known: Readonly<Record<string, Layout>> = layouts;
   return repository === null ? null : ((await known[layout]?.releasesOf?.(directory)) ?? null);
 }
 
 /**
- * Opens the admin listener. On its default port it gives way to whatever is there: that people can look at the
- * server matters less than that deliveries are taken.
+ * Opens the admin listener. Null when its default port is taken: that deliveries are accepted matters more than that
+ * people can look at the server. A configured port that is taken throws.
  */
 export async function openAdmin({ admin }: Config, handle: HandleAdmin, log: Log): Promise<Listener | null> {
   const isOwnHost = createHostCheck(admin.host);
   try {
     return await openListener({
       ...admin,
-      maxBody: MOST_ASKED,
+      maxBody: MAX_BODY,
       certificate: null,
       handle: (request) => handle(request, isOwnHost),
     });
@@ -83,6 +86,3 @@ export async function openAdmin({ admin }: Config, handle: HandleAdmin, log: Log
     return null;
   }
 }
-
-/** Bytes of the largest body that the admin listener reads. */
-const MOST_ASKED = 64 * 1024;

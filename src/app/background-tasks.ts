@@ -7,37 +7,37 @@ import { prune } from "../flow/prune.ts";
 import { runEvery } from "../lib/interval.ts";
 import type { Services } from "./services.ts";
 
-/** Milliseconds between two looks for what is older than its retention. */
+/** Milliseconds between two searches for rows older than the retention. */
 const PRUNE_EVERY = 10 * 60_000;
 
 /**
- * What is done beside receiving and deploying, until the signal: looking for missed pushes, keeping published lists
- * fresh, and removing what is old.
+ * Runs, until the signal is aborted, what the server does besides receiving and deploying: catching up with missed
+ * pushes, refreshing published address ranges, and removing old rows.
  */
 export async function runBackgroundTasks(
   { server, store: retention, sources, targets }: Config,
-  { store, clock, log, worker, env, broadcast, allowances }: Services,
+  { store, clock, log, worker, env, eventBus, ipAllowlist }: Services,
   signal: AbortSignal,
 ): Promise<void> {
-  const ask = (target: Target) => readRemoteTip(target, { run: runProcess, env }, signal);
-  const tools = { store, clock, log, publish: broadcast.publish, wake: worker.wake, askTip: ask };
-  const look = () => catchUp(targets, tools, signal);
+  const readTip = (target: Target) => readRemoteTip(target, { run: runProcess, env }, signal);
+  const services = { store, clock, log, publish: eventBus.publish, wakeWorker: worker.wake, readTip };
+  const catchUpAll = () => catchUp(targets, services, signal);
   let unlocked: Promise<void> = Promise.resolve();
-  // While a target is locked nobody asks for its tip, which may have moved when the server was not there to be told.
-  const stopListening = broadcast.subscribe((happening) => {
-    if (happening.kind !== "lock" || happening.lock !== null) return;
-    const named = targets.filter(({ name }) => name === happening.target);
-    unlocked = unlocked.then(() => catchUp(named, tools, signal));
+  // While a target is locked, its tip is not read. It may have moved while the server did not listen.
+  const unsubscribe = eventBus.subscribe((event) => {
+    if (event.kind !== "lock" || event.lock !== null) return;
+    const named = targets.filter(({ name }) => name === event.target);
+    unlocked = unlocked.then(() => catchUp(named, services, signal));
   });
   await Promise.all([
-    server.catchUpEvery === null ? look() : runEvery(server.catchUpEvery, look, clock, signal),
-    allowances.keepFresh(sources, signal),
+    server.catchUpEvery === null ? catchUpAll() : runEvery(server.catchUpEvery, catchUpAll, clock, signal),
+    ipAllowlist.keepFresh(sources, signal),
     runEvery(
       Math.min(PRUNE_EVERY, retention.keepDeliveries, retention.keepDeployments),
-      () => prune({ store, clock, log, ...retention }, signal),
+      () => prune(retention, services, signal),
       clock,
       signal,
     ),
-  ]).finally(stopListening);
+  ]).finally(unsubscribe);
   await unlocked;
 }

@@ -70,7 +70,7 @@ async function askAuthority(
 ): Promise<Certificates> {
   const config = configured();
   const agent = createCertificateManager(settings, join(config.dataDir, "acme"), { clock, log });
-  const complain = createThrottledLog(log, clock);
+  const logThrottled = createThrottledLog(log, clock);
   let listener: Listener | null = null;
   const plain = await openListener({
     host: config.server.host,
@@ -84,7 +84,7 @@ async function askAuthority(
         answerChallenge: agent.challenges.answer,
         ...findPublicPlace(configured(), listener),
         sourcePaths: configured().sources.map(({ path }) => path),
-        complain,
+        logThrottled,
       })(request),
   });
   const { promise: first, resolve: giveFirst } = Promise.withResolvers<Certificate>();

@@ -18,13 +18,13 @@ import { collectGarbage } from "../runtime/index.ts";
 import { type HandleAdmin, wireAdmin } from "./admin.ts";
 import { type Services, temporaryOf } from "./services.ts";
 
-/** Everything that is made from one configuration. Another takes its place when the configuration is read again. */
+/** What is created from one configuration and read by the services. A reload replaces it. */
 export interface PreparedConfiguration {
   readonly config: Config;
-  readonly messengers: readonly NotificationChannel[];
+  readonly channels: readonly NotificationChannel[];
 }
 
-/** A setup that answers. */
+/** Everything that is created from one configuration. */
 export interface Configured extends PreparedConfiguration {
   readonly listener: PublicListener;
   readonly handleAdmin: HandleAdmin;
@@ -32,7 +32,7 @@ export interface Configured extends PreparedConfiguration {
 
 /** What does not change with the configuration. */
 export interface Constants {
-  readonly engine: Services;
+  readonly services: Services;
   readonly metrics: Metrics;
   readonly startedAt: Date;
   readonly certificateExpiresAt: () => Date | null;
@@ -42,27 +42,27 @@ export interface Constants {
   readonly closing: AbortSignal;
 }
 
-/** The part of a setup that the engine asks for; `ended` is aborted when nothing is told any more. */
+/** Prepares a configuration for the services. `ended` is aborted when no notification is sent any more. */
 export function prepareConfigured(config: Config, ended: AbortSignal): PreparedConfiguration {
   const options = { publicUrl: config.server.publicUrl, signal: ended };
-  return { config, messengers: createNotificationChannels(config.notify, config.targets, options) };
+  return { config, channels: createNotificationChannels(config.notify, config.targets, options) };
 }
 
-/** Begins to count, for whichever targets are configured when somebody asks. */
+/** Starts to count, for the targets that are configured when the metrics are read. */
 export function wireMetrics(
-  setup: () => PreparedConfiguration,
-  engine: Services,
+  configured: () => PreparedConfiguration,
+  services: Services,
   certificateExpiresAt: Constants["certificateExpiresAt"],
 ): Metrics {
   const about = () => ({ version, certificateExpiresAt: certificateExpiresAt() });
-  return createMetrics({ ...engine, targets: () => setup().config.targets, about });
+  return createMetrics({ ...services, targets: () => configured().config.targets, about });
 }
 
-/** Wires what answers on both listeners. */
-export function createConfigured(setup: PreparedConfiguration, constants: Constants): Configured {
-  const { config } = setup;
-  const { engine, metrics, startedAt, certificateExpiresAt, isListening, closing } = constants;
-  const { listener, replay } = createPublicListener(config, engine, metrics);
+/** Wires what responds on both listeners. */
+export function createConfigured(prepared: PreparedConfiguration, constants: Constants): Configured {
+  const { config } = prepared;
+  const { services, metrics, startedAt, certificateExpiresAt, isListening, closing } = constants;
+  const { listener, replay } = createPublicListener(config, services, metrics);
   const about = () => ({
     version,
     startedAt,
@@ -71,55 +71,62 @@ export function createConfigured(setup: PreparedConfiguration, constants: Consta
     certificateExpiresAt: certificateExpiresAt(),
   });
   return {
-    ...setup,
+    ...prepared,
     listener,
-    handleAdmin: wireAdmin(config, engine, { metrics, replay, about, isListening, closing }),
+    handleAdmin: wireAdmin(config, services, { metrics, replay, about, isListening, closing }),
   };
 }
 
-/** Wires what answers on the public listener, and what runs a kept delivery again as it would. */
+/** Wires what responds on the public listener, and what replays a stored delivery as if it came there. */
 export function createPublicListener(
   { sources, targets, server }: Config,
-  engine: Services,
+  services: Services,
   metrics: Metrics,
 ) {
-  const { store, clock, log, print, worker, locks, broadcast, guesses, allowances } = engine;
+  const { store, clock, log, print, worker, locks, eventBus, attemptLimiter, ipAllowlist } = services;
   const targetsBySource = Map.groupBy(targets, (target) => target.source);
   const targetsOf = (source: { readonly name: string }) => targetsBySource.get(source.name) ?? [];
-  const decide = createRouter({ targetsOf, locks, clock });
-  const complain = createThrottledLog(log, clock);
-  const { publish } = broadcast;
-  const tools = { store, clock, log, complain, decide, guesses, print, publish, wake: worker.wake };
+  const logThrottled = createThrottledLog(log, clock);
+  const flowServices = {
+    store,
+    clock,
+    log,
+    logThrottled,
+    attemptLimiter,
+    print,
+    publish: eventBus.publish,
+    wakeWorker: worker.wake,
+    routeDelivery: createRouter({ targetsOf, locks, clock }),
+  };
   return {
     listener: createPublic({
       sources,
       maxBody: server.maxBody,
-      unverified: createBodyBudget(server.maxUnverified, collectGarbage),
+      bodyBudget: createBodyBudget(server.maxUnverified, collectGarbage),
       trustedProxies: server.trustedProxies.map(parseTrustedProxy),
-      isAllowed: allowances.isAllowed,
-      complain,
-      complainOfFault: createThrottledLog(log, clock, "error"),
-      receive: (source, request) => receive(source, request, tools),
-      authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
-      count: metrics.count,
+      isAllowed: ipAllowlist.isAllowed,
       log,
+      logThrottled,
+      logErrorThrottled: createThrottledLog(log, clock, "error"),
+      receive: (source, request) => receive(source, request, flowServices),
+      authorise: (source, handshake, request) => authorise(source, handshake, request, flowServices),
+      count: metrics.count,
     }),
-    replay: (id: number) => replay(id, sources, tools),
+    replay: (id: number) => replay(id, sources, flowServices),
   };
 }
 
-/** Takes up what the last run left, before anything is claimed or decided. */
+/** Recovers what the last run left, before anything is claimed or routed. */
 export async function applyConfiguration(
-  { config, messengers }: PreparedConfiguration,
-  { store, clock, log, broadcast, locks, allowances }: Services,
+  { config, channels }: PreparedConfiguration,
+  { store, clock, log, eventBus, locks, ipAllowlist }: Services,
 ): Promise<readonly AbandonedRun[]> {
-  // What a killed run left there, payloads of deployments, is of no use any more.
+  // The payload files of a killed run are of no use any more.
   rmSync(temporaryOf(config), { recursive: true, force: true });
   mkdirSync(temporaryOf(config), { mode: 0o700 });
-  const { publish } = broadcast;
-  const tools = { store, clock, log, publish, subscribers: messengers };
-  const abandoned = await recoverQueue(config.targets, tools);
+  const services = { store, clock, log, publish: eventBus.publish };
+  const abandoned = await recoverQueue(config.targets, channels, services);
   await locks.load();
-  await allowances.load();
+  await ipAllowlist.load();
   return abandoned;
 }

@@ -30,34 +30,34 @@ export interface App {
   /** Where the public listener is, such as `http://127.0.0.1:9000/`. */
   readonly url: URL;
   /**
-   * Goes on with another configuration: new requests and deployments follow it, those under way end as they began.
-   * What is bound stays until a restart, which is told in the log. Rejects, and changes nothing, when a secret cannot
-   * be kept, or with another data directory.
+   * Replaces the configuration: new requests and deployments follow the new one, those under way end as they began.
+   * Settings that need a restart keep their old value, which is logged. Rejects, and changes nothing, when a secret
+   * cannot be stored, or for another data directory.
    */
   reload(config: Config): Promise<void>;
   /**
-   * Takes no new request, answers those under way, gives running deployments the configured grace, and
-   * closes the store.
+   * Accepts no new request, responds to those under way, gives running deployments the configured grace, and closes the
+   * store.
    */
   close(): Promise<void>;
 }
 
-/** How long requests under way may still take at the end, in milliseconds. */
+/** Milliseconds that requests under way have at the end. */
 const REQUEST_GRACE = 10_000;
 
 /**
- * Opens every room and wires them: with `app/`, the one place that knows them all. Throws a {@link AppError} that says
- * what to do when the data directory, the certificate or the port cannot be had; nothing is left open then. Resolves
- * with null when `stopping` is aborted while the server still waits for its first certificate.
+ * Creates and wires all parts. Rejects with an {@link AppError} that says what to do when the data directory, the
+ * certificate or the port is not available; nothing is left open then. Resolves with null when `stopping` is aborted
+ * while the server waits for its first certificate.
  */
 export async function startApp(
   config: Config,
-  surroundings: AppEnvironment,
+  environment: AppEnvironment,
   stopping: AbortSignal,
 ): Promise<App | null> {
-  makeSecrets(config, surroundings.log);
+  createSecrets(config, environment.log);
   const store = await stores.sqlite(config.dataDir);
-  const server = new Server(config, store, surroundings);
+  const server = new Server(config, store, environment);
   try {
     if (await server.start(stopping)) return server;
     await server.close();
@@ -72,34 +72,34 @@ export async function startApp(
 class Server implements App {
   readonly #closing = new AbortController();
   readonly #ended = new AbortController();
-  readonly #engine: Services;
+  readonly #services: Services;
   readonly #constants: Constants;
-  #setup: PreparedConfiguration;
-  #wired: Configured;
+  #prepared: PreparedConfiguration;
+  #configured: Configured;
   #certificates: Certificates | null = null;
   #listener: Listener | null = null;
   #admin: Listener | null = null;
-  #chores = new AbortController();
-  #keeping: Promise<unknown> = Promise.resolve();
+  #backgroundTasks = new AbortController();
+  #backgroundTasksEnded: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly config: Config,
     readonly store: Store,
-    readonly surroundings: AppEnvironment,
+    readonly environment: AppEnvironment,
   ) {
-    this.#setup = prepareConfigured(config, this.#ended.signal);
-    this.#engine = createServices(store, () => this.#setup, surroundings);
+    this.#prepared = prepareConfigured(config, this.#ended.signal);
+    this.#services = createServices(store, () => this.#prepared, environment);
     const certificateExpiresAt = () => this.#certificates?.expiresAt() ?? null;
-    const metrics = wireMetrics(() => this.#setup, this.#engine, certificateExpiresAt);
+    const metrics = wireMetrics(() => this.#prepared, this.#services, certificateExpiresAt);
     this.#constants = {
-      engine: this.#engine,
+      services: this.#services,
       metrics,
-      startedAt: surroundings.clock.now(),
+      startedAt: environment.clock.now(),
       certificateExpiresAt,
       isListening: () => this.#listener !== null,
       closing: this.#closing.signal,
     };
-    this.#wired = createConfigured(this.#setup, this.#constants);
+    this.#configured = createConfigured(this.#prepared, this.#constants);
   }
 
   get url(): URL {
@@ -107,15 +107,15 @@ class Server implements App {
     return this.#listener.url;
   }
 
-  /** Whether it came to listen; not when it is stopped while it waits for a certificate. */
+  /** Resolves with whether it listens: not when it is stopped while it waits for a certificate. */
   async start(stopping: AbortSignal): Promise<boolean> {
-    const { config, surroundings } = this;
-    const { log } = surroundings;
-    const abandoned = await applyConfiguration(this.#setup, this.#engine);
-    const handleAdmin: HandleAdmin = (request, isOwnHost) => this.#wired.handleAdmin(request, isOwnHost);
+    const { config, environment } = this;
+    const { log } = environment;
+    const abandoned = await applyConfiguration(this.#prepared, this.#services);
+    const handleAdmin: HandleAdmin = (request, isOwnHost) => this.#configured.handleAdmin(request, isOwnHost);
     this.#certificates = await createCertificates(
-      () => this.#setup.config,
-      surroundings,
+      () => this.#prepared.config,
+      environment,
       this.#closing.signal,
     );
     const { first } = this.#certificates;
@@ -125,91 +125,92 @@ class Server implements App {
     if (stopping.aborted) return false;
     this.#listener = await openListener({
       ...config.server,
-      // It is counted for each request, so that another limit holds without another listener.
+      // Counted for each request, so that a reload can change the limit.
       maxBody: null,
       certificate,
-      handle: (request, peer) => this.#wired.listener.handle(request, peer),
+      handle: (request, peer) => this.#configured.listener.handle(request, peer),
     });
     if (certificate !== null) this.#certificates.serveOn(this.#listener, certificate);
     this.#admin ??= await openAdmin(config, handleAdmin, log);
     describeListeners(config, this.#listener, this.#admin, log);
-    // Deliveries are taken meanwhile.
-    void this.#clearUp(abandoned).finally(() => this.#engine.worker.begin());
-    this.#goOn();
+    // Deliveries are accepted meanwhile.
+    void this.#recoverInterrupted(abandoned).finally(() => this.#services.worker.begin());
+    this.#restartBackgroundTasks();
     return true;
   }
 
   async reload(next: Config): Promise<void> {
-    const { log } = this.surroundings;
+    const { log } = this.environment;
     if (this.#closing.signal.aborted) return;
-    // Secrets of our own making and running deployments' payloads lie there: half of it would be of another server.
+    // Generated secrets and the payloads of running deployments are there.
     if (next.dataDir !== this.config.dataDir) {
       throw new AppError(
         "configuration",
         `data_dir cannot become ${next.dataDir} while the server runs: restart it, or put ${this.config.dataDir} back`,
       );
     }
-    for (const what of listRestartRequired(this.config, next)) {
-      log.warn({}, `${what} changes with the next start only`);
+    for (const setting of listRestartRequired(this.config, next)) {
+      log.warn({ setting }, `${setting} needs a restart; keeping the old value`);
     }
-    makeSecrets(next, log);
-    this.#setup = prepareConfigured(next, this.#ended.signal);
-    this.#wired = createConfigured(this.#setup, this.#constants);
+    createSecrets(next, log);
+    this.#prepared = prepareConfigured(next, this.#ended.signal);
+    this.#configured = createConfigured(this.#prepared, this.#constants);
     const { targets, sources } = next;
-    await cancelUnconfigured(targets, { ...this.#engine, publish: this.#engine.broadcast.publish });
+    await cancelUnconfigured(targets, { ...this.#services, publish: this.#services.eventBus.publish });
     await this.#certificates?.look();
-    this.#goOn();
+    this.#restartBackgroundTasks();
     const fields = { sources: sources.map(({ path }) => path), targets: targets.length };
-    log.info(fields, "took over the configuration");
+    log.info(fields, "configuration reloaded");
   }
 
   async close(): Promise<void> {
-    this.#wired.listener.drain();
+    this.#configured.listener.drain();
     this.#closing.abort();
-    // As long as something runs senders are told that it stops, and people can look at it and end it.
+    // While something runs, senders get a 503 and people can look at the server.
     await Promise.allSettled([
-      this.#engine.worker.stop(this.#setup.config.server.shutdownGrace),
+      this.#services.worker.stop(this.#prepared.config.server.shutdownGrace),
       this.#certificates?.stop(),
-      this.#keeping,
+      this.#backgroundTasksEnded,
     ]);
     await Promise.allSettled([this.#listener?.stop(REQUEST_GRACE), this.#admin?.stop(REQUEST_GRACE)]);
-    await Promise.allSettled([this.#engine.locks.stop(), this.#engine.announcer.stop()]);
+    await Promise.allSettled([this.#services.locks.stop(), this.#services.notifier.stop()]);
     await this.store.close();
-    // Not before: nothing is written down of what is given up now, so that it is told at once after the next start.
+    // After the store: a notification that is given up now is not recorded, and sent again after the next start.
     this.#ended.abort();
   }
 
-  /** Ends what deployments left running that a crash interrupted, and takes back what they had made live unproven. */
-  async #clearUp(abandoned: readonly AbandonedRun[]): Promise<void> {
-    const { clock, log, env } = this.surroundings;
+  /** Ends the processes that a crash left running, and reverts what their deployments had made live. */
+  async #recoverInterrupted(abandoned: readonly AbandonedRun[]): Promise<void> {
+    const { clock, log, env } = this.environment;
     try {
       const pids = await killOrphans(abandoned, clock);
-      if (pids.length > 0) log.warn({ pids }, "ended what an interrupted deployment had left running");
+      if (pids.length > 0) log.warn({ pids }, "ended processes of an interrupted deployment");
     } catch (error) {
-      log.error({ err: error }, "could not end what an interrupted deployment had left running");
+      log.error({ err: error }, "could not end processes of an interrupted deployment");
     }
     await revertInterrupted(abandoned, {
-      ...this.#engine,
-      restore: (run, live, onLine) =>
-        revertInterruptedRun(run, live, { clock, env, run: runProcess, onLine }),
+      ...this.#services,
+      revert: (run, live, onLine) => revertInterruptedRun(run, live, { clock, env, run: runProcess, onLine }),
     });
   }
 
-  /** Takes up what waits, and begins the chores of the present configuration. */
-  #goOn(): void {
-    const { worker, announcer } = this.#engine;
-    this.#chores.abort();
-    this.#chores = new AbortController();
-    const signal = AbortSignal.any([this.#chores.signal, this.#closing.signal]);
-    const chores = runBackgroundTasks(this.#setup.config, this.#engine, signal).catch((error: unknown) => {
-      this.surroundings.log.error(
-        { err: error },
-        "a fault of ours ended the chores: they begin again with the next reload",
-      );
-    });
-    this.#keeping = Promise.allSettled([this.#keeping, chores]);
+  /** Wakes the worker and the notifier, and restarts the background tasks with the present configuration. */
+  #restartBackgroundTasks(): void {
+    const { worker, notifier } = this.#services;
+    this.#backgroundTasks.abort();
+    this.#backgroundTasks = new AbortController();
+    const signal = AbortSignal.any([this.#backgroundTasks.signal, this.#closing.signal]);
+    const tasks = runBackgroundTasks(this.#prepared.config, this.#services, signal).catch(
+      (error: unknown) => {
+        this.environment.log.error(
+          { err: error },
+          "internal error in background tasks; they restart at the next reload",
+        );
+      },
+    );
+    this.#backgroundTasksEnded = Promise.allSettled([this.#backgroundTasksEnded, tasks]);
     worker.wake();
-    announcer.wake();
+    notifier.wake();
   }
 }
 
@@ -220,13 +221,13 @@ function untilAborted(signal: AbortSignal): Promise<null> {
   });
 }
 
-function makeSecrets(config: Config, log: Log): void {
+function createSecrets(config: Config, log: Log): void {
   for (const { what, file } of generateSecrets(config)) {
-    log.warn({ file }, `no ${what} is set: made one, kept in ${file}`);
+    log.warn({ file }, `no ${what} is set: generated one in ${file}`);
   }
 }
 
-/** Says in the log where the server listens, and what for. */
+/** Logs where the server listens, and for which sources and targets. */
 export function describeListeners(
   { sources, targets }: Config,
   { url }: Listener,

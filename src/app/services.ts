@@ -7,7 +7,7 @@ import type { NotificationChannel } from "../domain/notification.ts";
 import type { Store } from "../domain/store.ts";
 import { type AttemptLimiter, createAttemptLimiter } from "../flow/attempt-limiter.ts";
 import { createEventBus, type EventBus } from "../flow/event-bus.ts";
-import { type AllowTools, createIpAllowlist, type IpAllowlist } from "../flow/ip-allowlist.ts";
+import { type AllowlistServices, createIpAllowlist, type IpAllowlist } from "../flow/ip-allowlist.ts";
 import { createLocks, type Locks } from "../flow/locks.ts";
 import { createNotifier, type Notifier } from "../flow/notifier.ts";
 import { createWorker, type Worker } from "../flow/worker.ts";
@@ -15,65 +15,74 @@ import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { providers } from "../providers/index.ts";
 
-/** The parts that go on while the configuration changes: what runs, waits or is being told. */
+/** What the program needs from outside, passed in so that tests decide it. */
+export interface AppEnvironment {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Writes one line to standard output. */
+  readonly print: (line: string) => void;
+}
+
+/** The parts that outlive a configuration: what is queued, runs or is being sent. */
 export interface Services extends AppEnvironment {
   readonly store: Store;
-  readonly broadcast: EventBus;
+  readonly eventBus: EventBus;
   readonly locks: Locks;
   readonly worker: Worker;
-  readonly announcer: Notifier;
-  readonly guesses: AttemptLimiter;
-  readonly allowances: IpAllowlist;
+  readonly notifier: Notifier;
+  readonly attemptLimiter: AttemptLimiter;
+  readonly ipAllowlist: IpAllowlist;
 }
 
-/** What of the configuration the engine asks for, each time anew. */
+/** The part of the configuration that the services read, each time anew. */
 interface Configured {
   readonly config: Config;
-  readonly messengers: readonly NotificationChannel[];
+  readonly channels: readonly NotificationChannel[];
 }
 
-/** Wires the parts that go on. Nothing runs before the worker and the announcer are woken. */
+/** Creates the services. Nothing runs before the worker and the notifier are woken. */
 export function createServices(
   store: Store,
   configured: () => Configured,
-  surroundings: AppEnvironment,
+  environment: AppEnvironment,
 ): Services {
-  const { clock, env, log } = surroundings;
-  const broadcast = createEventBus(clock);
-  const { publish } = broadcast;
-  const messengers = () => configured().messengers;
-  const announcer = createNotifier({ store, messengers, clock, log });
+  const { clock, env, log } = environment;
+  const eventBus = createEventBus(clock);
+  const { publish } = eventBus;
+  const channels = () => configured().channels;
+  const notifier = createNotifier({ store, channels, clock, log });
   const worker = createWorker({
     store,
     clock,
     log,
     configured: () => {
       const { sources, targets, server } = configured().config;
-      return { sources, targets, maxDeployments: server.maxDeployments, subscribers: messengers() };
+      return { sources, targets, maxDeployments: server.maxDeployments, subscriptions: channels() };
     },
     publish,
-    announce: announcer.wake,
+    wakeNotifier: notifier.wake,
     deploy: (job, io) =>
       withPayloadFile(temporaryOf(configured().config), job.deployment.id, job.payload, (payloadFile) =>
         deploy({ ...job, payloadFile }, { clock, env, run: runProcess, ...io }),
       ),
   });
   const targets = () => configured().config.targets;
-  const locks = createLocks({ store, targets, clock, log, publish, wake: worker.wake });
-  const allowances = createIpAllowlist({
+  const locks = createLocks({ store, targets, clock, log, publish, wakeWorker: worker.wake });
+  const ipAllowlist = createIpAllowlist({
     ...describePublishers(() => configured().config.server.rangesUrls),
     store,
     clock,
     log,
   });
-  const guesses = createAttemptLimiter(clock);
-  return { ...surroundings, store, broadcast, locks, worker, announcer, guesses, allowances };
+  const attemptLimiter = createAttemptLimiter(clock);
+  return { ...environment, store, eventBus, locks, worker, notifier, attemptLimiter, ipAllowlist };
 }
 
 /** The lists of ranges that providers publish, and how each is downloaded from where the configuration says. */
 function describePublishers(
   urls: () => Readonly<Record<string, string>>,
-): Pick<AllowTools, "builtIn" | "fetch"> {
+): Pick<AllowlistServices, "builtIn" | "fetch"> {
   const publishers = new Map(
     providers.flatMap(({ name, publishedRanges }) =>
       publishedRanges === undefined ? [] : [[name, publishedRanges]],
@@ -88,16 +97,7 @@ function describePublishers(
   };
 }
 
-/** Where payloads lie for as long as a deployment runs. */
+/** The directory of the payload files of running deployments. */
 export function temporaryOf({ dataDir }: Config): string {
   return join(dataDir, "tmp");
-}
-
-/** What the program needs of the outside, handed in so that tests decide it. */
-export interface AppEnvironment {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Writes one line to standard output. */
-  readonly print: (line: string) => void;
 }

@@ -11,33 +11,33 @@ export interface DeploymentContext {
   readonly target: Target;
   /** The kind of event that asked for it; null when no delivery did. */
   readonly event: string | null;
-  /** Reads what became of the target's commits and releases. */
+  /** Reads the history of the target's commits and releases. */
   readonly history: () => Promise<ReleaseHistory>;
   /** A file with the delivery's payload; null when no delivery asked for it. */
   readonly payloadFile: string | null;
 }
 
-/** What a deployment works with. */
-export interface DeployTools {
+/** What a deployment works with. Each function picks what it uses. */
+export interface DeployServices {
   readonly clock: Clock;
   readonly run: RunProcess;
-  /** Our own environment; commands see of it what `environment.ts` lets through. */
+  /** The server's own environment. Commands see the part of it that `environment.ts` selects. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly onLine: (line: string) => void;
-  /** Ends the deployment early; its reason is an `Interruption`. */
+  /** Ends the deployment early. Its reason is an `Interruption`. */
   readonly signal: AbortSignal;
-  /** Hears that the deployment succeeded, and only tidying up is to follow. */
+  /** Called when the deployment has succeeded and only the cleanup follows. */
   readonly onDecided: () => void;
 }
 
-/** What is known so far: what the ending tells, however it ends. */
+/** What is known so far of a deployment's result, however it ends. */
 export interface Progress extends StepProgress {
   placed: PlacedRelease;
   /** What the fetch has to say to people. */
   note: string | null;
 }
 
-/** Whether it goes back to a release that is there already: nothing is fetched or built for it. */
+/** Whether it makes a release live that is on disk already. Nothing is fetched or built for that. */
 export function isRollback({ deployment }: DeploymentContext): boolean {
   return deployment.choice?.kind === "release";
 }

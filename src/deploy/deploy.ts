@@ -1,9 +1,9 @@
 import type { Deployment, DeploymentResult } from "../domain/deployment.ts";
-import type { ProcessIo, Workspace } from "../domain/layout.ts";
-import { AppError } from "../lib/errors.ts";
+import { DeploymentError } from "../domain/deployment-error.ts";
+import type { ProcessIo, SkipReason, Workspace } from "../domain/layout.ts";
 import { shortenCommit } from "../lib/text.ts";
-import { type DeploymentContext, type DeployTools, isRollback, type Progress } from "./context.ts";
-import { explain } from "./git/errors.ts";
+import { type DeploymentContext, type DeployServices, isRollback, type Progress } from "./context.ts";
+import { describeFailure } from "./failure.ts";
 import { awaitHealth } from "./health.ts";
 import { createDeadline, type Deadline } from "./process/deadline.ts";
 import { commandEnvironment } from "./process/environment.ts";
@@ -12,78 +12,90 @@ import { revertDeployment } from "./revert.ts";
 import { runSteps } from "./steps.ts";
 import { createWorkspace } from "./workspace.ts";
 
-/** Milliseconds for tidying up: as long as it takes, nothing else of the target is deployed. */
-const TIDY_TIME = 60_000;
+/** Milliseconds for the cleanup. Nothing else of the target is deployed meanwhile. */
+const CLEANUP_TIME = 60_000;
 
 /**
- * Runs one deployment from the fetch to the tidying up. Resolves with how it ended, also when it failed, ran out
- * of time or was ended through `signal`; then what was live before is live again.
+ * Runs one deployment from the fetch to the cleanup. Resolves with how it ended, also when it failed, timed out or was
+ * ended through `signal`; then what was live before is live again.
  */
-export async function deploy(job: DeploymentContext, tools: DeployTools): Promise<DeploymentResult> {
-  const { directory } = job.target;
+export async function deploy(
+  context: DeploymentContext,
+  services: DeployServices,
+): Promise<DeploymentResult> {
+  const { directory, timeout } = context.target;
   const progress: Progress = {
     placed: { directory, release: null, ref: null, commit: null },
     note: null,
     doing: "starting",
     steps: [],
   };
-  const limit = createDeadline(job.target.timeout, tools);
+  const deadline = createDeadline(timeout, services);
   try {
-    return await deployWithin(limit, job, tools, progress);
+    return await deployWithin(deadline, context, services, progress);
   } finally {
-    limit.stop();
+    deadline.stop();
   }
 }
 
 async function deployWithin(
-  limit: Deadline,
-  job: DeploymentContext,
-  tools: DeployTools,
+  deadline: Deadline,
+  context: DeploymentContext,
+  services: DeployServices,
   progress: Progress,
 ): Promise<DeploymentResult> {
-  const io: ProcessIo = { onLine: tools.onLine, signal: limit.signal };
-  let place: Workspace | null = null;
+  const io: ProcessIo = { onLine: services.onLine, signal: deadline.signal };
+  let workspace: Workspace | null = null;
   try {
-    place = openPlace(job, tools, progress);
-    const skipped = place === null ? null : await putInPlace(place, job, progress, io);
-    if (skipped !== null) return end(progress, "cancelled", [`skipped: ${skipped}`, progress.note]);
-    await goLive(place, job, tools, progress, io);
+    workspace = openWorkspace(context, services, progress);
+    const skip = workspace === null ? null : await prepareRelease(workspace, context, progress, io);
+    if (skip !== null) {
+      return end(progress, { state: "cancelled", code: skip.code }, [skip.reason, progress.note]);
+    }
+    await goLive(workspace, context, services, progress, io);
   } catch (error) {
-    // Whatever a failed step left in the background would go on in a release that is removed.
-    if (progress.steps.length > 0 || io.signal.aborted) await killOrphansOf(job, tools);
-    const { state, reason } = limit.cause(progress.doing) ?? { state: "failed", reason: explain(error) };
-    const told = place === null ? null : await revertDeployment(place, job, tools, progress, state);
-    return end(progress, state, [reason, told]);
+    // Processes that a failed step left in the background would go on in a release that is removed.
+    if (progress.steps.length > 0 || io.signal.aborted) await killOrphansOf(context, services);
+    const { reason, ...ending } = deadline.cause(progress.doing) ?? {
+      state: "failed" as const,
+      ...describeFailure(error),
+    };
+    const reverted =
+      workspace === null
+        ? null
+        : await revertDeployment(workspace, context, services, progress, ending.state);
+    return end(progress, ending, [reason, reverted]);
   }
-  tools.onDecided();
-  // A rollback makes nothing, and is to be quick.
-  const untidy = place === null || isRollback(job) ? null : await tidyUp(place, tools);
-  return end(progress, "succeeded", [progress.note, untidy]);
+  services.onDecided();
+  // A rollback creates nothing, and has to be quick.
+  const problem = workspace === null || isRollback(context) ? null : await cleanUp(workspace, services);
+  return end(progress, { state: "succeeded", code: null }, [progress.note, problem]);
 }
 
-function openPlace(
+function openWorkspace(
   { target, deployment }: DeploymentContext,
-  tools: DeployTools,
+  services: DeployServices,
   progress: Progress,
 ): Workspace | null {
-  if (target.repository === null && deployment.choice !== null) {
-    throw new AppError(
-      "failed",
+  const { choice } = deployment;
+  if (target.repository === null && choice !== null) {
+    throw new DeploymentError(
+      choice.kind === "commit" ? "commit_missing" : "release_missing",
       `target ${target.name} has no repository to choose a commit or release from`,
     );
   }
-  return createWorkspace(target, deployment.id, tools, (what) => {
+  return createWorkspace(target, deployment.id, services, (what) => {
     progress.doing = what;
   });
 }
 
-/** Brings the files to where they can go live. Resolves with why they are not to, or null. */
-async function putInPlace(
-  place: Workspace,
+/** Brings the files to where they can go live. Resolves with why they must not, or null. */
+async function prepareRelease(
+  workspace: Workspace,
   { deployment, history }: DeploymentContext,
   progress: Progress,
   io: ProcessIo,
-): Promise<string | null> {
+): Promise<SkipReason | null> {
   const { choice, pushedCommit, previousCommit, attempt } = deployment;
   const begin = (what: string) => {
     io.signal.throwIfAborted();
@@ -92,93 +104,97 @@ async function putInPlace(
   if (choice?.kind === "release") {
     begin("looking for the release");
     const liveBefore = attempt > 1 ? previousCommit : null;
-    const wanted = { name: choice.release, history: await history(), liveBefore };
-    progress.placed = await place.takeRelease(wanted);
+    const request = { name: choice.release, history: await history(), liveBefore };
+    progress.placed = await workspace.takeRelease(request);
     return null;
   }
   begin("fetching");
-  const fetched = await place.fetch({ pushedCommit, chosenCommit: choice?.commit ?? null }, io);
+  const fetched = await workspace.fetch({ pushedCommit, chosenCommit: choice?.commit ?? null }, io);
   progress.placed = { ...progress.placed, ref: fetched.ref, commit: fetched.commit };
   progress.note = fetched.note;
-  if (!isWantedByPerson(deployment, fetched.commit)) {
+  if (!isRequestedByPerson(deployment, fetched.commit)) {
     begin("comparing the tip with what is live");
-    const skipped =
-      (await reasonToStayBack(deployment, fetched.commit, history)) ??
-      (await place.reasonToSkip(fetched, previousCommit, io));
+    const skip =
+      (await findRollback(deployment, fetched.commit, history)) ??
+      (await workspace.reasonToSkip(fetched, previousCommit, io));
     io.signal.throwIfAborted();
-    if (skipped !== null) return skipped;
+    if (skip !== null) return skip;
   }
-  begin("looking at the signature");
-  await place.verify(fetched, io);
+  begin("verifying the signature");
+  await workspace.verify(fetched, io);
   begin("checking out");
-  progress.placed = { ...progress.placed, ...(await place.checkout(fetched, previousCommit, io)) };
+  progress.placed = { ...progress.placed, ...(await workspace.checkout(fetched, previousCommit, io)) };
   return null;
 }
 
 /**
- * A push of another commit than the tip says nothing new of it: it came late, or the tip is not there yet that it told
- * of. It does not bring back what a person went back from.
+ * A push of another commit than the tip says nothing new of the tip: the push was late, or the remote does not have the
+ * pushed commit yet. It does not deploy again what a person rolled back.
  */
-async function reasonToStayBack(
+async function findRollback(
   { trigger, pushedCommit }: Deployment,
   tip: string,
   history: DeploymentContext["history"],
-): Promise<string | null> {
+): Promise<SkipReason | null> {
   if (trigger !== "push" || pushedCommit === null || pushedCommit === tip) return null;
   const { rolledBackCommits } = await history();
-  return rolledBackCommits.includes(tip) ? `a person went back from the tip, ${shortenCommit(tip)}` : null;
+  if (!rolledBackCommits.includes(tip)) return null;
+  return { code: "rolled_back", reason: `a person went back from the tip, ${shortenCommit(tip)}` };
 }
 
-/** Whether a person asked for this commit, by steering or by having a delivery of it run again. */
-function isWantedByPerson({ trigger, previousCommit }: Deployment, commit: string): boolean {
-  const isAgain = trigger === "redelivery" || trigger === "replay";
-  return trigger === "manual" || trigger === "rollback" || (isAgain && commit === previousCommit);
+/** Whether a person asked for this commit: as an operator, or by a redelivery or replay. */
+function isRequestedByPerson({ trigger, previousCommit }: Deployment, commit: string): boolean {
+  const isRepeated = trigger === "redelivery" || trigger === "replay";
+  return trigger === "manual" || trigger === "rollback" || (isRepeated && commit === previousCommit);
 }
 
 async function goLive(
-  place: Workspace | null,
-  job: DeploymentContext,
-  tools: DeployTools,
+  workspace: Workspace | null,
+  context: DeploymentContext,
+  services: DeployServices,
   progress: Progress,
   io: ProcessIo,
 ): Promise<void> {
-  const { target, deployment } = job;
+  const { target, deployment } = context;
   const { placed } = progress;
   io.signal.throwIfAborted();
-  const env = commandEnvironment({ ...job, previousCommit: deployment.previousCommit, placed }, tools.env);
+  const env = commandEnvironment(
+    { ...context, previousCommit: deployment.previousCommit, placed },
+    services.env,
+  );
   const options = { cwd: placed.directory, env, ...io };
-  if (!isRollback(job)) await runSteps(target.run, tools.run, options, progress);
+  if (!isRollback(context)) await runSteps(target.run, services.run, options, progress);
   progress.doing = "going live";
-  await place?.activate(io);
+  await workspace?.activate(io);
   io.signal.throwIfAborted();
-  await runSteps(target.after, tools.run, options, progress);
+  await runSteps(target.after, services.run, options, progress);
   if (target.health === null) return;
-  progress.doing = "waiting for it to be healthy";
-  const illness = await awaitHealth(target.health, tools.clock, io);
+  progress.doing = "waiting for the health check";
+  const problem = await awaitHealth(target.health, services.clock, io);
   io.signal.throwIfAborted();
-  if (illness !== null) throw new AppError("failed", illness);
+  if (problem !== null) throw new DeploymentError("health_check_failed", problem);
 }
 
-/** Resolves with what people should know of it; it changes nothing of the success that it comes after. */
-async function tidyUp(place: Workspace, tools: DeployTools): Promise<string | null> {
-  const limit = createDeadline(TIDY_TIME, tools);
+/** Resolves with what went wrong, or null. The deployment has succeeded all the same. */
+async function cleanUp(workspace: Workspace, services: DeployServices): Promise<string | null> {
+  const deadline = createDeadline(CLEANUP_TIME, services);
   try {
-    await place.cleanup({ onLine: () => {}, signal: limit.signal });
+    await workspace.cleanup({ onLine: () => {}, signal: deadline.signal });
     return null;
   } catch (error) {
-    if (limit.signal.aborted) return "tidying up was cut short; the next deployment goes on with it";
-    return `tidying up failed: ${explain(error)}`;
+    if (deadline.signal.aborted) return "cleanup timed out; the next deployment finishes it";
+    return `cleanup failed: ${describeFailure(error).reason}`;
   } finally {
-    limit.stop();
+    deadline.stop();
   }
 }
 
 function end(
   progress: Progress,
-  state: DeploymentResult["state"],
+  ending: Pick<DeploymentResult, "state" | "code">,
   reasons: readonly (string | null)[],
 ): DeploymentResult {
   const { ref, commit, release } = progress.placed;
   const reason = reasons.filter((each) => each !== null).join("; ") || null;
-  return { state, reason, branch: ref, commit, release, steps: progress.steps };
+  return { ...ending, reason, branch: ref, commit, release, steps: progress.steps };
 }

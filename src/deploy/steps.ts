@@ -1,18 +1,18 @@
 import { constants } from "node:os";
 import type { StepResult } from "../domain/deployment.ts";
+import { DeploymentError } from "../domain/deployment-error.ts";
 import type { RunProcess } from "../domain/layout.ts";
 import { type Command, describeCommand } from "../domain/target.ts";
-import { AppError } from "../lib/errors.ts";
 import { toOneLine } from "../lib/text.ts";
 
-/** What running commands tells, as it goes. */
+/** What is known so far of the commands that run. */
 export interface StepProgress {
-  /** What it is at, for people: completes "timed out while …". */
+  /** What is being done, for people: completes "timed out after … while". */
   doing: string;
   readonly steps: StepResult[];
 }
 
-/** Runs commands in order and writes down how each ended. Rejects at the first that does not succeed. */
+/** Runs commands in order and records how each ended. Rejects at the first that fails. */
 export async function runSteps(
   commands: readonly Command[],
   run: RunProcess,
@@ -21,7 +21,7 @@ export async function runSteps(
 ): Promise<void> {
   for (const command of commands) {
     const text = describeCommand(command);
-    tell(text, options.onLine);
+    printCommand(text, options.onLine);
     progress.doing = `running ${quote(text)}`;
     const argv = typeof command === "string" ? ["/bin/sh", "-c", command] : command;
     const result = await run(argv, options);
@@ -31,19 +31,20 @@ export async function runSteps(
   }
 }
 
-function tell(text: string, onLine: (line: string) => void): void {
+function printCommand(text: string, onLine: (line: string) => void): void {
   const [first = "", ...more] = text.split("\n");
   onLine(`$ ${first}`);
   for (const line of more) onLine(`> ${line}`);
 }
 
 function assertSuccess(text: string, { exitCode, signal }: Pick<StepResult, "exitCode" | "signal">): void {
-  if (signal !== null) throw new AppError("failed", `step ${quote(text)} was ended by ${signal}`);
-  if (exitCode !== 0) throw new AppError("failed", `step ${quote(text)} exited with ${tellExit(exitCode)}`);
+  if (signal === null && exitCode === 0) return;
+  const how = signal === null ? `exited with ${describeExit(exitCode)}` : `was ended by ${signal}`;
+  throw new DeploymentError("step_failed", `step ${quote(text)} ${how}`);
 }
 
-/** A shell whose own command a signal ended exits with 128 and the signal's number (POSIX, "Exit Status for Commands"). */
-function tellExit(exitCode: number | null): string {
+/** A shell whose command a signal ended exits with 128 and the signal's number (POSIX, "Exit Status for Commands"). */
+function describeExit(exitCode: number | null): string {
   const number = (exitCode ?? 0) - 128;
   const signal = Object.entries(constants.signals).find(([, each]) => each === number)?.[0];
   return signal === undefined ? String(exitCode) : `${exitCode}, as when ${signal} ends a command`;

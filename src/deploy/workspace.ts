@@ -3,19 +3,19 @@ import { join } from "node:path";
 import type { Layout, Workspace } from "../domain/layout.ts";
 import type { Target } from "../domain/target.ts";
 import { AppError } from "../lib/errors.ts";
-import type { DeployTools } from "./context.ts";
+import type { DeployServices } from "./context.ts";
 import { credentialEnvironment } from "./git/credentials.ts";
 import { layouts } from "./layouts/index.ts";
 import { cleanEnvironment, deploymentVariables } from "./process/environment.ts";
 
 /**
- * Opens a target's directory for one deployment, by its number; `onActivity` hears what is done there. Null for a target
- * without git: its commands run in the directory as it is.
+ * Creates the workspace of one deployment, by its id; `onActivity` is called with what is being done there. Null for a
+ * target without git: its commands run in the directory as it is.
  */
 export function createWorkspace(
   target: Target,
   deployment: number,
-  { clock, run, env }: Pick<DeployTools, "clock" | "run" | "env">,
+  { clock, run, env }: Pick<DeployServices, "clock" | "run" | "env">,
   onActivity: (what: string) => void,
 ): Workspace | null {
   if (target.repository === null) return null;
@@ -32,8 +32,8 @@ export function createWorkspace(
 }
 
 /**
- * Writes the payload's JSON to a file that only we can read, for as long as `use` takes, and hands its path on;
- * a payload never becomes part of a command line or of the environment, which are small and seen by others.
+ * Writes the payload's JSON to a file that only this user can read, calls `use` with its path and removes the file. A
+ * payload never becomes part of a command line or of the environment, which are small and visible to others.
  */
 export async function withPayloadFile<T>(
   directory: string,

@@ -5,7 +5,7 @@ import { readRemoteTip } from "../deploy/git/ls-remote.ts";
 import { REQUEST_TIMEOUT, requestHealth, withoutSecrets } from "../deploy/health.ts";
 import { cleanEnvironment } from "../deploy/process/environment.ts";
 import { runProcess } from "../deploy/process/process.ts";
-import type { Target, WatchedRef, WatchedRepository } from "../domain/target.ts";
+import type { RemoteTip, Target, WatchedRef, WatchedRepository } from "../domain/target.ts";
 import { shortenCommit } from "../lib/text.ts";
 import { checkCommands } from "./commands.ts";
 import {
@@ -134,27 +134,27 @@ async function checkRemote(target: Target, env: Environment): Promise<readonly C
     fail(
       answer.kind === "absent"
         ? `${what}: ${explainAbsence(ref)}`
-        : `${what}: git ls-remote ${answer.reason}${advise(answer.reason)}`,
+        : `${what}: git ls-remote ${answer.reason}${advise(answer)}`,
     ),
   ];
 }
 
-/** What to look at, by the words that git and what it calls have for it; of others nothing is known. */
+const CHECK_NETWORK = "let this machine reach the host in clone_url";
+
+/** What to do, by the words of git and of the programs that it calls. */
 const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/could not resolve host/i, "correct the host in clone_url, or this machine's DNS (/etc/resolv.conf)"],
   [
     /connection refused|could ?n[o']t connect|failed to connect/i,
     "correct host and port in clone_url, or start what should answer there",
   ],
-  [
-    /no route to host|network is unreachable|timed out|gave no answer/i,
-    "let this machine reach the host in clone_url",
-  ],
+  [/no route to host|network is unreachable|timed out/i, CHECK_NETWORK],
   [/does not appear to be a git repository|repository .* not found/i, "correct the path in clone_url"],
 ];
 
-function advise(reason: string): string {
-  const [, advice] = ADVICE.find(([words]) => words.test(reason)) ?? [];
+function advise({ isTimeout, reason }: Extract<RemoteTip, { kind: "unreachable" }>): string {
+  const [, known] = ADVICE.find(([words]) => words.test(reason)) ?? [];
+  const advice = isTimeout ? CHECK_NETWORK : known;
   return advice === undefined ? "" : `; ${advice}`;
 }
 

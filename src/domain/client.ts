@@ -2,7 +2,7 @@ import type { Page, PageRange } from "./page.ts";
 
 /** An IP address that showed a source's verify token and may POST to that source for a while. */
 export interface Client {
-  /** The name of the source it may POST to, and to no other. */
+  /** The name of the only source that it may POST to. */
   readonly source: string;
   /** Normalised: IPv4-mapped IPv6 is written as IPv4, IPv6 in its short form (RFC 5952). */
   readonly address: string;
@@ -10,26 +10,26 @@ export interface Client {
   readonly expiresAt: Date;
 }
 
-/** A client as it is kept. */
+/** A stored client. */
 export interface StoredClient extends Client {
   /** A higher one each time it is authorised. */
   readonly id: number;
 }
 
-/** Whether the client's time ran out. At the very moment of expiry it still counts. */
+/** Whether the client's authorisation has expired. At the very moment of expiry it has not. */
 export function hasExpired(client: Client, now: Date): boolean {
   return now.getTime() > client.expiresAt.getTime();
 }
 
-/** The store's part that remembers clients. */
+/** The part of the store that holds clients. */
 export interface ClientStore {
-  /** Keeps the client, on disk before it resolves; a client already known gets the new times. */
+  /** Stores the client, on disk before it resolves. A client that is stored already gets the new times. */
   authorise(client: Client): Promise<void>;
   findClient(source: string, address: string): Promise<Client | null>;
-  /** Forgets the client as it was found: one that was authorised again meanwhile stays. */
+  /** Removes the client as it was read. One that was authorised again meanwhile stays. */
   forgetClient(client: Client): Promise<void>;
-  /** The last authorised first. One whose time ran out is listed until it POSTs again or is removed as old. */
+  /** The last authorised first. An expired client is listed until it POSTs again or is removed as old. */
   listClients(source: string | null, range: PageRange): Promise<Page<StoredClient>>;
-  /** Forgets an address at one source, or at all with null. Resolves with what was forgotten. */
+  /** Removes an address from one source, or from all with null. Resolves with the removed clients. */
   revokeClient(address: string, source: string | null): Promise<readonly Client[]>;
 }

@@ -1,156 +1,156 @@
-import type { Deployment, DeploymentState } from "./deployment.ts";
+import type { Deployment } from "./deployment.ts";
+import type { ResultParts } from "./deployment-result.ts";
 import type { Event } from "./event.ts";
 import type { Decision } from "./match.ts";
 import type { Page, PageRange } from "./page.ts";
-import type { Source } from "./source.ts";
 
-/** Every word for what became of a delivery that is kept. */
+/** Every status of a stored delivery. */
 export const DELIVERY_STATUSES = ["pong", "ok", "skipped", "success"] as const;
 
-/** What became of a delivery that is kept: the `status` word of the answer that its sender got. */
+/** The status of a stored delivery: the `status` word of the response that its sender got. */
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
-/** The word for a delivery: some dialects have one for all, others tell what follows. */
-export function chooseStatus(source: Source, event: Event, deploys: boolean): DeliveryStatus {
+/** The status of a delivery. Some providers have one for every delivery, others say whether it deploys. */
+export function chooseStatus(
+  source: { readonly handler: { readonly answersSuccess: boolean } },
+  event: Event,
+  deploys: boolean,
+): DeliveryStatus {
   if (source.handler.answersSuccess) return "success";
   if (event.kind === "ping") return "pong";
   return deploys ? "ok" : "skipped";
 }
 
-/** One webhook request that passed its source's checks, before the store gave it a number. */
+/** One webhook request that passed its source's checks, before the store gives it an id. */
 export interface NewDelivery {
   readonly source: string;
-  /** The kind of event it told. */
   readonly event: Event["kind"];
   readonly status: DeliveryStatus;
-  /** Why nothing, or not everything, was deployed; null where there is nothing to explain. */
+  /** Why nothing, or not everything, is deployed, in the response's words; null where nothing needs explaining. */
   readonly reason: string | null;
   readonly receivedAt: Date;
   /** The sender's normalised address. */
   readonly client: string;
-  /** How it is known again; null where each delivery stands for itself. */
+  /** What identifies a repeated delivery; null where deliveries are not compared. */
   readonly identity: DeliveryIdentity | null;
-  /** Only headers that are named in `KEPT_HEADERS` or by the provider. */
+  /** Only the headers in {@link STORED_HEADERS} and those that the provider names. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The body's bytes as they came. */
+  /** The body's bytes as received. */
   readonly body: Uint8Array;
+  /** The decisions of the targets that the event is about, in the configuration's order. */
   readonly decisions: readonly Decision[];
+  /** How many other targets listen to the source. */
+  readonly otherTargets: number;
 }
 
-/** Reads a delivery's number, a whole one from 1; null for any other text. */
+/** Reads a delivery's id, a whole number from 1; null for any other text. */
 export function parseDeliveryId(text: string): number | null {
   return /^[1-9]\d{0,15}$/.test(text) ? Number(text) : null;
 }
 
-/** A delivery as it is kept. */
+/** A stored delivery. */
 export interface Delivery extends NewDelivery {
   readonly id: number;
-  /** The first delivery with the same id from the same hook, when somebody had it sent again. */
+  /** The first delivery with the same id from the same hook, when the sender sent it again. */
   readonly redeliveryOf: number | null;
-  /** The delivery that a person had run again from what is kept. */
+  /** The delivery that a person replayed as this one. */
   readonly replayOf: number | null;
-  /** The deployments it asked for, oldest first. */
+  /** The ids of the deployments that it queued, oldest first. */
   readonly deployments: readonly number[];
 }
 
-/** A kept delivery in a list: without its body, and with what became of the deployments it asked for. */
+/** A stored delivery in a list: without its body, with the outcomes of its deployments. */
 export interface DeliverySummary extends Omit<Delivery, "body"> {
   readonly outcomes: readonly DeploymentOutcome[];
 }
 
-/** What became of a deployment, in short. */
-export interface DeploymentOutcome {
+/** The outcome of one of a delivery's deployments. */
+export interface DeploymentOutcome extends ResultParts, Pick<Deployment, "state"> {
   readonly deployment: number;
-  readonly target: string;
-  readonly state: DeploymentState;
-  readonly reason: string | null;
 }
 
-/** Which deliveries a list has. */
+/** Which deliveries a list shows. Null does not filter. */
 export interface DeliveryFilter {
   readonly source: string | null;
   readonly status: DeliveryStatus | null;
-  /** Only those that are about this target: they asked for a deployment of it, or are among its `undeployed`. */
+  /** Only deliveries that are about this target: it is the target of one of their decisions. */
   readonly target: string | null;
 }
 
-/** Headers kept of every delivery. A list by name, because forges have sent secrets in headers. */
+/** Headers stored with every delivery. A list of names, because forges have sent secrets in headers. */
 export const STORED_HEADERS: readonly string[] = ["content-type", "user-agent", "x-request-id"];
 
-/** What of a request's headers is kept, cut at a length no honest sender reaches. */
+/** The headers of a request that are stored, cut at a length no honest sender reaches. */
 export function selectHeaders(headers: Headers, providerOwn: readonly string[]): Record<string, string> {
-  const kept: Record<string, string> = {};
+  const selected: Record<string, string> = {};
   for (const name of [...STORED_HEADERS, ...providerOwn]) {
     const value = headers.get(name);
-    if (value !== null) kept[name] = value.slice(0, 1024);
+    if (value !== null) selected[name] = value.slice(0, 1024);
   }
-  return kept;
+  return selected;
 }
 
-/** What the store needs to know of a delivery besides itself. */
+/** How the store accepts a delivery. */
 export interface AcceptOptions {
-  /** The commit that was pushed, for its deployments. */
+  /** The pushed commit, for the deployments. */
   readonly pushedCommit: string | null;
-  /** What the same delivery, sent again on purpose, does. */
+  /** Whether a redelivery runs, or is a duplicate. */
   readonly onRedelivery: "run" | "skip";
-  /** Whether it is compared with earlier ones; one that is not (a ping, say) can still be the first of others. */
+  /** Whether the delivery is compared with earlier ones. One that is not can still be the first of later ones. */
   readonly detectDuplicates: boolean;
-  /** The delivery that this one is run again from; null for one that came over the wire. */
+  /** The delivery that is replayed; null for a delivery from the network. */
   readonly replayOf: number | null;
-  /** Targets that would be deployed if they were not locked: unlocking does it. */
-  readonly blockedByLock: readonly string[];
-  /** Targets that it is about and does not deploy, those held back among them: the list of such a target has it. */
-  readonly notDeployed: readonly string[];
 }
 
-/** The store's part that keeps deliveries. */
+/** The part of the store that holds deliveries. */
 export interface DeliveryStore {
   /**
-   * Keeps the delivery and queues a deployment for each decision that deploys, in one commit that is on disk
-   * before it resolves. A deployment of the same target that was still waiting becomes `superseded`.
+   * Stores the delivery and queues a deployment for each decision that deploys, in one commit that is on disk before
+   * this resolves. A deployment of the same target that was queued becomes `superseded`. Where a decision's code is
+   * `locked`, the target's lock remembers the delivery, and unlocking deploys it.
    *
-   * A delivery with an identity that is to be compared, and is not run again from another, is first compared with
-   * those of its source that are kept:
-   * - its body came before under another id: a replay, `duplicate` of the first with that body;
-   * - its id came before from the same hook: a redelivery, kept as one and run with that trigger, or with
-   *   `onRedelivery: "skip"` a `duplicate`;
+   * A delivery with an identity that is to be compared, and is not a replay, is first compared with the stored
+   * deliveries of its source:
+   * - its body came before under another id: a replayed body, `duplicate` of the first delivery with that body;
+   * - its id came before from the same hook: a redelivery, which runs with that trigger, or with
+   *   `onRedelivery: "skip"` is a `duplicate`;
    * - its id came before from another hook: the same event twice, `duplicate`.
-   * Of two that come at the same moment one is the first.
+   * Of two that arrive at the same moment one is the first.
    *
-   * Rejects with a {@link Fault} `unavailable` when it cannot be kept, or when too much waits to be; then
-   * nothing of it is.
+   * Rejects with an {@link AppError} `unavailable`, and stores nothing, when the disk refuses or too many deliveries
+   * wait.
    */
   accept(delivery: NewDelivery, options: AcceptOptions): Promise<AcceptResult>;
   readDelivery(id: number): Promise<Delivery | null>;
-  /** What became of the deployments that a delivery asked for, oldest first. */
+  /** The outcomes of a delivery's deployments, oldest first. */
   readOutcomes(delivery: number): Promise<readonly DeploymentOutcome[]>;
   /** Newest first. */
   listDeliveries(filter: DeliveryFilter, range: PageRange): Promise<Page<DeliverySummary>>;
 }
 
-/** What became of a delivery in the store. */
+/** What the store did with a delivery. */
 export type AcceptResult =
-  | ({ readonly kind: "kept" } & Receipt)
-  /** Nothing of it was kept; `delivery` is the number of the one that came first. */
+  | ({ readonly kind: "stored" } & Receipt)
+  /** Nothing was stored; `delivery` is the id of the one that came first. */
   | { readonly kind: "duplicate"; readonly delivery: number };
 
-/** Proof that a delivery is kept. */
+/** Proof that a delivery is stored. */
 export interface Receipt {
   readonly delivery: number;
-  /** Those it asked for, as they wait. */
+  /** The deployments that it queued. */
   readonly deployments: readonly Deployment[];
-  /** Those of the same targets that waited until then, now `superseded`. */
+  /** The deployments of the same targets that were queued until then, now `superseded`. */
   readonly superseded: readonly Deployment[];
   readonly redeliveryOf: number | null;
 }
 
 /**
- * What tells whether a delivery came before. Ids and hooks are headers, which nobody signs; the body is signed,
- * so a body that came before under another id is a replay.
+ * What identifies a repeated delivery. Ids and hooks are headers, which are not signed; the body is signed, so a body
+ * that came before under another id is a replay.
  */
 export interface DeliveryIdentity {
-  /** The sender's own id of the delivery; null when it gave none. */
+  /** The sender's own id of the delivery; null when it sent none. */
   readonly id: string | null;
-  /** The webhook that it came through; null when the sender does not say. */
+  /** The webhook that the delivery came through; null when the sender does not say. */
   readonly hook: string | null;
 }

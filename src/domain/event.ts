@@ -1,7 +1,7 @@
-/** What a delivery says, in our own terms, whichever forge sent it. */
+/** What a delivery says, in terms that do not depend on the provider. */
 export type Event = PingEvent | PushEvent | OtherEvent;
 
-/** A sender tries whether we are there. */
+/** The sender tests whether the source responds. */
 export interface PingEvent {
   readonly kind: "ping";
 }
@@ -14,20 +14,20 @@ export interface PushEvent {
   readonly ref: Ref;
   /** Whether the ref is gone now. */
   readonly deleted: boolean;
-  /** The commit that was pushed, 40 or 64 hex digits; null when the ref is gone or the sender does not say. */
+  /** The pushed commit, 40 or 64 hex digits; null when the ref is gone or the sender does not say. */
   readonly commit: string | null;
   /** Whether the tip's message asks not to be deployed, see {@link asksToSkip}. */
   readonly skip: boolean;
 }
 
-/** Anything else: kept, and of use to targets that run on every delivery. */
+/** Any other event: stored, and run by targets without a repository. */
 export interface OtherEvent {
   readonly kind: "other";
-  /** The provider's own word for it, such as `issues`; `payload` where it has none. */
+  /** The provider's name of the event, such as `issues`; `payload` where it has none. */
   readonly name: string;
 }
 
-/** A full git ref name taken apart. `name` is untrusted text: data, never part of a command line. */
+/** A full git ref name in parts. `name` is untrusted text: data, never part of a command line. */
 export interface Ref {
   readonly kind: "branch" | "tag" | "other";
   /** Without `refs/heads/` or `refs/tags/`; the full name for any other ref. */
@@ -40,7 +40,7 @@ const PREFIXES = [
 ] as const;
 
 /**
- * Takes a full ref name apart. The prefix is cut once, from the start: branch names contain `/`, and
+ * Splits a full ref name. The prefix is removed once, from the start: branch names contain `/`, and
  * `refs/heads/a/refs/heads/b` is a legal ref (git-check-ref-format(1)).
  */
 export function parseRef(full: string): Ref {
@@ -50,12 +50,12 @@ export function parseRef(full: string): Ref {
   return { kind: "other", name: full };
 }
 
-/** Whether a commit's message holds `[skip deploy]` or `[deploy skip]`, in any case. */
+/** Whether a commit's message contains `[skip deploy]` or `[deploy skip]`, in any case. */
 export function asksToSkip(message: string): boolean {
   return /\[(?:skip deploy|deploy skip)\]/i.test(message);
 }
 
-/** Whether an object name is git's "nothing here": 40 zeros, or 64 in a SHA-256 repository. */
+/** Whether an object name is git's name for nothing: 40 zeros, or 64 in a SHA-256 repository. */
 export function isZeroCommit(commit: string): boolean {
   return /^0{40}(?:0{24})?$/.test(commit);
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../lib/clock.ts";
+import type { SkipCode } from "./codes.ts";
 import type { ReleaseHistory } from "./release.ts";
 import type { Target } from "./target.ts";
 
@@ -7,81 +8,86 @@ export interface Layout {
   readonly name: string;
   /** One line for people. */
   readonly summary: string;
-  /** The names of the complete releases in a directory, newest first; null for a layout that keeps none. */
+  /** The names of the complete releases in a directory, newest first; null for a layout without releases. */
   readonly releasesOf: ((directory: string) => Promise<readonly string[]>) | null;
-  createWorkspace(target: Target, tools: LayoutContext): Workspace;
+  createWorkspace(target: Target, context: LayoutContext): Workspace;
 }
 
 /** What a layout works with. */
 export interface LayoutContext {
   readonly clock: Clock;
   readonly run: RunProcess;
-  /** Environment for git itself: PATH, HOME, what else the target may see, how it gets in, and which deployment it is. */
+  /** The environment of git itself: that of the target's commands, the credentials and the deployment's id. */
   readonly env: Readonly<Record<string, string>>;
-  /** Hears what is done now; completes "timed out after … while". */
+  /** Called with what is being done; completes "timed out after … while". */
   readonly onActivity: (what: string) => void;
 }
 
 /**
- * One target's directory during one deployment. The calls come in the order they are listed, with `takeRelease` in
- * the place of the first four where a person chose a release; any of them may throw a {@link Fault} `failed` whose
- * message becomes the deployment's reason.
+ * One target's directory during one deployment. The calls come in the order in which they are listed, with
+ * `takeRelease` in the place of the first four where a person chose a release. Any of them may reject with a
+ * `DeploymentError`, which ends the deployment.
  */
 export interface Workspace {
-  /** Brings here what is watched: the branch's tip, the newest matching tag, or the commit that was chosen. */
-  fetch(wanted: FetchRequest, io: ProcessIo): Promise<FetchedCommit>;
+  /** Fetches what the target follows: the branch's tip, the newest matching tag, or the chosen commit. */
+  fetch(request: FetchRequest, io: ProcessIo): Promise<FetchedCommit>;
   /**
-   * Why what was fetched is not to be deployed by itself: the tip's message says so, or the target's paths do about
-   * the files that differ from the `live` commit. Null when it is.
+   * Why what was fetched is not deployed: the tip's message says so, or no file that the target's paths select differs
+   * from the `live` commit. Null when it is deployed.
    */
-  reasonToSkip(fetched: FetchedCommit, live: string | null, io: ProcessIo): Promise<string | null>;
-  /** Rejects when the target wants signed commits and this is not one by an allowed signer. */
+  reasonToSkip(fetched: FetchedCommit, live: string | null, io: ProcessIo): Promise<SkipReason | null>;
+  /** Rejects when the target requires signed commits and no allowed signer signed this one. */
   verify(fetched: FetchedCommit, io: ProcessIo): Promise<void>;
   /**
-   * Puts the commit's files where the commands run: in a new release, or over the old files. What a deployment that
-   * was killed made live is not proven: what is put back, if need be, is rather the `live` commit.
+   * Puts the commit's files where the commands run: into a new release, or over the old files. What a killed deployment
+   * made live is not proven: `revert` goes back to the `live` commit instead.
    */
   checkout(fetched: FetchedCommit, live: string | null, io: ProcessIo): Promise<Checkout>;
-  /**
-   * Takes a complete release by its name, or with null the one before the live one, as `findRelease` does.
-   */
-  takeRelease(wanted: RollbackRequest): Promise<PlacedRelease>;
-  /** Makes what was checked out, or taken, live in one step. */
+  /** Takes a complete release by its name, or with null the one before the live one, as `findRelease` does. */
+  takeRelease(request: RollbackRequest): Promise<PlacedRelease>;
+  /** Makes what was checked out or taken live, in one step. */
   activate(io: ProcessIo): Promise<void>;
   /**
-   * Takes back what `checkOut` and `activate` did, and what a deployment that was killed before it had made live, as
-   * far as the layout can; what was live stays or returns.
+   * Undoes `checkout` and `activate`, and what a deployment that was killed before this one had made live, where the
+   * layout can. What was live stays or returns.
    */
   revert(): Promise<RevertResult>;
   /**
-   * In place of all of these: takes back what a deployment that was killed had made live, and puts the `live` commit
-   * back, or nothing. Does nothing where no deployment was killed amid its work.
+   * Instead of all of these: undoes what a killed deployment had made live, and puts the `live` commit back, or
+   * nothing. Does nothing where no deployment was killed.
    */
   restore(live: string | null): Promise<RevertResult>;
   /**
-   * Removes what is no longer needed. Called after a new commit's success, which it does not change; what it leaves
+   * Removes what is no longer needed. Called after a new commit's success, which it does not change. What it leaves
    * when the signal cuts it short, the next deployment removes.
    */
   cleanup(io: ProcessIo): Promise<void>;
 }
 
+/** Why a deployment has nothing to do. */
+export interface SkipReason {
+  readonly code: SkipCode;
+  readonly reason: string;
+}
+
 /** Which release is to be live again. */
 export interface RollbackRequest {
+  /** Null for the release before the live one. */
   readonly name: string | null;
   readonly history: ReleaseHistory;
   /** Where an attempt before this was killed, perhaps when it had gone live: the commit that was live before it. */
   readonly liveBefore: string | null;
 }
 
-/** What a deployment asks a fetch for. */
+/** What a deployment fetches. */
 export interface FetchRequest {
-  /** The commit that a push told of; the tip should contain it. */
+  /** The commit that a push named. The tip should contain it. */
   readonly pushedCommit: string | null;
-  /** What a person chose instead of the tip, 7 to 64 hex digits. */
+  /** The commit that a person chose instead of the tip, 7 to 64 hex digits. */
   readonly chosenCommit: string | null;
 }
 
-/** What a fetch brought, and what of it is to be deployed. */
+/** What a fetch found to deploy. */
 export interface FetchedCommit {
   /** The branch or tag, without `refs/…/`. */
   readonly ref: string;
@@ -90,23 +96,23 @@ export interface FetchedCommit {
   readonly note: string | null;
 }
 
-/** Where a commit's files are now. */
+/** Where a commit's files are. */
 export interface Checkout {
   /** Where the commands run. */
   readonly directory: string;
-  /** The release's name, where the layout has releases. */
+  /** The release's name; null where the layout has no releases. */
   readonly release: string | null;
 }
 
-/** Files where they can be live, and what they are as far as that is known. */
+/** Files where they can be live, with their branch or tag and commit where these are known. */
 export interface PlacedRelease extends Checkout {
   readonly ref: string | null;
   readonly commit: string | null;
 }
 
-/** What taking a deployment back did to what is live. */
+/** What reverting a deployment changed. */
 export type RevertResult =
-  /** It had not gone live: nothing changed. */
+  /** It was not live: nothing changed. */
   | { readonly kind: "untouched" }
   /** What was live before it is live again. */
   | { readonly kind: "put back"; readonly placed: PlacedRelease }
@@ -121,7 +127,7 @@ export interface ProcessIo {
   readonly signal: AbortSignal;
 }
 
-/** Runs one process to its end. Rejects only when the working directory is not there. */
+/** Runs one process to its end. Rejects only when the working directory does not exist. */
 export type RunProcess = (
   argv: readonly string[],
   options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> } & ProcessIo,

@@ -1,40 +1,35 @@
 import type { QueuedDeployment } from "./deployment.ts";
 
-/** A person keeps deliveries from deploying a target for a while. */
+/** Prevents deliveries from deploying a target for a while. A person sets it. */
 export interface Lock {
   readonly target: string;
   readonly reason: string;
   /** Who locked it, as the command line or the caller of the API says. */
   readonly by: string;
   readonly since: Date;
-  /** When it ends by itself; null when a person has to unlock it. */
+  /** When it expires; null for never. */
   readonly until: Date | null;
 }
 
-/** Whether the lock's time is over. */
+/** Whether the lock has expired. */
 export function hasExpired(lock: Lock, now: Date): boolean {
   return lock.until !== null && now.getTime() >= lock.until.getTime();
 }
 
-/** The lock as the reason of a decision: `locked by ada until 2026-11-21T20:30:00Z: release freeze`. */
+/** The lock as a decision's reason: `locked by ada until 2026-11-21T20:30:00Z: release freeze`. */
 export function describeLock({ by, until, reason }: Lock): string {
   const end = until === null ? "" : ` until ${until.toISOString().replace(/\.\d+Z$/, "Z")}`;
   return `locked by ${by}${end}: ${reason}`;
 }
 
-/** Whether a decision's reason tells of a lock: no other begins like one. */
-export function isLockReason(reason: string): boolean {
-  return reason.startsWith("locked by ");
-}
-
-/** A lock that is gone, and what follows. */
+/** A removed lock, and what follows. */
 export interface UnlockResult {
   readonly lock: Lock;
-  /** What was queued in the same act because a delivery had come meanwhile; null when nothing was. */
+  /** The deployment that unlocking queued because the lock had blocked a delivery; null when it queued none. */
   readonly queued: QueuedDeployment | null;
-  /** The deployment of the target that waits now, whenever it was queued; null when none does. */
+  /** The deployment of the target that is queued now, whenever that happened; null when none is. */
   readonly waiting: number | null;
-  /** The delivery that it held back and that is not queued, because something newer was; null when there is none. */
+  /** The blocked delivery that is not deployed because something newer is; null when there is none. */
   readonly skippedDelivery: number | null;
 }
 
@@ -50,14 +45,14 @@ export function describeUnlocked({ queued, waiting, skippedDelivery }: UnlockRes
   return "there was nothing to queue";
 }
 
-/** The store's part that remembers locks. */
+/** The part of the store that holds locks. */
 export interface LockStore {
-  /** Locks the target, in place of a lock that it may have; what that one held back stays noted. */
+  /** Locks the target. A lock that it has is replaced, and what that one blocked stays recorded. */
   lock(lock: Lock): Promise<void>;
   /**
-   * Takes the lock away and queues the newest delivery that it held back, as that delivery would have been.
-   * Deliveries whose `accept` was called earlier are committed first, and count. Nothing is queued where a newer
-   * delivery was queued already, or where one waits that was asked for after the delivery came. Null when there was no
+   * Removes the lock and queues the newest delivery that it blocked, as accepting the delivery would have. Deliveries
+   * whose `accept` was called earlier are committed first, and count. Nothing is queued where a newer delivery was
+   * queued already, or where a deployment waits that was asked for after the delivery came. Null when there was no
    * lock.
    */
   unlock(target: string, now: Date): Promise<UnlockResult | null>;

@@ -1,3 +1,4 @@
+import type { DecisionCode } from "./codes.ts";
 import type { Event, PushEvent, Ref } from "./event.ts";
 import type { Target, WatchedRef } from "./target.ts";
 
@@ -5,19 +6,32 @@ import type { Target, WatchedRef } from "./target.ts";
 export interface Decision {
   readonly target: string;
   readonly deploy: boolean;
-  /** What did not fit; null when it is deployed. Holds payload text: escape it wherever it is shown. */
+  /** Null when it deploys the target. */
+  readonly code: DecisionCode | null;
+  /** The code in words; null when it deploys the target. Holds payload text: escape it wherever it is shown. */
   readonly reason: string | null;
 }
 
-/** One decision for each target of the delivery's source, in the configuration's order. */
+/** Why a target is not deployed. */
+interface Mismatch {
+  readonly code: DecisionCode;
+  readonly reason: string;
+}
+
+/** Decides for each target of the delivery's source, in the configuration's order. */
 export function matchTargets(event: Event, targets: readonly Target[]): readonly Decision[] {
   return targets.map((target) => {
-    const reason = whyNot(event, target);
-    return { target: target.name, deploy: reason === null, reason };
+    const mismatch = findMismatch(event, target);
+    return mismatch === null
+      ? { target: target.name, deploy: true, code: null, reason: null }
+      : { target: target.name, deploy: false, ...mismatch };
   });
 }
 
-/** Whether an event is about a target, deployed or not: for one with a repository, whether that was pushed to. */
+/**
+ * Whether an event concerns a target, deployed or not: for a target with a repository, whether that repository was
+ * pushed to. An event deploys only targets that it concerns.
+ */
 export function isAbout(event: Event, { repository }: Target): boolean {
   if (repository === null) return event.kind !== "ping";
   return event.kind === "push" && isSameRepository(event.repository, repository.fullName);
@@ -27,46 +41,55 @@ function isSameRepository(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }
 
-/** How many targets an answer names: a kept delivery has them all. */
-const MOST_NAMED = 10;
+/** How many targets a summary names. */
+const MAX_NAMED = 10;
 
-/** The decisions against, in one line: `blog: branch "dev" is not "main"; docs: …`. */
+/** The decisions against a deployment in one line: `blog: branch "dev" is not "main"; docs: …`. */
 export function summariseDecisions(decisions: readonly Decision[], source: string): string {
   if (decisions.length === 0) return `no target listens to source ${source}`;
   const against = decisions.filter((decision) => !decision.deploy);
-  const named = against.slice(0, MOST_NAMED).map(({ target, reason }) => `${target}: ${reason}`);
+  const named = against.slice(0, MAX_NAMED).map(({ target, reason }) => `${target}: ${reason}`);
   const others = against.length - named.length;
   return [...named, ...(others > 0 ? [`and ${others} other targets`] : [])].join("; ");
 }
 
-function whyNot(event: Event, target: Target): string | null {
-  if (event.kind === "ping") return "a ping deploys nothing";
+function findMismatch(event: Event, target: Target): Mismatch | null {
+  if (event.kind === "ping") return { code: "ping", reason: "a ping deploys nothing" };
   if (target.repository === null) return null;
-  if (event.kind === "other") return `event ${show(event.name)} is not a push`;
-  if (!isSameRepository(event.repository, target.repository.fullName)) {
-    return `repository ${show(event.repository)} is not ${show(target.repository.fullName)}`;
+  if (event.kind === "other") return { code: "event", reason: `event ${quote(event.name)} is not a push` };
+  const { fullName, ref } = target.repository;
+  if (!isSameRepository(event.repository, fullName)) {
+    return {
+      code: "repository",
+      reason: `repository ${quote(event.repository)} is not ${quote(fullName)}`,
+    };
   }
-  return whyNotRef(event, target.repository.ref);
+  return findRefMismatch(event.ref, ref) ?? findPushMismatch(event);
 }
 
-function whyNotRef(push: PushEvent, watched: WatchedRef): string | null {
-  if (watched.kind === "branch" && !(push.ref.kind === "branch" && push.ref.name === watched.name)) {
-    return `${describeRef(push.ref)} is not ${push.ref.kind === "branch" ? "" : "branch "}${show(watched.name)}`;
+function findRefMismatch(ref: Ref, watched: WatchedRef): Mismatch | null {
+  const pushed = describeRef(ref);
+  if (watched.kind === "branch") {
+    if (ref.kind === "branch" && ref.name === watched.name) return null;
+    const kind = ref.kind === "branch" ? "" : "branch ";
+    return { code: "branch", reason: `${pushed} is not ${kind}${quote(watched.name)}` };
   }
-  if (watched.kind === "tag" && !(push.ref.kind === "tag" && tagMatches(push.ref.name, watched.pattern))) {
-    return push.ref.kind === "tag"
-      ? `${describeRef(push.ref)} does not match ${show(watched.pattern)}`
-      : `${describeRef(push.ref)} is not a tag`;
-  }
-  if (push.deleted) return `${describeRef(push.ref)} was deleted`;
-  return push.skip ? "the commit's message asks to skip the deployment" : null;
+  if (ref.kind !== "tag") return { code: "tag", reason: `${pushed} is not a tag` };
+  if (tagMatches(ref.name, watched.pattern)) return null;
+  return { code: "tag", reason: `${pushed} does not match ${quote(watched.pattern)}` };
 }
 
-function describeRef(ref: Ref): string {
-  return ref.kind === "other" ? `ref ${show(ref.name)}` : `${ref.kind} ${show(ref.name)}`;
+function findPushMismatch({ ref, deleted, skip }: PushEvent): Mismatch | null {
+  if (deleted) return { code: "deleted", reason: `${describeRef(ref)} was deleted` };
+  if (!skip) return null;
+  return { code: "skip_requested", reason: "the commit's message asks to skip the deployment" };
 }
 
-/** Whether a tag's name fits a pattern in which `*` stands for any text. */
+function describeRef({ kind, name }: Ref): string {
+  return kind === "other" ? `ref ${quote(name)}` : `${kind} ${quote(name)}`;
+}
+
+/** Whether a tag's name matches a pattern in which `*` stands for any text. */
 export function tagMatches(tag: string, pattern: string): boolean {
   const [first = "", ...rest] = pattern.split("*");
   if (rest.length === 0) return tag === pattern;
@@ -83,6 +106,6 @@ export function tagMatches(tag: string, pattern: string): boolean {
 }
 
 /** Untrusted text in quotes, cut at a length that keeps an answer readable. */
-function show(text: string): string {
+function quote(text: string): string {
   return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 }

@@ -1,66 +1,67 @@
 import type { Secret } from "../lib/secret.ts";
 import type { Deployment, DeploymentState } from "./deployment.ts";
 
-/** A message for one subscriber: what to send, and where. */
+/** The HTTP request that carries one notification. */
 export interface HttpPost {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** One `[[notify]]`: who is told of what, and how. */
+/** One `[[notify]]` table. */
 export interface NotificationSettings {
   readonly name: string;
-  /** Where to post; a secret, because the addresses of chat rooms are. */
+  /** Where to post. A secret, because the addresses of chat rooms are. */
   readonly url: Secret;
-  /** The key that signs the post (Standard Webhooks); null for formats that sign nothing. */
+  /** The key that signs the request (Standard Webhooks); null for formats that sign nothing. */
   readonly secret: Secret | null;
   readonly format: "standard" | "slack";
   readonly kinds: readonly ("failed" | "recovered" | "succeeded")[];
-  /** The names of the targets it is about; null for all. */
+  /** The names of the targets to notify about; null for all. */
   readonly targets: readonly string[] | null;
 }
 
-/** What became of a post. */
+/** How sending a notification ended. */
 export type SendOutcome =
   | { readonly kind: "taken" }
-  /** It may be tried again; the reason is safe to log. */
+  /** It may be tried again. The reason is safe to log. */
   | { readonly kind: "failed"; readonly reason: string }
-  /** It will never be taken: the other end says so (410 Gone, or a refusal of what was sent). */
+  /** The receiver will never take it: it said so (410 Gone, or a rejection of the content). */
   | { readonly kind: "refused"; readonly reason: string };
 
-/** Somebody who is told of deployments, with what it takes to tell. */
+/** A subscription and the means to send to it. */
 export interface NotificationChannel extends NotificationSubscription {
-  /** Tells it once. Never rejects. Slow ones are given up after some seconds. */
-  send(notice: Notification, deployment: Deployment, now: Date): Promise<SendOutcome>;
+  /** Sends the notification once. Never rejects; gives a slow receiver up after some seconds. */
+  send(notification: Notification, deployment: Deployment, now: Date): Promise<SendOutcome>;
 }
 
-/** What somebody may be told of a deployment. `recovered` is a success after a failure. */
+/** What a notification says of a deployment. `recovered` is a success after a failure. */
 export type NotificationKind = "started" | "succeeded" | "recovered" | "failed" | "cancelled" | "interrupted";
 
-/** Somebody who wants to be told, as far as the store has to know. */
+/** What the store has to know of a channel. */
 export interface NotificationSubscription {
-  /** Known by this name when the notice is sent, also after a restart. */
+  /** The channel's name. A stored notification is sent to the channel of this name, also after a restart. */
   readonly name: string;
-  /** The names of the targets it is about; null for all. */
+  /** The names of the targets to notify about; null for all. */
   readonly targets: readonly string[] | null;
   readonly kinds: readonly NotificationKind[];
 }
 
-/** What is to be told to one subscriber, kept until it took it or until it is given up. */
+/** A message about a deployment for one channel, stored until it is taken or dropped. */
 export interface Notification {
   readonly id: number;
+  /** The channel's name. */
   readonly channel: string;
   readonly deployment: number;
   readonly kind: NotificationKind;
-  /** How often it was tried without success. */
+  /** How many attempts failed. */
   readonly attempts: number;
   readonly createdAt: Date;
 }
 
 /**
- * What a subscriber is told when a deployment comes to this state, or null. `before` is the state of the target's
- * last deployment before it that succeeded or failed.
+ * The kind of notification that a subscription wants when a deployment comes to `state`; null for none. `before` is the
+ * state of the target's last deployment before it that succeeded or failed.
  */
 export function chooseNotification(
   { targets, kinds }: NotificationSubscription,
@@ -70,26 +71,27 @@ export function chooseNotification(
 ): NotificationKind | null {
   if (targets !== null && !targets.includes(target)) return null;
   if (state === "succeeded" && before === "failed" && kinds.includes("recovered")) return "recovered";
-  return kinds.find((news) => news === state) ?? null;
+  return kinds.find((kind) => kind === state) ?? null;
 }
 
-/** The store's part that keeps notices. Those about the end of a deployment are made by `settle`. */
+/** The part of the store that holds notifications. `finish` stores those about the end of a deployment. */
 export interface NotificationStore {
-  /** Keeps a notice that a deployment `started` for each of the subscribers that want it. */
+  /** Stores a notification that a deployment `started` for each of the subscriptions that want it. */
   notifyStarted(
     deployment: number,
-    subscribers: readonly NotificationSubscription[],
+    subscriptions: readonly NotificationSubscription[],
     now: Date,
   ): Promise<void>;
   /**
-   * Notices that are due at `now`, oldest first, at most one of each subscriber. One whose subscriber waits for an
-   * earlier notice of the same deployment is not due; a `started` gives way to the end where the subscriber wants that.
+   * The notifications that are due at `now`, oldest first, at most one for each channel. A notification is not due
+   * while an earlier one of the same deployment waits for the channel; a `started` that waits is replaced by the end of
+   * its deployment where the subscription wants that.
    */
   dueNotifications(now: Date, limit: number): Promise<readonly Notification[]>;
-  /** When the next notice is due; null when there is none. */
+  /** When the next notification is due; null when there is none. */
   nextNotificationAt(): Promise<Date | null>;
-  /** Removes a notice: it was taken, or is given up. */
+  /** Removes a notification that was taken or is dropped. */
   removeNotification(id: number): Promise<void>;
-  /** Counts an attempt that failed; the notice is due again at `due`. */
+  /** Counts a failed attempt. The notification is due again at `due`. */
   postponeNotification(id: number, due: Date): Promise<void>;
 }

@@ -1,20 +1,20 @@
 /** One page of a list, newest first. */
 export interface Page<Item> {
   readonly items: readonly Item[];
-  /** Ask for the page before this id for what follows; null when nothing does. */
+  /** The next page has the items before this id; null on the last page. */
   readonly next: number | null;
 }
 
-/** Which part of a list is wanted. */
+/** Which part of a list to read. */
 export interface PageRange {
   /** From 1 to {@link MAX_PAGE}. */
   readonly limit: number;
-  /** Only items with a smaller id; null starts with the newest. */
+  /** Only items with a lower id; null starts with the newest. */
   readonly before: number | null;
 }
 
-/** How many items a page has at most. */
+/** The most items that a page can have. */
 export const MAX_PAGE = 500;
 
-/** How many items a page has when nobody says. */
+/** How many items a page has by default. */
 export const DEFAULT_PAGE = 50;

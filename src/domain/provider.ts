@@ -1,6 +1,7 @@
 import type { StaticDecode, TObject } from "@sinclair/typebox";
 import type { Secret } from "../lib/secret.ts";
 import type { Client } from "./client.ts";
+import type { RefusalCode } from "./codes.ts";
 import type { DeliveryIdentity } from "./delivery.ts";
 import type { Event } from "./event.ts";
 import type { RangesPublisher } from "./published-ranges.ts";
@@ -110,17 +111,20 @@ export interface RawRequest {
   readonly body: Uint8Array;
 }
 
+/** Whether a request proved who sent it. */
 export type VerifyResult =
   | { readonly ok: true }
   | {
       readonly ok: false;
-      readonly refusal: RefusalReason;
-      /** Whether a wrong token or password was shown: enough of them find the right one. Nothing shown is no guess. */
-      readonly guess: boolean;
+      readonly status: RefusalStatus;
+      /** The exact reason, for the log and metrics. The sender never gets it. */
+      readonly code: RefusalCode;
+      /** Whether the failure counts towards the attempt limit: a wrong token or password, not a missing one. */
+      readonly isThrottled: boolean;
     };
 
-/** Why a sender is not let in. Each is a `status` word of the answer, with code 401. */
-export type RefusalReason = "signature verification failed" | "not authorised" | "authorisation timeout";
+/** The `status` word of the 401 response to a sender that proved nothing. */
+export type RefusalStatus = "signature verification failed" | "not authorised" | "authorisation timeout";
 
 export type ParseResult =
   | {
@@ -154,6 +158,7 @@ export interface Handshake {
   credentials(): Headers;
 }
 
+/** Whether a GET showed the token. */
 export type HandshakeResult =
   | {
       readonly ok: true;
@@ -162,8 +167,9 @@ export type HandshakeResult =
     }
   | {
       readonly ok: false;
-      /** Whether a wrong token was shown; a missing, an empty and a repeated one are no guesses. */
-      readonly guess: boolean;
+      readonly code: RefusalCode;
+      /** Whether the failure counts towards the attempt limit: a wrong token, not a missing, empty or repeated one. */
+      readonly isThrottled: boolean;
     };
 
 /** What `send` is asked to say. */

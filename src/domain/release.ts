@@ -1,9 +1,9 @@
 import type { Deployment } from "./deployment.ts";
 
 /**
- * Names a release `<UTC time>-<12 hex of the commit>`, such as `20261121T203000Z-0123456789ab`: names sort as
- * the releases were made. A name always sorts after those in `taken`, so a second release within the same second,
- * or after a clock that was wrong, is named for the second that follows the latest.
+ * Names a release `<UTC time>-<12 hex of the commit>`, such as `20261121T203000Z-0123456789ab`. Names sort in the order
+ * of the releases: a name always sorts after those in `taken`, so a second release within the same second, or after a
+ * clock that was wrong, gets the second that follows the latest.
  */
 export function nameRelease(commit: string, now: Date, taken: Iterable<string>): string {
   const times = [...taken].map(timeOf).filter((time) => time !== null);
@@ -11,17 +11,17 @@ export function nameRelease(commit: string, now: Date, taken: Iterable<string>):
   return `${stamp(after)}-${commit.slice(0, 12)}`;
 }
 
-/** Whether a directory entry is named as a release is: anything else in `releases/` is not ours to remove. */
+/** Whether a directory entry has the name of a release. Anything else in `releases/` is never removed. */
 export function isReleaseName(name: string): boolean {
   return timeOf(name) !== null;
 }
 
-/** The release that a person means, or why there is none such. */
+/** The release to roll back to, or why there is none. */
 export type FoundRelease =
   | { readonly kind: "found"; readonly release: string }
   | { readonly kind: "absent"; readonly reason: string };
 
-/** What there is to go back to. */
+/** What a rollback can choose from. */
 export interface Releases {
   /** The names of the complete releases on disk. */
   readonly complete: readonly string[];
@@ -29,22 +29,22 @@ export interface Releases {
   readonly history: ReleaseHistory;
 }
 
-/** What became of a target's commits and releases, as far as its deployments that succeeded tell. */
+/** What happened to a target's commits and releases, from its successful deployments. */
 export interface ReleaseHistory {
-  /** The commits that a rollback took down and that nothing made live again since. */
+  /** The commits that a rollback replaced and that no deployment made live again. */
   readonly rolledBackCommits: readonly string[];
-  /** The releases that were live one after the other, oldest first, without those that people went back from. */
+  /** The releases that were live one after the other, oldest first, without those that were rolled back. */
   readonly liveReleases: readonly string[];
-  /** The releases that people went back from. */
+  /** The releases that were rolled back. */
   readonly abandonedReleases: readonly string[];
 }
 
-/** Of a target of which nothing is known. */
+/** The history of a target without deployments. */
 export const NO_HISTORY: ReleaseHistory = { rolledBackCommits: [], liveReleases: [], abandonedReleases: [] };
 
 /**
- * Finds the release to go back to: that of the name, or with null the one that was live before the live one, passing
- * over those that people went back from. Where the history knows of none it is the newest that is older.
+ * Finds the release to roll back to: the one of the name, or with null the one that was live before the live one,
+ * skipping those that were rolled back. Where the history has none it is the newest older one.
  */
 export function findRelease(name: string | null, { complete, live, history }: Releases): FoundRelease {
   const newestFirst = complete.toSorted().reverse();
@@ -68,27 +68,27 @@ export function findRelease(name: string | null, { complete, live, history }: Re
   return { kind: "found", release };
 }
 
-/** What a deployment that succeeded tells of its target's history. */
+/** The parts of a successful deployment that its target's history depends on. */
 type Succeeded = Pick<Deployment, "trigger" | "commit" | "previousCommit" | "release">;
 
-/** The history that a target's deployments tell which succeeded, newest first. */
+/** Traces a target's history through its successful deployments, newest first. */
 export function traceReleaseHistory(succeeded: readonly Succeeded[]): ReleaseHistory {
-  return { rolledBackCommits: findTakenBack(succeeded), ...traceReleases(succeeded.toReversed()) };
+  return { rolledBackCommits: findRolledBack(succeeded), ...traceReleases(succeeded.toReversed()) };
 }
 
-function findTakenBack(newestFirst: readonly Succeeded[]): readonly string[] {
-  const madeLiveAgain = new Set<string>();
-  const takenBack: string[] = [];
+function findRolledBack(newestFirst: readonly Succeeded[]): readonly string[] {
+  const wentLiveAgain = new Set<string>();
+  const rolledBack: string[] = [];
   for (const { trigger, commit, previousCommit } of newestFirst) {
-    // Before: who went back to another release of the same commit did not go back from it.
-    if (commit !== null) madeLiveAgain.add(commit);
+    // Before the rollback is read: one to another release of the same commit did not roll the commit back.
+    if (commit !== null) wentLiveAgain.add(commit);
     const from = trigger === "rollback" ? previousCommit : null;
-    if (from !== null && !madeLiveAgain.has(from)) takenBack.push(from);
+    if (from !== null && !wentLiveAgain.has(from)) rolledBack.push(from);
   }
-  return takenBack;
+  return rolledBack;
 }
 
-/** A rollback takes back all that went live after the release it went back to. */
+/** A rollback abandons everything that went live after its release. */
 function traceReleases(
   oldestFirst: readonly Succeeded[],
 ): Pick<ReleaseHistory, "liveReleases" | "abandonedReleases"> {
@@ -103,14 +103,14 @@ function traceReleases(
   return { liveReleases, abandonedReleases: [...seen].filter((each) => !liveReleases.includes(each)) };
 }
 
-/** More names than this, a reason does not tell. */
-const TOLD_RELEASES = 10;
+/** How many releases a reason names. */
+const MAX_NAMED = 10;
 
 function describeReleases(newestFirst: readonly string[]): string {
   if (newestFirst.length === 0) return "there are none";
-  const told = newestFirst.slice(0, TOLD_RELEASES).join(", ");
-  const more = newestFirst.length - TOLD_RELEASES;
-  return `there are: ${told}${more > 0 ? ` and ${more} more` : ""}`;
+  const named = newestFirst.slice(0, MAX_NAMED).join(", ");
+  const more = newestFirst.length - MAX_NAMED;
+  return `there are: ${named}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 /** Whether the release of this name is of this commit. */
@@ -118,7 +118,7 @@ export function isReleaseOf(name: string, commit: string): boolean {
   return isReleaseName(name) && name.endsWith(`-${commit.slice(0, 12)}`);
 }
 
-/** When the release of this name was made, in Unix milliseconds; null when it is no release's name. */
+/** When the release of this name was created, in Unix milliseconds; null for another name. */
 function timeOf(name: string): number | null {
   const [, year, month, day, hour, minute, second] =
     /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-f]{12}$/.exec(name) ?? [];

@@ -3,7 +3,7 @@ import type { Deployment } from "./deployment.ts";
 import type { Event } from "./event.ts";
 import type { Lock } from "./lock.ts";
 
-/** Something that those who watch the server may want to know at once. Nothing depends on their hearing it. */
+/** Something that happened in the server, for those who watch it. Nothing depends on it being received. */
 export type ServerEvent =
   | {
       readonly kind: "delivery";
@@ -13,9 +13,9 @@ export type ServerEvent =
       readonly status: DeliveryStatus;
       readonly reason: string | null;
     }
-  /** A deployment came to another state. */
+  /** A deployment changed its state. */
   | { readonly kind: "deployment"; readonly deployment: Deployment }
-  /** A deployment's output has new lines; they are in the store. */
+  /** A deployment's output has new lines, which are stored. */
   | { readonly kind: "output"; readonly deployment: number }
   | { readonly kind: "lock"; readonly target: string; readonly lock: Lock | null }
   | {
@@ -25,5 +25,5 @@ export type ServerEvent =
       readonly change: "authorised" | "revoked";
     };
 
-/** Tells all who watch. */
-export type PublishEvent = (happening: ServerEvent) => void;
+/** Publishes an event to everybody who watches. */
+export type PublishEvent = (event: ServerEvent) => void;

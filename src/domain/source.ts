@@ -9,17 +9,17 @@ export interface Source {
   readonly provider: string;
   /** The exact path on the public listener, such as `/github-webhook`. */
   readonly path: string;
-  /** The provider with this source's own secrets and settings in it. */
+  /** The provider with this source's secrets and settings. */
   readonly handler: SourceHandler;
   /** Whether each accepted payload is written to standard output as one line of JSON. */
   readonly print: boolean;
-  /** What the same delivery, sent again on purpose, does: runs again, or nothing. */
+  /** Whether a redelivery runs, or is a duplicate. */
   readonly onRedelivery: "run" | "skip";
-  /** From where requests may come at all; null for anywhere. */
+  /** The addresses that may send requests; null for all. */
   readonly allow: AllowedSenders | null;
 }
 
-/** Addresses that may send to a source: those in a range, and those in a list as it is published now. */
+/** The addresses that may send to a source: those in a range, and those in the present version of a published list. */
 export interface AllowedSenders {
   readonly ranges: readonly Range[];
   readonly published: readonly PublishedList[];

@@ -1,21 +1,21 @@
 import type { ClientStore } from "./client.ts";
 import type { DeliveryStore } from "./delivery.ts";
-import type { DeploymentStore } from "./deployment.ts";
+import type { DeploymentStore } from "./deployment-store.ts";
 import type { LockStore } from "./lock.ts";
 import type { NotificationStore } from "./notification.ts";
 import type { PublishedRangesStore } from "./published-ranges.ts";
 
-/** Figures of the store as a whole. */
+/** Figures of the whole store. */
 export interface StoreStatistics {
-  /** What the files take on disk. */
+  /** The size of its files on disk. */
   readonly bytes: number;
   readonly queued: number;
   readonly running: number;
 }
 
 /**
- * What is kept. Its functions are whole acts, each of them atomic and on disk when it resolves; no
- * transaction is ever handed out.
+ * Everything that is stored. Each function is one act: atomic, and on disk when it resolves. No transaction ever
+ * leaves the store.
  */
 export interface Store
   extends ClientStore,
@@ -25,7 +25,7 @@ export interface Store
     NotificationStore,
     PublishedRangesStore {
   readStatistics(): Promise<StoreStatistics>;
-  /** Writes something small. Rejects with a {@link Fault} `unavailable` when a delivery could not be kept now either. */
+  /** Writes something small. Rejects with an {@link AppError} `unavailable` when a delivery could not be stored either. */
   probe(now: Date): Promise<void>;
   close(): Promise<void>;
 }

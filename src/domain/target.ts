@@ -6,7 +6,7 @@ export interface Target {
   readonly name: string;
   /** The name of the source whose deliveries it listens to. */
   readonly source: string;
-  /** What it watches; null for a target without a git step, which every delivery of its source runs. */
+  /** What it follows; null for a target without git, which every delivery of its source runs. */
   readonly repository: WatchedRepository | null;
   /** Absolute path. No other target has it. */
   readonly directory: string;
@@ -18,44 +18,44 @@ export interface Target {
   readonly after: readonly Command[];
   /** Environment variables for the commands. */
   readonly env: Readonly<Record<string, string>>;
-  /** Names of our own environment variables that the commands may see. */
+  /** Names of the server's environment variables that the commands may see. */
   readonly passEnv: readonly string[];
-  /** Relative paths that every release shares. */
+  /** Relative paths that all releases share. */
   readonly shared: readonly string[];
   /** How many releases stay on disk, the live one included. */
   readonly keepReleases: number;
   /** Milliseconds for a whole deployment. */
   readonly timeout: number;
   readonly health: HealthCheck | null;
-  /** Whether a branch that moved while nobody listened is deployed at the start. */
+  /** Whether a branch that moved while the server did not listen is deployed at the start. */
   readonly catchUp: boolean;
   readonly access: RepositoryAccess;
   /**
-   * Globs (git's pathspecs, gitglossary(7)): it is deployed when a file that differs between what is live and the tip
-   * fits one of `paths`, or any file does where that is empty, and none of `ignorePaths`.
+   * Globs (git's pathspecs, gitglossary(7)). The target is deployed when a file that differs between the live commit and
+   * the tip matches one of `paths`, or any file where that is empty, and none of `ignorePaths`.
    */
   readonly paths: readonly string[];
   readonly ignorePaths: readonly string[];
   /**
-   * The absolute path of a file of allowed signers (ssh-keygen(1)), one of whom must have signed the tip; null for no
-   * such check.
+   * The absolute path of a file of allowed signers (ssh-keygen(1)), one of whom must have signed the commit; null where
+   * signatures are not checked.
    */
   readonly allowedSigners: string | null;
-  /** Where the forge is told how each commit fared; null when it is not. */
+  /** Where the status of each deployed commit is set; null for nowhere. */
   readonly commitStatus: CommitStatus | null;
 }
 
-/** How a private repository is reached. Paths are absolute. */
+/** The credentials of a private repository. Paths are absolute. */
 export interface RepositoryAccess {
-  /** The private key that ssh shows, and no other; null for what ssh finds itself. */
+  /** The only private key that ssh uses; null for those that ssh finds itself. */
   readonly sshKey: string | null;
-  /** The file with the host's keys; null for ssh's own. A host that is not in it is not talked to. */
+  /** The file with the host's keys; null for ssh's own. ssh does not connect to a host that is not in it. */
   readonly knownHosts: string | null;
   /** The password or token for https; null for none. */
   readonly token: Secret | null;
 }
 
-/** Where and as whom the forge is told how a commit fared (GitHub's commit statuses). */
+/** How the status of a commit is set (GitHub's commit statuses). */
 export interface CommitStatus {
   readonly token: Secret;
   /** The API's base, such as `https://api.github.com`. */
@@ -79,14 +79,14 @@ export type WatchedRef =
 /** A line for `/bin/sh -c`, or an argument list that no shell sees. */
 export type Command = string | readonly string[];
 
-/** What is asked whether a new release is well. */
+/** How a new release proves that it works. */
 export interface HealthCheck {
   readonly url: string;
-  /** Milliseconds until it must have answered 2xx. */
+  /** Milliseconds until it must have responded 2xx. */
   readonly within: number;
 }
 
-/** The command as people read it in logs and tables. */
+/** The command for logs and tables. */
 export function describeCommand(command: Command): string {
   return typeof command === "string" ? command : command.map(quoteWord).join(" ");
 }
@@ -95,10 +95,10 @@ function quoteWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : quoteForShell(word);
 }
 
-/** What the other end says of what a target watches, without anything being fetched. */
+/** The tip of what a target follows, as the remote reports it. */
 export type RemoteTip =
   | { readonly kind: "found"; readonly commit: string }
-  /** There is no such branch, or no tag that matches. */
+  /** There is no such branch, or no matching tag. */
   | { readonly kind: "absent" }
-  /** The reason completes "git ls-remote …". */
-  | { readonly kind: "unreachable"; readonly reason: string };
+  /** git failed, or did not end in time. The reason completes "git ls-remote …". */
+  | { readonly kind: "unreachable"; readonly isTimeout: boolean; readonly reason: string };

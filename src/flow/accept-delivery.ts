@@ -1,87 +1,98 @@
-import type { DeliveryStatus, DeliveryStore, Receipt } from "../domain/delivery.ts";
+import type { DeliveryStatus, Receipt } from "../domain/delivery.ts";
 import type { ParseResult } from "../domain/provider.ts";
-import type { PublishEvent } from "../domain/server-event.ts";
 import type { Source } from "../domain/source.ts";
-import type { Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
 import { toOneLineJson } from "../lib/text.ts";
 import { publishDeployments } from "./event-bus.ts";
-import type { RouteDelivery } from "./route-delivery.ts";
+import type { RouteDelivery, RoutingResult } from "./route-delivery.ts";
+import type { FlowServices } from "./services.ts";
 
-/** What keeping works with. */
-export interface KeepTools {
-  readonly store: DeliveryStore;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly decide: RouteDelivery;
-  readonly publish: PublishEvent;
-  /** Writes one line to standard output. */
-  readonly print: (line: string) => void;
-  /** Says that deployments may be waiting. */
-  readonly wake: () => void;
-}
+/** What accepting a delivery works with. */
+export type AcceptServices = Pick<
+  FlowServices,
+  "store" | "clock" | "log" | "publish" | "wakeWorker" | "print"
+> & { readonly routeDelivery: RouteDelivery };
 
-/** A delivery that was checked and read, and is not kept yet. */
+/** A delivery that was verified and parsed, and is not stored yet. */
 export interface ParsedDelivery {
-  readonly reading: Extract<ParseResult, { ok: true }>;
+  readonly parsed: Extract<ParseResult, { ok: true }>;
   readonly client: string;
-  /** Only what may be kept. */
+  /** Only headers that may be stored. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
-  /** The delivery that it is run again from; null for one that came over the wire. */
+  /** The delivery that is replayed; null for a delivery from the network. */
   readonly replayOf: number | null;
 }
 
+/** What became of a verified delivery. */
 export type AcceptOutcome =
   | {
-      readonly kind: "kept";
+      readonly kind: "stored";
       readonly status: DeliveryStatus;
       readonly reason: string | null;
       readonly receipt: Receipt;
     }
-  /** It came before: `first` is the number of the delivery that did. */
+  /** It came before; `first` is the id of the delivery that did. */
   | { readonly kind: "duplicate"; readonly first: number };
 
-/** Decides what a delivery deploys and keeps both in one act. Rejects with a {@link Fault} `unavailable`. */
+/** How many targets that are not deployed a log line names. */
+const MAX_LOGGED = 10;
+
+/**
+ * Decides what a delivery deploys, and stores it together with the deployments. Rejects with an {@link AppError}
+ * `unavailable` when the store cannot take it.
+ */
 export async function acceptDelivery(
   source: Source,
   delivery: ParsedDelivery,
-  tools: KeepTools,
+  services: AcceptServices,
 ): Promise<AcceptOutcome> {
-  const { reading, replayOf, ...kept } = delivery;
-  const { event, identity } = reading;
-  const { status, decisions, deploys, blockedByLock, notDeployed, reason } = tools.decide(source, event);
-  const receivedAt = tools.clock.now();
-  const pushedCommit = event.kind === "push" ? event.commit : null;
-  const accepted = await tools.store.accept(
-    { ...kept, source: source.name, event: event.kind, status, reason, receivedAt, identity, decisions },
+  const { store, clock, log, publish, wakeWorker, print, routeDelivery } = services;
+  const { parsed, replayOf, client, headers, body } = delivery;
+  const { event, identity } = parsed;
+  const { deploys, ...routed } = routeDelivery(source, event);
+  const { status, reason, decisions } = routed;
+  const accepted = await store.accept(
     {
-      pushedCommit,
+      ...routed,
+      source: source.name,
+      event: event.kind,
+      receivedAt: clock.now(),
+      client,
+      identity,
+      headers,
+      body,
+    },
+    {
+      pushedCommit: event.kind === "push" ? event.commit : null,
       onRedelivery: source.onRedelivery,
       // A ping may be repeated, and so may an event that does nothing.
-      detectDuplicates: event.kind === "push" || deploys || blockedByLock.length > 0,
+      detectDuplicates: event.kind === "push" || deploys || decisions.some(({ code }) => code === "locked"),
       replayOf,
-      blockedByLock,
-      notDeployed,
     },
   );
 
-  const fields = { source: source.name, client: delivery.client, event: event.kind };
+  const fields = { source: source.name, client, event: event.kind };
   if (accepted.kind === "duplicate") {
-    tools.log.warn({ ...fields, delivery: accepted.delivery }, "a delivery came before: nothing is run");
+    log.warn({ ...fields, delivery: accepted.delivery }, "duplicate delivery ignored");
     return { kind: "duplicate", first: accepted.delivery };
   }
   const { kind: _, ...receipt } = accepted;
-  const { delivery: number, redeliveryOf: redelivery_of, superseded } = receipt;
+  const { delivery: id, redeliveryOf: redelivery_of, superseded } = receipt;
   const deployments = receipt.deployments.map(({ id, target }) => ({ id, target }));
-  tools.log.info(
-    { ...fields, delivery: number, deployments, redelivery_of, status, reason },
-    "kept a delivery",
+  log.info(
+    { ...fields, delivery: id, deployments, redelivery_of, status, reason, ...describeSkipped(routed) },
+    "delivery stored",
   );
-  if (source.print) tools.print(toOneLineJson(reading.json));
-  const told = { source: source.name, event: event.kind, status, reason };
-  tools.publish({ kind: "delivery", delivery: number, ...told });
-  publishDeployments([...receipt.deployments, ...superseded], tools.publish);
-  if (deployments.length > 0) tools.wake();
-  return { kind: "kept", status, reason, receipt };
+  if (source.print) print(toOneLineJson(parsed.json));
+  publish({ kind: "delivery", delivery: id, source: source.name, event: event.kind, status, reason });
+  publishDeployments([...receipt.deployments, ...superseded], publish);
+  if (deployments.length > 0) wakeWorker();
+  return { kind: "stored", status, reason, receipt };
+}
+
+/** The decisions against a deployment as fields of a log line. */
+function describeSkipped({ decisions }: Pick<RoutingResult, "decisions">): object {
+  const skipped = decisions.filter(({ deploy }) => !deploy);
+  if (skipped.length === 0) return {};
+  return { not_deployed: skipped.slice(0, MAX_LOGGED).map(({ target, code }) => ({ target, code })) };
 }

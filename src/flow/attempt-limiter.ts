@@ -1,15 +1,15 @@
 import type { Clock } from "../lib/clock.ts";
 import { guessKey } from "../lib/ip-address.ts";
 
-/** Counts wrong tokens and passwords by the address that showed them, so that nobody can try them all. */
+/** Limits wrong tokens and passwords by the address that showed them, so that nobody can try them all. */
 export interface AttemptLimiter {
-  /** Milliseconds until the address may show something again; 0 when it may now. */
+  /** Milliseconds until the address may try again; 0 when it may now. */
   retryAfter(address: string | null): number;
-  /** Notes that the address showed something wrong. */
+  /** Counts a wrong token or password. */
   recordFailure(address: string | null): void;
 }
 
-/** An address showed too many wrong ones, and is not listened to for a while: not even when it shows the right one. */
+/** The address showed too many wrong tokens or passwords. Even the right one is refused until the wait is over. */
 export interface TooManyAttempts {
   readonly kind: "too many attempts";
   /** Milliseconds. */
@@ -18,62 +18,62 @@ export interface TooManyAttempts {
 
 const MINUTE = 60_000;
 
-/** How many wrong ones an address may show within {@link WINDOW} milliseconds before it has to wait. */
+/** How many failures an address may have within {@link WINDOW} milliseconds before it has to wait. */
 const ALLOWED = 10;
 const WINDOW = MINUTE;
 
-/** The first wait, and the longest; each further one is twice as long as the one before. Milliseconds. */
+/** The first wait and the longest, in milliseconds. Each further wait is twice as long as the one before. */
 const FIRST_WAIT = MINUTE;
 const LONGEST_WAIT = 60 * MINUTE;
 
-/** Milliseconds without a wrong one after which an address is forgotten, and begins with the first wait again. */
+/** Milliseconds without a failure after which an address is forgotten and starts with the first wait again. */
 const FORGIVEN_AFTER = 24 * 60 * MINUTE;
 
-/** How many addresses are remembered; of more, those that were wrong least lately are forgotten. */
-const MOST_ADDRESSES = 10_000;
+/** How many addresses are remembered. Of more, those whose last failure is the oldest are forgotten. */
+const MAX_ADDRESSES = 10_000;
 
-interface Guesser {
-  /** Times of the wrong ones that count now, at most {@link ALLOWED}. */
-  readonly wrong: readonly number[];
+interface Attempts {
+  /** Times of the failures that count now, at most {@link ALLOWED}. */
+  readonly failures: readonly number[];
   readonly waits: number;
   readonly blockedUntil: number;
 }
 
-const STRANGER: Guesser = { wrong: [], waits: 0, blockedUntil: 0 };
+const NONE: Attempts = { failures: [], waits: 0, blockedUntil: 0 };
 
-/** Makes {@link AttemptLimiter} that remember nobody yet. IPv6 addresses count by their /64, which one household has. */
+/** Creates an {@link AttemptLimiter}. IPv6 addresses count by their /64, which one household has. */
 export function createAttemptLimiter(clock: Clock): AttemptLimiter {
-  /** The one that was wrong least lately first. */
-  const guessers = new Map<string, Guesser>();
+  /** The address whose last failure is the oldest comes first. */
+  const attempts = new Map<string, Attempts>();
 
-  function find(key: string, now: number): Guesser {
-    const guesser = guessers.get(key) ?? STRANGER;
-    return (guesser.wrong.at(-1) ?? 0) + FORGIVEN_AFTER < now ? STRANGER : guesser;
+  function find(key: string, now: number): Attempts {
+    const found = attempts.get(key) ?? NONE;
+    return (found.failures.at(-1) ?? 0) + FORGIVEN_AFTER < now ? NONE : found;
   }
 
   return {
     retryAfter(address) {
-      if (guessers.size === 0) return 0;
+      if (attempts.size === 0) return 0;
       const now = clock.now().getTime();
       return Math.max(0, find(keyOf(address), now).blockedUntil - now);
     },
     recordFailure(address) {
       const now = clock.now().getTime();
       const key = keyOf(address);
-      const guesser = find(key, now);
-      guessers.delete(key);
-      guessers.set(key, noteWrong(guesser, now));
-      const [oldest] = guessers.keys();
-      if (guessers.size > MOST_ADDRESSES && oldest !== undefined) guessers.delete(oldest);
+      const found = find(key, now);
+      attempts.delete(key);
+      attempts.set(key, addFailure(found, now));
+      const [oldest] = attempts.keys();
+      if (attempts.size > MAX_ADDRESSES && oldest !== undefined) attempts.delete(oldest);
     },
   };
 }
 
-function noteWrong({ wrong, waits, blockedUntil }: Guesser, now: number): Guesser {
-  const counted = [...wrong.filter((time) => time > now - WINDOW), now];
-  if (counted.length < ALLOWED) return { wrong: counted, waits, blockedUntil };
+function addFailure({ failures, waits, blockedUntil }: Attempts, now: number): Attempts {
+  const counted = [...failures.filter((time) => time > now - WINDOW), now];
+  if (counted.length < ALLOWED) return { failures: counted, waits, blockedUntil };
   const wait = Math.min(FIRST_WAIT * 2 ** waits, LONGEST_WAIT);
-  return { wrong: [now], waits: waits + 1, blockedUntil: now + wait };
+  return { failures: [now], waits: waits + 1, blockedUntil: now + wait };
 }
 
 /** Connections without an address share one count. */

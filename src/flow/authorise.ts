@@ -1,14 +1,12 @@
-import type { Client, ClientStore } from "../domain/client.ts";
+import type { Client } from "../domain/client.ts";
+import type { RefusalCode } from "../domain/codes.ts";
 import type { Handshake } from "../domain/provider.ts";
-import type { PublishEvent } from "../domain/server-event.ts";
 import type { Source } from "../domain/source.ts";
-import type { Clock } from "../lib/clock.ts";
 import { maskClient } from "../lib/ip-address.ts";
-import type { Log } from "../lib/log.ts";
-import type { ThrottledLog } from "../lib/throttled-log.ts";
-import type { AttemptLimiter, TooManyAttempts } from "./attempt-limiter.ts";
+import type { TooManyAttempts } from "./attempt-limiter.ts";
+import type { FlowServices } from "./services.ts";
 
-/** A GET that wants its sender's address admitted. */
+/** A GET that asks to authorise its sender's address. */
 export interface HandshakeRequest {
   readonly query: URLSearchParams;
   readonly headers: Headers;
@@ -16,39 +14,35 @@ export interface HandshakeRequest {
   readonly client: string | null;
 }
 
+/** What became of the request. */
 export type HandshakeOutcome =
-  | { readonly kind: "admitted"; readonly challenge: string | null }
-  | { readonly kind: "bad token" }
+  | { readonly kind: "authorised"; readonly challenge: string | null }
+  | { readonly kind: "bad token"; readonly code: RefusalCode }
   | TooManyAttempts;
 
-/** What a handshake works with. */
-export interface AuthoriseTools {
-  readonly store: ClientStore;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly complain: ThrottledLog;
-  readonly guesses: AttemptLimiter;
-  readonly publish: PublishEvent;
-}
-
-/** Admits the sender's address to one source for the source's time, when it shows the source's token. */
+/**
+ * Authorises the sender's address to POST to one source for the source's time, when it shows the source's token.
+ * Rejects with an {@link AppError} `unavailable` when the store cannot take it.
+ */
 export async function authorise(
   source: Source,
   handshake: Handshake,
   request: HandshakeRequest,
-  { store, clock, log, complain, guesses, publish }: AuthoriseTools,
+  services: Pick<FlowServices, "store" | "clock" | "log" | "logThrottled" | "attemptLimiter" | "publish">,
 ): Promise<HandshakeOutcome> {
+  const { store, clock, log, logThrottled, attemptLimiter, publish } = services;
   const fields = { source: source.name, client: request.client };
-  const wait = guesses.retryAfter(request.client);
+  const wait = attemptLimiter.retryAfter(request.client);
   if (wait > 0) {
-    complain(fields, "refused a client: too many attempts");
+    logThrottled({ ...fields, code: "too_many_attempts" }, "request refused: too many attempts");
     return { kind: "too many attempts", wait };
   }
-  const verdict = handshake.verify(request.query, request.headers);
-  if (!verdict.ok || request.client === null) {
-    if (!verdict.ok && verdict.guess) guesses.recordFailure(request.client);
-    complain(fields, "refused a client: bad token");
-    return { kind: "bad token" };
+  const result = handshake.verify(request.query, request.headers);
+  if (!result.ok || request.client === null) {
+    if (!result.ok && result.isThrottled) attemptLimiter.recordFailure(request.client);
+    const code = result.ok ? "client_address_unknown" : result.code;
+    logThrottled({ ...fields, code }, "request refused: bad token");
+    return { kind: "bad token", code };
   }
   const now = clock.now();
   const client: Client = {
@@ -60,8 +54,8 @@ export async function authorise(
   await store.authorise(client);
   log.info(
     { source: client.source, client: client.address, expires_at: client.expiresAt },
-    "authorised a client",
+    "client authorised",
   );
   publish({ kind: "client", source: client.source, address: client.address, change: "authorised" });
-  return { kind: "admitted", challenge: verdict.challenge };
+  return { kind: "authorised", challenge: result.challenge };
 }

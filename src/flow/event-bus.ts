@@ -1,33 +1,34 @@
-import type { Deployment, FinishedDeployment, QueuedDeployment } from "../domain/deployment.ts";
+import type { Deployment, QueuedDeployment } from "../domain/deployment.ts";
+import type { FinishedDeployment } from "../domain/deployment-store.ts";
 import type { PublishEvent, ServerEvent } from "../domain/server-event.ts";
 import type { Clock } from "../lib/clock.ts";
 
-/** A happening with its place in the order of all of them. */
+/** An event with its place in the order of all events. */
 export interface NumberedEvent {
-  /** Grows with each happening, also over restarts. */
+  /** Increases with each event, also over restarts. */
   readonly id: number;
   readonly at: Date;
   readonly event: ServerEvent;
 }
 
-/** Passes on what happens to those who watch, and keeps the latest for those who were away for a moment. */
+/** Passes events on to those who watch, and keeps the latest for those who reconnect. */
 export interface EventBus {
   readonly publish: PublishEvent;
-  /** Hears every happening from now on; `output` ones have no number (null). Gives what ends it. */
+  /** Calls `listener` with every event from now on; `output` events have no number (null). Returns what ends it. */
   subscribe(listener: Listener): () => void;
-  /** The kept ones after this id, oldest first. */
+  /** The latest events with a higher id than this, oldest first. */
   since(id: number): readonly NumberedEvent[];
 }
 
-type Listener = (happening: ServerEvent, numbered: NumberedEvent | null) => void;
+type Listener = (event: ServerEvent, numbered: NumberedEvent | null) => void;
 
-/** How many happenings are kept for those who come back. */
-const KEPT = 1000;
+/** How many events are kept for those who reconnect. */
+const MAX_KEPT = 1000;
 
-/** Ids begin with the time, so that they go on growing when the server was started again. */
+/** Ids start with the time, so that they keep increasing when the server restarts. */
 const IDS_PER_MILLISECOND = 1000;
 
-/** Makes a {@link EventBus} that nobody listens to yet. */
+/** Creates an {@link EventBus} without listeners. */
 export function createEventBus(clock: Clock): EventBus {
   const listeners = new Set<Listener>();
   const kept: NumberedEvent[] = [];
@@ -37,7 +38,7 @@ export function createEventBus(clock: Clock): EventBus {
     if (event.kind === "output") return null;
     const numbered = { id: ++last, at: clock.now(), event };
     kept.push(numbered);
-    if (kept.length > KEPT) kept.shift();
+    if (kept.length > MAX_KEPT) kept.shift();
     return numbered;
   }
 
@@ -48,7 +49,7 @@ export function createEventBus(clock: Clock): EventBus {
         try {
           listener(event, numbered);
         } catch {
-          // Its connection is gone, say. Whoever publishes must not suffer from it.
+          // A listener's closed connection, say, must not disturb the publisher.
           listeners.delete(listener);
         }
       }
@@ -61,31 +62,31 @@ export function createEventBus(clock: Clock): EventBus {
   };
 }
 
-/** Remembers whether something was heard, and lets one wait for it. */
+/** Waits for events of one kind. */
 export interface EventWaiter {
-  /** From now on nothing was heard. To be called before what was heard of is read, so that nothing is missed. */
+  /** Forgets the events so far. Call it before reading what the events are about, so that none is missed. */
   reset(): void;
-  /** Resolves when something was heard since it was told to forget, or the signal was aborted. */
+  /** Resolves when an event arrived since the last `reset`, or the signal was aborted. */
   wait(): Promise<void>;
-  /** Listens no more. */
+  /** Unsubscribes. */
   stop(): void;
 }
 
 /**
- * Listens for happenings that are `wanted`, until it is stopped. A signal that is aborted before this call does not wake
- * it: look at the signal before waiting.
+ * Waits for events that are `wanted`, until it is stopped. A signal that was aborted before this call wakes nobody:
+ * check it before waiting.
  */
 export function waitFor(
-  broadcast: Pick<EventBus, "subscribe">,
-  wanted: (happening: ServerEvent) => boolean,
+  eventBus: Pick<EventBus, "subscribe">,
+  wanted: (event: ServerEvent) => boolean,
   signal: AbortSignal,
 ): EventWaiter {
   let next = Promise.withResolvers<void>();
-  const hear = () => next.resolve();
-  const unsubscribe = broadcast.subscribe((happening) => {
-    if (wanted(happening)) hear();
+  const wake = () => next.resolve();
+  const unsubscribe = eventBus.subscribe((event) => {
+    if (wanted(event)) wake();
   });
-  signal.addEventListener("abort", hear);
+  signal.addEventListener("abort", wake);
   return {
     reset() {
       next = Promise.withResolvers();
@@ -93,22 +94,22 @@ export function waitFor(
     wait: () => next.promise,
     stop() {
       unsubscribe();
-      signal.removeEventListener("abort", hear);
+      signal.removeEventListener("abort", wake);
     },
   };
 }
 
-/** Tells those who watch how each of the deployments stands now. */
+/** Publishes the present state of each of the deployments. */
 export function publishDeployments(deployments: readonly Deployment[], publish: PublishEvent): void {
   for (const deployment of deployments) publish({ kind: "deployment", deployment });
 }
 
-/** Tells those who watch of a deployment that waits since now, and of those that gave way to it. */
+/** Publishes a queued deployment and those that it superseded. */
 export function publishQueued({ deployment, superseded }: QueuedDeployment, publish: PublishEvent): void {
   publishDeployments([deployment, ...superseded], publish);
 }
 
-/** Tells those who watch of a deployment that has ended, and of the one in its place. */
+/** Publishes a deployment that ended, and its retry. */
 export function publishFinished({ deployment, retry }: FinishedDeployment, publish: PublishEvent): void {
   publishDeployments(retry === null ? [deployment] : [deployment, retry], publish);
 }

@@ -1,39 +1,34 @@
-import { type Deployment, type DeploymentStore, hasEnded, type OutputLine } from "../domain/deployment.ts";
+import { type Deployment, hasEnded, type OutputLine } from "../domain/deployment.ts";
 import type { ServerEvent } from "../domain/server-event.ts";
-import { type EventBus, waitFor } from "./event-bus.ts";
+import { waitFor } from "./event-bus.ts";
+import type { FlowServices } from "./services.ts";
 
-/** What a follower of a deployment's output gets. */
+/** What a follower of a deployment's output receives. */
 export type Followed =
   | { readonly kind: "line"; readonly line: number; readonly text: string }
   | { readonly kind: "end"; readonly deployment: Deployment };
-
-/** What following works with. */
-export interface FollowTools {
-  readonly store: Pick<DeploymentStore, "readDeployment" | "readOutputAfter">;
-  readonly broadcast: Pick<EventBus, "subscribe">;
-}
 
 /** How many lines are in memory at once, however slow the follower is. */
 const BATCH = 500;
 
 /**
- * Each kept line with a number greater than `after` (-1 for all) once, in order, as it comes; then `end` when the
- * deployment has ended. A queued one is waited for. Ends silently when `signal` is aborted, or when there is no such
- * deployment (any more).
+ * Yields each stored line with a number greater than `after` (-1 for all) once, in order, as it arrives; then `end` when
+ * the deployment has ended. Waits for one that is queued. Returns early when `signal` is aborted, or when the deployment
+ * is not stored (any more).
  */
 export async function* followOutput(
   id: number,
   after: number,
-  { store, broadcast }: FollowTools,
+  { store, eventBus }: Pick<FlowServices, "store" | "eventBus">,
   signal: AbortSignal,
 ): AsyncGenerator<Followed> {
-  // Listens before it reads: what comes in between is heard, and read in the next round.
-  const news = waitFor(broadcast, (happening) => concerns(happening, id), signal);
+  // Subscribes before it reads: an event in between wakes the next round.
+  const events = waitFor(eventBus, (event) => concerns(event, id), signal);
   let last = after;
   try {
     while (!signal.aborted) {
-      news.reset();
-      // The state before the lines: those of a deployment that has ended are all there.
+      events.reset();
+      // The state before the lines: all lines of an ended deployment are stored.
       const deployment = await store.readDeployment(id);
       if (deployment === null) return;
       for await (const line of readLines(id, last, store)) {
@@ -43,18 +38,18 @@ export async function* followOutput(
       }
       if (signal.aborted) return;
       if (hasEnded(deployment.state)) return yield { kind: "end", deployment };
-      await news.wait();
+      await events.wait();
     }
   } finally {
-    news.stop();
+    events.stop();
   }
 }
 
-/** Every line that is kept now. */
+/** Yields every line that is stored now. */
 async function* readLines(
   id: number,
   after: number,
-  store: FollowTools["store"],
+  store: FlowServices["store"],
 ): AsyncGenerator<OutputLine> {
   let batch = await store.readOutputAfter(id, after, BATCH);
   for (let last = batch.at(-1); last !== undefined; last = batch.at(-1)) {
@@ -63,8 +58,8 @@ async function* readLines(
   }
 }
 
-/** Whether there may be something new. */
-function concerns(happening: ServerEvent, id: number): boolean {
-  if (happening.kind === "output") return happening.deployment === id;
-  return happening.kind === "deployment" && happening.deployment.id === id;
+/** Whether the event may bring new lines or the end. */
+function concerns(event: ServerEvent, id: number): boolean {
+  if (event.kind === "output") return event.deployment === id;
+  return event.kind === "deployment" && event.deployment.id === id;
 }

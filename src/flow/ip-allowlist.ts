@@ -5,11 +5,10 @@ import {
   type PublishedRangesStore,
 } from "../domain/published-ranges.ts";
 import type { Source } from "../domain/source.ts";
-import type { Clock } from "../lib/clock.ts";
 import { runEvery } from "../lib/interval.ts";
 import { isWithin, parseRange, type Range } from "../lib/ip-address.ts";
-import type { Log } from "../lib/log.ts";
 import { createThrottledLog } from "../lib/throttled-log.ts";
+import type { FlowServices } from "./services.ts";
 
 /** Knows from which addresses requests may come to a source, and keeps the published lists of them fresh. */
 export interface IpAllowlist {
@@ -27,16 +26,14 @@ export interface IpAllowlist {
   keepFresh(sources: readonly Source[], signal: AbortSignal): Promise<void>;
 }
 
-/** What allowances work with. */
-export interface AllowTools {
+/** The services of the allowlist: where lists are stored, what each holds until it is downloaded, and how to download it. */
+export type AllowlistServices = Pick<FlowServices, "clock" | "log"> & {
+  readonly store: PublishedRangesStore;
   /** Asks the publisher. */
   readonly fetch: (list: PublishedList, signal: AbortSignal) => Promise<readonly string[]>;
-  /** What stands for a list that was never fetched. */
+  /** The ranges of a list until it is fetched for the first time. */
   readonly builtIn: Readonly<Record<PublishedList, PublishedRanges>>;
-  readonly store: PublishedRangesStore;
-  readonly clock: Clock;
-  readonly log: Log;
-}
+};
 
 /** A list as it is in use. */
 interface Current {
@@ -54,8 +51,7 @@ const DAY = 24 * HOUR;
 const OUTDATED_AFTER = 7 * DAY;
 
 /** Makes the {@link IpAllowlist}, with the built-in lists until others are loaded or fetched. */
-export function createIpAllowlist(tools: AllowTools): IpAllowlist {
-  const { builtIn, store, clock, log } = tools;
+export function createIpAllowlist({ fetch, builtIn, store, clock, log }: AllowlistServices): IpAllowlist {
   const lists = Object.keys(builtIn);
   const complain = createThrottledLog(log, clock);
   const current = new Map(Object.entries(builtIn).map(([list, ranges]) => [list, takeUp(ranges)]));
@@ -79,7 +75,7 @@ export function createIpAllowlist(tools: AllowTools): IpAllowlist {
 
   async function refresh(list: PublishedList, signal: AbortSignal): Promise<void> {
     try {
-      const ranges = await tools.fetch(list, signal);
+      const ranges = await fetch(list, signal);
       if (signal.aborted) return;
       const flaw = findRangesProblem(ranges);
       if (flaw !== null) {

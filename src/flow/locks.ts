@@ -1,200 +1,175 @@
 import type { DeliverySummary, DeploymentOutcome } from "../domain/delivery.ts";
-import type { Deployment, DeploymentStore } from "../domain/deployment.ts";
-import {
-  describeLock,
-  hasExpired,
-  isLockReason,
-  type Lock,
-  type LockStore,
-  type UnlockResult,
-} from "../domain/lock.ts";
+import type { Deployment } from "../domain/deployment.ts";
+import { describeLock, hasExpired, type Lock, type UnlockResult } from "../domain/lock.ts";
 import type { Decision } from "../domain/match.ts";
-import type { PublishEvent } from "../domain/server-event.ts";
-import type { Target } from "../domain/target.ts";
-import type { Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
 import { publishQueued } from "./event-bus.ts";
 import { cancelUnconfigured } from "./recovery.ts";
+import type { FlowServices } from "./services.ts";
 
-/** The locks that hold, in memory, so that deciding asks no disk. */
+/** The locks in force, in memory, so that routing a delivery reads no disk. */
 export interface Locks {
+  /** The target's lock that is in force at `now`; null when there is none. */
   of(target: string, now: Date): Lock | null;
-  /** Another number whenever any lock came, went or ran out. */
+  /** Changes whenever any lock is set, removed or expires. */
   version(now: Date): number;
   /**
-   * Takes over what the store has. Call it after `takeUpQueue` and before the listener opens: a lock whose time is
-   * over is unlocked, and that wakes the worker.
+   * Reads the stored locks. Call it after the queue was recovered and before the listener opens: an expired lock is
+   * removed, which wakes the worker.
    */
   load(): Promise<void>;
   /** Locks the target, in place of a lock that it may have. */
   lock(lock: Lock): Promise<void>;
   /**
-   * Unlocks the target and lets the worker know of what is queued by that; where the target is not configured (any
-   * more) that is cancelled. Null when it was not locked.
+   * Unlocks the target and wakes the worker for what that queues; where the target is no longer configured, that is
+   * cancelled. Null when it was not locked.
    */
   unlock(target: string): Promise<UnlockResult | null>;
-  /** Unlocks nothing by itself any more: the next start does. Resolves when no change is under way. */
+  /** Stops removing expired locks; the next start does. Resolves when no change is under way. */
   stop(): Promise<void>;
 }
 
-/** What locks work with. */
-export interface LockTools {
-  readonly store: LockStore & Pick<DeploymentStore, "cancelUnconfigured">;
-  /** The targets that are configured now. */
-  readonly targets: () => readonly Target[];
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly publish: PublishEvent;
-  /** Says that deployments may be waiting. */
-  readonly wake: () => void;
-}
+/** Milliseconds between two looks at the clock, which may be set: a lock expires by the clock, not by a timer. */
+const MAX_SLEEP = 60_000;
 
-/** Milliseconds between two looks at the clock, which may be set: a lock ends when it says so, not when a timer does. */
-const LONGEST_SLEEP = 60_000;
+/** Milliseconds until an expired lock that the store could not remove is tried again. */
+const RETRY_AFTER = 10_000;
 
-/** Milliseconds until a lock that the store could not take away is tried again. */
-const UNLOCK_AGAIN_AFTER = 10_000;
-
-/** Makes the {@link Locks}, without any until they are loaded. A lock whose time is over is unlocked as by a person. */
-export function createLocks(tools: LockTools): Locks {
-  const { store, targets, clock, log, publish, wake } = tools;
-  const held = new Map<string, Lock>();
-  /** What ends the watch for the end of a target's lock. */
-  const watches = new Map<string, AbortController>();
-  let changes = 0;
+/** Creates the {@link Locks}, empty until they are loaded. An expired lock is removed as if a person unlocked it. */
+export function createLocks(
+  services: Pick<FlowServices, "store" | "targets" | "clock" | "log" | "publish" | "wakeWorker">,
+): Locks {
+  const { store, targets, clock, log, publish, wakeWorker } = services;
+  const locks = new Map<string, Lock>();
+  /** What ends the wait for the expiry of a target's lock. */
+  const timers = new Map<string, AbortController>();
+  let version = 0;
   let turn: Promise<unknown> = Promise.resolve();
 
-  /** One change after the other, so that memory and store never disagree for longer than one takes. */
+  /** One change after the other, so that memory and store never differ for longer than one takes. */
   function inTurn<Result>(act: () => Promise<Result>): Promise<Result> {
     const result = turn.then(act);
     turn = result.catch(() => {});
     return result;
   }
 
-  function hold(lock: Lock): void {
-    held.set(lock.target, lock);
-    changes++;
+  function add(lock: Lock): void {
+    locks.set(lock.target, lock);
+    version++;
   }
 
-  function letGo(target: string): void {
-    if (held.delete(target)) changes++;
+  function remove(target: string): void {
+    if (locks.delete(target)) version++;
   }
 
-  /** For good: a clock that is set back does not bring a lock back that deliveries went past. */
-  function letGoOfRunOut(now: Date): void {
-    for (const lock of held.values()) if (hasExpired(lock, now)) letGo(lock.target);
+  /** For good: when the clock is set back, a lock that deliveries already passed does not return. */
+  function removeExpired(now: Date): void {
+    for (const lock of locks.values()) if (hasExpired(lock, now)) remove(lock.target);
   }
 
-  function stopWatching(target: string): void {
-    watches.get(target)?.abort();
-    watches.delete(target);
+  function stopTimer(target: string): void {
+    timers.get(target)?.abort();
+    timers.delete(target);
   }
 
-  function watch(lock: Lock): void {
-    stopWatching(lock.target);
+  function startTimer(lock: Lock): void {
+    stopTimer(lock.target);
     if (lock.until === null) return;
-    const watching = new AbortController();
-    watches.set(lock.target, watching);
-    void unlockAt(lock.until, lock.target, watching.signal);
+    const timer = new AbortController();
+    timers.set(lock.target, timer);
+    void unlockAt(lock.until, lock.target, timer.signal);
   }
 
   async function unlockAt(until: Date, target: string, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const left = until.getTime() - clock.now().getTime();
-      if (left > 0) await clock.sleep(Math.min(left, LONGEST_SLEEP), signal);
-      else await unlockRunOut(target, signal);
+      if (left > 0) await clock.sleep(Math.min(left, MAX_SLEEP), signal);
+      else await unlockExpired(target, signal);
     }
   }
 
-  async function unlockRunOut(target: string, signal: AbortSignal): Promise<void> {
+  async function unlockExpired(target: string, signal: AbortSignal): Promise<void> {
     try {
-      // When its turn comes a person may have locked it anew.
-      await inTurn(async () => (signal.aborted ? null : takeAway(target, "a lock's time is over")));
+      // Until its turn comes, a person may have locked the target anew.
+      await inTurn(async () => (signal.aborted ? null : unlock(target, "lock expired")));
     } catch (error) {
-      log.warn({ target, err: error }, "could not take away a lock whose time is over; trying again");
-      await clock.sleep(UNLOCK_AGAIN_AFTER, signal);
+      log.warn({ target, err: error }, "could not remove an expired lock; trying again");
+      await clock.sleep(RETRY_AFTER, signal);
     }
   }
 
   /**
-   * Out of memory first: a delivery that was decided before is accepted before the store unlocks, and found there; one
-   * that is decided from now on deploys by itself.
+   * From memory first: a delivery that was routed before is accepted before the store unlocks, which finds it; one that
+   * is routed from now on deploys by itself.
    */
-  async function takeAway(target: string, message: string): Promise<UnlockResult | null> {
-    const lock = held.get(target);
-    letGo(target);
+  async function unlock(target: string, message: string): Promise<UnlockResult | null> {
+    const lock = locks.get(target);
+    remove(target);
     const unlocked = await store.unlock(target, clock.now()).catch((error: unknown) => {
-      if (lock !== undefined) hold(lock);
+      if (lock !== undefined) add(lock);
       throw error;
     });
-    stopWatching(target);
+    stopTimer(target);
     if (unlocked === null) return null;
-    const { lock: gone, queued, skippedDelivery } = unlocked;
+    const { lock: removed, queued, skippedDelivery } = unlocked;
     const deployment = queued?.deployment.id ?? null;
-    log.info({ target, by: gone.by, deployment, passed_over: skippedDelivery }, message);
+    log.info({ target, by: removed.by, deployment, skipped_delivery: skippedDelivery }, message);
     publish({ kind: "lock", target, lock: null });
     if (queued !== null) publishQueued(queued, publish);
-    // Nothing else would: what is queued is looked through when the configuration is taken over, and it was not yet.
-    if (!targets().some(({ name }) => name === target)) await cancelUnconfigured(targets(), tools);
-    // Also without one: what was queued before the lock came may have waited for its end.
-    wake();
+    // What is queued is otherwise checked against the configuration only when that is loaded.
+    if (!targets().some(({ name }) => name === target)) await cancelUnconfigured(targets(), services);
+    // Also where nothing was queued: an older deployment may have waited for the lock to end.
+    wakeWorker();
     return unlocked;
   }
 
   return {
     of(target, now) {
-      letGoOfRunOut(now);
-      return held.get(target) ?? null;
+      removeExpired(now);
+      return locks.get(target) ?? null;
     },
     version(now) {
-      letGoOfRunOut(now);
-      return changes;
+      removeExpired(now);
+      return version;
     },
     async load() {
       for (const lock of await store.listLocks()) {
-        hold(lock);
-        watch(lock);
+        add(lock);
+        startTimer(lock);
       }
     },
     lock: (lock) =>
       inTurn(async () => {
         await store.lock(lock);
-        hold(lock);
-        watch(lock);
+        add(lock);
+        startTimer(lock);
         const { target, reason, by, until } = lock;
-        log.info({ target, reason, by, until }, "locked a target");
+        log.info({ target, reason, by, until }, "target locked");
         publish({ kind: "lock", target, lock });
       }),
-    unlock: (target) => inTurn(() => takeAway(target, "unlocked a target")),
+    unlock: (target) => inTurn(() => unlock(target, "target unlocked")),
     async stop() {
-      for (const target of [...watches.keys()]) stopWatching(target);
+      for (const target of [...timers.keys()]) stopTimer(target);
       await turn;
     },
   };
 }
 
-/** What of a delivery locks have a say in. */
-type Told = Pick<DeliverySummary, "id" | "receivedAt" | "decisions" | "outcomes">;
-
-/** What telling works with. */
-export interface TellLocksTools {
-  readonly store: Pick<LockStore, "listLocks"> & Pick<DeploymentStore, "listDeployments">;
-  readonly clock: Clock;
-}
+/** The parts of a delivery that locks concern. */
+type LockableDelivery = Pick<DeliverySummary, "id" | "receivedAt" | "decisions" | "outcomes">;
 
 /**
- * The deliveries with what locks mean to them now: a deployment that waits behind one has it as its reason, and of a
- * push that one held back for good it is told what came after it.
+ * Adds to deliveries what locks mean for them now: a deployment that waits for a lock to end gets the lock as its
+ * reason, and a decision that a lock made and that unlocking did not change says what came after it.
  */
-export async function describeLocksOf<Delivery extends Told>(
+export async function describeLocksOf<Delivery extends LockableDelivery>(
   deliveries: readonly Delivery[],
-  { store, clock }: TellLocksTools,
+  { store, clock }: Pick<FlowServices, "store" | "clock">,
 ): Promise<readonly Delivery[]> {
   const now = clock.now();
-  const standing = (await store.listLocks()).filter((lock) => !hasExpired(lock, now));
-  const locks = new Map(standing.map((lock) => [lock.target, lock]));
+  const inForce = (await store.listLocks()).filter((lock) => !hasExpired(lock, now));
+  const locks = new Map(inForce.map((lock) => [lock.target, lock]));
   const newest = new Map<string, Deployment | null>();
-  for (const target of new Set(deliveries.flatMap(listHeldBack))) {
+  for (const target of new Set(deliveries.flatMap(listBlocked))) {
     const { items } = await store.listDeployments(
       { target, state: null, source: null },
       { limit: 1, before: null },
@@ -202,36 +177,35 @@ export async function describeLocksOf<Delivery extends Told>(
     newest.set(target, items[0] ?? null);
   }
   return deliveries.map((delivery) => {
-    const heldBack = new Set(listHeldBack(delivery));
-    const outcomes = delivery.outcomes.map((outcome) => tellWaiting(outcome, locks));
-    if (heldBack.size === 0) return { ...delivery, outcomes };
+    const blocked = new Set(listBlocked(delivery));
+    const outcomes = delivery.outcomes.map((outcome) => describeWaiting(outcome, locks));
     const decisions = delivery.decisions.map((decision) => {
       const { target } = decision;
-      if (!heldBack.has(target)) return decision;
-      return tellHeldBack(decision, delivery, locks.get(target) ?? null, newest.get(target) ?? null);
+      if (!blocked.has(target)) return decision;
+      return describeBlocked(decision, delivery, locks.get(target) ?? null, newest.get(target) ?? null);
     });
     return { ...delivery, outcomes, decisions };
   });
 }
 
-/** The targets whose lock held the delivery back, and that no deployment was queued of for it since. */
-function listHeldBack({ decisions, outcomes }: Told): readonly string[] {
+/** The targets whose lock blocked the delivery, and that were not deployed for it since. */
+function listBlocked({ decisions, outcomes }: LockableDelivery): readonly string[] {
   return decisions
-    .filter(({ deploy, reason }) => !deploy && reason !== null && isLockReason(reason))
+    .filter(({ code }) => code === "locked")
     .map(({ target }) => target)
     .filter((target) => outcomes.every((outcome) => outcome.target !== target));
 }
 
-function tellWaiting(outcome: DeploymentOutcome, locks: ReadonlyMap<string, Lock>): DeploymentOutcome {
+function describeWaiting(outcome: DeploymentOutcome, locks: ReadonlyMap<string, Lock>): DeploymentOutcome {
   const lock = locks.get(outcome.target);
   if (outcome.state !== "queued" || lock === undefined) return outcome;
   return { ...outcome, reason: describeLock(lock) };
 }
 
-/** The lock that held it back may still stand, stand with other words, or be gone, with or without something newer. */
-function tellHeldBack(
+/** The lock that blocked it may be in force still, with the same or other words, or be gone. */
+function describeBlocked(
   decision: Decision,
-  { id, receivedAt }: Told,
+  { id, receivedAt }: LockableDelivery,
   lock: Lock | null,
   newest: Deployment | null,
 ): Decision {

@@ -1,155 +1,137 @@
-import type { DeploymentStore } from "../domain/deployment.ts";
-import type {
-  Notification,
-  NotificationChannel,
-  NotificationStore,
-  SendOutcome,
-} from "../domain/notification.ts";
-import type { Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
+import type { NotificationCode } from "../domain/codes.ts";
+import type { Notification, NotificationChannel, SendOutcome } from "../domain/notification.ts";
+import type { FlowServices } from "./services.ts";
 
-/** The one who tells others how deployments fared. */
+/** Sends the stored notifications. */
 export interface Notifier {
-  /** Says that notices may be due. Called once at the start, for those that an earlier run left. */
+  /** Signals that notifications may be due. Call it once at the start, for those that an earlier run left. */
   wake(): void;
-  /** Begins nothing more, and gives what is being told a moment. What was not taken is told after the next start. */
+  /** Sends no more, and gives what is being sent a moment. What was not taken is sent after the next start. */
   stop(): Promise<void>;
-}
-
-/** What announcing works with. */
-export interface AnnounceTools {
-  readonly store: NotificationStore & Pick<DeploymentStore, "readDeployment">;
-  /** Whom to tell, as is configured now. */
-  readonly messengers: () => readonly NotificationChannel[];
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** Milliseconds to wait after each attempt that failed (Standard Webhooks, "Deliverability and reliability"). */
-const TRY_AGAIN_AFTER = [
-  5 * SECOND,
-  5 * MINUTE,
-  30 * MINUTE,
-  2 * HOUR,
-  5 * HOUR,
-  10 * HOUR,
-  10 * HOUR,
-] as const;
+/** Milliseconds to wait after each failed attempt (Standard Webhooks, "Deliverability and reliability"). */
+const RETRY_AFTER = [5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR] as const;
 
-/** Milliseconds between two looks at what is due: the clock may be set while one waits. */
-const LONGEST_SLEEP = MINUTE;
+/** Milliseconds between two looks at what is due. The clock may be set meanwhile. */
+const MAX_SLEEP = MINUTE;
 
-/** Milliseconds until the store is asked again when it could not answer. */
-const ASK_AGAIN_AFTER = 10 * SECOND;
+/** Milliseconds until the store is asked again after an error. */
+const STORE_RETRY_AFTER = 10 * SECOND;
 
-/** Milliseconds that those who are being told have at the end. */
+/** Milliseconds that requests under way have at the end. */
 const STOP_GRACE = 2 * SECOND;
 
-/** Notices of subscribers that are gone, beside one of each that is there, in one look. */
-const FORGOTTEN_AT_ONCE = 100;
+/** How many notifications of removed channels are read at once, beside one of each channel. */
+const MAX_REMOVED = 100;
 
-/** Tells what is due: to each subscriber one thing after the other, to different ones side by side. */
-export function createNotifier({ store, messengers, clock, log }: AnnounceTools): Notifier {
-  /** What is being told, by its subscriber. */
-  const telling = new Map<string, Promise<void>>();
+/** Creates the {@link Notifier}. Each channel gets one notification after the other, different channels at once. */
+export function createNotifier({
+  store,
+  channels,
+  clock,
+  log,
+}: Pick<FlowServices, "store" | "clock" | "log"> & {
+  /** The channels that are configured now. */
+  readonly channels: () => readonly NotificationChannel[];
+}): Notifier {
+  /** What is being sent, by channel. */
+  const sending = new Map<string, Promise<void>>();
   const stopping = new AbortController();
-  let nap = new AbortController();
-  let looking: Promise<void> | null = null;
+  let sleep = new AbortController();
+  let loop: Promise<void> | null = null;
 
   function wake(): void {
-    nap.abort();
-    if (!stopping.signal.aborted) looking ??= lookAgainAndAgain();
+    sleep.abort();
+    if (!stopping.signal.aborted) loop ??= run();
   }
 
-  async function lookAgainAndAgain(): Promise<void> {
+  async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
-      nap = new AbortController();
-      const pause = await look().catch((error: unknown) => {
-        log.error({ err: error }, "could not look for notices that are due; trying again");
-        return ASK_AGAIN_AFTER;
+      sleep = new AbortController();
+      const pause = await startDue().catch((error: unknown) => {
+        log.error({ err: error }, "could not read the notifications that are due; trying again");
+        return STORE_RETRY_AFTER;
       });
-      await clock.sleep(pause, nap.signal);
+      await clock.sleep(pause, sleep.signal);
     }
   }
 
-  /** Begins to tell what is due. Resolves with the milliseconds until something may be due again. */
-  async function look(): Promise<number> {
+  /** Starts to send what is due. Resolves with the milliseconds until something may be due again. */
+  async function startDue(): Promise<number> {
     const now = clock.now();
-    for (const notice of await store.dueNotifications(now, messengers().length + FORGOTTEN_AT_ONCE)) {
-      if (telling.has(notice.channel) || stopping.signal.aborted) continue;
-      const told = see(notice).finally(() => {
-        telling.delete(notice.channel);
+    for (const notification of await store.dueNotifications(now, channels().length + MAX_REMOVED)) {
+      if (sending.has(notification.channel) || stopping.signal.aborted) continue;
+      const done = deliver(notification).finally(() => {
+        sending.delete(notification.channel);
         wake();
       });
-      telling.set(notice.channel, told);
+      sending.set(notification.channel, done);
     }
     const next = await store.nextNotificationAt();
-    const pause = next === null ? LONGEST_SLEEP : next.getTime() - now.getTime();
-    // What is due already waits for a subscriber who is being told something else: that wakes us.
-    return pause <= 0 ? LONGEST_SLEEP : Math.min(pause, LONGEST_SLEEP);
+    const pause = next === null ? MAX_SLEEP : next.getTime() - now.getTime();
+    // What is due already waits for a busy channel, which wakes the loop when it is free.
+    return pause <= 0 ? MAX_SLEEP : Math.min(pause, MAX_SLEEP);
   }
 
-  /** Sees to one notice: told, put off or given up, and written down. */
-  async function see(notice: Notification): Promise<void> {
-    const { id, channel, deployment: number, kind } = notice;
-    const fields = { channel, deployment: number, kind };
-    const giveUp = (reason: string) => {
-      log.warn({ ...fields, reason }, "gave up telling a subscriber");
-      return write(fields, () => store.removeNotification(id));
+  /** Sends one notification, and records that it was taken, postponed or dropped. */
+  async function deliver(notification: Notification): Promise<void> {
+    const { id, channel: name, deployment, kind } = notification;
+    const fields = { channel: name, deployment, kind };
+    const drop = (code: NotificationCode, reason: string) => {
+      log.warn({ ...fields, code, reason }, "notification dropped");
+      return record(fields, () => store.removeNotification(id));
     };
-    const messenger = messengers().find(({ name }) => name === channel);
-    if (messenger === undefined) return giveUp("it is no longer configured");
-    const outcome = await tell(messenger, notice);
-    if (outcome === null) return giveUp("the deployment is no longer kept");
-    if (outcome.kind === "refused") return giveUp(outcome.reason);
+    const channel = channels().find((each) => each.name === name);
+    if (channel === undefined) return drop("channel_removed", "the channel is no longer configured");
+    const outcome = await send(channel, notification);
+    if (outcome === null) return drop("deployment_removed", "the deployment is no longer stored");
+    if (outcome.kind === "refused") return drop("rejected", outcome.reason);
     if (outcome.kind === "taken") {
-      log.info(fields, "told a subscriber");
-      return write(fields, () => store.removeNotification(id));
+      log.info(fields, "notification sent");
+      return record(fields, () => store.removeNotification(id));
     }
-    const wait = TRY_AGAIN_AFTER[notice.attempts];
-    if (wait === undefined) return giveUp(outcome.reason);
+    const wait = RETRY_AFTER[notification.attempts];
+    if (wait === undefined) return drop("attempts_exhausted", outcome.reason);
     const due = new Date(clock.now().getTime() + wait);
-    log.warn({ ...fields, reason: outcome.reason, due }, "could not tell a subscriber; trying again later");
-    return write(fields, () => store.postponeNotification(id, due));
+    log.warn({ ...fields, reason: outcome.reason, due }, "could not send a notification; trying again later");
+    return record(fields, () => store.postponeNotification(id, due));
   }
 
-  /** Null when the deployment is gone. */
-  async function tell(messenger: NotificationChannel, notice: Notification): Promise<SendOutcome | null> {
+  /** Null when the deployment is not stored any more. */
+  async function send(channel: NotificationChannel, notification: Notification): Promise<SendOutcome | null> {
     try {
-      const deployment = await store.readDeployment(notice.deployment);
-      return deployment === null ? null : await messenger.send(notice, deployment, clock.now());
+      const deployment = await store.readDeployment(notification.deployment);
+      return deployment === null ? null : await channel.send(notification, deployment, clock.now());
     } catch (error) {
-      log.error(
-        { subscriber: messenger.name, err: error },
-        "a fault of ours kept a subscriber from being told",
-      );
+      log.error({ channel: channel.name, err: error }, "internal error while sending a notification");
       return { kind: "failed", reason: "internal error" };
     }
   }
 
-  /** Tries until it is written down: a subscriber is told nothing more before, least of all the same again. */
-  async function write(fields: object, act: () => Promise<void>): Promise<void> {
+  /** Repeats `act` until it succeeds. Until then the channel gets nothing more, least of all the same again. */
+  async function record(fields: object, act: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
         return await act();
       } catch (error) {
         if (stopping.signal.aborted) return;
-        log.error({ ...fields, err: error }, "could not write down what became of a notice; trying again");
-        await clock.sleep(ASK_AGAIN_AFTER, stopping.signal);
+        log.error({ ...fields, err: error }, "could not save the outcome of a notification; trying again");
+        await clock.sleep(STORE_RETRY_AFTER, stopping.signal);
       }
     }
   }
 
   async function stop(): Promise<void> {
     stopping.abort();
-    nap.abort();
-    await looking;
+    sleep.abort();
+    await loop;
     const over = new AbortController();
-    await Promise.race([Promise.all(telling.values()), clock.sleep(STOP_GRACE, over.signal)]);
+    await Promise.race([Promise.all(sending.values()), clock.sleep(STOP_GRACE, over.signal)]);
     over.abort();
   }
 

@@ -1,20 +1,13 @@
-import { type DeploymentStore, MAX_OUTPUT_BYTES } from "../domain/deployment.ts";
-import type { PublishEvent } from "../domain/server-event.ts";
-import type { Log } from "../lib/log.ts";
+import { MAX_OUTPUT_BYTES } from "../domain/deployment.ts";
+import type { Store } from "../domain/store.ts";
+import type { FlowServices } from "./services.ts";
 
-/** Collects a deployment's lines and keeps them in batches: often enough to follow, seldom enough to be cheap. */
+/** Collects a deployment's lines and stores them in batches: often enough to follow, seldom enough to be cheap. */
 export interface OutputBuffer {
-  /** Takes a line, and keeps a full batch before it returns where the store works at once. */
+  /** Adds a line. Where the store works synchronously, a full batch is stored before this returns. */
   add(line: string): void;
-  /** Resolves when everything added so far is kept. */
+  /** Resolves when every line added so far is stored. */
   flush(): Promise<void>;
-}
-
-/** What keeping output works with. */
-export interface OutputTools {
-  readonly store: Pick<DeploymentStore, "appendOutput">;
-  readonly log: Log;
-  readonly publish: PublishEvent;
 }
 
 const BATCH_MILLISECONDS = 200;
@@ -23,34 +16,41 @@ const BATCH_CHARACTERS = 256 * 1024;
 /** What a line costs besides its characters, in memory and as a row. */
 const LINE_COST = 64;
 
-/** How many batches may wait for the store: what it keeps of one deployment. Of more it would cut the middle anyway. */
-const MOST_WAITING = MAX_OUTPUT_BYTES / BATCH_CHARACTERS;
+/** How many batches may wait for the store: as much as it stores of one deployment, whose middle it would cut anyway. */
+const MAX_WAITING = MAX_OUTPUT_BYTES / BATCH_CHARACTERS;
 
 /**
- * Keeps one batch, and then all that came meanwhile as the next. Should the store be slower than the commands, the
- * oldest lines that wait go, and a line in their place says how many. Output that cannot be kept (a full disk) is told
- * in the log and dropped: the deployment goes on.
+ * Stores one batch, then everything that arrived meanwhile as the next. When the store is slower than the commands, the
+ * oldest waiting lines are dropped, and a line in their place says how many. Output that cannot be stored (a full disk)
+ * is logged and dropped; the deployment continues.
  */
-export function createOutputBuffer(deployment: number, { store, log, publish }: OutputTools): OutputBuffer {
+export function createOutputBuffer(
+  deployment: number,
+  {
+    store,
+    log,
+    publish,
+  }: Pick<FlowServices, "log" | "publish"> & { readonly store: Pick<Store, "appendOutput"> },
+): OutputBuffer {
   const waiting: string[][] = [];
   let lines: string[] = [];
   let characters = 0;
   let dropped = 0;
   let timer: ReturnType<typeof setTimeout> | null = null;
-  let keeping: Promise<void> | null = null;
+  let storing: Promise<void> | null = null;
 
   function closeBatch(): void {
     if (timer !== null) clearTimeout(timer);
     timer = null;
     if (lines.length === 0) return;
-    if (waiting.length >= MOST_WAITING) dropped += waiting.shift()?.length ?? 0;
+    if (waiting.length >= MAX_WAITING) dropped += waiting.shift()?.length ?? 0;
     waiting.push(lines);
     lines = [];
     characters = 0;
-    keeping ??= keepWaiting();
+    storing ??= storeWaiting();
   }
 
-  async function keepWaiting(): Promise<void> {
+  async function storeWaiting(): Promise<void> {
     while (waiting.length > 0) {
       const batch = waiting.splice(0).flat();
       if (dropped > 0) batch.unshift(describeDropped(dropped));
@@ -59,11 +59,11 @@ export function createOutputBuffer(deployment: number, { store, log, publish }: 
         await store.appendOutput(deployment, batch);
         publish({ kind: "output", deployment });
       } catch (error) {
-        log.warn({ deployment, lines: batch.length, err: error }, "could not keep output");
+        log.warn({ deployment, lines: batch.length, err: error }, "could not save output");
       }
     }
-    // Not any later: a batch that is closed from now on has to find that nobody keeps it.
-    keeping = null;
+    // Without an await in between: the next batch that is closed has to start this again.
+    storing = null;
   }
 
   return {
@@ -75,12 +75,12 @@ export function createOutputBuffer(deployment: number, { store, log, publish }: 
     },
     async flush() {
       closeBatch();
-      await keeping;
+      await storing;
     },
   };
 }
 
 function describeDropped(lines: number): string {
   const what = `${lines.toLocaleString("en-US")} ${lines === 1 ? "line" : "lines"}`;
-  return `[… ${what} dropped: they came faster than they could be kept …]`;
+  return `[… ${what} dropped: the output came faster than it could be saved …]`;
 }

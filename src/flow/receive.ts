@@ -1,79 +1,86 @@
-import type { Client, ClientStore } from "../domain/client.ts";
+import type { Client } from "../domain/client.ts";
+import type { RefusalCode } from "../domain/codes.ts";
 import { selectHeaders } from "../domain/delivery.ts";
-import type { ParseResult, RawRequest, RefusalReason } from "../domain/provider.ts";
+import type { RawRequest, RefusalStatus, VerifyResult } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import { maskClient } from "../lib/ip-address.ts";
-import type { ThrottledLog } from "../lib/throttled-log.ts";
-import { type AcceptOutcome, acceptDelivery, type KeepTools } from "./accept-delivery.ts";
-import type { AttemptLimiter, TooManyAttempts } from "./attempt-limiter.ts";
+import { type AcceptOutcome, type AcceptServices, acceptDelivery } from "./accept-delivery.ts";
+import type { TooManyAttempts } from "./attempt-limiter.ts";
+import type { FlowServices } from "./services.ts";
 
-/** A webhook request as it came, with its sender's normalised address. */
+/** A webhook request as it arrived, with its sender's normalised address. */
 export interface ReceivedRequest extends RawRequest {
   /** Null when the connection is gone already. */
   readonly client: string | null;
 }
 
+/** What became of a webhook request. */
 export type ReceiveOutcome =
   | AcceptOutcome
-  | { readonly kind: "refused"; readonly refusal: RefusalReason }
+  | { readonly kind: "refused"; readonly status: RefusalStatus; readonly code: RefusalCode }
   | TooManyAttempts
-  | { readonly kind: "unreadable"; readonly reading: Extract<ParseResult, { ok: false }> };
+  | {
+      readonly kind: "unreadable";
+      readonly code: "invalid_payload" | "unexpected_payload";
+      /** Names fields, never their values. */
+      readonly reason: string;
+    };
 
-/** What receiving works with. */
-export interface ReceiveTools extends KeepTools {
-  readonly store: KeepTools["store"] & ClientStore;
-  readonly complain: ThrottledLog;
-  readonly guesses: AttemptLimiter;
-}
+type ReceiveServices = AcceptServices & Pick<FlowServices, "logThrottled" | "attemptLimiter">;
 
 /**
- * The way of one webhook request: who sent it, what it says, which targets want it, kept with the
- * deployments it asks for. A 2xx may be answered only after this resolved with `kept` or `duplicate`.
- * Rejects with a {@link Fault} `unavailable` when it could not be kept.
+ * The way of one webhook request: verify the sender, parse the body, decide which targets it deploys, and store it with
+ * the deployments. A 2xx may be sent only after this resolved with `stored` or `duplicate`. Rejects with an
+ * {@link AppError} `unavailable` when the store cannot take it.
  */
 export async function receive(
   source: Source,
   request: ReceivedRequest,
-  tools: ReceiveTools,
+  services: ReceiveServices,
 ): Promise<ReceiveOutcome> {
+  const { logThrottled, attemptLimiter } = services;
+  const { handler } = source;
   const fields = { source: source.name, client: request.client };
-  const wait = source.handler.usesGuessableSecrets ? tools.guesses.retryAfter(request.client) : 0;
+  const wait = handler.usesGuessableSecrets ? attemptLimiter.retryAfter(request.client) : 0;
   if (wait > 0) {
-    tools.complain(fields, "refused a delivery: too many attempts");
+    logThrottled({ ...fields, code: "too_many_attempts" }, "request refused: too many attempts");
     return { kind: "too many attempts", wait };
   }
-  const refusal = await refuse(source, request, tools);
-  if (refusal !== null) {
-    tools.complain(fields, `refused a delivery: ${refusal}`);
-    return { kind: "refused", refusal };
+  const verified = await verify(source, request, services);
+  if (!verified.ok) {
+    const { status, code } = verified;
+    logThrottled({ ...fields, code }, `request refused: ${status}`);
+    return { kind: "refused", status, code };
   }
-  const reading = source.handler.parse(request);
-  if (!reading.ok) {
-    tools.complain({ ...fields, reason: reading.reason }, "refused a delivery: invalid payload");
-    return { kind: "unreadable", reading };
+  const parsed = handler.parse(request);
+  if (!parsed.ok) {
+    const { reason } = parsed;
+    const code = parsed.kind === "misshapen" ? "unexpected_payload" : "invalid_payload";
+    logThrottled({ ...fields, code, reason }, "request refused: invalid payload");
+    return { kind: "unreadable", code, reason };
   }
-  const { headers, body, client } = request;
-  const kept = selectHeaders(headers, source.handler.storedHeaders);
+  const { body, client } = request;
+  const headers = selectHeaders(request.headers, handler.storedHeaders);
   return acceptDelivery(
     source,
-    { reading, client: client ?? "unknown", headers: kept, body, replayOf: null },
-    tools,
+    { parsed, client: client ?? "unknown", headers, body, replayOf: null },
+    services,
   );
 }
 
-/** Why the sender is not let in, or null. A client whose time ran out is forgotten. */
-async function refuse(
+/** Verifies the sender. Counts a wrong token or password, and removes an expired client. */
+async function verify(
   { name, handler }: Source,
   request: ReceivedRequest,
-  { store, clock, guesses }: ReceiveTools,
-): Promise<RefusalReason | null> {
+  { store, clock, attemptLimiter }: ReceiveServices,
+): Promise<VerifyResult> {
   let client: Client | null = null;
   if (handler.handshake !== null && request.client !== null) {
     client = await store.findClient(name, maskClient(request.client, handler.handshake.prefixV6));
   }
-  const verdict = await handler.verify(request, client, clock.now());
-  if (verdict.ok) return null;
-  if (verdict.guess) guesses.recordFailure(request.client);
-  if (verdict.refusal === "authorisation timeout" && client !== null) await store.forgetClient(client);
-  return verdict.refusal;
+  const result = await handler.verify(request, client, clock.now());
+  if (result.ok) return result;
+  if (result.isThrottled) attemptLimiter.recordFailure(request.client);
+  if (result.code === "client_expired" && client !== null) await store.forgetClient(client);
+  return result;
 }

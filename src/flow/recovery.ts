@@ -1,98 +1,81 @@
-import type { AbandonedRun, DeploymentStore } from "../domain/deployment.ts";
+import type { AbandonedRun } from "../domain/deployment.ts";
+import { describeResult } from "../domain/deployment-result.ts";
 import type { NotificationSubscription } from "../domain/notification.ts";
-import type { PublishEvent } from "../domain/server-event.ts";
 import type { Target } from "../domain/target.ts";
-import type { Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
 import { publishFinished } from "./event-bus.ts";
+import type { FlowServices } from "./services.ts";
 
-/** What restoring works with. */
-export interface RestoreTools {
-  readonly store: Pick<DeploymentStore, "readTargetStatus" | "appendOutput">;
-  readonly clock: Clock;
-  readonly log: Log;
+type RevertServices = Pick<FlowServices, "store" | "clock" | "log"> & {
   /**
-   * Takes back what a run had made live and puts the `live` commit back. Resolves with what people should know of that,
-   * or null where there was nothing to take back.
+   * Takes back what a run had made live and puts the `live` commit back. Resolves with what it did in words, or null
+   * where there was nothing to take back.
    */
-  readonly restore: (
+  readonly revert: (
     run: AbandonedRun,
     live: string | null,
     onLine: (line: string) => void,
   ) => Promise<string | null>;
-}
+};
 
 /**
- * After a crash makes live again what the store says is live. A target whose next deployment may begin at once is left
- * alone: that one takes the place of the unproven files, or, where it fails, puts back what was live before them.
+ * After a crash, makes live again what the store says is live. A target whose next deployment may start at once is
+ * skipped: that deployment replaces the unproven files or, where it fails, puts back what was live before them.
  */
-export async function revertInterrupted(runs: readonly AbandonedRun[], tools: RestoreTools): Promise<void> {
-  for (const run of runs) await restoreOne(run, tools);
+export async function revertInterrupted(
+  runs: readonly AbandonedRun[],
+  services: RevertServices,
+): Promise<void> {
+  for (const run of runs) await revertOne(run, services);
 }
 
-async function restoreOne(run: AbandonedRun, { store, clock, log, restore }: RestoreTools): Promise<void> {
+async function revertOne(run: AbandonedRun, { store, clock, log, revert }: RevertServices): Promise<void> {
   const fields = { deployment: run.deployment, target: run.target.name };
   try {
     const { queued, lock, live } = await store.readTargetStatus(run.target.name, clock.now());
     if (queued !== null && lock === null) return;
     const lines: string[] = [];
-    const told = await restore(run, live?.commit ?? null, (line) => lines.push(line));
-    if (told === null) return;
-    log.warn({ ...fields, outcome: told }, "took back what an interrupted deployment had made live");
+    const outcome = await revert(run, live?.commit ?? null, (line) => lines.push(line));
+    if (outcome === null) return;
+    log.warn({ ...fields, outcome }, "reverted what an interrupted deployment had made live");
     await store.appendOutput(run.deployment, lines);
   } catch (error) {
-    log.error({ ...fields, err: error }, "could not take back what an interrupted deployment had made live");
+    log.error({ ...fields, err: error }, "could not revert what an interrupted deployment had made live");
   }
-}
-
-/** What taking up the queue works with. */
-export interface TakeUpTools {
-  readonly store: DeploymentStore;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly publish: PublishEvent;
-  /** Those who want to be told of deployments. */
-  readonly subscribers: readonly NotificationSubscription[];
 }
 
 /**
- * Takes up what the last run left, before anything is claimed: nothing can be running, and some targets may be gone
- * from the configuration. Resolves with the runs whose processes are to be ended before the next begin.
+ * Recovers the queue of the last run, before anything is claimed: no deployment can be running, and some targets may be
+ * gone from the configuration. Resolves with the runs whose processes have to be ended before the next ones start.
  */
 export async function recoverQueue(
   targets: readonly Target[],
-  { store, clock, log, publish, subscribers }: TakeUpTools,
+  subscriptions: readonly NotificationSubscription[],
+  services: Pick<FlowServices, "store" | "clock" | "log" | "publish">,
 ): Promise<readonly AbandonedRun[]> {
-  const interrupted = await store.recoverInterrupted(clock.now(), subscribers);
-  for (const { deployment, retry } of interrupted) {
-    const { id, target } = deployment;
-    publishFinished({ deployment, retry }, publish);
-    log.warn(
-      { deployment: id, target, queued_again_as: retry?.id ?? null },
-      "deployment interrupted by the last stop",
-    );
+  const { store, clock, log, publish } = services;
+  const interrupted = await store.recoverInterrupted(clock.now(), subscriptions);
+  for (const finished of interrupted) {
+    publishFinished(finished, publish);
+    const { id, target, code, retriedAs, supersededBy } = finished.deployment;
+    const fields = { deployment: id, target, code, retried_as: retriedAs, superseded_by: supersededBy };
+    log.warn(fields, "deployment interrupted by a crash");
   }
-  await cancelUnconfigured(targets, { store, clock, log, publish });
+  await cancelUnconfigured(targets, services);
   return interrupted.flatMap(({ deployment }) => {
     const target = targets.find(({ name }) => name === deployment.target);
     return target === undefined ? [] : [{ deployment: deployment.id, target }];
   });
 }
 
-/** What cancelling works with. */
-interface CancelTools extends Pick<TakeUpTools, "clock" | "log" | "publish"> {
-  readonly store: Pick<DeploymentStore, "cancelUnconfigured">;
-}
-
-/** Cancels what waits for targets that are not (any more) in the configuration. */
+/** Cancels queued deployments of targets that are not in the configuration (any more). */
 export async function cancelUnconfigured(
   targets: readonly Target[],
-  { store, clock, log, publish }: CancelTools,
+  { store, clock, log, publish }: Pick<FlowServices, "store" | "clock" | "log" | "publish">,
 ): Promise<void> {
   const names = targets.map(({ name }) => name);
   for (const deployment of await store.cancelUnconfigured(names, clock.now())) {
-    const { id, target, reason } = deployment;
+    const { id, target, code } = deployment;
     publish({ kind: "deployment", deployment });
-    log.warn({ deployment: id, target, reason }, "deployment cancelled");
+    log.warn({ deployment: id, target, code, reason: describeResult(deployment) }, "deployment cancelled");
   }
 }

@@ -1,8 +1,8 @@
-import type { DeploymentStore } from "../domain/deployment.ts";
+import type { DeploymentStore } from "../domain/deployment-store.ts";
 import { MAX_PAGE } from "../domain/page.ts";
 import { type ReleaseHistory, traceReleaseHistory } from "../domain/release.ts";
 
-/** A target's history, as far as a page of its deployments tells. */
+/** A target's history, from the last page of its successful deployments. */
 export async function readReleaseHistory(
   target: string,
   store: Pick<DeploymentStore, "listDeployments">,

@@ -1,38 +1,40 @@
 import type { Delivery } from "../domain/delivery.ts";
 import type { ParseResult } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
-import { type AcceptOutcome, acceptDelivery, type KeepTools } from "./accept-delivery.ts";
+import { type AcceptOutcome, type AcceptServices, acceptDelivery } from "./accept-delivery.ts";
 
+/** What became of a replay. */
 export type ReplayOutcome =
   | AcceptOutcome
   | { readonly kind: "unknown delivery" }
-  /** It cannot be read today: its source is gone, or reads differently now. */
+  /** Its source is no longer configured, or cannot parse it any more. */
   | { readonly kind: "unreadable"; readonly reason: string };
 
-/** Runs a kept delivery again: it is read and matched as today's configuration says, and kept as a replay. */
+/** Runs a stored delivery again: parses and matches it by the present configuration, and stores it as a replay. */
 export async function replay(
   id: number,
   sources: readonly Source[],
-  tools: KeepTools,
+  services: AcceptServices,
 ): Promise<ReplayOutcome> {
-  const delivery = await tools.store.readDelivery(id);
+  const delivery = await services.store.readDelivery(id);
   if (delivery === null) return { kind: "unknown delivery" };
-  const kept = parseStoredDelivery(delivery, sources);
-  if (kept === null)
+  const found = parseStoredDelivery(delivery, sources);
+  if (found === null) {
     return { kind: "unreadable", reason: `source ${delivery.source} is no longer configured` };
-  const { source, reading } = kept;
-  if (!reading.ok) return { kind: "unreadable", reason: reading.reason };
+  }
+  const { source, parsed } = found;
+  if (!parsed.ok) return { kind: "unreadable", reason: parsed.reason };
   const { headers, body, client } = delivery;
-  return acceptDelivery(source, { reading, client, headers, body, replayOf: id }, tools);
+  return acceptDelivery(source, { parsed, client, headers, body, replayOf: id }, services);
 }
 
-/** A kept delivery, read again by its source as that is configured today. */
+/** A stored delivery, parsed by its source as that is configured now. */
 export interface StoredParseResult {
   readonly source: Source;
-  readonly reading: ParseResult;
+  readonly parsed: ParseResult;
 }
 
-/** Reads a kept delivery again; null when its source is no longer configured. */
+/** Parses a stored delivery again; null when its source is no longer configured. */
 export function parseStoredDelivery(
   delivery: Delivery,
   sources: readonly Source[],
@@ -40,5 +42,5 @@ export function parseStoredDelivery(
   const source = sources.find(({ name }) => name === delivery.source);
   if (source === undefined) return null;
   const { headers, body } = delivery;
-  return { source, reading: source.handler.parse({ headers: new Headers(headers), body }) };
+  return { source, parsed: source.handler.parse({ headers: new Headers(headers), body }) };
 }

@@ -4,92 +4,87 @@ import { describeLock, type Lock } from "../domain/lock.ts";
 import { type Decision, isAbout, matchTargets, summariseDecisions } from "../domain/match.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
-import type { Clock } from "../lib/clock.ts";
 import type { Locks } from "./locks.ts";
+import type { FlowServices } from "./services.ts";
 
-/** What becomes of an event that came to a source. */
+/** What a source's targets decided about an event. */
 export interface RoutingResult {
   readonly status: DeliveryStatus;
+  /** The decisions of the targets that the event is about. Only those can deploy. */
   readonly decisions: readonly Decision[];
-  /** Whether anything is deployed. */
+  /** How many other targets listen to the source. */
+  readonly otherTargets: number;
+  /** Whether any target is deployed. */
   readonly deploys: boolean;
-  /** Targets that would be deployed if they were not locked. */
-  readonly blockedByLock: readonly string[];
-  /** Targets that the event is about and that are not deployed, those held back among them. */
-  readonly notDeployed: readonly string[];
-  /** What to tell the sender of targets that are not deployed; null where no words are needed. */
+  /** Why targets are not deployed, for the sender, up to ten by name; null where nothing needs explaining. */
   readonly reason: string | null;
 }
 
+/** Decides what becomes of an event that came to a source. */
 export type RouteDelivery = (source: Source, event: Event) => RoutingResult;
 
-/** How many outcomes are remembered: more than the branches that a busy organisation pushes to in an hour. */
-const REMEMBERED = 1000;
-
-/** What deciding works with. */
-export interface DecideTools {
-  readonly targetsOf: (source: Source) => readonly Target[];
-  readonly locks: Pick<Locks, "of" | "version">;
-  readonly clock: Clock;
-}
+/** How many results are cached: more than the branches that a busy organisation pushes to in an hour. */
+const MAX_CACHED = 1000;
 
 /**
- * Makes the function that decides. Equal events have equal outcomes as long as no lock changes, and get the very same
- * one: with a thousand targets it is worked out once, and the store keeps its decisions once.
+ * Creates the function that routes events. As long as no lock changes, equal events have equal results, which are
+ * cached: with a thousand targets the work is done once.
  */
-export function createRouter({ targetsOf, locks, clock }: DecideTools): RouteDelivery {
-  const outcomes = new Map<string, RoutingResult>();
+export function createRouter({
+  targetsOf,
+  locks,
+  clock,
+}: Pick<FlowServices, "clock"> & {
+  readonly targetsOf: (source: Source) => readonly Target[];
+  readonly locks: Pick<Locks, "of" | "version">;
+}): RouteDelivery {
+  const cache = new Map<string, RoutingResult>();
   let version = locks.version(clock.now());
   return (source, event) => {
     const now = clock.now();
     const current = locks.version(now);
-    if (current !== version) outcomes.clear();
+    if (current !== version) cache.clear();
     version = current;
-    const key = JSON.stringify([source.name, describeMatched(event)]);
-    const known = outcomes.get(key);
-    if (known !== undefined) return known;
-    if (outcomes.size >= REMEMBERED) outcomes.clear();
-    const outcome = decide(source, event, targetsOf(source), (target) => locks.of(target, now));
-    outcomes.set(key, outcome);
-    return outcome;
+    const key = JSON.stringify([source.name, withoutCommit(event)]);
+    const cached = cache.get(key);
+    if (cached !== undefined) return cached;
+    if (cache.size >= MAX_CACHED) cache.clear();
+    const result = route(source, event, targetsOf(source), (target) => locks.of(target, now));
+    cache.set(key, result);
+    return result;
   };
 }
 
-/** What of an event the outcome depends on: not the commit. */
-function describeMatched(event: Event): unknown {
+/** The part of an event that decisions depend on. */
+function withoutCommit(event: Event): unknown {
   return event.kind === "push" ? { ...event, commit: null } : event;
 }
 
-function decide(
+function route(
   source: Source,
   event: Event,
   targets: readonly Target[],
   lockOf: (target: string) => Lock | null,
 ): RoutingResult {
-  const heldBack: string[] = [];
-  const decisions = matchTargets(event, targets).map((decision): Decision => {
+  const all = matchTargets(event, targets).map((decision): Decision => {
     const lock = decision.deploy ? lockOf(decision.target) : null;
     if (lock === null) return decision;
-    heldBack.push(decision.target);
-    return { target: decision.target, deploy: false, reason: describeLock(lock) };
+    return { target: decision.target, deploy: false, code: "locked", reason: describeLock(lock) };
   });
-  const undeployed = targets
-    .filter((target, at) => decisions[at]?.deploy === false && isAbout(event, target))
-    .map(({ name }) => name);
+  const concerned = new Set(targets.filter((target) => isAbout(event, target)).map(({ name }) => name));
+  const decisions = all.filter(({ target }) => concerned.has(target));
   const deploys = decisions.some(({ deploy }) => deploy);
   const status = chooseStatus(source, event, deploys);
-  const reason = explain(source, status, decisions);
-  return Object.freeze({
+  return {
     status,
-    decisions: Object.freeze(decisions),
+    decisions,
+    otherTargets: all.length - decisions.length,
     deploys,
-    blockedByLock: heldBack,
-    notDeployed: undeployed,
-    reason,
-  });
+    reason: explain(source, status, all),
+  };
 }
 
-/** A plain `success` or `pong` needs no words, and neither does a push that every target wanted. */
+/** A `pong` needs no reason, and neither does an event that every target deploys. */
 function explain(source: Source, status: DeliveryStatus, decisions: readonly Decision[]): string | null {
   if (status === "pong") return null;
   if (status !== "skipped" && decisions.every(({ deploy }) => deploy)) return null;

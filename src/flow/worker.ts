@@ -1,27 +1,20 @@
-import type { DeliveryStore } from "../domain/delivery.ts";
-import type {
-  Deployment,
-  DeploymentResult,
-  DeploymentStore,
-  FinishedDeployment,
-  Interruption,
-} from "../domain/deployment.ts";
+import type { Deployment, DeploymentResult, Interruption } from "../domain/deployment.ts";
+import { describeResult } from "../domain/deployment-result.ts";
+import type { FinishedDeployment } from "../domain/deployment-store.ts";
 import type { Event } from "../domain/event.ts";
 import type { ProcessIo } from "../domain/layout.ts";
-import type { NotificationStore, NotificationSubscription } from "../domain/notification.ts";
+import type { NotificationSubscription } from "../domain/notification.ts";
 import type { ReleaseHistory } from "../domain/release.ts";
-import type { PublishEvent } from "../domain/server-event.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
-import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
-import type { Log } from "../lib/log.ts";
 import { publishFinished } from "./event-bus.ts";
 import { createOutputBuffer } from "./output.ts";
 import { readReleaseHistory } from "./release-history.ts";
 import { parseStoredDelivery } from "./replay.ts";
+import type { FlowServices } from "./services.ts";
 
-/** What a deployment is told beside its target. */
+/** What a deployment is to do, and what asked for it. */
 export interface DeploymentJob {
   readonly deployment: Deployment;
   readonly target: Target;
@@ -29,65 +22,61 @@ export interface DeploymentJob {
   readonly event: Event["kind"] | null;
   /** The delivery's payload as JSON text; null when no delivery asked for it. */
   readonly payload: string | null;
-  /** Reads what became of the target's commits and releases: few deployments ask. */
+  /** Reads the history of the target's commits and releases, which few deployments need. */
   readonly history: () => Promise<ReleaseHistory>;
 }
 
-/** The part of the configuration that deployments depend on. A deployment that began with one goes on with it. */
-export interface Configured {
+/** The part of the configuration that deployments depend on. A deployment keeps the one that it started with. */
+export interface WorkerConfiguration {
   readonly sources: readonly Source[];
   readonly targets: readonly Target[];
-  /** How many deployments may run at once, of whatever targets. */
+  /** How many deployments, of any targets, may run at once. */
   readonly maxDeployments: number;
-  /** Those who want to be told of deployments. */
-  readonly subscribers: readonly NotificationSubscription[];
+  readonly subscriptions: readonly NotificationSubscription[];
 }
 
 /** What the worker works with. */
-export interface WorkTools {
-  readonly store: DeliveryStore & DeploymentStore & Pick<NotificationStore, "notifyStarted">;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** What is configured now; it may be another the next time. */
-  readonly configured: () => Configured;
-  readonly publish: PublishEvent;
-  /** Says that notices may be due. */
-  readonly announce: () => void;
+export type WorkerServices = Pick<FlowServices, "store" | "clock" | "log" | "publish" | "wakeNotifier"> & {
+  /** The present configuration, which may change between two calls. */
+  readonly configured: () => WorkerConfiguration;
   /**
-   * Does the work itself. Resolves with how it ended, also when it failed. `onDecided` hears when that stands, with only
-   * tidying up to follow.
+   * Runs a deployment. Resolves with how it ended, also when it failed. Calls `onDecided` when that is known, with only
+   * the cleanup to follow.
    */
   readonly deploy: (
-    assignment: DeploymentJob,
+    job: DeploymentJob,
     io: ProcessIo & { readonly onDecided: () => void },
   ) => Promise<DeploymentResult>;
-}
+};
 
-/** The one who takes deployments from the queue. */
+/** Runs the queued deployments. */
 export interface Worker {
-  /** Begins: before, nothing is taken from the queue. */
+  /** Starts to take deployments from the queue. */
   begin(): void;
-  /** Says that something may be waiting. */
+  /** Signals that a deployment may be queued. */
   wake(): void;
-  /** Ends a deployment that runs, as `cancelled`. Whether it ran here: one whose outcome stands does not any more. */
+  /** Ends a running deployment as `cancelled`. False when it does not run here, or how it ended is already known. */
   cancel(deployment: number, reason: string): boolean;
   /**
-   * Claims nothing more, gives what runs `grace` milliseconds, then ends it as `interrupted`.
-   * Resolves when nothing runs any more.
+   * Claims nothing more, gives running deployments `grace` milliseconds, then ends them as `interrupted`. Resolves when
+   * none runs any more.
    */
   stop(grace: number): Promise<void>;
 }
 
-/** How long to wait before writing down an ending again that the store could not take. */
-const SETTLE_AGAIN_AFTER = [1_000, 2_000, 5_000, 10_000, 30_000];
+/** Milliseconds to wait before each further attempt to save a result that the store could not take. */
+const SAVE_RETRY_AFTER = [1_000, 2_000, 5_000, 10_000, 30_000];
 
-/** Runs what is queued: one deployment of a target at a time, so many of different targets side by side. */
-export function createWorker(tools: WorkTools): Worker {
-  const { store, clock, log, publish, announce } = tools;
+/** Milliseconds to wait before the queue is read again after an error. */
+const CLAIM_RETRY_AFTER = 1_000;
+
+/** Creates the {@link Worker}. It runs one deployment of a target at a time, and several targets at once. */
+export function createWorker(services: WorkerServices): Worker {
+  const { store, clock, log, publish, wakeNotifier, configured } = services;
   const running = new Set<Promise<void>>();
-  /** What ends each deployment that is under way. */
+  /** What ends each running deployment. */
   const interrupts = new Map<number, AbortController>();
-  /** Those of them that are only being tidied up. */
+  /** The running deployments whose result is known and that only clean up. */
   const decided = new Set<number>();
   const stopping = new AbortController();
   let claiming: Promise<void> | null = null;
@@ -112,21 +101,18 @@ export function createWorker(tools: WorkTools): Worker {
       try {
         await claimEach();
       } catch (error) {
-        log.error(
-          { err: error },
-          "could not take the next deployment from the queue; trying again in a second",
-        );
-        void clock.sleep(1_000, stopping.signal).then(wake);
+        log.error({ err: error }, "could not take the next deployment from the queue; trying again");
+        void clock.sleep(CLAIM_RETRY_AFTER, stopping.signal).then(wake);
       }
     }
-    // Not any later: who wakes us from now on has to find that nobody claims.
+    // Without an await in between: the next wake has to start this again.
     claiming = null;
   }
 
   async function claimEach(): Promise<void> {
     while (!stopped) {
-      const { targets, maxDeployments } = tools.configured();
-      // Whichever ends wakes us.
+      const { targets, maxDeployments } = configured();
+      // The next deployment that ends wakes the worker.
       if (running.size >= maxDeployments) return;
       const deployment = await store.claim(
         targets.map(({ name }) => name),
@@ -136,7 +122,10 @@ export function createWorker(tools: WorkTools): Worker {
       if (deployment === null || target === undefined) return;
       const run = runOne(deployment, target)
         .catch((error: unknown) =>
-          log.error({ err: error }, `deployment ${deployment.id} could not be written down`),
+          log.error(
+            { deployment: deployment.id, err: error },
+            `could not save the result of deployment ${deployment.id}`,
+          ),
         )
         .finally(() => {
           running.delete(run);
@@ -147,38 +136,40 @@ export function createWorker(tools: WorkTools): Worker {
   }
 
   async function runOne(deployment: Deployment, target: Target): Promise<void> {
-    const fields = { deployment: deployment.id, target: target.name };
-    log.info({ ...fields, delivery: deployment.delivery, trigger: deployment.trigger }, "deployment started");
+    const { id, delivery, trigger } = deployment;
+    const fields = { deployment: id, target: target.name };
+    log.info({ ...fields, delivery, trigger }, "deployment started");
     publish({ kind: "deployment", deployment });
-    const output = createOutputBuffer(deployment.id, tools);
+    const output = createOutputBuffer(id, services);
     const interrupt = new AbortController();
-    interrupts.set(deployment.id, interrupt);
-    await noteStart(deployment);
-    const onDecided = () => void decided.add(deployment.id);
+    interrupts.set(id, interrupt);
+    await notifyStarted(id);
+    const onDecided = () => void decided.add(id);
     const io = { onLine: output.add, signal: interrupt.signal, onDecided };
-    const ending = await recall(deployment, target, tools)
-      .then((job) => tools.deploy(job, io))
+    const result = await createJob(deployment, target, services)
+      .then((job) => services.deploy(job, io))
       .catch((error: unknown) => failUnexpectedly(error, fields));
-    interrupts.delete(deployment.id);
-    decided.delete(deployment.id);
+    interrupts.delete(id);
+    decided.delete(id);
     await output.flush();
-    const settled = await settle(deployment.id, ending);
-    const { state, reason, commit, release } = settled.deployment;
+    const finished = await finish(id, result);
+    const { state, code, commit, release } = finished.deployment;
     const level = state === "succeeded" ? "info" : "warn";
-    log[level]({ ...fields, state, reason, commit, release }, `deployment ${state}`);
-    publishFinished(settled, publish);
-    announce();
+    const reason = describeResult(finished.deployment);
+    log[level]({ ...fields, state, code, reason, commit, release }, `deployment ${state}`);
+    publishFinished(finished, publish);
+    wakeNotifier();
   }
 
-  /** Who is to be told is less than what is to be done: the deployment goes on when it cannot be noted. */
-  async function noteStart({ id }: Deployment): Promise<void> {
-    const starters = tools.configured().subscribers.filter(({ kinds }) => kinds.includes("started"));
-    if (starters.length === 0) return;
+  /** A deployment runs also when its notification could not be stored. */
+  async function notifyStarted(deployment: number): Promise<void> {
+    const subscriptions = configured().subscriptions.filter(({ kinds }) => kinds.includes("started"));
+    if (subscriptions.length === 0) return;
     try {
-      await store.notifyStarted(id, starters, clock.now());
-      announce();
+      await store.notifyStarted(deployment, subscriptions, clock.now());
+      wakeNotifier();
     } catch (error) {
-      log.warn({ deployment: id, err: error }, "could not note that a deployment started");
+      log.warn({ deployment, err: error }, "could not save a notification");
     }
   }
 
@@ -186,24 +177,25 @@ export function createWorker(tools: WorkTools): Worker {
     error: unknown,
     fields: { deployment: number; target: string },
   ): DeploymentResult {
-    log.error({ ...fields, err: error }, "a fault of ours ended a deployment");
-    const reason = "internal error; the log has it";
-    return { state: "failed", reason, branch: null, commit: null, release: null, steps: [] };
+    log.error({ ...fields, err: error }, "internal error in a deployment");
+    const reason = "internal error; see the log";
+    const nothing = { branch: null, commit: null, release: null, steps: [] };
+    return { state: "failed", code: "internal_error", reason, ...nothing };
   }
 
-  /** A target whose ending is not written down would stay `running` for ever: try until the store can again. */
-  async function settle(id: number, ending: DeploymentResult): Promise<FinishedDeployment> {
+  /** Tries until the store can save the result: a target whose result is not saved would stay `running` for ever. */
+  async function finish(id: number, result: DeploymentResult): Promise<FinishedDeployment> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await store.finish(id, ending, clock.now(), tools.configured().subscribers);
+        return await store.finish(id, result, clock.now(), configured().subscriptions);
       } catch (error) {
-        const mayHeal = error instanceof AppError && error.code === "unavailable";
-        if (stopped || !mayHeal) throw error;
+        const isTransient = error instanceof AppError && error.code === "unavailable";
+        if (stopped || !isTransient) throw error;
         log.error(
           { deployment: id, err: error },
-          "could not write down how a deployment ended; trying again",
+          `could not save the result of deployment ${id}; trying again`,
         );
-        await clock.sleep(SETTLE_AGAIN_AFTER[attempt] ?? 30_000, stopping.signal);
+        await clock.sleep(SAVE_RETRY_AFTER[attempt] ?? 30_000, stopping.signal);
       }
     }
   }
@@ -220,21 +212,25 @@ export function createWorker(tools: WorkTools): Worker {
     const graceOver = new AbortController();
     await Promise.race([Promise.all(running), clock.sleep(grace, graceOver.signal)]);
     graceOver.abort();
-    const interruption: Interruption = { kind: "interrupted", reason: "hooklatch was stopped while it ran" };
     stopping.abort();
-    for (const interrupt of interrupts.values()) interrupt.abort(interruption);
+    for (const interrupt of interrupts.values()) {
+      interrupt.abort({ kind: "interrupted" } satisfies Interruption);
+    }
     await Promise.allSettled(running);
   }
 
   return { begin, wake, cancel, stop };
 }
 
-/** Reads back what the deployment has to know of its delivery. */
-async function recall(deployment: Deployment, target: Target, tools: WorkTools): Promise<DeploymentJob> {
-  const { store, configured } = tools;
+/** Adds to a deployment what it has to know of its delivery. */
+async function createJob(
+  deployment: Deployment,
+  target: Target,
+  { store, configured }: Pick<WorkerServices, "store" | "configured">,
+): Promise<DeploymentJob> {
   const history = () => readReleaseHistory(target.name, store);
   const delivery = deployment.delivery === null ? null : await store.readDelivery(deployment.delivery);
   if (delivery === null) return { deployment, target, event: null, payload: null, history };
-  const reading = parseStoredDelivery(delivery, configured().sources)?.reading;
-  return { deployment, target, event: delivery.event, payload: reading?.ok ? reading.json : null, history };
+  const parsed = parseStoredDelivery(delivery, configured().sources)?.parsed;
+  return { deployment, target, event: delivery.event, payload: parsed?.ok ? parsed.json : null, history };
 }

@@ -1,50 +1,50 @@
-/** Bytes of one request whose sender is not verified yet. */
+/** The bytes in memory of one request whose sender is not verified yet. */
 export interface Reservation {
-  /** Adds bytes. Gives false when this request had to be let go, now or before. */
+  /** Adds bytes. False when the request was evicted, now or before. */
   add(bytes: number): boolean;
-  /** Called once, when the request is answered or given up. */
+  /** Releases the bytes. Call it once the request is answered or given up. */
   release(): void;
 }
 
-/** All bytes that are held for requests whose senders are not verified yet. */
+/** Limits the memory that requests of unverified senders take together. */
 export interface BodyBudget {
   /**
-   * Starts to count for one request. `letGo` is called at most once, when it must give its bytes up; null for one that
-   * cannot, which is refused where there is no room for it.
+   * Starts to count the bytes of one request. `evict` is called at most once, when the request has to give its bytes
+   * up; null for a request that cannot, which is refused where there is no room for it.
    */
-  hold(letGo: (() => void) | null): Reservation;
+  reserve(evict: (() => void) | null): Reservation;
   /**
-   * Whether more than half of the limit is held. Then nobody is to be counted any more by what he only says he will send,
-   * or a few thousand connections that send nothing would leave no room for others.
+   * Whether more than half of the budget is used. Above half, stop trusting Content-Length: a few thousand connections
+   * that announce bytes and send none would leave no room for others.
    */
   isScarce(): boolean;
 }
 
 interface Holder {
   bytes: number;
-  isLetGo: boolean;
-  readonly letGo: (() => void) | null;
+  isEvicted: boolean;
+  readonly evict: (() => void) | null;
 }
 
-/** Bodies up to this size are a webhook's usual ones, and no reason to hurry; in bytes. */
-const ORDINARY = 64 * 1024;
+/** Bodies up to this size, in bytes, are usual webhooks. They trigger no garbage collection. */
+const USUAL = 64 * 1024;
 
-/** How often garbage is collected while as many bytes as the limit come in by larger ones. */
+/** How often garbage is collected while larger bodies bring in as many bytes as the limit. */
 const COLLECTIONS_PER_LIMIT = 8;
 
 /**
- * Bounds what strangers can make us hold: `limit` bytes in all. Over it the request that holds most is let go,
- * until the rest fits, so that senders of huge bodies are in each other's way and not in that of a normal one. Where
- * nothing is held that can be let go, a newcomer is refused. `collectGarbage` frees what was let go.
+ * Creates a budget of `limit` bytes. Beyond it the request that holds most is evicted until the rest fits, so that
+ * senders of huge bodies get into each other's way and not into that of a usual one. Where nothing can be evicted, a new
+ * request is refused. `collectGarbage` frees what was evicted.
  */
 export function createBodyBudget(limit: number, collectGarbage: () => void): BodyBudget {
-  /** Those that can be let go. */
+  /** Those that can be evicted. */
   const holders = new Set<Holder>();
   let total = 0;
   let passed = 0;
 
-  /** The runtime lets a flood of chunks pile up long after they are of no use: it is told to look in time. */
-  function notePassed(bytes: number): void {
+  /** The runtime lets a flood of chunks pile up long after they are of no use, unless garbage is collected in time. */
+  function countPassed(bytes: number): void {
     passed += bytes;
     if (passed < limit / COLLECTIONS_PER_LIMIT) return;
     passed = 0;
@@ -52,7 +52,7 @@ export function createBodyBudget(limit: number, collectGarbage: () => void): Bod
   }
 
   /** Does nothing the second time. */
-  function drop(holder: Holder): void {
+  function release(holder: Holder): void {
     holders.delete(holder);
     total -= holder.bytes;
     holder.bytes = 0;
@@ -64,27 +64,27 @@ export function createBodyBudget(limit: number, collectGarbage: () => void): Bod
     return largest;
   }
 
-  function letGo(holder: Holder): void {
-    drop(holder);
-    holder.isLetGo = true;
-    holder.letGo?.();
+  function evict(holder: Holder): void {
+    release(holder);
+    holder.isEvicted = true;
+    holder.evict?.();
   }
 
   return {
     isScarce: () => total > limit / 2,
-    hold(onLetGo) {
-      const holder: Holder = { bytes: 0, isLetGo: false, letGo: onLetGo };
-      if (onLetGo !== null) holders.add(holder);
+    reserve(onEvict) {
+      const holder: Holder = { bytes: 0, isEvicted: false, evict: onEvict };
+      if (onEvict !== null) holders.add(holder);
       return {
         add(bytes) {
-          if (holder.isLetGo) return false;
+          if (holder.isEvicted) return false;
           holder.bytes += bytes;
           total += bytes;
-          if (holder.bytes > ORDINARY) notePassed(bytes);
-          while (total > limit) letGo(findLargest() ?? holder);
-          return !holder.isLetGo;
+          if (holder.bytes > USUAL) countPassed(bytes);
+          while (total > limit) evict(findLargest() ?? holder);
+          return !holder.isEvicted;
         },
-        release: () => drop(holder),
+        release: () => release(holder),
       };
     },
   };

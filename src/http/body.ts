@@ -1,20 +1,20 @@
 import type { BodyBudget } from "./body-budget.ts";
 
-/** A request's body, or why it was not taken. */
+/** A request's body, or why it was not read. */
 export type BodyOutcome =
   | {
       readonly kind: "read";
       readonly bytes: Uint8Array;
-      /** To be called when the body is no longer needed. */
+      /** Call it when the body is no longer needed. */
       readonly release: () => void;
     }
   | { readonly kind: "too large" }
-  /** Too much is held for others: this one may be sent again. */
+  /** The budget is used up. The sender may try again. */
   | { readonly kind: "no room" }
-  /** The sender hung up, or took too long: nobody is there to be answered. */
+  /** The connection ended, or took too long: the sender gets no response. */
   | { readonly kind: "incomplete" };
 
-/** Bodies up to this size are taken in one piece; larger ones are counted as they come. In bytes. */
+/** Bodies up to this size, in bytes, are read in one piece; larger ones are counted while they arrive. */
 const SMALL = 64 * 1024;
 
 /** Whether the Content-Length alone says that the body is over `limit` bytes. */
@@ -23,39 +23,35 @@ export function declaresMoreThan(limit: number, headers: Headers): boolean {
 }
 
 /**
- * Reads the whole body, with or without a Content-Length, and stops as soon as it is over `limit` bytes, or
- * when `unverified` bytes of all requests together are too many.
+ * Reads the whole body, with or without a Content-Length. Stops as soon as it is over `limit` bytes, or the budget of
+ * all requests together is used up.
  */
-export async function readBody(
-  request: Request,
-  limit: number,
-  unverified: BodyBudget,
-): Promise<BodyOutcome> {
+export async function readBody(request: Request, limit: number, budget: BodyBudget): Promise<BodyOutcome> {
   const length = Number(request.headers.get("content-length") ?? Number.NaN);
-  return length <= SMALL && !unverified.isScarce()
-    ? readWhole(request, length, unverified)
-    : readChunks(request, limit, unverified);
+  return length <= SMALL && !budget.isScarce()
+    ? readWhole(request, length, budget)
+    : readChunks(request, limit, budget);
 }
 
 /** A small body in one piece, counted by its Content-Length: the server lets no byte more through. */
-async function readWhole(request: Request, length: number, unverified: BodyBudget): Promise<BodyOutcome> {
-  // Nothing ends the runtime's own reading.
-  const holding = unverified.hold(null);
+async function readWhole(request: Request, length: number, budget: BodyBudget): Promise<BodyOutcome> {
+  // The runtime's own reading cannot be cancelled.
+  const reservation = budget.reserve(null);
   try {
-    if (!holding.add(length)) return { kind: "no room" };
-    return { kind: "read", bytes: await request.bytes(), release: holding.release };
+    if (!reservation.add(length)) return { kind: "no room" };
+    return { kind: "read", bytes: await request.bytes(), release: reservation.release };
   } catch {
-    holding.release();
+    reservation.release();
     return { kind: "incomplete" };
   }
 }
 
-/** A body that is large or of unknown size, or any where room is scarce: counted as it comes. */
-async function readChunks(request: Request, limit: number, unverified: BodyBudget): Promise<BodyOutcome> {
+/** A body that is large or of unknown size, or any while the budget is scarce: counted while it arrives. */
+async function readChunks(request: Request, limit: number, budget: BodyBudget): Promise<BodyOutcome> {
   const reader = request.body?.getReader();
-  const holding = unverified.hold(() => void reader?.cancel());
+  const reservation = budget.reserve(() => void reader?.cancel());
   const giveUp = (kind: "too large" | "no room" | "incomplete"): BodyOutcome => {
-    holding.release();
+    reservation.release();
     return { kind };
   };
   try {
@@ -64,17 +60,17 @@ async function readChunks(request: Request, limit: number, unverified: BodyBudge
     for (let next = await reader?.read(); next !== undefined && !next.done; next = await reader?.read()) {
       size += next.value.byteLength;
       if (size > limit) {
-        // Else what still comes would be kept for a reader that there is not.
+        // Otherwise the runtime buffers bytes nobody reads.
         void reader?.cancel();
         return giveUp("too large");
       }
-      if (!holding.add(next.value.byteLength)) return giveUp("no room");
+      if (!reservation.add(next.value.byteLength)) return giveUp("no room");
       chunks.push(next.value);
     }
     // A cancelled reader ends as if the body had.
-    if (!holding.add(0)) return giveUp("no room");
-    return { kind: "read", bytes: Buffer.concat(chunks, size), release: holding.release };
+    if (!reservation.add(0)) return giveUp("no room");
+    return { kind: "read", bytes: Buffer.concat(chunks, size), release: reservation.release };
   } catch {
-    return giveUp(holding.add(0) ? "incomplete" : "no room");
+    return giveUp(reservation.add(0) ? "incomplete" : "no room");
   }
 }

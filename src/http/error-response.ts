@@ -1,19 +1,24 @@
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { ThrottledLog } from "../lib/throttled-log.ts";
-import { respondRefused } from "./responses.ts";
+import { type Problem, respondProblem } from "./responses.ts";
+
+/** The `status` word for an error: something that cannot be done now, or a fault of the program. */
+export function problemOf(error: unknown): Extract<Problem, "unavailable" | "internal error"> {
+  return error instanceof AppError && error.code === "unavailable" ? "unavailable" : "internal error";
+}
 
 /**
- * The one map from a fault to an answer. A fault of ours is told by an id that the log line carries too,
- * never by its text: the framework's own answer would send the error's message to the sender. Whoever floods
- * us can cause the `unavailable` ones as often as they like, so those are told through `complain`.
+ * Logs an error and responds to it. The response to a fault of the program has an id that the log line has too, and
+ * never the error's message, which the framework would send. Any sender can cause `unavailable` as often as it likes, so
+ * that is logged through `logThrottled`.
  */
-export function respondInternalError(error: unknown, log: Log, complain: ThrottledLog): Response {
-  if (error instanceof AppError && error.code === "unavailable") {
-    complain({ err: error }, "could not do what a request asks for");
-    return respondRefused("unavailable");
+export function respondInternalError(error: unknown, log: Log, logThrottled: ThrottledLog): Response {
+  if (problemOf(error) === "unavailable") {
+    logThrottled({ code: "unavailable", err: error }, "request failed: the store is unavailable");
+    return respondProblem("unavailable");
   }
   const id = crypto.randomUUID();
-  log.error({ id, err: error }, "internal error");
-  return respondRefused("internal error", { id });
+  log.error({ id, code: "internal_error", err: error }, "internal error");
+  return respondProblem("internal error", { id });
 }

@@ -4,20 +4,20 @@ import type { Log } from "../lib/log.ts";
 const LOOPBACK = ["127.0.0.0/8", "::1"].map(parseRange);
 
 /**
- * Says once in the log that a proxy on this machine passes requests on and is not in `trusted_proxies`, where nobody is:
- * all senders have its address then, so that one who is admitted admits them all. `peer` is as in `findClientAddress`.
+ * Creates what warns once that a proxy on this machine forwards requests while `trusted_proxies` is empty: every sender
+ * then has the proxy's address, so that authorising one authorises all. `peer` is as in `findClientAddress`.
  */
 export function createProxyWarning(
   trusted: readonly TrustedProxy[],
   log: Log,
 ): (peer: string | null, headers: Headers) => void {
-  let isOver = trusted.length > 0;
+  let isDone = trusted.length > 0;
   return (peer, headers) => {
-    if (isOver || peer === null || !headers.has("x-forwarded-for") || !isWithin(peer, LOOPBACK)) return;
-    isOver = true;
+    if (isDone || peer === null || !headers.has("x-forwarded-for") || !isWithin(peer, LOOPBACK)) return;
+    isDone = true;
     log.warn(
       { proxy: peer },
-      `a proxy at ${peer} passes requests on, and all senders have its address: name it in trusted_proxies`,
+      `a proxy at ${peer} forwards requests, and all senders have its address: add it to trusted_proxies`,
     );
   };
 }

@@ -1,4 +1,5 @@
 import { Elysia } from "elysia";
+import type { RefusalCode } from "../domain/codes.ts";
 import type { Handshake } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import type { HandshakeOutcome, HandshakeRequest } from "../flow/authorise.ts";
@@ -8,123 +9,139 @@ import type { Log } from "../lib/log.ts";
 import type { ThrottledLog } from "../lib/throttled-log.ts";
 import { declaresMoreThan, readBody } from "./body.ts";
 import type { BodyBudget } from "./body-budget.ts";
-import { respondInternalError } from "./error-response.ts";
+import { problemOf, respondInternalError } from "./error-response.ts";
 import { isAcceptedMediaType } from "./media-type.ts";
 import { createProxyWarning } from "./proxy-warning.ts";
 import {
+  describeAcceptOutcome,
+  type Problem,
   respond,
-  respondChallenge,
-  respondDelivery,
   respondMethodNotAllowed,
-  respondRefused,
+  respondProblem,
+  respondText,
   respondTooManyAttempts,
-  wordOf,
 } from "./responses.ts";
 
 /** What the public listener works with. */
-export interface PublicTools {
+export interface PublicServices {
   readonly sources: readonly Source[];
   /** In bytes. */
   readonly maxBody: number;
-  /** Bounds what is held for senders that are not verified yet. */
-  readonly unverified: BodyBudget;
-  /** Whose X-Forwarded-For counts. */
+  /** Limits the memory that requests of unverified senders take. */
+  readonly bodyBudget: BodyBudget;
+  /** The proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly TrustedProxy[];
-  /** Whether requests may come to the source from this address at all. */
+  /** Whether the source accepts requests from this address at all. */
   readonly isAllowed: (source: Source, address: string | null) => boolean;
-  readonly complain: ThrottledLog;
-  /** The same as an error: of what could not be done now. */
-  readonly complainOfFault: ThrottledLog;
+  readonly log: Log;
+  readonly logThrottled: ThrottledLog;
+  /** The same at level `error`. */
+  readonly logErrorThrottled: ThrottledLog;
   readonly receive: (source: Source, request: ReceivedRequest) => Promise<ReceiveOutcome>;
   readonly authorise: (
     source: Source,
     handshake: Handshake,
     request: HandshakeRequest,
   ) => Promise<HandshakeOutcome>;
-  /** Hears the `status` word of each answer of a source. */
-  readonly count: (source: string, status: string) => void;
-  readonly log: Log;
+  /** Counts a source's response by its `status` word, and by the code of a refusal. */
+  readonly count: (source: string, status: string, code: RefusalCode | null) => void;
 }
 
-/** The public listener's requests and answers, without a port of its own. */
+/** The public listener's requests and responses, without a port of its own. */
 export interface PublicListener {
   /**
-   * Answers one request.
+   * Responds to one request.
    * @param peer the socket's address, or `unix` for a unix socket; null when the connection is gone already.
    */
   handle(request: Request, peer: string | null): Promise<Response>;
-  /** From now on every request is answered 503. */
+  /** From now on every response is 503. */
   drain(): void;
 }
 
-/** The public listener: the sources' paths and `/healthz`, and nothing else. */
-export function createPublic(tools: PublicTools): PublicListener {
-  // The framework hands its handlers the request alone; who sent it travels beside it.
-  const peers = new WeakMap<Request, string | null>();
-  const noteProxy = createProxyWarning(tools.trustedProxies, tools.log);
-  let draining = false;
+/** A source's response, with what is counted of it. */
+interface Reply {
+  readonly response: Response;
+  /** The `status` word. */
+  readonly status: string;
+  /** Null when the request was accepted. */
+  readonly code: RefusalCode | null;
+}
+
+/** Creates the public listener: the sources' paths and `/healthz`, and nothing else. */
+export function createPublic(services: PublicServices): PublicListener {
+  const { log, logErrorThrottled } = services;
+  const sources = new Map(services.sources.map((source) => [source.path, source]));
+  const warnAboutProxy = createProxyWarning(services.trustedProxies, log);
+  let isDraining = false;
 
   const app = new Elysia({ strictPath: true })
     .onError(({ code, error }) =>
       code === "NOT_FOUND"
-        ? respondRefused("not found")
-        : respondInternalError(error, tools.log, tools.complainOfFault),
+        ? respondProblem("not found")
+        : respondInternalError(error, log, logErrorThrottled),
     )
-    .all("/healthz", ({ request }) => answerHealth(request));
-  for (const source of tools.sources) {
-    // parse: "none" leaves the body alone: its size and type are checked before a byte is read.
-    app.all(source.path, ({ request }) => serveCounted(source, request, peers.get(request) ?? null, tools), {
-      parse: "none",
-    });
-  }
-
+    .all("/healthz", ({ request }) => respondHealth(request));
   // Compiled once: the framework's own `handle` would do it again for each request.
-  const answerRequest = app.compile().fetch;
+  const routeOther = app.compile().fetch;
 
   return {
     async handle(request, peer) {
-      if (draining) return respondRefused("unavailable");
-      // Of two Host lines, which arrive joined, a proxy may have gone by the other one (RFC 9112, section 3.2).
-      if (request.headers.get("host")?.includes(",")) return respondRefused("malformed request");
-      noteProxy(peer, request.headers);
-      const routable = withRoutableUrl(request);
-      peers.set(routable, peer);
-      return answerRequest(routable);
+      if (isDraining) return respondProblem("unavailable");
+      // Of two Host lines, which arrive joined, a proxy may have used the other one (RFC 9112, section 3.2).
+      if (request.headers.get("host")?.includes(",")) return respondProblem("malformed request");
+      warnAboutProxy(peer, request.headers);
+      // Before the framework, whose handlers get the request alone and not the peer.
+      const source = sources.get(pathOf(request.url));
+      if (source !== undefined) return serveSource(source, request, peer, services);
+      return routeOther(withRoutableUrl(request));
     },
     drain() {
-      draining = true;
+      isDraining = true;
     },
   };
 }
 
+/** The path as it came. An absent or malformed Host leaves no host in the URL, or no URL at all. */
+function pathOf(url: string): string {
+  return /^(?:https?:\/\/[^/?#]*)?([^?#]*)/.exec(url)?.[1] ?? "";
+}
+
 /**
- * The framework looks for the path from the URL's twelfth character on, so a Host of one to three characters (a
- * container's name, say) would shift it, and an absent or malformed Host leaves no URL at all. Such a request
- * gets a host that can be routed; which one was asked for matters to nothing here.
+ * The framework looks for the path from the URL's twelfth character on, which a host of one to three characters would
+ * shift. Such a request, and one without a host, gets another host. Nothing here depends on it.
  */
 function withRoutableUrl(request: Request): Request {
   const [, path] = /^https?:\/\/[^/?#]{0,3}(\/.*)$/.exec(request.url) ?? /^(\/.*)$/.exec(request.url) ?? [];
   return path === undefined ? request : new Request(`http://localhost${path}`, request);
 }
 
-function answerHealth(request: Request): Response {
+function respondHealth(request: Request): Response {
   if (request.method !== "GET" && request.method !== "HEAD") return respondMethodNotAllowed(["GET", "HEAD"]);
   return respond(200, { status: "ok" });
 }
 
-/** Serves a request and tells how it was answered, also when that was by a fault. */
-async function serveCounted(
+/** Serves a request and counts the response, also after an error. */
+async function serveSource(
   source: Source,
   request: Request,
   peer: string | null,
-  tools: PublicTools,
+  services: PublicServices,
 ): Promise<Response> {
-  const response = await serve(source, request, peer, tools).catch((error) =>
-    respondInternalError(error, tools.log, tools.complainOfFault),
+  const { response, status, code } = await serve(source, request, peer, services).catch((error) =>
+    replyToError(error, services),
   );
-  const word = wordOf(response);
-  if (word !== null) tools.count(source.name, word);
+  services.count(source.name, status, code);
   return response;
+}
+
+function replyToError(
+  error: unknown,
+  { log, logErrorThrottled }: Pick<PublicServices, "log" | "logErrorThrottled">,
+): Reply {
+  const response = respondInternalError(error, log, logErrorThrottled);
+  return problemOf(error) === "unavailable"
+    ? { response, status: "unavailable", code: "unavailable" }
+    : { response, status: "internal error", code: "internal_error" };
 }
 
 /** What costs least comes first: the address, then the method, size and type, and only then who sent it. */
@@ -132,51 +149,93 @@ async function serve(
   source: Source,
   request: Request,
   peer: string | null,
-  tools: PublicTools,
-): Promise<Response> {
+  services: PublicServices,
+): Promise<Reply> {
+  const { maxBody, bodyBudget, trustedProxies, isAllowed, logThrottled, receive, authorise } = services;
   const { headers } = request;
-  const client = findClientAddress(peer, headers.get("x-forwarded-for"), tools.trustedProxies);
-  const { handshake } = source.handler;
-  if (!tools.isAllowed(source, client)) {
-    tools.complain(
-      { source: source.name, client },
-      "refused a request: its address is not among those allowed",
-    );
-    return respondRefused("not authorised", { reason: "this address may not send here" });
+  const { handshake, contentTypes } = source.handler;
+  const client = findClientAddress(peer, headers.get("x-forwarded-for"), trustedProxies);
+
+  function refuse(status: Problem, code: RefusalCode, response = respondProblem(status)): Reply {
+    logThrottled({ source: source.name, client, code }, `request refused: ${status}`);
+    return { response, status, code };
   }
 
+  if (!isAllowed(source, client)) {
+    const reason = "this address may not send here";
+    return refuse("not authorised", "address_not_allowed", respondProblem("not authorised", { reason }));
+  }
   if (request.method === "GET" && handshake !== null) {
     const query = new URLSearchParams(/\?([^#]*)/.exec(request.url)?.[1]);
-    return answerHandshake(await tools.authorise(source, handshake, { query, headers, client }));
+    return replyToHandshake(await authorise(source, handshake, { query, headers, client }));
   }
-  if (request.method !== "POST")
-    return respondMethodNotAllowed(handshake === null ? ["POST"] : ["GET", "POST"]);
-
-  if (declaresMoreThan(tools.maxBody, headers)) return respondRefused("payload too large");
-  if (
-    headers.has("content-encoding") ||
-    !isAcceptedMediaType(headers.get("content-type"), source.handler.contentTypes)
-  ) {
-    return respondRefused("unsupported media type", {
-      reason: `send ${source.handler.contentTypes.join(" or ")}, unencoded`,
-    });
+  if (request.method !== "POST") {
+    const allowed = handshake === null ? ["POST"] : ["GET", "POST"];
+    return refuse("method not allowed", "method_not_allowed", respondMethodNotAllowed(allowed));
   }
-  const body = await readBody(request, tools.maxBody, tools.unverified);
-  if (body.kind === "too large") return respondRefused("payload too large");
-  if (body.kind === "no room") return respondRefused("unavailable");
-  if (body.kind === "incomplete")
-    return respondRefused("invalid payload", { reason: "the body is not complete" });
+  if (declaresMoreThan(maxBody, headers)) return refuse("payload too large", "payload_too_large");
+  if (headers.has("content-encoding") || !isAcceptedMediaType(headers.get("content-type"), contentTypes)) {
+    const reason = `send ${contentTypes.join(" or ")}, unencoded`;
+    return refuse(
+      "unsupported media type",
+      "unsupported_media_type",
+      respondProblem("unsupported media type", { reason }),
+    );
+  }
+  const body = await readBody(request, maxBody, bodyBudget);
+  if (body.kind === "too large") return refuse("payload too large", "payload_too_large");
+  if (body.kind === "no room") return refuse("unavailable", "over_capacity");
+  if (body.kind === "incomplete") {
+    const reason = "the body is not complete";
+    return refuse("invalid payload", "body_incomplete", respondProblem("invalid payload", { reason }));
+  }
   try {
-    return respondDelivery(await tools.receive(source, { headers, body: body.bytes, client }));
+    return replyToDelivery(await receive(source, { headers, body: body.bytes, client }));
   } finally {
     body.release();
   }
 }
 
-function answerHandshake(outcome: HandshakeOutcome): Response {
-  if (outcome.kind === "bad token") return respondRefused("bad token");
-  if (outcome.kind === "too many attempts") return respondTooManyAttempts(outcome.wait);
-  return outcome.challenge === null
-    ? respond(200, { status: "success" })
-    : respondChallenge(outcome.challenge);
+function replyToHandshake(outcome: HandshakeOutcome): Reply {
+  switch (outcome.kind) {
+    case "bad token":
+      return { response: respondProblem("bad token"), status: "bad token", code: outcome.code };
+    case "too many attempts":
+      return replyTooManyAttempts(outcome.wait);
+    case "authorised": {
+      const { challenge } = outcome;
+      // The WebSub and Meta handshakes want the text of `hub.challenge` and nothing else.
+      const response = challenge === null ? respond(200, { status: "success" }) : respondText(challenge);
+      return { response, status: "success", code: null };
+    }
+  }
+}
+
+function replyToDelivery(outcome: ReceiveOutcome): Reply {
+  switch (outcome.kind) {
+    case "refused": {
+      const { status, code } = outcome;
+      return { response: respondProblem(status), status, code };
+    }
+    case "too many attempts":
+      return replyTooManyAttempts(outcome.wait);
+    case "unreadable": {
+      const { code, reason } = outcome;
+      const status = "invalid payload";
+      const response = respond(code === "unexpected_payload" ? 422 : 400, { status, reason });
+      return { response, status, code };
+    }
+    default: {
+      const { code, body } = describeAcceptOutcome(outcome);
+      return { response: respond(code, body), status: body.status, code: null };
+    }
+  }
+}
+
+function replyTooManyAttempts(wait: number): Reply {
+  return {
+    response: respondTooManyAttempts(wait),
+    status: "too many attempts",
+    code: "too_many_attempts",
+  };
 }

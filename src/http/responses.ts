@@ -1,8 +1,7 @@
 import type { AcceptOutcome } from "../flow/accept-delivery.ts";
-import type { ReceiveOutcome } from "../flow/receive.ts";
 
-/** Every `status` word that says that something is wrong, and the code it goes with. */
-const CODES = {
+/** Every `status` word for a problem, and its HTTP status code. */
+const PROBLEMS = {
   "not authorised": 401,
   "authorisation timeout": 401,
   "signature verification failed": 401,
@@ -20,10 +19,10 @@ const CODES = {
   unavailable: 503,
 } as const;
 
-/** One of those words. */
-export type Problem = keyof typeof CODES;
+/** The `status` word for a problem. */
+export type Problem = keyof typeof PROBLEMS;
 
-/** On every answer of both listeners: should a browser ever show one, it shows text and nothing else. */
+/** On every response of both listeners: should a browser ever show one, it shows text and nothing else. */
 export const RESPONSE_HEADERS = {
   "cache-control": "no-store",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -33,89 +32,51 @@ export const RESPONSE_HEADERS = {
 
 const JSON_TYPE = { "content-type": "application/json;charset=utf-8" };
 
-/** Made once, since most answers have no others: under load each would cost as much as the rest of the answer. */
+/** Created once: most responses have no others, and under load they would cost as much as the rest of a response. */
 const JSON_HEADERS = new Headers({ ...RESPONSE_HEADERS, ...JSON_TYPE });
 
-/** Seconds after which a sender may try again what could not be taken. */
+/** Seconds after which a sender may repeat a request that could not be accepted. */
 const RETRY_AFTER = "30";
 
-/** The `status` word of each answer, for those who count: it is in the body, where nobody wants to look for it. */
-const words = new WeakMap<Response, string>();
-
-/** The `status` word of an answer that was made here. */
-export function wordOf(response: Response): string | null {
-  return words.get(response) ?? null;
-}
-
-/** Answers with a JSON body that has a `status` word; fields that are null are left out. */
+/** Responds with a JSON body that has a `status` word. Leaves out fields that are null. */
 export function respond(
   code: number,
   body: { readonly status: string } & Readonly<Record<string, unknown>>,
   headers: Record<string, string> | null = null,
 ): Response {
-  const told = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
-  const response = new Response(JSON.stringify(told), {
+  const present = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+  return new Response(JSON.stringify(present), {
     status: code,
     headers: headers === null ? JSON_HEADERS : { ...RESPONSE_HEADERS, ...JSON_TYPE, ...headers },
   });
-  words.set(response, body.status);
-  return response;
 }
 
-/** Answers with plain text. */
+/** Responds with plain text. */
 export function respondText(text: string): Response {
   return new Response(text, {
     headers: { ...RESPONSE_HEADERS, "content-type": "text/plain; charset=utf-8" },
   });
 }
 
-/** Answers that something is wrong, with its code and the headers that belong to it. */
-export function respondRefused(problem: Problem, details: { reason?: string; id?: string } = {}): Response {
-  const headers = CODES[problem] === 503 ? { "retry-after": RETRY_AFTER } : null;
-  return respond(CODES[problem], { status: problem, ...details }, headers);
+/** Responds with a problem, its HTTP status code and the headers that belong to it. */
+export function respondProblem(problem: Problem, details: { reason?: string; id?: string } = {}): Response {
+  const code = PROBLEMS[problem];
+  return respond(code, { status: problem, ...details }, code === 503 ? { "retry-after": RETRY_AFTER } : null);
 }
 
-/** Answers 429 and says when to try again: milliseconds from now (RFC 6585, section 4). */
+/** Responds 429 and says when to try again: in `wait` milliseconds (RFC 6585, section 4). */
 export function respondTooManyAttempts(wait: number): Response {
   const headers = { "retry-after": String(Math.ceil(wait / 1000)) };
-  return respond(CODES["too many attempts"], { status: "too many attempts" }, headers);
+  return respond(PROBLEMS["too many attempts"], { status: "too many attempts" }, headers);
 }
 
-/** Answers 405 and names the methods that the path takes (RFC 9110, section 15.5.6). */
+/** Responds 405 and names the methods that the path accepts (RFC 9110, section 15.5.6). */
 export function respondMethodNotAllowed(allowed: readonly string[]): Response {
-  return respond(
-    CODES["method not allowed"],
-    { status: "method not allowed" },
-    { allow: allowed.join(", ") },
-  );
+  const headers = { allow: allowed.join(", ") };
+  return respond(PROBLEMS["method not allowed"], { status: "method not allowed" }, headers);
 }
 
-/** Echoes a `hub.challenge` as the WebSub and Meta handshakes want it: the text and nothing else. */
-export function respondChallenge(challenge: string): Response {
-  const response = respondText(challenge);
-  words.set(response, "success");
-  return response;
-}
-
-/** The one map from what became of a delivery to its answer. */
-export function respondDelivery(outcome: ReceiveOutcome): Response {
-  switch (outcome.kind) {
-    case "refused":
-      return respondRefused(outcome.refusal);
-    case "too many attempts":
-      return respondTooManyAttempts(outcome.wait);
-    case "unreadable": {
-      const code = outcome.reading.kind === "misshapen" ? 422 : 400;
-      return respond(code, { status: "invalid payload", reason: outcome.reading.reason });
-    }
-    default: {
-      const { code, body } = describeAcceptOutcome(outcome);
-      return respond(code, body);
-    }
-  }
-}
-
-/** What the sender of a delivery is told when it is kept, or was before. */
+/** Describes an accepted delivery, or a duplicate, to its sender. */
 export function describeAcceptOutcome(outcome: AcceptOutcome) {
   if (outcome.kind === "duplicate") {
     return { code: 200 as const, body: { status: "duplicate", delivery: outcome.first } };

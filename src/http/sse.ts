@@ -1,22 +1,21 @@
-import type { Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
+import type { FlowServices } from "../flow/services.ts";
 import { EVENT_STREAM } from "./media-type.ts";
 
 /** One event of a stream, before it is framed. */
 export interface StreamedEvent {
-  /** What the reader resumes after; null leaves the last one standing. */
+  /** What the reader resumes after; null keeps the last one. */
   readonly id: number | null;
-  /** A word of ours. */
+  /** The event's type. */
   readonly event: string;
   /** Any text. */
   readonly data: string;
 }
 
-/** Milliseconds between two signs of life, so that a connection which nobody reads any more is noticed. */
+/** Milliseconds between two heartbeats, so that a connection that nobody reads any more is noticed. */
 const HEARTBEAT = 15_000;
 
-/** A comment: readers ignore it. */
-const SIGN_OF_LIFE = ":\n\n";
+/** A comment, which readers ignore. */
+const HEARTBEAT_COMMENT = ":\n\n";
 
 /** Whether the reader asks for an event stream. */
 export function acceptsEventStream(headers: Headers): boolean {
@@ -24,7 +23,7 @@ export function acceptsEventStream(headers: Headers): boolean {
   return accepted.some((type) => type.split(";")[0]?.trim() === EVENT_STREAM);
 }
 
-/** The id of the last event that the reader saw; null when it comes for the first time. */
+/** The id of the last event that the reader received; null for a new reader. */
 export function readLastEventId(headers: Headers): number | null | "invalid" {
   const text = headers.get("last-event-id");
   if (text === null) return null;
@@ -41,21 +40,19 @@ export function frameEvent({ id, event, data }: StreamedEvent): string {
 }
 
 /** What an event stream works with. */
-export interface StreamTools {
+export interface StreamServices extends Pick<FlowServices, "clock" | "log"> {
   readonly request: Request;
-  readonly clock: Clock;
-  readonly log: Log;
   /** Ends the stream, which the reader may resume later. */
   readonly closing: AbortSignal;
 }
 
 /**
- * Answers with the events as they come, and with a comment whenever there was none for a while. Events are asked for
- * one by one, as fast as the reader takes them. `open`'s signal is aborted when the reader is gone.
+ * Responds with the events as they come, and with a comment when there was none for a while. Requests the events one by
+ * one, as fast as the reader takes them. Aborts `open`'s signal when the reader is gone.
  */
-export function answerEventStream(
+export function respondWithEventStream(
   open: (signal: AbortSignal) => AsyncGenerator<StreamedEvent>,
-  { request, clock, log, closing }: StreamTools,
+  { request, clock, log, closing }: StreamServices,
 ): Response {
   const over = new AbortController();
   const enders = [request.signal, closing];
@@ -67,32 +64,32 @@ export function answerEventStream(
   function finish(): void {
     over.abort();
     for (const ender of enders) ender.removeEventListener("abort", finish);
-    // One that handed on an event which nobody takes any more would wait there, and what it listens to stay subscribed.
+    // A generator that is waiting for its event to be taken would keep its subscriptions.
     events
       .return(undefined)
-      .catch((error: unknown) => log.error({ err: error }, "an event stream did not end well"));
+      .catch((error: unknown) => log.error({ err: error }, "could not end an event stream"));
   }
 
   for (const ender of enders) ender.addEventListener("abort", finish);
   if (enders.some(({ aborted }) => aborted)) finish();
 
-  /** The next event framed, a sign of life when it lets itself be waited for, null when there is none any more. */
+  /** The next event framed, a heartbeat when none comes for a while, null at the end. */
   async function read(): Promise<string | null> {
     next ??= events.next();
     const waited = new AbortController();
     const result = await Promise.race([next, clock.sleep(HEARTBEAT, waited.signal)]);
     waited.abort();
-    if (result === undefined) return SIGN_OF_LIFE;
+    if (result === undefined) return HEARTBEAT_COMMENT;
     next = null;
     return result.done === true ? null : frameEvent(result.value);
   }
 
   const body = new ReadableStream<Uint8Array>({
-    // Brings the head of the answer on its way.
-    start: (controller) => controller.enqueue(encoder.encode(SIGN_OF_LIFE)),
+    // Sends the head of the response at once.
+    start: (controller) => controller.enqueue(encoder.encode(HEARTBEAT_COMMENT)),
     async pull(controller) {
       const text = await read().catch((error: unknown) => {
-        log.error({ err: error }, "an event stream broke off");
+        log.error({ err: error }, "internal error in an event stream");
         return null;
       });
       if (isCancelled) return;

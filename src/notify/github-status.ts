@@ -1,4 +1,6 @@
+import { isSkipCode } from "../domain/codes.ts";
 import type { Deployment } from "../domain/deployment.ts";
+import { describeResult } from "../domain/deployment-result.ts";
 import type {
   Notification,
   NotificationChannel,
@@ -16,7 +18,7 @@ interface Status {
 }
 
 /**
- * Tells GitHub how a commit of `repository` (`owner/name`) fared, as its commit status `hooklatch/<target>`.
+ * Creates the channel that sets a commit's status `hooklatch/<target>` in `repository` (`owner/name`) on GitHub.
  * Source: https://docs.github.com/en/rest/commits/statuses#create-a-commit-status
  */
 export function createGithubStatusChannel(
@@ -28,7 +30,7 @@ export function createGithubStatusChannel(
   const address = `${apiUrl.replace(/\/+$/, "")}/repos/${repository.split("/").map(encodeURIComponent).join("/")}`;
   const refusal = explainRefusal(repository);
 
-  async function tellOne({ commit, state, description }: Status): Promise<SendOutcome> {
+  async function sendStatus({ commit, state, description }: Status): Promise<SendOutcome> {
     const compose = () => ({
       url: `${address}/statuses/${commit}`,
       headers: {
@@ -51,10 +53,10 @@ export function createGithubStatusChannel(
     name: `commit status of ${target}`,
     targets: [target],
     kinds: ["started", "succeeded", "failed", "cancelled", "interrupted"],
-    async send(notice, deployment) {
-      for (const status of chooseStatuses(notice, deployment)) {
-        const outcome = await tellOne(status);
-        // Told again from the first: GitHub shows a commit's newest status, so that one told twice does no harm.
+    async send(notification, deployment) {
+      for (const status of chooseStatuses(notification, deployment)) {
+        const outcome = await sendStatus(status);
+        // The next attempt starts with the first again: GitHub shows a commit's newest status, so repeating one is fine.
         if (outcome.kind !== "taken") return outcome;
       }
       return { kind: "taken" };
@@ -63,13 +65,13 @@ export function createGithubStatusChannel(
 }
 
 /**
- * The start is told at the commit that was asked for. The end is told at the commit that was deployed and, where
- * another was asked for, also there, so that no commit stays pending for ever.
+ * The start is set at the requested commit. The end is set at the deployed commit and, where another was requested, also
+ * there, so that no commit stays pending.
  */
 function chooseStatuses({ kind }: Notification, deployment: Deployment): readonly Status[] {
-  const asked = onlyFull(requestedCommit(deployment));
+  const requested = onlyFull(requestedCommit(deployment));
   if (kind === "started") {
-    return asked === null ? [] : [{ commit: asked, state: "pending", description: "deploying" }];
+    return requested === null ? [] : [{ commit: requested, state: "pending", description: "deploying" }];
   }
   const deployed = onlyFull(deployment.commit);
   const state = endState(kind, deployment);
@@ -77,37 +79,33 @@ function chooseStatuses({ kind }: Notification, deployment: Deployment): readonl
   if (deployed !== null) {
     statuses.push({ commit: deployed, state, description: describeEnd(kind, deployment, null) });
   }
-  if (asked !== null && asked !== deployed) {
-    statuses.push({ commit: asked, state, description: describeEnd(kind, deployment, deployed) });
+  if (requested !== null && requested !== deployed) {
+    statuses.push({ commit: requested, state, description: describeEnd(kind, deployment, deployed) });
   }
   return statuses;
 }
 
-/** A status hangs on a whole object name; what a person chose may be the beginning of one. */
+/** A status needs a whole object name. A commit that a person chose may be only the beginning of one. */
 function onlyFull(commit: string | null): string | null {
   return commit !== null && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(commit) ? commit : null;
 }
 
-function endState(news: NotificationKind, deployment: Deployment): Status["state"] {
-  if (news === "succeeded" || news === "recovered" || wasSkipped(news, deployment)) return "success";
-  return news === "failed" ? "failure" : "error";
+/** A skipped deployment had nothing to do, and must not hold up what waits for the status. */
+function endState(kind: NotificationKind, { code }: Deployment): Status["state"] {
+  if (kind === "succeeded" || kind === "recovered" || isSkipCode(code)) return "success";
+  return kind === "failed" ? "failure" : "error";
 }
 
-/** Nothing had to be done for it, which is no reason to hold up whoever waits for the status. */
-function wasSkipped(news: NotificationKind, { reason }: Deployment): boolean {
-  return news === "cancelled" && reason?.startsWith("skipped:") === true;
+/** @param instead what was deployed in place of the commit that has the status; null where it was that commit. */
+function describeEnd(kind: NotificationKind, deployment: Deployment, instead: string | null): string {
+  const reason = describeResult(deployment);
+  const why = reason === null ? "" : `: ${reason}`;
+  if (isSkipCode(deployment.code)) return `skipped${why}`;
+  const outcome = kind === "succeeded" || kind === "recovered" ? "deployed" : kind;
+  return instead === null ? `${outcome}${why}` : `${outcome} with ${shortenCommit(instead)}${why}`;
 }
 
-/** @param instead what was deployed in place of the commit that reads this; null where it was that commit itself. */
-function describeEnd(news: NotificationKind, deployment: Deployment, instead: string | null): string {
-  const { reason } = deployment;
-  if (reason !== null && wasSkipped(news, deployment)) return reason;
-  const outcome = news === "succeeded" || news === "recovered" ? "deployed" : news;
-  const what = instead === null ? outcome : `${outcome} with ${shortenCommit(instead)}`;
-  return reason === null ? what : `${what}: ${reason}`;
-}
-
-/** Says what to check, answer by answer. A limit on requests passes, and so do GitHub's own troubles. */
+/** Says what to check, by the response's status code. A rate limit passes, and so do GitHub's own failures. */
 function explainRefusal(repository: string): Refusal {
   return (status, headers) => {
     if (status >= 300 && status < 400) return `was ${repository} renamed? configure its current name`;

@@ -4,9 +4,9 @@ import { createGithubStatusChannel } from "./github-status.ts";
 import { createSlackChannel } from "./slack.ts";
 import { createStandardChannel } from "./standard.ts";
 
-/** What messengers need beside their own settings. */
-export interface MessengerOptions {
-  /** Our own address, as receivers are told; null when it is not known. */
+/** What channels need besides their own settings. */
+export interface ChannelOptions {
+  /** The server's own address, for receivers; null when it is not known. */
   readonly publicUrl: string | null;
   /** Milliseconds until a slow receiver is given up; 15 s when left out. */
   readonly timeout?: number;
@@ -14,11 +14,11 @@ export interface MessengerOptions {
   readonly signal: AbortSignal;
 }
 
-/** Those who are told of deployments: one for each `[[notify]]`, and one for each target with a commit status. */
+/** Creates the channels: one for each `[[notify]]`, and one for each target with a commit status. */
 export function createNotificationChannels(
   settings: readonly NotificationSettings[],
   targets: readonly Target[],
-  { publicUrl, timeout = 15_000, signal }: MessengerOptions,
+  { publicUrl, timeout = 15_000, signal }: ChannelOptions,
 ): readonly NotificationChannel[] {
   const patience = { timeout, signal };
   const notified = settings.map((setting) =>

@@ -1,4 +1,6 @@
+import { isSkipCode } from "../domain/codes.ts";
 import type { Deployment } from "../domain/deployment.ts";
+import { describeResult } from "../domain/deployment-result.ts";
 import type {
   Notification,
   NotificationChannel,
@@ -9,8 +11,8 @@ import { shortenCommit, toOneLine } from "../lib/text.ts";
 import { type Patience, type Refusal, requestedCommit, sendPost } from "./post.ts";
 
 /**
- * Tells a chat room in one line, in the form that Slack's incoming webhooks, Mattermost's, and Discord's (with `/slack`
- * after their address) all take.
+ * Creates a channel that posts one line to a chat room, in the format that the incoming webhooks of Slack, Mattermost
+ * and Discord (with `/slack` after their address) all accept.
  * Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
  */
 export function createSlackChannel(
@@ -21,18 +23,18 @@ export function createSlackChannel(
     name,
     targets,
     kinds,
-    send(notice, deployment) {
+    send(notification, deployment) {
       const compose = () => ({
         url: url.reveal(),
         headers: { "content-type": "application/json", "user-agent": "hooklatch" },
-        body: JSON.stringify({ text: writeText(notice, deployment) }),
+        body: JSON.stringify({ text: writeText(notification, deployment) }),
       });
       return sendPost(compose, refusal, patience);
     },
   };
 }
 
-/** A hook that was removed, or whose channel was archived, does not come back. */
+/** A hook that was removed, or whose chat channel was archived, does not come back. */
 const refusal: Refusal = (status) =>
   [403, 404, 410].includes(status) ? "the chat's webhook is removed or disabled; create a new one" : null;
 
@@ -50,21 +52,23 @@ const MAX_REASON = 300;
 const MAX_BRANCH = 60;
 
 function writeText({ kind }: Notification, deployment: Deployment): string {
-  const { id, target, reason, trigger, branch } = deployment;
+  const { id, target, code, trigger, branch } = deployment;
   const commit = deployment.commit ?? requestedCommit(deployment);
   const place = [
     branch === null ? null : toOneLine(branch, MAX_BRANCH),
     commit === null ? null : shortenCommit(commit),
   ];
   const facts = [`deployment ${id}`, trigger === "push" ? "" : trigger, place.filter(Boolean).join(" ")];
+  const reason = describeResult(deployment);
   const why = reason === null ? "" : `: ${escapeText(toOneLine(reason, MAX_REASON))}`;
-  return `*${escapeText(target)}* ${WORDS[kind]}${why} (${escapeText(facts.filter(Boolean).join(", "))})`;
+  const what = isSkipCode(code) ? "was skipped" : WORDS[kind];
+  return `*${escapeText(target)}* ${what}${why} (${escapeText(facts.filter(Boolean).join(", "))})`;
 }
 
 /**
- * Text of unknown origin that calls nobody and formats nothing, whichever of the three shows it. `&`, `<` and `>` are
- * escaped as Slack wants, which undoes its `<!channel>` and `<address|text>`. There is no escape that all three know
- * for the rest, so that what begins a mention, an emphasis, code, a spoiler or a link's address is written in its
+ * Escapes text of unknown origin so that it mentions nobody and formats nothing in any of the three. `&`, `<` and `>` are
+ * escaped as Slack documents it, which disables its `<!channel>` and `<address|text>`. For the rest there is no escape
+ * that all three know: what begins a mention, an emphasis, code, a spoiler or a link's address is written in its
  * fullwidth form. A `_` within a word formats nothing and stays.
  * Source: https://docs.slack.dev/messaging/formatting-message-text
  */

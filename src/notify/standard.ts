@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import type { Deployment } from "../domain/deployment.ts";
-import { toDeploymentFields } from "../domain/deployment-facts.ts";
+import { toDeploymentFields } from "../domain/deployment-result.ts";
 import type {
   HttpPost,
   Notification,
@@ -10,11 +10,11 @@ import type {
 import { type Patience, type Refusal, sendPost } from "./post.ts";
 
 /**
- * Tells by a signed POST as Standard Webhooks 1.0.0 has it. An attempt has its own time and signature; the id and the
- * body are the same in all attempts.
+ * Creates a channel that sends a signed POST (Standard Webhooks 1.0.0). Each attempt has its own time and signature; the
+ * id and the body are the same in all attempts.
  * Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  *
- * @param publicUrl our own address, for the receiver to know us by; null when it is not known.
+ * @param publicUrl the server's own address, for the receiver; null when it is not known.
  */
 export function createStandardChannel(
   { name, targets, kinds, url, secret }: NotificationSettings,
@@ -25,11 +25,11 @@ export function createStandardChannel(
     name,
     targets,
     kinds,
-    send(notice, deployment, now) {
+    send(notification, deployment, now) {
       const compose = (): HttpPost => {
-        const id = `msg_${notice.id}_${notice.createdAt.getTime()}`;
+        const id = `msg_${notification.id}_${notification.createdAt.getTime()}`;
         const timestamp = Math.floor(now.getTime() / 1000);
-        const body = writeBody(notice, deployment, publicUrl);
+        const body = writeBody(notification, deployment, publicUrl);
         return {
           url: url.reveal(),
           headers: {
@@ -47,19 +47,19 @@ export function createStandardChannel(
   };
 }
 
-/** The specification retries everything but 2xx and 410: a receiver that is mended takes what waited. */
+/** The specification retries everything but 2xx and 410: a receiver that recovers gets what waited. */
 const refusal: Refusal = (status) =>
   status === 410 ? "it accepts no more messages; remove it from the configuration" : null;
 
 /**
- * The `webhook-signature` header: `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, under the key that stands
- * in base64 after the secret's `whsec_`. Throws when the secret is not of that form.
+ * The `webhook-signature` header: `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, under the key in base64 that
+ * follows the secret's `whsec_`. Throws when the secret does not have that form.
  *
  * @param timestamp Unix seconds.
  */
 export function signMessage(secret: string, id: string, timestamp: number, body: string): string {
   const [, encoded] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
-  // Anything else would decode to a shorter key, or to none at all, and everybody knows that one.
+  // Anything else would decode to a shorter key, or to an empty one, which everybody knows.
   if (encoded === undefined) throw new Error("the signing secret is not `whsec_` and base64");
   const key = Buffer.from(encoded, "base64");
   return `v1,${createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest("base64")}`;

@@ -25,7 +25,15 @@ export const TargetAnswer = Type.Object({
   locked: Maybe(Type.Object({ reason: Words, by: Words, since: Words, until: Maybe(Words) })),
   queued: Maybe(Type.Number()),
   running: Maybe(Type.Number()),
-  last: Maybe(Type.Object({ id: Type.Number(), state: Words, reason: Maybe(Words), ended_at: Maybe(Words) })),
+  last: Maybe(
+    Type.Object({
+      id: Type.Number(),
+      state: Words,
+      code: Maybe(Words),
+      reason: Maybe(Words),
+      ended_at: Maybe(Words),
+    }),
+  ),
   /** The complete releases on disk, newest first; only where one target was asked for. */
   releases: Type.Optional(Maybe(Type.Array(Words))),
 });
@@ -36,9 +44,13 @@ export const DeploymentAnswer = Type.Object({
   id: Type.Number(),
   target: Words,
   state: Words,
+  code: Maybe(Words),
   reason: Maybe(Words),
   trigger: Words,
   attempt: Type.Number(),
+  retry_of: Maybe(Type.Number()),
+  retried_as: Maybe(Type.Number()),
+  superseded_by: Maybe(Type.Number()),
   delivery: Maybe(Type.Number()),
   pushed_commit: Maybe(Words),
   chosen: Maybe(Words),
@@ -73,10 +85,19 @@ export const DeliveryAnswer = Type.Object({
   redelivery_of: Maybe(Type.Number()),
   replay_of: Maybe(Type.Number()),
   headers: Type.Record(Words, Words),
-  decisions: Type.Array(Type.Object({ target: Words, deploy: Type.Boolean(), reason: Maybe(Words) })),
+  decisions: Type.Array(
+    Type.Object({ target: Words, deploy: Type.Boolean(), code: Maybe(Words), reason: Maybe(Words) }),
+  ),
+  other_targets: Type.Number(),
   deployments: Type.Array(Type.Number()),
   outcomes: Type.Array(
-    Type.Object({ deployment: Type.Number(), target: Words, state: Words, reason: Maybe(Words) }),
+    Type.Object({
+      deployment: Type.Number(),
+      target: Words,
+      state: Words,
+      code: Maybe(Words),
+      reason: Maybe(Words),
+    }),
   ),
   /** These only where one delivery was asked for. */
   pushed: Type.Optional(Maybe(Type.Object({ repository: Words, ref: Words, commit: Maybe(Words) }))),
@@ -122,7 +143,7 @@ export const RevokedAnswer = Type.Object({
 });
 
 /** The last event of a followed log. */
-export const EndEvent = Type.Object({ state: Words, reason: Maybe(Words) });
+export const EndEvent = Type.Object({ state: Words, code: Maybe(Words), reason: Maybe(Words) });
 export type EndEvent = Static<typeof EndEvent>;
 
 /** Why something was not done. */

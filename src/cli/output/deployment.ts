@@ -1,3 +1,4 @@
+import { isSkipCode } from "../../domain/codes.ts";
 import { formatElapsed } from "../../lib/duration.ts";
 import { shortenCommit } from "../../lib/text.ts";
 import type { DeploymentAnswer } from "../api/shapes.ts";
@@ -5,44 +6,45 @@ import { colourOf, type Style, showTime } from "./style.ts";
 import { type Column, type Field, formatFields, formatTable } from "./table.ts";
 
 /** The columns of a list of deployments. */
-export function describeDeployment(look: Style): readonly Column<DeploymentAnswer>[] {
+export function describeDeployment(style: Style): readonly Column<DeploymentAnswer>[] {
   return [
     { heading: "ID", text: ({ id }) => String(id) },
     { heading: "TARGET", text: ({ target }) => target },
     { heading: "STATE", text: ({ state }) => state, colour: ({ state }) => colourOf(state) },
     { heading: "TRIGGER", text: ({ trigger }) => trigger },
     { heading: "COMMIT", text: ({ commit, pushed_commit }) => shorten(commit ?? pushed_commit) },
-    { heading: "CREATED", text: ({ created_at }) => showTime(created_at, look) },
-    { heading: "TOOK", text: tellDuration },
-    { heading: "REASON", text: ({ reason }) => reason, isProse: true },
+    { heading: "CREATED", text: ({ created_at }) => showTime(created_at, style) },
+    { heading: "TOOK", text: describeDuration },
+    { heading: "REASON", text: describeReason, isProse: true },
   ];
 }
 
-/** All of one deployment. */
-export function formatDeployment(deployment: DeploymentAnswer, look: Style): string {
+/** A deployment with all its fields and steps. */
+export function formatDeployment(deployment: DeploymentAnswer, style: Style): string {
   const { id, steps } = deployment;
-  const fields = formatFields(listFields(deployment, look), look);
-  const table = formatTable(STEP_COLUMNS, steps, look);
-  const hint = `\nhooklatch deployment log ${id} shows what it printed\n`;
-  return `${fields}${steps.length > 0 ? `\n${table}` : ""}${look.isTty ? hint : ""}`;
+  const fields = formatFields(listFields(deployment, style), style);
+  const table = formatTable(STEP_COLUMNS, steps, style);
+  const hint = `\nhooklatch deployment log ${id} shows its output\n`;
+  return `${fields}${steps.length > 0 ? `\n${table}` : ""}${style.isTty ? hint : ""}`;
 }
 
-function listFields(deployment: DeploymentAnswer, look: Style): readonly Field[] {
-  const { id, target, state, reason, delivery, branch, chosen, release, attempt } = deployment;
+function listFields(deployment: DeploymentAnswer, style: Style): readonly Field[] {
+  const { id, target, state, delivery, branch, chosen, release, attempt, retry_of } = deployment;
   const { created_at, started_at, ended_at } = deployment;
-  const time = (text: string | null) => (text === null ? null : showTime(text, look));
-  const took = tellDuration(deployment);
+  const time = (text: string | null) => (text === null ? null : showTime(text, style));
+  const took = describeDuration(deployment);
   return [
     { name: "deployment", text: String(id) },
     { name: "target", text: target },
     { name: "state", text: state, colour: colourOf(state) },
-    { name: "reason", text: reason },
+    { name: "reason", text: describeReason(deployment) },
     { name: "trigger", text: describeTrigger(deployment) },
     {
       name: "delivery",
       text: delivery === null ? null : `${delivery} (hooklatch delivery show ${delivery})`,
     },
-    { name: "attempt", text: attempt > 1 ? `${attempt}: the server stopped amid the one before` : null },
+    { name: "retry of", text: retry_of === null ? null : `deployment ${retry_of}, which was interrupted` },
+    { name: "attempt", text: attempt > 1 ? `${attempt}: a crash interrupted the one before` : null },
     { name: "branch", text: branch },
     { name: "chosen", text: chosen },
     { name: "commit", text: describeCommits(deployment) },
@@ -52,9 +54,14 @@ function listFields(deployment: DeploymentAnswer, look: Style): readonly Field[]
     { name: "started", text: time(started_at) },
     {
       name: "ended",
-      text: ended_at === null ? null : `${showTime(ended_at, look)}${took === null ? "" : `, took ${took}`}`,
+      text: ended_at === null ? null : `${showTime(ended_at, style)}${took === null ? "" : `, took ${took}`}`,
     },
   ];
+}
+
+/** The state of a skipped deployment is `cancelled`; its reason says that nobody cancelled it. */
+function describeReason({ code, reason }: Pick<Outcome, "code" | "reason">): string | null {
+  return isSkipCode(code) && reason !== null ? `skipped: ${reason}` : reason;
 }
 
 function describeTrigger({ trigger }: DeploymentAnswer): string {
@@ -63,25 +70,25 @@ function describeTrigger({ trigger }: DeploymentAnswer): string {
 }
 
 const TRIGGERS: Readonly<Record<string, string>> = {
-  redelivery: "the sender was told to send it again",
-  replay: "a kept delivery was run again",
+  redelivery: "a person had the sender repeat the delivery",
+  replay: "a person replayed a stored delivery",
   "catch-up": "the branch moved while the server did not listen",
   manual: "a person asked for it",
-  rollback: "a person went back to an earlier release",
+  rollback: "a person rolled back to an earlier release",
 };
 
-/** `1111… -> 2222…`: what was live before and what it deployed. */
+/** `1111… -> 2222…`: the commit that was live before, and the deployed one. */
 function describeCommits({ previous_commit, commit }: DeploymentAnswer): string | null {
   if (commit === null) return null;
   return previous_commit === null ? `${commit} (nothing was live before)` : `${previous_commit} -> ${commit}`;
 }
 
-/** The commit that the delivery told, where it is not what was deployed. */
+/** The commit that the delivery named, where another was deployed. */
 function describePushed({ pushed_commit, commit }: DeploymentAnswer): string | null {
   return pushed_commit === commit ? null : pushed_commit;
 }
 
-function tellDuration({ started_at, ended_at }: DeploymentAnswer): string | null {
+function describeDuration({ started_at, ended_at }: DeploymentAnswer): string | null {
   if (started_at === null || ended_at === null) return null;
   return formatElapsed(Date.parse(ended_at) - Date.parse(started_at));
 }
@@ -102,19 +109,19 @@ const STEP_COLUMNS: readonly Column<Step>[] = [
   { heading: "STEP", text: ({ command }) => command, isProse: true, isWhole: true },
 ];
 
-/** How a deployment stands or ended, as the API tells it. */
+/** A deployment's state, or its end, as the API reports it. */
 interface Outcome {
   readonly state: string;
+  readonly code: string | null;
   readonly reason: string | null;
 }
 
-/** What became of a deployment, as a sentence: `deployment 12 failed: step "npm test" exited with 1`. */
-export function formatOutcome(id: number, { state, reason }: Outcome): string {
-  // Cancelled is what both are called, but nobody did the first, and the second names who did.
-  if (state === "cancelled" && /^(?:skipped: |cancelled by )/.test(reason ?? "")) {
-    return `deployment ${id} was ${reason}`;
-  }
-  return `deployment ${id} ${VERBS[state] ?? `is ${state}`}${reason === null ? "" : `: ${reason}`}`;
+/** A deployment's outcome as a sentence: `deployment 12 failed: step "npm test" exited with 1`. */
+export function formatOutcome(id: number, { state, code, reason }: Outcome): string {
+  // The reason names who cancelled it.
+  if (code === "cancelled" && reason !== null) return `deployment ${id} was ${reason}`;
+  const verb = isSkipCode(code) ? "was skipped" : (VERBS[state] ?? `is ${state}`);
+  return `deployment ${id} ${verb}${reason === null ? "" : `: ${reason}`}`;
 }
 
 const VERBS: Readonly<Record<string, string>> = {

@@ -3,14 +3,13 @@ import { quoteForShell } from "../../lib/text.ts";
 
 type Environment = Readonly<Record<string, string>>;
 
-/** Seconds that a host may take to answer at all. */
+/** Seconds that a host may take to accept the connection. */
 const CONNECT_TIMEOUT = 20;
 
 /**
- * How git reaches the target's repository, as variables for git alone and never for a step. `env` is the environment
- * that they are added to: an ssh command of its own is kept where `access` says nothing of ssh, and so are its
- * settings for git. The token stands in a variable, so it is in no argument list and in no file, and goes to the
- * clone URL's own origin only.
+ * The credentials of the target's repository as variables, for git alone and never for a step. `env` is the environment
+ * that they are added to: its own ssh command stays where `access` sets nothing for ssh, and so do its git settings. The
+ * token is in a variable, so that no argument list and no file has it, and is sent only to the clone URL's origin.
  */
 export function credentialEnvironment(target: Target, env: Environment): Record<string, string> {
   const { access, repository } = target;
@@ -18,7 +17,7 @@ export function credentialEnvironment(target: Target, env: Environment): Record<
   return { ...sshVariables(target, env), ...tokenVariables(repository.cloneUrl, access.token, env) };
 }
 
-/** No host is talked to whose key is not known (ssh_config(5)): nobody is there to be asked. */
+/** ssh connects only to hosts whose key is known (ssh_config(5)), since it cannot ask. */
 function sshVariables({ access, passEnv }: Target, env: Environment): Record<string, string> {
   const { sshKey, knownHosts } = access;
   const hasOwn = ["GIT_SSH_COMMAND", "GIT_SSH"].some((name) => name in env || passEnv.includes(name));
@@ -32,11 +31,11 @@ function sshVariables({ access, passEnv }: Target, env: Environment): Record<str
       ? []
       : [`UserKnownHostsFile=${quoteForSsh(knownHosts)}`, "GlobalKnownHostsFile=/dev/null"]),
   ];
-  // Git gives the command to a shell (git(1), GIT_SSH_COMMAND).
+  // Git runs the command in a shell (git(1), GIT_SSH_COMMAND).
   return { GIT_SSH_COMMAND: ["ssh", ...options.map((option) => `-o ${quoteForShell(option)}`)].join(" ") };
 }
 
-/** A path as one word of ssh's configuration, in which `%` begins a token. */
+/** A path as one word of ssh's configuration, where `%` begins a token. */
 function quoteForSsh(path: string): string {
   return `"${path.replaceAll(/["\\]/g, "\\$&").replaceAll("%", "%%")}"`;
 }
@@ -49,16 +48,16 @@ function tokenVariables(
 ): Record<string, string> {
   const url = URL.canParse(cloneUrl) ? new URL(cloneUrl) : null;
   if (url?.protocol !== "https:" || !token?.loaded) return {};
-  // Forges go by the token alone and take any user name.
+  // Forges check the token alone and accept any user name.
   const credentials = Buffer.from(`x-access-token:${token.reveal()}`).toString("base64");
   const settings = addSettings(env, [
     [headerSetting(url.origin), `Authorization: Basic ${credentials}`],
-    // A redirect leads to where nobody said that the token may go.
+    // A redirect could send the token elsewhere.
     [`http.${url.origin}/.followRedirects`, "false"],
-    // When it is refused, that is the answer: nobody else's password is tried in its place.
+    // When the token is refused, git must not try other credentials.
     [`credential.${url.origin}.helper`, ""],
   ]);
-  // Nor does it come into the log where somebody traces git's requests (git(1), GIT_TRACE_REDACT).
+  // Keeps the token out of the log of a traced git (git(1), GIT_TRACE_REDACT).
   return { ...settings, GIT_TRACE_REDACT: "1" };
 }
 

@@ -1,11 +1,9 @@
-import { AppError } from "../../lib/errors.ts";
-import { toOneLine } from "../../lib/text.ts";
 import { hasToken } from "./credentials.ts";
 import { askSsh, explainHostKey, type FailedCall, fingerprintOf, linesOf, readHost } from "./host-key.ts";
 
 /**
- * Says in a person's terms why the other end, or our own ssh, refused, and which setting to look at; null where the
- * last lines of git tell of no refusal that we know.
+ * Explains why the remote, or ssh, refused a call of git, and names the setting to check; null where git's last lines
+ * have no known reason.
  */
 export async function describeGitError(lines: readonly string[], call: FailedCall): Promise<string | null> {
   return (
@@ -16,12 +14,12 @@ export async function describeGitError(lines: readonly string[], call: FailedCal
   );
 }
 
-/** Ssh says of a key file that it does not take why, and then goes on without it. */
+/** ssh prints why it ignores a key file, and continues without it. */
 function explainKeyFile(lines: readonly string[]): string | null {
   const [, open] = find(lines, /^Permissions \d+ for '(.+)' are too open\.$/);
-  if (open !== undefined) return `ssh does not take the key ${open}, as others may read it: chmod 600 it`;
+  if (open !== undefined) return `ssh ignores the key ${open} because other users can read it: chmod 600 it`;
   const [, missing] = find(lines, /^no such identity: (.+): No such file or directory$/);
-  if (missing !== undefined) return `there is no key ${missing}`;
+  if (missing !== undefined) return `the key ${missing} does not exist`;
   const [, useless, why] = find(lines, /^Load key "(.+)": (.+)$/);
   return useless === undefined ? null : `ssh cannot use the key ${useless}: ${why}`;
 }
@@ -37,24 +35,24 @@ async function explainDenial(lines: readonly string[], call: FailedCall): Promis
     const key = await describeKeyFile(expand(file, call.env.HOME ?? "~"), call);
     if (key !== null) shown.push(key);
   }
-  if (shown.length > 0) return `${said}: the host does not take ${shown.join(" or ")}`;
-  return "SSH_AUTH_SOCK" in call.env ? said : `${said}: there was no key to show; set \`ssh_key\``;
+  if (shown.length > 0) return `${said}: the host rejects ${shown.join(" or ")}`;
+  return "SSH_AUTH_SOCK" in call.env ? said : `${said}: ssh found no key; set \`ssh_key\``;
 }
 
-/** As ssh reads it: `~` is the account's own directory, and `%%` a percent sign. */
+/** Expands a path as ssh does: `~` is the account's directory, and `%%` a percent sign. */
 function expand(file: string, home: string): string {
   return file.replace(/^~(?=\/)/, home).replaceAll("%%", "%");
 }
 
-/** A private key by its path, and its fingerprint or why it is of no use; null when there is none. */
+/** A private key by its path, with its fingerprint or why ssh cannot use it; null when there is none. */
 async function describeKeyFile(path: string, call: FailedCall): Promise<string | null> {
   const lines = await linesOf(["ssh-keygen", "-y", "-P", "", "-f", path], call);
   const key = lines.find((line) => /^(?:ssh|ecdsa|sk)-\S+ \S+/.test(line))?.split(" ")[1];
   if (key !== undefined) return `the key ${path} (${fingerprintOf(key)})`;
   if (lines.some((line) => line.endsWith("too open.")))
-    return `the key ${path}, which others may read: chmod 600 it`;
+    return `the key ${path}, which other users can read: chmod 600 it`;
   if (!lines.some((line) => line.includes("incorrect passphrase"))) return null;
-  return `the key ${path}, which has a passphrase that nobody is there to type`;
+  return `the key ${path}, which needs a passphrase`;
 }
 
 function explainHttp(lines: readonly string[], { env }: FailedCall): string | null {
@@ -73,18 +71,10 @@ function explainHttp(lines: readonly string[], { env }: FailedCall): string | nu
     /unable to access '(https?:\/\/[^']+)': The requested URL returned error: (\d{3})/,
   );
   if (url === undefined) return null;
-  if (code === "403") return `${url} is forbidden: the \`token\` does not open it`;
+  if (code === "403") return `${url} is forbidden: the \`token\` has no access`;
   return code.startsWith("3") ? `${url} has moved: correct \`clone_url\`` : null;
 }
 
 function find(lines: readonly string[], pattern: RegExp): readonly (string | undefined)[] {
   return lines.map((line) => pattern.exec(line)).findLast((found) => found !== null) ?? [];
-}
-
-/** What went wrong, as the one line that people read of it. */
-export function explain(error: unknown): string {
-  if (error instanceof AppError) return toOneLine(error.message);
-  if (!(error instanceof Error)) return "internal error";
-  // A fault of the machine's (EACCES, ENOSPC) says itself what and where; anything else is a fault of ours.
-  return "code" in error ? toOneLine(error.message) : `internal error: ${toOneLine(error.message)}`;
 }

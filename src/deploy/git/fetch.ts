@@ -1,3 +1,4 @@
+import { DeploymentError } from "../../domain/deployment-error.ts";
 import type { FetchedCommit, FetchRequest, ProcessIo } from "../../domain/layout.ts";
 import { tagMatches } from "../../domain/match.ts";
 import type { Target, WatchedRepository } from "../../domain/target.ts";
@@ -7,31 +8,31 @@ import { shortenCommit } from "../../lib/text.ts";
 import { type Git, hideCredentials, isObjectName } from "./git.ts";
 
 /**
- * How long to wait before each further fetch while the tip does not contain the pushed commit: a replica may
- * lag behind the forge that told of the push. Milliseconds, a minute in all.
+ * Milliseconds before each further fetch while the tip does not contain the pushed commit, a minute in all: a replica may
+ * lag behind the forge that sent the push.
  */
 const WAITS = [1_000, 2_000, 4_000, 8_000, 16_000, 29_000];
 
 const FETCH = ["fetch", "--no-auto-gc", "--no-recurse-submodules", "--no-write-fetch-head"] as const;
 
-/** What a fetch found: what to deploy, and what there is to say when the push has not arrived yet. */
+/** What a fetch found to deploy. `missing` says why the push has not arrived yet; null when it has. */
 interface Tip {
   readonly ref: string;
   readonly commit: string;
   readonly missing: string | null;
 }
 
-/** What a target watches. A {@link AppError} when it has no repository: layouts are only for those that have. */
+/** What a target follows. Throws an {@link AppError} `configuration` for a target without a repository. */
 export function repositoryOf(target: Target): WatchedRepository {
   if (target.repository !== null) return target.repository;
   throw new AppError("configuration", `target ${target.name} has no repository, so it has no layout`);
 }
 
 /**
- * Fetches what is watched and finds what to deploy: the chosen commit, or a branch's tip, or of the matching tags the
- * newest by version order. Fetches again for up to a minute while that does not contain the pushed commit, then takes
- * what is there and says so in `note`; a chosen commit is not waited for. A branch goes to the full ref name `into`;
- * the tags become the same as the remote's.
+ * Fetches what the target follows and finds what to deploy: the chosen commit, the branch's tip, or the newest matching
+ * tag by version order. Fetches again for up to a minute while that does not contain the pushed commit, then deploys what
+ * there is and says so in `note`; it does not wait for a chosen commit. A branch is fetched into the full ref name
+ * `into`; the tags become the same as the remote's. Rejects with a {@link DeploymentError}.
  */
 export async function fetchTip(
   git: Git,
@@ -56,7 +57,7 @@ export async function fetchTip(
     const wait = WAITS[attempt];
     if (missing === null || io.signal.aborted) return { ref, commit, note: missing };
     if (wait === undefined) {
-      io.onLine(`${missing}; going on without it`);
+      io.onLine(`${missing}; continuing without it`);
       return { ref, commit, note: missing };
     }
     onActivity("waiting for the pushed commit");
@@ -65,7 +66,7 @@ export async function fetchTip(
   }
 }
 
-/** Finds the commit that a person chose, or asks the other end for it: it may be on no branch any more. */
+/** Finds the commit that a person chose, or asks the remote for it: it may be on no branch any more. */
 async function fetchChosen(
   git: Git,
   { cloneUrl }: WatchedRepository,
@@ -74,27 +75,30 @@ async function fetchChosen(
 ): Promise<string> {
   const here = await commitsNamed(git, chosen, io.signal);
   if (here.length > 1) {
-    throw new AppError("failed", `${chosen} stands for more than one commit here; give more digits of it`);
+    throw new DeploymentError(
+      "commit_ambiguous",
+      `${chosen} is the beginning of more than one commit; give more digits of it`,
+    );
   }
   const [found] = here;
   if (found !== undefined) return found;
   const place = hideCredentials(cloneUrl);
   if (!isObjectName(chosen)) {
-    throw new AppError(
-      "failed",
-      `commit ${chosen} is not in ${place}, as far as it was fetched; give its full name`,
+    throw new DeploymentError(
+      "commit_missing",
+      `commit ${chosen} is not in what was fetched from ${place}; give its full name`,
     );
   }
   const reason = await git.attempt([...FETCH, "--", cloneUrl, chosen], io);
   const commit = reason === null ? await git.findCommit(chosen, io.signal) : null;
   if (commit !== null) return commit;
   if (reason === null || /not our ref|unadvertised object|remote ref/.test(reason)) {
-    throw new AppError("failed", `commit ${chosen} is not in ${place}`);
+    throw new DeploymentError("commit_missing", `commit ${chosen} is not in ${place}`);
   }
-  throw new AppError("failed", `git fetch ${reason}`);
+  throw new DeploymentError("fetch_failed", `git fetch ${reason}`);
 }
 
-/** The commits whose names begin like this. A branch or a tag of that name has no say. */
+/** The commits whose names begin like this. Branches and tags of that name are ignored. */
 async function commitsNamed(git: Git, start: string, signal: AbortSignal): Promise<readonly string[]> {
   const objects = (await git.ask(["rev-parse", `--disambiguate=${start}`], signal)) ?? [];
   const commits = await Promise.all(
@@ -103,7 +107,7 @@ async function commitsNamed(git: Git, start: string, signal: AbortSignal): Promi
   return [...new Set(commits.filter((commit) => commit !== null))];
 }
 
-/** The newest of the watched tags that are at a commit; where none is, the commit itself. */
+/** The newest matching tag at a commit; the commit itself where there is none. */
 async function tagAt(git: Git, commit: string, pattern: string, io: ProcessIo): Promise<string> {
   const tags = await listTags(git, io.signal);
   return (
@@ -131,12 +135,12 @@ async function fetchBranch(
 ): Promise<Tip> {
   const reason = await git.attempt([...FETCH, "--", url, `+refs/heads/${branch}:${into}`], io);
   if (reason?.includes("couldn't find remote ref")) {
-    throw new AppError("failed", `branch ${branch} does not exist in ${hideCredentials(url)}`);
+    throw new DeploymentError("ref_missing", `branch ${branch} does not exist in ${hideCredentials(url)}`);
   }
-  if (reason !== null) throw new AppError("failed", `git fetch ${reason}`);
+  if (reason !== null) throw new DeploymentError("fetch_failed", `git fetch ${reason}`);
   const commit = await git.findCommit(into, io.signal);
   if (commit === null)
-    throw new AppError("failed", `branch ${branch} of ${hideCredentials(url)} has no commit`);
+    throw new DeploymentError("ref_missing", `branch ${branch} of ${hideCredentials(url)} has no commit`);
   if (pushed === null || pushed === commit || (await contains(git, commit, pushed, io.signal))) {
     return { ref: branch, commit, missing: null };
   }
@@ -144,7 +148,7 @@ async function fetchBranch(
   return { ref: branch, commit, missing };
 }
 
-/** Whether `pushed` is `tip` or one of its ancestors. It is not when the object itself is not here. */
+/** Whether `pushed` is `tip` or one of its ancestors. False when the object is not in the repository. */
 async function contains(git: Git, tip: string, pushed: string, signal: AbortSignal): Promise<boolean> {
   const args = ["merge-base", "--is-ancestor", "--end-of-options", `${pushed}^{commit}`, tip];
   return (await git.ask(args, signal)) !== null;
@@ -159,9 +163,9 @@ async function fetchTags(
   const tags = (await listTags(git, io.signal)).filter(({ name }) => tagMatches(name, pattern));
   for (const { name, objects } of tags) {
     const commit = await git.findCommit(objects[0], io.signal);
-    // A tag may also name a file or a tree, which nothing can be deployed from.
+    // A tag may also name a file or a tree, which cannot be deployed.
     if (commit === null) continue;
-    // An older version may be what was pushed: it has arrived when any tag is at it.
+    // An older version may have been pushed: it has arrived when any tag is at it.
     const arrived = pushed === null || tags.some((tag) => tag.objects.includes(pushed));
     return {
       ref: name,
@@ -169,16 +173,16 @@ async function fetchTags(
       missing: arrived ? null : `no tag is at the pushed commit ${shortenCommit(pushed)}`,
     };
   }
-  throw new AppError("failed", `no tag in ${hideCredentials(url)} matches ${pattern}`);
+  throw new DeploymentError("ref_missing", `no tag in ${hideCredentials(url)} matches ${pattern}`);
 }
 
 interface Tag {
   readonly name: string;
-  /** What it names and, where that is a tag object, what that one names. */
+  /** The object that it names and, where that is a tag object, the one that this names. */
   readonly objects: readonly [string, ...string[]];
 }
 
-/** Every tag here, the newest version first. */
+/** Every tag in the repository, the newest version first. */
 async function listTags(git: Git, signal: AbortSignal): Promise<readonly Tag[]> {
   const format = "%(objectname) %(*objectname) %(refname)";
   const args = ["for-each-ref", "--sort=-version:refname", `--format=${format}`, "refs/tags/"];

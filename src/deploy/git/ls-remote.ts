@@ -7,10 +7,10 @@ import { credentialEnvironment } from "./credentials.ts";
 import { repositoryOf } from "./fetch.ts";
 import { createGit, isObjectName } from "./git.ts";
 
-/** Milliseconds that the other end may take to answer. */
-const PATIENCE = 30_000;
+/** Milliseconds that the remote may take. */
+const TIMEOUT = 30_000;
 
-/** Asks the target's clone URL for the watched branch's tip, or the newest matching tag (git-ls-remote(1)). */
+/** Asks the target's clone URL for the branch's tip, or the newest matching tag (git-ls-remote(1)). */
 export async function readRemoteTip(
   target: Target,
   ours: { readonly run: RunProcess; readonly env: Readonly<Record<string, string | undefined>> },
@@ -24,12 +24,13 @@ export async function readRemoteTip(
   const lines: string[] = [];
   const io = {
     onLine: (line: string) => lines.push(line),
-    signal: AbortSignal.any([stop, AbortSignal.timeout(PATIENCE)]),
+    signal: AbortSignal.any([stop, AbortSignal.timeout(TIMEOUT)]),
   };
   const reason = await git.attempt(["ls-remote", "--sort=-version:refname", "--", cloneUrl, pattern], io);
-  if (io.signal.aborted)
-    return { kind: "unreachable", reason: `gave no answer within ${PATIENCE / 1_000} s` };
-  if (reason !== null) return { kind: "unreachable", reason };
+  if (io.signal.aborted) {
+    return { kind: "unreachable", isTimeout: true, reason: `gave no answer within ${TIMEOUT / 1_000} s` };
+  }
+  if (reason !== null) return { kind: "unreachable", isTimeout: false, reason };
   const commit = newestMatch(lines.flatMap(readLine), ref);
   return commit === null ? { kind: "absent" } : { kind: "found", commit };
 }
@@ -39,13 +40,13 @@ interface RemoteRef {
   readonly name: string;
 }
 
-/** A line is an object name, a tab and a ref; git's warnings on the same stream are neither. */
+/** A line has an object name, a tab and a ref. Git's warnings are on the same stream. */
 function readLine(line: string): readonly RemoteRef[] {
   const [commit = "", name] = line.split("\t");
   return name !== undefined && isObjectName(commit) ? [{ commit, name }] : [];
 }
 
-/** The first ref that is watched: they come newest version first. An annotated tag's commit stands at `<tag>^{}`. */
+/** The first matching ref, since the newest version comes first. An annotated tag's commit is at `<tag>^{}`. */
 function newestMatch(refs: readonly RemoteRef[], watched: WatchedRef): string | null {
   const found = refs.find(({ name }) => isWatched(name, watched));
   const peeled = refs.find(({ name }) => name === `${found?.name}^{}`);

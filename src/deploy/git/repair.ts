@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { type Git, SILENT_IO } from "./git.ts";
 
 /**
- * Removes what a git that was killed leaves in its directory: lock files, which would stop every later git, and
- * half-received packs. Only for a directory that nothing else works in: of one target one deployment runs.
- * No ref ends in `.lock` (git-check-ref-format(1)), so nothing that belongs there is taken for a lock.
+ * Removes what a killed git leaves in its directory: lock files, which would stop every later git, and half-received
+ * packs. Only for a directory that no other process uses. No ref ends in `.lock` (git-check-ref-format(1)), so nothing
+ * else is mistaken for a lock.
  */
 export async function removeStaleLocks(gitDirectory: string): Promise<void> {
   await removeIn(gitDirectory, async ({ name }) => name.endsWith(".lock"));
@@ -14,8 +14,8 @@ export async function removeStaleLocks(gitDirectory: string): Promise<void> {
 }
 
 /**
- * Removes what a power failure leaves of a file that was renamed before its content was on disk: HEAD, index and
- * refs with nothing in them. Git refuses to work with one that is empty, and makes or fetches one that is missing.
+ * Removes files that a power failure left empty because they were renamed before their content was on disk: HEAD, index
+ * and refs. Git refuses empty ones, and creates or fetches missing ones.
  */
 export async function removeBlankFiles(gitDirectory: string): Promise<void> {
   for (const name of ["HEAD", "index"]) {
@@ -28,18 +28,18 @@ export async function removeBlankFiles(gitDirectory: string): Promise<void> {
 async function removeIn(directory: string, isLeftover: (entry: Dirent) => Promise<boolean>): Promise<void> {
   for (const entry of await entriesOf(directory)) {
     const path = join(directory, entry.name);
-    // A link is not a directory here, so nothing is removed behind one.
+    // A link counts as a file here, so nothing is removed behind one.
     if (entry.isDirectory() && !isObjectDirectory(entry)) await removeIn(path, isLeftover);
     else if (await isLeftover(entry)) await rm(path, { force: true });
   }
 }
 
-/** `objects/00` to `objects/ff`: up to 256 directories without any lock. */
+/** `objects/00` to `objects/ff`: up to 256 directories that never have locks. */
 function isObjectDirectory(entry: Dirent): boolean {
   return entry.parentPath.endsWith("/objects") && /^[0-9a-f]{2}$/.test(entry.name);
 }
 
-/** Whether there is a file that begins with nothing: it is empty, or full of zeros. */
+/** Whether a file exists and is empty, or begins with zeros. */
 async function isBlank(path: string): Promise<boolean> {
   const file = await open(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
@@ -54,7 +54,7 @@ async function isBlank(path: string): Promise<boolean> {
   }
 }
 
-/** A directory's entries; none when it is not there or not a directory. */
+/** A directory's entries; none when it does not exist or is no directory. */
 export async function entriesOf(directory: string): Promise<readonly Dirent[]> {
   return readdir(directory, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
@@ -65,8 +65,8 @@ export async function entriesOf(directory: string): Promise<readonly Dirent[]> {
 const INIT = ["init", "--quiet", "--bare", "--template="] as const;
 
 /**
- * Makes a bare repository of `directory`, or takes the one there is, and puts in order what a git that was
- * killed or a power failure left. Resolves with why git cannot work with it all the same, or null.
+ * Creates a bare repository in `directory`, or repairs the one that a killed git or a power failure left. Resolves with
+ * why git still cannot use it, or null.
  */
 export async function makeBare(directory: string, git: Git): Promise<string | null> {
   await removeStaleLocks(directory);
@@ -75,14 +75,14 @@ export async function makeBare(directory: string, git: Git): Promise<string | nu
   return initialise(git);
 }
 
-/** In a repository that is there already, `git init` only adds what is missing (git-init(1)). */
+/** In an existing repository, `git init` only adds what is missing (git-init(1)). */
 async function initialise(git: Git): Promise<string | null> {
   const reason = await git.attempt(INIT, SILENT_IO);
   if (reason !== null) return `git init ${reason}`;
-  return (await isSound(git)) ? null : "git cannot read what is in it";
+  return (await isSound(git)) ? null : "git cannot read the repository";
 }
 
-/** Whether git can open the repository, and every ref in it names an object that is there. */
+/** Whether git can open the repository, and every ref names an existing object. */
 export async function isSound(git: Git): Promise<boolean> {
   const lines = await git.ask(["for-each-ref"]);
   return lines !== null && !lines.some((line) => line.startsWith("warning: ignoring broken ref"));

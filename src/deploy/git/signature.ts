@@ -1,15 +1,15 @@
+import { DeploymentError } from "../../domain/deployment-error.ts";
 import type { ProcessIo } from "../../domain/layout.ts";
-import { AppError } from "../../lib/errors.ts";
 import { shortenCommit, toOneLine } from "../../lib/text.ts";
 import type { Git } from "./git.ts";
 
 /**
- * Only SSH signatures count (git-config(1), "gpg.format"): who may sign is told by one file. OpenPGP and X.509 would
- * ask the account's key rings, where other keys may be trusted; their programs give way to one that says no.
+ * Only SSH signatures count (git-config(1), "gpg.format"): one file lists who may sign. OpenPGP and X.509 would use the
+ * account's key rings, which may trust other keys; a program that always fails replaces theirs.
  */
 const ONLY_SSH = { "gpg.program": "false", "gpg.openpgp.program": "false", "gpg.x509.program": "false" };
 
-/** Rejects unless the commit has a valid signature by a key in the file of allowed signers (ssh-keygen(1)). */
+/** Rejects with a {@link DeploymentError} unless a key in the file of allowed signers (ssh-keygen(1)) signed the commit. */
 export async function assertSigned(
   git: Git,
   commit: string,
@@ -26,8 +26,8 @@ export async function assertSigned(
   if (reason === null) return;
   // The first line is the command itself.
   const why = toOneLine(said.slice(1).join("; ")) || "it has no SSH signature";
-  throw new AppError(
-    "failed",
+  throw new DeploymentError(
+    "commit_not_signed",
     `commit ${shortenCommit(commit)} has no valid signature by a key in allowed_signers: ${why}`,
   );
 }

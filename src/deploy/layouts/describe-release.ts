@@ -5,18 +5,18 @@ import type { Target } from "../../domain/target.ts";
 import { createGit, type Git, isObjectName } from "../git/git.ts";
 
 /**
- * What `current` leads to when it is this link. The repository is asked for the commit's full name only: going back
- * works without it, and then that name is missed.
+ * Describes what `current` leads to when it is this link. Needs the repository only for the commit's full name: where it
+ * is missing, so is that name.
  */
 export async function describeRelease(
   link: string,
   target: Target,
-  tools: LayoutContext,
+  context: LayoutContext,
 ): Promise<PlacedRelease> {
   const { directory, repository } = target;
   const name = basename(link);
   const release = isReleaseName(name) ? name : null;
-  const git = createGit(directory, { GIT_DIR: join(directory, "repo") }, tools);
+  const git = createGit(directory, { GIT_DIR: join(directory, "repo") }, context);
   return {
     directory: resolve(directory, link),
     release,
@@ -26,8 +26,8 @@ export async function describeRelease(
 }
 
 /**
- * The release's commit by the digits in its name. Its own HEAD would not do, since a build may have moved it, nor
- * the digits as a revision: a tag may be named like them.
+ * The release's commit by the digits in its name. Its HEAD may have been moved by a build, and the digits as a revision
+ * may be the name of a tag.
  */
 async function findCommitOf(release: string, git: Git): Promise<string | null> {
   const digits = release.slice(release.indexOf("-") + 1);

@@ -1,29 +1,30 @@
 import { mkdir, mkdtemp, open, readlink, realpath, rename, rm, rmdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { DeploymentError } from "../../domain/deployment-error.ts";
 import { isReleaseName } from "../../domain/release.ts";
-import { AppError, systemErrorCode } from "../../lib/errors.ts";
+import { systemErrorCode } from "../../lib/errors.ts";
 import { entriesOf } from "../git/repair.ts";
 
-/** What is being made. What has an entry here is not whole, whatever else already has its name. */
+/** Where releases are created. One with an entry here is not complete, also when it has its final path already. */
 const COMING = ".coming";
 
-/** What is being removed. */
+/** Where removed files wait. */
 const GOING = ".going";
 
 /**
- * `releases/` of a target. A release is made in `.coming/<name>/<name>` and moved to its own name for its steps,
- * since builds write down where they are; its entry in `.coming` stays until the deployment has succeeded. So
- * that one may be killed at any moment: what it had begun is known by the entry.
+ * `releases/` of a target. A release is created in `.coming/<name>/<name>` and moved to its final path for its steps,
+ * since builds record their path. Its entry in `.coming` stays until the deployment has succeeded, so that a deployment
+ * may be killed at any moment: the entry says what is not complete.
  */
 export class ReleasesDirectory {
   constructor(readonly path: string) {}
 
-  /** The names of all releases, also of one that is not whole. */
+  /** The names of all releases, complete or not. */
   async names(): Promise<readonly string[]> {
     return (await entriesOf(this.path)).map(({ name }) => name).filter(isReleaseName);
   }
 
-  /** The names of those that are whole, newest first. */
+  /** The names of the complete releases, newest first. */
   async completeNames(): Promise<readonly string[]> {
     const begun = await this.#begun();
     return (await this.names())
@@ -32,31 +33,31 @@ export class ReleasesDirectory {
       .reverse();
   }
 
-  /** Whether a deployment that made the release was killed, or is under way. */
+  /** Whether the deployment that created the release was killed, or still runs. */
   async isComing(name: string): Promise<boolean> {
     return (await this.#begun()).includes(name);
   }
 
-  /** Makes the entry of what is coming. Resolves with the real path where it is to be made: nothing is there yet. */
+  /** Creates the entry of a release. Resolves with the real path where it is to be created, which does not exist yet. */
   async begin(name: string): Promise<string> {
     const entry = join(this.path, COMING, name);
     await mkdir(entry, { recursive: true });
     return join(await realpath(entry), name);
   }
 
-  /** Moves a release that was begun to its own name. */
+  /** Moves a release to its final path. */
   async place(name: string): Promise<void> {
     await rename(join(this.path, COMING, name, name), join(this.path, name));
   }
 
-  /** The release is whole: from now on its name says so. */
+  /** Marks the release as complete. */
   async complete(name: string): Promise<void> {
     await rm(join(this.path, COMING, name), { recursive: true, force: true });
-    // Something that could not be removed may still be in it.
+    // It may still contain something that could not be removed.
     await rmdir(join(this.path, COMING)).catch(() => {});
   }
 
-  /** Removes every release that is not whole, but the one that is `live`: its `run` steps succeeded at least. */
+  /** Removes every incomplete release but the `live` one, whose `run` steps succeeded at least. */
   async discardIncomplete(live: string): Promise<void> {
     const placed = await this.names();
     for (const name of await this.#begun()) {
@@ -64,13 +65,13 @@ export class ReleasesDirectory {
     }
   }
 
-  /** Takes something out of sight in one step before its files go: nobody ever finds half of it. */
+  /** Moves something away in one step before its files are removed, so that nobody finds half of it. */
   async discard(path: string): Promise<void> {
     await mkdir(join(this.path, GOING), { recursive: true });
     await rename(path, join(await mkdtemp(join(this.path, GOING, "gone-")), "it"));
   }
 
-  /** Where files lie that nobody needs any more. The entry of the `live` release stays: it says that it is unproven. */
+  /** The paths of files that are no longer needed. The entry of the `live` release stays: it marks it as unproven. */
   async leftovers(live: string): Promise<readonly string[]> {
     const found = (await entriesOf(this.path)).filter(({ name }) => name === COMING || name === GOING);
     const begun = await this.#begun();
@@ -85,10 +86,10 @@ export class ReleasesDirectory {
   }
 }
 
-/** Where the next link is made before it takes the place of `current`. */
+/** The path of the next link before it replaces `current`. */
 const NEXT = ".current-next";
 
-/** What `<directory>/current` points to, as written; null when there is none. */
+/** The target of the link `<directory>/current`, as written; null when there is no link. */
 export async function readCurrent(directory: string): Promise<string | null> {
   const path = join(directory, "current");
   try {
@@ -97,13 +98,16 @@ export async function readCurrent(directory: string): Promise<string | null> {
     const code = systemErrorCode(error);
     if (code === "ENOENT") return null;
     if (code !== "EINVAL") throw error;
-    throw new AppError("failed", `${path} is not a symbolic link; move it away, or choose another directory`);
+    throw new DeploymentError(
+      "directory_unusable",
+      `${path} is not a symbolic link; move it away, or choose another directory`,
+    );
   }
 }
 
 /**
- * Points `current` elsewhere in one step: whoever looks sees the old link or the new one (rename(2)). It is on the disk
- * when this resolves: the store must not say of what a power failure takes back that it is live.
+ * Replaces `current` in one step: readers see the old link or the new one (rename(2)). The change is on disk when this
+ * resolves, so that a power failure cannot undo what the store records as live.
  */
 export async function replaceCurrent(directory: string, to: string | null): Promise<void> {
   if (to === null) await rm(join(directory, "current"), { force: true });
@@ -118,7 +122,7 @@ async function replaceLink(directory: string, to: string): Promise<void> {
   await rename(next, join(directory, "current"));
 }
 
-/** Flushes a directory's own entries (fsync(2)), where its file system can do that. */
+/** Flushes a directory's entries (fsync(2)), where its file system can do that. */
 async function flushEntries(directory: string): Promise<void> {
   const handle = await open(directory);
   try {
@@ -130,7 +134,7 @@ async function flushEntries(directory: string): Promise<void> {
   }
 }
 
-/** Removes the link that a deployment which was killed had ready. */
+/** Removes the next link of a killed deployment. */
 export async function removeNextLink(directory: string): Promise<void> {
   await rm(join(directory, NEXT), { force: true });
 }

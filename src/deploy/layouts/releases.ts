@@ -1,5 +1,6 @@
 import { mkdir, realpath, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { DeploymentError } from "../../domain/deployment-error.ts";
 import type {
   Checkout,
   FetchedCommit,
@@ -10,11 +11,11 @@ import type {
   ProcessIo,
   RevertResult,
   RollbackRequest,
+  SkipReason,
   Workspace,
 } from "../../domain/layout.ts";
 import { findRelease, isReleaseOf, nameRelease } from "../../domain/release.ts";
 import type { Target } from "../../domain/target.ts";
-import { AppError } from "../../lib/errors.ts";
 import { fetchTip, repositoryOf } from "../git/fetch.ts";
 import { createCheckoutGit, createGit, type Git, SILENT_IO, withoutOutput } from "../git/git.ts";
 import { findSkipReason } from "../git/path-filter.ts";
@@ -27,33 +28,33 @@ import { removeTrees } from "./remove-trees.ts";
 import { linkShared } from "./shared-paths.ts";
 import { syncFileSystem } from "./syncfs.ts";
 
-/** Our own name for the branch's tip: one that no other branch name can stand in the way of. */
+/** The ref of the fetched tip, which cannot collide with any branch name. */
 const TIP = "refs/hooklatch/tip";
 
-/** Every commit in a directory of its own; `current` is a link that is replaced in one step. */
+/** Each commit in its own directory; `current` is a link that is replaced in one step. */
 export const releases: Layout = {
   name: "releases",
   summary: "each commit in a directory of its own under releases/; current is a link to the live one",
   releasesOf: (directory) => releasesIn(directory).completeNames(),
-  createWorkspace: (target, tools) => new ReleasesPlace(target, tools),
+  createWorkspace: (target, context) => new ReleasesWorkspace(target, context),
 };
 
-class ReleasesPlace implements Workspace {
+class ReleasesWorkspace implements Workspace {
   readonly #repository: string;
   readonly #releases: ReleasesDirectory;
   readonly #git: Git;
   /** What `current` pointed to before this deployment. */
   #previous: string | null = null;
-  /** The release that this deployment makes live; null until `checkOut` or `takeRelease`. */
+  /** The release that this deployment makes live; null until `checkout` or `takeRelease`. */
   #release: string | null = null;
-  /** Whether this deployment makes it. */
+  /** Whether this deployment creates it. */
   #isNew = false;
-  /** Whether what is live now is of a deployment that was killed before it knew that all is well. */
+  /** Whether a deployment made what is live and was killed before it succeeded. */
   #isUnproven = false;
 
   constructor(
     readonly target: Target,
-    readonly tools: LayoutContext,
+    readonly context: LayoutContext,
   ) {
     this.#repository = join(target.directory, "repo");
     this.#releases = releasesIn(target.directory);
@@ -63,10 +64,14 @@ class ReleasesPlace implements Workspace {
   async fetch({ pushedCommit, chosenCommit }: FetchRequest, io: ProcessIo): Promise<FetchedCommit> {
     const watch = repositoryOf(this.target);
     await this.#prepare(io);
-    return fetchTip(this.#git, { watch, into: TIP, pushedCommit, chosenCommit }, this.tools, io);
+    return fetchTip(this.#git, { watch, into: TIP, pushedCommit, chosenCommit }, this.context, io);
   }
 
-  async reasonToSkip({ commit }: FetchedCommit, live: string | null, io: ProcessIo): Promise<string | null> {
+  async reasonToSkip(
+    { commit }: FetchedCommit,
+    live: string | null,
+    io: ProcessIo,
+  ): Promise<SkipReason | null> {
     return findSkipReason(this.#git, this.target, { tip: commit, live }, io);
   }
 
@@ -77,17 +82,17 @@ class ReleasesPlace implements Workspace {
 
   async checkout({ commit }: FetchedCommit, live: string | null, io: ProcessIo): Promise<Checkout> {
     this.#previous = await this.#provenBefore(live);
-    const name = nameRelease(commit, this.tools.clock.now(), await this.#releases.names());
+    const name = nameRelease(commit, this.context.clock.now(), await this.#releases.names());
     this.#release = name;
     this.#isNew = true;
     const checkout = await this.#releases.begin(name);
     const release = join(await realpath(this.#releases.path), name);
     await this.#git.act(["worktree", "add", "--detach", "--", checkout, commit], io);
     await this.#releases.place(name);
-    // Git remembers where each of its working trees is, and would prune one that is not there.
+    // Git records the path of each working tree, and would prune one that is missing.
     await this.#git.act(["worktree", "repair", "--", release], SILENT_IO);
     await completeCheckout(
-      await createCheckoutGit(release, this.tools),
+      await createCheckoutGit(release, this.context),
       repositoryOf(this.target).cloneUrl,
       io,
     );
@@ -100,7 +105,7 @@ class ReleasesPlace implements Workspace {
     await removeNextLink(this.target.directory);
     await this.#discardIncomplete();
     const live = await this.#live();
-    // People go back from it, and perhaps to it again.
+    // It is rolled back, and a later rollback may return to it.
     if (await this.#releases.isComing(live)) await this.#releases.complete(live);
     const before = await this.#currentBefore(liveBefore);
     const complete = await this.#releases.completeNames();
@@ -109,17 +114,17 @@ class ReleasesPlace implements Workspace {
       history,
       live: before === null ? null : basename(before),
     });
-    if (found.kind === "absent") throw new AppError("failed", found.reason);
+    if (found.kind === "absent") throw new DeploymentError("release_missing", found.reason);
     this.#previous = before;
     this.#release = found.release;
-    return describeRelease(linkTo(found.release), this.target, this.tools);
+    return describeRelease(linkTo(found.release), this.target, this.context);
   }
 
   async activate(io: ProcessIo): Promise<void> {
     if (this.#release === null) return;
-    // Refuses what is no link: a rename would replace a file without a word.
+    // Rejects what is no link: a rename would replace a file silently.
     await readCurrent(this.target.directory);
-    if (this.#isNew) await syncFileSystem(join(this.#releases.path, this.#release), this.tools, io);
+    if (this.#isNew) await syncFileSystem(join(this.#releases.path, this.#release), this.context, io);
     io.signal.throwIfAborted();
     await replaceCurrent(this.target.directory, linkTo(this.#release));
   }
@@ -143,28 +148,28 @@ class ReleasesPlace implements Workspace {
     for (const name of old.filter((each) => !needed.includes(each))) {
       await this.#releases.discard(join(this.#releases.path, name));
     }
-    const trouble = await this.#sweep(io);
-    if (trouble !== null) throw new AppError("failed", trouble);
+    const problem = await this.#sweep(io);
+    if (problem !== null) throw new DeploymentError("directory_unusable", problem);
     await this.#git.act(["gc", "--auto", "--quiet"], withoutOutput(io));
   }
 
   async #goBack(): Promise<RevertResult> {
     const current = await readCurrent(this.target.directory);
-    // What a deployment that was killed made live is no more proven than what this one did.
+    // What a killed deployment made live is no more proven than what this one did.
     const isUnproven = this.#isUnproven || (this.#release !== null && current === linkTo(this.#release));
     const wentLive = isUnproven && current !== this.#previous;
     if (wentLive) await replaceCurrent(this.target.directory, this.#previous);
     if (this.#isNew || this.#isUnproven) {
       await this.#discardIncomplete();
-      // What stays of the files does not matter to what is live, and goes with the next deployment.
+      // Files that could not be removed do not affect what is live. The next deployment removes them.
       await this.#sweep(SILENT_IO);
     }
     if (!wentLive) return { kind: "untouched" };
     if (this.#previous === null) return { kind: "taken down" };
-    return { kind: "put back", placed: await describeRelease(this.#previous, this.target, this.tools) };
+    return { kind: "put back", placed: await describeRelease(this.#previous, this.target, this.context) };
   }
 
-  /** Makes the directories and puts in order what a deployment that was killed left behind. */
+  /** Creates the directories, and repairs what a killed deployment left. */
   async #prepare(io: ProcessIo): Promise<void> {
     const { directory } = this.target;
     await readCurrent(directory);
@@ -175,46 +180,47 @@ class ReleasesPlace implements Workspace {
     await this.#lookForUnproven();
     await this.#discardIncomplete();
     await this.#openRepository(io);
-    const trouble = await this.#sweep(io);
-    if (trouble !== null) io.onLine(trouble);
+    const problem = await this.#sweep(io);
+    if (problem !== null) io.onLine(problem);
   }
 
   async #lookForUnproven(): Promise<void> {
     this.#isUnproven = await this.#releases.isComing(await this.#live());
   }
 
-  /** Makes the repository, or takes the one there is; one that is beyond repair gives way to a new one. */
+  /** Creates the repository, or opens it. Replaces one that cannot be repaired. */
   async #openRepository(io: ProcessIo): Promise<void> {
-    const trouble = await makeBare(this.#repository, this.#git);
-    if (trouble === null) return;
-    // Nothing is given up before there is another: the fault may lie with git itself, or with its settings.
+    const problem = await makeBare(this.#repository, this.#git);
+    if (problem === null) return;
+    // The old one stays until a new one works: the cause may be git itself, or its settings.
     const next = await this.#releases.begin("repo");
     await rm(next, { recursive: true, force: true });
     await mkdir(next);
-    if ((await makeBare(next, this.#openGit(next))) !== null) throw new AppError("failed", trouble);
+    if ((await makeBare(next, this.#openGit(next))) !== null)
+      throw new DeploymentError("git_failed", problem);
     io.onLine(
-      `${this.#repository} is beyond repair (${trouble}): it is made anew, and everything fetched again`,
+      `${this.#repository} cannot be repaired (${problem}): creating a new one and fetching everything again`,
     );
     await this.#releases.discard(this.#repository);
     await rename(next, this.#repository);
   }
 
   #openGit(repository: string): Git {
-    return createGit(repository, { GIT_DIR: repository }, this.tools);
+    return createGit(repository, { GIT_DIR: repository }, this.context);
   }
 
-  /** The name of the release that `current` points to, however it is written. */
+  /** The name of the release that `current` points to, in whatever form. */
   async #live(): Promise<string> {
     return basename((await readCurrent(this.target.directory)) ?? "");
   }
 
-  /** What `current` pointed to before this deployment and before those that were killed: null where nothing was live. */
+  /** What `current` pointed to before this deployment and before killed ones; null where nothing was live. */
   async #provenBefore(live: string | null): Promise<string | null> {
     if (!this.#isUnproven) return readCurrent(this.target.directory);
     return live === null ? null : this.#currentBefore(live);
   }
 
-  /** What `current` points to, or pointed to while the `live` commit was live, where that is told and still there. */
+  /** What `current` points to, or pointed to while the `live` commit was live, where that is given and still on disk. */
   async #currentBefore(live: string | null): Promise<string | null> {
     const current = await readCurrent(this.target.directory);
     if (current === null || live === null || isReleaseOf(basename(current), live)) return current;
@@ -226,20 +232,24 @@ class ReleasesPlace implements Workspace {
     await this.#releases.discardIncomplete(await this.#live());
   }
 
-  /** Removes files that nobody needs, and what git knows of working trees that are no more. Resolves as `removeTrees`. */
+  /** Removes files that are not needed, and git's records of removed working trees. Resolves as `removeTrees`. */
   async #sweep({ signal }: ProcessIo): Promise<string | null> {
-    const trouble = await removeTrees(await this.#releases.leftovers(await this.#live()), this.tools, signal);
+    const problem = await removeTrees(
+      await this.#releases.leftovers(await this.#live()),
+      this.context,
+      signal,
+    );
     await this.#forgetTrees();
-    return trouble;
+    return problem;
   }
 
   async #forgetTrees(): Promise<void> {
     const known = join(this.#repository, "worktrees");
     const names = (await entriesOf(known)).map(({ name }) => name);
     const placed = await this.#releases.names();
-    // Git calls a working tree as its directory is called. To ask it whether all are there takes longer.
+    // Git names a working tree after its directory. This is faster than asking git whether all exist.
     if (names.every((name) => placed.includes(name))) return;
-    // A `worktree add` that was killed leaves its entry locked; we never lock one.
+    // A killed `worktree add` leaves its record locked. Nothing else here locks one.
     for (const name of names) await rm(join(known, name, "locked"), { force: true });
     await this.#git.act(["worktree", "prune", "--expire=now"], SILENT_IO);
   }

@@ -2,8 +2,8 @@ import type { LayoutContext } from "../../domain/layout.ts";
 import { toOneLine } from "../../lib/text.ts";
 
 /**
- * Removes directories and everything in them, with rm(1): that can be cut short, where a large one takes long.
- * Resolves with why something of them is left, or null.
+ * Removes directories with rm(1), which can be cut short when a large one takes long. Resolves with why something is
+ * left, or null.
  */
 export async function removeTrees(
   paths: readonly string[],
@@ -17,5 +17,5 @@ export async function removeTrees(
   };
   const result = await run(["rm", "-rf", "--", ...paths], { cwd: "/", env, onLine, signal });
   if (result.exitCode === 0) return null;
-  return `could not remove ${paths.join(" and ")}: ${toOneLine(last) || "it was cut short"}`;
+  return `could not remove ${paths.join(" and ")}: ${toOneLine(last) || "it was interrupted"}`;
 }

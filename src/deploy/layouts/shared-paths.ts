@@ -1,17 +1,17 @@
 import type { Stats } from "node:fs";
 import { cp, lstat, mkdir, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, normalize, relative, sep } from "node:path";
-import { AppError } from "../../lib/errors.ts";
+import { DeploymentError } from "../../domain/deployment-error.ts";
 
-/** The directories that a shared path is linked between; both absolute and real, since links between them are relative. */
+/** The directories of a shared path and its link. Both absolute and real, since the link is relative. */
 export interface SharedPaths {
   readonly release: string;
   readonly shared: string;
 }
 
 /**
- * Puts a link to `<shared>/<path>` in the place of `path` in a release. What is shared and not there yet begins as
- * what the repository has at that path, or else as a directory.
+ * Replaces `path` in a release with a link to `<shared>/<path>`. Where that does not exist yet, it starts as a copy of
+ * what the repository has at the path, or else as a directory.
  */
 export async function linkShared({ release, shared }: SharedPaths, path: string): Promise<void> {
   const parts = partsOf(path);
@@ -19,7 +19,7 @@ export async function linkShared({ release, shared }: SharedPaths, path: string)
   await makeParents(release, parts.slice(0, -1), path);
   const inRelease = join(release, name);
   const inShared = join(shared, name);
-  if ((await look(inShared)) === null) await seed(inShared, inRelease);
+  if ((await inspect(inShared)) === null) await seed(inShared, inRelease);
   await rm(inRelease, { recursive: true, force: true });
   await symlink(relative(dirname(inRelease), inShared), inRelease);
 }
@@ -29,35 +29,35 @@ function partsOf(path: string): readonly string[] {
     .split(sep)
     .filter((part) => part !== "");
   if (isAbsolute(path) || parts.length === 0 || parts.some((part) => [".", "..", ".git"].includes(part))) {
-    throw new AppError("failed", `shared path ${path} is not a path inside a release`);
+    throw new DeploymentError("shared_path_unusable", `shared path ${path} is not a path inside a release`);
   }
   return parts;
 }
 
 /**
- * Makes the directories above a shared path. One that the repository has as a link is refused: what we make
- * below it would be made wherever the repository's author wants.
+ * Creates the directories above a shared path. Rejects one that the repository has as a link: what is created below it
+ * would be wherever the repository's author wants.
  */
 async function makeParents(release: string, parents: readonly string[], path: string): Promise<void> {
   let at = release;
   for (const part of parents) {
     at = join(at, part);
-    const found = await look(at);
+    const found = await inspect(at);
     if (found === null) await mkdir(at);
     else if (!found.isDirectory()) {
       const what = found.isSymbolicLink() ? "a symbolic link" : "a file";
-      throw new AppError(
-        "failed",
+      throw new DeploymentError(
+        "shared_path_unusable",
         `shared path ${path}: ${relative(release, at)} is ${what} in the repository`,
       );
     }
   }
 }
 
-/** Copies beside its place and moves it there, so that a copy which was cut short is never taken for the whole. */
+/** Copies next to the final path and moves the copy there, so that an interrupted copy is never used. */
 async function seed(place: string, from: string): Promise<void> {
   await mkdir(dirname(place), { recursive: true });
-  const found = await look(from);
+  const found = await inspect(from);
   if (found === null || found.isSymbolicLink()) {
     await mkdir(place);
     return;
@@ -68,8 +68,8 @@ async function seed(place: string, from: string): Promise<void> {
   await rename(copy, place);
 }
 
-/** What is at a path itself, links not followed; null when there is nothing. */
-async function look(path: string): Promise<Stats | null> {
+/** What is at a path, without following links; null when nothing is. */
+async function inspect(path: string): Promise<Stats | null> {
   return lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
     throw error;

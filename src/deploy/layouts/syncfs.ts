@@ -2,8 +2,8 @@ import type { LayoutContext, ProcessIo } from "../../domain/layout.ts";
 import { toOneLine } from "../../lib/text.ts";
 
 /**
- * Has everything written so far to a directory's file system put on the disk (syncfs(2), with sync(1)), so that no
- * power failure leaves a link to files that are empty. It goes on without, and says so, where that cannot be done.
+ * Flushes everything written so far to a directory's file system (syncfs(2), with sync(1)), so that a power failure leaves
+ * no link to empty files. Where that fails, prints so and continues.
  */
 export async function syncFileSystem(
   directory: string,

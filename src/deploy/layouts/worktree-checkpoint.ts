@@ -3,8 +3,8 @@ import { type Git, isObjectName, SILENT_IO } from "../git/git.ts";
 const HEADS = "refs/heads/";
 
 /**
- * The setting of the repository's own that holds, while a deployment is under way, the commit to go back to, or
- * {@link NONE}: what a deployment that was killed checked out is not proven, and HEAD says nothing else any more.
+ * The repository's setting that holds, while a deployment runs, the commit to go back to, or {@link NONE}. After a kill,
+ * HEAD names what the killed deployment checked out, which is not proven.
  */
 const BEFORE = "hooklatch.before";
 const NONE = "nothing";
@@ -20,38 +20,38 @@ export interface WorktreeState {
 export interface WorktreeCheckpoint {
   /** Null where nothing was checked out before. */
   readonly before: WorktreeState | null;
-  /** Whether what is checked out now is of a deployment that was killed amid its work. */
+  /** Whether a killed deployment checked out what is there now. */
   readonly isUnproven: boolean;
 }
 
-/** Finds where the checkout was before this deployment, or before one that was killed, and notes it for the next. */
+/** Finds where the checkout was before this deployment, or before a killed one, and records it. */
 export async function writeCheckpoint(
   git: Git,
   live: string | null,
   branch: string | null,
 ): Promise<WorktreeCheckpoint> {
-  const noted = await readCheckpoint(git);
-  if (noted === NONE) return { before: null, isUnproven: true };
-  const commit = noted === null ? null : await git.findCommit(noted);
+  const recorded = await readCheckpoint(git);
+  if (recorded === NONE) return { before: null, isUnproven: true };
+  const commit = recorded === null ? null : await git.findCommit(recorded);
   if (commit !== null) return { before: { commit, branch }, isUnproven: true };
-  const before = (await whereIs(git)) ?? (await whereItShouldBe(git, live, branch));
+  const before = (await findPresent(git)) ?? (await findExpected(git, live, branch));
   await git.act(["config", "--replace-all", "--", BEFORE, before?.commit ?? NONE], SILENT_IO);
   return { before, isUnproven: false };
 }
 
-/** A commit or {@link NONE}; null where no deployment was killed amid its work. */
+/** A commit or {@link NONE}; null where no deployment was killed. */
 export async function readCheckpoint(git: Git): Promise<string | null> {
-  // Warnings share the stream with the answer.
+  // Warnings are on the same stream as the answer.
   const lines = await git.ask(["config", "--local", "--get", BEFORE]);
   return lines?.find((line) => line === NONE || isObjectName(line)) ?? null;
 }
 
-/** Notes that the deployment is over: what is checked out now counts. */
+/** Removes the checkpoint: the deployment is over, and what is checked out counts. */
 export function removeCheckpoint(git: Git): Promise<unknown> {
   return git.ask(["config", "--local", "--unset-all", BEFORE]);
 }
 
-async function whereIs(git: Git): Promise<WorktreeState | null> {
+async function findPresent(git: Git): Promise<WorktreeState | null> {
   const [commit, lines] = await Promise.all([
     git.findCommit("HEAD"),
     git.ask(["symbolic-ref", "--quiet", "HEAD"]),
@@ -61,8 +61,8 @@ async function whereIs(git: Git): Promise<WorktreeState | null> {
   return { commit, branch: full === undefined ? null : full.slice(HEADS.length) };
 }
 
-/** For a checkout that lost its HEAD, as in a power failure: its files are of the commit that counts as live. */
-async function whereItShouldBe(
+/** For a checkout that lost its HEAD in a power failure: its files are those of the live commit. */
+async function findExpected(
   git: Git,
   live: string | null,
   branch: string | null,

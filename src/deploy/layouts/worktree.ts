@@ -1,5 +1,6 @@
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { DeploymentError } from "../../domain/deployment-error.ts";
 import type {
   Checkout,
   FetchedCommit,
@@ -9,10 +10,10 @@ import type {
   PlacedRelease,
   ProcessIo,
   RevertResult,
+  SkipReason,
   Workspace,
 } from "../../domain/layout.ts";
 import type { Target } from "../../domain/target.ts";
-import { AppError } from "../../lib/errors.ts";
 import { fetchTip, repositoryOf } from "../git/fetch.ts";
 import { createCheckoutGit, type Git, SILENT_IO, withoutOutput } from "../git/git.ts";
 import { findSkipReason } from "../git/path-filter.ts";
@@ -28,40 +29,44 @@ import {
   writeCheckpoint,
 } from "./worktree-checkpoint.ts";
 
-/** The directory itself is the checkout. `shared` has no meaning here: ignored files stay where they are. */
+/** The directory itself is the checkout. `shared` is not used: ignored files stay in place. */
 export const worktree: Layout = {
   name: "worktree",
   summary: "the directory itself is the checkout, reset to the tip; ignored files stay",
   releasesOf: null,
-  createWorkspace: (target, tools) => new WorktreePlace(target, tools),
+  createWorkspace: (target, context) => new WorktreeWorkspace(target, context),
 };
 
-/** A branch that never has a commit: what is checked out where nothing is. */
+/** A branch that never has a commit, for a directory in which nothing is checked out. */
 const NOTHING = "hooklatch/nothing";
 
-/** Milliseconds for the submodules of what is put back. */
+/** Milliseconds for the submodules of the commit that is put back. */
 const MOVE_BACK_TIME = 60_000;
 
-class WorktreePlace implements Workspace {
-  /** What to go back to; null where nothing was checked out before. */
+class WorktreeWorkspace implements Workspace {
+  /** The state to go back to; null where nothing was checked out before. */
   #before: WorktreeState | null = null;
-  /** How far this deployment came with the files. */
+  /** How far this deployment changed the files. */
   #stage: "untouched" | "checking out" | "live" = "untouched";
   #opened: Git | null = null;
 
   constructor(
     readonly target: Target,
-    readonly tools: LayoutContext,
+    readonly context: LayoutContext,
   ) {}
 
   async fetch({ pushedCommit, chosenCommit }: FetchRequest, io: ProcessIo): Promise<FetchedCommit> {
     const watch = repositoryOf(this.target);
     const git = await this.#prepare(watch.cloneUrl);
     const into = `refs/remotes/origin/${watch.ref.kind === "branch" ? watch.ref.name : "HEAD"}`;
-    return fetchTip(git, { watch, into, pushedCommit, chosenCommit }, this.tools, io);
+    return fetchTip(git, { watch, into, pushedCommit, chosenCommit }, this.context, io);
   }
 
-  async reasonToSkip({ commit }: FetchedCommit, live: string | null, io: ProcessIo): Promise<string | null> {
+  async reasonToSkip(
+    { commit }: FetchedCommit,
+    live: string | null,
+    io: ProcessIo,
+  ): Promise<SkipReason | null> {
     return findSkipReason(await this.#git(), this.target, { tip: commit, live }, io);
   }
 
@@ -76,7 +81,7 @@ class WorktreePlace implements Workspace {
     const branch = watch.ref.kind === "branch" ? ref : null;
     const { before, isUnproven } = await writeCheckpoint(git, live, branch);
     this.#before = before;
-    // The files of one that was killed are live already.
+    // The files of a killed deployment are live already.
     this.#stage = isUnproven ? "live" : "checking out";
     await moveTo(git, { branch, commit }, io);
     await completeCheckout(git, watch.cloneUrl, io);
@@ -84,23 +89,23 @@ class WorktreePlace implements Workspace {
   }
 
   async takeRelease(): Promise<PlacedRelease> {
-    throw new AppError(
-      "failed",
-      `the layout worktree keeps no releases; deploy a commit instead: hooklatch target deploy ${this.target.name} --commit <commit>`,
+    throw new DeploymentError(
+      "release_missing",
+      `the layout worktree has no releases; deploy a commit instead: hooklatch target deploy ${this.target.name} --commit <commit>`,
     );
   }
 
   async activate(io: ProcessIo): Promise<void> {
-    // The files are live as soon as they are checked out: that is what this layout is.
+    // In this layout files are live as soon as they are checked out.
     this.#stage = "live";
-    await syncFileSystem(this.target.directory, this.tools, io);
+    await syncFileSystem(this.target.directory, this.context, io);
   }
 
   async revert(): Promise<RevertResult> {
     const stage = this.#stage;
     if (stage === "untouched") return { kind: "untouched" };
     const git = await this.#git();
-    // The git that was ended half-way may have left its lock.
+    // A killed git may have left its lock.
     await removeStaleLocks(join(this.target.directory, ".git"));
     const before = this.#before;
     if (before === null) await moveToNothing(git);
@@ -132,8 +137,8 @@ class WorktreePlace implements Workspace {
 
   async #moveBack(git: Git, before: WorktreeState): Promise<void> {
     await moveTo(git, before, SILENT_IO);
-    // Submodules may have to be asked for at the other end, which may not answer.
-    const limit = createDeadline(MOVE_BACK_TIME, { clock: this.tools.clock, signal: SILENT_IO.signal });
+    // Submodules may have to be fetched from a remote that does not answer.
+    const limit = createDeadline(MOVE_BACK_TIME, { clock: this.context.clock, signal: SILENT_IO.signal });
     try {
       await completeCheckout(git, repositoryOf(this.target).cloneUrl, withoutOutput(limit));
     } finally {
@@ -141,20 +146,20 @@ class WorktreePlace implements Workspace {
     }
   }
 
-  /** Makes the checkout, or takes the one there is, and puts in order what a killed deployment left behind. */
+  /** Creates the checkout, or repairs the one that a killed deployment left. */
   async #prepare(cloneUrl: string): Promise<Git> {
     const { directory } = this.target;
     await mkdir(directory, { recursive: true });
     const git = await this.#git();
     const isNew = !(await isCheckout(directory));
-    await this.#mend(git);
+    await this.#repair(git);
     if (isNew) await setting(git, "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*");
     await setting(git, "remote.origin.url", cloneUrl);
     return git;
   }
 
-  /** Makes a repository, or what is missing of one. Nothing in one that is sound is touched: it may be somebody's. */
-  async #mend(git: Git): Promise<void> {
+  /** Creates what is missing of a repository. Changes nothing in a sound one: it may be somebody's. */
+  async #repair(git: Git): Promise<void> {
     const own = join(this.target.directory, ".git");
     await removeStaleLocks(own);
     await removeBlankFiles(own);
@@ -162,20 +167,20 @@ class WorktreePlace implements Workspace {
   }
 
   async #git(): Promise<Git> {
-    this.#opened ??= await createCheckoutGit(this.target.directory, this.tools);
+    this.#opened ??= await createCheckoutGit(this.target.directory, this.context);
     return this.#opened;
   }
 }
 
-/** Whether there is a checkout already. Refuses a directory with files that are not from one: they would go. */
+/** Whether there is a checkout already. Rejects a directory with other files, which would be removed. */
 async function isCheckout(directory: string): Promise<boolean> {
   const git = join(directory, ".git");
   const found = await stat(git).catch(() => null);
   if (found?.isFile()) return true;
   if (found?.isDirectory()) return (await stat(join(git, "HEAD")).catch(() => null)) !== null;
   if ((await entriesOf(directory)).length === 0) return false;
-  throw new AppError(
-    "failed",
+  throw new DeploymentError(
+    "directory_unusable",
     `${directory} has files in it and is not a git checkout; empty it, or choose another directory`,
   );
 }
@@ -184,7 +189,7 @@ function setting(git: Git, key: string, value: string): Promise<void> {
   return git.act(["config", "--replace-all", "--", key, value], SILENT_IO);
 }
 
-/** Makes the files those of `commit`, on `branch` or detached. No other branch is moved, ignored files stay. */
+/** Checks `commit` out, on `branch` or detached. Moves no other branch; ignored files stay. */
 async function moveTo(
   git: Git,
   { branch, commit }: { branch: string | null; commit: string },
@@ -195,11 +200,11 @@ async function moveTo(
   await git.act(["clean", "-ffd"], io);
 }
 
-/** Takes away what was checked out where nothing was before. Ignored files stay. */
+/** Removes what was checked out where nothing was before. Ignored files stay. */
 async function moveToNothing(git: Git): Promise<void> {
-  // As long as `.gitignore` is there to say what is ignored.
+  // While `.gitignore` still says what is ignored.
   await git.act(["clean", "-ffd"], SILENT_IO);
-  // Git leaves the files of submodules where they are.
+  // Git leaves the files of submodules in place.
   await git.attempt(["submodule", "--quiet", "deinit", "--all", "--force"], SILENT_IO);
   await git.act(["switch", "--discard-changes", "--orphan", NOTHING], SILENT_IO);
 }

@@ -2,12 +2,15 @@ import type { DeploymentResult, Interruption } from "../../domain/deployment.ts"
 import type { Clock } from "../../lib/clock.ts";
 import { formatDuration } from "../../lib/duration.ts";
 
+/** How a deployment that is ended early ends. */
+export type EarlyEnd = Pick<DeploymentResult, "state" | "code" | "reason">;
+
 /** One signal for everything that may end a deployment early. */
 export interface Deadline {
   readonly signal: AbortSignal;
-  /** Why it was ended early; null when it was not. `doing` completes "timed out after … while". */
-  cause(doing: string): Pick<DeploymentResult, "state" | "reason"> | null;
-  /** The work is done: the time no longer counts. */
+  /** Why the work was ended early; null when it was not. `doing` completes "timed out after … while". */
+  cause(doing: string): EarlyEnd | null;
+  /** Stops the clock: the work is done. */
   stop(): void;
 }
 
@@ -26,18 +29,15 @@ export function createDeadline(
     cause(doing) {
       if (outside.signal.aborted) return readInterruption(outside.signal.reason);
       if (!timeout.signal.aborted) return null;
-      return { state: "failed", reason: `timed out after ${formatDuration(milliseconds)} while ${doing}` };
+      const reason = `timed out after ${formatDuration(milliseconds)} while ${doing}`;
+      return { state: "failed", code: "timeout", reason };
     },
     stop: () => stopped.abort(),
   };
 }
 
-/** An abort signal's reason can be anything; one that says nothing is taken as an interruption. */
-function readInterruption(
-  reason: Partial<Interruption> | undefined,
-): Pick<DeploymentResult, "state" | "reason"> {
-  return {
-    state: reason?.kind === "cancelled" ? "cancelled" : "interrupted",
-    reason: typeof reason?.reason === "string" ? reason.reason : null,
-  };
+/** An abort signal's reason can be anything. One that says nothing counts as a shutdown. */
+function readInterruption(reason: Partial<Interruption> | undefined): EarlyEnd {
+  if (reason?.kind !== "cancelled") return { state: "interrupted", code: "shutdown", reason: null };
+  return { state: "cancelled", code: "cancelled", reason: reason.reason ?? null };
 }

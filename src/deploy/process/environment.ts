@@ -3,7 +3,7 @@ import type { PlacedRelease } from "../../domain/layout.ts";
 import type { Target } from "../../domain/target.ts";
 import { currentUser } from "../../lib/os-user.ts";
 
-/** Names of our own environment that every command may see. */
+/** Variables of the server's environment that every command sees. */
 const PASSED = ["PATH", "HOME", "USER", "LANG", "TZ"] as const;
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -11,8 +11,8 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * What a target's commands, and git for it, see of our environment: five names, those in `pass_env`, and what
- * `env` sets. Nothing else of ours gets through, so that no secret of the server reaches a build by accident.
+ * The environment of a target's commands and of git: five variables of the server's, those in `pass_env`, and those that
+ * `env` sets. Nothing else, so that no secret of the server reaches a build by accident.
  */
 export function cleanEnvironment(target: Target, ours: Environment): Record<string, string> {
   const defaults = { PATH: DEFAULT_PATH, ...currentUser() };
@@ -24,8 +24,8 @@ export function cleanEnvironment(target: Target, ours: Environment): Record<stri
 }
 
 /**
- * The variables by which a process is known as one of a deployment's, wherever it goes; git has them too. Another
- * hooklatch may have a target of that name and a deployment of that number, but not this directory.
+ * The variables that identify a process of a deployment, git included. Another hooklatch may have a target of that name
+ * and a deployment of that id, but not this directory.
  */
 export function deploymentVariables({ name, directory }: Target, deployment: number) {
   return {
@@ -35,7 +35,7 @@ export function deploymentVariables({ name, directory }: Target, deployment: num
   };
 }
 
-/** What the `HOOKLATCH_…` variables tell a command about the deployment it runs in. */
+/** What the `HOOKLATCH_…` variables describe. */
 export interface DeploymentVariables {
   readonly deployment: Deployment;
   readonly target: Target;
@@ -46,13 +46,13 @@ export interface DeploymentVariables {
   readonly placed: PlacedRelease;
 }
 
-/** What a command of the target sees: the clean environment, and the circumstances it runs in. */
+/** The environment of a command: the clean one, and the `HOOKLATCH_…` variables. */
 export function commandEnvironment(facts: DeploymentVariables, ours: Environment): Record<string, string> {
-  return { ...cleanEnvironment(facts.target, ours), ...describeCircumstances(facts) };
+  return { ...cleanEnvironment(facts.target, ours), ...describeDeployment(facts) };
 }
 
-/** The `HOOKLATCH_…` variables; what there is nothing to say about is left out. */
-function describeCircumstances(facts: DeploymentVariables): Record<string, string> {
+/** The `HOOKLATCH_…` variables, without those that have no value. */
+function describeDeployment(facts: DeploymentVariables): Record<string, string> {
   const { repository } = facts.target;
   const { ref, commit, release } = facts.placed;
   return withoutAbsent({

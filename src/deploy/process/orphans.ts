@@ -2,19 +2,18 @@ import { readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
 import { sep } from "node:path";
 import type { AbandonedRun } from "../../domain/deployment.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type { DeploymentContext, DeployTools } from "../context.ts";
+import type { DeploymentContext, DeployServices } from "../context.ts";
 import { deploymentVariables } from "./environment.ts";
 import { GROUP_POLL, KILL_AFTER } from "./process.ts";
 
-/** Milliseconds that a killed process may take to be gone. One that waits for a dead disk may never be. */
-const PATIENCE = 30_000;
+/** Milliseconds that a killed process may take to disappear. One that waits for a dead disk may never. */
+const KILL_TIMEOUT = 30_000;
 
 /**
- * Ends what deployments left running that were ended early, or whose hooklatch was killed, git included: TERM, then
- * KILL, to whole process groups. Known are those processes of our own user that have the deployment's variables in
- * their environment, of which a place in the target's directory stands for that directory's own, and who is in a
- * group that one of them leads. Resolves with the ids of those that are gone; always none where there is no Linux
- * `/proc` (proc(5)).
+ * Ends the processes of deployments that were ended early, or whose server was killed, git included: TERM, then KILL, to
+ * whole process groups. These are processes of the same user that have the deployment's variables in their environment
+ * (a working directory in the target's directory counts as the variable for that), and those in a group that one of them
+ * leads. Resolves with the ids of the processes that ended; always none without Linux's `/proc` (proc(5)).
  */
 export async function killOrphans(runs: readonly AbandonedRun[], clock: Clock): Promise<readonly number[]> {
   if (runs.length === 0 || process.platform !== "linux") return [];
@@ -22,35 +21,35 @@ export async function killOrphans(runs: readonly AbandonedRun[], clock: Clock): 
   const groups = new Set<number>();
   const seen = new Set<number>();
   const start = clock.now().getTime();
-  let told: NodeJS.Signals | null = null;
+  let last: NodeJS.Signals | null = null;
   for (;;) {
     const orphans = await findOrphans(marks, groups);
     for (const { pid } of orphans) seen.add(pid);
     const waited = clock.now().getTime() - start;
-    if (orphans.length === 0 || waited >= KILL_AFTER + PATIENCE) {
+    if (orphans.length === 0 || waited >= KILL_AFTER + KILL_TIMEOUT) {
       const left = orphans.map(({ pid }) => pid);
       return [...seen].filter((pid) => !left.includes(pid)).toSorted((a, b) => a - b);
     }
     const signal = waited < KILL_AFTER ? "SIGTERM" : "SIGKILL";
-    // TERM is said once; KILL also to who was started meanwhile.
-    if (signal !== told || signal === "SIGKILL") send(signal, orphans, groups);
-    told = signal;
+    // TERM is sent once; KILL also to processes that started meanwhile.
+    if (signal !== last || signal === "SIGKILL") send(signal, orphans, groups);
+    last = signal;
     await clock.sleep(GROUP_POLL);
   }
 }
 
-/** Ends what is left of a deployment whose steps were ended: who made a session of its own left their group. */
+/** Ends what is left of a deployment whose steps were ended: processes with their own session left the group. */
 export async function killOrphansOf(
   { deployment, target }: Pick<DeploymentContext, "deployment" | "target">,
-  { clock }: Pick<DeployTools, "clock">,
+  { clock }: Pick<DeployServices, "clock">,
 ): Promise<void> {
   await killOrphans([{ deployment: deployment.id, target }], clock);
 }
 
-/** What processes of one abandoned run are known by. */
+/** What identifies the processes of one abandoned run. */
 interface Mark {
   readonly variables: readonly string[];
-  /** The variable that tells the target's directory: who left that may still have it. */
+  /** The variable with the target's directory. A process that left the directory still has it. */
   readonly home: string;
   readonly directory: string;
 }
@@ -58,7 +57,7 @@ interface Mark {
 async function markOf({ deployment, target }: AbandonedRun): Promise<Mark> {
   const { HOOKLATCH_DIRECTORY: home, ...names } = deploymentVariables(target, deployment);
   const variables = Object.entries(names).map(([name, value]) => `${name}=${value}`);
-  // The kernel tells working directories without symbolic links.
+  // The kernel reports working directories without symbolic links.
   const directory = await realpath(target.directory).catch(() => target.directory);
   return { variables, home: `HOOKLATCH_DIRECTORY=${home}`, directory };
 }
@@ -68,7 +67,7 @@ interface Process {
   readonly group: number;
 }
 
-/** Those that are known by a mark, and those in `groups`, to which the groups that are led by one are added. */
+/** Finds processes with a mark and those in `groups`, to which it adds the groups that a marked process leads. */
 async function findOrphans(marks: readonly Mark[], groups: Set<number>): Promise<readonly Process[]> {
   const ours = (await readProcess(process.pid))?.group;
   const running = await listProcesses();
@@ -76,25 +75,25 @@ async function findOrphans(marks: readonly Mark[], groups: Set<number>): Promise
   for (const { pid, group } of running) {
     if (!(await hasMark(pid, marks))) continue;
     marked.add(pid);
-    // Our own group may hold whoever started us.
+    // The server's own group may contain whoever started it.
     if (group === pid && group !== ours) groups.add(group);
   }
   return running.filter(({ pid, group }) => marked.has(pid) || groups.has(group));
 }
 
-/** Every process of our own user that runs, but for ourselves. */
+/** Every running process of the same user, without this one. */
 async function listProcesses(): Promise<readonly Process[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
   const found = await Promise.all(pids.filter((pid) => pid !== process.pid).map(readProcess));
   return found.filter((each) => each !== null);
 }
 
-/** Null when it is not ours, or no more: a zombie only waits for its parent to look. */
+/** Null for another user's process, and for a zombie, which only waits for its parent. */
 async function readProcess(pid: number): Promise<Process | null> {
   const owner = await stat(`/proc/${pid}`).catch(() => null);
   if (owner?.uid !== process.getuid?.()) return null;
   const status = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
-  // The name stands in parentheses and may hold some itself: state, parent and group follow the last one.
+  // The name is in parentheses and may contain some: state, parent and group follow the last one.
   const [state = "X", , group] = status.slice(status.lastIndexOf(")") + 2).split(" ");
   return state === "Z" || state === "X" ? null : { pid, group: Number(group) };
 }
@@ -116,7 +115,7 @@ function send(signal: NodeJS.Signals, orphans: readonly Process[], groups: Reado
     try {
       process.kill(id, signal);
     } catch {
-      // It ended by itself meanwhile.
+      // It has ended meanwhile.
     }
   }
 }

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { setImmediate, setTimeout } from "node:timers/promises";
+import { DeploymentError } from "../../domain/deployment-error.ts";
 import type { ProcessIo, RunProcess } from "../../domain/layout.ts";
-import { AppError } from "../../lib/errors.ts";
 import { spawnProcess } from "../../runtime/index.ts";
 import { OutputLines } from "./output-lines.ts";
 
@@ -67,7 +67,8 @@ export function createRunProcess({ killAfter }: { readonly killAfter: number }):
 
 async function assertDirectory(path: string): Promise<void> {
   const found = await stat(path).catch(() => null);
-  if (!found?.isDirectory()) throw new AppError("failed", `directory ${path} does not exist`);
+  if (!found?.isDirectory())
+    throw new DeploymentError("directory_unusable", `directory ${path} does not exist`);
 }
 
 /** A process and what it started, as far as they did not leave its group. */

@@ -13,9 +13,9 @@ const ClientShape = Type.Object({
   expires_at: Time,
 });
 
-const KeptClientShape = Type.Object({ id: Id, ...ClientShape.properties });
+const StoredClientShape = Type.Object({ id: Id, ...ClientShape.properties });
 
-/** The one map from a client to its JSON. */
+/** Describes a client as JSON. */
 function describeClient({ address, source, authorisedAt, expiresAt }: Client): Static<typeof ClientShape> {
   return {
     address,
@@ -25,30 +25,30 @@ function describeClient({ address, source, authorisedAt, expiresAt }: Client): S
   };
 }
 
-function describeKept(client: StoredClient): Static<typeof KeptClientShape> {
+function describeStored(client: StoredClient): Static<typeof StoredClientShape> {
   return { id: client.id, ...describeClient(client) };
 }
 
 const UNKNOWN = { status: "not found", reason: "there is no such client" } as const;
 
-/** Looking at clients, and forgetting them. */
-export function clients({ store, steering }: AdminServices) {
+/** The routes that list clients and revoke them. */
+export function clients({ store, operator }: AdminServices) {
   return createRoutes()
     .get(
       "/api/clients",
       async ({ query }) =>
-        describePage(await store.listClients(query.source ?? null, readRange(query)), describeKept),
+        describePage(await store.listClients(query.source ?? null, readRange(query)), describeStored),
       {
         query: Input({ source: Type.Optional(NameText), ...PAGE_QUERY }),
-        response: { 200: pageOf(KeptClientShape), ...COMMON_PROBLEMS },
-        detail: { tags: ["clients"], summary: "List clients, those authorised last first" },
+        response: { 200: pageOf(StoredClientShape), ...COMMON_PROBLEMS },
+        detail: { tags: ["clients"], summary: "List clients, the last authorised first" },
       },
     )
     .delete(
       "/api/clients/:address",
       async ({ params, query, status }) => {
         const address = normaliseAddress(params.address);
-        const revoked = address === null ? [] : await steering.revoke(address, query.source ?? null);
+        const revoked = address === null ? [] : await operator.revoke(address, query.source ?? null);
         if (revoked.length === 0) return status(404, UNKNOWN);
         return status(200, { status: "revoked", clients: revoked.map(describeClient) });
       },
@@ -60,7 +60,7 @@ export function clients({ store, steering }: AdminServices) {
           404: NotFound,
           ...COMMON_PROBLEMS,
         },
-        detail: { tags: ["clients"], summary: "Forget an address, at one source or at all" },
+        detail: { tags: ["clients"], summary: "Revoke an address, at one source or at all" },
       },
     );
 }

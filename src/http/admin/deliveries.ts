@@ -1,16 +1,19 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { DECISION_CODES } from "../../domain/codes.ts";
 import { DELIVERY_STATUSES, type Delivery, type DeliverySummary } from "../../domain/delivery.ts";
+import { describeResult } from "../../domain/deployment-result.ts";
 import type { Event, Ref } from "../../domain/event.ts";
 import type { Source } from "../../domain/source.ts";
 import { describeLocksOf } from "../../flow/locks.ts";
 import { parseStoredDelivery } from "../../flow/replay.ts";
 import { describeAcceptOutcome } from "../responses.ts";
-import { DeploymentState } from "./deployments.ts";
+import { DeploymentState, ResultCodeShape } from "./deployments.ts";
 import { JSON_BODY } from "./json-body.ts";
 import { describePage, PAGE_QUERY, pageOf, readRange } from "./page.ts";
 import {
   COMMON_PROBLEMS,
   Conflict,
+  codeOf,
   createRoutes,
   Id,
   IdText,
@@ -30,7 +33,7 @@ const EventKind = oneOf(EVENTS);
 
 const Status = oneOf(DELIVERY_STATUSES);
 
-/** One webhook request that was kept, without its body. */
+/** One stored webhook request, without its body. */
 const DeliveryShape = Type.Object({
   id: Id,
   source: Type.String(),
@@ -44,20 +47,28 @@ const DeliveryShape = Type.Object({
   replay_of: orNull(Id),
   headers: Type.Record(Type.String(), Type.String()),
   decisions: Type.Array(
-    Type.Object({ target: Type.String(), deploy: Type.Boolean(), reason: orNull(Type.String()) }),
+    Type.Object({
+      target: Type.String(),
+      deploy: Type.Boolean(),
+      code: orNull(codeOf(DECISION_CODES)),
+      reason: orNull(Type.String()),
+    }),
+    { description: "of the targets that the event is about" },
   ),
+  other_targets: Type.Integer({ description: "how many other targets listen to the source" }),
   deployments: Type.Array(Id),
   outcomes: Type.Array(
     Type.Object({
       deployment: Id,
       target: Type.String(),
       state: DeploymentState,
+      code: orNull(ResultCodeShape),
       reason: orNull(Type.String()),
     }),
   ),
 });
 
-/** What was pushed, as its source reads it today. */
+/** What was pushed, as its source parses it now. */
 const Pushed = Type.Object({
   repository: Type.String(),
   ref: Type.String({ description: "the full name, such as refs/heads/main" }),
@@ -70,7 +81,7 @@ const WholeDelivery = Type.Object({
   body: Type.String(),
 });
 
-/** The answer that the delivery's sender would have got. */
+/** The response that the delivery's sender would have got. */
 const Replayed = Type.Object({
   status: Type.String(),
   delivery: Id,
@@ -78,7 +89,7 @@ const Replayed = Type.Object({
   reason: Type.Optional(Type.String()),
 });
 
-/** The one map from a delivery to its JSON. */
+/** Describes a delivery as JSON. */
 function describeDelivery(delivery: DeliverySummary): Static<typeof DeliveryShape> {
   return {
     id: delivery.id,
@@ -92,31 +103,35 @@ function describeDelivery(delivery: DeliverySummary): Static<typeof DeliveryShap
     redelivery_of: delivery.redeliveryOf,
     replay_of: delivery.replayOf,
     headers: { ...delivery.headers },
-    decisions: delivery.decisions.map(({ target, deploy, reason }) => ({ target, deploy, reason })),
-    deployments: [...delivery.deployments],
-    outcomes: delivery.outcomes.map(({ deployment, target, state, reason }) => ({
-      deployment,
+    decisions: delivery.decisions.map(({ target, deploy, code, reason }) => ({
       target,
-      state,
+      deploy,
+      code,
       reason,
     })),
+    other_targets: delivery.otherTargets,
+    deployments: [...delivery.deployments],
+    outcomes: delivery.outcomes.map((outcome) => {
+      const { deployment, target, state, code } = outcome;
+      return { deployment, target, state, code, reason: describeResult(outcome) };
+    }),
   };
 }
 
-/** Null where it tells of no push, or where its source is gone or reads it no more. */
+/** Null for other events, and where its source is no longer configured or cannot parse it. */
 function describePushed(delivery: Delivery, sources: readonly Source[]): Static<typeof Pushed> | null {
-  const reading = parseStoredDelivery(delivery, sources)?.reading;
-  if (!reading?.ok || reading.event.kind !== "push") return null;
-  const { repository, ref, commit } = reading.event;
+  const parsed = parseStoredDelivery(delivery, sources)?.parsed;
+  if (!parsed?.ok || parsed.event.kind !== "push") return null;
+  const { repository, ref, commit } = parsed.event;
   return { repository, ref: nameRef(ref), commit };
 }
 
-/** A kept body is UTF-8, as it was decoded before it was kept; a byte order mark stays. */
+/** A stored body is UTF-8: it was parsed before it was stored. A byte order mark stays. */
 function decodeBody(body: Uint8Array): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
 }
 
-/** The full name again. */
+/** The full name of a ref. */
 function nameRef({ kind, name }: Ref): string {
   return { branch: `refs/heads/${name}`, tag: `refs/tags/${name}`, other: name }[kind];
 }
@@ -124,7 +139,7 @@ function nameRef({ kind, name }: Ref): string {
 const PARAMS = Type.Object({ id: IdText });
 const UNKNOWN = { status: "not found", reason: "there is no such delivery" } as const;
 
-/** Looking at deliveries, and running them again. */
+/** The routes that show deliveries and replay them. */
 export function deliveries({ store, clock, sources, replay }: AdminServices) {
   return createRoutes()
     .get(
@@ -151,16 +166,16 @@ export function deliveries({ store, clock, sources, replay }: AdminServices) {
       async ({ params, status }) => {
         const delivery = await store.readDelivery(Number(params.id));
         if (delivery === null) return status(404, UNKNOWN);
-        const kept = { ...delivery, outcomes: await store.readOutcomes(delivery.id) };
-        const [told = kept] = await describeLocksOf([kept], { store, clock });
+        const summary = { ...delivery, outcomes: await store.readOutcomes(delivery.id) };
+        const [described = summary] = await describeLocksOf([summary], { store, clock });
         const pushed = describePushed(delivery, sources);
-        return { ...describeDelivery(told), pushed, body: decodeBody(delivery.body) };
+        return { ...describeDelivery(described), pushed, body: decodeBody(delivery.body) };
       },
       {
         params: PARAMS,
         query: NO_QUERY,
         response: { 200: WholeDelivery, 404: NotFound, ...COMMON_PROBLEMS },
-        detail: { tags: ["deliveries"], summary: "Show a delivery, its body and what became of it" },
+        detail: { tags: ["deliveries"], summary: "Show a delivery, its body and its outcome" },
       },
     )
     .post(
@@ -179,7 +194,7 @@ export function deliveries({ store, clock, sources, replay }: AdminServices) {
         parse: JSON_BODY,
         body: Input({}),
         response: { 200: Replayed, 202: Replayed, 404: NotFound, 409: Conflict, ...COMMON_PROBLEMS },
-        detail: { tags: ["deliveries"], summary: "Run a delivery again, as today's configuration says" },
+        detail: { tags: ["deliveries"], summary: "Replay a delivery with the present configuration" },
       },
     );
 }

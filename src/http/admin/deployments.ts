@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { RESULT_CODES } from "../../domain/codes.ts";
 import {
   DEPLOYMENT_STATES,
   type Deployment,
@@ -6,18 +7,19 @@ import {
   type OutputLine,
   TRIGGERS,
 } from "../../domain/deployment.ts";
-import { toDeploymentFields } from "../../domain/deployment-facts.ts";
+import { describeResult, toDeploymentFields } from "../../domain/deployment-result.ts";
 import { type Followed, followOutput } from "../../flow/follow.ts";
 import { EVENT_STREAM } from "../media-type.ts";
-import { respond, respondRefused, respondText } from "../responses.ts";
-import { acceptsEventStream, answerEventStream, readLastEventId, type StreamedEvent } from "../sse.ts";
+import { respond, respondProblem, respondText } from "../responses.ts";
+import { acceptsEventStream, readLastEventId, respondWithEventStream, type StreamedEvent } from "../sse.ts";
 import { JSON_BODY } from "./json-body.ts";
 import { describePage, PAGE_QUERY, pageOf, readRange } from "./page.ts";
 import {
   COMMON_PROBLEMS,
   Conflict,
+  codeOf,
   createRoutes,
-  describeAnswers,
+  describeResponses,
   Id,
   IdText,
   Input,
@@ -34,14 +36,21 @@ import type { AdminServices } from "./services.ts";
 /** A deployment's state. */
 export const DeploymentState = oneOf(DEPLOYMENT_STATES);
 
-/** One run of one target, as the API has it. */
+/** Why a deployment ended in another state than `succeeded`. */
+export const ResultCodeShape = codeOf(RESULT_CODES);
+
+/** One run of one target. */
 export const DeploymentShape = Type.Object({
   id: Id,
   target: Type.String(),
   state: DeploymentState,
-  reason: orNull(Type.String()),
+  code: orNull(ResultCodeShape),
+  reason: orNull(Type.String({ description: "the code in words, with what it does not say" })),
   trigger: oneOf(TRIGGERS),
   attempt: Type.Integer(),
+  retry_of: orNull(Type.Integer({ description: "the interrupted deployment that this one repeats" })),
+  retried_as: orNull(Type.Integer({ description: "the deployment that repeats this interrupted one" })),
+  superseded_by: orNull(Type.Integer({ description: "the newer deployment that replaced this one" })),
   delivery: orNull(Id),
   pushed_commit: orNull(Type.String()),
   chosen: orNull(Type.String({ description: "the commit or release that a person chose" })),
@@ -62,7 +71,7 @@ export const DeploymentShape = Type.Object({
   ),
 });
 
-/** The one map from a deployment to its JSON. */
+/** Describes a deployment as JSON. */
 export function describeDeployment(deployment: Deployment): Static<typeof DeploymentShape> {
   const { choice } = deployment;
   return {
@@ -82,9 +91,9 @@ const PARAMS = Type.Object({ id: IdText });
 
 const UNKNOWN = { status: "not found", reason: "there is no such deployment" } as const;
 
-/** Looking at deployments, and ending them. */
-export function deployments(tools: AdminServices) {
-  const { store, steering } = tools;
+/** The routes that show deployments and cancel them. */
+export function deployments(services: AdminServices) {
+  const { store, operator } = services;
   return createRoutes()
     .get(
       "/api/deployments",
@@ -117,23 +126,27 @@ export function deployments(tools: AdminServices) {
         detail: { tags: ["deployments"], summary: "Show a deployment" },
       },
     )
-    .get("/api/deployments/:id/log", ({ params, request }) => answerLog(Number(params.id), request, tools), {
-      params: PARAMS,
-      query: NO_QUERY,
-      detail: {
-        tags: ["deployments"],
-        summary: "Read or follow a deployment's output",
-        description:
-          "As an event stream: an event `line` for each line, with an id to resume after by `Last-Event-ID`, and at last an event `end` whose data is `{ state, reason, id }`.",
-        responses: describeAnswers("The output, a line a line", ["text/plain", EVENT_STREAM], {
-          404: NotFound,
-        }),
+    .get(
+      "/api/deployments/:id/log",
+      ({ params, request }) => respondWithLog(Number(params.id), request, services),
+      {
+        params: PARAMS,
+        query: NO_QUERY,
+        detail: {
+          tags: ["deployments"],
+          summary: "Read or follow a deployment's output",
+          description:
+            "As an event stream: an event `line` for each line, with an id to resume after by `Last-Event-ID`, and at last an event `end` whose data is `{ state, code, reason, id }`.",
+          responses: describeResponses("The output", ["text/plain", EVENT_STREAM], {
+            404: NotFound,
+          }),
+        },
       },
-    })
+    )
     .post(
       "/api/deployments/:id/cancel",
       async ({ params, body, status }) => {
-        const outcome = await steering.cancel(Number(params.id), body.by ?? "admin");
+        const outcome = await operator.cancel(Number(params.id), body.by ?? "admin");
         if (outcome.kind === "unknown deployment") return status(404, UNKNOWN);
         const deployment = describeDeployment(outcome.deployment);
         if (outcome.kind === "cancelled") return status(200, { status: "cancelled", deployment });
@@ -153,25 +166,25 @@ export function deployments(tools: AdminServices) {
           409: Conflict,
           ...COMMON_PROBLEMS,
         },
-        detail: { tags: ["deployments"], summary: "Cancel a deployment that waits or runs" },
+        detail: { tags: ["deployments"], summary: "Cancel a queued or running deployment" },
       },
     );
 }
 
-async function answerLog(id: number, request: Request, tools: AdminServices): Promise<Response> {
-  const { store, broadcast } = tools;
+async function respondWithLog(id: number, request: Request, services: AdminServices): Promise<Response> {
+  const { store } = services;
   if ((await store.readDeployment(id)) === null) return respond(404, UNKNOWN);
   if (!acceptsEventStream(request.headers)) {
     return respondText((await store.readOutput(id)).map((line) => `${line}\n`).join(""));
   }
   const seen = readLastEventId(request.headers);
   if (seen === "invalid") {
-    return respondRefused("invalid request", { reason: "Last-Event-ID: expected the id of an event" });
+    return respondProblem("invalid request", { reason: "Last-Event-ID: expected the id of an event" });
   }
-  // A line's id is one more than its number: an id of 0 would say that nothing was seen.
+  // A line's id is its number plus one: an id of 0 would mean that nothing was seen.
   const after = (seen ?? 0) - 1;
-  return answerEventStream((signal) => streamOutput(followOutput(id, after, { store, broadcast }, signal)), {
-    ...tools,
+  return respondWithEventStream((signal) => streamOutput(followOutput(id, after, services, signal)), {
+    ...services,
     request,
   });
 }
@@ -186,6 +199,8 @@ function describeLine({ line, text }: OutputLine): StreamedEvent {
   return { id: line + 1, event: "line", data: text };
 }
 
-function describeEnd({ id, state, reason }: Deployment): StreamedEvent {
-  return { id: null, event: "end", data: JSON.stringify({ state, reason, id }) };
+function describeEnd(deployment: Deployment): StreamedEvent {
+  const { id, state, code } = deployment;
+  const data = JSON.stringify({ state, code, reason: describeResult(deployment), id });
+  return { id: null, event: "end", data };
 }

@@ -1,20 +1,20 @@
 import { declaresMoreThan, readBody } from "../body.ts";
 import type { BodyBudget } from "../body-budget.ts";
 import { isAcceptedMediaType } from "../media-type.ts";
-import { respondRefused } from "../responses.ts";
+import { respondProblem } from "../responses.ts";
 
 /** The largest body that is read, in bytes. */
 const MAX_BODY = 64 * 1024;
 
-/** Who sends a body here has shown the token: nothing has to be held back for others. */
-const VERIFIED: BodyBudget = {
-  hold: () => ({ add: () => true, release() {} }),
+/** Whoever sends a body here has shown the token. */
+const UNLIMITED: BodyBudget = {
+  reserve: () => ({ add: () => true, release() {} }),
   isScarce: () => false,
 };
 
-/** Thrown while a body is read: the answer that the sender gets instead. */
+/** Thrown while a body is read. Carries the response that the sender gets. */
 export class BodyRefused extends Error {
-  constructor(readonly answer: Response) {
+  constructor(readonly response: Response) {
     super("the body was refused");
   }
 }
@@ -22,9 +22,9 @@ export class BodyRefused extends Error {
 /** Reads a JSON body; none at all counts as `{}`. Throws {@link BodyRefused}. */
 export async function readJsonBody({ request }: { request: Request }): Promise<unknown> {
   const { headers } = request;
-  if (declaresMoreThan(MAX_BODY, headers)) throw new BodyRefused(respondRefused("payload too large"));
-  const body = await readBody(request, MAX_BODY, VERIFIED);
-  if (body.kind === "too large") throw new BodyRefused(respondRefused("payload too large"));
+  if (declaresMoreThan(MAX_BODY, headers)) throw new BodyRefused(respondProblem("payload too large"));
+  const body = await readBody(request, MAX_BODY, UNLIMITED);
+  if (body.kind === "too large") throw new BodyRefused(respondProblem("payload too large"));
   if (body.kind !== "read") throw invalid("the body is not complete");
   if (body.bytes.length === 0) return {};
   if (
@@ -32,7 +32,7 @@ export async function readJsonBody({ request }: { request: Request }): Promise<u
     !isAcceptedMediaType(headers.get("content-type"), ["application/json"])
   ) {
     throw new BodyRefused(
-      respondRefused("unsupported media type", { reason: "send application/json, unencoded" }),
+      respondProblem("unsupported media type", { reason: "send application/json, unencoded" }),
     );
   }
   try {
@@ -42,9 +42,9 @@ export async function readJsonBody({ request }: { request: Request }): Promise<u
   }
 }
 
-/** How a route takes its body. The second word is never reached: it tells the description what is sent. */
+/** How a route parses its body. The second parser is never reached: it makes the description name the type. */
 export const JSON_BODY = [readJsonBody, "json" as const];
 
 function invalid(reason: string): BodyRefused {
-  return new BodyRefused(respondRefused("invalid payload", { reason }));
+  return new BodyRefused(respondProblem("invalid payload", { reason }));
 }

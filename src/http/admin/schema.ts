@@ -11,21 +11,22 @@ export const Id = Type.Integer({ minimum: 1 });
 /** RFC 3339, in UTC. */
 export const Time = Type.String({ format: "date-time" });
 
-/** A whole number from 1, as a path or a query has it. */
+/** A whole number from 1 in a path or a query. */
 export const IdText = Type.String({ pattern: "^[1-9]\\d{0,15}$", expected: "a whole number from 1" });
 
-/** A name as a path or a query has it: what it names may be gone from the configuration. */
+/** A name in a path or a query. What it names may be gone from the configuration. */
 export const NameText = Type.String({ minLength: 1, maxLength: 200, expected: "a name" });
 
-/** One line that people write, such as a reason. */
+/** One line of text by a person, such as a reason. */
 export const Line = Type.String({
   pattern: "^[^\\u0000-\\u001f\\u007f]{1,500}$",
   expected: "a line of 1 to 500 characters",
 });
 
-/** The value or null. */
+/** The value or null. The description moves to the union, since a generator merges what is inside. */
 export function orNull<Schema extends TSchema>(schema: Schema) {
-  return Type.Union([schema, Type.Null()]);
+  const { description } = schema;
+  return Type.Union([schema, Type.Null()], description === undefined ? {} : { description });
 }
 
 /** Exactly one of the words. */
@@ -34,7 +35,19 @@ export function oneOf<Word extends string>(words: readonly Word[]) {
   return Type.Unsafe<Word>(Type.Union(literals, { expected: `one of ${words.join(", ")}` }));
 }
 
-/** What a request may say: an unknown name is a mistake, never ignored. */
+/** One of a list of codes. The description explains each. */
+export function codeOf<Code extends string>(codes: Readonly<Record<Code, string>>) {
+  const entries = Object.entries<string>(codes);
+  const description = entries.map(([code, sentence]) => `- \`${code}\`: ${sentence}`).join("\n");
+  return Type.Unsafe<Code>(
+    Type.Union(
+      entries.map(([code]) => Type.Literal(code)),
+      { description },
+    ),
+  );
+}
+
+/** What a request may contain: an unknown name is a mistake, never ignored. */
 export function Input<Properties extends Record<string, TSchema>>(properties: Properties) {
   return Type.Object(properties, { additionalProperties: false, expected: "a JSON object" });
 }
@@ -42,23 +55,23 @@ export function Input<Properties extends Record<string, TSchema>>(properties: Pr
 /** The query of a route that takes no parameter. */
 export const NO_QUERY = Input({});
 
-/** Nothing can be kept now, or the server is stopping. */
+/** Nothing can be stored now, or the server is stopping. */
 export const Unavailable = problem("The store cannot be used now, or the server is stopping");
 
-/** The problems that every request may meet. */
+/** The problems that every request can have. */
 export const COMMON_PROBLEMS = {
   401: problem("The token is missing or wrong"),
   421: problem("The Host header is not one of this listener"),
   422: problem("A parameter or the body is not as described; the reason names it"),
-  500: problem("A fault of ours; the log has it under the same id"),
+  500: problem("Internal error; the log has it under the same id"),
   503: Unavailable,
 } as const;
 
-/** What is asked for by name or number is not there. */
-export const NotFound = problem("There is no such thing");
+/** Nothing has this name or id. */
+export const NotFound = problem("Not found");
 
-/** It is there, but in a state in which this cannot be done; the reason says why. */
-export const Conflict = problem("It cannot be done as things are");
+/** It exists, but in a state in which this cannot be done; the reason says why. */
+export const Conflict = problem("Conflict with the current state");
 
 function problem(description: string) {
   return Type.Object(
@@ -67,10 +80,8 @@ function problem(description: string) {
   );
 }
 
-/**
- * The answers of a route whose good one is not JSON, for the description alone: the framework checks no such answer.
- */
-export function describeAnswers(
+/** The responses of a route that does not respond with JSON, for the description alone: the framework checks none. */
+export function describeResponses(
   description: string,
   mediaTypes: readonly string[],
   problems: Readonly<Record<number, TSchema>> = {},
@@ -88,8 +99,8 @@ function contentOf(mediaTypes: readonly string[], schema: TSchema) {
 }
 
 /**
- * An empty set of routes. Nothing is dropped silently: an unknown name in a request is refused, and an answer with
- * a field that its schema does not have is a fault.
+ * Creates an empty set of routes. Nothing is dropped silently: an unknown name in a request is refused, and a response
+ * with a field that its schema does not have is an internal error.
  */
 export function createRoutes() {
   return new Elysia({ strictPath: true, normalize: false });

@@ -2,7 +2,7 @@ import { Type } from "@sinclair/typebox";
 import {
   COMMON_PROBLEMS,
   createRoutes,
-  describeAnswers,
+  describeResponses,
   NO_QUERY,
   orNull,
   Time,
@@ -12,8 +12,8 @@ import type { AdminServices } from "./services.ts";
 
 const DETAIL = { tags: ["server"] };
 
-/** How the server itself is: for people, for a load balancer, for Prometheus. */
-export function server({ store, metrics, canKeep, about, sources, targets }: AdminServices) {
+/** The routes about the server itself: for people, for load balancers, for Prometheus. */
+export function server({ store, metrics, canAccept, about, sources, targets }: AdminServices) {
   return createRoutes()
     .get(
       "/api/status",
@@ -52,18 +52,18 @@ export function server({ store, metrics, canKeep, about, sources, targets }: Adm
           }),
           ...COMMON_PROBLEMS,
         },
-        detail: { ...DETAIL, summary: "How the server is" },
+        detail: { ...DETAIL, summary: "Show the server's status" },
       },
     )
     .get(
       "/readyz",
       async ({ status }) =>
-        !about().draining && (await canKeep())
+        !about().draining && (await canAccept())
           ? status(200, { status: "ok" })
           : status(503, { status: "unavailable" }),
       {
         response: { 200: Type.Object({ status: Type.Literal("ok") }), ...COMMON_PROBLEMS, 503: Unavailable },
-        detail: { ...DETAIL, summary: "Whether deliveries are taken" },
+        detail: { ...DETAIL, summary: "Whether deliveries are accepted" },
       },
     )
     .get(
@@ -75,8 +75,8 @@ export function server({ store, metrics, canKeep, about, sources, targets }: Adm
       {
         detail: {
           ...DETAIL,
-          summary: "Figures for Prometheus",
-          responses: describeAnswers("The Prometheus text format", ["text/plain"]),
+          summary: "Metrics for Prometheus",
+          responses: describeResponses("The Prometheus text format", ["text/plain"]),
         },
       },
     );

@@ -1,12 +1,13 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import type { TargetStatus } from "../../domain/deployment.ts";
+import { describeResult } from "../../domain/deployment-result.ts";
+import type { TargetStatus } from "../../domain/deployment-store.ts";
 import type { Lock } from "../../domain/lock.ts";
 import type { Page } from "../../domain/page.ts";
 import type { Target } from "../../domain/target.ts";
 import type { DeployOutcome } from "../../flow/operator.ts";
 import { DurationSetting } from "../../lib/schema.ts";
-import { DeploymentState } from "./deployments.ts";
+import { DeploymentState, ResultCodeShape } from "./deployments.ts";
 import { JSON_BODY } from "./json-body.ts";
 import { PAGE_QUERY, pageOf, readRange } from "./page.ts";
 import {
@@ -24,7 +25,7 @@ import {
 } from "./schema.ts";
 import type { AdminServices } from "./services.ts";
 
-/** A person's lock on a target, as the API has it. */
+/** A person's lock on a target. */
 export const LockShape = Type.Object({
   reason: Type.String(),
   by: Type.String(),
@@ -32,7 +33,7 @@ export const LockShape = Type.Object({
   until: orNull(Time),
 });
 
-/** What is deployed, and how it stands. */
+/** A target, what is live in it and what runs. */
 export const TargetShape = Type.Object({
   name: Type.String(),
   source: Type.String(),
@@ -46,19 +47,25 @@ export const TargetShape = Type.Object({
   queued: orNull(Id),
   running: orNull(Id),
   last: orNull(
-    Type.Object({ id: Id, state: DeploymentState, reason: orNull(Type.String()), ended_at: orNull(Time) }),
+    Type.Object({
+      id: Id,
+      state: DeploymentState,
+      code: orNull(ResultCodeShape),
+      reason: orNull(Type.String()),
+      ended_at: orNull(Time),
+    }),
   ),
 });
 
-/** The one map from a lock to its JSON. */
+/** Describes a lock as JSON. */
 export function describeLock({ reason, by, since, until }: Lock): Static<typeof LockShape> {
   return { reason, by, since: since.toISOString(), until: until?.toISOString() ?? null };
 }
 
-/** The one map from a target to its JSON. */
-export function describeTarget(target: Target, standing: TargetStatus): Static<typeof TargetShape> {
+/** Describes a target as JSON. */
+export function describeTarget(target: Target, status: TargetStatus): Static<typeof TargetShape> {
   const { name, source, directory, layout, repository } = target;
-  const { live, lock, queued, running, latest } = standing;
+  const { live, lock, queued, running, latest } = status;
   return {
     name,
     source,
@@ -77,23 +84,24 @@ export function describeTarget(target: Target, standing: TargetStatus): Static<t
         : {
             id: latest.id,
             state: latest.state,
-            reason: latest.reason,
+            code: latest.code,
+            reason: describeResult(latest),
             ended_at: latest.endedAt?.toISOString() ?? null,
           },
   };
 }
 
-/** As it is written; the framework would decode it, but tell the wrong type. */
+/** As written: the framework would decode the setting, but describe the wrong type. */
 const DurationText = Type.String({ pattern: DurationSetting.pattern, expected: DurationSetting.expected });
 
 const UNKNOWN = { status: "not found", reason: "there is no such target" } as const;
 const PARAMS = Type.Object({ name: NameText });
 const Queued = Type.Object({ status: Type.Literal("queued"), deployment: Id });
 
-/** Looking at targets, and steering them. */
-export function targets(tools: AdminServices) {
-  const { store, steering, clock } = tools;
-  const byName = new Map(tools.targets.map((target) => [target.name, target]));
+/** The routes that show targets and operate them. */
+export function targets(services: AdminServices) {
+  const { store, operator, clock, releasesOf } = services;
+  const byName = new Map(services.targets.map((target) => [target.name, target]));
   const describe = async (target: Target) =>
     describeTarget(target, await store.readTargetStatus(target.name, clock.now()));
 
@@ -101,7 +109,7 @@ export function targets(tools: AdminServices) {
     .get(
       "/api/targets",
       async ({ query }) => {
-        const { items, next } = takePage(tools.targets, query);
+        const { items, next } = takePage(services.targets, query);
         return { items: await Promise.all(items.map(describe)), next };
       },
       {
@@ -115,7 +123,7 @@ export function targets(tools: AdminServices) {
       async ({ params, status }) => {
         const target = byName.get(params.name);
         if (target === undefined) return status(404, UNKNOWN);
-        const releases = await tools.releasesOf(target);
+        const releases = await releasesOf(target);
         return { ...(await describe(target)), releases: releases === null ? null : [...releases] };
       },
       {
@@ -136,7 +144,7 @@ export function targets(tools: AdminServices) {
       "/api/targets/:name/deploy",
       async ({ params, body, status }) => {
         const { commit = null, force = false } = body;
-        const outcome = await steering.deploy(params.name, { commit, force });
+        const outcome = await operator.deploy(params.name, { commit, force });
         if (outcome.kind === "unknown target") return status(404, UNKNOWN);
         if (outcome.kind !== "queued") return status(409, describeRefusal(outcome));
         return status(202, { status: "queued", deployment: outcome.deployment });
@@ -150,7 +158,7 @@ export function targets(tools: AdminServices) {
             Type.String({ pattern: "^[0-9a-fA-F]{7,64}$", expected: "7 to 64 hex digits of a commit" }),
           ),
           force: Type.Optional(
-            Type.Boolean({ description: "although it is locked", expected: "true or false" }),
+            Type.Boolean({ description: "deploy even if it is locked", expected: "true or false" }),
           ),
         }),
         response: { 202: Queued, 404: NotFound, 409: Conflict, ...COMMON_PROBLEMS },
@@ -160,7 +168,7 @@ export function targets(tools: AdminServices) {
     .post(
       "/api/targets/:name/rollback",
       async ({ params, body, status }) => {
-        const outcome = await steering.rollback(params.name, body.release ?? null);
+        const outcome = await operator.rollback(params.name, body.release ?? null);
         if (outcome.kind === "unknown target") return status(404, UNKNOWN);
         if (outcome.kind !== "queued") return status(409, describeRefusal(outcome));
         return status(202, { status: "queued", deployment: outcome.deployment });
@@ -171,7 +179,7 @@ export function targets(tools: AdminServices) {
         parse: JSON_BODY,
         body: Input({ release: Type.Optional(NameText) }),
         response: { 202: Queued, 404: NotFound, 409: Conflict, ...COMMON_PROBLEMS },
-        detail: { tags: ["targets"], summary: "Go back to the release before, or to a named one" },
+        detail: { tags: ["targets"], summary: "Roll back to the previous release, or to a named one" },
       },
     )
     .post(
@@ -180,7 +188,7 @@ export function targets(tools: AdminServices) {
         const { reason, by = "admin" } = body;
         const milliseconds = body.for === undefined ? null : Value.Decode(DurationSetting, body.for);
         const target = byName.get(params.name);
-        const outcome = await steering.lock(params.name, { reason, by, milliseconds });
+        const outcome = await operator.lock(params.name, { reason, by, milliseconds });
         if (target === undefined || outcome.kind === "unknown target") return status(404, UNKNOWN);
         return status(200, { status: "locked", target: await describe(target) });
       },
@@ -194,13 +202,13 @@ export function targets(tools: AdminServices) {
           404: NotFound,
           ...COMMON_PROBLEMS,
         },
-        detail: { tags: ["targets"], summary: "Keep deliveries from deploying a target" },
+        detail: { tags: ["targets"], summary: "Prevent deliveries from deploying a target" },
       },
     )
     .post(
       "/api/targets/:name/unlock",
       async ({ params, status }) => {
-        const outcome = await steering.unlock(params.name);
+        const outcome = await operator.unlock(params.name);
         if (outcome.kind === "unknown target") return status(404, UNKNOWN);
         if (outcome.kind === "not locked") return status(409, { status: "not locked" });
         const { deployment, reason } = outcome;
@@ -221,12 +229,12 @@ export function targets(tools: AdminServices) {
           409: Conflict,
           ...COMMON_PROBLEMS,
         },
-        detail: { tags: ["targets"], summary: "Unlock a target and deploy what it held back" },
+        detail: { tags: ["targets"], summary: "Unlock a target and deploy what the lock blocked" },
       },
     );
 }
 
-/** Targets have no numbers: the place in the configuration, counted from 1, stands for one. */
+/** Targets have no ids: the position in the configuration, counted from 1, serves as one. */
 function takePage(
   targets: readonly Target[],
   { source, target: name, ...range }: { source?: string; target?: string; limit?: string; before?: string },

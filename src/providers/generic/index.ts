@@ -29,11 +29,11 @@ export const generic: TypedProvider<typeof GenericOptions> = {
   cloneUrl: () => null,
   defaultSource: { name: "webhook", path: "/webhook", secretVariable: "WEBHOOK_VERIFY_TOKEN" },
   variables: OPTION_VARIABLES,
-  createHandler: createGenericHandler,
-  createHandlerWithSecret: (secret) => createGenericHandler({ verify_token: secret }),
+  createHandler,
+  createHandlerWithSecret: (secret) => createHandler({ verify_token: secret }),
 };
 
-function createGenericHandler(settings: GenericSettings): SourceHandler {
+function createHandler(settings: GenericSettings): SourceHandler {
   const {
     verify_token: token = null,
     client_timeout: lifetime = DAY,

@@ -12,7 +12,13 @@ const options = Type.Object({
 });
 
 const VERIFIED: VerifyResult = { ok: true };
-const REFUSED: VerifyResult = { ok: false, refusal: "signature verification failed", guess: false };
+const UNSIGNED: VerifyResult = {
+  ok: false,
+  status: "signature verification failed",
+  code: "signature_missing",
+  isThrottled: false,
+};
+const MISMATCH: VerifyResult = { ...UNSIGNED, code: "signature_mismatch" };
 
 /**
  * Webhooks of GitHub repositories, organisations and Apps, signed with HMAC-SHA256 over the raw body, as JSON or as a
@@ -32,11 +38,11 @@ export const github: TypedProvider<typeof options> = {
   // https://docs.github.com/rest/commits/statuses
   statusApi: "https://api.github.com",
   // Without secrets, no request verifies.
-  createHandler: ({ secrets = [] }) => createGithubHandler(secrets),
-  createHandlerWithSecret: (secret) => createGithubHandler([secret]),
+  createHandler: ({ secrets = [] }) => createHandler(secrets),
+  createHandlerWithSecret: (secret) => createHandler([secret]),
 };
 
-function createGithubHandler(secrets: readonly Secret[]): SourceHandler {
+function createHandler(secrets: readonly Secret[]): SourceHandler {
   return {
     contentTypes: ["application/json", "application/x-www-form-urlencoded"],
     // Listed by full name, not by prefix: X-GitHub-Encoded-Secret once held the secret itself.
@@ -50,8 +56,11 @@ function createGithubHandler(secrets: readonly Secret[]): SourceHandler {
     answersSuccess: false,
     usesGuessableSecrets: false,
     handshake: null,
-    verify: ({ headers, body }) =>
-      verifySignature(headers.get(SIGNATURE_HEADER), body, secrets, SIGNATURE_STYLE) ? VERIFIED : REFUSED,
+    verify({ headers, body }) {
+      const shown = headers.get(SIGNATURE_HEADER);
+      if (shown === null) return UNSIGNED;
+      return verifySignature(shown, body, secrets, SIGNATURE_STYLE) ? VERIFIED : MISMATCH;
+    },
     parse: readDelivery,
     compose: (message) => composeDelivery(message, secrets),
   };

@@ -4,11 +4,11 @@ import { type RangeValues, toPage, toRangeValues } from "./page.ts";
 
 type ClientKey = { source: string; address: string };
 type ClientRow = ClientKey & { authorised_at: number; expires_at: number };
-type KeptClientRow = ClientRow & { id: number };
+type StoredClientRow = ClientRow & { id: number };
 
-/** The clients' part of the store. */
+/** The part of the store that holds clients. */
 export function createClients(connection: Connection): ClientStore {
-  // In place of the row that may be there: each authorising gives a new number.
+  // Replaces the row that may exist: each authorisation gives a new id.
   const replace = connection.prepare<never, ClientRow>(`
     INSERT OR REPLACE INTO client (source, address, authorised_at, expires_at)
     VALUES ($source, $address, $authorised_at, $expires_at)`);
@@ -18,8 +18,8 @@ export function createClients(connection: Connection): ClientStore {
   const remove = connection.prepare<never, ClientKey & { expires_at: number }>(
     "DELETE FROM client WHERE source = $source AND address = $address AND expires_at = $expires_at",
   );
-  // What a person sees and does is rare, so these two may read all clients.
-  const selectPage = connection.prepare<KeptClientRow, RangeValues & { source: string | null }>(`
+  // People use these two, rarely: they may read all clients.
+  const selectPage = connection.prepare<StoredClientRow, RangeValues & { source: string | null }>(`
     SELECT * FROM client WHERE id < $before AND ($source IS NULL OR source = $source)
     ORDER BY id DESC LIMIT $limit`);
   const revoke = connection.prepare<ClientRow, { address: string; source: string | null }>(
@@ -46,14 +46,14 @@ export function createClients(connection: Connection): ClientStore {
       }),
     listClients: (source, range) =>
       connection.attempt(() =>
-        toPage(selectPage.all({ source, ...toRangeValues(range) }), range, toKeptClient),
+        toPage(selectPage.all({ source, ...toRangeValues(range) }), range, toStoredClient),
       ),
     revokeClient: (address, source) =>
       connection.attempt(() => revoke.all({ address, source }).map(toClient)),
   };
 }
 
-function toKeptClient(row: KeptClientRow): StoredClient {
+function toStoredClient(row: StoredClientRow): StoredClient {
   return { id: row.id, ...toClient(row) };
 }
 

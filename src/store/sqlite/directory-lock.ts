@@ -5,21 +5,21 @@ import { AppError, systemErrorCode } from "../../lib/errors.ts";
 import { holdLock } from "./connection.ts";
 import { describeOpenError } from "./errors.ts";
 
-/** A data directory that is ours alone. */
+/** The exclusive use of a data directory. */
 export interface DirectoryLock {
-  /** Lets others have it; a second call does nothing. */
+  /** Ends the exclusive use; a second call does nothing. */
   release(): void;
 }
 
 /**
- * Takes a data directory for this process, and makes it where it is not there. The lock is the system's, which
- * lets it go when the process ends, however that happens; the file with the process id is for people alone.
- * Rejects with a Fault `failed` that names the process which has it.
+ * Locks a data directory for this process, and creates it where it is missing. The operating system releases the lock
+ * when the process ends, however that happens; the file with the process id is only for people. Rejects with an
+ * {@link AppError} `failed` that names the process that has the lock.
  */
 export async function lockDirectory(dataDirectory: string): Promise<DirectoryLock> {
   const pidFile = join(dataDirectory, "hooklatch.pid");
-  const letGo = hold(dataDirectory);
-  if (letGo === null) {
+  const unlock = lockFile(dataDirectory);
+  if (unlock === null) {
     const pid = await findHolder(pidFile);
     const who = pid === null ? "another hooklatch" : `another hooklatch (process ${pid})`;
     throw new AppError("failed", `${who} uses ${dataDirectory}; stop it, or choose another data_dir`);
@@ -31,12 +31,12 @@ export async function lockDirectory(dataDirectory: string): Promise<DirectoryLoc
       if (released) return;
       released = true;
       rmSync(pidFile, { force: true });
-      letGo();
+      unlock();
     },
   };
 }
 
-function hold(dataDirectory: string): (() => void) | null {
+function lockFile(dataDirectory: string): (() => void) | null {
   try {
     return holdLock(join(dataDirectory, "hooklatch.lock"));
   } catch (error) {
@@ -46,17 +46,17 @@ function hold(dataDirectory: string): (() => void) | null {
 
 function writePid(file: string): void {
   try {
-    // One that was killed left a file that may be somebody else's: this one is new, with our mode.
+    // A killed process may have left a file with another owner or mode.
     rmSync(file, { force: true });
     writeFileSync(file, `${process.pid}\n`, { mode: 0o600 });
   } catch {
-    // A full disk, say. It costs the next one who wants the directory our number in its message.
+    // On a full disk, say. The next process that wants the directory then cannot name this one.
   }
 }
 
 /**
- * The process that has the lock. Where both were started at the same moment its file is not there yet, or is
- * still that of one which was killed: then it is looked at again, for half a second.
+ * The process that has the lock. When both started at the same moment its file is missing, or still that of a killed
+ * process: then it is read again for half a second.
  */
 async function findHolder(pidFile: string): Promise<number | null> {
   for (let attempt = 0; attempt < 20; attempt += 1) {
@@ -81,7 +81,7 @@ function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    // It is there, but another user's.
+    // It exists, but belongs to another user.
     return systemErrorCode(error) === "EPERM";
   }
 }

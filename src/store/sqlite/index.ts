@@ -2,7 +2,6 @@ import { join } from "node:path";
 import type { Store } from "../../domain/store.ts";
 import { createClients } from "./clients.ts";
 import { type Connection, openDatabase } from "./connection.ts";
-import { createDecisionSets } from "./deliveries/decisions.ts";
 import { createGroupCommit } from "./deliveries/group-commit.ts";
 import { createDeliveries } from "./deliveries/index.ts";
 import { createSeenIndex } from "./deliveries/seen-index.ts";
@@ -19,9 +18,9 @@ import { createRetention } from "./retention.ts";
 import { createStatistics } from "./statistics.ts";
 
 /**
- * Opens the SQLite store in a data directory, makes what is not there, and keeps others out until it is closed.
- * Rejects with a Fault `failed` that names the process which uses the directory, or the file that is damaged,
- * written by a newer hooklatch, not ours, or not to be written.
+ * Opens the SQLite store in a data directory, creates what is missing, and locks the directory until the store is
+ * closed. Rejects with an {@link AppError} `failed` that names the process that uses the directory, or the file that is
+ * damaged, written by a newer hooklatch, another program's or not writable.
  */
 export async function openSqlite(dataDirectory: string): Promise<Store> {
   const lock = await lockDirectory(dataDirectory);
@@ -51,24 +50,23 @@ function openFile(file: string): Store {
   }
 }
 
-/** The store over an open, migrated database. */
+/** Assembles the store over an open, migrated database. */
 export function assembleStore(connection: Connection): Store {
   const seen = createSeenIndex(connection);
-  const decisionSets = createDecisionSets(connection);
   const queue = createQueue(connection);
-  const holdBack = prepareRecordBlocked(connection);
-  const { accept, flush } = createGroupCommit(connection, { seen, decisionSets, queue, holdBack });
+  const recordBlocked = prepareRecordBlocked(connection);
+  const { accept, flush } = createGroupCommit(connection, { seen, queue, recordBlocked });
   return {
     accept,
     ...createClients(connection),
-    ...createDeliveries(connection, decisionSets),
+    ...createDeliveries(connection),
     ...createDeployments(connection, queue),
     ...createOutput(connection),
     ...createLocks(connection, queue, flush),
     ...createNotifications(connection),
     ...createPublishedRanges(connection),
     ...createStatistics(connection),
-    ...createRetention(connection, seen, decisionSets),
+    ...createRetention(connection, seen),
     async close() {
       flush();
       connection.close();

@@ -3,16 +3,16 @@ import type { Lock, LockStore, UnlockResult } from "../../domain/lock.ts";
 import type { Connection } from "./connection.ts";
 import type { Queue } from "./deployments/queue.ts";
 
-/** A delivery that would have been queued for a target that is locked, and how. */
-export type BlockedByLock = {
+/** A delivery that a lock blocked, and how it would have been queued. */
+export type BlockedDelivery = {
   readonly target: string;
   readonly delivery: number;
   readonly trigger: Trigger;
   readonly pushedCommit: string | null;
 };
 
-/** Notes on the target's lock, inside a transaction of its caller's, the newest delivery that it holds back. */
-export type RecordBlocked = (heldBack: BlockedByLock) => void;
+/** Records on the target's lock, in the caller's transaction, the newest delivery that it blocked. */
+export type RecordBlocked = (blocked: BlockedDelivery) => void;
 
 type LockRow = {
   target: string;
@@ -22,72 +22,72 @@ type LockRow = {
   until: number | null;
 };
 
-type HeldBackRow = LockRow & {
+type BlockingLockRow = LockRow & {
   delivery: number | null;
   trigger: Trigger | null;
   pushed_commit: string | null;
 };
 
-/** Prepares what an accept does with a lock; where the lock is gone it does nothing. */
+/** Prepares what an accept records on a lock. Where the lock is gone it does nothing. */
 export function prepareRecordBlocked(connection: Connection): RecordBlocked {
-  const note = connection.prepare<never, BlockedByLock>(`
+  const update = connection.prepare<never, BlockedDelivery>(`
     UPDATE lock SET delivery = $delivery, trigger = $trigger, pushed_commit = $pushedCommit
     WHERE target = $target`);
-  return (heldBack) => {
-    note.run(heldBack);
+  return (blocked) => {
+    update.run(blocked);
   };
 }
 
 /**
- * The locks' part of the store. `flush` commits the accepts that wait: they were decided under the lock, so they have
- * to be noted on it before it goes.
+ * The part of the store that holds locks. `flush` commits the accepts that wait: they were routed under the lock, and
+ * have to be recorded on it before it is removed.
  */
 export function createLocks(connection: Connection, queue: Queue, flush: () => void): LockStore {
   const upsert = connection.prepare<never, LockRow>(`
     INSERT INTO lock (target, reason, "by", since, until) VALUES ($target, $reason, $by, $since, $until)
     ON CONFLICT (target) DO UPDATE SET
       reason = excluded.reason, "by" = excluded."by", since = excluded.since, until = excluded.until`);
-  const remove = connection.prepare<HeldBackRow, { target: string }>(
+  const remove = connection.prepare<BlockingLockRow, { target: string }>(
     "DELETE FROM lock WHERE target = $target RETURNING *",
   );
   const selectAll = connection.prepare<LockRow>("SELECT * FROM lock ORDER BY target");
 
   const selectNewest = connection.prepare<{ delivery: number }, { target: string }>(`
     SELECT delivery FROM deployment WHERE target = $target AND delivery IS NOT NULL ORDER BY id DESC LIMIT 1`);
-  // One that was interrupted is asked for since the first of its kind was: the end of each is when the next began to wait.
+  // A retry was asked for when the first deployment of its chain was.
   const selectAskedLater = connection.prepare<
     { isLater: 0 | 1 | null },
     { target: string; delivery: number }
   >(`
-    WITH RECURSIVE asked (at) AS (
-      SELECT created_at FROM deployment WHERE target = $target AND state = 'queued' AND delivery IS NULL
-      UNION
-      SELECT interrupted.created_at FROM asked JOIN deployment AS interrupted ON interrupted.ended_at = asked.at
-      WHERE target = $target AND state = 'interrupted' AND delivery IS NULL)
-    SELECT (SELECT min(at) FROM asked) > received_at AS isLater FROM delivery WHERE id = $delivery`);
+    WITH RECURSIVE asked (retry_of, created_at) AS (
+      SELECT retry_of, created_at FROM deployment
+      WHERE target = $target AND state = 'queued' AND delivery IS NULL
+      UNION ALL
+      SELECT first.retry_of, first.created_at FROM asked JOIN deployment AS first ON first.id = asked.retry_of)
+    SELECT (SELECT min(created_at) FROM asked) > received_at AS isLater FROM delivery WHERE id = $delivery`);
 
   /** Whether something newer than the delivery was queued, by another delivery or without one. */
-  function isPassedOver(target: string, delivery: number): boolean {
-    // One that came after the lock's time was over, and before it was taken away, has done it already.
+  function isOvertaken(target: string, delivery: number): boolean {
+    // A delivery that arrived after the lock expired, and before it was removed, has deployed already.
     if ((selectNewest.get({ target })?.delivery ?? 0) > delivery) return true;
     return selectAskedLater.get({ target, delivery })?.isLater === 1;
   }
 
-  /** What waits and is older is superseded, as by any push. */
-  function queueHeldBack(
-    { target, delivery, trigger, pushed_commit }: HeldBackRow,
+  /** An older deployment that is queued is superseded, as by any push. */
+  function queueBlocked(
+    { target, delivery, trigger, pushed_commit }: BlockingLockRow,
     createdAt: number,
   ): Pick<UnlockResult, "queued" | "skippedDelivery"> {
     if (delivery === null || trigger === null) return { queued: null, skippedDelivery: null };
-    if (isPassedOver(target, delivery)) return { queued: null, skippedDelivery: delivery };
-    const wanted = { target, trigger, delivery, pushedCommit: pushed_commit, choice: null, createdAt };
-    return { queued: queue.add(wanted), skippedDelivery: null };
+    if (isOvertaken(target, delivery)) return { queued: null, skippedDelivery: delivery };
+    const request = { target, trigger, delivery, pushedCommit: pushed_commit, choice: null, createdAt };
+    return { queued: queue.add(request), skippedDelivery: null };
   }
 
   return {
-    lock: ({ since, until, ...told }) =>
+    lock: ({ since, until, ...rest }) =>
       connection.attempt(() => {
-        upsert.run({ ...told, since: since.getTime(), until: until?.getTime() ?? null });
+        upsert.run({ ...rest, since: since.getTime(), until: until?.getTime() ?? null });
       }),
     unlock(target, now) {
       flush();
@@ -95,8 +95,8 @@ export function createLocks(connection: Connection, queue: Queue, flush: () => v
         connection.transact(() => {
           const row = remove.get({ target });
           if (row === null) return null;
-          const followed = queueHeldBack(row, now.getTime());
-          return { lock: toLock(row), ...followed, waiting: queue.findWaiting(target) };
+          const result = queueBlocked(row, now.getTime());
+          return { lock: toLock(row), ...result, waiting: queue.findWaiting(target) };
         }),
       );
     },
@@ -104,7 +104,7 @@ export function createLocks(connection: Connection, queue: Queue, flush: () => v
   };
 }
 
-/** What reads the lock that holds a target at a moment. */
+/** Prepares what reads the lock of a target that is in force at a moment. */
 export function prepareReadLock(connection: Connection) {
   const select = connection.prepare<LockRow, { target: string; now: number }>(
     "SELECT * FROM lock WHERE target = $target AND (until IS NULL OR until > $now)",

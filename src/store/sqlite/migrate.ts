@@ -3,36 +3,64 @@ import type { Connection } from "./connection.ts";
 import first from "./migrations/0001-first.sql" with { type: "text" };
 import steering from "./migrations/0002-steering.sql" with { type: "text" };
 import undeployed from "./migrations/0003-undeployed.sql" with { type: "text" };
+import { addCodes } from "./migrations/0004-codes.ts";
+
+/** Brings a database from one version to the next: SQL, or a function where SQL is not enough. */
+export type Migration = string | ((connection: Connection) => void);
 
 /** In order, never edited once released: the n-th brings a file from version n-1 to n. */
-const MIGRATIONS: readonly string[] = [first, steering, undeployed];
+const MIGRATIONS: readonly Migration[] = [first, steering, undeployed, addCodes];
+
+/** As the first migration sets it. */
+const APPLICATION_ID = 0x686f6f6b;
 
 /**
- * Brings a database up to this program's schema, each migration in one transaction of its own. Throws a Fault
- * `failed` that names the file when another program, or a newer hooklatch, wrote it.
+ * Brings a database to this program's schema, each migration in its own transaction. Throws an {@link AppError} `failed`
+ * that names the file when another program, or a newer hooklatch, wrote it.
  */
-export function migrate(connection: Connection, migrations: readonly string[] = MIGRATIONS): void {
+export function migrate(connection: Connection, migrations: readonly Migration[] = MIGRATIONS): void {
   const version = connection.prepare<{ user_version: number }>("PRAGMA user_version");
   const readVersion = () => version.get({})?.user_version ?? 0;
-  refuseForeign(connection);
-  for (const [index, sql] of migrations.entries()) {
-    connection.transact(() => {
-      // Read inside the transaction: another process may be at the same work.
-      if (readVersion() > index) return;
-      connection.execute(sql);
-      connection.execute(`PRAGMA user_version = ${index + 1}`);
-    });
-  }
+  assertOwn(connection);
+  if (readVersion() < migrations.length) apply(connection, migrations, readVersion);
   if (readVersion() > migrations.length) {
     throw new AppError(
       "failed",
-      `${connection.file} was written by a newer hooklatch (schema ${readVersion()}, this one knows ${migrations.length}): install that version again, or put back a backup from before it`,
+      `${connection.file} was written by a newer hooklatch (schema ${readVersion()}, this one knows ${migrations.length}): install that version again, or restore a backup from before it`,
     );
   }
 }
 
-/** Somebody else's tables are not ours to add to. */
-function refuseForeign(connection: Connection): void {
+/**
+ * Foreign keys are not enforced meanwhile, which no transaction can change: dropping a table that is rebuilt would
+ * delete what refers to it (https://www.sqlite.org/lang_altertable.html#otheralter).
+ */
+function apply(connection: Connection, migrations: readonly Migration[], readVersion: () => number): void {
+  connection.execute("PRAGMA foreign_keys = OFF");
+  const findViolation = connection.prepare<{ table: string; parent: string }>("PRAGMA foreign_key_check");
+  try {
+    for (const [index, migration] of migrations.entries()) {
+      connection.transact(() => {
+        // Inside the transaction: another process may be migrating the same file.
+        if (readVersion() > index) return;
+        if (typeof migration === "string") connection.execute(migration);
+        else migration(connection);
+        const violation = findViolation.get({});
+        if (violation !== null) {
+          throw new Error(
+            `migration ${index + 1}: ${violation.table} refers to a missing ${violation.parent}`,
+          );
+        }
+        connection.execute(`PRAGMA user_version = ${index + 1}`);
+      });
+    }
+  } finally {
+    connection.execute("PRAGMA foreign_keys = ON");
+  }
+}
+
+/** Rejects another program's database. */
+function assertOwn(connection: Connection): void {
   const id = connection.prepare<{ application_id: number }>("PRAGMA application_id").get({})?.application_id;
   const tables = connection.prepare<{ count: number }>("SELECT count(*) AS count FROM sqlite_schema").get({});
   if (id === APPLICATION_ID || tables?.count === 0) return;
@@ -41,6 +69,3 @@ function refuseForeign(connection: Connection): void {
     `${connection.file} is another program's database: move it away, or choose another data_dir`,
   );
 }
-
-/** As the first migration sets it. */
-const APPLICATION_ID = 0x686f6f6b;

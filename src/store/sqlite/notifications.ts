@@ -8,43 +8,43 @@ import {
 } from "../../domain/notification.ts";
 import type { Connection } from "./connection.ts";
 
-type NewNotice = { subscriber: string; deployment: number; news: NotificationKind; now: number };
+type NewNotification = { channel: string; deployment: number; kind: NotificationKind; now: number };
 
-interface NoticeRow {
+interface NotificationRow {
   id: number;
-  subscriber: string;
+  channel: string;
   deployment: number;
-  news: NotificationKind;
+  kind: NotificationKind;
   attempts: number;
   created_at: number;
 }
 
-/** A deployment that has ended, as far as notices of it go. */
-export interface Ended {
+/** The parts of an ended deployment that its notifications depend on. */
+export interface EndedDeployment {
   readonly id: number;
   readonly target: string;
   readonly state: DeploymentState;
 }
 
-/** The notices' part of the store. */
+/** The part of the store that holds notifications. */
 export function createNotifications(connection: Connection): NotificationStore {
-  const selectDue = connection.prepare<NoticeRow, { now: number; limit: number }>(`
-    SELECT * FROM notice
-    WHERE id IN (SELECT min(id) FROM notice WHERE due_at <= $now GROUP BY subscriber)
+  const selectDue = connection.prepare<NotificationRow, { now: number; limit: number }>(`
+    SELECT * FROM notification
+    WHERE id IN (SELECT min(id) FROM notification WHERE due_at <= $now GROUP BY channel)
     ORDER BY id LIMIT $limit`);
   const selectNext = connection.prepare<{ due_at: number | null }>(
-    "SELECT min(due_at) AS due_at FROM notice",
+    "SELECT min(due_at) AS due_at FROM notification",
   );
-  const remove = connection.prepare<never, { id: number }>("DELETE FROM notice WHERE id = $id");
+  const remove = connection.prepare<never, { id: number }>("DELETE FROM notification WHERE id = $id");
   const postpone = connection.prepare<never, { id: number; due: number }>(
-    "UPDATE notice SET attempts = attempts + 1, due_at = $due WHERE id = $id",
+    "UPDATE notification SET attempts = attempts + 1, due_at = $due WHERE id = $id",
   );
-  const noteStart = prepareNoteStart(connection);
+  const insertStarted = prepareInsertStarted(connection);
   return {
-    notifyStarted: (deployment, subscribers, now) =>
-      connection.attempt(() => connection.transact(() => noteStart(deployment, subscribers, now))),
+    notifyStarted: (deployment, subscriptions, now) =>
+      connection.attempt(() => connection.transact(() => insertStarted(deployment, subscriptions, now))),
     dueNotifications: (now, limit) =>
-      connection.attempt(() => selectDue.all({ now: now.getTime(), limit }).map(toNotice)),
+      connection.attempt(() => selectDue.all({ now: now.getTime(), limit }).map(toNotification)),
     nextNotificationAt: () =>
       connection.attempt(() => {
         const due = selectNext.get({})?.due_at ?? null;
@@ -61,25 +61,25 @@ export function createNotifications(connection: Connection): NotificationStore {
   };
 }
 
-function prepareNoteStart(connection: Connection) {
+function prepareInsertStarted(connection: Connection) {
   const selectTarget = connection.prepare<{ target: string }, { id: number }>(
     "SELECT target FROM deployment WHERE id = $id AND state = 'running'",
   );
   const insert = prepareInsert(connection);
-  return (deployment: number, subscribers: readonly NotificationSubscription[], now: Date): void => {
-    // The notice of its end may be kept already, and that it started is no news after that.
+  return (deployment: number, subscriptions: readonly NotificationSubscription[], now: Date): void => {
+    // When it has ended already, the notification of that must not be replaced.
     const running = selectTarget.get({ id: deployment });
     if (running === null) return;
-    for (const { name, targets, kinds } of subscribers) {
-      const isMeant = targets === null || targets.includes(running.target);
-      if (!isMeant || !kinds.includes("started")) continue;
-      insert.run({ subscriber: name, deployment, news: "started", now: now.getTime() });
+    for (const { name, targets, kinds } of subscriptions) {
+      const isSubscribed = targets === null || targets.includes(running.target);
+      if (!isSubscribed || !kinds.includes("started")) continue;
+      insert.run({ channel: name, deployment, kind: "started", now: now.getTime() });
     }
   };
 }
 
-/** What keeps, in a transaction of its caller's, the notices of a deployment's end. */
-export function prepareNoteEnd(connection: Connection) {
+/** Prepares what stores, in the caller's transaction, the notifications of a deployment's end. */
+export function prepareInsertEnded(connection: Connection) {
   const selectBefore = connection.prepare<{ state: DeploymentState }, { id: number; target: string }>(`
     SELECT state FROM deployment
     WHERE id = (
@@ -89,27 +89,34 @@ export function prepareNoteEnd(connection: Connection) {
         SELECT max(id) FROM deployment WHERE target = $target AND state = 'failed' AND id < $id))`);
   const insert = prepareInsert(connection);
   return (
-    { id, target, state }: Ended,
-    subscribers: readonly NotificationSubscription[],
+    { id, target, state }: EndedDeployment,
+    subscriptions: readonly NotificationSubscription[],
     now: Date,
   ): void => {
-    if (subscribers.length === 0) return;
+    if (subscriptions.length === 0) return;
     const before = selectBefore.get({ id, target })?.state ?? null;
-    for (const subscriber of subscribers) {
-      const news = chooseNotification(subscriber, target, state, before);
-      if (news === null) continue;
-      insert.run({ subscriber: subscriber.name, deployment: id, news, now: now.getTime() });
+    for (const subscription of subscriptions) {
+      const kind = chooseNotification(subscription, target, state, before);
+      if (kind === null) continue;
+      insert.run({ channel: subscription.name, deployment: id, kind, now: now.getTime() });
     }
   };
 }
 
-/** In place of the notice that the subscriber may wait for: a start that was not told yet gives way to the end. */
+/** Replaces a notification of the same deployment that waits for the channel: its end replaces its start. */
 function prepareInsert(connection: Connection) {
-  return connection.prepare<never, NewNotice>(`
-    INSERT OR REPLACE INTO notice (subscriber, deployment, news, created_at, due_at)
-    VALUES ($subscriber, $deployment, $news, $now, $now)`);
+  return connection.prepare<never, NewNotification>(`
+    INSERT OR REPLACE INTO notification (channel, deployment, kind, created_at, due_at)
+    VALUES ($channel, $deployment, $kind, $now, $now)`);
 }
 
-function toNotice({ id, subscriber, deployment, news, attempts, created_at }: NoticeRow): Notification {
-  return { id, channel: subscriber, deployment, kind: news, attempts, createdAt: new Date(created_at) };
+function toNotification({
+  id,
+  channel,
+  deployment,
+  kind,
+  attempts,
+  created_at,
+}: NotificationRow): Notification {
+  return { id, channel, deployment, kind, attempts, createdAt: new Date(created_at) };
 }

@@ -1,6 +1,6 @@
 import type { Page, PageRange } from "../../domain/page.ts";
 
-/** A range as a query has it: one row more than the page shows whether something follows. */
+/** A range as the values of a query: one row more than the page shows whether another page follows. */
 export type RangeValues = { before: number; limit: number };
 
 /** The values of a query `id < $before ORDER BY id DESC LIMIT $limit`. */
@@ -8,7 +8,7 @@ export function toRangeValues({ before, limit }: PageRange): RangeValues {
   return { before: before ?? Number.MAX_SAFE_INTEGER, limit: limit + 1 };
 }
 
-/** The page of a range, from what the query gave. */
+/** The page of a range, from the rows of the query. */
 export function toPage<Row extends { readonly id: number }, Item>(
   rows: readonly Row[],
   { limit }: PageRange,

@@ -3,7 +3,7 @@ import type { Connection } from "./connection.ts";
 
 type Row = { ranges: string; fetched_at: number };
 
-/** The published ranges' part of the store. */
+/** The part of the store that holds published address ranges. */
 export function createPublishedRanges(connection: Connection): PublishedRangesStore {
   const upsert = connection.prepare<never, Row & { list: string }>(`
     INSERT OR REPLACE INTO published_ranges (list, ranges, fetched_at) VALUES ($list, $ranges, $fetched_at)`);

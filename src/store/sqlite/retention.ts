@@ -1,32 +1,27 @@
-import type { DeploymentStore, Retention } from "../../domain/deployment.ts";
+import type { DeploymentStore, Retention } from "../../domain/deployment-store.ts";
 import type { Connection } from "./connection.ts";
-import type { DecisionSets } from "./deliveries/decisions.ts";
 import { keysOf } from "./deliveries/duplicates.ts";
 import type { SeenIndex } from "./deliveries/seen-index.ts";
 
-/** Free pages of 4 KiB that stay in the file, for what comes next. */
+/** Free pages of 4 KiB that stay in the file for what comes next. */
 const SPARE_PAGES = 1024;
 
-/** Pages that are given back in one act, at most: more than an act of some hundred rows makes free. */
-const MOST_PAGES = 1024;
+/** Pages that are given back at once, at most: more than removing some hundred rows frees. */
+const MAX_PAGES = 1024;
 
-/** What removes rows of one kind, inside a transaction of its caller's. */
+/** Removes rows of one kind, inside the caller's transaction. */
 interface Remover {
-  /** Removes rows that are old, at most `limit`, which is over 0, and tells how many went. */
+  /** Removes old rows, at most `limit`, which is over 0, and returns how many it removed. */
   remove(retention: Retention, limit: number): number;
-  /** Lets the next search begin at the first row again. */
+  /** Makes the next search start at the first row again. */
   startOver(): void;
 }
 
-/** The store's part that removes what is old, and gives its space back to the disk. */
-export function createRetention(
-  connection: Connection,
-  seen: SeenIndex,
-  decisionSets: DecisionSets,
-): Pick<DeploymentStore, "prune"> {
+/** The part of the store that removes old rows and gives their space back to the disk. */
+export function createRetention(connection: Connection, seen: SeenIndex): Pick<DeploymentStore, "prune"> {
   const removers = [
     prepareRemoveDeployments(connection),
-    prepareRemoveDeliveries(connection, seen, decisionSets),
+    prepareRemoveDeliveries(connection, seen),
     prepareRemoveClients(connection),
   ];
   const giveBack = prepareGiveBack(connection);
@@ -57,7 +52,7 @@ export function createRetention(
   };
 }
 
-/** Those whose time ran out before the oldest delivery that is kept: they did not come back. */
+/** Clients that expired before the oldest stored delivery: they did not come back. */
 function prepareRemoveClients(connection: Connection): Remover {
   const remove = connection.prepare<never, { before: number; limit: number }>(`
     DELETE FROM client WHERE id IN (SELECT id FROM client WHERE expires_at < $before LIMIT $limit)`);
@@ -69,9 +64,9 @@ function prepareRemoveClients(connection: Connection): Remover {
 }
 
 function prepareRemoveDeployments(connection: Connection): Remover {
-  // The newest of a target stays, and the newest of its tip: how they ended is what keeps their commits from being
-  // tried again. (Only deployments that ended know their commit.)
-  const select = connection.prepare<Aging, { after: number }>(`
+  // A target's newest deployment stays, and the newest of its tip: how they ended keeps their commits from being
+  // deployed again. (Only ended deployments know their commit.)
+  const select = connection.prepare<AgingRow, { after: number }>(`
     SELECT id, ended_at AS time, 0 AS size FROM deployment
     WHERE id > $after AND ended_at IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM live WHERE live.deployment = deployment.id)
@@ -84,7 +79,7 @@ function prepareRemoveDeployments(connection: Connection): Remover {
         WHERE tip.target = deployment.target AND tip."commit" IS NOT NULL AND tip.choice IS NULL
         ORDER BY tip.id DESC LIMIT 1)
     ORDER BY id`);
-  // A long output goes before its deployment, in as many acts as it takes.
+  // A long output is removed before its deployment, in as many batches as it takes.
   const removeOutput = connection.prepare<never, { deployment: number; limit: number }>(`
     DELETE FROM output WHERE deployment = $deployment AND line IN (
       SELECT line FROM output WHERE deployment = $deployment ORDER BY line LIMIT $limit)`);
@@ -94,7 +89,7 @@ function prepareRemoveDeployments(connection: Connection): Remover {
   return {
     remove({ deploymentsBefore }, limit) {
       let removed = 0;
-      for (const id of searchOld(select.iterate({ after }), deploymentsBefore, limit).old) {
+      for (const id of findOld(select.iterate({ after }), deploymentsBefore, limit)) {
         removed += removeOutput.run({ deployment: id, limit: limit - removed }).changes;
         if (removed >= limit) break;
         removeRow.run({ id });
@@ -109,13 +104,8 @@ function prepareRemoveDeployments(connection: Connection): Remover {
   };
 }
 
-/** Removes deliveries, their keys and, after the last of them, the decisions that were theirs alone. */
-function prepareRemoveDeliveries(
-  connection: Connection,
-  seen: SeenIndex,
-  decisionSets: DecisionSets,
-): Remover {
-  const select = connection.prepare<Aging, { after: number }>(`
+function prepareRemoveDeliveries(connection: Connection, seen: SeenIndex): Remover {
+  const select = connection.prepare<AgingRow, { after: number }>(`
     SELECT id, received_at AS time, length(body) AS size FROM delivery
     WHERE id > $after
       AND NOT EXISTS (SELECT 1 FROM lock WHERE lock.delivery = delivery.id)
@@ -125,20 +115,16 @@ function prepareRemoveDeliveries(
           AND (state IN ('queued', 'running') OR id IN (SELECT deployment FROM live)))
     ORDER BY id`);
   const remove = prepareRemoveDelivery(connection, seen);
-  const selectNext = connection.prepare<{ id: number }>(
-    "SELECT ifnull(max(seq), 0) + 1 AS id FROM sqlite_sequence WHERE name = 'delivery'",
-  );
   let after = 0;
 
   return {
     remove({ deliveriesBefore }, limit) {
-      const { old, youngFrom } = searchOld(select.iterate({ after }), deliveriesBefore, limit);
+      const old = findOld(select.iterate({ after }), deliveriesBefore, limit);
       for (const id of old) {
         remove(id);
         after = id;
       }
-      if (old.length > 0) return old.length;
-      return decisionSets.prune(youngFrom ?? selectNext.get({})?.id ?? 0, limit);
+      return old.length;
     },
     startOver() {
       after = 0;
@@ -159,59 +145,49 @@ function prepareRemoveDelivery(connection: Connection, seen: SeenIndex) {
   };
 }
 
-/** What gives free pages back, in a transaction of its own: each is filled from the end of the file. */
+/** Prepares what gives free pages back, in its own transaction. SQLite fills each from the end of the file. */
 function prepareGiveBack(connection: Connection) {
   const countFree = connection.prepare<{ freelist_count: number }>("PRAGMA freelist_count");
   return (): void => {
     const free = countFree.get({})?.freelist_count ?? 0;
-    const pages = Math.min(free - SPARE_PAGES, MOST_PAGES);
+    const pages = Math.min(free - SPARE_PAGES, MAX_PAGES);
     if (pages > 0) connection.execute(`PRAGMA incremental_vacuum(${pages})`);
   };
 }
 
 /** A row that may be removed when its time is before a certain one. */
-export interface Aging {
+export interface AgingRow {
   readonly id: number;
   /** In Unix milliseconds. */
   readonly time: number;
-  /** What removing it writes, in bytes, where that can be much. */
+  /** How many bytes removing it writes, where that can be many. */
   readonly size: number;
 }
 
-/** What a search found. */
-export interface Found {
-  readonly old: readonly number[];
-  /** The id from which on all rows are young; null when the search ended before, or where there are none. */
-  readonly youngFrom: number | null;
-}
-
 /**
- * Ids grow with time, so what is old ends where the young begin. Only so many young ones in a row are that
+ * Ids increase with time, so old rows end where young ones begin. Only this many young rows in a row are that
  * beginning: fewer may have come while the clock was wrong.
  */
 const BEGINNING = 256;
 
-/** One search takes rows of at most so many bytes together, or a single larger one. */
-const MOST_BYTES = 8 * 1024 * 1024;
+/** One search returns rows of at most this many bytes together, or a single larger one. */
+const MAX_BYTES = 8 * 1024 * 1024;
 
-/** Reads rows in the order of their ids, only as far as it has to, and finds at most `limit` from before `before`. */
-export function searchOld(rows: Iterable<Aging>, before: Date, limit: number): Found {
+/** Reads rows in the order of their ids, as few as possible, and returns at most `limit` ids from before `before`. */
+export function findOld(rows: Iterable<AgingRow>, before: Date, limit: number): readonly number[] {
   const old: number[] = [];
   let bytes = 0;
   let young = 0;
-  let youngFrom: number | null = null;
   for (const { id, time, size } of rows) {
     if (time >= before.getTime()) {
-      youngFrom ??= id;
       young += 1;
       if (young === BEGINNING) break;
       continue;
     }
     bytes += size;
-    if (old.length === limit || (old.length > 0 && bytes > MOST_BYTES)) return { old, youngFrom: null };
+    if (old.length === limit || (old.length > 0 && bytes > MAX_BYTES)) break;
     old.push(id);
     young = 0;
-    youngFrom = null;
   }
-  return { old, youngFrom };
+  return old;
 }

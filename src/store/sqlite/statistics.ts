@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import type { StoreStatistics } from "../../domain/store.ts";
 import type { Connection } from "./connection.ts";
 
-/** The store's part that tells its figures, and whether it works. */
+/** The part of the store that reports its figures, and whether it works. */
 export function createStatistics(connection: Connection) {
   const count = connection.prepare<{ queued: number; running: number }>(`
     SELECT (SELECT count(*) FROM deployment WHERE state = 'queued') AS queued,
@@ -21,7 +21,7 @@ export function createStatistics(connection: Connection) {
   };
 }
 
-/** In bytes; 0 for a file that is not there. */
+/** In bytes; 0 for a missing file. */
 function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -3,7 +3,7 @@ import type { Connection } from "../connection.ts";
 import { digest } from "./body.ts";
 import type { SeenIndex } from "./seen-index.ts";
 
-/** What a delivery is known again by. */
+/** What identifies a repeated delivery. */
 export interface Fingerprint {
   readonly source: string;
   readonly identity: DeliveryIdentity;
@@ -11,13 +11,13 @@ export interface Fingerprint {
   readonly body: Buffer;
 }
 
-/** What a delivery is beside those that are kept. */
+/** How a delivery compares with the stored ones. */
 export type Comparison =
   | { readonly kind: "new" }
   /** `first` is the delivery that it repeats. */
   | { readonly kind: "redelivery" | "duplicate"; readonly first: number };
 
-/** The columns that tell whether one delivery repeats another. */
+/** The columns that decide whether one delivery repeats another. */
 interface Earlier {
   source: string;
   provider_id: string | null;
@@ -25,7 +25,7 @@ interface Earlier {
   body_sha256: Uint8Array;
 }
 
-/** The keys under which a delivery is found: its body's first, then its id's where it has one. */
+/** The keys of a delivery in the index: its body's first, then its id's where it has one. */
 export function keysOf({ source, identity, body }: Fingerprint): readonly [number, ...number[]] {
   return identity.id === null
     ? [keyOf(body)]
@@ -33,24 +33,24 @@ export function keysOf({ source, identity, body }: Fingerprint): readonly [numbe
 }
 
 /**
- * 48 bits of a digest: a whole number that SQLite and JavaScript both keep exactly. A new one meets one of a million
- * others by chance once in 2^48 / 10^6, some 280 million, times: rarely, not never, so the columns decide.
+ * 48 bits of a digest: a whole number that SQLite and JavaScript both represent exactly. A new one equals one of a million
+ * others by chance once in 2^48 / 10^6, some 280 million, times: rarely, but the columns have to decide.
  */
 function keyOf(sha256: Buffer): number {
   return sha256.readUIntBE(0, 6);
 }
 
-/** What compares a delivery with those of its source that are kept. */
+/** Prepares what compares a delivery with the stored ones of its source. */
 export function prepareFindDuplicate(connection: Connection, seen: SeenIndex) {
   const select = connection.prepare<Earlier, { id: number }>(
     "SELECT source, provider_id, hook, body_sha256 FROM delivery WHERE id = $id",
   );
 
-  /** The oldest is the first: what is sent again or replayed comes after that which it repeats. */
-  function findFirst(key: number, fits: (earlier: Earlier) => boolean) {
+  /** The oldest match: a repeated delivery comes after the one that it repeats. */
+  function findFirst(key: number, matches: (earlier: Earlier) => boolean) {
     for (const id of seen.find(key)) {
       const earlier = select.get({ id });
-      if (earlier !== null && fits(earlier)) return { id, ...earlier };
+      if (earlier !== null && matches(earlier)) return { id, ...earlier };
     }
     return null;
   }
@@ -60,7 +60,7 @@ export function prepareFindDuplicate(connection: Connection, seen: SeenIndex) {
       bodyKey ?? 0,
       (earlier) => earlier.source === source && Buffer.compare(earlier.body_sha256, body) === 0,
     );
-    // The body alone is signed: under another id, or without one, it is a replay whatever the headers say.
+    // Only the body is signed: under another id, or without one, it is a replay whatever the headers say.
     if (sameBody !== null && (identity.id === null || sameBody.provider_id !== identity.id)) {
       return { kind: "duplicate", first: sameBody.id };
     }

@@ -1,34 +1,34 @@
 import type { AcceptOptions, AcceptResult, NewDelivery } from "../../../domain/delivery.ts";
 import { AppError } from "../../../lib/errors.ts";
 import type { Connection } from "../connection.ts";
-import { type Ledgers, prepareInsert } from "./insert.ts";
+import { type InsertParts, prepareInsert } from "./insert.ts";
 
-/** Keeps deliveries, those that wait together in one commit. */
+/** Stores deliveries. Those that wait at the same time share one commit. */
 export interface GroupCommit {
   accept(delivery: NewDelivery, options: AcceptOptions): Promise<AcceptResult>;
-  /** Commits now what waits, so that the store can be closed, or something that has to come after it can be done. */
+  /** Commits what waits now, before the store closes or does something that has to come after it. */
   flush(): void;
 }
 
-/** How many deliveries may wait for the next commit: as many of the usual ones as are written in a quarter of a second. */
-const MOST_WAITING = 4096;
+/** How many deliveries may wait for the next commit: as many usual ones as are written in a quarter of a second. */
+const MAX_WAITING = 4096;
 
-/** How many bytes their bodies may have together: five of the largest that there are. */
-const MOST_WAITING_BYTES = 128 * 1024 * 1024;
+/** How many bytes the bodies of waiting deliveries may have together: five of the largest possible. */
+const MAX_WAITING_BYTES = 128 * 1024 * 1024;
 
 interface Waiting {
   readonly delivery: NewDelivery;
   readonly options: AcceptOptions;
-  readonly resolve: (acceptance: AcceptResult) => void;
-  readonly reject: (fault: unknown) => void;
+  readonly resolve: (result: AcceptResult) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
- * Collects the accepts of one turn of the event loop and commits them together: one wait for the disk for all
- * of them. If the commit fails it fails for each, and nothing of any is kept.
+ * Collects the accepts of one turn of the event loop and commits them together, which waits for the disk once. If the
+ * commit fails, it fails for each of them, and nothing is stored.
  */
-export function createGroupCommit(connection: Connection, ledgers: Ledgers): GroupCommit {
-  const keepGroup = prepareKeepGroup(connection, ledgers);
+export function createGroupCommit(connection: Connection, parts: InsertParts): GroupCommit {
+  const commit = prepareCommit(connection, parts);
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
 
@@ -38,13 +38,13 @@ export function createGroupCommit(connection: Connection, ledgers: Ledgers): Gro
     waiting = [];
     waitingBytes = 0;
     connection
-      .attempt(() => keepGroup(group))
+      .attempt(() => commit(group))
       .then(
-        (acceptances) => {
-          for (const [at, acceptance] of acceptances.entries()) group[at]?.resolve(acceptance);
+        (results) => {
+          for (const [at, result] of results.entries()) group[at]?.resolve(result);
         },
-        (fault: unknown) => {
-          for (const { reject } of group) reject(fault);
+        (error: unknown) => {
+          for (const { reject } of group) reject(error);
         },
       );
   }
@@ -52,11 +52,11 @@ export function createGroupCommit(connection: Connection, ledgers: Ledgers): Gro
   return {
     accept(delivery, options) {
       const bytes = waitingBytes + delivery.body.length;
-      if (waiting.length === MOST_WAITING || bytes > MOST_WAITING_BYTES) {
-        return Promise.reject(new AppError("unavailable", "too many deliveries wait to be kept"));
+      if (waiting.length === MAX_WAITING || bytes > MAX_WAITING_BYTES) {
+        return Promise.reject(new AppError("unavailable", "too many deliveries wait to be stored"));
       }
       return new Promise((resolve, reject) => {
-        // After the requests that came with this one, and before the loop waits for more.
+        // After the other requests of this turn, and before the loop waits for more.
         if (waiting.length === 0) setImmediate(flush);
         waiting.push({ delivery, options, resolve, reject });
         waitingBytes = bytes;
@@ -66,22 +66,21 @@ export function createGroupCommit(connection: Connection, ledgers: Ledgers): Gro
   };
 }
 
-/** What keeps a group in one transaction, and lets the ledgers know how it ended. */
-function prepareKeepGroup(connection: Connection, ledgers: Ledgers) {
-  const { seen, decisionSets } = ledgers;
-  const keep = prepareInsert(connection, ledgers);
+/** Prepares what stores a group in one transaction. */
+function prepareCommit(connection: Connection, parts: InsertParts) {
+  const { seen } = parts;
+  const insert = prepareInsert(connection, parts);
   return (group: readonly Waiting[]): readonly AcceptResult[] => {
     try {
-      const acceptances = connection.transact(() => {
-        const kept = group.map(({ delivery, options }) => keep(delivery, options));
+      const results = connection.transact(() => {
+        const stored = group.map(({ delivery, options }) => insert(delivery, options));
         seen.write();
-        return kept;
+        return stored;
       });
       seen.confirm();
-      return acceptances;
+      return results;
     } catch (error) {
       seen.discard();
-      decisionSets.discard();
       throw error;
     }
   };

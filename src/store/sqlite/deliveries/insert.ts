@@ -4,22 +4,22 @@ import type { Connection } from "../connection.ts";
 import type { Queue } from "../deployments/queue.ts";
 import type { RecordBlocked } from "../locks.ts";
 import { digest, pack } from "./body.ts";
-import type { DecisionSets } from "./decisions.ts";
 import { type Comparison, keysOf, prepareFindDuplicate } from "./duplicates.ts";
+import { toDecisionsColumn } from "./row.ts";
 import type { SeenIndex } from "./seen-index.ts";
 
-/** What deliveries are kept with. */
-export interface Ledgers {
+/** The parts of the store that accepting a delivery writes to. */
+export interface InsertParts {
   readonly seen: SeenIndex;
-  readonly decisionSets: DecisionSets;
   readonly queue: Queue;
-  readonly holdBack: RecordBlocked;
+  readonly recordBlocked: RecordBlocked;
 }
 
 type DeliveryRow = {
   source: string;
   event: string;
   status: string;
+  reason: string | null;
   received_at: number;
   client: string;
   has_identity: number;
@@ -28,107 +28,102 @@ type DeliveryRow = {
   redelivery_of: number | null;
   replay_of: number | null;
   headers: string;
-  decision_set: number;
+  decisions: string | null;
+  other_targets: number;
   body_sha256: Uint8Array;
   body_encoding: string;
   body: Uint8Array;
 };
 
-/** What keeps one delivery and queues its deployments, inside the group's transaction. */
-export function prepareInsert(connection: Connection, { seen, decisionSets, queue, holdBack }: Ledgers) {
-  // What a replay is of may have been removed since somebody asked for it.
+/** Prepares what stores one delivery and queues its deployments, inside the group's transaction. */
+export function prepareInsert(connection: Connection, { seen, queue, recordBlocked }: InsertParts) {
+  // The replayed delivery may have been removed since the replay was requested.
   const insert = connection.prepare<never, DeliveryRow>(`
-    INSERT INTO delivery (source, event, status, received_at, client, has_identity, provider_id, hook,
-      redelivery_of, replay_of, headers, decision_set, body_sha256, body_encoding, body)
-    VALUES ($source, $event, $status, $received_at, $client, $has_identity, $provider_id, $hook,
-      $redelivery_of, (SELECT id FROM delivery WHERE id = $replay_of), $headers, $decision_set, $body_sha256,
-      $body_encoding, $body)`);
-  const noteUndeployed = connection.prepare<never, { target: string; delivery: number }>(
-    "INSERT INTO undeployed (target, delivery) VALUES ($target, $delivery)",
+    INSERT INTO delivery (source, event, status, reason, received_at, client, has_identity, provider_id, hook,
+      redelivery_of, replay_of, headers, decisions, other_targets, body_sha256, body_encoding, body)
+    VALUES ($source, $event, $status, $reason, $received_at, $client, $has_identity, $provider_id, $hook,
+      $redelivery_of, (SELECT id FROM delivery WHERE id = $replay_of), $headers, $decisions, $other_targets,
+      $body_sha256, $body_encoding, $body)`);
+  const insertNotDeployed = connection.prepare<never, { target: string; delivery: number }>(
+    "INSERT INTO not_deployed (target, delivery) VALUES ($target, $delivery)",
   );
-  const compare = prepareFindDuplicate(connection, seen);
-  let newest = readNewest(connection);
+  const findDuplicate = prepareFindDuplicate(connection, seen);
 
-  function write(delivery: NewDelivery, sha256: Uint8Array, before: Before): number {
+  function write(delivery: NewDelivery, sha256: Uint8Array, origin: Origin): number {
     const { encoding, bytes } = pack(delivery.body);
     const written = insert.run({
       source: delivery.source,
       event: delivery.event,
       status: delivery.status,
+      reason: delivery.reason,
       received_at: delivery.receivedAt.getTime(),
       client: delivery.client,
       has_identity: delivery.identity === null ? 0 : 1,
       provider_id: delivery.identity?.id ?? null,
       hook: delivery.identity?.hook ?? null,
-      redelivery_of: before.redeliveryOf,
-      replay_of: before.replayOf,
+      redelivery_of: origin.redeliveryOf,
+      replay_of: origin.replayOf,
       headers: JSON.stringify(delivery.headers),
-      decision_set: decisionSets.intern(delivery, newest + 1),
+      decisions: toDecisionsColumn(delivery.decisions),
+      other_targets: delivery.otherTargets,
       body_sha256: sha256,
       body_encoding: encoding,
       body: bytes,
     });
-    const id = Number(written.lastInsertRowid);
-    newest = Math.max(newest, id);
-    return id;
+    return Number(written.lastInsertRowid);
   }
 
-  /** Queues what the delivery asks for. */
-  function deploy(
+  /** Queues the delivery's deployments, and records the targets that it does not deploy. */
+  function apply(
     { decisions, receivedAt }: NewDelivery,
     delivery: number,
     trigger: Trigger,
     pushedCommit: string | null,
   ): readonly QueuedDeployment[] {
-    const how = { trigger, delivery, pushedCommit, choice: null, createdAt: receivedAt.getTime() };
-    return decisions.filter(({ deploy }) => deploy).map(({ target }) => queue.add({ target, ...how }));
+    const request = { trigger, delivery, pushedCommit, choice: null, createdAt: receivedAt.getTime() };
+    const queued: QueuedDeployment[] = [];
+    for (const { target, deploy, code } of decisions) {
+      if (deploy) queued.push(queue.add({ target, ...request }));
+      else insertNotDeployed.run({ target, delivery });
+      if (code === "locked") recordBlocked({ target, delivery, trigger, pushedCommit });
+    }
+    return queued;
   }
 
   return (delivery: NewDelivery, options: AcceptOptions): AcceptResult => {
     const { source, identity } = delivery;
     const sha256 = digest(delivery.body);
-    const marks = identity === null ? null : { source, identity, body: sha256 };
-    const keys = marks === null ? [] : keysOf(marks);
+    const fingerprint = identity === null ? null : { source, identity, body: sha256 };
+    const keys = fingerprint === null ? [] : keysOf(fingerprint);
     const { pushedCommit, onRedelivery, replayOf } = options;
     const isCompared = options.detectDuplicates && replayOf === null;
-    const comparison = isCompared && marks !== null ? compare(marks, keys) : NEW;
+    const comparison = isCompared && fingerprint !== null ? findDuplicate(fingerprint, keys) : NEW;
     if (comparison.kind === "duplicate" || (comparison.kind === "redelivery" && onRedelivery === "skip")) {
       return { kind: "duplicate", delivery: comparison.first };
     }
-    const before = { replayOf, redeliveryOf: comparison.kind === "redelivery" ? comparison.first : null };
-    const id = write(delivery, sha256, before);
+    const origin = { replayOf, redeliveryOf: comparison.kind === "redelivery" ? comparison.first : null };
+    const id = write(delivery, sha256, origin);
     seen.note(id, keys);
-    const trigger = chooseTrigger(before);
-    const queued = deploy(delivery, id, trigger, pushedCommit);
-    for (const target of options.notDeployed) noteUndeployed.run({ target, delivery: id });
-    for (const target of options.blockedByLock) holdBack({ target, delivery: id, trigger, pushedCommit });
+    const queued = apply(delivery, id, chooseTrigger(origin), pushedCommit);
     return {
-      kind: "kept",
+      kind: "stored",
       delivery: id,
       deployments: queued.map(({ deployment }) => deployment),
       superseded: queued.flatMap(({ superseded }) => superseded),
-      redeliveryOf: before.redeliveryOf,
+      redeliveryOf: origin.redeliveryOf,
     };
   };
 }
 
 const NEW: Comparison = { kind: "new" };
 
-/** What a delivery was sent, or is run, again from. */
-interface Before {
+/** The earlier delivery that a delivery repeats. */
+interface Origin {
   readonly redeliveryOf: number | null;
   readonly replayOf: number | null;
 }
 
-function chooseTrigger({ redeliveryOf, replayOf }: Before): Trigger {
+function chooseTrigger({ redeliveryOf, replayOf }: Origin): Trigger {
   if (replayOf !== null) return "replay";
   return redeliveryOf === null ? "push" : "redelivery";
-}
-
-/** The highest id that a delivery ever had. */
-function readNewest(connection: Connection): number {
-  const row = connection
-    .prepare<{ seq: number }>("SELECT seq FROM sqlite_sequence WHERE name = 'delivery'")
-    .get({});
-  return row?.seq ?? 0;
 }

@@ -2,9 +2,9 @@ import { DELIVERY_STATUSES, type DeliveryFilter, type DeliveryStatus } from "../
 import type { PageRange } from "../../../domain/page.ts";
 import type { Connection } from "../connection.ts";
 import { type RangeValues, toRangeValues } from "../page.ts";
-import { HEAD_COLUMNS, type HeadRow } from "./index.ts";
+import { HEAD_COLUMNS, type HeadRow } from "./row.ts";
 
-/** What finds the deliveries of a list, newest first, one more than the page has, without reading those between. */
+/** Prepares what finds the deliveries of a list, newest first and one more than the page, without reading those between. */
 export function prepareListDeliveries(connection: Connection) {
   const selectAll = connection.prepare<HeadRow, RangeValues>(
     `SELECT ${HEAD_COLUMNS} FROM delivery WHERE id < $before ORDER BY id DESC LIMIT $limit`,
@@ -19,9 +19,9 @@ export function prepareListDeliveries(connection: Connection) {
   };
 }
 
-/** By the index on source and status: the newest of each pair that fits, and of those the newest. */
+/** By the index on source and status: the newest of each matching pair, and of those the newest. */
 function prepareFindBySource(connection: Connection) {
-  // Jumps from one source to the next instead of reading all.
+  // Skips from one source to the next instead of reading all rows.
   const selectSources = connection.prepare<{ source: string }>(`
     WITH RECURSIVE known (source) AS (
       SELECT min(source) FROM delivery
@@ -47,25 +47,25 @@ function prepareFindBySource(connection: Connection) {
 
 type TargetValues = RangeValues & { target: string; source: string | null; status: string | null };
 
-/** By the target: those that it was deployed for, and those that were about it and it was not. */
+/** By the target: the deliveries that deployed it, and those that were about it and did not. */
 function prepareFindByTarget(connection: Connection) {
   const findDeployed = prepareFindDeployed(connection);
-  const findUndeployed = connection.prepare<HeadRow, TargetValues>(`
-    SELECT ${HEAD_COLUMNS} FROM undeployed CROSS JOIN delivery ON delivery.id = undeployed.delivery
-    WHERE target = $target AND undeployed.delivery < $before
+  const findNotDeployed = connection.prepare<HeadRow, TargetValues>(`
+    SELECT ${HEAD_COLUMNS} FROM not_deployed CROSS JOIN delivery ON delivery.id = not_deployed.delivery
+    WHERE target = $target AND not_deployed.delivery < $before
       AND ($source IS NULL OR source = $source) AND ($status IS NULL OR status = $status)
-    ORDER BY undeployed.delivery DESC LIMIT $limit`);
+    ORDER BY not_deployed.delivery DESC LIMIT $limit`);
   return (values: TargetValues): readonly HeadRow[] => {
-    const found = [...findDeployed(values), ...findUndeployed.all(values)];
-    // What a lock held back and was deployed later is found twice.
+    const found = [...findDeployed(values), ...findNotDeployed.all(values)];
+    // A delivery that a lock blocked and unlocking deployed is found twice.
     const once = new Map(found.map((row) => [row.id, row]));
     return [...once.values()].toSorted((a, b) => b.id - a.id).slice(0, values.limit);
   };
 }
 
 /**
- * By the target's deployments, of which the first for each delivery are in the order of their deliveries: what a lock
- * held back is queued before a newer delivery is, or never. An index of its own would cost each accept too much.
+ * By the target's deployments. The first ones for each delivery are in the order of the deliveries, since a delivery that
+ * a lock blocked is queued before a newer one or never. An index of their own would cost each accept too much.
  */
 function prepareFindDeployed(connection: Connection) {
   const select = connection.prepare<HeadRow, TargetValues>(`

@@ -1,30 +1,29 @@
-import type { Deployment, DeploymentStore } from "../../../domain/deployment.ts";
+import type { Deployment } from "../../../domain/deployment.ts";
+import type { DeploymentStore } from "../../../domain/deployment-store.ts";
 import type { Connection } from "../connection.ts";
-import { prepareNoteEnd } from "../notifications.ts";
+import { prepareInsertEnded } from "../notifications.ts";
 import { prepareFinish } from "./finish.ts";
 import { prepareCancel, prepareClaim, type Queue } from "./queue.ts";
 import { prepareReadDeployments } from "./read.ts";
 import { prepareReadLive, prepareReadTargetStatus } from "./target-status.ts";
 
-/** The deployments' part of the store, without their output and their removal. */
+/** The part of the store that holds deployments, without their output and their removal. */
 export function createDeployments(
   connection: Connection,
   queue: Queue,
 ): Omit<DeploymentStore, "appendOutput" | "readOutput" | "readOutputAfter" | "prune"> {
   const { read, list } = prepareReadDeployments(connection);
   const readLive = prepareReadLive(connection);
-  const readStanding = prepareReadTargetStatus(connection, queue, read);
+  const readTargetStatus = prepareReadTargetStatus(connection, queue, read);
   const claim = prepareClaim(connection);
-  const settle = prepareFinish(connection, queue);
+  const finish = prepareFinish(connection, queue);
   const interrupt = connection.prepare<{ id: number }, { ended_at: number }>(`
-    UPDATE deployment
-    SET state = 'interrupted', reason = 'hooklatch was killed, or the machine stopped, while it ran',
-      ended_at = $ended_at
+    UPDATE deployment SET state = 'interrupted', code = 'crash', ended_at = $ended_at
     WHERE state = 'running' RETURNING id`);
-  const noteEnd = prepareNoteEnd(connection);
+  const insertEnded = prepareInsertEnded(connection);
   const { cancelQueued, cancelUnconfigured } = prepareCancel(connection);
 
-  /** One act in one transaction. */
+  /** Runs one act in one transaction. */
   const act = <Result>(work: () => Result) => connection.attempt(() => connection.transact(work));
   const readKnown = (id: number) => known(read(id), id);
 
@@ -39,18 +38,18 @@ export function createDeployments(
         const id = claim(targets, now, (target) => readLive(target)?.commit ?? null);
         return id === null ? null : read(id);
       }),
-    finish: (id, ending, now, subscribers) =>
+    finish: (id, result, now, subscriptions) =>
       act(() => {
-        const retry = settle(id, ending, now, subscribers);
+        const retry = finish(id, result, now, subscriptions);
         return { deployment: readKnown(id), retry };
       }),
     cancelQueued: (id, reason, now) => act(() => (cancelQueued(id, reason, now) ? read(id) : null)),
-    recoverInterrupted: (now, subscribers) =>
+    recoverInterrupted: (now, subscriptions) =>
       act(() =>
         interrupt.all({ ended_at: now.getTime() }).map(({ id }) => {
-          const retry = queue.addAgain(id, now.getTime(), "crash");
+          const retry = queue.retry(id, now.getTime(), "crash");
           const deployment = readKnown(id);
-          noteEnd(deployment, subscribers, now);
+          insertEnded(deployment, subscriptions, now);
           return { deployment, retry };
         }),
       ),
@@ -58,7 +57,7 @@ export function createDeployments(
     readDeployment: (id) => connection.attempt(() => read(id)),
     listDeployments: (filter, range) => connection.attempt(() => list(filter, range)),
     readLive: (target) => connection.attempt(() => readLive(target)),
-    readTargetStatus: (target, now) => connection.attempt(() => readStanding(target, now)),
+    readTargetStatus: (target, now) => connection.attempt(() => readTargetStatus(target, now)),
   };
 }
 

@@ -1,9 +1,10 @@
-import { type DeploymentStore, MAX_OUTPUT_BYTES, type OutputLine } from "../../../domain/deployment.ts";
+import { MAX_OUTPUT_BYTES, type OutputLine } from "../../../domain/deployment.ts";
+import type { DeploymentStore } from "../../../domain/deployment-store.ts";
 import type { Connection } from "../connection.ts";
 
 /**
- * Which lines of a deployment's output are kept, counted from 0 as they came: the head [0, headLines) and the
- * tail [tailStart, nextLine). What lies between was cut. Bytes are UTF-8, each line with its newline.
+ * Which lines of a deployment's output are stored, counted from 0: the head [0, headLines) and the tail
+ * [tailStart, nextLine). The lines between were removed. Bytes are UTF-8, each line with its newline.
  */
 type Extent = {
   headLines: number;
@@ -16,8 +17,8 @@ type Extent = {
 const NOTHING: Extent = { headLines: 0, headBytes: 0, tailStart: 0, tailBytes: 0, nextLine: 0 };
 
 /**
- * The output's part of the store. The first lines are kept up to half of `limit`, in bytes; the newest share
- * what the first ones left, and push out the older of them. The line that says so counts.
+ * The part of the store that holds output. The first lines take up to half of `limit`, in bytes; the newest lines share
+ * the rest, and replace the oldest of them. The line that says how many were removed counts too.
  */
 export function createOutput(
   connection: Connection,
@@ -48,7 +49,7 @@ export function createOutput(
   };
 }
 
-/** Counts one more line: to the head while it fits there and nothing came after it, else to the tail. */
+/** Counts one more line: in the head while it fits there and the tail is empty, else in the tail. */
 function grow(extent: Extent, size: number, headLimit: number): void {
   const headIsOpen = extent.nextLine === extent.headLines;
   extent.nextLine += 1;
@@ -61,10 +62,10 @@ function grow(extent: Extent, size: number, headLimit: number): void {
   }
 }
 
-/** As a limit: more lines than there ever are. */
+/** As a limit: more lines than there can be. */
 const ALL = Number.MAX_SAFE_INTEGER;
 
-/** What reads lines after a certain one and says, where some of those were cut, how many. */
+/** Prepares what reads lines after a certain one. Where lines were removed, one line says how many. */
 function prepareRead(connection: Connection, extents: ReturnType<typeof prepareExtents>) {
   const select = connection.prepare<OutputLine, { deployment: number; after: number; limit: number }>(`
     SELECT line, text FROM output WHERE deployment = $deployment AND line > $after
@@ -80,7 +81,7 @@ function prepareRead(connection: Connection, extents: ReturnType<typeof prepareE
   };
 }
 
-/** What removes the oldest lines of the tail until all fits in `limit`, with the line that says how many went. */
+/** Prepares what removes the oldest lines of the tail until everything fits in `limit`. */
 function prepareCut(connection: Connection, limit: number) {
   const selectSizes = connection.prepare<{ size: number }, { deployment: number; from: number }>(`
     SELECT octet_length(text) + 1 AS size FROM output
@@ -92,7 +93,7 @@ function prepareCut(connection: Connection, limit: number) {
     const from = extent.tailStart;
     const fits = () => extent.headBytes + extent.tailBytes + sizeOfCut(extent) <= limit;
     if (fits()) return;
-    // Reads only as many rows as have to go, however long the tail is.
+    // Reads only the rows that have to go, however long the tail is.
     for (const { size } of selectSizes.iterate({ deployment, from })) {
       extent.tailBytes -= size;
       extent.tailStart += 1;
@@ -102,7 +103,7 @@ function prepareCut(connection: Connection, limit: number) {
   };
 }
 
-/** Kept in the database, so that the rule holds over a restart. */
+/** Stored, so that the limit holds over a restart. */
 function prepareExtents(connection: Connection) {
   const select = connection.prepare<Extent, { deployment: number }>(`
     SELECT head_lines AS headLines, head_bytes AS headBytes, tail_start AS tailStart, tail_bytes AS tailBytes,
@@ -119,7 +120,7 @@ function prepareExtents(connection: Connection) {
   };
 }
 
-/** What the line in place of the cut ones takes. */
+/** The size of the line that replaces the removed ones. */
 function sizeOfCut({ headLines, tailStart }: Extent): number {
   return tailStart === headLines ? 0 : sizeOf(describeCut(tailStart - headLines));
 }

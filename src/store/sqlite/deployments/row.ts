@@ -1,13 +1,16 @@
 import type { Choice, Deployment, StepResult } from "../../../domain/deployment.ts";
 
-/** A deployment as its table has it. */
+/** A row of the table `deployment`. */
 export interface DeploymentRow extends ChoiceRow {
   id: number;
   target: string;
   state: Deployment["state"];
+  code: Deployment["code"];
   reason: string | null;
   trigger: Deployment["trigger"];
   attempt: number;
+  retry_of: number | null;
+  superseded_by: number | null;
   delivery: number | null;
   pushed_commit: string | null;
   branch: string | null;
@@ -19,7 +22,18 @@ export interface DeploymentRow extends ChoiceRow {
   ended_at: number | null;
 }
 
-/** A step as its table has it, in whole milliseconds. */
+/** A row with the deployment that repeats it. */
+export interface RetriedRow extends DeploymentRow {
+  retried_as: number | null;
+}
+
+/** The SQL expression for the deployment that repeats one of the table `deployment`. */
+export const RETRIED_AS = "(SELECT id FROM deployment AS retry WHERE retry.retry_of = deployment.id)";
+
+/** The columns of a {@link RetriedRow}. */
+export const DEPLOYMENT_COLUMNS = `deployment.*, ${RETRIED_AS} AS retried_as`;
+
+/** A row of the table `step`, in whole milliseconds. */
 export type StepRow = {
   command: string;
   exit_code: number | null;
@@ -27,15 +41,19 @@ export type StepRow = {
   milliseconds: number;
 };
 
-/** A deployment as the rest of the program knows it. */
-export function toDeployment(row: DeploymentRow, steps: readonly StepRow[]): Deployment {
+/** Reads a row and its steps. */
+export function toDeployment(row: RetriedRow, steps: readonly StepRow[]): Deployment {
   return {
     id: row.id,
     target: row.target,
     state: row.state,
+    code: row.code,
     reason: row.reason,
     trigger: row.trigger,
     attempt: row.attempt,
+    retryOf: row.retry_of,
+    retriedAs: row.retried_as,
+    supersededBy: row.superseded_by,
     delivery: row.delivery,
     pushedCommit: row.pushed_commit,
     choice: toChoice(row),
@@ -50,7 +68,12 @@ export function toDeployment(row: DeploymentRow, steps: readonly StepRow[]): Dep
   };
 }
 
-/** A step as its row has it: whole milliseconds, since the column is STRICT. */
+/** Reads the row of a deployment that did not run: it has no steps and no retry. */
+export function toWaitingDeployment(row: DeploymentRow): Deployment {
+  return toDeployment({ ...row, retried_as: null }, []);
+}
+
+/** A step as a row. The column is STRICT, and takes whole milliseconds. */
 export function toStepRow(step: StepResult): StepRow {
   return {
     command: step.command,
@@ -73,20 +96,19 @@ function toDate(time: number | null): Date | null {
   return time === null ? null : new Date(time);
 }
 
-/** A choice as the deployments' table has it. */
+/** The columns of a choice. */
 export type ChoiceRow = {
   choice: Choice["kind"] | null;
   chosen: string | null;
 };
 
-/** The choice's columns; both null where it is the tip. */
+/** A choice as columns, both null for the tip. */
 export function toChoiceRow(choice: Choice | null): ChoiceRow {
   if (choice === null) return { choice: null, chosen: null };
   return { choice: choice.kind, chosen: choice.kind === "commit" ? choice.commit : choice.release };
 }
 
-/** The choice that the columns hold. */
-export function toChoice({ choice, chosen }: ChoiceRow): Choice | null {
+function toChoice({ choice, chosen }: ChoiceRow): Choice | null {
   if (choice === "release") return { kind: choice, release: chosen };
   return choice === null || chosen === null ? null : { kind: choice, commit: chosen };
 }

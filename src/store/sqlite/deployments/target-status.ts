@@ -1,9 +1,10 @@
-import type { Deployment, Live, TargetStatus } from "../../../domain/deployment.ts";
+import type { Deployment, Live } from "../../../domain/deployment.ts";
+import type { TargetStatus } from "../../../domain/deployment-store.ts";
 import type { Connection } from "../connection.ts";
 import { prepareReadLock } from "../locks.ts";
 import type { Queue } from "./queue.ts";
 
-/** What reads what is live in a target; null when nothing ever was. */
+/** Prepares what reads what is live in a target; null when nothing ever was. */
 export function prepareReadLive(connection: Connection) {
   const select = connection.prepare<
     { commit: string | null; release: string | null; since: number },
@@ -15,7 +16,7 @@ export function prepareReadLive(connection: Connection) {
   };
 }
 
-/** What reads how a target stands. */
+/** Prepares what reads a target's status. */
 export function prepareReadTargetStatus(
   connection: Connection,
   queue: Queue,
@@ -29,16 +30,16 @@ export function prepareReadTargetStatus(
     );
     return (target: string): number | null => select.get({ target })?.id ?? null;
   };
-  const findLast = prepareFind("state <> 'superseded'");
-  // Only deployments that have ended know their commit.
-  const findLastTip = prepareFind(`"commit" IS NOT NULL AND choice IS NULL`);
+  const findLatest = prepareFind("state <> 'superseded'");
+  // Only ended deployments know their commit.
+  const findLatestOfTip = prepareFind(`"commit" IS NOT NULL AND choice IS NULL`);
   const findRunning = prepareFind("state = 'running'");
   const readFound = (id: number | null) => (id === null ? null : read(id));
 
   return (target: string, now: Date): TargetStatus => ({
     live: readLive(target),
-    latest: readFound(findLast(target)),
-    latestOfTip: readFound(findLastTip(target)),
+    latest: readFound(findLatest(target)),
+    latestOfTip: readFound(findLatestOfTip(target)),
     queued: queue.findWaiting(target),
     running: findRunning(target),
     lock: readLock(target, now),

@@ -1,0 +1,113 @@
+/**
+ * Every code that the program gives a decision, a refusal, a deployment's result or a dropped notification, with one
+ * sentence that describes it. Programs read codes; the words beside them may change.
+ */
+
+/** Why an event does not deploy a target. */
+export const DECISION_CODES = {
+  ping: "The event is a ping, which deploys nothing.",
+  event: "The target does not deploy this kind of event.",
+  repository: "The target deploys another repository.",
+  branch: "The target deploys another branch.",
+  tag: "The target deploys tags, and no tag that matches was pushed.",
+  deleted: "The branch or tag was deleted.",
+  skip_requested: "The message of the pushed commit asks to skip the deployment.",
+  locked: "The target is locked.",
+} as const;
+
+/** A key of {@link DECISION_CODES}. */
+export type DecisionCode = keyof typeof DECISION_CODES;
+
+/** Why a request to a listener was refused. */
+export const REFUSAL_CODES = {
+  address_not_allowed: "The source does not accept requests from this address.",
+  method_not_allowed: "The source does not accept this method.",
+  payload_too_large: "The body is larger than `max_body`.",
+  unsupported_media_type: "The source does not accept this content type, or the body is encoded.",
+  body_incomplete: "The connection ended before the body was complete.",
+  over_capacity: "Too many bytes of unverified requests are in memory.",
+  too_many_attempts: "The address showed too many wrong tokens or passwords and has to wait.",
+  signature_missing: "The request has no signature.",
+  signature_mismatch: "The signature is malformed, or it is not one of the body under any of the secrets.",
+  token_missing: "The request has no token, or an empty one.",
+  token_mismatch: "The token is wrong.",
+  token_repeated: "The request has more than one token.",
+  challenge_invalid: "The `hub.` parameters are not those of a subscription.",
+  credentials_missing: "The request has no user and password.",
+  credentials_mismatch: "The user or the password is wrong.",
+  client_address_unknown: "The address that the token would authorise is not known.",
+  client_unknown: "No token was shown from this address, or it was revoked.",
+  client_expired: "The time for which the token authorised this address is over.",
+  invalid_payload: "The body is not UTF-8 or not JSON, or a header of the event is malformed.",
+  unexpected_payload: "The body is JSON, but not the payload of its event.",
+  unavailable: "The delivery could not be stored now.",
+  internal_error: "The program failed.",
+  https_required: "The request came over plain HTTP.",
+} as const;
+
+/** A key of {@link REFUSAL_CODES}. */
+export type RefusalCode = keyof typeof REFUSAL_CODES;
+
+/** Why a deployment failed. */
+export const FAILURE_CODES = {
+  step_failed: "A command of `run` or `after` failed.",
+  health_check_failed: "The health URL did not answer 2xx in time.",
+  timeout: "The deployment took longer than `timeout`.",
+  fetch_failed: "git could not fetch the repository.",
+  ref_missing: "The branch does not exist, or no tag matches.",
+  commit_missing: "The requested commit is not in the repository.",
+  commit_ambiguous: "More than one commit begins with the requested digits.",
+  commit_not_signed: "The commit has no valid signature by an allowed signer.",
+  release_missing: "The requested release is not on disk, or the layout has no releases.",
+  checkout_failed: "git could not check out the commit, its submodules or its LFS files.",
+  git_failed: "Another git command failed.",
+  shared_path_unusable: "An entry of `shared` cannot be linked into the release.",
+  directory_unusable: "The target's directory is missing, is not writable or holds other files.",
+  disk_full: "The disk is full, or the quota is used up.",
+  system_error: "The operating system refused an operation.",
+  configuration_invalid: "The target's configuration cannot be used.",
+  internal_error: "The program failed.",
+} as const;
+
+/** A key of {@link FAILURE_CODES}. */
+export type FailureCode = keyof typeof FAILURE_CODES;
+
+/** Why a deployment that began found nothing to do. Its state is `cancelled`. */
+export const SKIP_CODES = {
+  skip_requested: "The message of the commit to deploy asks to skip the deployment.",
+  paths_unchanged: "No file that `paths` and `ignore_paths` select differs from the live commit.",
+  rolled_back: "The commit to deploy is one that a person rolled back.",
+} as const;
+
+/** A key of {@link SKIP_CODES}. */
+export type SkipCode = keyof typeof SKIP_CODES;
+
+/** Why a deployment ended in another state than `succeeded`. */
+export const RESULT_CODES = {
+  ...FAILURE_CODES,
+  ...SKIP_CODES,
+  cancelled: "A person cancelled the deployment.",
+  not_configured: "The target is no longer configured.",
+  superseded: "A newer deployment of the target was queued.",
+  shutdown: "The server stopped while the deployment ran.",
+  crash: "The server was killed, or the machine stopped, while the deployment ran.",
+} as const;
+
+/** A key of {@link RESULT_CODES}. */
+export type ResultCode = keyof typeof RESULT_CODES;
+
+/** Whether a deployment's code is a {@link SkipCode}. */
+export function isSkipCode(code: string | null): code is SkipCode {
+  return code !== null && Object.hasOwn(SKIP_CODES, code);
+}
+
+/** Why a notification was dropped. */
+export const NOTIFICATION_CODES = {
+  channel_removed: "The channel is no longer configured.",
+  deployment_removed: "The deployment is no longer stored.",
+  rejected: "The receiver rejected the notification for good.",
+  attempts_exhausted: "The last attempt failed.",
+} as const;
+
+/** A key of {@link NOTIFICATION_CODES}. */
+export type NotificationCode = keyof typeof NOTIFICATION_CODES;

@@ -1,0 +1,175 @@
+import type { DecisionCode, ResultCode } from "../../../domain/codes.ts";
+import type { DeploymentState } from "../../../domain/deployment.ts";
+import type { Decision } from "../../../domain/match.ts";
+import type { Connection } from "../connection.ts";
+import { type Packed, unpack } from "../deliveries/body.ts";
+import tables from "./0004-codes.sql" with { type: "text" };
+
+/**
+ * Replaces the sentences of earlier versions with codes and references. This is the only place that reads those
+ * sentences. The references of other tables to `delivery` must not be enforced meanwhile.
+ */
+export function addCodes(connection: Connection): void {
+  connection.execute(`
+    CREATE TEMP TABLE decided (id INTEGER PRIMARY KEY, reason TEXT, decisions TEXT, other_targets INTEGER NOT NULL)`);
+  convertDecisionSets(connection);
+  connection.execute(tables);
+  connection.execute("DROP TABLE decided");
+  convertResults(connection);
+}
+
+type DecidedRow = { id: number; reason: string | null; decisions: string | null; other_targets: number };
+
+/** A set of decisions as it was stored once for all deliveries that shared it. */
+interface DecisionSet {
+  readonly decisions: readonly Omit<Decision, "code">[];
+  readonly reason: string | null;
+}
+
+function convertDecisionSets(connection: Connection): void {
+  const select = connection.prepare<Packed & { id: number }>(
+    "SELECT id, encoding, decisions AS bytes FROM decision_set",
+  );
+  const insert = connection.prepare<never, DecidedRow>(
+    "INSERT INTO decided VALUES ($id, $reason, $decisions, $other_targets)",
+  );
+  for (const { id, ...packed } of select.iterate({})) {
+    const { decisions, reason } = JSON.parse(Buffer.from(unpack(packed)).toString()) as DecisionSet;
+    const about = decisions.flatMap(addDecisionCode);
+    insert.run({
+      id,
+      reason,
+      decisions: about.length === 0 ? null : JSON.stringify(about),
+      other_targets: decisions.length - about.length,
+    });
+  }
+}
+
+/** The decision with its code; none when the event was not about its target. */
+function addDecisionCode({ target, deploy, reason }: Omit<Decision, "code">): readonly Decision[] {
+  if (deploy || reason === null) return [{ target, deploy, code: null, reason }];
+  const code = inferDecisionCode(reason);
+  return code === null ? [] : [{ target, deploy, code, reason }];
+}
+
+/** Null for what said that the event was not about the target: a ping, another event, another repository. */
+function inferDecisionCode(reason: string): DecisionCode | null {
+  if (reason.startsWith("locked by ")) return "locked";
+  if (reason === "the commit's message asks to skip the deployment") return "skip_requested";
+  // A name is payload text, in quotes as JSON has it.
+  const [, rest] = /^(?:branch|tag|ref) "(?:[^"\\]|\\.)*" (.*)$/s.exec(reason) ?? [];
+  if (rest === undefined) return null;
+  if (rest === "was deleted") return "deleted";
+  return rest === "is not a tag" || rest.startsWith("does not match ") ? "tag" : "branch";
+}
+
+interface EndedRow {
+  id: number;
+  state: DeploymentState;
+  reason: string;
+}
+
+type ResultRow = { id: number; code: ResultCode | null; reason: string | null; superseded_by: number | null };
+
+function convertResults(connection: Connection): void {
+  linkRetries(connection);
+  const select = connection.prepare<EndedRow>(`
+    SELECT id, state, reason FROM deployment
+    WHERE reason IS NOT NULL AND (state = 'failed' OR state = 'cancelled' OR state = 'interrupted')`);
+  const update = connection.prepare<never, ResultRow>(`
+    UPDATE deployment SET code = $code, reason = $reason, superseded_by = CASE
+      WHEN EXISTS (SELECT 1 FROM deployment AS retry WHERE retry.retry_of = $id) THEN NULL ELSE $superseded_by END
+    WHERE id = $id`);
+  // All of them first: SQLite may meet a row again that is updated while it reads.
+  for (const row of select.all({})) update.run({ id: row.id, ...inferResult(row) });
+}
+
+/** A retry was queued in the same millisecond in which the deployment that it repeats was interrupted. */
+function linkRetries(connection: Connection): void {
+  const selectInterrupted = connection.prepare<{ id: number }>(
+    "SELECT id FROM deployment WHERE state = 'interrupted' ORDER BY id",
+  );
+  const link = connection.prepare<never, { id: number }>(`
+    UPDATE deployment SET retry_of = $id WHERE id = (
+      SELECT retry.id FROM deployment AS first CROSS JOIN deployment AS retry
+        ON retry.target = first.target AND retry.id > first.id AND retry.created_at = first.ended_at
+      WHERE first.id = $id AND retry.retry_of IS NULL AND retry.trigger = first.trigger
+        AND retry.delivery IS first.delivery AND retry.pushed_commit IS first.pushed_commit
+        AND retry.choice IS first.choice AND retry.chosen IS first.chosen
+        AND retry.attempt - first.attempt IN (0, 1)
+      ORDER BY retry.id LIMIT 1)`);
+  for (const { id } of selectInterrupted.all({})) link.run({ id });
+}
+
+type Result = Omit<ResultRow, "id">;
+
+function inferResult({ state, reason }: EndedRow): Result {
+  switch (state) {
+    case "interrupted":
+      return inferInterruption(reason);
+    case "cancelled":
+      return inferCancellation(reason);
+    default:
+      return { code: inferFailure(reason), reason, superseded_by: null };
+  }
+}
+
+/** Such as `hooklatch was stopped while it ran; release … is live again; deployment 7 follows it`. */
+function inferInterruption(reason: string): Result {
+  const [, killed, between = "", next] =
+    /^hooklatch was (?:(killed, or the machine stopped,)|stopped) while it ran(?:; (.*?))??(?:; deployment (\d+) follows it)?$/s.exec(
+      reason,
+    ) ?? [];
+  return {
+    code: killed === undefined ? "shutdown" : "crash",
+    reason: between === "" ? null : between,
+    superseded_by: next === undefined ? null : Number(next),
+  };
+}
+
+function inferCancellation(reason: string): Result {
+  if (/^target .* is no longer configured$/s.test(reason)) {
+    return { code: "not_configured", reason: null, superseded_by: null };
+  }
+  const [, skipped] = /^skipped: (.*)$/s.exec(reason) ?? [];
+  if (skipped === undefined) return { code: "cancelled", reason, superseded_by: null };
+  return { code: inferSkip(skipped), reason: skipped, superseded_by: null };
+}
+
+function inferSkip(reason: string): ResultCode {
+  if (reason.startsWith("the tip's message says ")) return "skip_requested";
+  return reason.startsWith("a person went back from ") ? "rolled_back" : "paths_unchanged";
+}
+
+/** The reasons of failed deployments by how they began. Where a step printed more, it follows. */
+const FAILURES: readonly (readonly [RegExp, ResultCode])[] = [
+  [/^step "/, "step_failed"],
+  [/^timed out after /, "timeout"],
+  [/^https?:\S+ (?:answered \d+|gave no answer) for /, "health_check_failed"],
+  [/^branch \S+ does not exist in |^branch \S+ of .* has no commit|^no tag in /, "ref_missing"],
+  [/^\S+ stands for more than one commit here/, "commit_ambiguous"],
+  [/^commit \S+ has no valid signature/, "commit_not_signed"],
+  [/^commit \S+ is not in /, "commit_missing"],
+  [
+    /^there is no release |^nothing is live to go back from|^the layout worktree keeps no releases/,
+    "release_missing",
+  ],
+  [/^git fetch /, "fetch_failed"],
+  [/^git (?:worktree|checkout|clean|switch|submodule|lfs) /, "checkout_failed"],
+  [/^git /, "git_failed"],
+  [/^this repository keeps files in Git LFS/, "checkout_failed"],
+  [/^shared path /, "shared_path_unusable"],
+  [
+    /^directory .* does not exist|^\S+ has files in it and is not a git checkout|^\S+ is not a symbolic link;/,
+    "directory_unusable",
+  ],
+  [/^(?:ENOSPC|EDQUOT)\b/, "disk_full"],
+  [/^(?:EACCES|EPERM|EROFS|ENOTDIR)\b/, "directory_unusable"],
+  [/^E[A-Z0-9]+: /, "system_error"],
+  [/^internal error/, "internal_error"],
+];
+
+/** Null for a failure of which no sentence is known. */
+function inferFailure(reason: string): ResultCode | null {
+  return FAILURES.find(([pattern]) => pattern.test(reason))?.[1] ?? null;
+}
