@@ -70,7 +70,7 @@ describe("admin API > server", () => {
     admin.stop();
     expect(await call("GET", "/readyz")).toEqual([503, { status: "unavailable" }]);
     expect(await call("GET", "/api/status")).toMatchObject([200, { status: "stopping" }]);
-    const full = await openAdmin({ canKeep: async () => false });
+    const full = await openAdmin({ canAccept: async () => false });
     expect((await full.request("GET", "/readyz")).status).toBe(503);
     await full.close();
   });
@@ -214,8 +214,8 @@ describe("admin API > deliveries", () => {
         identity: { id: "72d3162e", hook: "1" },
         body: Buffer.from(body),
         decisions: [
-          { target: "blog", deploy: true, reason: null },
-          { target: "docs", deploy: false, reason: "no" },
+          { target: "blog", deploy: true, code: null, reason: null },
+          { target: "docs", deploy: false, code: "branch", reason: "no" },
         ],
       }),
     );
@@ -224,8 +224,8 @@ describe("admin API > deliveries", () => {
       ...{ client: "192.0.2.1", provider_id: "72d3162e", redelivery_of: null, replay_of: null },
       headers: { "content-type": "application/json", "x-github-event": "push" },
       decisions: [
-        { target: "blog", deploy: true, reason: null },
-        { target: "docs", deploy: false, reason: "no" },
+        { target: "blog", deploy: true, code: null, reason: null },
+        { target: "docs", deploy: false, code: "branch", reason: "no" },
       ],
       deployments: [1],
       outcomes: [{ deployment: 1, target: "blog", state: "queued", reason: null }],
@@ -235,7 +235,7 @@ describe("admin API > deliveries", () => {
   });
 
   test("are listed newest first, in pages, by source, status and target", async () => {
-    const blog = { decisions: [{ target: "blog", deploy: true, reason: null }] };
+    const blog = { decisions: [{ target: "blog", deploy: true, code: null, reason: null }] };
     await keep(admin.store, delivery({ ...blog }));
     await keep(admin.store, delivery({ event: "ping", status: "pong" }));
     await keep(admin.store, delivery({ source: "webhook", status: "success" }));

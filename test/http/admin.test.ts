@@ -39,7 +39,10 @@ const ROUTES = [
 async function fill(): Promise<void> {
   await keep(
     admin.store,
-    delivery({ decisions: [{ target: "blog", deploy: true, reason: null }], body: Buffer.from("{}") }),
+    delivery({
+      decisions: [{ target: "blog", deploy: true, code: null, reason: null }],
+      body: Buffer.from("{}"),
+    }),
   );
   await admin.store.authorise({
     source: "webhook",

@@ -19,7 +19,7 @@ function open(publicPort: number): Promise<Listener> {
     publicHost: "hooks.example.com",
     publicPort,
     sourcePaths: ["/github-webhook", "/webhook"],
-    complain: (fields, message) => void logged.push({ fields, message }),
+    logThrottled: (fields, message) => void logged.push({ fields, message }),
   });
   return openListener({ host: "127.0.0.1", port: 0, certificate: null, maxBody: 64 * 1024, handle });
 }

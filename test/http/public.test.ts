@@ -96,7 +96,7 @@ describe("GitHub source", () => {
       reason: null,
       client: "192.0.2.1",
       identity: { id: "72d3162e-cc78-11e3-81ab-4c9367dc0958", hook: null },
-      decisions: [{ target: "blog", deploy: true, reason: null }],
+      decisions: [{ target: "blog", deploy: true, code: null, reason: null }],
       deployments: [1],
     });
   });

@@ -14,7 +14,7 @@ export function at(seconds: number): Date {
 /** A push that deploys the targets. */
 export function pushFor(...targets: string[]): NewDelivery {
   return delivery({
-    decisions: targets.map((target): Decision => ({ target, deploy: true, reason: null })),
+    decisions: targets.map((target): Decision => ({ target, deploy: true, code: null, reason: null })),
   });
 }
 
@@ -30,22 +30,14 @@ export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
     headers: { "content-type": "application/json", "x-github-event": "push" },
     body: Buffer.from('{"ref":"refs/heads/main"}'),
     decisions: [],
+    otherTargets: 0,
     ...own,
   };
 }
 
 /** The options of a push that is received over HTTP. */
 export function options(own: Partial<AcceptOptions> = {}): AcceptOptions {
-  const { blockedByLock = [] } = own;
-  return {
-    pushedCommit: null,
-    onRedelivery: "run",
-    detectDuplicates: true,
-    replayOf: null,
-    blockedByLock,
-    notDeployed: blockedByLock,
-    ...own,
-  };
+  return { pushedCommit: null, onRedelivery: "run", detectDuplicates: true, replayOf: null, ...own };
 }
 
 /** Stores a delivery. Throws when the store reports it as a duplicate. */
@@ -69,6 +61,7 @@ export function onlyDeployment(receipt: Receipt): number {
 export function success(commit: string, own: Partial<DeploymentResult> = {}): DeploymentResult {
   return {
     state: "succeeded",
+    code: null,
     reason: null,
     branch: "main",
     commit,
