@@ -34,27 +34,3 @@ export function describeInterruption(code: ResultCode | null): string | null {
   if (code === "shutdown") return "hooklatch was stopped while it ran";
   return code === "crash" ? "hooklatch was killed, or the machine stopped, while it ran" : null;
 }
-
-/** A deployment in the names that the admin API and notifications share. */
-export function toDeploymentFields(deployment: Deployment) {
-  return {
-    target: deployment.target,
-    state: deployment.state,
-    code: deployment.code,
-    reason: describeResult(deployment),
-    trigger: deployment.trigger,
-    attempt: deployment.attempt,
-    retry_of: deployment.retryOf,
-    retried_as: deployment.retriedAs,
-    superseded_by: deployment.supersededBy,
-    delivery: deployment.delivery,
-    pushed_commit: deployment.pushedCommit,
-    branch: deployment.branch,
-    commit: deployment.commit,
-    previous_commit: deployment.previousCommit,
-    release: deployment.release,
-    created_at: deployment.createdAt.toISOString(),
-    started_at: deployment.startedAt?.toISOString() ?? null,
-    ended_at: deployment.endedAt?.toISOString() ?? null,
-  };
-}
