@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { DeploymentAnswer } from "../../src/cli/api/shapes.ts";
+import type { ApiDeployment } from "../../src/api/deployment.ts";
 import { readServerSentEvents, type StreamEvent } from "../../src/cli/api/sse.ts";
 import { ServedSite } from "../support/served-site.ts";
 import { words } from "../support/words.ts";
@@ -159,7 +159,7 @@ describe("the event stream of the server", () => {
     ]);
     const states = all
       .filter(({ type }) => type === "deployment")
-      .map(({ data }) => (JSON.parse(data) as { deployment: DeploymentAnswer }).deployment.state);
+      .map(({ data }) => (JSON.parse(data) as { deployment: ApiDeployment }).deployment.state);
     expect(states).toEqual(["queued", "running", "succeeded"]);
     const ids = all.map(({ id }) => Number(id));
     expect(ids).toEqual([...new Set(ids)].sort((a, b) => a - b));

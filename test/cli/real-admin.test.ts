@@ -51,7 +51,7 @@ const ENDING = {
 const SKIPPED = delivery({
   status: "skipped",
   reason: 'blog: branch "dev" is not "main"',
-  decisions: [{ target: "blog", deploy: false, reason: 'branch "dev" is not "main"' }],
+  decisions: [{ target: "blog", deploy: false, code: "branch", reason: 'branch "dev" is not "main"' }],
 });
 
 describe("commands against the admin API", () => {
@@ -82,9 +82,14 @@ describe("commands against the admin API", () => {
     await admin.store.claim(["blog"], NOW);
     await admin.store.appendOutput(1, ["one", "", "three"]);
     const following = hooklatch("deployment", "log", "1", "--follow");
-    const ending = { ...ENDING, state: "failed", reason: 'step "npm test" exited with 1' } as const;
+    const ending = {
+      ...ENDING,
+      state: "failed",
+      code: "step_failed",
+      reason: 'step "npm test" exited with 1',
+    } as const;
     const { deployment } = await admin.store.finish(1, ending, NOW, []);
-    admin.broadcast.publish({ kind: "deployment", deployment });
+    admin.eventBus.publish({ kind: "deployment", deployment });
     const { stderr, ...followed } = await following;
     expect(followed).toEqual({ exitCode: 1, stdout: "one\n\nthree\n" });
     expect(stderr).toContain('step "npm test" exited with 1');

@@ -1,6 +1,7 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import type { Command } from "commander";
+import { ApiProblem } from "../../api/problem.ts";
 import { loadAdminAccess } from "../../config/admin-access.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { HttpRequest, HttpResponse } from "../../lib/http-client.ts";
@@ -10,7 +11,6 @@ import { CONFIG_OPTION } from "../configuration.ts";
 import { makePrintable } from "../output/sanitise.ts";
 import type { Terminal } from "../terminal.ts";
 import { type Answer, describeUnreachable, RESPONSE_TIMEOUT } from "./post.ts";
-import { Refusal } from "./shapes.ts";
 
 /** Where the admin listener is, as the options of a command tell it. */
 export interface AdminOptions {
@@ -181,7 +181,7 @@ export async function readAdmin<Schema extends TSchema>(
 export function readProblem({ code, text }: Answer, admin: Admin): Problem {
   if (code === 401) throw new AppError("failed", explainWrongToken(admin));
   const value = parse(text);
-  if (!Value.Check(Refusal, value)) {
+  if (!Value.Check(ApiProblem, value)) {
     throw new AppError(
       "failed",
       `${admin.url} answered ${code}, not as an admin listener does: is that its address?`,

@@ -1,15 +1,15 @@
 import { Value } from "@sinclair/typebox/value";
+import { ApiEnd } from "../../api/deployment.ts";
 import { AppError } from "../../lib/errors.ts";
 import { formatOutcome } from "../output/deployment.ts";
 import { makeLinePrintable, makePrintable } from "../output/sanitise.ts";
 import { EXIT, type Finish, type Terminal } from "../terminal.ts";
 import { type Admin, openAdminStream, type Problem, readProblem } from "./client.ts";
-import { EndEvent } from "./shapes.ts";
 import { readServerSentEvents } from "./sse.ts";
 
 /** What following a deployment came to. */
 export type Followed =
-  | ({ readonly kind: "ended" } & EndEvent)
+  | ({ readonly kind: "ended" } & ApiEnd)
   /** The person who followed does not want to any more; the deployment goes on. */
   | { readonly kind: "left" }
   | ({ readonly kind: "refused" } & Problem);
@@ -100,9 +100,9 @@ async function* hear(
   }
 }
 
-function readEnd(data: string): EndEvent {
+function readEnd(data: string): ApiEnd {
   const value: unknown = JSON.parse(data);
-  if (Value.Check(EndEvent, value)) return value;
+  if (Value.Check(ApiEnd, value)) return value;
   throw new AppError("failed", "the log's end was not told as an admin listener does");
 }
 
@@ -133,7 +133,7 @@ export async function followToEnd(
 }
 
 /** What became of a deployment, fit to be printed. */
-export function describeEnd(id: number, end: EndEvent): string {
+export function describeEnd(id: number, end: ApiEnd): string {
   return makePrintable(formatOutcome(id, end));
 }
 

@@ -1,7 +1,7 @@
 import type { Static, TSchema } from "@sinclair/typebox";
+import { ApiPage } from "../../api/page.ts";
 import { MAX_PAGE } from "../../domain/page.ts";
 import { type Admin, type AdminRequest, type AdminResponse, readAdmin } from "./client.ts";
-import { PageAnswer } from "./shapes.ts";
 
 /** A list that is no longer than a configuration. */
 interface WholeList<Item> {
@@ -18,7 +18,7 @@ export async function readAllPages<Item extends TSchema>(
   const items: Static<Item>[] = [];
   for (let before: number | undefined; ; ) {
     const page = { ...query, limit: MAX_PAGE, before };
-    const told = await readAdmin(PageAnswer(item), admin, { ...request, method: "GET", query: page });
+    const told = await readAdmin(ApiPage(item), admin, { ...request, method: "GET", query: page });
     if (!told.ok) return told;
     items.push(...told.value.items);
     before = told.value.next ?? undefined;

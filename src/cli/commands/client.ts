@@ -1,7 +1,7 @@
 import { Command } from "commander";
+import { ApiClient, ApiRevoked } from "../../api/client.ts";
 import { AppError } from "../../lib/errors.ts";
 import { type AdminOptions, findAdmin, readAdmin, toAppError, withAdminOptions } from "../api/client.ts";
-import { ClientAnswer, RevokedAnswer } from "../api/shapes.ts";
 import { checkAddress } from "../arguments.ts";
 import { printJson, showsList, withPageOptions } from "../output/list.ts";
 import { type Style, showTime } from "../output/style.ts";
@@ -25,7 +25,7 @@ function defineList(terminal: Terminal): Command {
     withPageOptions(command),
     {
       path: "/api/clients",
-      item: ClientAnswer,
+      item: ApiClient,
       columns: describeClient,
       whenEmpty: "nobody has shown a verify token yet, so there are no clients",
       filters: ["source"],
@@ -34,7 +34,7 @@ function defineList(terminal: Terminal): Command {
   );
 }
 
-function describeClient(look: Style): readonly Column<ClientAnswer>[] {
+function describeClient(look: Style): readonly Column<ApiClient>[] {
   return [
     { heading: "ADDRESS", text: ({ address }) => address },
     { heading: "SOURCE", text: ({ source }) => source },
@@ -48,7 +48,7 @@ function describeClient(look: Style): readonly Column<ClientAnswer>[] {
   ];
 }
 
-function hasExpired({ expires_at }: ClientAnswer, { now }: Style): boolean {
+function hasExpired({ expires_at }: ApiClient, { now }: Style): boolean {
   return now.getTime() > Date.parse(expires_at);
 }
 
@@ -65,7 +65,7 @@ function defineRevoke(terminal: Terminal): Command {
     const admin = findAdmin(options, terminal);
     const { source } = options;
     const path = `/api/clients/${encodeURIComponent(address)}`;
-    const told = await readAdmin(RevokedAnswer, admin, { method: "DELETE", path, query: { source } });
+    const told = await readAdmin(ApiRevoked, admin, { method: "DELETE", path, query: { source } });
     if (!told.ok && told.code === 404) {
       const where = source === undefined ? "any source" : `source ${source}`;
       throw new AppError(

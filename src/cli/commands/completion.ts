@@ -1,7 +1,7 @@
 import { Command } from "commander";
+import { ApiTarget } from "../../api/target.ts";
 import { findAdmin } from "../api/client.ts";
 import { readAllPages } from "../api/read-all-pages.ts";
-import { TargetAnswer } from "../api/shapes.ts";
 import { writeBash } from "../completion/bash.ts";
 import { writeFish } from "../completion/fish.ts";
 import { type CompletedCommand, readCommands } from "../completion/tree.ts";
@@ -52,7 +52,7 @@ export function completion(terminal: Terminal): Command {
 function defineTargets(terminal: Terminal): Command {
   return new Command("targets").description("the names of the targets").action(async () => {
     try {
-      const told = await readAllPages(TargetAnswer, findAdmin({}, terminal), {
+      const told = await readAllPages(ApiTarget, findAdmin({}, terminal), {
         path: "/api/targets",
         signal: AbortSignal.timeout(PATIENCE),
       });

@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { ApiDelivery, ApiDeliveryDetails, ApiReceipt } from "../../api/delivery.ts";
 import { DELIVERY_STATUSES } from "../../domain/delivery.ts";
 import { AppError } from "../../lib/errors.ts";
 import {
@@ -11,7 +12,6 @@ import {
   toAppError,
   withAdminOptions,
 } from "../api/client.ts";
-import { DeliveryAnswer, ReplayedAnswer } from "../api/shapes.ts";
 import { readId } from "../arguments.ts";
 import { describeDelivery, formatDelivery, formatReplay } from "../output/delivery.ts";
 import { printJson, showsList, withPageOptions } from "../output/list.ts";
@@ -42,7 +42,7 @@ function defineList(terminal: Terminal): Command {
     withPageOptions(command),
     {
       path: "/api/deliveries",
-      item: DeliveryAnswer,
+      item: ApiDelivery,
       columns: describeDelivery,
       whenEmpty:
         "no delivery is kept yet: one that was refused, such as for a wrong signature, is in the log alone",
@@ -66,10 +66,10 @@ function defineShow(terminal: Terminal): Command {
     .addOption(new Option("--body", "print its body alone").conflicts("json"));
   return withAdminOptions(command).action(async (id: number, options: ShowOptions) => {
     const admin = findAdmin(options, terminal);
-    const told = await readAdmin(DeliveryAnswer, admin, { method: "GET", path: `/api/deliveries/${id}` });
+    const told = await readAdmin(ApiDeliveryDetails, admin, { method: "GET", path: `/api/deliveries/${id}` });
     if (!told.ok) throw explainProblem(id, told);
     if (options.json) return printJson(told.json, terminal);
-    if (options.body) return printBody(told.value.body ?? "", terminal);
+    if (options.body) return printBody(told.value.body, terminal);
     terminal.out(formatDelivery(told.value, createStyle(terminal)));
   });
 }
@@ -97,7 +97,7 @@ function defineReplay(terminal: Terminal): Command {
     const admin = findAdmin(options, terminal);
     const request = { method: "POST", path: `/api/deliveries/${id}/replay` } as const;
     if (terminal.isTty.stdout && !options.json) {
-      const told = await readAdmin(ReplayedAnswer, admin, request);
+      const told = await readAdmin(ApiReceipt, admin, request);
       if (!told.ok) throw explainProblem(id, told);
       return terminal.out(formatReplay(id, told.value));
     }

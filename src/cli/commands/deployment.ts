@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { ApiCancelled, ApiDeployment } from "../../api/deployment.ts";
 import { DEPLOYMENT_STATES } from "../../domain/deployment.ts";
 import { AppError } from "../../lib/errors.ts";
 import {
@@ -13,7 +14,6 @@ import {
   withAdminOptions,
 } from "../api/client.ts";
 import { followToEnd, printLines } from "../api/follow.ts";
-import { CancelledAnswer, DeploymentAnswer } from "../api/shapes.ts";
 import { readId } from "../arguments.ts";
 import { CONFIG_OPTION } from "../configuration.ts";
 import { operatorName } from "../operator-name.ts";
@@ -43,7 +43,7 @@ function defineList(terminal: Terminal): Command {
     withPageOptions(command),
     {
       path: "/api/deployments",
-      item: DeploymentAnswer,
+      item: ApiDeployment,
       columns: describeDeployment,
       whenEmpty: "nothing was deployed yet: hooklatch delivery list tells what came and why",
       filters: ["target", "state", "source"],
@@ -58,7 +58,7 @@ function defineShow(terminal: Terminal): Command {
     .argument("<id>", "the deployment's number", readId);
   return withAdminOptions(command).action(async (id: number, options: AdminOptions) => {
     const admin = findAdmin(options, terminal);
-    const told = await readAdmin(DeploymentAnswer, admin, { method: "GET", path: `/api/deployments/${id}` });
+    const told = await readAdmin(ApiDeployment, admin, { method: "GET", path: `/api/deployments/${id}` });
     if (!told.ok) throw explainProblem(id, told);
     if (options.json) return printJson(told.json, terminal);
     terminal.out(formatDeployment(told.value, createStyle(terminal)));
@@ -106,7 +106,7 @@ function defineCancel(terminal: Terminal): Command {
     const admin = findAdmin(options, terminal);
     const body = { by: options.by ?? operatorName(admin, terminal) };
     const request = { method: "POST", path: `/api/deployments/${id}/cancel`, body } as const;
-    const told = await readAdmin(CancelledAnswer, admin, request);
+    const told = await readAdmin(ApiCancelled, admin, request);
     if (!told.ok) throw explainProblem(id, told);
     if (options.json) return printJson(told.json, terminal);
     terminal.out(

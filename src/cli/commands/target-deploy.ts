@@ -1,4 +1,6 @@
 import { Command, Option } from "commander";
+import { ApiDeployment, ApiQueued } from "../../api/deployment.ts";
+import { ApiTarget } from "../../api/target.ts";
 import { AppError } from "../../lib/errors.ts";
 import { findNearest } from "../../lib/text.ts";
 import {
@@ -13,7 +15,6 @@ import {
 } from "../api/client.ts";
 import { describeEnd, describeLeaving, followDeployment, followToEnd, printLines } from "../api/follow.ts";
 import { readAllPages } from "../api/read-all-pages.ts";
-import { DeploymentAnswer, QueuedAnswer, TargetAnswer } from "../api/shapes.ts";
 import { checkCommit } from "../arguments.ts";
 import { printJson } from "../output/list.ts";
 import { makePrintable } from "../output/sanitise.ts";
@@ -70,7 +71,7 @@ export function defineRollback(terminal: Terminal, finish: Finish): Command {
         return finish(EXIT.failed);
       }
       if (followed.state !== "succeeded") throw new AppError("failed", describeEnd(id, followed));
-      const told = await readAdmin(DeploymentAnswer, admin, {
+      const told = await readAdmin(ApiDeployment, admin, {
         method: "GET",
         path: `/api/deployments/${id}`,
       });
@@ -89,7 +90,7 @@ async function queue(
   admin: Admin,
 ): Promise<{ readonly id: number; readonly json: string }> {
   const path = `/api/targets/${encodeURIComponent(name)}/${verb}`;
-  const told = await readAdmin(QueuedAnswer, admin, { method: "POST", path, body });
+  const told = await readAdmin(ApiQueued, admin, { method: "POST", path, body });
   if (!told.ok) throw await explainTargetProblem(name, told, admin);
   return { id: told.value.deployment, json: told.json };
 }
@@ -109,7 +110,7 @@ export async function explainTargetProblem(name: string, problem: Problem, admin
 }
 
 async function explainUnknown(name: string, admin: Admin): Promise<string> {
-  const told = await readAllPages(TargetAnswer, admin, { path: "/api/targets" });
+  const told = await readAllPages(ApiTarget, admin, { path: "/api/targets" });
   const names = told.ok ? told.value.items.map((target) => makePrintable(target.name)) : [];
   const missing = `there is no target ${makePrintable(name)}`;
   if (names.length === 0) return `${missing}: the server's configuration has no [[target]]`;

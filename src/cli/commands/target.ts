@@ -1,6 +1,6 @@
 import { Command } from "commander";
+import { ApiLocked, ApiTarget, ApiTargetDetails, ApiUnlocked } from "../../api/target.ts";
 import { type AdminOptions, findAdmin, readAdmin, withAdminOptions } from "../api/client.ts";
-import { LockedAnswer, TargetAnswer, UnlockedAnswer } from "../api/shapes.ts";
 import { checkDuration, checkWords } from "../arguments.ts";
 import { operatorName } from "../operator-name.ts";
 import { printJson, showsList } from "../output/list.ts";
@@ -28,7 +28,7 @@ function defineList(terminal: Terminal): Command {
     new Command("list").description("the targets: what is live, what runs, what failed, what is locked"),
     {
       path: "/api/targets",
-      item: TargetAnswer,
+      item: ApiTarget,
       columns: describeTarget,
       whenEmpty: "there are no targets: a [[target]] in the server's configuration makes one",
       filters: [],
@@ -44,7 +44,7 @@ function defineShow(terminal: Terminal): Command {
     .argument("<target>", "the target's name");
   return withAdminOptions(command).action(async (name: string, options: AdminOptions) => {
     const admin = findAdmin(options, terminal);
-    const told = await readAdmin(TargetAnswer, admin, { method: "GET", path: pathOf(name) });
+    const told = await readAdmin(ApiTargetDetails, admin, { method: "GET", path: pathOf(name) });
     if (!told.ok) throw await explainTargetProblem(name, told, admin);
     if (options.json) return printJson(told.json, terminal);
     terminal.out(formatTarget(told.value, createStyle(terminal)));
@@ -71,7 +71,7 @@ function defineLock(terminal: Terminal): Command {
       by: options.by ?? operatorName(admin, terminal),
       for: options.for,
     };
-    const told = await readAdmin(LockedAnswer, admin, { method: "POST", path: `${pathOf(name)}/lock`, body });
+    const told = await readAdmin(ApiLocked, admin, { method: "POST", path: `${pathOf(name)}/lock`, body });
     if (!told.ok) throw await explainTargetProblem(name, told, admin);
     if (options.json) return printJson(told.json, terminal);
     const until = told.value.target.locked?.until ?? null;
@@ -89,7 +89,7 @@ function defineUnlock(terminal: Terminal): Command {
   return withAdminOptions(command).action(async (name: string, options: AdminOptions) => {
     const admin = findAdmin(options, terminal);
     const path = `${pathOf(name)}/unlock`;
-    const told = await readAdmin(UnlockedAnswer, admin, { method: "POST", path });
+    const told = await readAdmin(ApiUnlocked, admin, { method: "POST", path });
     if (!told.ok) throw await explainTargetProblem(name, told, admin);
     if (options.json) return printJson(told.json, terminal);
     terminal.out(`${name} is unlocked: ${makePrintable(told.value.reason)}\n`);

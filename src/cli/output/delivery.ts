@@ -1,11 +1,11 @@
-import type { DeliveryAnswer, ReplayedAnswer } from "../api/shapes.ts";
+import type { ApiDelivery, ApiDeliveryDetails, ApiReceipt } from "../../api/delivery.ts";
 import { formatOutcome } from "./deployment.ts";
 import { makePrintable } from "./sanitise.ts";
 import { type Colour, colourOf, type Style, showTime } from "./style.ts";
 import { type Column, type Field, formatFields, formatTable } from "./table.ts";
 
 /** The columns of a list of deliveries. The last says why each target was deployed or not. */
-export function describeDelivery(style: Style): readonly Column<DeliveryAnswer>[] {
+export function describeDelivery(style: Style): readonly Column<ApiDelivery>[] {
   return [
     { heading: "ID", text: ({ id }) => String(id) },
     { heading: "RECEIVED", text: ({ received_at }) => showTime(received_at, style) },
@@ -21,7 +21,7 @@ export function describeDelivery(style: Style): readonly Column<DeliveryAnswer>[
 const MAX_NAMED = 10;
 
 /** The outcome, target by target: those that were deployed first, then why the others were not. */
-function summarise(delivery: DeliveryAnswer): string {
+function summarise(delivery: ApiDelivery): string {
   const rows = listRows(delivery);
   const ordered = [...rows.filter(({ isQueued }) => isQueued), ...rows.filter(({ isQueued }) => !isQueued)];
   const parts = ordered.slice(0, MAX_NAMED).map(({ target, words }) => `${target}: ${words}`);
@@ -34,19 +34,19 @@ function summarise(delivery: DeliveryAnswer): string {
 }
 
 /** The targets that the event is not about; null where there are none. */
-function describeOthers({ other_targets: others }: DeliveryAnswer): string | null {
+function describeOthers({ other_targets: others }: ApiDelivery): string | null {
   if (others === 0) return null;
   return others === 1 ? "not about 1 other target" : `not about ${others} other targets`;
 }
 
 /** Why the event is about no target. The reason names up to ten of them. */
-function explainNoTarget({ event, source, reason }: DeliveryAnswer): string {
+function explainNoTarget({ event, source, reason }: ApiDelivery): string {
   if (reason !== null) return reason;
   return event === "ping" ? "a ping deploys nothing" : `stored; no target listens to source ${source}`;
 }
 
 /** The delivery that this one repeats; null where it is the first. */
-function describeOrigin({ redelivery_of, replay_of }: DeliveryAnswer): string | null {
+function describeOrigin({ redelivery_of, replay_of }: ApiDelivery): string | null {
   if (replay_of !== null) return `replay of delivery ${replay_of}`;
   return redelivery_of === null ? null : `redelivery of delivery ${redelivery_of}`;
 }
@@ -63,7 +63,7 @@ interface Row {
 }
 
 /** One row for each decision. A target that was locked and deployed later has a row for its deployment. */
-function listRows({ decisions, outcomes }: DeliveryAnswer): readonly Row[] {
+function listRows({ decisions, outcomes }: ApiDelivery): readonly Row[] {
   const undecided = outcomes.filter(({ target }) =>
     decisions.every((decision) => decision.target !== target),
   );
@@ -79,19 +79,19 @@ function listRows({ decisions, outcomes }: DeliveryAnswer): readonly Row[] {
   ];
 }
 
-function toRow(outcome: DeliveryAnswer["outcomes"][number]): Row {
+function toRow(outcome: ApiDelivery["outcomes"][number]): Row {
   const { target, deployment, state } = outcome;
   return { target, isQueued: true, deployment, state, words: describeOutcome(outcome) };
 }
 
 /** `deployed by deployment 3`, `deployment 4 failed: …`, `deployment 5 was superseded: deployment 6 is newer`. */
-function describeOutcome({ deployment, ...outcome }: DeliveryAnswer["outcomes"][number]): string {
+function describeOutcome({ deployment, ...outcome }: ApiDelivery["outcomes"][number]): string {
   if (outcome.state !== "succeeded") return formatOutcome(deployment, outcome);
   return `deployed by deployment ${deployment}${outcome.reason === null ? "" : `: ${outcome.reason}`}`;
 }
 
 /** A replay's outcome: a line for each deployment, and why there are no others. */
-export function formatReplay(id: number, { delivery, deployments = [], reason }: ReplayedAnswer): string {
+export function formatReplay(id: number, { delivery, deployments = [], reason }: ApiReceipt): string {
   const replayed = `delivery ${id} is replayed as delivery ${delivery}`;
   const why = reason === undefined ? "" : makePrintable(reason);
   if (deployments.length === 0) return `${replayed}, which deploys nothing${why === "" ? "" : `: ${why}`}\n`;
@@ -103,7 +103,7 @@ export function formatReplay(id: number, { delivery, deployments = [], reason }:
 }
 
 /** The colour of the worst outcome. */
-function colourOfOutcomes({ outcomes }: DeliveryAnswer): Colour | null {
+function colourOfOutcomes({ outcomes }: ApiDelivery): Colour | null {
   const colours = outcomes.map(({ state }) => colourOf(state));
   return (
     colours.find((one) => one === "red") ?? colours.find((one) => one === "yellow") ?? colours[0] ?? null
@@ -111,7 +111,7 @@ function colourOfOutcomes({ outcomes }: DeliveryAnswer): Colour | null {
 }
 
 /** A delivery with all its fields, but not its body. */
-export function formatDelivery(delivery: DeliveryAnswer, style: Style): string {
+export function formatDelivery(delivery: ApiDeliveryDetails, style: Style): string {
   const rows = listRows(delivery);
   const others = describeOthers(delivery);
   const headers = Object.entries(delivery.headers).map(
@@ -126,7 +126,7 @@ export function formatDelivery(delivery: DeliveryAnswer, style: Style): string {
   ].join("");
 }
 
-function listFields(delivery: DeliveryAnswer, style: Style): readonly Field[] {
+function listFields(delivery: ApiDeliveryDetails, style: Style): readonly Field[] {
   const { id, source, event, status, received_at, client, provider_id } = delivery;
   return [
     { name: "delivery", text: String(id) },
@@ -142,13 +142,13 @@ function listFields(delivery: DeliveryAnswer, style: Style): readonly Field[] {
 }
 
 /** `octocat/blog refs/heads/main 0123…`. */
-function describePushed({ pushed }: DeliveryAnswer): string | null {
+function describePushed({ pushed }: ApiDeliveryDetails): string | null {
   if (!pushed) return null;
   return `${pushed.repository} ${pushed.ref}${pushed.commit === null ? "" : ` ${pushed.commit}`}`;
 }
 
 /** The status as a sentence, with the reason where there is no table of targets below. */
-function explainStatus(delivery: DeliveryAnswer): string {
+function explainStatus(delivery: ApiDelivery): string {
   const { status, decisions, outcomes } = delivery;
   if (decisions.length + outcomes.length === 0) return explainNoTarget(delivery);
   if (outcomes.length > 0 && status === "skipped") return "a lock blocked it; see below for the outcome";
@@ -174,7 +174,7 @@ function describeDeployed({ isQueued, state }: Row): string {
   return isQueued && state === null ? "unknown" : "no";
 }
 
-function suggestNext({ id, deployments }: DeliveryAnswer): string {
+function suggestNext({ id, deployments }: ApiDelivery): string {
   const last = deployments.at(-1);
   const log = last === undefined ? "" : `hooklatch deployment log ${last} shows the deployment's output\n`;
   return `${log}hooklatch delivery show ${id} --body prints the payload; hooklatch delivery replay ${id} replays it\n`;

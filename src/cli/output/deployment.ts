@@ -1,12 +1,12 @@
+import type { ApiDeployment } from "../../api/deployment.ts";
 import { isSkipCode } from "../../domain/codes.ts";
 import { formatElapsed } from "../../lib/duration.ts";
 import { shortenCommit } from "../../lib/text.ts";
-import type { DeploymentAnswer } from "../api/shapes.ts";
 import { colourOf, type Style, showTime } from "./style.ts";
 import { type Column, type Field, formatFields, formatTable } from "./table.ts";
 
 /** The columns of a list of deployments. */
-export function describeDeployment(style: Style): readonly Column<DeploymentAnswer>[] {
+export function describeDeployment(style: Style): readonly Column<ApiDeployment>[] {
   return [
     { heading: "ID", text: ({ id }) => String(id) },
     { heading: "TARGET", text: ({ target }) => target },
@@ -20,7 +20,7 @@ export function describeDeployment(style: Style): readonly Column<DeploymentAnsw
 }
 
 /** A deployment with all its fields and steps. */
-export function formatDeployment(deployment: DeploymentAnswer, style: Style): string {
+export function formatDeployment(deployment: ApiDeployment, style: Style): string {
   const { id, steps } = deployment;
   const fields = formatFields(listFields(deployment, style), style);
   const table = formatTable(STEP_COLUMNS, steps, style);
@@ -28,7 +28,7 @@ export function formatDeployment(deployment: DeploymentAnswer, style: Style): st
   return `${fields}${steps.length > 0 ? `\n${table}` : ""}${style.isTty ? hint : ""}`;
 }
 
-function listFields(deployment: DeploymentAnswer, style: Style): readonly Field[] {
+function listFields(deployment: ApiDeployment, style: Style): readonly Field[] {
   const { id, target, state, delivery, branch, chosen, release, attempt, retry_of } = deployment;
   const { created_at, started_at, ended_at } = deployment;
   const time = (text: string | null) => (text === null ? null : showTime(text, style));
@@ -64,7 +64,7 @@ function describeReason({ code, reason }: Pick<Outcome, "code" | "reason">): str
   return isSkipCode(code) && reason !== null ? `skipped: ${reason}` : reason;
 }
 
-function describeTrigger({ trigger }: DeploymentAnswer): string {
+function describeTrigger({ trigger }: ApiDeployment): string {
   const words = TRIGGERS[trigger];
   return words === undefined ? trigger : `${trigger}: ${words}`;
 }
@@ -78,17 +78,17 @@ const TRIGGERS: Readonly<Record<string, string>> = {
 };
 
 /** `1111… -> 2222…`: the commit that was live before, and the deployed one. */
-function describeCommits({ previous_commit, commit }: DeploymentAnswer): string | null {
+function describeCommits({ previous_commit, commit }: ApiDeployment): string | null {
   if (commit === null) return null;
   return previous_commit === null ? `${commit} (nothing was live before)` : `${previous_commit} -> ${commit}`;
 }
 
 /** The commit that the delivery named, where another was deployed. */
-function describePushed({ pushed_commit, commit }: DeploymentAnswer): string | null {
+function describePushed({ pushed_commit, commit }: ApiDeployment): string | null {
   return pushed_commit === commit ? null : pushed_commit;
 }
 
-function describeDuration({ started_at, ended_at }: DeploymentAnswer): string | null {
+function describeDuration({ started_at, ended_at }: ApiDeployment): string | null {
   if (started_at === null || ended_at === null) return null;
   return formatElapsed(Date.parse(ended_at) - Date.parse(started_at));
 }
@@ -97,7 +97,7 @@ function shorten(commit: string | null): string | null {
   return commit === null ? null : shortenCommit(commit);
 }
 
-type Step = DeploymentAnswer["steps"][number];
+type Step = ApiDeployment["steps"][number];
 
 const STEP_COLUMNS: readonly Column<Step>[] = [
   {

@@ -1,9 +1,9 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { type Command, Option } from "commander";
+import { ApiPage } from "../../api/page.ts";
 import { toOneLineJson } from "../../lib/text.ts";
 import { type AdminOptions, findAdmin, readAdmin, toAppError, withAdminOptions } from "../api/client.ts";
 import { readAllPages } from "../api/read-all-pages.ts";
-import { PageAnswer } from "../api/shapes.ts";
 import { readId, readLimit } from "../arguments.ts";
 import type { Terminal } from "../terminal.ts";
 import { makePrintable } from "./sanitise.ts";
@@ -54,7 +54,7 @@ export function showsList<Item extends TSchema>(
     const query = { ...Object.fromEntries(wanted), limit: options.limit, before: options.before };
     const told = isWhole
       ? await readAllPages(item, admin, { path, query })
-      : await readAdmin(PageAnswer(item), admin, { method: "GET", path, query });
+      : await readAdmin(ApiPage(item), admin, { method: "GET", path, query });
     if (!told.ok) throw toAppError(told);
     if (options.json) return printJson(told.json, terminal);
     const { items, next } = told.value;

@@ -1,12 +1,12 @@
+import type { ApiTarget, ApiTargetDetails } from "../../api/target.ts";
 import { shortenCommit } from "../../lib/text.ts";
-import type { TargetAnswer } from "../api/shapes.ts";
 import { formatOutcome } from "./deployment.ts";
 import { makePrintable } from "./sanitise.ts";
 import { type Colour, colourOf, type Style, showMoment, showTime } from "./style.ts";
 import { type Column, type Field, formatFields } from "./table.ts";
 
 /** The columns of a list of targets. */
-export function describeTarget(look: Style): readonly Column<TargetAnswer>[] {
+export function describeTarget(look: Style): readonly Column<ApiTarget>[] {
   return [
     { heading: "NAME", text: ({ name }) => name },
     { heading: "BRANCH", text: describeRef },
@@ -21,11 +21,11 @@ export function describeTarget(look: Style): readonly Column<TargetAnswer>[] {
   ];
 }
 
-function describeRef({ branch, tag }: TargetAnswer): string | null {
+function describeRef({ branch, tag }: ApiTarget): string | null {
   return tag === null ? branch : `tags ${tag}`;
 }
 
-function describeLive({ live }: TargetAnswer, look: Style): string {
+function describeLive({ live }: ApiTarget, look: Style): string {
   if (live === null) return "nothing";
   const since = showTime(live.since, look);
   // A target without a repository has no commit.
@@ -33,7 +33,7 @@ function describeLive({ live }: TargetAnswer, look: Style): string {
 }
 
 /** What it does now, or else how its last deployment went wrong. */
-function describeState({ running, queued, last }: TargetAnswer): string {
+function describeState({ running, queued, last }: ApiTarget): string {
   const work = [
     ...(running === null ? [] : [`running ${running}`]),
     ...(queued === null ? [] : [`queued ${queued}`]),
@@ -43,27 +43,27 @@ function describeState({ running, queued, last }: TargetAnswer): string {
   return formatOutcome(last.id, last);
 }
 
-function colourOfState({ running, queued, last }: TargetAnswer): Colour | null {
+function colourOfState({ running, queued, last }: ApiTarget): Colour | null {
   if (running !== null || queued !== null) return "yellow";
   return last === null ? null : colourOf(last.state);
 }
 
-function describeLock({ locked }: TargetAnswer, look: Style): string | null {
+function describeLock({ locked }: ApiTarget, look: Style): string | null {
   if (locked === null) return null;
   const end = locked.until === null ? "" : ` until ${showMoment(locked.until, look)}`;
   return `by ${locked.by}${end}: ${locked.reason}`;
 }
 
 /** All of one target, and its releases. */
-export function formatTarget(target: TargetAnswer, look: Style): string {
-  const { releases = null, live } = target;
+export function formatTarget(target: ApiTargetDetails, look: Style): string {
+  const { releases, live } = target;
   const fields = formatFields(listFields(target, look), look);
   if (releases === null || releases.length === 0) return fields;
   const lines = releases.map((name) => `${name === live?.release ? "*" : " "} ${makePrintable(name)}\n`);
   return `${fields}\nreleases on disk, newest first, * is live:\n${lines.join("")}`;
 }
 
-function listFields(target: TargetAnswer, look: Style): readonly Field[] {
+function listFields(target: ApiTarget, look: Style): readonly Field[] {
   const { name, source, repository, branch, tag, directory, layout, live, locked, queued, running } = target;
   return [
     { name: "target", text: name },
@@ -82,7 +82,7 @@ function listFields(target: TargetAnswer, look: Style): readonly Field[] {
   ];
 }
 
-function describeLast({ last }: TargetAnswer, look: Style): Omit<Field, "name"> {
+function describeLast({ last }: ApiTarget, look: Style): Omit<Field, "name"> {
   if (last === null) return { text: "it was never deployed" };
   const when = last.ended_at === null ? "" : `${showTime(last.ended_at, look)}: `;
   return { text: `${when}${formatOutcome(last.id, last)}`, colour: colourOf(last.state) };
