@@ -1,6 +1,6 @@
-import { Type } from "@sinclair/typebox";
+import { type StaticDecode, Type } from "@sinclair/typebox";
 import type { Lists } from "../../src/config/load.ts";
-import type { SourceHandler, TypedProvider } from "../../src/domain/provider.ts";
+import type { Provider, SourceHandler } from "../../src/domain/provider.ts";
 import type { Source } from "../../src/domain/source.ts";
 import { DurationSetting, SecretSetting, TableSetting } from "../../src/lib/schema.ts";
 import type { Secret } from "../../src/lib/secret.ts";
@@ -28,8 +28,13 @@ function openedWith(secrets: readonly Secret[], lifetime?: number): OpenedDialec
     answersSuccess: false,
     usesGuessableSecrets: false,
     handshake: null,
-    verify: () => ({ ok: false, refusal: "not authorised", guess: false }),
-    parse: () => ({ ok: false, kind: "undecodable", reason: "this dialect reads no events" }),
+    verify: () => ({
+      kind: "refused",
+      status: "not authorised",
+      code: "client_unknown",
+      isThrottled: false,
+    }),
+    parse: () => ({ kind: "unreadable", code: "invalid_payload", reason: "this handler parses nothing" }),
     compose: () => ({ headers: new Headers(), body: new Uint8Array() }),
   };
 }
@@ -41,7 +46,7 @@ const signedOptions = TableSetting({
 const { defaultSource: githubSource, publishedRanges, statusApi } = realGithub;
 const { defaultSource: genericSource, variables } = realGeneric;
 
-const github: TypedProvider<typeof signedOptions> = {
+const github: Provider<StaticDecode<typeof signedOptions>> = {
   ...(githubSource && { defaultSource: githubSource }),
   ...(publishedRanges && { publishedRanges }),
   ...(statusApi && { statusApi }),
@@ -62,7 +67,7 @@ const tokenOptions = TableSetting({
   client_timeout: Type.Optional(DurationSetting),
 });
 
-const generic: TypedProvider<typeof tokenOptions> = {
+const generic: Provider<StaticDecode<typeof tokenOptions>> = {
   ...(genericSource && { defaultSource: genericSource }),
   ...(variables && { variables }),
   name: "generic",

@@ -18,6 +18,19 @@ export function pushFor(...targets: string[]): NewDelivery {
   });
 }
 
+/** A push that the locks of the targets block. */
+export function blockedPush(...targets: string[]): NewDelivery {
+  const locked = { deploy: false, code: "locked", reason: "locked by ada: release freeze" } as const;
+  return delivery({ decisions: targets.map((target): Decision => ({ target, ...locked })) });
+}
+
+/** A push to a branch that the targets do not deploy. */
+export function skippedPush(...targets: string[]): NewDelivery {
+  const skipped = { deploy: false, code: "branch", reason: 'branch "dev" is not "main"' } as const;
+  const decisions = targets.map((target): Decision => ({ target, ...skipped }));
+  return delivery({ status: "skipped", decisions });
+}
+
 export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
   return {
     source: "github",
@@ -88,13 +101,13 @@ export function request(target: string, own: Partial<DeploymentRequest> = {}): D
 export async function runNext(
   store: Store,
   target: string,
-  ending: DeploymentResult,
+  result: DeploymentResult,
   now: Date = at(0),
-  subscribers: readonly NotificationSubscription[] = [],
+  subscriptions: readonly NotificationSubscription[] = [],
 ): Promise<number> {
   const claimed = await store.claim([target], now);
   if (claimed === null) throw new Error(`no deployment of ${target} is queued`);
-  await store.finish(claimed.id, ending, now, subscribers);
+  await store.finish(claimed.id, result, now, subscriptions);
   return claimed.id;
 }
 

@@ -73,8 +73,8 @@ export interface HarnessOptions {
 /** The public listener over a real store in a temporary directory, without a port. */
 export async function openPublic(options: HarnessOptions = {}): Promise<PublicHarness> {
   const directory = await mkdtemp(join(tmpdir(), "hooklatch-test-"));
-  const kept = await stores.sqlite(directory);
-  const store: Store = { ...kept, ...options.store };
+  const opened = await stores.sqlite(directory);
+  const store: Store = { ...opened, ...options.store };
   const clock = new TestClock();
   const log: string[] = [];
   const printed: string[] = [];
@@ -146,13 +146,13 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     drain: listener.drain,
     async kept() {
       let id = 0;
-      while ((await kept.readDelivery(id + 1)) !== null) id++;
+      while ((await opened.readDelivery(id + 1)) !== null) id++;
       let deployment = 0;
-      while ((await kept.readDeployment(deployment + 1)) !== null) deployment++;
+      while ((await opened.readDeployment(deployment + 1)) !== null) deployment++;
       return id + deployment;
     },
     async close() {
-      await kept.close();
+      await opened.close();
       await rm(directory, { recursive: true });
     },
   };
