@@ -5,8 +5,7 @@ import type { Event, PushEvent } from "../domain/event.ts";
 import { RESULT, toApiResult } from "./deployment.ts";
 import { codeOf, Id, nullable, oneOf, Time } from "./schema.ts";
 
-/** The kinds of events. */
-export const EVENT_KINDS = ["ping", "push", "other"] as const satisfies readonly Event["kind"][];
+const EVENT_KINDS = ["ping", "push", "other"] as const satisfies readonly Event["kind"][];
 
 /** A delivery in a list. */
 export const ApiDelivery = Type.Object({
@@ -14,19 +13,19 @@ export const ApiDelivery = Type.Object({
   source: Type.String(),
   event: oneOf(EVENT_KINDS),
   status: oneOf(DELIVERY_STATUSES, "the `status` of the response that the sender received"),
-  reason: nullable(Type.String({ description: "why targets were not deployed, as the sender received it" })),
+  reason: nullable(Type.String(), "why targets were not deployed, as the sender received it"),
   received_at: Time,
   client: Type.String({ description: "the sender's address" }),
-  provider_id: nullable(Type.String({ description: "the sender's id of the delivery" })),
-  redelivery_of: nullable(Type.Integer({ ...Id, description: "the first delivery with the same id" })),
-  replay_of: nullable(Type.Integer({ ...Id, description: "the delivery that a person replayed" })),
+  provider_id: nullable(Type.String(), "the sender's id of the delivery"),
+  redelivery_of: nullable(Id, "the first delivery with the same id"),
+  replay_of: nullable(Id, "the delivery that a person replayed"),
   headers: Type.Record(Type.String(), Type.String(), { description: "the stored headers" }),
   decisions: Type.Array(
     Type.Object({
       target: Type.String(),
       deploy: Type.Boolean(),
       code: nullable(codeOf(DECISION_CODES, "why the delivery does not deploy the target:")),
-      reason: nullable(Type.String({ description: "the code in words, with details" })),
+      reason: nullable(Type.String(), "the code in words, with details"),
     }),
     { description: "for each target that the event is about" },
   ),
@@ -40,14 +39,12 @@ export type ApiDelivery = Static<typeof ApiDelivery>;
 export const ApiDeliveryDetails = Type.Object({
   ...ApiDelivery.properties,
   pushed: nullable(
-    Type.Object(
-      {
-        repository: Type.String(),
-        ref: Type.String({ description: "the full name, such as refs/heads/main" }),
-        commit: nullable(Type.String()),
-      },
-      { description: "the push; null for other events, and if its source cannot parse it any more" },
-    ),
+    Type.Object({
+      repository: Type.String(),
+      ref: Type.String({ description: "the full name, such as refs/heads/main" }),
+      commit: nullable(Type.String()),
+    }),
+    "the push; null for other events, and if its source can no longer parse it",
   ),
   body: Type.String(),
 });
@@ -76,12 +73,7 @@ export function toApiDelivery(delivery: DeliverySummary): ApiDelivery {
     redelivery_of: delivery.redeliveryOf,
     replay_of: delivery.replayOf,
     headers: { ...delivery.headers },
-    decisions: delivery.decisions.map(({ target, deploy, code, reason }) => ({
-      target,
-      deploy,
-      code,
-      reason,
-    })),
+    decisions: [...delivery.decisions],
     other_targets: delivery.otherTargets,
     deployments: [...delivery.deployments],
     outcomes: delivery.outcomes.map((outcome) => ({

@@ -8,7 +8,7 @@ import { codeOf, Id, nullable, oneOf, Time } from "./schema.ts";
 export const RESULT = {
   state: oneOf(DEPLOYMENT_STATES),
   code: nullable(codeOf(RESULT_CODES, "why the deployment did not succeed:")),
-  reason: nullable(Type.String({ description: "the code in words, with details" })),
+  reason: nullable(Type.String(), "the code in words, with details"),
 };
 
 /** A deployment. */
@@ -18,19 +18,15 @@ export const ApiDeployment = Type.Object({
   ...RESULT,
   trigger: oneOf(TRIGGERS),
   attempt: Type.Integer({ description: "2 for the retry of a deployment that a crash interrupted" }),
-  retry_of: nullable(
-    Type.Integer({ ...Id, description: "the interrupted deployment that this one repeats" }),
-  ),
-  retried_as: nullable(Type.Integer({ ...Id, description: "the deployment that repeats this one" })),
-  superseded_by: nullable(
-    Type.Integer({ ...Id, description: "the newer deployment that replaced this one" }),
-  ),
+  retry_of: nullable(Id, "the interrupted deployment that this one repeats"),
+  retried_as: nullable(Id, "the deployment that repeats this one"),
+  superseded_by: nullable(Id, "the newer deployment that replaced this one"),
   delivery: nullable(Id),
-  pushed_commit: nullable(Type.String({ description: "the commit that the delivery names" })),
-  chosen: nullable(Type.String({ description: "the commit or release that a person chose" })),
-  branch: nullable(Type.String({ description: "the deployed branch or tag" })),
-  commit: nullable(Type.String({ description: "the deployed commit" })),
-  previous_commit: nullable(Type.String({ description: "the commit that was live before" })),
+  pushed_commit: nullable(Type.String(), "the commit that the delivery names"),
+  chosen: nullable(Type.String(), "the commit or release that a person chose"),
+  branch: nullable(Type.String(), "the deployed branch or tag"),
+  commit: nullable(Type.String(), "the deployed commit"),
+  previous_commit: nullable(Type.String(), "the commit that was live before"),
   release: nullable(Type.String()),
   created_at: Time,
   started_at: nullable(Time),
@@ -39,7 +35,7 @@ export const ApiDeployment = Type.Object({
     Type.Object({
       command: Type.String(),
       exit_code: nullable(Type.Integer()),
-      signal: nullable(Type.String({ description: "the signal that ended the command, such as SIGTERM" })),
+      signal: nullable(Type.String(), "the signal that ended the command, such as SIGTERM"),
       milliseconds: Type.Number(),
     }),
   ),
@@ -66,12 +62,7 @@ export function toApiDeployment(deployment: Deployment): ApiDeployment {
     id,
     ...toDeploymentFields(deployment),
     chosen: choice?.kind === "commit" ? choice.commit : (choice?.release ?? null),
-    steps: steps.map(({ command, exitCode, signal, milliseconds }) => ({
-      command,
-      exit_code: exitCode,
-      signal,
-      milliseconds,
-    })),
+    steps: steps.map(({ exitCode, ...step }) => ({ ...step, exit_code: exitCode })),
   };
 }
 

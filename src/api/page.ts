@@ -6,7 +6,7 @@ import { Id, nullable } from "./schema.ts";
 export function ApiPage<Item extends TSchema>(item: Item) {
   return Type.Object({
     items: Type.Array(item),
-    next: nullable(Type.Integer({ ...Id, description: "`before` of the next page; null on the last page" })),
+    next: nullable(Id, "`before` of the next page; null on the last page"),
   });
 }
 

@@ -18,16 +18,20 @@ if (!FormatRegistry.Has("date-time")) {
 export const Time = Type.String({ format: "date-time" });
 
 /** The value or null. */
-export function nullable<Schema extends TSchema>(schema: Schema) {
+export function nullable<Schema extends TSchema>(schema: Schema, description?: string) {
   const { enum: words } = schema;
-  // A generator merges the union into one type, whose words would exclude null.
-  const member: Schema = Array.isArray(words) ? { ...schema, enum: [...words, null] } : schema;
+  const member: Schema = {
+    ...schema,
+    // The OpenAPI document has the union as one type. Its words must include null.
+    ...(Array.isArray(words) && { enum: [...words, null] }),
+    ...(description !== undefined && { description }),
+  };
   return Type.Union([member, Type.Null()]);
 }
 
 /** One of the words. */
-export function oneOf(words: readonly string[], description = "") {
-  return Type.String({ enum: [...words], ...(description === "" ? {} : { description }) });
+export function oneOf(words: readonly string[], description?: string) {
+  return Type.String({ enum: [...words], ...(description !== undefined && { description }) });
 }
 
 /** One of a list of codes. The description explains each. */

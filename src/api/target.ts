@@ -10,7 +10,7 @@ export const ApiLock = Type.Object({
   reason: Type.String(),
   by: Type.String({ description: "who locked it" }),
   since: Time,
-  until: nullable(Type.String({ ...Time, description: "when it expires; null for never" })),
+  until: nullable(Time, "when it expires; null for never"),
 });
 export type ApiLock = Static<typeof ApiLock>;
 
@@ -18,22 +18,20 @@ export type ApiLock = Static<typeof ApiLock>;
 export const ApiTarget = Type.Object({
   name: Type.String(),
   source: Type.String(),
-  repository: nullable(Type.String({ description: "`owner/name`; null for a target without git" })),
+  repository: nullable(Type.String(), "`owner/name`; null for a target without git"),
   branch: nullable(Type.String()),
-  tag: nullable(Type.String({ description: "the pattern of the tags to deploy" })),
+  tag: nullable(Type.String(), "the pattern of the tags to deploy"),
   directory: Type.String(),
   layout: Type.String(),
   live: nullable(
     Type.Object({ commit: nullable(Type.String()), release: nullable(Type.String()), since: Time }),
   ),
   locked: nullable(ApiLock),
-  queued: nullable(Type.Integer({ ...Id, description: "the queued deployment" })),
-  running: nullable(Type.Integer({ ...Id, description: "the running deployment" })),
+  queued: nullable(Id, "the queued deployment"),
+  running: nullable(Id, "the running deployment"),
   last: nullable(
-    Type.Object(
-      { id: Id, ...RESULT, ended_at: nullable(Time) },
-      { description: "the newest deployment that is not superseded" },
-    ),
+    Type.Object({ id: Id, ...RESULT, ended_at: nullable(Time) }),
+    "the newest deployment that is not superseded",
   ),
 });
 export type ApiTarget = Static<typeof ApiTarget>;
@@ -42,9 +40,8 @@ export type ApiTarget = Static<typeof ApiTarget>;
 export const ApiTargetDetails = Type.Object({
   ...ApiTarget.properties,
   releases: nullable(
-    Type.Array(Type.String(), {
-      description: "complete releases on disk, newest first; null for a layout without releases",
-    }),
+    Type.Array(Type.String()),
+    "complete releases on disk, newest first; null for a layout without releases",
   ),
 });
 export type ApiTargetDetails = Static<typeof ApiTargetDetails>;
@@ -55,7 +52,7 @@ export const ApiLocked = Type.Object({ status: Type.Literal("locked"), target: A
 /** What follows from an unlocked target. */
 export const ApiUnlocked = Type.Object({
   status: Type.Literal("unlocked"),
-  deployment: nullable(Type.Integer({ ...Id, description: "the deployment that is queued now" })),
+  deployment: nullable(Id, "the deployment that is queued now"),
   reason: Type.String({ description: "what it deploys, or why none is queued" }),
 });
 

@@ -172,7 +172,11 @@ async function serve(
   }
 
   if (!isAllowed(source, client)) {
-    return refuse("not authorised", "address_not_allowed", "this address may not send here");
+    return refuse(
+      "not authorised",
+      "address_not_allowed",
+      "the source does not accept requests from this address",
+    );
   }
   if (method === "GET" && handshake !== null) {
     const query = new URLSearchParams(/\?([^#]*)/.exec(url)?.[1]);

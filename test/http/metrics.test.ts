@@ -48,7 +48,7 @@ describe("metrics", () => {
   test("count a superseded deployment", async () => {
     for (let times = 0; times < 3; times++) await admin.request("POST", "/api/targets/blog/deploy");
     expect(await scrape()).toMatchObject({
-      'hooklatch_deployments_total{target="blog",state="superseded"}': 2,
+      'hooklatch_deployments_total{target="blog",state="superseded",code="superseded"}': 2,
       hooklatch_deployments_queued: 1,
     });
   });

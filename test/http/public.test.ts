@@ -364,9 +364,9 @@ describe("generic source", () => {
     });
     await handshake(`?verify_token=${VERIFY_TOKEN}`);
     expect(harness.log.map(fieldsOf)).toEqual([
-      { source: "webhook", client: "192.0.2.1" },
-      { source: "webhook", client: "192.0.2.2" },
-      { source: "github", client: "192.0.2.1" },
+      { source: "webhook", client: "192.0.2.1", code: "token_mismatch" },
+      { source: "webhook", client: "192.0.2.2", code: "client_unknown" },
+      { source: "github", client: "192.0.2.1", code: "signature_mismatch" },
       { source: "webhook", client: "192.0.2.1", expires_at: "2026-11-22T12:00:00.000Z" },
     ]);
     expect(messagesOf(harness.log)).toMatchSnapshot();
@@ -613,6 +613,7 @@ describe("public listener", () => {
     }
     const lines = harness.log.filter((line) => line.includes("the disk is full"));
     expect(lines).toHaveLength(10);
+    expect(fieldsOf(lines[0] ?? "")).toMatchObject({ code: "unavailable" });
     expect([...new Set(messagesOf(lines))]).toMatchSnapshot();
   });
 
@@ -642,6 +643,36 @@ describe("public listener", () => {
     for (const address of ["203.0.113.7", "203.0.113.8", "10.0.0.1", "10.9.9.9"]) {
       expect(await harness.store.findClient("webhook", address)).toBeNull();
     }
+  });
+});
+
+describe("refused request", () => {
+  const github = "/github-webhook";
+  const signed = (event: string, body: string) => delivery(event, body);
+  const json = { method: "POST", body: "{}", headers: { "content-type": "application/json" } };
+  const cases: [code: string, path: string, init: RequestInit | Promise<RequestInit>][] = [
+    ["method_not_allowed", github, { method: "PUT" }],
+    ["payload_too_large", github, { ...json, body: "x".repeat(70_000) }],
+    ["unsupported_media_type", github, { method: "POST", body: "x" }],
+    ["signature_missing", github, json],
+    ["signature_mismatch", github, { ...json, headers: { ...json.headers, "x-hub-signature-256": "x" } }],
+    ["invalid_payload", github, signed("push", "no JSON")],
+    ["unexpected_payload", github, signed("push", "{}")],
+    ["client_unknown", "/webhook", json],
+    ["token_missing", "/webhook", {}],
+    ["token_mismatch", "/webhook?verify_token=x", {}],
+    ["token_repeated", "/webhook?verify_token=x&verify_token=x", {}],
+  ];
+
+  test.each(cases)("is logged and counted with the code %s", async (code, path, init) => {
+    const counted: unknown[] = [];
+    await reopen({ count: (...response) => void counted.push(response) });
+    const response = await harness.send(path, await init);
+    const { status } = (await response.json()) as { status: string };
+    const source = path === github ? "github" : "webhook";
+    expect(counted).toEqual([[source, status, code]]);
+    expect(harness.log).toHaveLength(1);
+    expect(fieldsOf(harness.log[0] ?? "")).toMatchObject({ source, client: "192.0.2.1", code });
   });
 });
 
@@ -679,7 +710,9 @@ describe("request from an address outside the IP allowlist", () => {
     const { reason, others } = await readReason(response);
     expect(others).toEqual({ status: "not authorised" });
     expect(await harness.kept()).toBe(0);
-    expect(harness.log).toHaveLength(1);
+    expect(harness.log.map(fieldsOf)).toEqual([
+      { source: "github", client: "192.0.2.1", code: "address_not_allowed" },
+    ]);
     expect([reason, ...messagesOf(harness.log)]).toMatchSnapshot();
     await harness.close();
   });

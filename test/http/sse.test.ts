@@ -64,7 +64,7 @@ describe("event stream of a deployment's output", () => {
       { id: "3", event: "line", data: "three" },
       { id: "4", event: "line", data: "four" },
       { id: "5", event: "line", data: "five" },
-      { id: "5", event: "end", data: JSON.stringify({ state: "succeeded", reason: null, id }) },
+      { id: "5", event: "end", data: JSON.stringify({ state: "succeeded", code: null, reason: null, id }) },
     ]);
     const ended = await readEvents(await follow(id, "5"));
     expect(ended.map(({ event }) => event)).toEqual(["end"]);

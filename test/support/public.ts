@@ -64,7 +64,7 @@ export interface HarnessOptions {
   readonly trustedProxies?: readonly string[];
   readonly print?: boolean;
   /** Called for every response. */
-  readonly count?: (source: string, status: string) => void;
+  readonly count?: (source: string, status: string, code: string | null) => void;
   readonly isAllowed?: (source: Source, address: string | null) => boolean;
   /** Replaces a part of the store. */
   readonly store?: Partial<Store>;

@@ -84,8 +84,10 @@ function matchesPath(path: string, pattern: string): boolean {
 }
 
 /** Names the invalid field and what was expected, never the value. */
-function describeInput({ valueError }: ValidationError): string {
+function describeInput({ type, valueError }: ValidationError): string {
   const field = (valueError?.path ?? "").slice(1, 100) || "the body";
-  if (valueError?.type === ValueErrorType.ObjectAdditionalProperties) return `${field}: unknown name`;
+  if (valueError?.type === ValueErrorType.ObjectAdditionalProperties) {
+    return `${field}: unknown ${type === "query" ? "parameter" : "field"}`;
+  }
   return `${field}: expected ${valueError?.schema.expected ?? "another value"}`;
 }

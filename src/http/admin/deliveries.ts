@@ -82,5 +82,5 @@ export function deliveries({ store, clock, sources, replay }: AdminServices) {
 /** The push that a delivery reports; null for other events, and if its source cannot parse it any more. */
 function findPush(delivery: Delivery, sources: readonly Source[]): PushEvent | null {
   const parsed = parseStoredDelivery(delivery, sources)?.parsed;
-  return parsed !== undefined && "event" in parsed && parsed.event.kind === "push" ? parsed.event : null;
+  return parsed?.kind === "parsed" && parsed.event.kind === "push" ? parsed.event : null;
 }

@@ -1,4 +1,4 @@
-import { type TSchema, Type } from "@sinclair/typebox";
+import { CloneType, type TSchema, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ApiPage } from "../../api/page.ts";
 import { COMMON_PROBLEMS } from "../../api/problem.ts";
@@ -20,9 +20,16 @@ export function describeRoute<Responses extends Record<number, TSchema>>(
 ) {
   return {
     query: Input({}),
-    response: { ...responses, ...COMMON_PROBLEMS },
+    response: { ...copySchemas(responses), ...COMMON_PROBLEMS },
     detail: { tags: [tag], summary },
   };
+}
+
+/** The framework forbids further fields in the schemas that it gets. The command line must accept them. */
+function copySchemas<Schemas extends Record<number, TSchema>>(schemas: Schemas): Schemas {
+  const copies = { ...schemas };
+  for (const [code, schema] of Object.entries(schemas)) Object.assign(copies, { [code]: CloneType(schema) });
+  return copies;
 }
 
 /** The options of a route that returns a page of items. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { AppError, systemErrorCode } from "../../lib/errors.ts";
 import { parseCertificates, parsePrivateKey } from "../../lib/pem.ts";
+import type { TlsCertificate } from "../../runtime/index.ts";
 
 /** The files of `[server.tls]`, as absolute paths. */
 export interface CertificateFiles {
@@ -8,14 +9,8 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
-/** The text of the two files, not yet checked. */
-export interface CertificateContents {
-  readonly cert: string;
-  readonly key: string;
-}
-
 /** A certificate chain and its private key, PEM, that match and were valid when they were checked. */
-export interface Certificate extends CertificateContents {
+export interface Certificate extends TlsCertificate {
   readonly validFrom: Date;
   /** When the leaf certificate expires. */
   readonly validTo: Date;
@@ -30,7 +25,7 @@ export function readCertificate(files: CertificateFiles, now: Date): Certificate
 }
 
 /** Reads the two files. Throws an {@link AppError} `configuration` with a line for each file that cannot be read. */
-export function readContents(files: CertificateFiles): CertificateContents {
+export function readContents(files: CertificateFiles): TlsCertificate {
   const problems: string[] = [];
   const read = (file: string, what: string) => {
     try {
@@ -48,7 +43,7 @@ export function readContents(files: CertificateFiles): CertificateContents {
 /** Checks the text of the two files as {@link readCertificate} does. */
 export function checkCertificate(
   files: CertificateFiles,
-  { cert, key }: CertificateContents,
+  { cert, key }: TlsCertificate,
   now: Date,
 ): Certificate {
   const parsed = parseCertificates(cert);
