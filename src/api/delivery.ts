@@ -31,7 +31,9 @@ export const ApiDelivery = Type.Object({
   ),
   other_targets: Type.Integer({ description: "number of other targets of the source" }),
   deployments: Type.Array(Id, { description: "the deployments that it queued" }),
-  outcomes: Type.Array(Type.Object({ deployment: Id, target: Type.String(), ...RESULT })),
+  outcomes: Type.Array(Type.Object({ deployment: Id, target: Type.String(), ...RESULT }), {
+    description: "the states of its deployments",
+  }),
 });
 export type ApiDelivery = Static<typeof ApiDelivery>;
 
@@ -46,7 +48,7 @@ export const ApiDeliveryDetails = Type.Object({
     }),
     "the push; null for other events, and if its source can no longer parse it",
   ),
-  body: Type.String(),
+  body: Type.String({ description: "the payload as text" }),
 });
 export type ApiDeliveryDetails = Static<typeof ApiDeliveryDetails>;
 

@@ -21,13 +21,13 @@ export const ApiDeployment = Type.Object({
   retry_of: nullable(Id, "the interrupted deployment that this one repeats"),
   retried_as: nullable(Id, "the deployment that repeats this one"),
   superseded_by: nullable(Id, "the newer deployment that replaced this one"),
-  delivery: nullable(Id),
+  delivery: nullable(Id, "the delivery that queued it"),
   pushed_commit: nullable(Type.String(), "the commit that the delivery names"),
   chosen: nullable(Type.String(), "the commit or release that a person chose"),
   branch: nullable(Type.String(), "the deployed branch or tag"),
   commit: nullable(Type.String(), "the deployed commit"),
   previous_commit: nullable(Type.String(), "the commit that was live before"),
-  release: nullable(Type.String()),
+  release: nullable(Type.String(), "the name of the deployed release"),
   created_at: Time,
   started_at: nullable(Time),
   ended_at: nullable(Time),
@@ -38,6 +38,7 @@ export const ApiDeployment = Type.Object({
       signal: nullable(Type.String(), "the signal that ended the command, such as SIGTERM"),
       milliseconds: Type.Number(),
     }),
+    { description: "the commands that ran" },
   ),
 });
 export type ApiDeployment = Static<typeof ApiDeployment>;

@@ -8,13 +8,13 @@ export const ApiStatus = Type.Object({
   status: oneOf(["ok", "stopping"]),
   version: Type.String(),
   started_at: Time,
-  public_url: nullable(Type.String()),
+  public_url: nullable(Type.String(), "`public_url` of the configuration"),
   sources: Type.Array(Type.Object({ name: Type.String(), provider: Type.String(), path: Type.String() })),
   targets: Type.Integer({ description: "number of configured targets" }),
   queued: Type.Integer({ description: "number of queued deployments" }),
   running: Type.Integer({ description: "number of running deployments" }),
   store_bytes: Type.Integer({ description: "size of the database files" }),
-  certificate_expires_at: nullable(Time),
+  certificate_expires_at: nullable(Time, "null without TLS"),
 });
 export type ApiStatus = Static<typeof ApiStatus>;
 

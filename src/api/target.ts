@@ -19,14 +19,15 @@ export const ApiTarget = Type.Object({
   name: Type.String(),
   source: Type.String(),
   repository: nullable(Type.String(), "`owner/name`; null for a target without git"),
-  branch: nullable(Type.String()),
+  branch: nullable(Type.String(), "the branch to deploy"),
   tag: nullable(Type.String(), "the pattern of the tags to deploy"),
   directory: Type.String(),
   layout: Type.String(),
   live: nullable(
     Type.Object({ commit: nullable(Type.String()), release: nullable(Type.String()), since: Time }),
+    "what is live; null if nothing was ever deployed",
   ),
-  locked: nullable(ApiLock),
+  locked: nullable(ApiLock, "the lock; null for an unlocked target"),
   queued: nullable(Id, "the queued deployment"),
   running: nullable(Id, "the running deployment"),
   last: nullable(
