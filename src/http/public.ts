@@ -122,9 +122,9 @@ function createProxyWarning(
   };
 }
 
-/** The path as received. A missing or malformed Host header leaves the URL without a host. */
+/** The path as received, with a fragment. A missing or malformed Host header leaves the URL without a host. */
 function pathOf(url: string): string {
-  return /^(?:https?:\/\/[^/?#]*)?([^?#]*)/.exec(url)?.[1] ?? "";
+  return /^(?:https?:\/\/[^/?#]*)?([^?]*)/.exec(url)?.[1] ?? "";
 }
 
 /**

@@ -63,7 +63,7 @@ describe("the event stream of a deployment log", () => {
     expect(all.length).toBeGreaterThan(lengthBeforeRest);
     const end = all.pop();
     expect(end?.type).toBe("end");
-    expect(JSON.parse(end?.data ?? "")).toMatchObject({ id: 1, state: "failed" });
+    expect(JSON.parse(end?.data ?? "")).toMatchObject({ id: 1, state: "failed", code: "step_failed" });
     expect(words(JSON.parse(end?.data ?? "").reason)).toMatchSnapshot();
     expect(await site.readDeployment(1)).toMatchObject({ steps: [{ exit_code: 3 }] });
     expect(all.every(({ type }) => type === "line")).toBe(true);
@@ -92,7 +92,7 @@ describe("the event stream of a deployment log", () => {
     const rest = await readStream(path, first.at(-1)?.id ?? null);
     expect(dataOf([...first, ...rest]).filter((line) => /^\d+$/.test(line))).toEqual(numbers(1, 100));
     expect(rest.at(-1)).toMatchObject({ type: "end" });
-    expect(JSON.parse(rest.at(-1)?.data ?? "")).toMatchObject({ state: "interrupted" });
+    expect(JSON.parse(rest.at(-1)?.data ?? "")).toMatchObject({ state: "interrupted", code: "crash" });
     allow("go");
     expect(await site.untilEnded(2)).toMatchObject({ state: "succeeded", attempt: 2 });
   });
@@ -107,7 +107,7 @@ describe("the event stream of a deployment log", () => {
     site.repository.commit({ "index.html": "third\n" });
     await site.push();
     expect((await superseded).map(({ type, data }) => [type, JSON.parse(data)])).toEqual([
-      ["end", { id: 2, state: "superseded", reason: expect.stringContaining("3") }],
+      ["end", { id: 2, state: "superseded", code: "superseded", reason: expect.stringContaining("3") }],
     ]);
     expect(JSON.parse((await superseded)[0]?.data ?? "").reason).toMatchSnapshot();
     const queued = readStream("/api/deployments/3/log", null);
