@@ -50,7 +50,7 @@ export type ApiTargetDetails = Static<typeof ApiTargetDetails>;
 /** A target that a request locked. */
 export const ApiLocked = Type.Object({ status: Type.Literal("locked"), target: ApiTarget });
 
-/** What follows from an unlocked target. */
+/** The result of unlocking a target. */
 export const ApiUnlocked = Type.Object({
   status: Type.Literal("unlocked"),
   deployment: nullable(Id, "the deployment that is queued now"),

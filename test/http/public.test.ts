@@ -60,7 +60,7 @@ async function readReason(response: Response): Promise<{ reason: string; others:
 
 /** Asserts that a rejected request had no effect: nothing stored, no deployment, nothing printed, no secret logged. */
 async function expectNoEffect(): Promise<void> {
-  expect(await harness.kept()).toBe(0);
+  expect(await harness.countStored()).toBe(0);
   expect(harness.woken()).toBe(0);
   expect(harness.printed).toEqual([]);
   expect(harness.log.join("\n")).not.toContain(GITHUB_SECRET);
@@ -303,9 +303,9 @@ describe("repeated push", () => {
     ["with a new id from a second hook", pushBody(), { "x-github-delivery": "b", "x-github-hook-id": "9" }],
   ])("is a duplicate %s and runs nothing", async (_how, body, headers) => {
     await send(pushBody(), from("a", "1"));
-    const before = await harness.kept();
+    const before = await harness.countStored();
     expect(await send(body, headers)).toEqual({ status: "duplicate", delivery: 1 });
-    expect(await harness.kept()).toBe(before);
+    expect(await harness.countStored()).toBe(before);
     expect(harness.woken()).toBe(1);
   });
 
@@ -489,7 +489,7 @@ describe("public listener", () => {
     });
     expect(streamed.status).toBe(413);
     expect(await streamed.json()).toEqual({ status: "payload too large" });
-    expect(await harness.kept()).toBe(1);
+    expect(await harness.countStored()).toBe(1);
   });
 
   test.each([
@@ -558,7 +558,7 @@ describe("public listener", () => {
     const response = await large;
     expect(response.status).toBe(503);
     expect(response.headers.get("retry-after")).toBe("30");
-    expect(await harness.kept()).toBe(1);
+    expect(await harness.countStored()).toBe(1);
   });
 
   test("accepts a push while many requests announce a body and send nothing", async () => {
@@ -709,7 +709,7 @@ describe("request from an address outside the IP allowlist", () => {
     expect(response.status).toBe(401);
     const { reason, others } = await readReason(response);
     expect(others).toEqual({ status: "not authorised" });
-    expect(await harness.kept()).toBe(0);
+    expect(await harness.countStored()).toBe(0);
     expect(harness.log.map(fieldsOf)).toEqual([
       { source: "github", client: "192.0.2.1", code: "address_not_allowed" },
     ]);

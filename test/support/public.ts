@@ -53,7 +53,7 @@ export interface PublicHarness {
   handle(request: Request): Promise<Response>;
   drain(): void;
   /** The number of stored deliveries and deployments. */
-  kept(): Promise<number>;
+  countStored(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -144,7 +144,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
       listener.handle(new Request(`http://hooks.test${path}`, init), peer),
     handle: (request) => listener.handle(request, "192.0.2.1"),
     drain: listener.drain,
-    async kept() {
+    async countStored() {
       let id = 0;
       while ((await opened.readDelivery(id + 1)) !== null) id++;
       let deployment = 0;

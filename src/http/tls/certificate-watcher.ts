@@ -16,7 +16,7 @@ export interface CertificateWatchOptions {
 /** A watch over the two files of a certificate. */
 export interface CertificateWatch {
   /** Checks the files now, and logs a problem without waiting for a second check. Never rejects. */
-  look(): Promise<void>;
+  checkNow(): Promise<void>;
   /** Resolves when the watch has ended. */
   readonly ended: Promise<void>;
 }
@@ -91,7 +91,7 @@ export function watchCertificate(
     }
   }
 
-  return { look: () => enqueueCheck(false), ended: watch() };
+  return { checkNow: () => enqueueCheck(false), ended: watch() };
 }
 
 function describeProblem(error: unknown): string {
