@@ -19,7 +19,7 @@ export interface AdminAccess {
 }
 
 const TOKEN_ELSEWHERE =
-  "the server's own environment may have the admin token: set it here too, or pass --admin-url and set $HOOKLATCH_ADMIN_TOKEN";
+  "the admin token may be set in the server's environment only: set it here too, or pass --admin-url and set $HOOKLATCH_ADMIN_TOKEN";
 
 /** The keys that lead to the admin listener. */
 const NEEDED_KEYS = ["data_dir", "admin"];
@@ -46,7 +46,7 @@ export function loadAdminAccess(
   const root = readTable(DocumentTable, written, { file: label, path: "" }, issues);
   const dataDir = resolveDataDirectory(root, context);
   const adminTable = readTable(AdminTable, root.values.admin, child(root.place, "admin"), issues);
-  const { admin } = resolveAdmin(adminTable, null, dataDir, context);
+  const { admin } = resolveAdmin(adminTable, dataDir, context);
 
   const faults = issues.faults.map(describeIssue);
   if (faults.length > 0) {

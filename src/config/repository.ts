@@ -3,7 +3,7 @@ import type { Provider } from "../domain/provider.ts";
 import type { WatchedRef, WatchedRepository } from "../domain/target.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child, formatValue, quote } from "./read/issues.ts";
-import type { TargetSettings } from "./schema.ts";
+import type { TargetSettings } from "./target-schema.ts";
 
 /** Keys that have no meaning without a repository. */
 const NEEDS_REPOSITORY = [
@@ -105,8 +105,8 @@ export function findTagProblem(pattern: string): string | null {
 function findPrefixProblem(prefix: string, name: string): string | null {
   if (name.startsWith(prefix)) return `write ${quote(name.slice(prefix.length))}`;
   if (name.startsWith("refs/")) return "write the short name, without refs/";
-  if (name.startsWith("-")) return "git would take it for an option";
-  return name === "HEAD" ? "HEAD is whatever is checked out" : null;
+  if (name.startsWith("-")) return "git would read it as an option";
+  return name === "HEAD" ? "HEAD is not a branch" : null;
 }
 
 function findRefNameProblem(name: string): string | null {

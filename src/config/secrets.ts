@@ -32,7 +32,10 @@ export function loadSecret(secret: Secret, place: Place, context: ReadContext): 
   if (!loadValue(secret, place, context)) return;
   warnOfLiteral(secret, place, context);
   if (Buffer.byteLength(secret.reveal()) < MIN_BYTES) {
-    context.issues.warn(place, `the secret is shorter than ${MIN_BYTES} bytes and can be guessed`);
+    context.issues.warn(
+      place,
+      `the secret is shorter than ${MIN_BYTES} bytes and can be guessed: use a longer one`,
+    );
   }
 }
 
@@ -40,7 +43,7 @@ export function loadSecret(secret: Secret, place: Place, context: ReadContext): 
 export function loadToken(token: Secret, place: Place, context: ReadContext): void {
   loadSecret(token, place, context);
   if (token.loaded && /\p{Cc}/u.test(token.reveal())) {
-    context.issues.fault(place, `expected one line without control characters in ${token}`);
+    context.issues.fault(place, `the value of ${token} must be one line without control characters`);
   }
 }
 
@@ -133,7 +136,7 @@ function findCredential(name: string, context: ReadContext): FoundValue {
   const directory = context.env.CREDENTIALS_DIRECTORY ?? "";
   if (!isAbsolute(directory)) {
     return missing(
-      `credential:${name} needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=. By hand, set CREDENTIALS_DIRECTORY=/run/credentials/hooklatch.service while the service runs, or the directory of the files`,
+      `credential:${name} needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=. In a shell, set CREDENTIALS_DIRECTORY=/run/credentials/hooklatch.service while the service runs`,
     );
   }
   return findFile(join(directory, name), `credential:${name}`);

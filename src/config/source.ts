@@ -1,4 +1,4 @@
-import type { TObject } from "@sinclair/typebox";
+import { type TProperties, Type } from "@sinclair/typebox";
 import type { Provider } from "../domain/provider.ts";
 import type { AllowedSenders, Source } from "../domain/source.ts";
 import { isAddressRange, parseRange } from "../lib/ip-address.ts";
@@ -6,11 +6,11 @@ import type { Secret } from "../lib/secret.ts";
 import { findNearest } from "../lib/text.ts";
 import { type Environment, isSet, type ReadContext } from "./read/context.ts";
 import { child, formatValue, isTable, type Place, variable } from "./read/issues.ts";
-import { checkUnique } from "./read/limits.ts";
-import { explainUnknownKey, readTable, splitTable } from "./read/table.ts";
-import { SourceTable, type TargetSettings } from "./schema.ts";
+import { checkUnique, explainUnknownKey, extendTable, readTable } from "./read/table.ts";
+import { SourceTable } from "./schema.ts";
 import type { GeneratedSecret } from "./secrets.ts";
 import { isListOption, readSourceOptions, type SourceContext, type WrittenSource } from "./source-options.ts";
+import type { TargetSettings } from "./target-schema.ts";
 
 /** A source after its check. Its faults are reported. */
 export interface CheckedSource {
@@ -53,10 +53,7 @@ export function readSources(
   context: SourceContext,
 ): readonly CheckedSource[] {
   const sources = written.map((source) => readSource(source, context));
-  for (const key of ["name", "path"] as const) {
-    const values = sources.map((source) => ({ place: source.place, value: source[key] }));
-    checkUnique(key, "source", values, context.issues);
-  }
+  for (const key of ["name", "path"] as const) checkUnique(key, "source", sources, context.issues);
   return sources;
 }
 
@@ -93,21 +90,20 @@ export function findSource(
 }
 
 function readSource(written: WrittenSource, context: SourceContext): CheckedSource {
-  const { table, place } = written;
+  const { table: raw, place } = written;
   const { providers, issues } = context;
-  const provider = isTable(table) ? providers.find(({ name }) => name === table.provider) : undefined;
-  const ownKeys = (provider ? [provider] : providers).flatMap(({ options }) => keysOf(options));
-  const { own, others } = splitTable(table, ownKeys);
-  const common = readTable(SourceTable, others, place, issues, (key, known) =>
-    explainKey(key, [...known, ...ownKeys], provider, providers),
+  const provider = isTable(raw) ? providers.find(({ name }) => name === raw.provider) : undefined;
+  const schema = extendTable(SourceTable, provider?.options.properties ?? anyOptions(providers));
+  const table = readTable(schema, raw, place, issues, (key, known) =>
+    explainKey(key, known, provider, providers),
   );
-  const { name, path, print, on_redelivery: onRedelivery = "run" } = common.values;
-  checkProvider(common.values.provider, provider, place, context);
+  const { name, path, print, on_redelivery: onRedelivery } = table.values;
+  checkProvider(table.values.provider, provider, place, context);
   if (path === "/healthz") {
     issues.fault(child(place, "path"), "/healthz is reserved: choose another path");
   }
-  const allow = readAllowedSenders(common.values.allow, child(place, "allow"), context);
-  const options = provider && readSourceOptions(provider, own, { ...written, name }, context);
+  const allow = readAllowedSenders(table.values.allow, child(place, "allow"), context);
+  const options = provider && readSourceOptions(provider, table, written.secretPlace, context);
 
   return {
     place,
@@ -117,7 +113,7 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
     generated: options?.generated ?? [],
     secrets: options?.secrets ?? [],
     complete(printByDefault) {
-      if (!common.valid || !options?.valid || !provider) return undefined;
+      if (!table.isValid() || !options?.valid || !provider) return undefined;
       if (name === undefined || path === undefined) return undefined;
       return Object.freeze({
         name,
@@ -130,6 +126,12 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
       });
     },
   };
+}
+
+/** The options of all providers, unchecked, for a source whose provider is unknown. */
+function anyOptions(providers: readonly Provider[]): TProperties {
+  const keys = providers.flatMap(({ options }) => Object.keys(options.properties));
+  return Object.fromEntries(keys.map((key) => [key, Type.Optional(Type.Unknown())]));
 }
 
 function checkProvider(
@@ -149,13 +151,9 @@ function explainKey(
   provider: Provider | undefined,
   providers: readonly Provider[],
 ): string {
-  const owner = providers.find(({ options }) => keysOf(options).includes(key));
+  const owner = providers.find(({ options }) => Object.hasOwn(options.properties, key));
   if (owner === undefined || provider === undefined) return explainUnknownKey(key, known);
-  return `unknown key ${formatValue(key)}: it is for provider "${owner.name}", not for "${provider.name}"`;
-}
-
-function keysOf(options: TObject): string[] {
-  return Object.keys(options.properties);
+  return `unknown key: it is for provider "${owner.name}", not for "${provider.name}"`;
 }
 
 /** Reads `allow`; null when it is not written. An entry is a range or the name of a provider that publishes ranges. */

@@ -3,12 +3,10 @@ import type { Target } from "../domain/target.ts";
 import { readCommitStatus, readCredentials } from "./credentials.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child, formatValue, type IssueList, type Place } from "./read/issues.ts";
-import { checkUnique, LONGEST_TIMER, limitDuration } from "./read/limits.ts";
-import { parseHttpUrl } from "./read/network.ts";
-import { readTable, type WrittenTable } from "./read/table.ts";
+import { checkUnique, readTable, type WrittenTable } from "./read/table.ts";
 import { readRepository } from "./repository.ts";
-import { type TargetSettings, TargetTable } from "./schema.ts";
 import { type CheckedSource, findSource } from "./source.ts";
+import { type TargetSettings, TargetTable } from "./target-schema.ts";
 
 /** How targets are read. */
 export interface TargetContext extends ReadContext {
@@ -23,7 +21,7 @@ export function readTargets(written: readonly WrittenTable[], context: TargetCon
   const { issues } = context;
   const tables = written.map(({ table, place }) => readTable(TargetTable, table, place, issues));
   const targets = tables.map((table) => readTarget(table, context));
-  const names = tables.map(({ place, values }) => ({ place, value: values.name }));
+  const names = tables.map(({ place, values }) => ({ place, name: values.name }));
   checkUnique("name", "target", names, issues);
   checkOverlap(
     tables.map((table) => ({ place: table.place, directory: resolveDirectory(table, context) })),
@@ -33,7 +31,7 @@ export function readTargets(written: readonly WrittenTable[], context: TargetCon
 }
 
 function readTarget(settings: TargetSettings, context: TargetContext): Target | undefined {
-  const { values, place, valid } = settings;
+  const { values, place, isValid } = settings;
   const source = findSource(settings, context.sources, context);
   const repository = readRepository(settings, source?.provider, context);
   const access = readCredentials(settings, repository, context);
@@ -43,29 +41,25 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
   checkDirectory(settings, directory, context);
   checkLayout(settings, context);
   checkCommands(settings, context);
-  checkShared(values.shared ?? [], child(place, "shared"), context);
-  checkHealth(settings, context);
-  limitDuration(values.timeout, LONGEST_TIMER, child(place, "timeout"), context);
+  checkShared(values.shared, child(place, "shared"), context);
 
-  if (!valid || values.name === undefined || directory === undefined) return undefined;
+  if (!isValid() || values.name === undefined || directory === undefined) return undefined;
   if (source?.name === undefined || repository === undefined) return undefined;
   return Object.freeze({
     name: values.name,
     source: source.name,
     repository,
     directory,
-    layout: values.layout ?? "releases",
-    run: Object.freeze(values.run ?? []),
-    after: Object.freeze(values.after ?? []),
-    env: Object.freeze(values.env ?? {}),
-    passEnv: Object.freeze(values.pass_env ?? []),
-    shared: Object.freeze(values.shared ?? []),
-    keepReleases: values.keep_releases ?? 5,
-    timeout: values.timeout ?? 600_000,
-    health: values.health
-      ? Object.freeze({ url: values.health.url, within: values.health.within ?? 30_000 })
-      : null,
-    catchUp: values.catch_up ?? true,
+    layout: values.layout,
+    run: Object.freeze(values.run),
+    after: Object.freeze(values.after),
+    env: Object.freeze(values.env),
+    passEnv: Object.freeze(values.pass_env),
+    shared: Object.freeze(values.shared),
+    keepReleases: values.keep_releases,
+    timeout: values.timeout,
+    health: values.health ? Object.freeze(values.health) : null,
+    catchUp: values.catch_up,
     access,
     paths: Object.freeze(values.paths ?? []),
     ignorePaths: Object.freeze(values.ignore_paths ?? []),
@@ -84,7 +78,7 @@ function readAllowedSigners(
   if (verify === true && !has("allowed_signers")) {
     issues.fault(
       at,
-      "is missing: verify_commit needs a file with the keys of allowed signers (see ssh-keygen, ALLOWED SIGNERS)",
+      "is missing: verify_commit needs a file with the keys of allowed signers (see ssh-keygen(1), ALLOWED SIGNERS)",
     );
   }
   // Otherwise a user who names signers would believe that commits are verified.
@@ -109,20 +103,20 @@ function checkDirectory(
   else if (directory !== undefined && has("repository") && isWithin(dataDir, directory)) {
     issues.fault(
       at,
-      `${formatValue(directory)} contains the data directory ${formatValue(dataDir)}: separate them`,
+      `${formatValue(directory)} contains the data directory ${formatValue(dataDir)}: choose another directory`,
     );
   }
 }
 
 function checkLayout({ values, place }: TargetSettings, { layouts, issues }: TargetContext): void {
-  if (values.layout === undefined || layouts.includes(values.layout)) return;
+  if (layouts.includes(values.layout)) return;
   const known = layouts.map((name) => formatValue(name)).join(", ");
   issues.fault(child(place, "layout"), `expected one of ${known}, found ${formatValue(values.layout)}`);
 }
 
-function checkCommands({ values, place, has }: TargetSettings, { issues }: ReadContext): void {
+function checkCommands({ values, place, has, isValid }: TargetSettings, { issues }: ReadContext): void {
   for (const key of ["run", "after"] as const) {
-    for (const [index, command] of (values[key] ?? []).entries()) {
+    for (const [index, command] of values[key].entries()) {
       if (typeof command === "string" || command[0] !== "") continue;
       issues.fault(
         child(child(place, key), index),
@@ -130,7 +124,7 @@ function checkCommands({ values, place, has }: TargetSettings, { issues }: ReadC
       );
     }
   }
-  if (!has("repository") && (values.run?.length === 0 || !has("run"))) {
+  if (!has("repository") && values.run.length === 0 && isValid(["run"])) {
     issues.fault(child(place, "run"), 'a target without "repository" needs at least one command');
   }
 }
@@ -139,18 +133,9 @@ function checkShared(shared: readonly string[], place: Place, { issues }: ReadCo
   for (const [index, path] of shared.entries()) {
     const outer = shared.findIndex((other, at) => at !== index && isWithin(`/${path}`, `/${other}`));
     if (outer < 0 || (shared[outer] === path && outer > index)) continue;
-    const problem = `${formatValue(path)} is already in ${formatValue(shared[outer])}: remove one of them`;
+    const problem = `${formatValue(path)} is already covered by ${formatValue(shared[outer])}: remove it`;
     issues.fault(child(place, index), problem);
   }
-}
-
-function checkHealth({ values, place }: TargetSettings, context: ReadContext): void {
-  if (values.health === undefined) return;
-  const at = child(place, "health");
-  if (parseHttpUrl(values.health.url) === undefined) {
-    context.issues.fault(child(at, "url"), "expected an http or https URL without a user or password");
-  }
-  limitDuration(values.health.within, LONGEST_TIMER, child(at, "within"), context);
 }
 
 /** Reports every directory that is another target's, or inside another target's. */
@@ -175,7 +160,10 @@ function checkOverlap(
     const outer = ancestorsOf(directory).find((ancestor) => owners.has(ancestor));
     if (outer !== undefined) {
       const path = owners.get(outer)?.path;
-      issues.fault(at, `${formatValue(directory)} is inside the directory of ${path}: separate them`);
+      issues.fault(
+        at,
+        `${formatValue(directory)} is inside the directory of ${path}: choose another directory`,
+      );
     }
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { configOf, expectFindings, makeHome } from "./home.ts";
-import { openedDialect } from "./lists.ts";
+import { optionsOf } from "./lists.ts";
 
 const home = makeHome();
 
@@ -61,9 +61,9 @@ describe("the environment", () => {
 });
 
 describe("$CLIENT_AUTH_TIMEOUT", () => {
-  function lifetimeWith(hours: string): number | undefined {
+  function lifetimeWith(hours: string): unknown {
     const { sources } = configOf(home.load({ env: { CLIENT_AUTH_TIMEOUT: hours } }));
-    return openedDialect(sources[1]).lifetime;
+    return optionsOf(sources[1]).lifetime;
   }
 
   test("is a decimal number of hours", () => {
@@ -90,7 +90,7 @@ describe("$CLIENT_AUTH_TIMEOUT", () => {
       '[[source]]\nname = "a"\nprovider = "generic"\npath = "/a"\nclient_timeout = "1h"',
     );
     const { sources } = configOf(home.load({ env: { CLIENT_AUTH_TIMEOUT: "never" } }));
-    expect(openedDialect(sources[0]).lifetime).toBe(3_600_000);
+    expect(optionsOf(sources[0]).lifetime).toBe(3_600_000);
   });
 
   test.each(["0", "-1", "1h", "1e3", "NaN", "Infinity", " 1", "0.00000001"])(

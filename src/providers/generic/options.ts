@@ -14,57 +14,87 @@ export type Method = (typeof METHODS)[number];
 
 const Secrets = Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" });
 
-const User = TableSetting({
-  // What RFC 7617, section 2, allows: a colon ends the name.
-  user: Type.String({
-    pattern: "^[^:\\x00-\\x1f\\x7f]{1,255}$",
-    expected: "a name without colons and control characters",
-  }),
-  hash: SecretSetting,
-});
-
-const Hmac = TableSetting({
-  // A token of RFC 9110, section 5.6.2.
-  header: Type.String({
-    pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
-    expected: 'the name of a header, such as "x-signature"',
-  }),
-  algorithm: Type.Optional(
-    Type.Union([Type.Literal("sha256"), Type.Literal("sha512")], { expected: '"sha256" or "sha512"' }),
-  ),
-  encoding: Type.Optional(
-    Type.Union([Type.Literal("hex"), Type.Literal("base64")], { expected: '"hex" or "base64"' }),
-  ),
-  prefix: Type.Optional(
-    Type.String({
-      // White space at the beginning of a header's value is no part of it.
-      pattern: "^(?:[\\x21-\\x7e][\\x20-\\x7e]{0,63})?$",
-      expected: 'at most 64 ASCII characters that do not begin with a space, such as "sha256="',
+const User = TableSetting(
+  {
+    // What RFC 7617, section 2, allows: a colon ends the name.
+    user: Type.String({
+      pattern: "^[^:\\x00-\\x1f\\x7f]{1,255}$",
+      expected: "a name without colons and control characters",
     }),
-  ),
-  secrets: Secrets,
-});
+    hash: SecretSetting,
+  },
+  {
+    user: "User name, without a colon.",
+    hash: "Argon2id hash of the password, as `hooklatch hash` prints it.",
+  },
+);
+
+const Hmac = TableSetting(
+  {
+    // A token of RFC 9110, section 5.6.2.
+    header: Type.String({
+      pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
+      expected: 'the name of a header, such as "x-signature"',
+    }),
+    algorithm: Type.Optional(
+      Type.Union([Type.Literal("sha256"), Type.Literal("sha512")], { expected: '"sha256" or "sha512"' }),
+    ),
+    encoding: Type.Optional(
+      Type.Union([Type.Literal("hex"), Type.Literal("base64")], { expected: '"hex" or "base64"' }),
+    ),
+    prefix: Type.Optional(
+      Type.String({
+        // White space at the beginning of a header's value is no part of it.
+        pattern: "^(?:[\\x21-\\x7e][\\x20-\\x7e]{0,63})?$",
+        expected: 'at most 64 ASCII characters that do not begin with a space, such as "sha256="',
+      }),
+    ),
+    secrets: Secrets,
+  },
+  {
+    header: "Header with the signature and nothing else.",
+    algorithm: 'Hash function. Default: `"sha256"`.',
+    encoding: 'Encoding of the signature. Default: `"hex"`.',
+    prefix: "Text before the signature in the header. Default: none.",
+    secrets: "Shared secrets. Any of them verifies.",
+  },
+);
 
 /** The keys of a generic source. */
-export const GenericOptions = Type.Object({
-  verify_token: Type.Optional(SecretSetting),
-  client_timeout: Type.Optional(DurationSetting),
-  client_prefix_v6: Type.Optional(
-    Type.Integer({ minimum: 64, maximum: 128, expected: "a whole number of bits from 64 to 128" }),
-  ),
-  bearer: Type.Optional(Secrets),
-  basic: Type.Optional(Type.Array(User, { minItems: 1, expected: "a list of { user, hash }" })),
-  hmac: Type.Optional(Hmac),
-  require: Type.Optional(
-    Type.Array(
-      Type.Union(
-        [Type.Literal("client"), Type.Literal("bearer"), Type.Literal("hmac"), Type.Literal("basic")],
-        { expected: '"client", "bearer", "basic" or "hmac"' },
-      ),
-      { minItems: 1, uniqueItems: true, expected: "a list of at least one method, each once" },
+export const GenericOptions = TableSetting(
+  {
+    verify_token: Type.Optional(SecretSetting),
+    client_timeout: Type.Optional(DurationSetting),
+    client_prefix_v6: Type.Optional(
+      Type.Integer({ minimum: 64, maximum: 128, expected: "a whole number of bits from 64 to 128" }),
     ),
-  ),
-});
+    bearer: Type.Optional(Secrets),
+    basic: Type.Optional(Type.Array(User, { minItems: 1, expected: "a list of { user, hash }" })),
+    hmac: Type.Optional(Hmac),
+    require: Type.Optional(
+      Type.Array(
+        Type.Union(
+          [Type.Literal("client"), Type.Literal("bearer"), Type.Literal("hmac"), Type.Literal("basic")],
+          { expected: '"client", "bearer", "basic" or "hmac"' },
+        ),
+        { minItems: 1, uniqueItems: true, expected: "a list of at least one method, each once" },
+      ),
+    ),
+  },
+  {
+    verify_token:
+      "Token that admits the sender's address; see [Senders that can only show a token](senders.md#senders-that-can-only-show-a-token). Default: generated where an address must be admitted.",
+    client_timeout:
+      'How long an admitted address may POST. Default: `$CLIENT_AUTH_TIMEOUT` (in hours), else `"24h"`.',
+    client_prefix_v6:
+      "Leading bits of an IPv6 address that identify a client. `64` admits a whole subnet. Default: `128`.",
+    bearer: "Tokens for `Authorization: Bearer`. Any of them is accepted.",
+    basic: "Users for HTTP basic authentication.",
+    hmac: "Signature over the raw body.",
+    require:
+      'Methods that must all hold: of `"client"` (the verify token), `"bearer"`, `"basic"` and `"hmac"`. Default: every method that is set, and `"client"` if `verify_token` or nothing is set.',
+  },
+);
 
 /** The settings of a generic source. */
 export type GenericSettings = StaticDecode<typeof GenericOptions>;
