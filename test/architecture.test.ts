@@ -25,7 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Test directories that belong to no layer. */
-const OTHER_TESTS = ["bench", "binary", "faults", "fixtures", "fuzz", "support"];
+const OTHER_TESTS = ["bench", "binary", "docs", "faults", "fixtures", "fuzz", "support"];
 
 /** Product text for users of a particular provider: the demo, a first configuration, and an example in the help. */
 const MAY_NAME_PROVIDERS = ["cli/commands/demo.ts", "cli/commands/hash.ts", "cli/commands/init.ts"];

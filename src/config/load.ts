@@ -15,7 +15,7 @@ import { type ConfigDocument, findDocument, parseDocument, SYSTEM_FILE } from ".
 import { AdminTable, DocumentTable, StoreTable } from "./schema.ts";
 import type { GeneratedSecret } from "./secrets.ts";
 import { resolveServer, type Server } from "./server.ts";
-import { type CheckedSource, readSources, writeDefaultSources } from "./source.ts";
+import { readSources, writeDefaultSources } from "./source.ts";
 import { readTargets } from "./target.ts";
 
 export type { Environment } from "./read/context.ts";
@@ -126,7 +126,11 @@ function resolveConfig(
   });
   const targets = readTargets(written("target"), { ...context, dataDir, sources });
   const notify = readNotify(written("notify"), namesIn(written("target")), context);
-  const complete = completeSources(sources, targets);
+  const used = new Set(targets.map((target) => target.source));
+  const complete = sources.flatMap(({ source }) =>
+    // A source that no target uses prints its payloads.
+    source ? [Object.freeze({ ...source, print: source.print ?? !used.has(source.name) })] : [],
+  );
 
   return Object.freeze({
     file,
@@ -134,27 +138,16 @@ function resolveConfig(
     server,
     admin,
     store: Object.freeze({ keepDeliveries: store.keep_deliveries, keepDeployments: store.keep_deployments }),
-    sources: Object.freeze(complete.map(({ source }) => source)),
+    sources: Object.freeze(complete),
     targets: Object.freeze(targets),
     notify: Object.freeze(notify),
     secrets: Object.freeze([
       { owner: "the admin listener", secret: admin.token },
-      ...complete.flatMap(({ secrets }) => secrets),
+      ...sources.flatMap(({ name, secrets }) =>
+        secrets.map((secret) => ({ owner: `source ${name}`, secret })),
+      ),
     ]),
     generated: Object.freeze([...generated, ...sources.flatMap((source) => source.generated)]),
-  });
-}
-
-/** The sources without faults. One that no target uses prints its payloads unless its table says otherwise. */
-function completeSources(
-  sources: readonly CheckedSource[],
-  targets: readonly Target[],
-): readonly { readonly source: Source; readonly secrets: readonly OwnedSecret[] }[] {
-  const used = new Set(targets.map((target) => target.source));
-  return sources.flatMap(({ name, secrets, complete }) => {
-    const source = complete(name === undefined || !used.has(name));
-    if (source === undefined) return [];
-    return [{ source, secrets: secrets.map((secret) => ({ owner: `source ${source.name}`, secret })) }];
   });
 }
 

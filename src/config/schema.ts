@@ -22,11 +22,14 @@ export const Timer = DurationUpTo(24 * DAY);
 /** Dates end in the year 275760 (ECMA-262, 21.4.1.1), which longer ages would exceed. */
 const Age = DurationUpTo(36_500 * DAY);
 
+/** The name of a source, target or notification. */
 export const Name = Type.String({
   pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
   expected: 'a name of at most 64 letters, digits and "._-" that starts with a letter or digit',
 });
+/** A path, absolute or relative to the directory of the configuration file. */
 export const Path = Type.String({ pattern: "^[^\\x00-\\x1f\\x7f]+$", expected: "a path" });
+/** On or off. */
 export const Switch = Type.Boolean({ expected: "true or false" });
 
 /** Completes "expected …" for a port. */
@@ -81,7 +84,7 @@ export const DocumentTable = TableSetting(
       "The listener of the [admin API](api.md), which the commands use. Without a configured `port`, the server starts without it when the port is taken.",
     store: "Retention of history. What is live, queued or running is never removed.",
     source:
-      "An address that receives webhooks; see [Senders](senders.md). Without any, the server has the sources `github` at `/github-webhook`, with `$GITHUB_WEBHOOK_SECRET`, and `webhook` (generic) at `/webhook`, with `$WEBHOOK_VERIFY_TOKEN`. A secret that is not set is generated.",
+      "An address that receives webhooks; see [Senders](senders.md). Without any, the server has default sources.",
     target: "What is deployed, and where; see [Deployments](deployments.md).",
     notify:
       "Where the results of deployments are reported; see [Notifications](deployments.md#notifications).",
@@ -236,10 +239,10 @@ export const SourceTable = TableSetting(
   },
   {
     name: "Name in commands, logs and the names of generated secrets. Unique, without regard to case.",
-    provider: "Who sends: `github` or `generic`. It determines the further keys.",
+    provider: "Name of the sender's provider, which determines the further keys.",
     path: "Path of the URL, compared exactly. `/healthz` is reserved.",
     allow:
-      'Addresses that may send. `"github"` stands for the [ranges that GitHub publishes](senders.md#restrict-the-addresses). Default: any address.',
+      "Addresses that may send. The name of a provider stands for the [ranges that it publishes](senders.md#restrict-the-addresses). Default: any address.",
     on_redelivery:
       'What a delivery does that the sender repeats under the same id: `"run"` runs it again, `"skip"` treats it as a duplicate.',
     print:

@@ -21,8 +21,8 @@ export interface CheckedSource {
   readonly generated: readonly GeneratedSecret[];
   /** The secrets that its senders use. */
   readonly secrets: readonly Secret[];
-  /** The source; undefined when it has faults. `printByDefault` applies when `print` is not written. */
-  complete(printByDefault: boolean): Source | undefined;
+  /** Undefined when it has faults. `print` is null when it is not written. */
+  readonly source: (Omit<Source, "print"> & { readonly print: boolean | null }) | undefined;
 }
 
 /**
@@ -97,14 +97,24 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
   const table = readTable(schema, raw, place, issues, (key, known) =>
     explainKey(key, known, provider, providers),
   );
-  const { name, path, print, on_redelivery: onRedelivery } = table.values;
+  const { name, path } = table.values;
   checkProvider(table.values.provider, provider, place, context);
   if (path === "/healthz") {
     issues.fault(child(place, "path"), "/healthz is reserved: choose another path");
   }
   const allow = readAllowedSenders(table.values.allow, child(place, "allow"), context);
   const options = provider && readSourceOptions(provider, table, written.secretPlace, context);
-
+  const isComplete = table.isValid() && options?.valid && name !== undefined && path !== undefined;
+  const source = isComplete &&
+    provider && {
+      name,
+      provider: provider.name,
+      path,
+      handler: provider.createHandler(options.values),
+      print: table.values.print ?? null,
+      onRedelivery: table.values.on_redelivery,
+      allow,
+    };
   return {
     place,
     name,
@@ -112,19 +122,7 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
     provider,
     generated: options?.generated ?? [],
     secrets: options?.secrets ?? [],
-    complete(printByDefault) {
-      if (!table.isValid() || !options?.valid || !provider) return undefined;
-      if (name === undefined || path === undefined) return undefined;
-      return Object.freeze({
-        name,
-        provider: provider.name,
-        path,
-        handler: provider.createHandler(options.values),
-        print: print ?? printByDefault,
-        onRedelivery,
-        allow,
-      });
-    },
+    source: source || undefined,
   };
 }
 

@@ -102,7 +102,7 @@ export const TargetTable = TableSetting(
     branch: "Branch, compared exactly. With `repository`, either `branch` or `tag` is required.",
     tag: "Tag or pattern; `*` stands for any text. The newest matching tag by version is deployed.",
     clone_url:
-      "Address to clone from. It is never taken from a payload. Default: `https://github.com/<repository>.git` with a github source.",
+      "Address to clone from. It is never taken from a payload. Default: the repository on the public host of the provider.",
     ssh_key:
       "Private key for an ssh `clone_url`, a file with mode 0600; see [Private repositories](deployments.md#private-repositories). Default: the keys that ssh finds itself.",
     known_hosts: "File with the host keys for an ssh `clone_url`. Default: the files that ssh finds itself.",
@@ -127,7 +127,7 @@ export const TargetTable = TableSetting(
     status_token:
       "Token that reports the result as a [commit status](deployments.md#commit-status). Default: no status is reported.",
     status_url:
-      "Base URL of the API for commit statuses. Default: `https://api.github.com` with a github source.",
+      "Base URL of the API for commit statuses. Default: the API of the public host of the provider.",
   },
 );
 
