@@ -83,8 +83,7 @@ export const DocumentTable = TableSetting(
     admin:
       "The listener of the [admin API](api.md), which the commands use. Without a configured `port`, the server starts without it when the port is taken.",
     store: "Retention of history. What is live, queued or running is never removed.",
-    source:
-      "An address that receives webhooks; see [Senders](senders.md). Without any, the server has default sources.",
+    source: "An address that receives webhooks; see [Senders](senders.md).",
     target: "What is deployed, and where; see [Deployments](deployments.md).",
     notify:
       "Where the results of deployments are reported; see [Notifications](deployments.md#notifications).",

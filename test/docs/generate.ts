@@ -1,0 +1,14 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describeConfiguration } from "./configuration-page.ts";
+
+/** The pages of docs/ that are generated. `bun run docs` writes them, and generated.test.ts compares them. */
+export const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
+  "configuration.md": describeConfiguration,
+};
+
+if (import.meta.main) {
+  for (const [page, describe] of Object.entries(PAGES)) {
+    writeFileSync(join(import.meta.dir, "../../docs", page), await describe());
+  }
+}
