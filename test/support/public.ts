@@ -73,8 +73,8 @@ export interface HarnessOptions {
 /** The public listener over a real store in a temporary directory, without a port. */
 export async function openPublic(options: HarnessOptions = {}): Promise<PublicHarness> {
   const directory = await mkdtemp(join(tmpdir(), "hooklatch-test-"));
-  const kept = await stores.sqlite(directory);
-  const store: Store = { ...kept, ...options.store };
+  const opened = await stores.sqlite(directory);
+  const store: Store = { ...opened, ...options.store };
   const clock = new TestClock();
   const log: string[] = [];
   const printed: string[] = [];
@@ -108,27 +108,27 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     clock,
     log: logInto(log),
     publish: () => {},
-    wake: () => {},
+    wakeWorker: () => {},
   });
   const tools = {
     store,
     clock,
     log: logInto(log),
-    complain: createThrottledLog(logInto(log), clock),
-    decide: createRouter({ targetsOf, locks, clock }),
-    guesses: createAttemptLimiter(clock),
+    logThrottled: createThrottledLog(logInto(log), clock),
+    routeDelivery: createRouter({ targetsOf, locks, clock }),
+    attemptLimiter: createAttemptLimiter(clock),
     publish: () => {},
     print: (line: string) => void printed.push(line),
-    wake: () => void woken++,
+    wakeWorker: () => void woken++,
   };
   const listener = createPublic({
     sources,
     maxBody: options.maxBody ?? 64 * 1024,
-    unverified: createBodyBudget(options.maxUnverified ?? 1024 * 1024, () => {}),
+    bodyBudget: createBodyBudget(options.maxUnverified ?? 1024 * 1024, () => {}),
     trustedProxies: (options.trustedProxies ?? []).map(parseTrustedProxy),
     isAllowed: options.isAllowed ?? (() => true),
-    complain: tools.complain,
-    complainOfFault: createThrottledLog(logInto(log), clock, "error"),
+    logThrottled: tools.logThrottled,
+    logErrorThrottled: createThrottledLog(logInto(log), clock, "error"),
     receive: (source, request) => receive(source, request, tools),
     authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
     count: options.count ?? (() => {}),
@@ -146,13 +146,13 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     drain: listener.drain,
     async kept() {
       let id = 0;
-      while ((await kept.readDelivery(id + 1)) !== null) id++;
+      while ((await opened.readDelivery(id + 1)) !== null) id++;
       let deployment = 0;
-      while ((await kept.readDeployment(deployment + 1)) !== null) deployment++;
+      while ((await opened.readDeployment(deployment + 1)) !== null) deployment++;
       return id + deployment;
     },
     async close() {
-      await kept.close();
+      await opened.close();
       await rm(directory, { recursive: true });
     },
   };

@@ -121,7 +121,7 @@ function describeDelivery(delivery: DeliverySummary): Static<typeof DeliveryShap
 /** Null for other events, and where its source is no longer configured or cannot parse it. */
 function describePushed(delivery: Delivery, sources: readonly Source[]): Static<typeof Pushed> | null {
   const parsed = parseStoredDelivery(delivery, sources)?.parsed;
-  if (!parsed?.ok || parsed.event.kind !== "push") return null;
+  if (parsed?.kind !== "parsed" || parsed.event.kind !== "push") return null;
   const { repository, ref, commit } = parsed.event;
   return { repository, ref: nameRef(ref), commit };
 }

@@ -6,10 +6,9 @@ import { DurationSetting, SecretSetting, TableSetting } from "../../lib/schema.t
 import type { SignatureStyle } from "../hmac.ts";
 import { isPasswordHash } from "../password.ts";
 
-/** How a request may prove itself, in the order in which it is checked: what costs least comes first. */
+/** How a request can prove who sent it, in the order of the checks, from the cheapest to the most expensive. */
 export const METHODS = ["client", "bearer", "hmac", "basic"] as const;
 
-/** One of the ways in which a request proves itself. */
 export type Method = (typeof METHODS)[number];
 
 const Secrets = Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" });
@@ -100,8 +99,8 @@ export const GenericOptions = TableSetting(
 export type GenericSettings = StaticDecode<typeof GenericOptions>;
 
 /**
- * What a request must prove, all of it. Where nothing is said: each method that is set, and the client check beside
- * them only where a verify token is written.
+ * The methods that a request must pass, all of them. By default each method that is set; the client check also where no
+ * other method is set.
  */
 export function requiredMethods(settings: GenericSettings): readonly Method[] {
   const { require, verify_token: token } = settings;
@@ -110,7 +109,7 @@ export function requiredMethods(settings: GenericSettings): readonly Method[] {
   return set.length === 0 || token !== undefined ? ["client", ...set] : set;
 }
 
-/** How an hmac source has its signatures, with the defaults. */
+/** The format of the signatures of an `hmac` table, with the defaults. */
 export function describeStyle({
   algorithm = "sha256",
   encoding = "hex",
@@ -145,9 +144,9 @@ function findTimeoutProblem(milliseconds: number): string | null {
   return `expected a duration of at most ${formatDuration(MAX_CLIENT_TIMEOUT)}, found ${found}`;
 }
 
-const OF_THE_CLIENT_CHECK = ["verify_token", "client_timeout", "client_prefix_v6"] as const;
+const CLIENT_OPTIONS = ["verify_token", "client_timeout", "client_prefix_v6"] as const;
 
-/** What is wrong with a generic source's settings taken together, or with what their secrets hold. */
+/** Finds problems between settings, and with the values of loaded secrets. */
 export function checkOptions(settings: GenericSettings): readonly OptionIssue[] {
   return [
     ...checkTimeout(settings),
@@ -164,7 +163,7 @@ function checkTimeout({ client_timeout: timeout }: GenericSettings): OptionIssue
   return message === null ? [] : [{ path: ["client_timeout"], message }];
 }
 
-/** What is required must be set, and what is set must be required: nobody shall believe in a check that is not made. */
+/** A required method must be set, and a set one required: a check that is configured must not be left out silently. */
 function checkRequired(settings: GenericSettings): OptionIssue[] {
   const required = requiredMethods(settings);
   const missing = (settings.require ?? []).flatMap((method, index) =>
@@ -172,22 +171,22 @@ function checkRequired(settings: GenericSettings): OptionIssue[] {
       ? []
       : [{ path: ["require", index], message: `expected "${method}" to be set beside it, found none` }],
   );
-  const idle = METHODS.flatMap((method) =>
-    (method === "client" ? OF_THE_CLIENT_CHECK : [method])
+  const unused = METHODS.flatMap((method) =>
+    (method === "client" ? CLIENT_OPTIONS : [method])
       .filter((key) => settings[key] !== undefined && !required.includes(method))
       .map((key) => ({ path: [key], message: `expected "${method}" in "require" beside it, found none` })),
   );
-  return [...missing, ...idle];
+  return [...missing, ...unused];
 }
 
-/** A request has one Authorization header (RFC 9110, section 11.6.2), which proves one thing. */
+/** A request has one Authorization header (RFC 9110, section 11.6.2). */
 function checkAuthorization({ bearer, basic }: GenericSettings): OptionIssue[] {
   if (bearer === undefined || basic === undefined) return [];
   const message = 'expected no "bearer" beside it: a request has but one Authorization header';
   return [{ path: ["basic"], message }];
 }
 
-/** A signature stands alone in its header, and in none that is kept with a delivery. */
+/** The header of a signature has no other use and is not stored with a delivery. */
 function checkSignatureHeader({ bearer, basic, hmac }: GenericSettings): OptionIssue[] {
   const header = hmac?.header.toLowerCase() ?? "";
   const isTaken = header === "authorization" && (bearer ?? basic) !== undefined;
@@ -211,16 +210,16 @@ function checkTokens({ bearer = [] }: GenericSettings): OptionIssue[] {
 
 function checkUsers({ basic = [] }: GenericSettings): OptionIssue[] {
   return basic.flatMap(({ user, hash }, index) => {
-    const faults: OptionIssue[] = [];
+    const issues: OptionIssue[] = [];
     const first = basic.findIndex((other) => other.user === user);
     if (first < index) {
       const message = `expected a user that no other entry has, found the one of basic[${first}]`;
-      faults.push({ path: ["basic", index, "user"], message });
+      issues.push({ path: ["basic", index, "user"], message });
     }
     if (hash.loaded && !isPasswordHash(hash.reveal())) {
       const message = `expected an argon2id hash as \`hooklatch hash\` prints it ($argon2id$v=19$…) in ${hash}`;
-      faults.push({ path: ["basic", index, "hash"], message });
+      issues.push({ path: ["basic", index, "hash"], message });
     }
-    return faults;
+    return issues;
   });
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { readBasic, readCredentials } from "../../../src/providers/generic/authorization.ts";
+import { readBasic, readCredentials } from "../../../src/providers/generic/verify.ts";
 
 const carrying = (authorization: string) => new Headers({ authorization });
 const encode = (text: string | Uint8Array) => `Basic ${Buffer.from(text).toString("base64")}`;

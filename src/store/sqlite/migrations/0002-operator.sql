@@ -1,5 +1,5 @@
--- Clients get a number, a higher one each time they are authorised. (First, so that what comes next
--- fills the page that the old table leaves.)
+-- Clients get an id, a higher one at each authorisation. (First, so that the following tables reuse the page of the old
+-- one.)
 ALTER TABLE client RENAME TO client_before;
 
 CREATE TABLE client (
@@ -16,30 +16,30 @@ SELECT source, address, authorised_at, expires_at FROM client_before ORDER BY au
 
 DROP TABLE client_before;
 
--- What a person chose to deploy: a commit, or a release, by the name in `chosen`; a release without a name is the one
--- before the live one. Both are null where it is the tip.
+-- The operator's choice of a commit or release, in `chosen`; a release without a name is the one before the live one.
+-- Both are null for the tip.
 ALTER TABLE deployment ADD COLUMN choice TEXT CHECK (choice IN ('commit', 'release'));
 ALTER TABLE deployment ADD COLUMN chosen TEXT CHECK (choice IS NOT 'commit' OR chosen IS NOT NULL);
 
--- The indices of 0001 serve what waits and runs. These are of what came to an end by running, and of no other, so that
--- no accept has to write them: it queues and supersedes. (With IN a query for one state would not find them.)
+-- The indexes of 0001 serve queued and running deployments. These have only the other states, without `superseded`, so
+-- that accepting a delivery does not write them. (With IN, SQLite would not use them in a query for one state.)
 CREATE INDEX deployment_state ON deployment (state)
   WHERE state = 'succeeded' OR state = 'failed' OR state = 'cancelled' OR state = 'interrupted';
 CREATE INDEX deployment_target_state ON deployment (target, state)
   WHERE state = 'succeeded' OR state = 'failed' OR state = 'cancelled' OR state = 'interrupted';
 CREATE INDEX deployment_tip ON deployment (target) WHERE "commit" IS NOT NULL AND choice IS NULL;
 
--- Lists by source and status. Each accept writes it, at the end of one of a few runs of equal keys, which costs little.
+-- For lists by source and status. Each accept writes it, cheaply, at the end of one of a few runs of equal keys.
 CREATE INDEX delivery_source_status ON delivery (source, status);
 
--- A target that a person locked. A row stays until the lock is taken away, also when its time is over.
+-- The lock of a target. The row stays until the lock is removed, also after it expired.
 CREATE TABLE lock (
   target TEXT PRIMARY KEY,
   reason TEXT NOT NULL,
   "by" TEXT NOT NULL,
   since INTEGER NOT NULL,
-  until INTEGER, -- null: until a person unlocks it
-  -- The newest delivery that it held back, and how that would have been queued.
+  until INTEGER, -- null: never expires
+  -- The newest delivery that it blocked, and how that would have been queued.
   delivery INTEGER REFERENCES delivery (id),
   trigger TEXT CHECK (trigger IN ('push', 'redelivery', 'replay')),
   pushed_commit TEXT,
@@ -49,7 +49,7 @@ CREATE TABLE lock (
 -- Without it, removing a delivery would read all locks.
 CREATE INDEX lock_delivery ON lock (delivery) WHERE delivery IS NOT NULL;
 
--- What a subscriber has not been told yet. At most one of each deployment: its end takes the place of its start.
+-- The notifications to send. A subscriber has at most one of each deployment: its end replaces its start.
 CREATE TABLE notice (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   subscriber TEXT NOT NULL,
@@ -65,14 +65,14 @@ CREATE TABLE notice (
 
 CREATE INDEX notice_due_at ON notice (due_at);
 
--- One row that is written to see whether anything can be written.
+-- One row that is written to check whether the database can be written.
 CREATE TABLE probe (
   at INTEGER NOT NULL
 ) STRICT;
 
 INSERT INTO probe VALUES (0);
 
--- Lists of address ranges that others publish, as they were fetched last.
+-- The published lists of address ranges, as last downloaded.
 CREATE TABLE published_ranges (
   list TEXT PRIMARY KEY,
   ranges TEXT NOT NULL, -- a JSON array of ranges in CIDR notation
