@@ -1,8 +1,7 @@
 import { type StaticDecode, Type } from "@sinclair/typebox";
 import { STORED_HEADERS } from "../../domain/delivery.ts";
 import type { InvalidVariable, OptionIssue, OptionVariable } from "../../domain/provider.ts";
-import { formatDuration } from "../../lib/duration.ts";
-import { DurationSetting, SecretSetting, TableSetting } from "../../lib/schema.ts";
+import { DurationUpTo, SecretSetting, TableSetting } from "../../lib/schema.ts";
 import type { SignatureStyle } from "../hmac.ts";
 import { isPasswordHash } from "../password.ts";
 
@@ -12,6 +11,11 @@ export const METHODS = ["client", "bearer", "hmac", "basic"] as const;
 export type Method = (typeof METHODS)[number];
 
 const Secrets = Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" });
+
+const HOUR = 3_600_000;
+
+/** Dates end in the year 275760 (ECMA-262, 21.4.1.1), which longer timeouts would exceed. */
+const MAX_TIMEOUT = 36_500 * 24 * HOUR;
 
 const User = TableSetting(
   {
@@ -63,7 +67,7 @@ const Hmac = TableSetting(
 export const GenericOptions = TableSetting(
   {
     verify_token: Type.Optional(SecretSetting),
-    client_timeout: Type.Optional(DurationSetting),
+    client_timeout: Type.Optional(DurationUpTo(MAX_TIMEOUT)),
     client_prefix_v6: Type.Optional(
       Type.Integer({ minimum: 64, maximum: 128, expected: "a whole number of bits from 64 to 128" }),
     ),
@@ -118,11 +122,6 @@ export function describeStyle({
   return { algorithm, encoding, prefix };
 }
 
-const HOUR = 3_600_000;
-
-/** Dates end in the year 275760 (ECMA-262, 21.4.1.1), which longer timeouts would exceed. */
-const MAX_CLIENT_TIMEOUT = 36_500 * 24 * HOUR;
-
 /** `$CLIENT_AUTH_TIMEOUT` holds hours. */
 export const OPTION_VARIABLES: readonly OptionVariable[] = [
   { name: "CLIENT_AUTH_TIMEOUT", option: "client_timeout", parse: parseHours },
@@ -130,18 +129,9 @@ export const OPTION_VARIABLES: readonly OptionVariable[] = [
 
 function parseHours(text: string): { readonly kind: "value"; readonly value: number } | InvalidVariable {
   const value = /^\d{1,6}(?:\.\d{1,9})?$/.test(text) ? Math.round(Number(text) * HOUR) : 0;
-  if (value < 1) {
-    const message = `expected a number of hours, such as 24 or 0.5, found ${JSON.stringify(text)}`;
-    return { kind: "invalid", message };
-  }
-  const problem = findTimeoutProblem(value);
-  return problem === null ? { kind: "value", value } : { kind: "invalid", message: problem };
-}
-
-function findTimeoutProblem(milliseconds: number): string | null {
-  if (milliseconds <= MAX_CLIENT_TIMEOUT) return null;
-  const found = `${Math.ceil(milliseconds / (24 * HOUR))}d`;
-  return `expected a duration of at most ${formatDuration(MAX_CLIENT_TIMEOUT)}, found ${found}`;
+  if (value >= 1 && value <= MAX_TIMEOUT) return { kind: "value", value };
+  const expected = `expected a number of hours up to ${MAX_TIMEOUT / HOUR}, such as 24 or 0.5`;
+  return { kind: "invalid", message: `${expected}, found ${JSON.stringify(text)}` };
 }
 
 const CLIENT_OPTIONS = ["verify_token", "client_timeout", "client_prefix_v6"] as const;
@@ -149,7 +139,6 @@ const CLIENT_OPTIONS = ["verify_token", "client_timeout", "client_prefix_v6"] as
 /** Finds problems between settings, and with the values of loaded secrets. */
 export function checkOptions(settings: GenericSettings): readonly OptionIssue[] {
   return [
-    ...checkTimeout(settings),
     ...checkRequired(settings),
     ...checkAuthorization(settings),
     ...checkSignatureHeader(settings),
@@ -158,23 +147,26 @@ export function checkOptions(settings: GenericSettings): readonly OptionIssue[] 
   ];
 }
 
-function checkTimeout({ client_timeout: timeout }: GenericSettings): OptionIssue[] {
-  const message = timeout === undefined ? null : findTimeoutProblem(timeout);
-  return message === null ? [] : [{ path: ["client_timeout"], message }];
-}
-
 /** A required method must be set, and a set one required: a check that is configured must not be left out silently. */
 function checkRequired(settings: GenericSettings): OptionIssue[] {
   const required = requiredMethods(settings);
   const missing = (settings.require ?? []).flatMap((method, index) =>
     method === "client" || settings[method] !== undefined
       ? []
-      : [{ path: ["require", index], message: `expected "${method}" to be set beside it, found none` }],
+      : [
+          {
+            path: ["require", index],
+            message: `"${method}" is not configured: configure it, or remove it here`,
+          },
+        ],
   );
   const unused = METHODS.flatMap((method) =>
     (method === "client" ? CLIENT_OPTIONS : [method])
       .filter((key) => settings[key] !== undefined && !required.includes(method))
-      .map((key) => ({ path: [key], message: `expected "${method}" in "require" beside it, found none` })),
+      .map((key) => ({
+        path: [key],
+        message: `has no effect: add "${method}" to "require", or remove this key`,
+      })),
   );
   return [...missing, ...unused];
 }
@@ -182,7 +174,8 @@ function checkRequired(settings: GenericSettings): OptionIssue[] {
 /** A request has one Authorization header (RFC 9110, section 11.6.2). */
 function checkAuthorization({ bearer, basic }: GenericSettings): OptionIssue[] {
   if (bearer === undefined || basic === undefined) return [];
-  const message = 'expected no "bearer" beside it: a request has but one Authorization header';
+  const message =
+    'conflicts with "bearer", because a request has only one Authorization header: remove one of them';
   return [{ path: ["basic"], message }];
 }
 
@@ -191,7 +184,7 @@ function checkSignatureHeader({ bearer, basic, hmac }: GenericSettings): OptionI
   const header = hmac?.header.toLowerCase() ?? "";
   const isTaken = header === "authorization" && (bearer ?? basic) !== undefined;
   if (!isTaken && !STORED_HEADERS.includes(header)) return [];
-  const message = `expected a header for the signature alone, found "${header}", which holds something else`;
+  const message = `the header "${header}" has another use: choose one that holds only the signature`;
   return [{ path: ["hmac", "header"], message }];
 }
 
@@ -202,7 +195,7 @@ function checkTokens({ bearer = [] }: GenericSettings): OptionIssue[] {
       : [
           {
             path: ["bearer", index],
-            message: `expected a token of visible ASCII characters, without spaces, in ${token}`,
+            message: `the value of ${token} must be visible ASCII characters without spaces`,
           },
         ],
   );
@@ -213,11 +206,11 @@ function checkUsers({ basic = [] }: GenericSettings): OptionIssue[] {
     const issues: OptionIssue[] = [];
     const first = basic.findIndex((other) => other.user === user);
     if (first < index) {
-      const message = `expected a user that no other entry has, found the one of basic[${first}]`;
+      const message = `basic[${first}] already has this user: remove one of them`;
       issues.push({ path: ["basic", index, "user"], message });
     }
     if (hash.loaded && !isPasswordHash(hash.reveal())) {
-      const message = `expected an argon2id hash as \`hooklatch hash\` prints it ($argon2id$v=19$…) in ${hash}`;
+      const message = `the value of ${hash} must be an argon2id hash ($argon2id$v=19$…), as \`hooklatch hash\` prints it`;
       issues.push({ path: ["basic", index, "hash"], message });
     }
     return issues;
