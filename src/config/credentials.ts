@@ -25,7 +25,7 @@ export function readCredentials(
   });
 }
 
-/** What to do about a token with another transport than https. The URL itself is not repeated: it may hold a secret. */
+/** Advice for a token with a transport other than https. It does not repeat the URL, which may hold a secret. */
 const TOKEN_ADVICE = {
   http: "over http anyone on the network path could read the token: use https",
   ssh: 'for ssh, set "ssh_key" instead, or use an https URL',

@@ -21,7 +21,7 @@ import { readTargets } from "./target.ts";
 export type { Environment } from "./read/context.ts";
 export { type ConfigIssue, describeIssue } from "./read/issues.ts";
 
-/** What a configuration can refer to by name. */
+/** Providers and layouts that a configuration can name. */
 export interface Lists {
   readonly providers: readonly Provider[];
   /** The names of the layouts. */

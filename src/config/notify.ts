@@ -1,6 +1,6 @@
 import type { NotificationSettings } from "../domain/notification.ts";
 import type { ReadContext } from "./read/context.ts";
-import { child, formatValue, type Place } from "./read/issues.ts";
+import { child, describeChoice, formatValue, type Place } from "./read/issues.ts";
 import { parseHttpUrl, warnOfPlainHttp } from "./read/network.ts";
 import { type CheckedTable, checkUnique, readTable, type WrittenTable } from "./read/table.ts";
 import { NotifyTable } from "./schema.ts";
@@ -52,7 +52,7 @@ function checkUrl({ place, values }: NotifySettings, context: ReadContext): void
     context.issues.fault(at, "expected an http or https URL without a user or password");
     return;
   }
-  // Whoever has a chat room's address can post there. A signed post has a key of its own.
+  // Knowing the URL of a chat room is enough to post there. A signed POST has a separate key.
   if (values.format === "slack") warnOfLiteral(values.url, at, context);
   warnOfPlainHttp(url, at, context);
 }
@@ -93,11 +93,10 @@ function checkTargets(
 ): void {
   for (const [index, name] of names.entries()) {
     if (known.includes(name)) continue;
-    const list = known.map((target) => formatValue(target)).join(", ");
     const problem =
       known.length === 0
         ? `there is no target ${formatValue(name)}: none is configured`
-        : `expected one of the targets ${list}, found ${formatValue(name)}`;
+        : describeChoice("the targets ", known, name);
     issues.fault(child(place, index), problem);
   }
 }

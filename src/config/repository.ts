@@ -78,7 +78,7 @@ export function findBranchProblem(name: string): string | null {
   return findPrefixProblem("refs/heads/", name) ?? findRefNameProblem(name);
 }
 
-/** As {@link findBranchProblem}, for a tag or a pattern in which `*` stands for any text. */
+/** As {@link findBranchProblem}, for a tag or a pattern in which `*` matches any text. */
 export function findTagProblem(pattern: string): string | null {
   return findPrefixProblem("refs/tags/", pattern) ?? findRefNameProblem(pattern.replaceAll("*", "x"));
 }

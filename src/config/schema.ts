@@ -45,7 +45,7 @@ export function BaseUrl(example: string) {
   });
 }
 
-/** Whoever can change what is downloaded controls who gets in: https, or http on this machine. */
+/** A URL whose responses decide who is trusted: https, or http on this machine. */
 export function TrustedUrl(example: string) {
   return CheckedString("trusted-url", isTrustedUrl, {
     secret: true,
@@ -134,7 +134,7 @@ export const ServerTable = TableSetting(
     port: "TCP port. `0` picks a free one, which the log names. Default: `$PORT`, else `9000`.",
     public_url: "Address under which senders reach the server. It is used in messages and links only.",
     trusted_proxies:
-      'Proxies whose `X-Forwarded-For` header is trusted; see [Behind a proxy](operations.md#behind-a-proxy). `"unix"` stands for all clients of the unix socket.',
+      'Proxies whose `X-Forwarded-For` header is trusted; see [Behind a proxy](operations.md#behind-a-proxy). `"unix"` means all clients of the unix socket.',
     max_body: "Largest body of a request; a larger one is answered 413. GitHub sends at most 25 MB.",
     max_unverified:
       'Memory for the bodies of all requests whose senders are not verified yet. Beyond it, requests are answered 503. Default: `"256MiB"`, or `max_body` if that is larger.',
@@ -241,7 +241,7 @@ export const SourceTable = TableSetting(
     provider: "Name of the sender's provider, which determines the further keys.",
     path: "Path of the URL, compared exactly. `/healthz` is reserved.",
     allow:
-      "Addresses that may send. The name of a provider stands for the [ranges that it publishes](senders.md#restrict-the-addresses). Default: any address.",
+      "Addresses that may send. The name of a provider means the [ranges that it publishes](senders.md#restrict-the-addresses). Default: any address.",
     on_redelivery:
       'What a delivery does that the sender repeats under the same id: `"run"` runs it again, `"skip"` treats it as a duplicate.',
     print:
@@ -285,7 +285,7 @@ export const NotifyTable = TableSetting(
   },
   {
     name: "Name in logs, and what identifies the notification after a restart. Default: `notify 1`, `notify 2`, … by position.",
-    url: "Where to POST. The URL of a chat room is a secret: everybody who has it can write there.",
+    url: "Where to POST. The URL of a chat room is a secret: knowing it is enough to write there.",
     format:
       '`"standard"` is a signed POST ([Standard Webhooks](https://www.standardwebhooks.com)), `"slack"` one line of text for Slack, Mattermost, or Discord with `/slack` after the URL.',
     secret:

@@ -8,7 +8,7 @@ import { type Environment, isSet, type ReadContext } from "./read/context.ts";
 import { child, describeIssue, IssueList, isTable, type Place } from "./read/issues.ts";
 import { readText } from "./read/toml.ts";
 
-/** A secret that nothing sets: it is kept in a file of the data directory and generated at the first start. */
+/** A secret that nothing sets. The first start generates it in a file of the data directory. */
 export interface GeneratedSecret {
   /** For people, such as `verify token of source webhook`. */
   readonly what: string;
@@ -194,7 +194,7 @@ function attempt<Result>(what: string, act: () => Result): Result {
   }
 }
 
-/** An existing directory becomes private only when it is empty: one with files keeps its mode. */
+/** Makes an existing directory private only when it is empty. The mode of one with files does not change. */
 function claimDirectory(directory: string): void {
   makePrivateDirectory(directory);
   if (readdirSync(directory).length === 0) chmodSync(directory, 0o700);

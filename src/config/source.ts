@@ -5,7 +5,15 @@ import { isAddressRange, parseRange } from "../lib/ip-address.ts";
 import type { Secret } from "../lib/secret.ts";
 import { findNearest } from "../lib/text.ts";
 import { type Environment, isSet, type ReadContext } from "./read/context.ts";
-import { child, formatValue, isTable, type Place, variable } from "./read/issues.ts";
+import {
+  child,
+  describeChoice,
+  formatValue,
+  isTable,
+  type Place,
+  quoteList,
+  variable,
+} from "./read/issues.ts";
 import { checkUnique, explainUnknownKey, extendTable, readTable } from "./read/table.ts";
 import { SourceTable } from "./schema.ts";
 import type { GeneratedSecret } from "./secrets.ts";
@@ -69,13 +77,13 @@ export function findSource(
 ): CheckedSource | undefined {
   const place = child(target.place, "source");
   const areNamed = sources.length > 0 && sources.every(({ name }) => name !== undefined);
-  const namesOf = (some: readonly CheckedSource[]) => some.map(({ name }) => formatValue(name)).join(", ");
+  const namesOf = (some: readonly CheckedSource[]) => some.flatMap(({ name }) => name ?? []);
   if (target.has("source")) {
     const { source } = target.values;
     const found = sources.filter(({ name }) => name === source);
     if (found.length === 1) return found[0];
     if (areNamed && source !== undefined && found.length === 0) {
-      issues.fault(place, `expected one of the sources ${namesOf(sources)}, found ${formatValue(source)}`);
+      issues.fault(place, describeChoice("the sources ", namesOf(sources), source));
     }
     return undefined;
   }
@@ -84,7 +92,7 @@ export function findSource(
   if (fitting.length === 1) return fitting[0];
   // Without a valid provider it is unknown whether a source fits.
   if (areNamed && sources.every(({ provider }) => provider !== undefined)) {
-    issues.fault(place, `several sources match (${namesOf(fitting)}): name one of them`);
+    issues.fault(place, `several sources match (${quoteList(namesOf(fitting))}): name one of them`);
   }
   return undefined;
 }
@@ -97,50 +105,27 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
   const table = readTable(schema, raw, place, issues, (key, known) =>
     explainKey(key, known, provider, providers),
   );
-  const { name, path } = table.values;
-  checkProvider(table.values.provider, provider, place, context);
-  if (path === "/healthz") {
-    issues.fault(child(place, "path"), "/healthz is reserved: choose another path");
+  const { name, path, provider: named, print = null, on_redelivery: onRedelivery } = table.values;
+  if (named !== undefined && provider === undefined) {
+    const names = providers.map((known) => known.name);
+    issues.fault(child(place, "provider"), describeChoice("", names, named));
   }
+  if (path === "/healthz") issues.fault(child(place, "path"), "/healthz is reserved: choose another path");
   const allow = readAllowedSenders(table.values.allow, child(place, "allow"), context);
   const options = provider && readSourceOptions(provider, table, written.secretPlace, context);
-  const isComplete = table.isValid() && options?.valid && name !== undefined && path !== undefined;
-  const source = isComplete &&
-    provider && {
-      name,
-      provider: provider.name,
-      path,
-      handler: provider.createHandler(options.values),
-      print: table.values.print ?? null,
-      onRedelivery: table.values.on_redelivery,
-      allow,
-    };
-  return {
-    place,
-    name,
-    path,
-    provider,
-    generated: options?.generated ?? [],
-    secrets: options?.secrets ?? [],
-    source: source || undefined,
-  };
+  const { generated = [], secrets = [] } = options ?? {};
+  const checked = { place, name, path, provider, generated, secrets };
+  if (!table.isValid() || !options?.valid || !provider || name === undefined || path === undefined) {
+    return { ...checked, source: undefined };
+  }
+  const handler = provider.createHandler(options.values);
+  return { ...checked, source: { name, provider: provider.name, path, handler, print, onRedelivery, allow } };
 }
 
 /** The options of all providers, unchecked, for a source whose provider is unknown. */
 function anyOptions(providers: readonly Provider[]): TProperties {
   const keys = providers.flatMap(({ options }) => Object.keys(options.properties));
   return Object.fromEntries(keys.map((key) => [key, Type.Optional(Type.Unknown())]));
-}
-
-function checkProvider(
-  written: string | undefined,
-  provider: Provider | undefined,
-  place: Place,
-  { providers, issues }: SourceContext,
-): void {
-  if (written === undefined || provider !== undefined) return;
-  const known = providers.map(({ name }) => formatValue(name)).join(", ");
-  issues.fault(child(place, "provider"), `expected one of ${known}, found ${formatValue(written)}`);
 }
 
 function explainKey(

@@ -100,7 +100,7 @@ export const TargetTable = TableSetting(
     repository:
       "Repository, compared without regard to case. Without it there is [no git step](deployments.md#targets-without-a-repository): every delivery runs the commands in `directory`.",
     branch: "Branch, compared exactly. With `repository`, either `branch` or `tag` is required.",
-    tag: "Tag or pattern; `*` stands for any text. The newest matching tag by version is deployed.",
+    tag: "Tag or pattern; `*` matches any text. The newest matching tag by version is deployed.",
     clone_url:
       "Address to clone from. It is never taken from a payload. Default: the repository on the public host of the provider.",
     ssh_key:

@@ -2,7 +2,7 @@ import { dirname, relative, resolve } from "node:path";
 import type { Target } from "../domain/target.ts";
 import { readCommitStatus, readCredentials } from "./credentials.ts";
 import type { ReadContext } from "./read/context.ts";
-import { child, formatValue, type IssueList, type Place } from "./read/issues.ts";
+import { child, describeChoice, formatValue, type IssueList, type Place } from "./read/issues.ts";
 import { checkUnique, readTable, type WrittenTable } from "./read/table.ts";
 import { readRepository } from "./repository.ts";
 import { type CheckedSource, findSource } from "./source.ts";
@@ -21,12 +21,12 @@ export function readTargets(written: readonly WrittenTable[], context: TargetCon
   const { issues } = context;
   const tables = written.map(({ table, place }) => readTable(TargetTable, table, place, issues));
   const targets = tables.map((table) => readTarget(table, context));
-  const names = tables.map(({ place, values }) => ({ place, name: values.name }));
-  checkUnique("name", "target", names, issues);
-  checkOverlap(
-    tables.map((table) => ({ place: table.place, directory: resolveDirectory(table, context) })),
-    issues,
-  );
+  const owners = tables.map((table) => {
+    return { place: table.place, name: table.values.name, directory: resolveDirectory(table, context) };
+  });
+  checkUnique("name", "target", owners, issues);
+  checkUnique("directory", "target", owners, issues);
+  checkNesting(owners, issues);
   return targets.filter((target) => target !== undefined);
 }
 
@@ -70,22 +70,23 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
 
 /** The absolute path of the file of allowed signers; null when commits need no signature. */
 function readAllowedSigners(
-  { has, place, values }: TargetSettings,
+  { has, isValid, place, values }: TargetSettings,
   { issues, directory }: ReadContext,
 ): string | null {
   const { verify_commit: verify, allowed_signers: file } = values;
   const at = child(place, "allowed_signers");
-  if (verify === true && !has("allowed_signers")) {
+  if (verify && !has("allowed_signers")) {
     issues.fault(
       at,
       "is missing: verify_commit needs a file with the keys of allowed signers (see ssh-keygen(1), ALLOWED SIGNERS)",
     );
   }
-  // Otherwise a user who names signers would believe that commits are verified.
-  if (has("allowed_signers") && !has("verify_commit")) issues.fault(at, 'needs "verify_commit = true"');
-  if (has("allowed_signers") && verify === false)
-    issues.warn(at, "has no effect because verify_commit is false");
-  return verify === true && file !== undefined ? resolve(directory, file) : null;
+  if (has("allowed_signers") && !verify && isValid(["verify_commit"])) {
+    // Otherwise a user who names signers would believe that commits are verified.
+    if (!has("verify_commit")) issues.fault(at, 'needs "verify_commit = true"');
+    else issues.warn(at, "has no effect because verify_commit is false");
+  }
+  return verify && file !== undefined ? resolve(directory, file) : null;
 }
 
 function resolveDirectory({ values }: TargetSettings, { directory }: ReadContext): string | undefined {
@@ -110,18 +111,15 @@ function checkDirectory(
 
 function checkLayout({ values, place }: TargetSettings, { layouts, issues }: TargetContext): void {
   if (layouts.includes(values.layout)) return;
-  const known = layouts.map((name) => formatValue(name)).join(", ");
-  issues.fault(child(place, "layout"), `expected one of ${known}, found ${formatValue(values.layout)}`);
+  issues.fault(child(place, "layout"), describeChoice("", layouts, values.layout));
 }
 
 function checkCommands({ values, place, has, isValid }: TargetSettings, { issues }: ReadContext): void {
   for (const key of ["run", "after"] as const) {
     for (const [index, command] of values[key].entries()) {
       if (typeof command === "string" || command[0] !== "") continue;
-      issues.fault(
-        child(child(place, key), index),
-        "expected a program as the first item, found an empty string",
-      );
+      const problem = "expected a program as the first item, found an empty string";
+      issues.fault(child(child(place, key), index), problem);
     }
   }
   if (!has("repository") && values.run.length === 0 && isValid(["run"])) {
@@ -138,33 +136,21 @@ function checkShared(shared: readonly string[], place: Place, { issues }: ReadCo
   }
 }
 
-/** Reports every directory that is another target's, or inside another target's. */
-function checkOverlap(
+/** Reports every directory that is inside another target's. */
+function checkNesting(
   targets: readonly { readonly place: Place; readonly directory: string | undefined }[],
   issues: IssueList,
 ): void {
-  const owners = new Map<string, Place>();
-  for (const { place, directory } of targets) {
-    if (directory !== undefined && !owners.has(directory)) owners.set(directory, place);
-  }
-  for (const { place, directory } of targets) {
-    if (directory === undefined) continue;
-    const at = child(place, "directory");
-    const owner = owners.get(directory);
-    if (owner !== undefined && owner !== place) {
-      issues.fault(
-        at,
-        `${owner.path} already has ${formatValue(directory)}: each target needs its own directory`,
-      );
-    }
+  // Reversed, so that the first of several owners counts.
+  const owners = new Map(targets.toReversed().map(({ place, directory }) => [directory, place]));
+  for (const { place, directory = "/" } of targets) {
     const outer = ancestorsOf(directory).find((ancestor) => owners.has(ancestor));
-    if (outer !== undefined) {
-      const path = owners.get(outer)?.path;
-      issues.fault(
-        at,
-        `${formatValue(directory)} is inside the directory of ${path}: choose another directory`,
-      );
-    }
+    if (outer === undefined) continue;
+    const owner = owners.get(outer)?.path;
+    issues.fault(
+      child(place, "directory"),
+      `${formatValue(directory)} is inside the directory of ${owner}: choose another directory`,
+    );
   }
 }
 

@@ -68,20 +68,16 @@ export function extendTable<Schema extends TObject>(schema: Schema, properties: 
   return Type.Object({ ...own, ...properties }, options) as TObject as Schema;
 }
 
-/** Reports every name or path that an earlier table has. `what` names the tables, such as `source`. */
-export function checkUnique(
-  key: "name" | "path",
+/** Reports every value of a key that an earlier table has. `what` names the tables, such as `source`. */
+export function checkUnique<Key extends "name" | "path" | "directory">(
+  key: Key,
   what: string,
-  tables: readonly {
-    readonly place: Place;
-    readonly name?: string | undefined;
-    readonly path?: string | undefined;
-  }[],
+  tables: readonly ({ readonly place: Place } & { readonly [key in Key]: string | undefined })[],
   issues: IssueList,
 ): void {
   const owners = new Map<string, Place>();
-  for (const { place, ...values } of tables) {
-    const value = values[key];
+  for (const table of tables) {
+    const { place, [key]: value } = table;
     if (value === undefined) continue;
     // Names become file names, and some file systems ignore case.
     const normal = key === "name" ? value.toLowerCase() : value;
