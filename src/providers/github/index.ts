@@ -1,15 +1,19 @@
 import { type StaticDecode, Type } from "@sinclair/typebox";
 import type { Provider, SourceHandler, VerifyResult } from "../../domain/provider.ts";
-import { SecretSetting } from "../../lib/schema.ts";
+import { SecretSetting, TableSetting } from "../../lib/schema.ts";
 import type { Secret } from "../../lib/secret.ts";
 import { verifySignature } from "../hmac.ts";
 import { composeDelivery, SIGNATURE_HEADER, SIGNATURE_STYLE } from "./compose.ts";
 import { publishedRanges } from "./published-ranges.ts";
 import { readDelivery } from "./read.ts";
 
-const options = Type.Object({
-  secrets: Type.Optional(Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" })),
-});
+const options = TableSetting(
+  { secrets: Type.Optional(Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" })) },
+  {
+    secrets:
+      "Secrets of the webhook. Any of them verifies, so that one can be rotated. Default: one generated secret.",
+  },
+);
 
 /**
  * Webhooks of GitHub repositories, organisations and Apps, signed with HMAC-SHA256 over the raw body, as JSON or as a
