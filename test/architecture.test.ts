@@ -166,6 +166,14 @@ describe("the layers of src", () => {
     expect(users.length).toBeGreaterThan(0);
   });
 
+  test("load the ACME library only when it is needed", () => {
+    const users = files.filter((file) => imports.get(file)?.includes("acme-client"));
+    const atStart = /^import (?!type )[^;]*"acme-client"/m;
+    expect(users.filter((file) => atStart.test(sources.get(file) ?? ""))).toEqual([]);
+    expect(users.map(layerOf)).toEqual(users.map(() => "acme"));
+    expect(users.length).toBeGreaterThan(0);
+  });
+
   test("use Bun only in runtime/bun, which only runtime/index.ts imports", () => {
     const users = new Set([
       ...filesWith(/\bBun\b/),

@@ -40,7 +40,7 @@ function verified({ headers, body }: Received) {
 const textOf = ({ body }: Received) => String((JSON.parse(body) as { text: string }).text);
 
 /** The log lines about notifications. */
-const notificationLines = () => blog.server.log.filter(({ subscriber }) => subscriber !== undefined);
+const notificationLines = () => blog.server.log.filter(({ channel }) => channel !== undefined);
 
 /** All output of the server and of the commands about these deployments, and all files below the directories. */
 async function everything(...ids: readonly number[]): Promise<string> {
@@ -136,7 +136,7 @@ describe("[[notify]]", () => {
     expect(findFailures()).toEqual([]);
     expect(await blog.server.end("SIGTERM")).toBe(0);
     // The reason must not blame the receiver: the server ended the request.
-    expect(findFailures()).toMatchObject([{ level: "warn", subscriber: "slow", deployment: 1 }]);
+    expect(findFailures()).toMatchObject([{ level: "warn", channel: "slow", deployment: 1 }]);
     expect(words(String(findFailures()[0]?.reason))).toMatchSnapshot();
     await hanging[Symbol.asyncDispose]();
   });

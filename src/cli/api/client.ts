@@ -138,7 +138,7 @@ function describeRequest({ token }: Admin, { method, body, headers, signal }: Ad
   };
 }
 
-const CERTIFICATE_ADVICE = "is --admin-url the name in it?";
+const CERTIFICATE_ADVICE = "check the host in --admin-url";
 
 /** What the API told, or what it refused and why. */
 export type AdminResponse<Value> =

@@ -56,7 +56,7 @@ export async function fetchFrom(
   if (result.kind === "response") {
     return { code: result.status, text: new TextDecoder().decode(result.body) };
   }
-  throw describeUnreachable(url, result, "is --url the name in it? --insecure skips the check");
+  throw describeUnreachable(url, result, "check the host in --url, or pass --insecure to skip the check");
 }
 
 /** The error of a server that did not respond; `advice` is for a certificate that cannot be verified. */
