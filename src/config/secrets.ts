@@ -5,7 +5,7 @@ import { createFileAtomically } from "../lib/atomic-file.ts";
 import { AppError, errorMessage } from "../lib/errors.ts";
 import { parseSecretOrigin, Secret, type SecretOrigin } from "../lib/secret.ts";
 import { type Environment, isSet, type ReadContext } from "./read/context.ts";
-import { child, describeIssue, IssueList, isTable, type Place } from "./read/issues.ts";
+import { child, describeIssue, type IssueCode, IssueList, isTable, type Place } from "./read/issues.ts";
 import { readText } from "./read/toml.ts";
 
 /** A secret that nothing sets: it is kept in a file of the data directory and generated at the first start. */
@@ -25,7 +25,7 @@ const MIN_BYTES = 16;
 
 type FoundValue =
   | { readonly kind: "value"; readonly text: string }
-  | { readonly kind: "missing"; readonly problem: string };
+  | { readonly kind: "missing"; readonly problem: string; readonly code?: IssueCode | undefined };
 
 /** Loads a secret from its origin. A missing, unreadable or empty one is a fault at `place`, a short one a warning. */
 export function loadSecret(secret: Secret, place: Place, context: ReadContext): void {
@@ -49,7 +49,7 @@ export function loadValue(secret: Secret, place: Place, context: ReadContext): b
   const found = findValue(secret.origin, context);
   const problem = found.kind === "missing" ? found.problem : `the secret ${secret} is empty`;
   if (found.kind === "missing" || found.text === "") {
-    context.issues.fault(place, problem);
+    context.issues.fault(place, problem, found.kind === "missing" ? found.code : undefined);
     return false;
   }
   secret.load(found.text);
@@ -94,7 +94,7 @@ export function findGeneratedSecret(
   const found = readText(file);
   const place: Place = { file, path: "" };
   if (found.kind === "unreadable") {
-    if (!found.missing) issues.fault(place, `the ${what} ${found.problem}`);
+    if (!found.missing) issues.fault(place, `the ${what} ${found.problem}`, found.code);
   } else if (dropNewline(found.text) === "") {
     issues.fault(place, `the ${what} is empty: remove the file, and the next start generates a new one`);
   } else {
@@ -143,11 +143,11 @@ function findFile(file: string, written: string): FoundValue {
   const found = readText(file);
   return found.kind === "text"
     ? { kind: "value", text: dropNewline(found.text) }
-    : missing(`${written} ${found.problem}`);
+    : missing(`${written} ${found.problem}`, found.code);
 }
 
-function missing(problem: string): FoundValue {
-  return { kind: "missing", problem };
+function missing(problem: string, code?: IssueCode): FoundValue {
+  return { kind: "missing", problem, code };
 }
 
 /** Editors and `echo` end a file with a newline. */
