@@ -51,7 +51,7 @@ const ENDING = {
 const SKIPPED = delivery({
   status: "skipped",
   reason: 'blog: branch "dev" is not "main"',
-  decisions: [{ target: "blog", deploy: false, reason: 'branch "dev" is not "main"' }],
+  decisions: [{ target: "blog", deploy: false, code: "branch", reason: 'branch "dev" is not "main"' }],
 });
 
 describe("commands against the admin API", () => {
@@ -82,9 +82,14 @@ describe("commands against the admin API", () => {
     await admin.store.claim(["blog"], NOW);
     await admin.store.appendOutput(1, ["one", "", "three"]);
     const following = hooklatch("deployment", "log", "1", "--follow");
-    const ending = { ...ENDING, state: "failed", reason: 'step "npm test" exited with 1' } as const;
+    const ending = {
+      ...ENDING,
+      state: "failed",
+      code: "step_failed",
+      reason: 'step "npm test" exited with 1',
+    } as const;
     const { deployment } = await admin.store.finish(1, ending, NOW, []);
-    admin.broadcast.publish({ kind: "deployment", deployment });
+    admin.eventBus.publish({ kind: "deployment", deployment });
     const { stderr, ...followed } = await following;
     expect(followed).toEqual({ exitCode: 1, stdout: "one\n\nthree\n" });
     expect(stderr).toContain('step "npm test" exited with 1');
@@ -105,7 +110,7 @@ describe("commands against the admin API", () => {
     expect(list.stdout).toEndWith('192.0.2.1  blog: branch "dev" is not "main"\n');
     expect((await hooklatch("delivery", "show", "1", "--body")).stdout).toBe('{"ref":"refs/heads/main"}');
     expect((await hooklatch("delivery", "show", "1")).stdout).toMatch(/^blog .* - .*branch "dev"/m);
-    expect((await hooklatch("delivery", "replay", "1")).stdout).toStartWith('202 {"status":"ok"');
+    expect((await hooklatch("delivery", "replay", "1")).stdout).toMatch(/^delivery 1 .*delivery \d+\n/);
     const times = { authorisedAt: NOW, expiresAt: new Date("2126-01-01T00:00:00Z") };
     await admin.store.authorise({ source: "webhook", address: "2001:db8::1", ...times });
     expect((await hooklatch("client", "list")).stdout).toContain("2001:db8::1  webhook  ");

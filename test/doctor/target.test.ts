@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { nameUser } from "../../src/doctor/files.ts";
 import { checkTarget } from "../../src/doctor/target.ts";
 import type { Target } from "../../src/domain/target.ts";
-import { levelsOf, linesOf, wordsOf } from "../cli/check/results.ts";
 import { freePort } from "../support/free-port.ts";
 import { Repository } from "../support/git.ts";
 import { targetOf } from "../support/target.ts";
 import { words } from "../support/words.ts";
+import { levelsOf, linesOf, wordsOf } from "./results.ts";
 
 setDefaultTimeout(120_000);
 
@@ -28,7 +28,7 @@ function write(name: string, mode = 0o600): string {
   return path(name);
 }
 
-const CONTEXT = { env: { PATH: process.env.PATH }, user: process.getuid?.() ?? null, tellsPushes: true };
+const CONTEXT = { env: { PATH: process.env.PATH }, user: process.getuid?.() ?? null, reportsPushes: true };
 
 /** The results for a target without a repository, except the first, which is about its directory. */
 async function check(settings: Partial<Target>): Promise<readonly string[]> {
@@ -190,7 +190,7 @@ describe("target check", () => {
     const ref = { kind: "branch", name: "main" } as const;
     const repository = { fullName: "octocat/blog", ref, cloneUrl: path("none") };
     const target = targetOf("blog", { repository, directory: root });
-    const last = (await checkTarget(target, { ...CONTEXT, tellsPushes: false })).at(-1);
+    const last = (await checkTarget(target, { ...CONTEXT, reportsPushes: false })).at(-1);
     expect(last?.level).toBe("warn");
     for (const fact of ["github", "ref", "repository.full_name"]) expect(last?.text).toContain(fact);
     expect(last?.text).toMatchSnapshot();
