@@ -56,7 +56,7 @@ function watchFiles(
       watch = watchCertificate(files, first, { clock, log, onChange, signal });
     },
     expiresAt: () => current.validTo,
-    look: async () => watch?.look(),
+    look: async () => watch?.checkNow(),
     stop: async () => watch?.ended,
   };
 }

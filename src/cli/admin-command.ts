@@ -1,5 +1,6 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { type Command, Option } from "commander";
+import { ApiPage } from "../api/page.ts";
 import { toOneLineJson } from "../lib/text.ts";
 import {
   type AdminOptions,
@@ -10,7 +11,6 @@ import {
   readAdmin,
   readAllPages,
 } from "./api/client.ts";
-import { PageAnswer } from "./api/shapes.ts";
 import { parseId, parseLimit } from "./arguments.ts";
 import { CONFIG_OPTION } from "./configuration.ts";
 import { makePrintable } from "./output/sanitise.ts";
@@ -89,7 +89,7 @@ export function listCommand<Item extends TSchema>(
     const admin = findAdmin(options, terminal);
     const response: AdminResponse<Page<Static<Item>>> = allPages
       ? await readAllPages(item, admin, request)
-      : await readAdmin(PageAnswer(item), admin, request);
+      : await readAdmin(ApiPage(item), admin, request);
     printResponse(response, options, terminal, ({ items }, style) =>
       items.length === 0 ? "" : formatTable(columns(style), items, style),
     );

@@ -82,7 +82,7 @@ export function createProgram(terminal: Terminal, finish: Finish): Command {
 }
 
 /** A command and all commands below it. */
-export function listCommands(command: Command): readonly Command[] {
+function listCommands(command: Command): readonly Command[] {
   return [command, ...command.commands.flatMap(listCommands)];
 }
 

@@ -1,13 +1,12 @@
 import { resolve } from "node:path";
 import { domainToASCII } from "node:url";
-import { isLoopback, readSocketPath } from "../lib/ip-address.ts";
+import { readSocketPath } from "../lib/ip-address.ts";
 import { parseCertificates } from "../lib/pem.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child, formatValue, type Place } from "./read/issues.ts";
-import { overlap, parseHttpUrl } from "./read/network.ts";
 import { readTable } from "./read/table.ts";
 import { readText } from "./read/toml.ts";
-import { AcmeTable, EXPECTED_DIRECTORY, EXPECTED_DOMAIN } from "./schema.ts";
+import { AcmeTable, EXPECTED_DOMAIN } from "./schema.ts";
 
 /** `[server.acme]`: HTTPS with a certificate from a CA (RFC 8555). */
 export interface AcmeConfig {
@@ -25,23 +24,14 @@ export interface AcmeConfig {
   readonly httpPort: number;
 }
 
-/** A listener whose port must differ from the challenge port. */
-interface OtherListener {
-  readonly host: string;
-  readonly port: number;
-}
-
-const LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory";
-
 /** Reads the table. The user must agree to the CA's terms with `terms_agreed = true`. */
 export function resolveAcme(raw: unknown, place: Place, context: ReadContext): AcmeConfig {
   const { issues } = context;
-  const { values, has } = readTable(AcmeTable, raw, place, issues);
-  const directory = checkDirectory(values.directory, child(place, "directory"), context);
-  const agreed = values.terms_agreed;
+  const { values, has, isValid } = readTable(AcmeTable, raw, place, issues);
+  const { directory, terms_agreed: agreed } = values;
   if (agreed === false || !has("terms_agreed")) {
-    const expected = `expected true, once you have read and agreed to ${describeTerms(directory)}`;
-    issues.fault(child(place, "terms_agreed"), `${expected}, found ${formatValue(agreed)}`);
+    const terms = describeTerms(isValid(["directory"]) ? directory : "");
+    issues.fault(child(place, "terms_agreed"), `must be true: read and agree to ${terms}`);
   }
   return Object.freeze({
     settings: Object.freeze({
@@ -50,50 +40,28 @@ export function resolveAcme(raw: unknown, place: Place, context: ReadContext): A
       directory,
       ca: values.ca === undefined ? null : readRoots(values.ca, child(place, "ca"), context),
     }),
-    httpPort: values.http_port ?? 80,
+    httpPort: values.http_port,
   });
 }
 
-/** Checks the table against the public listener. `place` is that of `[server]`. */
+/** Checks the table against `[server]`, whose place is `place`. */
 export function checkAcmeWithServer(
-  { settings: { domains }, httpPort }: AcmeConfig,
-  { host, port, publicUrl }: OtherListener & { readonly publicUrl: string | null },
+  { settings: { domains } }: AcmeConfig,
+  { host, publicUrl }: { readonly host: string; readonly publicUrl: string | null },
   place: Place,
   { issues }: ReadContext,
 ): void {
-  const table = child(place, "acme");
   if (readSocketPath(host) !== null) {
     issues.fault(
-      table,
+      child(place, "acme"),
       "needs a TCP port that the CA can reach, but host is a unix socket: configure the certificate in the proxy instead",
     );
-  } else if (httpPort === port) {
-    issues.fault(
-      child(table, "http_port"),
-      `the public listener already has port ${httpPort}: choose another port`,
-    );
   }
-  const publicHost = publicUrl !== null && URL.canParse(publicUrl) ? new URL(publicUrl).hostname : null;
+  const publicHost = publicUrl === null ? null : new URL(publicUrl).hostname;
   if (publicHost !== null && domains.length > 0 && !domains.includes(publicHost)) {
     issues.warn(
       child(place, "public_url"),
       `the domains of [server.acme] do not include ${formatValue(publicHost)}: senders will reject the certificate`,
-    );
-  }
-}
-
-/** Checks that the admin listener has another port. Without a configured port it gives way. */
-export function checkAcmeWithAdmin(
-  admin: OtherListener & { readonly isConfigured: boolean },
-  { host, acme }: { readonly host: string; readonly acme: AcmeConfig | null },
-  place: Place,
-  { issues }: ReadContext,
-): void {
-  if (acme === null || !admin.isConfigured) return;
-  if (acme.httpPort === admin.port && overlap(admin.host, host)) {
-    issues.fault(
-      child(place, "http_port"),
-      `the admin listener already has port ${acme.httpPort}: choose another port`,
     );
   }
 }
@@ -130,16 +98,6 @@ function parseDomain(text: string): string | null {
   // domainToASCII parses as a URL does and would cut or decode other characters.
   const domain = /^[\p{L}\p{M}\p{N}.-]+$/u.test(text) ? domainToASCII(text) : "";
   return DNS_NAME.test(domain) ? domain : null;
-}
-
-function checkDirectory(text: string | undefined, place: Place, { issues }: ReadContext): string {
-  if (text === undefined) return LETS_ENCRYPT;
-  const url = parseHttpUrl(text);
-  // Whoever can change the CA's responses could get a certificate for somebody else.
-  if (url === undefined || url.hash !== "" || (url.protocol === "http:" && !isLoopback(url.hostname))) {
-    issues.fault(place, `expected ${EXPECTED_DIRECTORY}, without a user, password or fragment`);
-  }
-  return text;
 }
 
 function readRoots(file: string, place: Place, { directory, issues }: ReadContext): string | null {

@@ -1,13 +1,13 @@
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { AppError } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
 import { resolveAdmin } from "./admin.ts";
-import { resolveDataDirectory } from "./data-directory.ts";
-import { type Environment, isSet, type ReadContext } from "./read/context.ts";
-import { child, describeIssue, IssueList } from "./read/issues.ts";
+import { readDocumentKeys, resolveDataDirectory } from "./data-directory.ts";
+import { type Environment, isSet } from "./read/context.ts";
+import { child, describeIssue } from "./read/issues.ts";
 import { readTable } from "./read/table.ts";
-import { findDocument, SYSTEM_FILE } from "./read/toml.ts";
-import { AdminTable, DocumentTable } from "./schema.ts";
+import { SYSTEM_FILE } from "./read/toml.ts";
+import { AdminTable } from "./schema.ts";
 
 /** Where a server's admin listener is, and its token. */
 export interface AdminAccess {
@@ -19,10 +19,7 @@ export interface AdminAccess {
 }
 
 const TOKEN_ELSEWHERE =
-  "the server's own environment may have the admin token: set it here too, or pass --admin-url and set $HOOKLATCH_ADMIN_TOKEN";
-
-/** The keys that lead to the admin listener. */
-const NEEDED_KEYS = ["data_dir", "admin"];
+  "the admin token may be set in the server's environment only: set it here too, or pass --admin-url and set $HOOKLATCH_ADMIN_TOKEN";
 
 /**
  * Reads only the part of a configuration that leads to the admin listener, because an operator need not be able to read
@@ -33,20 +30,13 @@ export function loadAdminAccess(
   environment: Environment,
   systemFile: string = SYSTEM_FILE,
 ): AdminAccess {
-  const document = findDocument(explicitFile, environment, systemFile);
-  if (document.kind === "invalid") throw new AppError("configuration", describeIssue(document.fault));
-  const { file, label, table } = document;
-  const issues = new IssueList();
-  const context: ReadContext = {
-    ...environment,
-    directory: file === null ? environment.cwd : dirname(file),
-    issues,
-  };
-  const written = Object.fromEntries(Object.entries(table).filter(([key]) => NEEDED_KEYS.includes(key)));
-  const root = readTable(DocumentTable, written, { file: label, path: "" }, issues);
+  const read = readDocumentKeys(["data_dir", "admin"], explicitFile, environment, systemFile);
+  if (read.kind === "invalid") throw new AppError("configuration", describeIssue(read.fault));
+  const { root, context } = read;
+  const { issues } = context;
   const dataDir = resolveDataDirectory(root, context);
   const adminTable = readTable(AdminTable, root.values.admin, child(root.place, "admin"), issues);
-  const { admin } = resolveAdmin(adminTable, null, dataDir, context);
+  const { admin } = resolveAdmin(adminTable, dataDir, context);
 
   const faults = issues.faults.map(describeIssue);
   if (faults.length > 0) {

@@ -3,10 +3,10 @@ import type { Provider } from "../domain/provider.ts";
 import type { CommitStatus, RepositoryAccess, WatchedRepository } from "../domain/target.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child } from "./read/issues.ts";
-import { parseHttpUrl, warnOfPlainHttp } from "./read/network.ts";
+import { warnOfPlainHttp } from "./read/network.ts";
 import { transportOf } from "./repository.ts";
-import type { TargetSettings } from "./schema.ts";
 import { loadToken } from "./secrets.ts";
+import type { TargetSettings } from "./target-schema.ts";
 
 /** Reads how a target's repository is reached. The files need not exist: `check` and each deployment look. */
 export function readCredentials(
@@ -25,7 +25,7 @@ export function readCredentials(
   });
 }
 
-/** What to do about a token with another transport than https. The URL itself is not repeated: it may hold a secret. */
+/** Advice for a token with a transport other than https. It does not repeat the URL, which may hold a secret. */
 const TOKEN_ADVICE = {
   http: "over http anyone on the network path could read the token: use https",
   ssh: 'for ssh, set "ssh_key" instead, or use an https URL',
@@ -78,28 +78,8 @@ export function readCommitStatus(
       `is missing: provider "${provider.name}" has no default API, so set the base URL of the forge's API`,
     );
   }
-  const apiUrl = readApiUrl(target, provider, context);
-  if (values.status_token === undefined || apiUrl === undefined) return null;
-  return Object.freeze({ token: values.status_token, apiUrl });
-}
-
-/** The base URL, without a slash at its end. */
-function readApiUrl(
-  { place, values }: TargetSettings,
-  provider: Provider | undefined,
-  context: ReadContext,
-): string | undefined {
-  const text = values.status_url ?? provider?.statusApi;
-  if (text === undefined) return undefined;
-  const at = child(place, "status_url");
-  const url = parseHttpUrl(text);
-  if (url === undefined || /[?#]/.test(text)) {
-    context.issues.fault(
-      at,
-      'expected a URL such as "https://api.github.com", without a user, password, query or fragment',
-    );
-    return undefined;
-  }
-  warnOfPlainHttp(url, at, context);
-  return url.href.replace(/\/+$/, "");
+  const url = values.status_url ?? (has("status_url") ? undefined : provider?.statusApi);
+  if (values.status_token === undefined || url === undefined) return null;
+  warnOfPlainHttp(new URL(url), at, context);
+  return Object.freeze({ token: values.status_token, apiUrl: new URL(url).href.replace(/\/+$/, "") });
 }

@@ -4,25 +4,24 @@ import type { Provider } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import type { Secret } from "../lib/secret.ts";
-import { checkAcmeWithAdmin } from "./acme.ts";
 import { type Admin, resolveAdmin } from "./admin.ts";
 import { resolveDataDirectory } from "./data-directory.ts";
 import { readNotify } from "./notify.ts";
 import type { Environment, ReadContext } from "./read/context.ts";
-import { type ConfigIssue, child, IssueList, isTable } from "./read/issues.ts";
-import { LONGEST_AGE, limitDuration } from "./read/limits.ts";
-import { type CheckedTable, readTable, type WrittenTable } from "./read/table.ts";
+import { type ConfigIssue, child, IssueList, isTable, type Place } from "./read/issues.ts";
+import { type ConfiguredListener, checkPorts } from "./read/network.ts";
+import { readTable, type WrittenTable } from "./read/table.ts";
 import { type ConfigDocument, findDocument, parseDocument, SYSTEM_FILE } from "./read/toml.ts";
 import { AdminTable, DocumentTable, StoreTable } from "./schema.ts";
 import type { GeneratedSecret } from "./secrets.ts";
 import { resolveServer, type Server } from "./server.ts";
-import { type CheckedSource, readSources, writeDefaultSources } from "./source.ts";
+import { readSources, writeDefaultSources } from "./source.ts";
 import { readTargets } from "./target.ts";
 
 export type { Environment } from "./read/context.ts";
 export { type ConfigIssue, describeIssue } from "./read/issues.ts";
 
-/** What a configuration can refer to by name. */
+/** Providers and layouts that a configuration can name. */
 export interface Lists {
   readonly providers: readonly Provider[];
   /** The names of the layouts. */
@@ -75,8 +74,6 @@ export type Loaded =
   | { readonly kind: "loaded"; readonly config: Config; readonly warnings: readonly ConfigIssue[] }
   | { readonly kind: "invalid"; readonly faults: readonly ConfigIssue[]; readonly file: string | null };
 
-const DAY = 86_400_000;
-
 /**
  * Reads the configuration from its file and the environment, and loads the secrets it refers to. Reports all faults at
  * once. Writes nothing: `generateSecrets` creates the secrets in `generated`.
@@ -117,9 +114,9 @@ function resolveConfig(
   const dataDir = resolveDataDirectory(root, context);
   const server = resolveServer(root.values.server, at("server"), context);
   const adminTable = readTable(AdminTable, root.values.admin, at("admin"), issues);
-  const { admin, generated } = resolveAdmin(adminTable, server, dataDir, context);
-  checkAcmeWithAdmin(admin, server, child(at("server"), "acme"), context);
-  const store = resolveRetention(readTable(StoreTable, root.values.store, at("store"), issues), context);
+  const { admin, generated } = resolveAdmin(adminTable, dataDir, context);
+  checkPorts(describeListeners(server, admin, root.place), issues);
+  const { values: store } = readTable(StoreTable, root.values.store, at("store"), issues);
   const configured = written("source");
   // A `source` that is not a list is a fault, and no reason for default sources.
   const hasNone = configured.length === 0 && (root.values.source !== undefined || !root.has("source"));
@@ -129,35 +126,28 @@ function resolveConfig(
   });
   const targets = readTargets(written("target"), { ...context, dataDir, sources });
   const notify = readNotify(written("notify"), namesIn(written("target")), context);
-  const complete = completeSources(sources, targets);
+  const used = new Set(targets.map((target) => target.source));
+  const complete = sources.flatMap(({ source }) =>
+    // A source that no target uses prints its payloads.
+    source ? [Object.freeze({ ...source, print: source.print ?? !used.has(source.name) })] : [],
+  );
 
   return Object.freeze({
     file,
     dataDir,
     server,
     admin,
-    store,
-    sources: Object.freeze(complete.map(({ source }) => source)),
+    store: Object.freeze({ keepDeliveries: store.keep_deliveries, keepDeployments: store.keep_deployments }),
+    sources: Object.freeze(complete),
     targets: Object.freeze(targets),
     notify: Object.freeze(notify),
     secrets: Object.freeze([
       { owner: "the admin listener", secret: admin.token },
-      ...complete.flatMap(({ secrets }) => secrets),
+      ...sources.flatMap(({ name, secrets }) =>
+        secrets.map((secret) => ({ owner: `source ${name}`, secret })),
+      ),
     ]),
     generated: Object.freeze([...generated, ...sources.flatMap((source) => source.generated)]),
-  });
-}
-
-/** The sources without faults. One that no target uses prints its payloads unless its table says otherwise. */
-function completeSources(
-  sources: readonly CheckedSource[],
-  targets: readonly Target[],
-): readonly { readonly source: Source; readonly secrets: readonly OwnedSecret[] }[] {
-  const used = new Set(targets.map((target) => target.source));
-  return sources.flatMap(({ name, secrets, complete }) => {
-    const source = complete(name === undefined || !used.has(name));
-    if (source === undefined) return [];
-    return [{ source, secrets: secrets.map((secret) => ({ owner: `source ${source.name}`, secret })) }];
   });
 }
 
@@ -168,14 +158,17 @@ function namesIn(written: readonly WrittenTable[]): readonly string[] {
     .filter((name) => typeof name === "string");
 }
 
-function resolveRetention(
-  { values, place }: CheckedTable<typeof StoreTable>,
-  context: ReadContext,
-): Retention {
-  limitDuration(values.keep_deliveries, LONGEST_AGE, child(place, "keep_deliveries"), context);
-  limitDuration(values.keep_deployments, LONGEST_AGE, child(place, "keep_deployments"), context);
-  return Object.freeze({
-    keepDeliveries: values.keep_deliveries ?? 30 * DAY,
-    keepDeployments: values.keep_deployments ?? 180 * DAY,
-  });
+/** The listeners that need a free port. An admin listener without a configured port is left out instead. */
+function describeListeners(server: Server, admin: Admin, root: Place): readonly ConfiguredListener[] {
+  const { host, port, acme } = server;
+  const place = child(root, "server");
+  return [
+    { name: "the public listener", host, port, place: child(place, "port") },
+    ...(admin.isConfigured
+      ? [{ name: "the admin listener", ...admin, place: child(child(root, "admin"), "port") }]
+      : []),
+    ...(acme === null
+      ? []
+      : [{ name: "ACME", host, port: acme.httpPort, place: child(child(place, "acme"), "http_port") }]),
+  ];
 }

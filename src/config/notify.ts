@@ -1,13 +1,10 @@
 import type { NotificationSettings } from "../domain/notification.ts";
 import type { ReadContext } from "./read/context.ts";
-import { child, formatValue, type Place } from "./read/issues.ts";
-import { checkUnique } from "./read/limits.ts";
+import { child, describeChoice, formatValue, type Place } from "./read/issues.ts";
 import { parseHttpUrl, warnOfPlainHttp } from "./read/network.ts";
-import { type CheckedTable, readTable, type WrittenTable } from "./read/table.ts";
+import { type CheckedTable, checkUnique, readTable, type WrittenTable } from "./read/table.ts";
 import { NotifyTable } from "./schema.ts";
 import { loadSecret, loadValue, warnOfLiteral } from "./secrets.ts";
-
-const DEFAULT_KINDS: NotificationSettings["kinds"] = ["failed", "recovered"];
 
 type NotifySettings = CheckedTable<typeof NotifyTable>;
 
@@ -19,8 +16,8 @@ export function readNotify(
 ): readonly NotificationSettings[] {
   const tables = written.map(({ table, place }) => readTable(NotifyTable, table, place, context.issues));
   const channels = tables.map((table, index) => readChannel(table, index, targets, context));
-  const names = tables.map(({ place, values }) => ({ place, value: values.name }));
-  checkUnique("name", "notify", names, context.issues);
+  const names = tables.map(({ place, values }) => ({ place, name: values.name }));
+  checkUnique("name", "notification", names, context.issues);
   return channels.filter((channel) => channel !== undefined);
 }
 
@@ -30,19 +27,19 @@ function readChannel(
   targets: readonly string[],
   context: ReadContext,
 ): NotificationSettings | undefined {
-  const { values, place, valid } = settings;
+  const { values, place, isValid } = settings;
   checkUrl(settings, context);
   checkSecret(settings, context);
   checkTargets(values.targets ?? [], targets, child(place, "targets"), context);
 
-  if (!valid || values.url === undefined) return undefined;
+  if (!isValid() || values.url === undefined) return undefined;
   return Object.freeze({
     // A written name cannot have a space.
     name: values.name ?? `notify ${index + 1}`,
     url: values.url,
     secret: values.secret ?? null,
-    format: values.format ?? "standard",
-    kinds: Object.freeze(values.on ?? DEFAULT_KINDS),
+    format: values.format,
+    kinds: Object.freeze(values.on),
     targets: values.targets === undefined ? null : Object.freeze(values.targets),
   });
 }
@@ -55,19 +52,19 @@ function checkUrl({ place, values }: NotifySettings, context: ReadContext): void
     context.issues.fault(at, "expected an http or https URL without a user or password");
     return;
   }
-  // Whoever has a chat room's address can post there. A signed post has a key of its own.
+  // Knowing the URL of a chat room is enough to post there. A signed POST has a separate key.
   if (values.format === "slack") warnOfLiteral(values.url, at, context);
   warnOfPlainHttp(url, at, context);
 }
 
-function checkSecret({ has, place, values }: NotifySettings, context: ReadContext): void {
+function checkSecret({ has, isValid, place, values }: NotifySettings, context: ReadContext): void {
   const { issues } = context;
   const at = child(place, "secret");
   if (values.format === "slack") {
     if (has("secret")) issues.fault(at, 'format "slack" is not signed: remove the secret');
     return;
   }
-  if (!has("secret") && (values.format === "standard" || !has("format"))) {
+  if (!has("secret") && isValid(["format"])) {
     issues.fault(
       at,
       'is missing: format "standard" needs a signing key; `echo "whsec_$(openssl rand -base64 32)"` prints a new one',
@@ -96,11 +93,10 @@ function checkTargets(
 ): void {
   for (const [index, name] of names.entries()) {
     if (known.includes(name)) continue;
-    const list = known.map((target) => formatValue(target)).join(", ");
     const problem =
       known.length === 0
         ? `there is no target ${formatValue(name)}: none is configured`
-        : `expected one of the targets ${list}, found ${formatValue(name)}`;
+        : describeChoice("the targets ", known, name);
     issues.fault(child(place, index), problem);
   }
 }

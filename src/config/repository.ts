@@ -3,27 +3,10 @@ import type { Provider } from "../domain/provider.ts";
 import type { WatchedRef, WatchedRepository } from "../domain/target.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child, formatValue, quote } from "./read/issues.ts";
-import type { TargetSettings } from "./schema.ts";
+import { type TargetSettings, TargetTable } from "./target-schema.ts";
 
-/** Keys that have no meaning without a repository. */
-const NEEDS_REPOSITORY = [
-  "branch",
-  "tag",
-  "clone_url",
-  "ssh_key",
-  "known_hosts",
-  "token",
-  "paths",
-  "ignore_paths",
-  "verify_commit",
-  "allowed_signers",
-  "layout",
-  "shared",
-  "keep_releases",
-  "catch_up",
-  "status_token",
-  "status_url",
-] as const;
+/** Keys that have a meaning without a repository. */
+const INDEPENDENT = ["name", "source", "directory", "run", "after", "env", "pass_env", "timeout", "health"];
 
 /**
  * Reads what a target watches; null for a target without a repository, undefined when it has faults. Without a provider,
@@ -35,7 +18,8 @@ export function readRepository(
   context: ReadContext,
 ): WatchedRepository | null | undefined {
   if (!target.has("repository")) {
-    for (const key of NEEDS_REPOSITORY.filter((key) => target.has(key))) {
+    for (const key of Object.keys(TargetTable.properties)) {
+      if (INDEPENDENT.includes(key) || !target.has(key as keyof typeof TargetTable.properties)) continue;
       context.issues.fault(child(target.place, key), 'needs "repository": add it, or remove this key');
     }
     return null;
@@ -48,22 +32,19 @@ export function readRepository(
 }
 
 function readRef({ has, place, values }: TargetSettings, { issues }: ReadContext): WatchedRef | undefined {
+  const { branch, tag } = values;
   if (has("branch") && has("tag")) issues.fault(place, 'set "branch" or "tag", not both');
   if (!has("branch") && !has("tag"))
     issues.fault(place, 'a target with "repository" needs "branch" or "tag"');
-  const { branch, tag } = values;
   const branchProblem = branch === undefined ? null : findBranchProblem(branch);
   if (branchProblem !== null) {
-    const found = formatValue(branch);
-    issues.fault(child(place, "branch"), `expected the name of a branch, found ${found}: ${branchProblem}`);
+    const found = `found ${formatValue(branch)}: ${branchProblem}`;
+    issues.fault(child(place, "branch"), `expected the name of a branch, ${found}`);
   }
   const tagProblem = tag === undefined ? null : findTagProblem(tag);
   if (tagProblem !== null) {
-    const found = formatValue(tag);
-    issues.fault(
-      child(place, "tag"),
-      `expected a tag or a pattern such as "v*", found ${found}: ${tagProblem}`,
-    );
+    const found = `found ${formatValue(tag)}: ${tagProblem}`;
+    issues.fault(child(place, "tag"), `expected a tag or a pattern such as "v*", ${found}`);
   }
   if (branch !== undefined) return Object.freeze({ kind: "branch", name: branch });
   return tag === undefined ? undefined : Object.freeze({ kind: "tag", pattern: tag });
@@ -97,7 +78,7 @@ export function findBranchProblem(name: string): string | null {
   return findPrefixProblem("refs/heads/", name) ?? findRefNameProblem(name);
 }
 
-/** As {@link findBranchProblem}, for a tag or a pattern in which `*` stands for any text. */
+/** As {@link findBranchProblem}, for a tag or a pattern in which `*` matches any text. */
 export function findTagProblem(pattern: string): string | null {
   return findPrefixProblem("refs/tags/", pattern) ?? findRefNameProblem(pattern.replaceAll("*", "x"));
 }
@@ -105,8 +86,8 @@ export function findTagProblem(pattern: string): string | null {
 function findPrefixProblem(prefix: string, name: string): string | null {
   if (name.startsWith(prefix)) return `write ${quote(name.slice(prefix.length))}`;
   if (name.startsWith("refs/")) return "write the short name, without refs/";
-  if (name.startsWith("-")) return "git would take it for an option";
-  return name === "HEAD" ? "HEAD is whatever is checked out" : null;
+  if (name.startsWith("-")) return "git would read it as an option";
+  return name === "HEAD" ? "HEAD is not a branch" : null;
 }
 
 function findRefNameProblem(name: string): string | null {

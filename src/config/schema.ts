@@ -1,248 +1,296 @@
 import { Type } from "@sinclair/typebox";
-import { DurationSetting, SecretSetting, SizeSetting, TableSetting } from "../lib/schema.ts";
-import { EXPECTED_HOST, EXPECTED_RANGE } from "./read/network.ts";
-import type { CheckedTable } from "./read/table.ts";
+import { isAddressRange, isLoopback, UNIX } from "../lib/ip-address.ts";
+import {
+  CheckedString,
+  Defaulted,
+  DurationUpTo,
+  SecretSetting,
+  SizeSetting,
+  TableSetting,
+} from "../lib/schema.ts";
+import { EXPECTED_HOST, isHost, parseHttpUrl } from "./read/network.ts";
 
 /**
- * The configuration file as it is written. A schema checks each value alone; rules about several values are checked
- * where they are resolved. `secret` marks values that no message may repeat: secrets, and settings that may hold one.
+ * The configuration file as it is written, and its documentation: docs/configuration.md is generated from the
+ * descriptions. A schema checks each value alone; rules about several values are checked where they are resolved.
  */
 
-const NO_CONTROLS = "^[^\\x00-\\x1f\\x7f]+$";
+const DAY = 86_400_000;
 
-/** Completes "expected …" for a port. */
-export const EXPECTED_PORT = "a port number from 0 to 65535";
-/** Completes "expected …" for a domain. */
-export const EXPECTED_DOMAIN = 'a DNS name such as "hooks.example.com"';
-/** Completes "expected …" for the directory of a CA. */
-export const EXPECTED_DIRECTORY = 'an https URL such as "https://acme-v02.api.letsencrypt.org/directory"';
+/** Timers count milliseconds in 31 bits. A longer one would fire at once. */
+export const Timer = DurationUpTo(24 * DAY);
+/** Dates end in the year 275760 (ECMA-262, 21.4.1.1), which longer ages would exceed. */
+const Age = DurationUpTo(36_500 * DAY);
 
-const Name = Type.String({
+/** The name of a source, target or notification. */
+export const Name = Type.String({
   pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
   expected: 'a name of at most 64 letters, digits and "._-" that starts with a letter or digit',
 });
-const Path = Type.String({ pattern: NO_CONTROLS, expected: "a path" });
+/** A path, absolute or relative to the directory of the configuration file. */
+export const Path = Type.String({ pattern: "^[^\\x00-\\x1f\\x7f]+$", expected: "a path" });
+/** On or off. */
+export const Switch = Type.Boolean({ expected: "true or false" });
+
+/** Completes "expected …" for a port. */
+export const EXPECTED_PORT = "a port number from 0 to 65535";
 const Port = Type.Integer({ minimum: 0, maximum: 65_535, expected: EXPECTED_PORT });
-const Host = Type.String({ expected: EXPECTED_HOST });
-const SEGMENT = "(?!\\.{1,2}(?:/|$))[^/\\x00-\\x1f\\x7f]+";
-const Text = Type.String({ pattern: "^[^\\0]*$", secret: true, expected: "a string" });
-const Switch = Type.Boolean({ expected: "true or false" });
-const VARIABLE = {
-  pattern: "^(?!HOOKLATCH_)[A-Za-z_][A-Za-z0-9_]*$",
-  expected: "the name of an environment variable, other than hooklatch's own HOOKLATCH_…",
-};
 
-/** The document's top level. Its tables are checked one by one, so that one fault does not hide others. */
-export const DocumentTable = TableSetting({
-  data_dir: Type.Optional(Path),
-  server: Type.Optional(Type.Unknown()),
-  admin: Type.Optional(Type.Unknown()),
-  store: Type.Optional(Type.Unknown()),
-  source: Type.Optional(
-    Type.Array(Type.Unknown(), { secret: true, expected: "tables, each under its own [[source]]" }),
-  ),
-  target: Type.Optional(
-    Type.Array(Type.Unknown(), { secret: true, expected: "tables, each under its own [[target]]" }),
-  ),
-  notify: Type.Optional(
-    Type.Array(Type.Unknown(), { secret: true, expected: "tables, each under its own [[notify]]" }),
-  ),
-});
+/** An http or https URL without user, password, query and fragment, to which paths are appended. */
+export function BaseUrl(example: string) {
+  const expected = `a URL such as "${example}", without a user, password, query or fragment`;
+  return CheckedString("base-url", (text) => parseHttpUrl(text) !== undefined && !/[?#]/.test(text), {
+    secret: true,
+    expected,
+  });
+}
 
-/** `[server]`, the public listener. Providers that publish their address ranges add `<provider>_ranges_url`. */
-export const ServerTable = TableSetting({
-  host: Type.Optional(Host),
-  port: Type.Optional(Port),
-  max_body: Type.Optional(SizeSetting),
-  max_unverified: Type.Optional(SizeSetting),
-  trusted_proxies: Type.Optional(
-    Type.Array(Type.String({ expected: `${EXPECTED_RANGE}, or "unix"` }), {
-      expected: "a list of IP addresses and ranges",
+/** A URL whose responses decide who is trusted: https, or http on this machine. */
+export function TrustedUrl(example: string) {
+  return CheckedString("trusted-url", isTrustedUrl, {
+    secret: true,
+    expected: `an https URL such as "${example}", without a user, password or fragment`,
+  });
+}
+
+function isTrustedUrl(text: string): boolean {
+  const url = parseHttpUrl(text);
+  return url !== undefined && url.hash === "" && (url.protocol === "https:" || isLoopback(url.hostname));
+}
+
+/** A list of tables, which are checked one by one, so that one fault does not hide others. */
+function TableList(key: string) {
+  return Type.Optional(
+    Type.Array(Type.Unknown(), { secret: true, expected: `tables, each under its own [[${key}]]` }),
+  );
+}
+
+/** The document's top level. */
+export const DocumentTable = TableSetting(
+  {
+    data_dir: Type.Optional(Path),
+    server: Type.Optional(Type.Unknown()),
+    admin: Type.Optional(Type.Unknown()),
+    store: Type.Optional(Type.Unknown()),
+    source: TableList("source"),
+    target: TableList("target"),
+    notify: TableList("notify"),
+  },
+  {
+    data_dir:
+      "Directory of the database, generated secrets and temporary files. It is created with mode 0700 and must be on a local disk. Default: `$HOOKLATCH_DATA_DIR`, else `$STATE_DIRECTORY`, else `./hooklatch-data`.",
+    server: "The public listener, which receives webhooks.",
+    admin:
+      "The listener of the [admin API](api.md), which the commands use. Without a configured `port`, the server starts without it when the port is taken.",
+    store: "Retention of history. What is live, queued or running is never removed.",
+    source: "An address that receives webhooks; see [Senders](senders.md).",
+    target: "What is deployed, and where; see [Deployments](deployments.md).",
+    notify:
+      "Where the results of deployments are reported; see [Notifications](deployments.md#notifications).",
+  },
+);
+
+/** `[server]`. Providers that publish their address ranges add `<provider>_ranges_url`. */
+export const ServerTable = TableSetting(
+  {
+    host: Type.Optional(Type.String({ expected: EXPECTED_HOST })),
+    port: Type.Optional(Port),
+    public_url: Type.Optional(BaseUrl("https://hooks.example.com")),
+    trusted_proxies: Defaulted(
+      Type.Array(
+        CheckedString("trusted-proxy", (text) => text === UNIX || isAddressRange(text), {
+          expected: 'an IP address, a range such as "10.0.0.0/8", or "unix"',
+        }),
+        { expected: "a list of IP addresses and ranges" },
+      ),
+      [],
+    ),
+    max_body: Defaulted(SizeSetting, "25MiB"),
+    max_unverified: Type.Optional(SizeSetting),
+    shutdown_grace: Defaulted(Timer, "30s"),
+    max_deployments: Defaulted(
+      Type.Integer({ minimum: 1, maximum: 1000, expected: "a whole number from 1 to 1000" }),
+      8,
+    ),
+    catch_up_every: Defaulted(
+      Type.Union([Type.Literal("off"), Timer], {
+        expected: 'a duration of at most 24d, such as "15m", or "off"',
+      }),
+      "15m",
+    ),
+    tls: Type.Optional(
+      TableSetting(
+        { cert: Path, key: Path },
+        {
+          cert: "PEM file with the certificate and its chain. Default: `$TLS_CERT`.",
+          key: "PEM file with the private key. Default: `$TLS_KEY`.",
+        },
+      ),
+    ),
+    acme: Type.Optional(Type.Unknown()),
+  },
+  {
+    host: 'IP address or host name to listen on (`"0.0.0.0"` is IPv4 only, `"::"` is both), or a unix socket with mode 0660 as `"unix:PATH"`. Default: `$HOST`, else `"127.0.0.1"` without TLS and `"0.0.0.0"` with TLS.',
+    port: "TCP port. `0` picks a free one, which the log names. Default: `$PORT`, else `9000`.",
+    public_url: "Address under which senders reach the server. It is used in messages and links only.",
+    trusted_proxies:
+      'Proxies whose `X-Forwarded-For` header is trusted; see [Behind a proxy](operations.md#behind-a-proxy). `"unix"` means all clients of the unix socket.',
+    max_body: "Largest body of a request; a larger one is answered 413. GitHub sends at most 25 MB.",
+    max_unverified:
+      'Memory for the bodies of all requests whose senders are not verified yet. Beyond it, requests are answered 503. Default: `"256MiB"`, or `max_body` if that is larger.',
+    shutdown_grace: "Time that running deployments have to finish when the server stops.",
+    max_deployments: "Number of deployments that run at once, each of a different target.",
+    catch_up_every:
+      'Interval of the check for [missed pushes](deployments.md#missed-pushes). With `"off"`, only the start and a reload check.',
+    tls: "HTTPS with certificate files. A pair that is missing, does not match or has expired is an error at the start; a renewed pair is used without a restart.",
+    acme: "HTTPS with automatic certificates, instead of `[server.tls]`; see [Automatic certificates](operations.md#automatic-certificates).",
+  },
+);
+
+/** Completes "expected …" for a domain. */
+export const EXPECTED_DOMAIN = 'a DNS name such as "hooks.example.com"';
+
+/** `[server.acme]`. */
+export const AcmeTable = TableSetting(
+  {
+    domains: Type.Array(Type.String({ expected: EXPECTED_DOMAIN }), {
+      minItems: 1,
+      expected: `a list of DNS names such as "hooks.example.com", with at least one`,
     }),
-  ),
-  public_url: Type.Optional(
-    Type.String({ secret: true, expected: 'a URL such as "https://hooks.example.com"' }),
-  ),
-  shutdown_grace: Type.Optional(DurationSetting),
-  max_deployments: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 1000, expected: "a whole number from 1 to 1000" }),
-  ),
-  catch_up_every: Type.Optional(
-    Type.Union([Type.Literal("off"), DurationSetting], { expected: 'a duration such as "15m", or "off"' }),
-  ),
-  tls: Type.Optional(TableSetting({ cert: Path, key: Path })),
-  acme: Type.Optional(Type.Unknown()),
-});
+    terms_agreed: Type.Optional(Switch),
+    email: Type.Optional(
+      Type.String({
+        // It becomes part of a mailto URL, where other characters would need encoding (RFC 6068, section 2).
+        pattern: "^[A-Za-z0-9.!$'*+/_{|}~-]+@[A-Za-z0-9.-]+$",
+        expected: 'an e-mail address such as "you@example.com"',
+      }),
+    ),
+    directory: Defaulted(
+      TrustedUrl("https://acme-v02.api.letsencrypt.org/directory"),
+      "https://acme-v02.api.letsencrypt.org/directory",
+    ),
+    http_port: Defaulted(
+      Type.Integer({ minimum: 1, maximum: 65_535, expected: "a port number from 1 to 65535" }),
+      80,
+    ),
+    ca: Type.Optional(Path),
+  },
+  {
+    domains: "Names in the certificate. Wildcards are not possible.",
+    terms_agreed: "Must be `true`: you have read and agree to the terms of the CA. Required.",
+    email: "Address to which the CA may write.",
+    directory: "ACME directory of the CA.",
+    http_port: "Port on which the CA's challenges are answered. Port 80 of the domain must lead to it.",
+    ca: "PEM file with the root certificate of a private CA, instead of the public roots.",
+  },
+);
 
-/** `[server.acme]`, a certificate from a CA. */
-export const AcmeTable = TableSetting({
-  domains: Type.Array(Type.String({ expected: EXPECTED_DOMAIN }), {
-    minItems: 1,
-    expected: `a list of DNS names such as "hooks.example.com", with at least one`,
-  }),
-  email: Type.Optional(
-    Type.String({
-      // It becomes part of a mailto URL, where other characters would need encoding (RFC 6068, section 2).
-      pattern: "^[A-Za-z0-9.!$'*+/_{|}~-]+@[A-Za-z0-9.-]+$",
-      expected: 'an e-mail address such as "you@example.com"',
-    }),
-  ),
-  directory: Type.Optional(Type.String({ secret: true, expected: EXPECTED_DIRECTORY })),
-  terms_agreed: Type.Optional(Switch),
-  http_port: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 65_535, expected: "a port number from 1 to 65535" }),
-  ),
-  ca: Type.Optional(Path),
-});
+/** `[admin]`. */
+export const AdminTable = TableSetting(
+  {
+    host: Defaulted(CheckedString("host", isHost, { expected: EXPECTED_HOST }), "127.0.0.1"),
+    port: Defaulted(Port, 9001),
+    token: Type.Optional(SecretSetting),
+  },
+  {
+    host: "IP address or host name to listen on.",
+    port: "TCP port. `0` picks a free one, which the log names.",
+    token:
+      "Token that every request must show. Default: `$HOOKLATCH_ADMIN_TOKEN`, else generated and stored in `<data_dir>/secrets/admin.token`.",
+  },
+);
 
-/** `[admin]`, the listener for operators. */
-export const AdminTable = TableSetting({
-  host: Type.Optional(Host),
-  port: Type.Optional(Port),
-  token: Type.Optional(SecretSetting),
-});
-
-/** `[store]`, the retention of history. */
-export const StoreTable = TableSetting({
-  keep_deliveries: Type.Optional(DurationSetting),
-  keep_deployments: Type.Optional(DurationSetting),
-});
+/** `[store]`. */
+export const StoreTable = TableSetting(
+  { keep_deliveries: Defaulted(Age, "30d"), keep_deployments: Defaulted(Age, "180d") },
+  {
+    keep_deliveries: "How long deliveries are stored, and recognised when they are repeated.",
+    keep_deployments: "How long deployments and their output are stored.",
+  },
+);
 
 /** The keys of every `[[source]]`, whatever its provider. */
-export const SourceTable = TableSetting({
-  name: Name,
-  provider: Type.String({ expected: "the name of a provider" }),
-  path: Type.String({
-    // Paths are compared with a request's path byte for byte, so nothing in them may need decoding.
-    pattern: "^(?:/(?!\\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+$",
-    expected: 'a path such as "/github-webhook", of letters, digits and "._~-", without a slash at its end',
-  }),
-  print: Type.Optional(Switch),
-  on_redelivery: Type.Optional(
-    Type.Union([Type.Literal("run"), Type.Literal("skip")], { expected: '"run" or "skip"' }),
-  ),
-  // An empty list would refuse every sender.
-  allow: Type.Optional(
-    Type.Array(
-      Type.String({ expected: "an IP address, a range, or a provider that publishes its address ranges" }),
-      {
-        minItems: 1,
-        expected:
-          "a list of IP addresses, ranges and providers that publish their address ranges, with at least one",
-      },
-    ),
-  ),
-});
-
-const SharedPath = Type.String({
-  pattern: `^(?!\\.[gG][iI][tT](?:/|$))${SEGMENT}(?:/${SEGMENT})*$`,
-  expected: 'a relative path inside the release, such as "uploads", without "." or "..", outside ".git"',
-});
-
-/** Git gets them as pathspecs from the top of the repository with `glob` magic (gitglossary(7)). */
-const Globs = Type.Array(
-  Type.String({
-    pattern: `^(?![/:!])${SEGMENT}(?:/${SEGMENT})*/?$`,
-    expected:
-      'a glob such as "docs/**", from the top of the repository, without "." or "..", and without "/", ":" or "!" at its start',
-  }),
-  { minItems: 1, expected: "a list of globs, with at least one" },
-);
-
-const Command = Type.Union(
-  [Type.String({ pattern: "^\\s*[^\\s\\0][^\\0]*$", secret: true }), Type.Array(Text, { minItems: 1 })],
-  { expected: "a command: a string for /bin/sh, or an array of strings that no shell sees" },
-);
-const Commands = Type.Array(Command, { expected: "a list of commands" });
-
-/** One `[[target]]`. */
-export const TargetTable = TableSetting({
-  name: Name,
-  source: Type.Optional(Type.String({ expected: "the name of a source" })),
-  repository: Type.Optional(
-    Type.String({
-      pattern: "^[A-Za-z0-9][\\w.-]*/(?!\\.{1,2}$)(?![\\w.-]*\\.git$)[\\w.-]+$",
-      expected: 'a repository as "owner/name", without ".git"',
+export const SourceTable = TableSetting(
+  {
+    name: Name,
+    provider: Type.String({ expected: "the name of a provider" }),
+    path: Type.String({
+      // Paths are compared with a request's path byte for byte, so nothing in them may need decoding.
+      pattern: "^(?:/(?!\\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+$",
+      expected: 'a path such as "/github-webhook", of letters, digits and "._~-", without a slash at its end',
     }),
-  ),
-  branch: Type.Optional(Type.String({ expected: "the name of a branch" })),
-  tag: Type.Optional(Type.String({ expected: 'a tag or a pattern such as "v*"' })),
-  clone_url: Type.Optional(Type.String({ secret: true, expected: "a URL or path that git can clone from" })),
-  ssh_key: Type.Optional(Path),
-  known_hosts: Type.Optional(Path),
-  token: Type.Optional(SecretSetting),
-  paths: Type.Optional(Globs),
-  ignore_paths: Type.Optional(Globs),
-  verify_commit: Type.Optional(Switch),
-  allowed_signers: Type.Optional(Path),
-  directory: Path,
-  layout: Type.Optional(Type.String({ expected: "the name of a layout" })),
-  run: Type.Optional(Commands),
-  after: Type.Optional(Commands),
-  env: Type.Optional(
-    Type.Record(Type.String({ pattern: VARIABLE.pattern }), Text, {
-      additionalProperties: false,
-      expected: "a table of environment variables",
-      expectedKey: VARIABLE.expected,
-    }),
-  ),
-  pass_env: Type.Optional(
-    Type.Array(Type.String(VARIABLE), { expected: "a list of names of environment variables" }),
-  ),
-  shared: Type.Optional(Type.Array(SharedPath, { expected: "a list of paths" })),
-  keep_releases: Type.Optional(Type.Integer({ minimum: 1, expected: "a whole number from 1" })),
-  timeout: Type.Optional(DurationSetting),
-  health: Type.Optional(
-    Type.Object(
-      {
-        url: Type.String({
-          pattern: "^https?://",
-          secret: true,
-          expected: 'a URL such as "http://127.0.0.1:8080/health"',
-        }),
-        within: Type.Optional(DurationSetting),
-      },
-      { additionalProperties: false, expected: "a table" },
+    allow: Type.Optional(
+      Type.Array(
+        Type.String({ expected: "an IP address, a range, or a provider that publishes its address ranges" }),
+        // An empty list would refuse every sender.
+        {
+          minItems: 1,
+          expected:
+            "a list of IP addresses, ranges and providers that publish their address ranges, with at least one",
+        },
+      ),
     ),
-  ),
-  catch_up: Type.Optional(Switch),
-  status_token: Type.Optional(SecretSetting),
-  status_url: Type.Optional(
-    Type.String({ secret: true, expected: 'the base of an API, such as "https://api.github.com"' }),
-  ),
-});
-
-/** One `[[target]]` after the check of its values. */
-export type TargetSettings = CheckedTable<typeof TargetTable>;
+    on_redelivery: Defaulted(
+      Type.Union([Type.Literal("run"), Type.Literal("skip")], { expected: '"run" or "skip"' }),
+      "run",
+    ),
+    print: Type.Optional(Switch),
+  },
+  {
+    name: "Name in commands, logs and the names of generated secrets. Unique, without regard to case.",
+    provider: "Name of the sender's provider, which determines the further keys.",
+    path: "Path of the URL, compared exactly. `/healthz` is reserved.",
+    allow:
+      "Addresses that may send. The name of a provider means the [ranges that it publishes](senders.md#restrict-the-addresses). Default: any address.",
+    on_redelivery:
+      'What a delivery does that the sender repeats under the same id: `"run"` runs it again, `"skip"` treats it as a duplicate.',
+    print:
+      "Print each accepted payload as one line of JSON on standard output. Default: `true` if no target uses the source.",
+  },
+);
 
 /** One `[[notify]]`. */
-export const NotifyTable = TableSetting({
-  name: Type.Optional(Name),
-  url: {
-    ...SecretSetting,
-    expected: 'an https URL, or a reference to one: "env:NAME", "file:PATH" or "credential:NAME"',
-  },
-  secret: Type.Optional(SecretSetting),
-  format: Type.Optional(
-    Type.Union([Type.Literal("standard"), Type.Literal("slack")], { expected: '"standard" or "slack"' }),
-  ),
-  on: Type.Optional(
-    Type.Array(
-      Type.Union([Type.Literal("failed"), Type.Literal("recovered"), Type.Literal("succeeded")], {
-        expected: '"failed", "recovered" or "succeeded"',
-      }),
-      {
+export const NotifyTable = TableSetting(
+  {
+    name: Type.Optional(Name),
+    url: {
+      ...SecretSetting,
+      expected: 'an https URL, or a reference to one: "env:NAME", "file:PATH" or "credential:NAME"',
+    },
+    format: Defaulted(
+      Type.Union([Type.Literal("standard"), Type.Literal("slack")], { expected: '"standard" or "slack"' }),
+      "standard",
+    ),
+    secret: Type.Optional(SecretSetting),
+    on: Defaulted(
+      Type.Array(
+        Type.Union([Type.Literal("failed"), Type.Literal("recovered"), Type.Literal("succeeded")], {
+          expected: '"failed", "recovered" or "succeeded"',
+        }),
+        {
+          minItems: 1,
+          uniqueItems: true,
+          expected: 'a list of one or more of "failed", "recovered" and "succeeded", each once',
+        },
+      ),
+      ["failed", "recovered"],
+    ),
+    targets: Type.Optional(
+      Type.Array(Type.String({ expected: "the name of a target" }), {
         minItems: 1,
         uniqueItems: true,
-        expected: 'a list of one or more of "failed", "recovered" and "succeeded", each once',
-      },
+        expected: "a list of the names of targets, at least one, each once",
+      }),
     ),
-  ),
-  targets: Type.Optional(
-    Type.Array(Type.String({ expected: "the name of a target" }), {
-      minItems: 1,
-      uniqueItems: true,
-      expected: "a list of the names of targets, at least one, each once",
-    }),
-  ),
-});
+  },
+  {
+    name: "Name in logs, and what identifies the notification after a restart. Default: `notify 1`, `notify 2`, … by position.",
+    url: "Where to POST. The URL of a chat room is a secret: knowing it is enough to write there.",
+    format:
+      '`"standard"` is a signed POST ([Standard Webhooks](https://www.standardwebhooks.com)), `"slack"` one line of text for Slack, Mattermost, or Discord with `/slack` after the URL.',
+    secret:
+      'Signing key, `whsec_` and base64. Required with `format = "standard"`. `echo "whsec_$(openssl rand -base64 32)"` prints a new one.',
+    on: "Results that are reported. `recovered` is a success after a failure.",
+    targets: "Names of the targets whose results are reported. Default: all targets.",
+  },
+);

@@ -8,7 +8,7 @@ import { type Environment, isSet, type ReadContext } from "./read/context.ts";
 import { child, describeIssue, type IssueCode, IssueList, isTable, type Place } from "./read/issues.ts";
 import { readText } from "./read/toml.ts";
 
-/** A secret that nothing sets: it is kept in a file of the data directory and generated at the first start. */
+/** A secret that nothing sets. The first start generates it in a file of the data directory. */
 export interface GeneratedSecret {
   /** For people, such as `verify token of source webhook`. */
   readonly what: string;
@@ -23,16 +23,15 @@ export interface GeneratedSecret {
 /** 16 bytes have at most 128 bits; shorter secrets can be guessed. */
 const MIN_BYTES = 16;
 
-type FoundValue =
-  | { readonly kind: "value"; readonly text: string }
-  | { readonly kind: "missing"; readonly problem: string; readonly code?: IssueCode | undefined };
-
 /** Loads a secret from its origin. A missing, unreadable or empty one is a fault at `place`, a short one a warning. */
 export function loadSecret(secret: Secret, place: Place, context: ReadContext): void {
   if (!loadValue(secret, place, context)) return;
   warnOfLiteral(secret, place, context);
   if (Buffer.byteLength(secret.reveal()) < MIN_BYTES) {
-    context.issues.warn(place, `the secret is shorter than ${MIN_BYTES} bytes and can be guessed`);
+    context.issues.warn(
+      place,
+      `the secret is shorter than ${MIN_BYTES} bytes and can be guessed: use a longer one`,
+    );
   }
 }
 
@@ -40,20 +39,20 @@ export function loadSecret(secret: Secret, place: Place, context: ReadContext): 
 export function loadToken(token: Secret, place: Place, context: ReadContext): void {
   loadSecret(token, place, context);
   if (token.loaded && /\p{Cc}/u.test(token.reveal())) {
-    context.issues.fault(place, `expected one line without control characters in ${token}`);
+    context.issues.fault(place, `the value of ${token} must be one line without control characters`);
   }
 }
 
 /** Loads a value that may be short. Returns false, and adds a fault, when there is none. */
 export function loadValue(secret: Secret, place: Place, context: ReadContext): boolean {
   const found = findValue(secret.origin, context);
-  const problem = found.kind === "missing" ? found.problem : `the secret ${secret} is empty`;
-  if (found.kind === "missing" || found.text === "") {
-    context.issues.fault(place, problem, found.kind === "missing" ? found.code : undefined);
-    return false;
+  if (found.kind === "text" && found.text !== "") {
+    secret.load(found.text);
+    return true;
   }
-  secret.load(found.text);
-  return true;
+  if (found.kind === "text") context.issues.fault(place, `the secret ${secret} is empty`);
+  else context.issues.fault(place, found.problem, found.code);
+  return false;
 }
 
 /** Warns of a secret that is written in the configuration itself. */
@@ -103,46 +102,40 @@ export function findGeneratedSecret(
   return { what, source, secret, file };
 }
 
+type FoundValue =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "missing"; readonly problem: string; readonly code?: IssueCode | undefined };
+
 function findValue(origin: SecretOrigin, context: ReadContext): FoundValue {
-  switch (origin.kind) {
-    case "literal":
-      return { kind: "value", text: origin.value };
-    case "env":
-      return findVariable(origin.name, context);
-    case "file":
-      if (origin.name === "") return missing('expected "file:PATH", found no path');
-      return findFile(resolve(context.directory, origin.name), `file:${origin.name}`);
-    case "credential":
-      return findCredential(origin.name, context);
+  if (origin.kind === "literal") return { kind: "text", text: origin.value };
+  const { kind, name } = origin;
+  const written = `${kind}:${name}`;
+  if (kind === "env") {
+    // A text that is not a name may be the secret itself, so the message does not repeat it.
+    if (!/^[A-Za-z_]\w*$/.test(name))
+      return missing('expected "env:NAME" with the name of an environment variable');
+    if (!isSet(name, context)) return missing(`the environment variable ${name} is not set`);
+    return { kind: "text", text: context.env[name] ?? "" };
   }
-}
-
-function findVariable(name: string, context: ReadContext): FoundValue {
-  // A text that is not a name may be the secret itself, so the message does not repeat it.
-  if (!/^[A-Za-z_]\w*$/.test(name)) {
-    return missing('expected "env:NAME" with the name of an environment variable');
+  if (kind === "file") {
+    return name === ""
+      ? missing('expected "file:PATH", found no path')
+      : readSecretFile(resolve(context.directory, name), written);
   }
-  if (!isSet(name, context)) return missing(`the environment variable ${name} is not set`);
-  return { kind: "value", text: context.env[name] ?? "" };
-}
-
-function findCredential(name: string, context: ReadContext): FoundValue {
   if (!/^[^/\0]+$/.test(name) || name === "." || name === "..") {
     return missing('expected "credential:NAME" with the name of a file');
   }
   const directory = context.env.CREDENTIALS_DIRECTORY ?? "";
-  if (!isAbsolute(directory)) {
-    return missing(
-      `credential:${name} needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=. By hand, set CREDENTIALS_DIRECTORY=/run/credentials/hooklatch.service while the service runs, or the directory of the files`,
-    );
-  }
-  return findFile(join(directory, name), `credential:${name}`);
+  if (isAbsolute(directory)) return readSecretFile(join(directory, name), written);
+  return missing(
+    `${written} needs $CREDENTIALS_DIRECTORY, which systemd sets for LoadCredential=. In a shell, set CREDENTIALS_DIRECTORY=/run/credentials/hooklatch.service while the service runs`,
+  );
 }
 
-function findFile(file: string, written: string): FoundValue {
+function readSecretFile(file: string, written: string): FoundValue {
   const found = readText(file);
   return found.kind === "text"
-    ? { kind: "value", text: dropNewline(found.text) }
+    ? { kind: "text", text: dropNewline(found.text) }
     : missing(`${written} ${found.problem}`, found.code);
 }
 
@@ -202,7 +195,7 @@ function attempt<Result>(what: string, act: () => Result): Result {
   }
 }
 
-/** An existing directory becomes private only when it is empty: one with files keeps its mode. */
+/** Makes an existing directory private only when it is empty. The mode of one with files does not change. */
 function claimDirectory(directory: string): void {
   makePrivateDirectory(directory);
   if (readdirSync(directory).length === 0) chmodSync(directory, 0o700);

@@ -1,16 +1,14 @@
 import { resolve } from "node:path";
-import { Type } from "@sinclair/typebox";
 import type { Provider } from "../domain/provider.ts";
-import { isAddressRange, isLoopback, readSocketPath, UNIX } from "../lib/ip-address.ts";
-import { TableSetting } from "../lib/schema.ts";
+import { readSocketPath, UNIX } from "../lib/ip-address.ts";
+import { Defaulted, TableSetting } from "../lib/schema.ts";
 import { type AcmeConfig, checkAcmeWithServer, resolveAcme } from "./acme.ts";
 import { isSet, type ReadContext, readVariable } from "./read/context.ts";
 import { child, formatValue, type Place, variable } from "./read/issues.ts";
-import { LONGEST_TIMER, limitDuration } from "./read/limits.ts";
-import { checkHost, EXPECTED_RANGE, parseHttpUrl } from "./read/network.ts";
-import { type CheckedTable, explainUnknownKey, readTable, splitTable } from "./read/table.ts";
+import { EXPECTED_HOST, isHost } from "./read/network.ts";
+import { type CheckedTable, extendTable, readTable } from "./read/table.ts";
 import { readText } from "./read/toml.ts";
-import { EXPECTED_PORT, ServerTable } from "./schema.ts";
+import { EXPECTED_PORT, ServerTable, TrustedUrl } from "./schema.ts";
 
 const MIB = 1024 ** 2;
 
@@ -52,24 +50,18 @@ interface ServerContext extends ReadContext {
 
 /** Reads `[server]`, takes from the environment what the file leaves out, and adds defaults. */
 export function resolveServer(raw: unknown, place: Place, context: ServerContext): Server {
-  const rangesTable = createRangesTable(context.providers);
-  const rangesKeys = Object.keys(rangesTable.properties);
-  const { own, others } = splitTable(raw, rangesKeys);
-  const table = readTable(ServerTable, others, place, context.issues, (key, known) =>
-    explainUnknownKey(key, [...known, ...rangesKeys]),
-  );
-  const { values } = table;
+  const ranges = createRangesTable(context.providers);
+  const table = readTable(extendTable(ServerTable, ranges.properties), raw, place, context.issues);
+  const { values, has } = table;
   const at = (key: string) => child(place, key);
 
-  limitDuration(values.shutdown_grace, LONGEST_TIMER, at("shutdown_grace"), context);
-  const acme = table.has("acme") ? resolveAcme(values.acme, at("acme"), context) : null;
+  const acme = has("acme") ? resolveAcme(values.acme, at("acme"), context) : null;
   const tls = readTls(table, context);
   const protocol = tls === undefined && acme === null ? "http" : "https";
-  const host = table.has("host")
+  const host = has("host")
     ? readHost(values.host, at("host"), context.directory, context)
     : readHost(readVariable("HOST", context), variable("HOST"), context.cwd, context);
-  const maxBody = values.max_body ?? 25 * MIB;
-  const maxUnverified = values.max_unverified ?? Math.max(256 * MIB, maxBody);
+  const { max_body: maxBody, max_unverified: maxUnverified = Math.max(256 * MIB, maxBody) } = values;
   if (maxUnverified < maxBody) {
     context.issues.fault(at("max_unverified"), "must be at least max_body, the size of one request");
   }
@@ -79,62 +71,53 @@ export function resolveServer(raw: unknown, place: Place, context: ServerContext
     port: readPort(table, host, context) ?? 9000,
     maxBody,
     maxUnverified,
-    trustedProxies: checkProxies(values.trusted_proxies ?? [], host, at("trusted_proxies"), context),
-    publicUrl: checkPublicUrl(values.public_url, at("public_url"), context),
-    shutdownGrace: values.shutdown_grace ?? 30_000,
-    maxDeployments: values.max_deployments ?? 8,
-    catchUpEvery: readInterval(values.catch_up_every, at("catch_up_every"), context),
+    trustedProxies: Object.freeze(values.trusted_proxies),
+    publicUrl: values.public_url?.replace(/\/+$/, "") ?? null,
+    shutdownGrace: values.shutdown_grace,
+    maxDeployments: values.max_deployments,
+    catchUpEvery: values.catch_up_every === "off" ? null : values.catch_up_every,
     protocol,
     tls: tls === undefined ? null : resolveTls(tls, table, context),
     acme,
-    rangesUrls: readRangesUrls(readTable(rangesTable, own, place, context.issues), context),
+    rangesUrls: Object.freeze(pickRangesUrls(values, context.providers)),
   });
+  if (isSocket(host) && !values.trusted_proxies.includes(UNIX)) {
+    context.issues.warn(
+      at("trusted_proxies"),
+      'does not include "unix": the addresses of all clients are unknown, so "verify_token" and "allow" reject them',
+    );
+  }
   if (acme !== null) checkAcmeWithServer(acme, server, place, context);
   return server;
 }
 
-const EXPECTED_RANGES_URL = "an https URL";
-
 /** `<provider>_ranges_url` for each provider that publishes its address ranges. */
-function createRangesTable(providers: readonly Provider[]) {
-  const keys = providers.flatMap(({ name, publishedRanges }) => {
-    if (publishedRanges === undefined) return [];
-    const expected = `${EXPECTED_RANGES_URL} such as ${JSON.stringify(publishedRanges.url)}`;
-    return [[`${name}_ranges_url`, Type.Optional(Type.String({ secret: true, expected }))] as const];
-  });
-  return TableSetting(Object.fromEntries(keys));
+export function createRangesTable(providers: readonly Provider[]) {
+  const publishers = providers.flatMap(({ name, publishedRanges }) =>
+    publishedRanges === undefined ? [] : [{ name, key: rangesKey(name), url: publishedRanges.url }],
+  );
+  return TableSetting(
+    Object.fromEntries(publishers.map(({ key, url }) => [key, Defaulted(TrustedUrl(url), url)])),
+    Object.fromEntries(
+      publishers.map(({ name, key }) => [key, `Where the ranges of \`allow = ["${name}"]\` are downloaded.`]),
+    ),
+  );
 }
 
-function readRangesUrls(
-  { values, place }: CheckedTable<ReturnType<typeof createRangesTable>>,
-  { providers, issues }: ServerContext,
+function rangesKey(provider: string): string {
+  return `${provider}_ranges_url`;
+}
+
+function pickRangesUrls(
+  values: Readonly<Record<string, unknown>>,
+  providers: readonly Provider[],
 ): Server["rangesUrls"] {
-  const urls = providers.flatMap(({ name, publishedRanges }) => {
-    if (publishedRanges === undefined) return [];
-    const key = `${name}_ranges_url`;
-    const text = values[key] ?? publishedRanges.url;
-    const url = parseHttpUrl(text);
-    // Whoever can change the list on its way decides who may send.
-    if (url === undefined || (url.protocol === "http:" && !isLoopback(url.hostname))) {
-      const example = JSON.stringify(publishedRanges.url);
-      issues.fault(
-        child(place, key),
-        `expected ${EXPECTED_RANGES_URL} such as ${example}, without a user or password`,
-      );
-    }
-    return [[name, text] as const];
-  });
-  return Object.freeze(Object.fromEntries(urls));
-}
-
-function readInterval(
-  written: number | "off" | undefined,
-  place: Place,
-  context: ReadContext,
-): number | null {
-  if (written === "off") return null;
-  limitDuration(written, LONGEST_TIMER, place, context);
-  return written ?? 15 * 60_000;
+  const urls: Record<string, string> = {};
+  for (const { name } of providers) {
+    const url = values[rangesKey(name)];
+    if (typeof url === "string") urls[name] = url;
+  }
+  return urls;
 }
 
 /** unix(7) has room for 107 bytes, of which the listener needs 4 for a temporary name. */
@@ -148,7 +131,11 @@ function readHost(
   context: ReadContext,
 ): string | undefined {
   const written = text === undefined ? null : readSocketPath(text);
-  if (written === null) return checkHost(text, place, context);
+  if (written === null) {
+    if (text === undefined || isHost(text)) return text;
+    context.issues.fault(place, `expected ${EXPECTED_HOST}, found ${formatValue(text)}`);
+    return undefined;
+  }
   const path = resolve(base, written);
   if (/^$|\/$|\p{Cc}/u.test(written)) {
     const expected = 'expected the path of a socket, such as "unix:/run/hooklatch.sock"';
@@ -167,7 +154,7 @@ function readPort(
 ): number | undefined {
   if (!isSocket(host)) return has("port") ? values.port : portFromEnvironment(context);
   if (values.port !== undefined) {
-    context.issues.fault(child(place, "port"), "has no meaning because host is a unix socket: remove it");
+    context.issues.fault(child(place, "port"), "does not apply, because host is a unix socket: remove it");
   }
   return 0;
 }
@@ -207,8 +194,10 @@ function readTls(
 function tlsFromEnvironment(context: ReadContext): TlsFiles | undefined {
   const [cert, key] = [readVariable("TLS_CERT", context), readVariable("TLS_KEY", context)];
   if (cert !== undefined && key !== undefined) return { cert, key };
-  if (cert !== undefined) context.issues.fault(variable("TLS_CERT"), "needs $TLS_KEY too");
-  if (key !== undefined) context.issues.fault(variable("TLS_KEY"), "needs $TLS_CERT too");
+  if (cert !== undefined)
+    context.issues.fault(variable("TLS_CERT"), "is set, but $TLS_KEY is not: set both or neither");
+  if (key !== undefined)
+    context.issues.fault(variable("TLS_KEY"), "is set, but $TLS_CERT is not: set both or neither");
   return undefined;
 }
 
@@ -231,35 +220,4 @@ function resolveTls(
 function checkReadable(file: string, what: string, place: Place, { issues }: ReadContext): void {
   const found = readText(file);
   if (found.kind === "unreadable") issues.fault(place, `the ${what} file ${file} ${found.problem}`);
-}
-
-function checkProxies(
-  proxies: readonly string[],
-  host: string | undefined,
-  place: Place,
-  { issues }: ReadContext,
-): readonly string[] {
-  if (isSocket(host) && !proxies.includes(UNIX)) {
-    issues.warn(
-      place,
-      'does not include "unix": clients of the unix socket have no address, so no token handshake and no "allow" list admits them',
-    );
-  }
-  for (const [index, proxy] of proxies.entries()) {
-    if (proxy === UNIX || isAddressRange(proxy)) continue;
-    issues.fault(child(place, index), `expected ${EXPECTED_RANGE}, or "unix", found ${formatValue(proxy)}`);
-  }
-  return Object.freeze([...proxies]);
-}
-
-function checkPublicUrl(text: string | undefined, place: Place, { issues }: ReadContext): string | null {
-  if (text === undefined) return null;
-  const url = parseHttpUrl(text);
-  if (url === undefined || /[?#]/.test(text)) {
-    issues.fault(
-      place,
-      'expected a URL such as "https://hooks.example.com", without a user, password, query or fragment',
-    );
-  }
-  return text.replace(/\/+$/, "");
 }

@@ -1,8 +1,9 @@
+import type { TObject } from "@sinclair/typebox";
 import type { Provider } from "../domain/provider.ts";
 import type { Secret } from "../lib/secret.ts";
 import { type ReadContext, readVariable } from "./read/context.ts";
 import { child, type Place, variable } from "./read/issues.ts";
-import { readTable, type WrittenTable } from "./read/table.ts";
+import type { CheckedTable, WrittenTable } from "./read/table.ts";
 import { findGeneratedSecret, findSecrets, type GeneratedSecret, loadSecret } from "./secrets.ts";
 
 /** How sources are read. */
@@ -27,23 +28,29 @@ export interface SourceOptions {
   readonly generated: readonly GeneratedSecret[];
 }
 
-/** Checks the keys that belong to the provider, loads their secrets, and finds the generated one. */
+/**
+ * Takes the provider's own keys from the table of a source, loads their secrets, and finds the generated one.
+ *
+ * @param secretPlace the place of issues with secrets that the table does not hold itself.
+ */
 export function readSourceOptions(
   provider: Provider,
-  written: Readonly<Record<string, unknown>>,
-  { name, place, secretPlace }: Omit<WrittenSource, "table"> & { readonly name: string | undefined },
+  table: CheckedTable<TObject>,
+  secretPlace: Place | undefined,
   context: SourceContext,
 ): SourceOptions {
-  const table = readTable(provider.options, written, place, context.issues);
-  for (const [secret, at] of findSecrets(table.values, place)) loadSecret(secret, secretPlace ?? at, context);
+  const { place } = table;
+  const keys = Object.keys(provider.options.properties);
+  const written = Object.fromEntries(Object.entries(table.values).filter(([key]) => keys.includes(key)));
+  for (const [secret, at] of findSecrets(written, place)) loadSecret(secret, secretPlace ?? at, context);
   // An invalid key would cause further faults here, which only repeat the first.
-  const faults = table.valid ? provider.checkOptions(table.values) : [];
+  const faults = table.isValid(keys) ? provider.checkOptions(written) : [];
   for (const { path, message } of faults) context.issues.fault(path.reduce(child, place), message);
-  const configured = { ...table.values, ...readVariables(provider, written, context) };
-  const generated = findOwnSecret(provider, written, configured, name, context);
+  const configured = { ...written, ...readVariables(provider, table, context) };
+  const generated = findOwnSecret(provider, table, configured, context);
   const values = { ...configured, ...generated?.setting };
   return {
-    valid: table.valid && faults.length === 0,
+    valid: faults.length === 0,
     values,
     secrets: findSecrets(values, place).map(([secret]) => secret),
     generated: generated === null ? [] : [generated.secret],
@@ -53,12 +60,12 @@ export function readSourceOptions(
 /** Options that the table leaves out, from the provider's environment variables. */
 function readVariables(
   { variables = [] }: Provider,
-  written: Readonly<Record<string, unknown>>,
+  { has }: CheckedTable<TObject>,
   context: SourceContext,
 ): Readonly<Record<string, unknown>> {
   const found: Record<string, unknown> = {};
   for (const { name, option, parse } of variables) {
-    const text = written[option] === undefined ? readVariable(name, context) : undefined;
+    const text = has(option) ? undefined : readVariable(name, context);
     if (text === undefined) continue;
     const parsed = parse(text);
     if (parsed.kind === "invalid") context.issues.fault(variable(name), parsed.message);
@@ -70,14 +77,12 @@ function readVariables(
 /** The generated secret and its option; null when the source needs none, or has one in its table. */
 function findOwnSecret(
   provider: Provider,
-  written: Readonly<Record<string, unknown>>,
-  values: Readonly<Record<string, unknown>>,
-  source: string | undefined,
+  { has, values: { name: source } }: CheckedTable<TObject>,
+  options: Readonly<Record<string, unknown>>,
   context: SourceContext,
 ): { readonly secret: GeneratedSecret; readonly setting: Readonly<Record<string, unknown>> } | null {
   const key = provider.generatedSecret;
-  if (source === undefined || Object.hasOwn(written, key) || !provider.needsGeneratedSecret(values))
-    return null;
+  if (typeof source !== "string" || has(key) || !provider.needsGeneratedSecret(options)) return null;
   const isList = isListOption(provider, key);
   const singular = isList ? key.replace(/s$/, "") : key;
   const what = `${singular.replaceAll("_", " ")} of source ${source}`;

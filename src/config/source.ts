@@ -1,16 +1,24 @@
-import type { TObject } from "@sinclair/typebox";
+import { type TProperties, Type } from "@sinclair/typebox";
 import type { Provider } from "../domain/provider.ts";
 import type { AllowedSenders, Source } from "../domain/source.ts";
 import { isAddressRange, parseRange } from "../lib/ip-address.ts";
 import type { Secret } from "../lib/secret.ts";
 import { findNearest } from "../lib/text.ts";
 import { type Environment, isSet, type ReadContext } from "./read/context.ts";
-import { child, formatValue, isTable, type Place, variable } from "./read/issues.ts";
-import { checkUnique } from "./read/limits.ts";
-import { explainUnknownKey, readTable, splitTable } from "./read/table.ts";
-import { SourceTable, type TargetSettings } from "./schema.ts";
+import {
+  child,
+  describeChoice,
+  formatValue,
+  isTable,
+  type Place,
+  quoteList,
+  variable,
+} from "./read/issues.ts";
+import { checkUnique, explainUnknownKey, extendTable, readTable } from "./read/table.ts";
+import { SourceTable } from "./schema.ts";
 import type { GeneratedSecret } from "./secrets.ts";
 import { isListOption, readSourceOptions, type SourceContext, type WrittenSource } from "./source-options.ts";
+import type { TargetSettings } from "./target-schema.ts";
 
 /** A source after its check. Its faults are reported. */
 export interface CheckedSource {
@@ -21,8 +29,8 @@ export interface CheckedSource {
   readonly generated: readonly GeneratedSecret[];
   /** The secrets that its senders use. */
   readonly secrets: readonly Secret[];
-  /** The source; undefined when it has faults. `printByDefault` applies when `print` is not written. */
-  complete(printByDefault: boolean): Source | undefined;
+  /** Undefined when it has faults. `print` is null when it is not written. */
+  readonly source: (Omit<Source, "print"> & { readonly print: boolean | null }) | undefined;
 }
 
 /**
@@ -53,10 +61,7 @@ export function readSources(
   context: SourceContext,
 ): readonly CheckedSource[] {
   const sources = written.map((source) => readSource(source, context));
-  for (const key of ["name", "path"] as const) {
-    const values = sources.map((source) => ({ place: source.place, value: source[key] }));
-    checkUnique(key, "source", values, context.issues);
-  }
+  for (const key of ["name", "path"] as const) checkUnique(key, "source", sources, context.issues);
   return sources;
 }
 
@@ -72,13 +77,13 @@ export function findSource(
 ): CheckedSource | undefined {
   const place = child(target.place, "source");
   const areNamed = sources.length > 0 && sources.every(({ name }) => name !== undefined);
-  const namesOf = (some: readonly CheckedSource[]) => some.map(({ name }) => formatValue(name)).join(", ");
+  const namesOf = (some: readonly CheckedSource[]) => some.flatMap(({ name }) => name ?? []);
   if (target.has("source")) {
     const { source } = target.values;
     const found = sources.filter(({ name }) => name === source);
     if (found.length === 1) return found[0];
     if (areNamed && source !== undefined && found.length === 0) {
-      issues.fault(place, `expected one of the sources ${namesOf(sources)}, found ${formatValue(source)}`);
+      issues.fault(place, describeChoice("the sources ", namesOf(sources), source));
     }
     return undefined;
   }
@@ -87,60 +92,40 @@ export function findSource(
   if (fitting.length === 1) return fitting[0];
   // Without a valid provider it is unknown whether a source fits.
   if (areNamed && sources.every(({ provider }) => provider !== undefined)) {
-    issues.fault(place, `several sources match (${namesOf(fitting)}): name one of them`);
+    issues.fault(place, `several sources match (${quoteList(namesOf(fitting))}): name one of them`);
   }
   return undefined;
 }
 
 function readSource(written: WrittenSource, context: SourceContext): CheckedSource {
-  const { table, place } = written;
+  const { table: raw, place } = written;
   const { providers, issues } = context;
-  const provider = isTable(table) ? providers.find(({ name }) => name === table.provider) : undefined;
-  const ownKeys = (provider ? [provider] : providers).flatMap(({ options }) => keysOf(options));
-  const { own, others } = splitTable(table, ownKeys);
-  const common = readTable(SourceTable, others, place, issues, (key, known) =>
-    explainKey(key, [...known, ...ownKeys], provider, providers),
+  const provider = isTable(raw) ? providers.find(({ name }) => name === raw.provider) : undefined;
+  const schema = extendTable(SourceTable, provider?.options.properties ?? anyOptions(providers));
+  const table = readTable(schema, raw, place, issues, (key, known) =>
+    explainKey(key, known, provider, providers),
   );
-  const { name, path, print, on_redelivery: onRedelivery = "run" } = common.values;
-  checkProvider(common.values.provider, provider, place, context);
-  if (path === "/healthz") {
-    issues.fault(child(place, "path"), "/healthz is reserved: choose another path");
+  const { name, path, provider: named, print = null, on_redelivery: onRedelivery } = table.values;
+  if (named !== undefined && provider === undefined) {
+    const names = providers.map((known) => known.name);
+    issues.fault(child(place, "provider"), describeChoice("", names, named));
   }
-  const allow = readAllowedSenders(common.values.allow, child(place, "allow"), context);
-  const options = provider && readSourceOptions(provider, own, { ...written, name }, context);
-
-  return {
-    place,
-    name,
-    path,
-    provider,
-    generated: options?.generated ?? [],
-    secrets: options?.secrets ?? [],
-    complete(printByDefault) {
-      if (!common.valid || !options?.valid || !provider) return undefined;
-      if (name === undefined || path === undefined) return undefined;
-      return Object.freeze({
-        name,
-        provider: provider.name,
-        path,
-        handler: provider.createHandler(options.values),
-        print: print ?? printByDefault,
-        onRedelivery,
-        allow,
-      });
-    },
-  };
+  if (path === "/healthz") issues.fault(child(place, "path"), "/healthz is reserved: choose another path");
+  const allow = readAllowedSenders(table.values.allow, child(place, "allow"), context);
+  const options = provider && readSourceOptions(provider, table, written.secretPlace, context);
+  const { generated = [], secrets = [] } = options ?? {};
+  const checked = { place, name, path, provider, generated, secrets };
+  if (!table.isValid() || !options?.valid || !provider || name === undefined || path === undefined) {
+    return { ...checked, source: undefined };
+  }
+  const handler = provider.createHandler(options.values);
+  return { ...checked, source: { name, provider: provider.name, path, handler, print, onRedelivery, allow } };
 }
 
-function checkProvider(
-  written: string | undefined,
-  provider: Provider | undefined,
-  place: Place,
-  { providers, issues }: SourceContext,
-): void {
-  if (written === undefined || provider !== undefined) return;
-  const known = providers.map(({ name }) => formatValue(name)).join(", ");
-  issues.fault(child(place, "provider"), `expected one of ${known}, found ${formatValue(written)}`);
+/** The options of all providers, unchecked, for a source whose provider is unknown. */
+function anyOptions(providers: readonly Provider[]): TProperties {
+  const keys = providers.flatMap(({ options }) => Object.keys(options.properties));
+  return Object.fromEntries(keys.map((key) => [key, Type.Optional(Type.Unknown())]));
 }
 
 function explainKey(
@@ -149,13 +134,9 @@ function explainKey(
   provider: Provider | undefined,
   providers: readonly Provider[],
 ): string {
-  const owner = providers.find(({ options }) => keysOf(options).includes(key));
+  const owner = providers.find(({ options }) => Object.hasOwn(options.properties, key));
   if (owner === undefined || provider === undefined) return explainUnknownKey(key, known);
-  return `unknown key ${formatValue(key)}: it is for provider "${owner.name}", not for "${provider.name}"`;
-}
-
-function keysOf(options: TObject): string[] {
-  return Object.keys(options.properties);
+  return `unknown key: it is for provider "${owner.name}", not for "${provider.name}"`;
 }
 
 /** Reads `allow`; null when it is not written. An entry is a range or the name of a provider that publishes ranges. */

@@ -2,13 +2,11 @@ import { dirname, relative, resolve } from "node:path";
 import type { Target } from "../domain/target.ts";
 import { readCommitStatus, readCredentials } from "./credentials.ts";
 import type { ReadContext } from "./read/context.ts";
-import { child, formatValue, type IssueList, type Place } from "./read/issues.ts";
-import { checkUnique, LONGEST_TIMER, limitDuration } from "./read/limits.ts";
-import { parseHttpUrl } from "./read/network.ts";
-import { readTable, type WrittenTable } from "./read/table.ts";
+import { child, describeChoice, formatValue, type IssueList, type Place } from "./read/issues.ts";
+import { checkUnique, readTable, type WrittenTable } from "./read/table.ts";
 import { readRepository } from "./repository.ts";
-import { type TargetSettings, TargetTable } from "./schema.ts";
 import { type CheckedSource, findSource } from "./source.ts";
+import { type TargetSettings, TargetTable } from "./target-schema.ts";
 
 /** How targets are read. */
 export interface TargetContext extends ReadContext {
@@ -23,17 +21,17 @@ export function readTargets(written: readonly WrittenTable[], context: TargetCon
   const { issues } = context;
   const tables = written.map(({ table, place }) => readTable(TargetTable, table, place, issues));
   const targets = tables.map((table) => readTarget(table, context));
-  const names = tables.map(({ place, values }) => ({ place, value: values.name }));
-  checkUnique("name", "target", names, issues);
-  checkOverlap(
-    tables.map((table) => ({ place: table.place, directory: resolveDirectory(table, context) })),
-    issues,
-  );
+  const owners = tables.map((table) => {
+    return { place: table.place, name: table.values.name, directory: resolveDirectory(table, context) };
+  });
+  checkUnique("name", "target", owners, issues);
+  checkUnique("directory", "target", owners, issues);
+  checkNesting(owners, issues);
   return targets.filter((target) => target !== undefined);
 }
 
 function readTarget(settings: TargetSettings, context: TargetContext): Target | undefined {
-  const { values, place, valid } = settings;
+  const { values, place, isValid } = settings;
   const source = findSource(settings, context.sources, context);
   const repository = readRepository(settings, source?.provider, context);
   const access = readCredentials(settings, repository, context);
@@ -43,29 +41,25 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
   checkDirectory(settings, directory, context);
   checkLayout(settings, context);
   checkCommands(settings, context);
-  checkShared(values.shared ?? [], child(place, "shared"), context);
-  checkHealth(settings, context);
-  limitDuration(values.timeout, LONGEST_TIMER, child(place, "timeout"), context);
+  checkShared(values.shared, child(place, "shared"), context);
 
-  if (!valid || values.name === undefined || directory === undefined) return undefined;
+  if (!isValid() || values.name === undefined || directory === undefined) return undefined;
   if (source?.name === undefined || repository === undefined) return undefined;
   return Object.freeze({
     name: values.name,
     source: source.name,
     repository,
     directory,
-    layout: values.layout ?? "releases",
-    run: Object.freeze(values.run ?? []),
-    after: Object.freeze(values.after ?? []),
-    env: Object.freeze(values.env ?? {}),
-    passEnv: Object.freeze(values.pass_env ?? []),
-    shared: Object.freeze(values.shared ?? []),
-    keepReleases: values.keep_releases ?? 5,
-    timeout: values.timeout ?? 600_000,
-    health: values.health
-      ? Object.freeze({ url: values.health.url, within: values.health.within ?? 30_000 })
-      : null,
-    catchUp: values.catch_up ?? true,
+    layout: values.layout,
+    run: Object.freeze(values.run),
+    after: Object.freeze(values.after),
+    env: Object.freeze(values.env),
+    passEnv: Object.freeze(values.pass_env),
+    shared: Object.freeze(values.shared),
+    keepReleases: values.keep_releases,
+    timeout: values.timeout,
+    health: values.health ? Object.freeze(values.health) : null,
+    catchUp: values.catch_up,
     access,
     paths: Object.freeze(values.paths ?? []),
     ignorePaths: Object.freeze(values.ignore_paths ?? []),
@@ -76,22 +70,23 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
 
 /** The absolute path of the file of allowed signers; null when commits need no signature. */
 function readAllowedSigners(
-  { has, place, values }: TargetSettings,
+  { has, isValid, place, values }: TargetSettings,
   { issues, directory }: ReadContext,
 ): string | null {
   const { verify_commit: verify, allowed_signers: file } = values;
   const at = child(place, "allowed_signers");
-  if (verify === true && !has("allowed_signers")) {
+  if (verify && !has("allowed_signers")) {
     issues.fault(
       at,
-      "is missing: verify_commit needs a file with the keys of allowed signers (see ssh-keygen, ALLOWED SIGNERS)",
+      "is missing: verify_commit needs a file with the keys of allowed signers (see ssh-keygen(1), ALLOWED SIGNERS)",
     );
   }
-  // Otherwise a user who names signers would believe that commits are verified.
-  if (has("allowed_signers") && !has("verify_commit")) issues.fault(at, 'needs "verify_commit = true"');
-  if (has("allowed_signers") && verify === false)
-    issues.warn(at, "has no effect because verify_commit is false");
-  return verify === true && file !== undefined ? resolve(directory, file) : null;
+  if (has("allowed_signers") && !verify && isValid(["verify_commit"])) {
+    // Otherwise a user who names signers would believe that commits are verified.
+    if (!has("verify_commit")) issues.fault(at, 'needs "verify_commit = true"');
+    else issues.warn(at, "has no effect because verify_commit is false");
+  }
+  return verify && file !== undefined ? resolve(directory, file) : null;
 }
 
 function resolveDirectory({ values }: TargetSettings, { directory }: ReadContext): string | undefined {
@@ -109,28 +104,25 @@ function checkDirectory(
   else if (directory !== undefined && has("repository") && isWithin(dataDir, directory)) {
     issues.fault(
       at,
-      `${formatValue(directory)} contains the data directory ${formatValue(dataDir)}: separate them`,
+      `${formatValue(directory)} contains the data directory ${formatValue(dataDir)}: choose another directory`,
     );
   }
 }
 
 function checkLayout({ values, place }: TargetSettings, { layouts, issues }: TargetContext): void {
-  if (values.layout === undefined || layouts.includes(values.layout)) return;
-  const known = layouts.map((name) => formatValue(name)).join(", ");
-  issues.fault(child(place, "layout"), `expected one of ${known}, found ${formatValue(values.layout)}`);
+  if (layouts.includes(values.layout)) return;
+  issues.fault(child(place, "layout"), describeChoice("", layouts, values.layout));
 }
 
-function checkCommands({ values, place, has }: TargetSettings, { issues }: ReadContext): void {
+function checkCommands({ values, place, has, isValid }: TargetSettings, { issues }: ReadContext): void {
   for (const key of ["run", "after"] as const) {
-    for (const [index, command] of (values[key] ?? []).entries()) {
+    for (const [index, command] of values[key].entries()) {
       if (typeof command === "string" || command[0] !== "") continue;
-      issues.fault(
-        child(child(place, key), index),
-        "expected a program as the first item, found an empty string",
-      );
+      const problem = "expected a program as the first item, found an empty string";
+      issues.fault(child(child(place, key), index), problem);
     }
   }
-  if (!has("repository") && (values.run?.length === 0 || !has("run"))) {
+  if (!has("repository") && values.run.length === 0 && isValid(["run"])) {
     issues.fault(child(place, "run"), 'a target without "repository" needs at least one command');
   }
 }
@@ -139,44 +131,26 @@ function checkShared(shared: readonly string[], place: Place, { issues }: ReadCo
   for (const [index, path] of shared.entries()) {
     const outer = shared.findIndex((other, at) => at !== index && isWithin(`/${path}`, `/${other}`));
     if (outer < 0 || (shared[outer] === path && outer > index)) continue;
-    const problem = `${formatValue(path)} is already in ${formatValue(shared[outer])}: remove one of them`;
+    const problem = `${formatValue(path)} is already covered by ${formatValue(shared[outer])}: remove it`;
     issues.fault(child(place, index), problem);
   }
 }
 
-function checkHealth({ values, place }: TargetSettings, context: ReadContext): void {
-  if (values.health === undefined) return;
-  const at = child(place, "health");
-  if (parseHttpUrl(values.health.url) === undefined) {
-    context.issues.fault(child(at, "url"), "expected an http or https URL without a user or password");
-  }
-  limitDuration(values.health.within, LONGEST_TIMER, child(at, "within"), context);
-}
-
-/** Reports every directory that is another target's, or inside another target's. */
-function checkOverlap(
+/** Reports every directory that is inside another target's. */
+function checkNesting(
   targets: readonly { readonly place: Place; readonly directory: string | undefined }[],
   issues: IssueList,
 ): void {
-  const owners = new Map<string, Place>();
-  for (const { place, directory } of targets) {
-    if (directory !== undefined && !owners.has(directory)) owners.set(directory, place);
-  }
-  for (const { place, directory } of targets) {
-    if (directory === undefined) continue;
-    const at = child(place, "directory");
-    const owner = owners.get(directory);
-    if (owner !== undefined && owner !== place) {
-      issues.fault(
-        at,
-        `${owner.path} already has ${formatValue(directory)}: each target needs its own directory`,
-      );
-    }
+  // Reversed, so that the first of several owners counts.
+  const owners = new Map(targets.toReversed().map(({ place, directory }) => [directory, place]));
+  for (const { place, directory = "/" } of targets) {
     const outer = ancestorsOf(directory).find((ancestor) => owners.has(ancestor));
-    if (outer !== undefined) {
-      const path = owners.get(outer)?.path;
-      issues.fault(at, `${formatValue(directory)} is inside the directory of ${path}: separate them`);
-    }
+    if (outer === undefined) continue;
+    const owner = owners.get(outer)?.path;
+    issues.fault(
+      child(place, "directory"),
+      `${formatValue(directory)} is inside the directory of ${owner}: choose another directory`,
+    );
   }
 }
 

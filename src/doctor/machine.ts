@@ -73,7 +73,8 @@ export function checkDisks({
 
 /** Checks the free bytes of a file system; `users` are the directories on it. */
 export function checkSpace(users: string, free: number, total: number): CheckResult {
-  if (total === 0) return warn(`disk of ${users}: the file system does not report its free space; check it by hand`);
+  if (total === 0)
+    return warn(`disk of ${users}: the file system does not report its free space; check it by hand`);
   const share = free / total;
   const amount = free < GIB ? `${Math.floor(free / MIB)} MiB` : `${(free / GIB).toFixed(1)} GiB`;
   const text = `disk of ${users}: ${amount} free (${Math.floor(share * 100)} %)`;

@@ -12,23 +12,23 @@ export interface Client {
 
 /** A stored client. */
 export interface StoredClient extends Client {
-  /** A higher one each time it is authorised. */
+  /** Each authorisation gives the client a new, higher id. */
   readonly id: number;
 }
 
-/** Whether the client's authorisation has expired. At the very moment of expiry it has not. */
+/** Whether the client's authorisation has expired. It is still valid at `expiresAt`. */
 export function hasExpired(client: Client, now: Date): boolean {
   return now.getTime() > client.expiresAt.getTime();
 }
 
 /** The part of the store that holds clients. */
 export interface ClientStore {
-  /** Stores the client, on disk before it resolves. A client that is stored already gets the new times. */
+  /** Stores the client, or updates the times of a stored one. It is on disk when this resolves. */
   authorise(client: Client): Promise<void>;
   findClient(source: string, address: string): Promise<Client | null>;
-  /** Removes the client as it was read. One that was authorised again meanwhile stays. */
+  /** Removes the client, unless it was authorised again since it was read. */
   forgetClient(client: Client): Promise<void>;
-  /** The last authorised first. An expired client is listed until it POSTs again or is removed as old. */
+  /** The last authorised first. Includes expired clients until they POST again or are pruned. */
   listClients(source: string | null, range: PageRange): Promise<Page<StoredClient>>;
   /** Removes an address from one source, or from all with null. Resolves with the removed clients. */
   revokeClient(address: string, source: string | null): Promise<readonly Client[]>;

@@ -1,6 +1,6 @@
 /**
- * Every code that the program gives a decision, a refusal, a deployment's result or a dropped notification, with one
- * sentence that describes it. Programs read codes; the words beside them may change.
+ * Every code of a decision, a refusal, a deployment's result or a dropped notification, with a sentence that describes
+ * it. Programs read codes; the messages beside them may change.
  */
 
 /** Why an event does not deploy a target. */
@@ -9,13 +9,12 @@ export const DECISION_CODES = {
   event: "The target does not deploy this kind of event.",
   repository: "The target deploys another repository.",
   branch: "The target deploys another branch.",
-  tag: "The target deploys tags, and no tag that matches was pushed.",
+  tag: "The target deploys tags, and the pushed ref is not a matching tag.",
   deleted: "The branch or tag was deleted.",
   skip_requested: "The message of the pushed commit asks to skip the deployment.",
   locked: "The target is locked.",
 } as const;
 
-/** A key of {@link DECISION_CODES}. */
 export type DecisionCode = keyof typeof DECISION_CODES;
 
 /** Why a request to a listener was refused. */
@@ -25,10 +24,10 @@ export const REFUSAL_CODES = {
   payload_too_large: "The body is larger than `max_body`.",
   unsupported_media_type: "The source does not accept this content type, or the body is encoded.",
   body_incomplete: "The connection ended before the body was complete.",
-  over_capacity: "Too many bytes of unverified requests are in memory.",
+  over_capacity: "Requests of unverified senders use all the memory reserved for them.",
   too_many_attempts: "The address showed too many wrong tokens or passwords and has to wait.",
   signature_missing: "The request has no signature.",
-  signature_mismatch: "The signature is malformed, or it is not one of the body under any of the secrets.",
+  signature_mismatch: "The signature is malformed, or none of the secrets made it for this body.",
   token_missing: "The request has no token, or an empty one.",
   token_mismatch: "The token is wrong.",
   token_repeated: "The request has more than one token.",
@@ -36,22 +35,21 @@ export const REFUSAL_CODES = {
   credentials_missing: "The request has no user and password.",
   credentials_mismatch: "The user or the password is wrong.",
   client_address_unknown: "The address that the token would authorise is not known.",
-  client_unknown: "No token was shown from this address, or it was revoked.",
-  client_expired: "The time for which the token authorised this address is over.",
+  client_unknown: "The address showed no token, or it was revoked.",
+  client_expired: "The authorisation of the address has expired.",
   invalid_payload: "The body is not UTF-8 or not JSON, or a header of the event is malformed.",
   unexpected_payload: "The body is JSON, but not the payload of its event.",
-  unavailable: "The delivery could not be stored now.",
-  internal_error: "The program failed.",
-  https_required: "The request came over plain HTTP.",
+  unavailable: "The delivery cannot be stored at the moment.",
+  internal_error: "An internal error occurred.",
+  https_required: "The request used plain HTTP.",
 } as const;
 
-/** A key of {@link REFUSAL_CODES}. */
 export type RefusalCode = keyof typeof REFUSAL_CODES;
 
 /** Why a deployment failed. */
 export const FAILURE_CODES = {
   step_failed: "A command of `run` or `after` failed.",
-  health_check_failed: "The health URL did not answer 2xx in time.",
+  health_check_failed: "The health URL did not respond with 2xx in time.",
   timeout: "The deployment took longer than `timeout`.",
   fetch_failed: "git could not fetch the repository.",
   ref_missing: "The branch does not exist, or no tag matches.",
@@ -66,20 +64,18 @@ export const FAILURE_CODES = {
   disk_full: "The disk is full, or the quota is used up.",
   system_error: "The operating system refused an operation.",
   configuration_invalid: "The target's configuration cannot be used.",
-  internal_error: "The program failed.",
+  internal_error: "An internal error occurred.",
 } as const;
 
-/** A key of {@link FAILURE_CODES}. */
 export type FailureCode = keyof typeof FAILURE_CODES;
 
 /** Why a deployment that began found nothing to do. Its state is `cancelled`. */
 export const SKIP_CODES = {
-  skip_requested: "The message of the commit to deploy asks to skip the deployment.",
+  skip_requested: "The message of the commit asks to skip the deployment.",
   paths_unchanged: "No file that `paths` and `ignore_paths` select differs from the live commit.",
-  rolled_back: "The commit to deploy is one that a person rolled back.",
+  rolled_back: "The commit was rolled back earlier.",
 } as const;
 
-/** A key of {@link SKIP_CODES}. */
 export type SkipCode = keyof typeof SKIP_CODES;
 
 /** Why a deployment ended in another state than `succeeded`. */
@@ -93,10 +89,9 @@ export const RESULT_CODES = {
   crash: "The server was killed, or the machine stopped, while the deployment ran.",
 } as const;
 
-/** A key of {@link RESULT_CODES}. */
 export type ResultCode = keyof typeof RESULT_CODES;
 
-/** Whether a deployment's code is a {@link SkipCode}. */
+/** Whether a deployment with this code found nothing to do. */
 export function isSkipCode(code: string | null): code is SkipCode {
   return code !== null && Object.hasOwn(SKIP_CODES, code);
 }
@@ -105,9 +100,8 @@ export function isSkipCode(code: string | null): code is SkipCode {
 export const NOTIFICATION_CODES = {
   channel_removed: "The channel is no longer configured.",
   deployment_removed: "The deployment is no longer stored.",
-  rejected: "The receiver rejected the notification for good.",
+  rejected: "The receiver rejected the notification permanently.",
   attempts_exhausted: "The last attempt failed.",
 } as const;
 
-/** A key of {@link NOTIFICATION_CODES}. */
 export type NotificationCode = keyof typeof NOTIFICATION_CODES;

@@ -4,13 +4,12 @@ import type { Event } from "./event.ts";
 import type { Decision } from "./match.ts";
 import type { Page, PageRange } from "./page.ts";
 
-/** Every status of a stored delivery. */
+/** The status of a stored delivery: the `status` word of the response to its sender. */
 export const DELIVERY_STATUSES = ["pong", "ok", "skipped", "success"] as const;
 
-/** The status of a stored delivery: the `status` word of the response that its sender got. */
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
-/** The status of a delivery. Some providers have one for every delivery, others say whether it deploys. */
+/** Some providers have one status for every delivery. For the others it says whether the delivery deploys. */
 export function chooseStatus(
   source: { readonly handler: { readonly answersSuccess: boolean } },
   event: Event,
@@ -26,12 +25,12 @@ export interface NewDelivery {
   readonly source: string;
   readonly event: Event["kind"];
   readonly status: DeliveryStatus;
-  /** Why nothing, or not everything, is deployed, in the response's words; null where nothing needs explaining. */
+  /** The `reason` of the response: why some target is not deployed; null where nothing needs explaining. */
   readonly reason: string | null;
   readonly receivedAt: Date;
   /** The sender's normalised address. */
   readonly client: string;
-  /** What identifies a repeated delivery; null where deliveries are not compared. */
+  /** Null where the provider's deliveries are not compared. */
   readonly identity: DeliveryIdentity | null;
   /** Only the headers in {@link STORED_HEADERS} and those that the provider names. */
   readonly headers: Readonly<Record<string, string>>;
@@ -41,6 +40,17 @@ export interface NewDelivery {
   readonly decisions: readonly Decision[];
   /** How many other targets listen to the source. */
   readonly otherTargets: number;
+}
+
+/**
+ * Identifies a repeated delivery. Ids and hooks are headers, which are not signed; the body is signed, so a body
+ * that arrives again under another id is a replay.
+ */
+export interface DeliveryIdentity {
+  /** The sender's own id of the delivery; null when it sent none. */
+  readonly id: string | null;
+  /** The webhook that sent the delivery; null when the sender does not say. */
+  readonly hook: string | null;
 }
 
 /** Reads a delivery's id, a whole number from 1; null for any other text. */
@@ -53,13 +63,13 @@ export interface Delivery extends NewDelivery {
   readonly id: number;
   /** The first delivery with the same id from the same hook, when the sender sent it again. */
   readonly redeliveryOf: number | null;
-  /** The delivery that a person replayed as this one. */
+  /** The delivery that an operator replayed as this one. */
   readonly replayOf: number | null;
   /** The ids of the deployments that it queued, oldest first. */
   readonly deployments: readonly number[];
 }
 
-/** A stored delivery in a list: without its body, with the outcomes of its deployments. */
+/** A delivery in a list: without its body, with the outcomes of its deployments. */
 export interface DeliverySummary extends Omit<Delivery, "body"> {
   readonly outcomes: readonly DeploymentOutcome[];
 }
@@ -73,14 +83,14 @@ export interface DeploymentOutcome extends ResultParts, Pick<Deployment, "state"
 export interface DeliveryFilter {
   readonly source: string | null;
   readonly status: DeliveryStatus | null;
-  /** Only deliveries that are about this target: it is the target of one of their decisions. */
+  /** Only deliveries that are about this target: one of their decisions is the target's. */
   readonly target: string | null;
 }
 
-/** Headers stored with every delivery. A list of names, because forges have sent secrets in headers. */
+/** Headers stored with every delivery. Listed by name, because forges have sent secrets in other headers. */
 export const STORED_HEADERS: readonly string[] = ["content-type", "user-agent", "x-request-id"];
 
-/** The headers of a request that are stored, cut at a length no honest sender reaches. */
+/** The headers of a request that are stored, each cut to 1,024 characters. */
 export function selectHeaders(headers: Headers, providerOwn: readonly string[]): Record<string, string> {
   const selected: Record<string, string> = {};
   for (const name of [...STORED_HEADERS, ...providerOwn]) {
@@ -90,13 +100,13 @@ export function selectHeaders(headers: Headers, providerOwn: readonly string[]):
   return selected;
 }
 
-/** How the store accepts a delivery. */
+/** How the store treats a delivery. */
 export interface AcceptOptions {
   /** The pushed commit, for the deployments. */
   readonly pushedCommit: string | null;
   /** Whether a redelivery runs, or is a duplicate. */
   readonly onRedelivery: "run" | "skip";
-  /** Whether the delivery is compared with earlier ones. One that is not can still be the first of later ones. */
+  /** Whether the delivery is compared with earlier ones. Later ones are compared with it in any case. */
   readonly detectDuplicates: boolean;
   /** The delivery that is replayed; null for a delivery from the network. */
   readonly replayOf: number | null;
@@ -106,19 +116,18 @@ export interface AcceptOptions {
 export interface DeliveryStore {
   /**
    * Stores the delivery and queues a deployment for each decision that deploys, in one commit that is on disk before
-   * this resolves. A deployment of the same target that was queued becomes `superseded`. Where a decision's code is
-   * `locked`, the target's lock remembers the delivery, and unlocking deploys it.
+   * this resolves. A queued deployment of the same target becomes `superseded`. Where a decision's code is `locked`,
+   * the target's lock records the delivery, and unlocking deploys it.
    *
-   * A delivery with an identity that is to be compared, and is not a replay, is first compared with the stored
-   * deliveries of its source:
-   * - its body came before under another id: a replayed body, `duplicate` of the first delivery with that body;
-   * - its id came before from the same hook: a redelivery, which runs with that trigger, or with
+   * A delivery that has an identity and is not a replay is first compared with the stored deliveries of its source:
+   * - its body arrived before under another id: a replayed body, `duplicate` of the first delivery with that body;
+   * - its id arrived before from the same hook: a redelivery, which runs with that trigger, or with
    *   `onRedelivery: "skip"` is a `duplicate`;
-   * - its id came before from another hook: the same event twice, `duplicate`.
-   * Of two that arrive at the same moment one is the first.
+   * - its id arrived before from another hook: the same event twice, `duplicate`.
+   * Of several that arrive at the same moment one is the first.
    *
    * Rejects with an {@link AppError} `unavailable`, and stores nothing, when the disk refuses or too many deliveries
-   * wait.
+   * are waiting.
    */
   accept(delivery: NewDelivery, options: AcceptOptions): Promise<AcceptResult>;
   readDelivery(id: number): Promise<Delivery | null>;
@@ -128,10 +137,9 @@ export interface DeliveryStore {
   listDeliveries(filter: DeliveryFilter, range: PageRange): Promise<Page<DeliverySummary>>;
 }
 
-/** What the store did with a delivery. */
 export type AcceptResult =
   | ({ readonly kind: "stored" } & Receipt)
-  /** Nothing was stored; `delivery` is the id of the one that came first. */
+  /** Nothing was stored; `delivery` is the id of the first one. */
   | { readonly kind: "duplicate"; readonly delivery: number };
 
 /** Proof that a delivery is stored. */
@@ -142,15 +150,4 @@ export interface Receipt {
   /** The deployments of the same targets that were queued until then, now `superseded`. */
   readonly superseded: readonly Deployment[];
   readonly redeliveryOf: number | null;
-}
-
-/**
- * What identifies a repeated delivery. Ids and hooks are headers, which are not signed; the body is signed, so a body
- * that came before under another id is a replay.
- */
-export interface DeliveryIdentity {
-  /** The sender's own id of the delivery; null when it sent none. */
-  readonly id: string | null;
-  /** The webhook that the delivery came through; null when the sender does not say. */
-  readonly hook: string | null;
 }

@@ -5,20 +5,15 @@ import type { Deployment } from "./deployment.ts";
 export type ResultParts = Pick<Deployment, "target" | "code" | "reason" | "supersededBy" | "retriedAs">;
 
 /**
- * How a deployment ended, or what there is to know about its success, in words for the API, logs and notifications.
- * Null where its state says it all. Holds the output of programs: escape it wherever it is shown.
+ * Describes how a deployment ended, for the API, logs and notifications. Null where its state says it all. The text
+ * contains output of commands: escape it wherever it is shown.
  */
-export function describeResult({
-  target,
-  code,
-  reason,
-  supersededBy,
-  retriedAs,
-}: ResultParts): string | null {
+export function describeResult(result: ResultParts): string | null {
+  const { target, code, reason, supersededBy, retriedAs } = result;
   if (code === "superseded") {
     return supersededBy === null ? "a newer deployment was queued" : `deployment ${supersededBy} is newer`;
   }
-  // An interrupted deployment is followed by its retry or, where one waited already, by a newer deployment.
+  // An interrupted deployment is followed by its retry or, where one was queued already, by a newer deployment.
   const next = retriedAs ?? supersededBy;
   const parts = [
     code === "not_configured" ? `target ${target} is no longer configured` : null,
@@ -29,32 +24,8 @@ export function describeResult({
   return parts.filter((part) => part !== null).join("; ") || null;
 }
 
-/** Why the server interrupted a deployment, in words; null for every other code. */
+/** Why the server interrupted a deployment; null for every other code. */
 export function describeInterruption(code: ResultCode | null): string | null {
   if (code === "shutdown") return "hooklatch was stopped while it ran";
   return code === "crash" ? "hooklatch was killed, or the machine stopped, while it ran" : null;
-}
-
-/** A deployment in the names that the admin API and notifications share. */
-export function toDeploymentFields(deployment: Deployment) {
-  return {
-    target: deployment.target,
-    state: deployment.state,
-    code: deployment.code,
-    reason: describeResult(deployment),
-    trigger: deployment.trigger,
-    attempt: deployment.attempt,
-    retry_of: deployment.retryOf,
-    retried_as: deployment.retriedAs,
-    superseded_by: deployment.supersededBy,
-    delivery: deployment.delivery,
-    pushed_commit: deployment.pushedCommit,
-    branch: deployment.branch,
-    commit: deployment.commit,
-    previous_commit: deployment.previousCommit,
-    release: deployment.release,
-    created_at: deployment.createdAt.toISOString(),
-    started_at: deployment.startedAt?.toISOString() ?? null,
-    ended_at: deployment.endedAt?.toISOString() ?? null,
-  };
 }

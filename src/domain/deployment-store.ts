@@ -14,16 +14,16 @@ import type { Page, PageRange } from "./page.ts";
 /** A deployment that ended. */
 export interface FinishedDeployment {
   readonly deployment: Deployment;
-  /** The deployment that repeats it; null unless it was interrupted, after a second crash, and when a newer one waits. */
+  /** Its retry; null unless it was interrupted, after a second crash, and where a newer deployment is queued. */
   readonly retry: Deployment | null;
 }
 
-/** What is live in a target, what waits and what was tried. */
+/** The current and latest deployments of a target. */
 export interface TargetStatus {
   readonly live: Live | null;
   /** The newest deployment that is not `superseded`; null when there is none. */
   readonly latest: Deployment | null;
-  /** The newest ended deployment that fetched a tip: its commit is known, and no person chose it. */
+  /** The newest ended deployment that fetched a tip: its commit is known, and it was not an operator's choice. */
   readonly latestOfTip: Deployment | null;
   readonly queued: number | null;
   readonly running: number | null;
@@ -34,11 +34,11 @@ export interface TargetStatus {
 export interface DeploymentFilter {
   readonly target: string | null;
   readonly state: DeploymentState | null;
-  /** Only deployments that a delivery of this source asked for. */
+  /** Only deployments that a delivery of this source requested. */
   readonly source: string | null;
 }
 
-/** What is old enough to be removed. */
+/** Limits for the removal of old rows. */
 export interface Retention {
   /** Deliveries received before this may be removed. */
   readonly deliveriesBefore: Date;
@@ -50,18 +50,18 @@ export interface Retention {
 
 /** The part of the store that holds deployments. */
 export interface DeploymentStore {
-  /** Queues a deployment without a delivery. One of the same target that was queued becomes `superseded`. */
+  /** Queues a deployment without a delivery. A queued deployment of the same target becomes `superseded`. */
   queueDeployment(request: DeploymentRequest, now: Date): Promise<QueuedDeployment>;
   /**
    * Takes the oldest queued deployment among `targets` whose target has none running and is not locked at `now`, marks
-   * it `running` since `now` and records what is live before it. Null when there is none. A lock does not block what a
-   * person asked for (triggers `manual` and `rollback`).
+   * it `running` since `now` and records what is live before it. Null when there is none. A lock does not block the
+   * triggers `manual` and `rollback`.
    */
   claim(targets: readonly string[], now: Date): Promise<Deployment | null>;
   /**
-   * Records how a running deployment ended; a successful one is live from `now` on. One that ended `interrupted`
-   * because the server stopped is queued again, unless a newer one waits. In the same commit a notification is stored
-   * for each subscription that wants it (see `chooseNotification`).
+   * Records how a running deployment ended; a successful one is live from `now` on. One that the server's stop
+   * interrupted is queued again, unless a newer one is queued. The same commit stores a notification for each
+   * subscription that includes it (see `chooseNotification`).
    */
   finish(
     id: number,
@@ -69,11 +69,11 @@ export interface DeploymentStore {
     now: Date,
     subscriptions: readonly NotificationSubscription[],
   ): Promise<FinishedDeployment>;
-  /** Marks a queued deployment `cancelled`. Null when it is not queued (any more). */
+  /** Marks a queued deployment `cancelled`. Null when it is not queued. */
   cancelQueued(id: number, reason: string, now: Date): Promise<Deployment | null>;
   /**
-   * Marks every running deployment `interrupted` by a crash. For the start, when nothing can be running. Each is queued
-   * again, with its delivery and trigger, unless a newer one waits; after a second crash it is not. Notifications are
+   * Marks every running deployment `interrupted` by a crash. For the start, when none can be running. Each is queued
+   * again, with its delivery and trigger, unless a newer one is queued or this was its second crash. Notifications are
    * stored as by `finish`.
    */
   recoverInterrupted(
@@ -85,7 +85,7 @@ export interface DeploymentStore {
   readDeployment(id: number): Promise<Deployment | null>;
   /** Newest first. */
   listDeployments(filter: DeploymentFilter, range: PageRange): Promise<Page<Deployment>>;
-  /** What is live in a target; null when nothing ever was. */
+  /** Null for a target that was never deployed successfully. */
   readLive(target: string): Promise<Live | null>;
   /** With the lock that is in force at `now`. */
   readTargetStatus(target: string, now: Date): Promise<TargetStatus>;
@@ -100,9 +100,9 @@ export interface DeploymentStore {
   readOutputAfter(deployment: number, after: number, limit: number): Promise<readonly OutputLine[]>;
   /**
    * Removes one batch of what is older than the retention: ended deployments with their output, deliveries, and clients
-   * that expired as long ago. Keeps the deployment that is live in a target, its newest and the newest of its tip, and
-   * every delivery that a lock or a queued, running or live deployment needs. Then gives some of the file's free space
-   * back. Resolves with the number of removed rows, 0 when there is nothing more to do.
+   * that expired before `deliveriesBefore`. Keeps the deployment that is live in a target, its newest and the newest of
+   * its tip, and every delivery that a lock or a queued, running or live deployment needs. Then returns some free space
+   * to the file system. Resolves with the number of removed rows, 0 when none is left to remove.
    */
   prune(retention: Retention): Promise<number>;
 }

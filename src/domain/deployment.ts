@@ -6,27 +6,27 @@ export interface Deployment {
   readonly id: number;
   readonly target: string;
   readonly state: DeploymentState;
-  /** Why it ended in another state than `succeeded`; null for one that succeeded, is queued or runs. */
+  /** Why it ended in another state than `succeeded`; null while it is queued or runs, and for a success. */
   readonly code: ResultCode | null;
-  /** What the code does not say; null where there is nothing. `describeResult` puts all of it in words. */
+  /** Details that the code does not give. `describeResult` describes the whole result. */
   readonly reason: string | null;
   readonly trigger: Trigger;
   /** 1, or 2 for the retry of a deployment that a crash interrupted. */
   readonly attempt: number;
-  /** The interrupted deployment that this one repeats. It may no longer be stored. */
+  /** The interrupted deployment that this one repeats. It may have been removed. */
   readonly retryOf: number | null;
   /** The deployment that repeats this interrupted one. */
   readonly retriedAs: number | null;
   /**
-   * The newer deployment of the target that replaced this one: of a superseded deployment, and of an interrupted one
-   * that is not repeated because a newer one was queued. It may no longer be stored.
+   * The newer deployment that replaced this one: of a superseded deployment, and of an interrupted one that is not
+   * repeated because a newer one was queued. It may have been removed.
    */
   readonly supersededBy: number | null;
-  /** The delivery that asked for it. */
+  /** The delivery that requested it. */
   readonly delivery: number | null;
-  /** The commit that the delivery named. The commit that is deployed, the tip, is in `commit`. */
+  /** The commit that the delivery named. The deployed commit, the tip, is in `commit`. */
   readonly pushedCommit: string | null;
-  /** What a person chose to deploy; null for the tip. */
+  /** An operator's choice; null for the tip. */
   readonly choice: Choice | null;
   /** The deployed branch or tag; null until known, and for targets without git. */
   readonly branch: string | null;
@@ -40,13 +40,12 @@ export interface Deployment {
   readonly steps: readonly StepResult[];
 }
 
-/** Everything that can ask for a deployment. */
+/** The cause of a deployment. */
 export const TRIGGERS = ["push", "redelivery", "replay", "catch-up", "manual", "rollback"] as const;
 
-/** What asked for a deployment. */
 export type Trigger = (typeof TRIGGERS)[number];
 
-/** What a person chose to deploy instead of the tip. */
+/** An operator's choice to deploy something other than the tip. */
 export type Choice =
   /** A commit by at least its first 7 hex digits. */
   | { readonly kind: "commit"; readonly commit: string }
@@ -77,12 +76,12 @@ export interface DeploymentResult {
 
 /** Why a running deployment is ended from outside: the reason of its abort signal. */
 export type Interruption =
-  /** A person cancelled it; the reason names who. */
+  /** An operator cancelled it; the reason names the operator. */
   | { readonly kind: "cancelled"; readonly reason: string }
   /** The server stops. */
   | { readonly kind: "interrupted" };
 
-/** What is live in a target. */
+/** The live release of a target. */
 export interface Live {
   readonly commit: string | null;
   readonly release: string | null;
@@ -92,23 +91,23 @@ export interface Live {
 /** At most this many bytes of a deployment's output are stored. Beyond it lines from the middle are removed. */
 export const MAX_OUTPUT_BYTES = 10 * 1024 * 1024;
 
-/** A deployment that no delivery asks for. */
+/** A request for a deployment without a delivery. */
 export interface DeploymentRequest {
   readonly target: string;
   readonly trigger: Trigger;
-  /** The commit that is expected at the tip; null when none in particular is. */
+  /** The commit that is expected at the tip; null for any. */
   readonly commit: string | null;
   readonly choice: Choice | null;
 }
 
-/** A deployment that was queued. */
+/** A deployment that was queued now. */
 export interface QueuedDeployment {
   readonly deployment: Deployment;
   /** The deployments of its target that were queued until then, now `superseded`. */
   readonly superseded: readonly Deployment[];
 }
 
-/** A deployment that was interrupted by a crash, by its id. Its processes may still run. */
+/** A deployment that a crash interrupted, by its id. Its processes may still run. */
 export interface AbandonedRun {
   readonly deployment: number;
   readonly target: Target;
@@ -120,7 +119,7 @@ export interface OutputLine {
   readonly text: string;
 }
 
-/** Every state, in the order in which a deployment may pass them. */
+/** In the order in which a deployment may pass them. */
 export const DEPLOYMENT_STATES = [
   "queued",
   "running",
@@ -131,10 +130,9 @@ export const DEPLOYMENT_STATES = [
   "interrupted",
 ] as const;
 
-/** A deployment's state. */
 export type DeploymentState = (typeof DEPLOYMENT_STATES)[number];
 
-/** Whether a deployment in this state has ended. */
+/** Whether the state is final. */
 export function hasEnded(state: DeploymentState): boolean {
   return state !== "queued" && state !== "running";
 }

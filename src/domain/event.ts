@@ -1,4 +1,4 @@
-/** What a delivery says, in terms that do not depend on the provider. */
+/** The content of a delivery in terms that do not depend on the provider. */
 export type Event = PingEvent | PushEvent | OtherEvent;
 
 /** The sender tests whether the source responds. */
@@ -12,11 +12,11 @@ export interface PushEvent {
   /** `owner/name` as the sender writes it; compared without regard to case. */
   readonly repository: string;
   readonly ref: Ref;
-  /** Whether the ref is gone now. */
+  /** Whether the ref was deleted. */
   readonly deleted: boolean;
-  /** The pushed commit, 40 or 64 hex digits; null when the ref is gone or the sender does not say. */
+  /** The pushed commit, 40 or 64 hex digits; null when the ref was deleted or the sender does not say. */
   readonly commit: string | null;
-  /** Whether the tip's message asks not to be deployed, see {@link asksToSkip}. */
+  /** Whether the message of the tip asks to skip the deployment, see {@link asksToSkip}. */
   readonly skip: boolean;
 }
 
@@ -27,26 +27,20 @@ export interface OtherEvent {
   readonly name: string;
 }
 
-/** A full git ref name in parts. `name` is untrusted text: data, never part of a command line. */
+/** A full git ref name in parts. `name` is untrusted text and never part of a command line. */
 export interface Ref {
   readonly kind: "branch" | "tag" | "other";
   /** Without `refs/heads/` or `refs/tags/`; the full name for any other ref. */
   readonly name: string;
 }
 
-const PREFIXES = [
-  ["refs/heads/", "branch"],
-  ["refs/tags/", "tag"],
-] as const;
-
 /**
  * Splits a full ref name. The prefix is removed once, from the start: branch names contain `/`, and
  * `refs/heads/a/refs/heads/b` is a legal ref (git-check-ref-format(1)).
  */
 export function parseRef(full: string): Ref {
-  for (const [prefix, kind] of PREFIXES) {
-    if (full.startsWith(prefix)) return { kind, name: full.slice(prefix.length) };
-  }
+  if (full.startsWith("refs/heads/")) return { kind: "branch", name: full.slice("refs/heads/".length) };
+  if (full.startsWith("refs/tags/")) return { kind: "tag", name: full.slice("refs/tags/".length) };
   return { kind: "other", name: full };
 }
 
@@ -55,7 +49,7 @@ export function asksToSkip(message: string): boolean {
   return /\[(?:skip deploy|deploy skip)\]/i.test(message);
 }
 
-/** Whether an object name is git's name for nothing: 40 zeros, or 64 in a SHA-256 repository. */
+/** Whether an object name is git's null object name: 40 zeros, or 64 in a SHA-256 repository. */
 export function isZeroCommit(commit: string): boolean {
   return /^0{40}(?:0{24})?$/.test(commit);
 }

@@ -6,41 +6,41 @@ import type { Target } from "./target.ts";
 /** How a target's directory is arranged, and how a new commit goes live in it. */
 export interface Layout {
   readonly name: string;
-  /** One line for people. */
+  /** One line for help and documentation. */
   readonly summary: string;
   /** The names of the complete releases in a directory, newest first; null for a layout without releases. */
   readonly releasesOf: ((directory: string) => Promise<readonly string[]>) | null;
   createWorkspace(target: Target, context: LayoutContext): Workspace;
 }
 
-/** What a layout works with. */
+/** The services of a {@link Workspace}. */
 export interface LayoutContext {
   readonly clock: Clock;
   readonly run: RunProcess;
   /** The environment of git itself: that of the target's commands, the credentials and the deployment's id. */
   readonly env: Readonly<Record<string, string>>;
-  /** Called with what is being done; completes "timed out after … while". */
+  /** Reports what is being done; completes "timed out after … while". */
   readonly onActivity: (what: string) => void;
 }
 
 /**
- * One target's directory during one deployment. The calls come in the order in which they are listed, with
- * `takeRelease` in the place of the first four where a person chose a release. Any of them may reject with a
+ * One target's directory during one deployment. The methods are called in the order in which they are listed, with
+ * `takeRelease` in place of the first four where an operator chose a release. Any of them may reject with a
  * `DeploymentError`, which ends the deployment.
  */
 export interface Workspace {
   /** Fetches what the target follows: the branch's tip, the newest matching tag, or the chosen commit. */
   fetch(request: FetchRequest, io: ProcessIo): Promise<FetchedCommit>;
   /**
-   * Why what was fetched is not deployed: the tip's message says so, or no file that the target's paths select differs
-   * from the `live` commit. Null when it is deployed.
+   * Why the fetched commit is not deployed: its message asks to skip it, or no file that the target's paths select
+   * differs from the `live` commit. Null when it is deployed.
    */
   reasonToSkip(fetched: FetchedCommit, live: string | null, io: ProcessIo): Promise<SkipReason | null>;
   /** Rejects when the target requires signed commits and no allowed signer signed this one. */
   verify(fetched: FetchedCommit, io: ProcessIo): Promise<void>;
   /**
    * Puts the commit's files where the commands run: into a new release, or over the old files. What a killed deployment
-   * made live is not proven: `revert` goes back to the `live` commit instead.
+   * made live is not proven: `revert` returns to the `live` commit instead.
    */
   checkout(fetched: FetchedCommit, live: string | null, io: ProcessIo): Promise<Checkout>;
   /** Takes a complete release by its name, or with null the one before the live one, as `findRelease` does. */
@@ -49,17 +49,17 @@ export interface Workspace {
   activate(io: ProcessIo): Promise<void>;
   /**
    * Undoes `checkout` and `activate`, and what a deployment that was killed before this one had made live, where the
-   * layout can. What was live stays or returns.
+   * layout can. The live release stays live or becomes live again.
    */
   revert(): Promise<RevertResult>;
   /**
-   * Instead of all of these: undoes what a killed deployment had made live, and puts the `live` commit back, or
-   * nothing. Does nothing where no deployment was killed.
+   * Called without the others: undoes what a killed deployment had made live and makes the `live` commit, or nothing,
+   * live again. Does nothing where no deployment was killed.
    */
   restore(live: string | null): Promise<RevertResult>;
   /**
-   * Removes what is no longer needed. Called after a new commit's success, which it does not change. What it leaves
-   * when the signal cuts it short, the next deployment removes.
+   * Removes what is no longer needed. Called after a success, which it does not change. The next deployment removes
+   * what is left when the signal aborts it.
    */
   cleanup(io: ProcessIo): Promise<void>;
 }
@@ -70,29 +70,29 @@ export interface SkipReason {
   readonly reason: string;
 }
 
-/** Which release is to be live again. */
+/** The release that an operator chose. */
 export interface RollbackRequest {
-  /** Null for the release before the live one. */
+  /** The release to make live; null for the one before the live one. */
   readonly name: string | null;
   readonly history: ReleaseHistory;
-  /** Where an attempt before this was killed, perhaps when it had gone live: the commit that was live before it. */
+  /** Where an earlier attempt was killed, possibly after it went live: the commit that was live before it. */
   readonly liveBefore: string | null;
 }
 
-/** What a deployment fetches. */
+/** The commit to fetch; the tip when both are null. */
 export interface FetchRequest {
   /** The commit that a push named. The tip should contain it. */
   readonly pushedCommit: string | null;
-  /** The commit that a person chose instead of the tip, 7 to 64 hex digits. */
+  /** The commit that an operator chose instead of the tip, 7 to 64 hex digits. */
   readonly chosenCommit: string | null;
 }
 
-/** What a fetch found to deploy. */
+/** The commit to deploy. */
 export interface FetchedCommit {
   /** The branch or tag, without `refs/…/`. */
   readonly ref: string;
   readonly commit: string;
-  /** What people should know, such as that the tip does not contain the pushed commit; else null. */
+  /** Such as that the tip does not contain the pushed commit; null where there is nothing to note. */
   readonly note: string | null;
 }
 
@@ -104,22 +104,21 @@ export interface Checkout {
   readonly release: string | null;
 }
 
-/** Files where they can be live, with their branch or tag and commit where these are known. */
+/** A checkout that can be live, with its branch or tag and commit where these are known. */
 export interface PlacedRelease extends Checkout {
   readonly ref: string | null;
   readonly commit: string | null;
 }
 
-/** What reverting a deployment changed. */
 export type RevertResult =
   /** It was not live: nothing changed. */
   | { readonly kind: "untouched" }
-  /** What was live before it is live again. */
+  /** The release or commit that was live before it is live again. */
   | { readonly kind: "put back"; readonly placed: PlacedRelease }
   /** Nothing was live before it, and nothing is now. */
   | { readonly kind: "taken down" };
 
-/** Where a process's output goes, and what ends it early. */
+/** The output and the cancellation of a process. */
 export interface ProcessIo {
   /** Called with each line of output, both streams in order, without the newline. */
   readonly onLine: (line: string) => void;

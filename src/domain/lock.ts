@@ -1,6 +1,6 @@
 import type { QueuedDeployment } from "./deployment.ts";
 
-/** Prevents deliveries from deploying a target for a while. A person sets it. */
+/** Prevents deliveries from deploying a target until it expires or an operator removes it. */
 export interface Lock {
   readonly target: string;
   readonly reason: string;
@@ -11,7 +11,7 @@ export interface Lock {
   readonly until: Date | null;
 }
 
-/** Whether the lock has expired. */
+/** A lock has expired at its end time. */
 export function hasExpired(lock: Lock, now: Date): boolean {
   return lock.until !== null && now.getTime() >= lock.until.getTime();
 }
@@ -22,38 +22,38 @@ export function describeLock({ by, until, reason }: Lock): string {
   return `locked by ${by}${end}: ${reason}`;
 }
 
-/** A removed lock, and what follows. */
+/** The removed lock and its consequences. */
 export interface UnlockResult {
   readonly lock: Lock;
-  /** The deployment that unlocking queued because the lock had blocked a delivery; null when it queued none. */
+  /** The deployment that unlocking queued for the delivery that the lock had blocked; null when it queued none. */
   readonly queued: QueuedDeployment | null;
-  /** The deployment of the target that is queued now, whenever that happened; null when none is. */
+  /** The deployment of the target that is queued now, new or not; null when none is. */
   readonly waiting: number | null;
   /** The blocked delivery that is not deployed because something newer is; null when there is none. */
   readonly skippedDelivery: number | null;
 }
 
-/** What follows, in words that complete `blog is unlocked: …`. */
+/** Describes which deployment follows an unlock; completes `blog is unlocked: …`. */
 export function describeUnlocked({ queued, waiting, skippedDelivery }: UnlockResult): string {
-  if (queued !== null) return `deployment ${queued.deployment.id} deploys what came meanwhile`;
+  if (queued !== null) return `deployment ${queued.deployment.id} runs the delivery that the lock blocked`;
   if (waiting !== null && skippedDelivery !== null) {
-    return `deployment ${waiting} is next, which was asked for after delivery ${skippedDelivery} came`;
+    return `deployment ${waiting} is next; it is newer than delivery ${skippedDelivery}, which the lock blocked`;
   }
-  if (waiting !== null) return `deployment ${waiting}, which waited, is next`;
-  if (skippedDelivery !== null)
-    return `something newer was deployed than delivery ${skippedDelivery}, which it held back`;
-  return "there was nothing to queue";
+  if (waiting !== null) return `deployment ${waiting}, which was queued already, is next`;
+  if (skippedDelivery !== null) {
+    return `delivery ${skippedDelivery}, which the lock blocked, is not deployed: something newer was`;
+  }
+  return "the lock blocked no delivery";
 }
 
 /** The part of the store that holds locks. */
 export interface LockStore {
-  /** Locks the target. A lock that it has is replaced, and what that one blocked stays recorded. */
+  /** Locks the target, in place of a lock that it may have. The delivery that the old lock blocked stays recorded. */
   lock(lock: Lock): Promise<void>;
   /**
    * Removes the lock and queues the newest delivery that it blocked, as accepting the delivery would have. Deliveries
    * whose `accept` was called earlier are committed first, and count. Nothing is queued where a newer delivery was
-   * queued already, or where a deployment waits that was asked for after the delivery came. Null when there was no
-   * lock.
+   * queued already, or where a queued deployment was requested after the delivery arrived. Null when there was no lock.
    */
   unlock(target: string, now: Date): Promise<UnlockResult | null>;
   listLocks(): Promise<readonly Lock[]>;

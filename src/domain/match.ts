@@ -8,7 +8,7 @@ export interface Decision {
   readonly deploy: boolean;
   /** Null when it deploys the target. */
   readonly code: DecisionCode | null;
-  /** The code in words; null when it deploys the target. Holds payload text: escape it wherever it is shown. */
+  /** Null when it deploys the target. The text contains parts of the payload: escape it wherever it is shown. */
   readonly reason: string | null;
 }
 
@@ -29,8 +29,8 @@ export function matchTargets(event: Event, targets: readonly Target[]): readonly
 }
 
 /**
- * Whether an event concerns a target, deployed or not: for a target with a repository, whether that repository was
- * pushed to. An event deploys only targets that it concerns.
+ * Whether an event concerns a target, deployed or not. A target with a repository is concerned by the pushes to that
+ * repository. An event deploys only targets that it concerns.
  */
 export function isAbout(event: Event, { repository }: Target): boolean {
   if (repository === null) return event.kind !== "ping";
@@ -89,14 +89,14 @@ function describeRef({ kind, name }: Ref): string {
   return kind === "other" ? `ref ${quote(name)}` : `${kind} ${quote(name)}`;
 }
 
-/** Whether a tag's name matches a pattern in which `*` stands for any text. */
+/** Matches a pattern in which `*` stands for any text. Not a RegExp, whose backtracking a long tag would exploit. */
 export function tagMatches(tag: string, pattern: string): boolean {
   const [first = "", ...rest] = pattern.split("*");
-  if (rest.length === 0) return tag === pattern;
-  const last = rest.pop() ?? "";
-  if (!tag.startsWith(first) || !tag.endsWith(last) || tag.length < first.length + last.length) return false;
-  let from = first.length;
+  const last = rest.pop();
+  if (last === undefined) return tag === pattern;
   const end = tag.length - last.length;
+  if (!tag.startsWith(first) || !tag.endsWith(last) || end < first.length) return false;
+  let from = first.length;
   for (const part of rest) {
     const at = tag.indexOf(part, from);
     if (at < 0 || at + part.length > end) return false;
@@ -105,7 +105,7 @@ export function tagMatches(tag: string, pattern: string): boolean {
   return true;
 }
 
-/** Untrusted text in quotes, cut at a length that keeps an answer readable. */
+/** Untrusted text in quotes, cut to 200 characters. */
 function quote(text: string): string {
   return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 }

@@ -11,9 +11,9 @@ export interface HttpPost {
 /** One `[[notify]]` table. */
 export interface NotificationSettings {
   readonly name: string;
-  /** Where to post. A secret, because the addresses of chat rooms are. */
+  /** Where to post. A secret, because the URLs of chat rooms authorise their sender. */
   readonly url: Secret;
-  /** The key that signs the request (Standard Webhooks); null for formats that sign nothing. */
+  /** The key that signs the request (Standard Webhooks); null for formats without a signature. */
   readonly secret: Secret | null;
   readonly format: "standard" | "slack";
   readonly kinds: readonly ("failed" | "recovered" | "succeeded")[];
@@ -26,19 +26,19 @@ export type SendOutcome =
   | { readonly kind: "taken" }
   /** It may be tried again. The reason is safe to log. */
   | { readonly kind: "failed"; readonly reason: string }
-  /** The receiver will never take it: it said so (410 Gone, or a rejection of the content). */
+  /** The receiver will never accept it: it answered 410 Gone, or rejected the content. */
   | { readonly kind: "refused"; readonly reason: string };
 
 /** A subscription and the means to send to it. */
 export interface NotificationChannel extends NotificationSubscription {
-  /** Sends the notification once. Never rejects; gives a slow receiver up after some seconds. */
+  /** Sends the notification once. Never rejects; a slow receiver counts as failed after some seconds. */
   send(notification: Notification, deployment: Deployment, now: Date): Promise<SendOutcome>;
 }
 
-/** What a notification says of a deployment. `recovered` is a success after a failure. */
+/** `recovered` is a success after a failure. */
 export type NotificationKind = "started" | "succeeded" | "recovered" | "failed" | "cancelled" | "interrupted";
 
-/** What the store has to know of a channel. */
+/** The part of a channel that the store needs. */
 export interface NotificationSubscription {
   /** The channel's name. A stored notification is sent to the channel of this name, also after a restart. */
   readonly name: string;
@@ -47,7 +47,7 @@ export interface NotificationSubscription {
   readonly kinds: readonly NotificationKind[];
 }
 
-/** A message about a deployment for one channel, stored until it is taken or dropped. */
+/** A message about a deployment for one channel, stored until it is sent or dropped. */
 export interface Notification {
   readonly id: number;
   /** The channel's name. */
@@ -60,7 +60,7 @@ export interface Notification {
 }
 
 /**
- * The kind of notification that a subscription wants when a deployment comes to `state`; null for none. `before` is the
+ * The kind of notification that a subscription gets when a deployment reaches `state`; null for none. `before` is the
  * state of the target's last deployment before it that succeeded or failed.
  */
 export function chooseNotification(
@@ -71,12 +71,12 @@ export function chooseNotification(
 ): NotificationKind | null {
   if (targets !== null && !targets.includes(target)) return null;
   if (state === "succeeded" && before === "failed" && kinds.includes("recovered")) return "recovered";
-  return kinds.find((kind) => kind === state) ?? null;
+  return kinds.find((kind) => kind === (state === "running" ? "started" : state)) ?? null;
 }
 
 /** The part of the store that holds notifications. `finish` stores those about the end of a deployment. */
 export interface NotificationStore {
-  /** Stores a notification that a deployment `started` for each of the subscriptions that want it. */
+  /** Stores a `started` notification for each of the subscriptions that include it. */
   notifyStarted(
     deployment: number,
     subscriptions: readonly NotificationSubscription[],
@@ -85,12 +85,12 @@ export interface NotificationStore {
   /**
    * The notifications that are due at `now`, oldest first, at most one for each channel. A notification is not due
    * while an earlier one of the same deployment waits for the channel; a `started` that waits is replaced by the end of
-   * its deployment where the subscription wants that.
+   * its deployment where the subscription includes that.
    */
   dueNotifications(now: Date, limit: number): Promise<readonly Notification[]>;
   /** When the next notification is due; null when there is none. */
   nextNotificationAt(): Promise<Date | null>;
-  /** Removes a notification that was taken or is dropped. */
+  /** Removes a notification that was sent or is dropped. */
   removeNotification(id: number): Promise<void>;
   /** Counts a failed attempt. The notification is due again at `due`. */
   postponeNotification(id: number, due: Date): Promise<void>;

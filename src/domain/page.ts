@@ -13,8 +13,8 @@ export interface PageRange {
   readonly before: number | null;
 }
 
-/** The most items that a page can have. */
+/** The most items of a page. */
 export const MAX_PAGE = 500;
 
-/** How many items a page has by default. */
+/** The number of items of a page where a request does not say. */
 export const DEFAULT_PAGE = 50;

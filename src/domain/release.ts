@@ -1,27 +1,39 @@
 import type { Deployment } from "./deployment.ts";
 
 /**
- * Names a release `<UTC time>-<12 hex of the commit>`, such as `20261121T203000Z-0123456789ab`. Names sort in the order
- * of the releases: a name always sorts after those in `taken`, so a second release within the same second, or after a
- * clock that was wrong, gets the second that follows the latest.
+ * Names a release `<UTC time>-<12 hex of the commit>`, such as `20261121T203000Z-0123456789ab`. A name always sorts after
+ * those in `taken`: a second release within the same second, or after the clock was wrong, gets the second that follows
+ * the latest.
  */
 export function nameRelease(commit: string, now: Date, taken: Iterable<string>): string {
   const times = [...taken].map(timeOf).filter((time) => time !== null);
-  const after = Math.max(now.getTime(), ...times.map((time) => time + 1000));
-  return `${stamp(after)}-${commit.slice(0, 12)}`;
+  const time = new Date(Math.max(now.getTime(), ...times.map((taken) => taken + 1000)));
+  return `${time.toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}Z-${commit.slice(0, 12)}`;
 }
 
-/** Whether a directory entry has the name of a release. Anything else in `releases/` is never removed. */
+/** Whether a directory entry has the name of a release. Cleanup never removes anything else in `releases/`. */
 export function isReleaseName(name: string): boolean {
   return timeOf(name) !== null;
 }
 
-/** The release to roll back to, or why there is none. */
+/** Whether the name is that of a release of the commit. */
+export function isReleaseOf(name: string, commit: string): boolean {
+  return isReleaseName(name) && name.endsWith(`-${commit.slice(0, 12)}`);
+}
+
+/** When the release was created, in Unix milliseconds; null for another name. */
+function timeOf(name: string): number | null {
+  const [, year, month, day, hour, minute, second] =
+    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-f]{12}$/.exec(name) ?? [];
+  const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(time) ? null : time;
+}
+
 export type FoundRelease =
   | { readonly kind: "found"; readonly release: string }
   | { readonly kind: "absent"; readonly reason: string };
 
-/** What a rollback can choose from. */
+/** The releases from which a rollback chooses. */
 export interface Releases {
   /** The names of the complete releases on disk. */
   readonly complete: readonly string[];
@@ -29,7 +41,7 @@ export interface Releases {
   readonly history: ReleaseHistory;
 }
 
-/** What happened to a target's commits and releases, from its successful deployments. */
+/** The past of a target's commits and releases, from its successful deployments. */
 export interface ReleaseHistory {
   /** The commits that a rollback replaced and that no deployment made live again. */
   readonly rolledBackCommits: readonly string[];
@@ -39,12 +51,12 @@ export interface ReleaseHistory {
   readonly abandonedReleases: readonly string[];
 }
 
-/** The history of a target without deployments. */
+/** The history of a target that was never deployed. */
 export const NO_HISTORY: ReleaseHistory = { rolledBackCommits: [], liveReleases: [], abandonedReleases: [] };
 
 /**
- * Finds the release to roll back to: the one of the name, or with null the one that was live before the live one,
- * skipping those that were rolled back. Where the history has none it is the newest older one.
+ * Finds the release of the name, or with null the one that was live before the live one, skipping those that were rolled
+ * back. Where the history has none it is the newest older one.
  */
 export function findRelease(name: string | null, { complete, live, history }: Releases): FoundRelease {
   const newestFirst = complete.toSorted().reverse();
@@ -53,7 +65,10 @@ export function findRelease(name: string | null, { complete, live, history }: Re
     return { kind: "absent", reason: `there is no release ${name}; ${describeReleases(newestFirst)}` };
   }
   if (live === null) {
-    return { kind: "absent", reason: `nothing is live to go back from; ${describeReleases(newestFirst)}` };
+    return {
+      kind: "absent",
+      reason: `no release is live to roll back from; ${describeReleases(newestFirst)}`,
+    };
   }
   const { liveReleases, abandonedReleases } = history;
   const before = liveReleases.includes(live)
@@ -68,6 +83,16 @@ export function findRelease(name: string | null, { complete, live, history }: Re
   return { kind: "found", release };
 }
 
+/** How many releases a reason names. */
+const MAX_NAMED = 10;
+
+function describeReleases(newestFirst: readonly string[]): string {
+  if (newestFirst.length === 0) return "the target has no releases";
+  const named = newestFirst.slice(0, MAX_NAMED).join(", ");
+  const others = newestFirst.length - MAX_NAMED;
+  return `the releases are ${named}${others > 0 ? ` and ${others} more` : ""}`;
+}
+
 /** The parts of a successful deployment that its target's history depends on. */
 type Succeeded = Pick<Deployment, "trigger" | "commit" | "previousCommit" | "release">;
 
@@ -80,7 +105,7 @@ function findRolledBack(newestFirst: readonly Succeeded[]): readonly string[] {
   const wentLiveAgain = new Set<string>();
   const rolledBack: string[] = [];
   for (const { trigger, commit, previousCommit } of newestFirst) {
-    // Before the rollback is read: one to another release of the same commit did not roll the commit back.
+    // Comes first: a rollback to another release of the same commit did not roll the commit back.
     if (commit !== null) wentLiveAgain.add(commit);
     const from = trigger === "rollback" ? previousCommit : null;
     if (from !== null && !wentLiveAgain.has(from)) rolledBack.push(from);
@@ -101,31 +126,4 @@ function traceReleases(
     liveReleases = at === -1 ? [...liveReleases, release] : liveReleases.slice(0, at + 1);
   }
   return { liveReleases, abandonedReleases: [...seen].filter((each) => !liveReleases.includes(each)) };
-}
-
-/** How many releases a reason names. */
-const MAX_NAMED = 10;
-
-function describeReleases(newestFirst: readonly string[]): string {
-  if (newestFirst.length === 0) return "there are none";
-  const named = newestFirst.slice(0, MAX_NAMED).join(", ");
-  const more = newestFirst.length - MAX_NAMED;
-  return `there are: ${named}${more > 0 ? ` and ${more} more` : ""}`;
-}
-
-/** Whether the release of this name is of this commit. */
-export function isReleaseOf(name: string, commit: string): boolean {
-  return isReleaseName(name) && name.endsWith(`-${commit.slice(0, 12)}`);
-}
-
-/** When the release of this name was created, in Unix milliseconds; null for another name. */
-function timeOf(name: string): number | null {
-  const [, year, month, day, hour, minute, second] =
-    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-f]{12}$/.exec(name) ?? [];
-  const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
-  return Number.isNaN(time) ? null : time;
-}
-
-function stamp(time: number): string {
-  return `${new Date(time).toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}Z`;
 }

@@ -3,7 +3,7 @@ import type { Deployment } from "./deployment.ts";
 import type { Event } from "./event.ts";
 import type { Lock } from "./lock.ts";
 
-/** Something that happened in the server, for those who watch it. Nothing depends on it being received. */
+/** A change in the server, for listeners such as event streams. The server does not depend on its receipt. */
 export type ServerEvent =
   | {
       readonly kind: "delivery";
@@ -15,7 +15,7 @@ export type ServerEvent =
     }
   /** A deployment changed its state. */
   | { readonly kind: "deployment"; readonly deployment: Deployment }
-  /** A deployment's output has new lines, which are stored. */
+  /** New lines of a deployment's output are stored. */
   | { readonly kind: "output"; readonly deployment: number }
   | { readonly kind: "lock"; readonly target: string; readonly lock: Lock | null }
   | {
@@ -25,5 +25,4 @@ export type ServerEvent =
       readonly change: "authorised" | "revoked";
     };
 
-/** Publishes an event to everybody who watches. */
 export type PublishEvent = (event: ServerEvent) => void;

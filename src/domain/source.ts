@@ -9,7 +9,6 @@ export interface Source {
   readonly provider: string;
   /** The exact path on the public listener, such as `/github-webhook`. */
   readonly path: string;
-  /** The provider with this source's secrets and settings. */
   readonly handler: SourceHandler;
   /** Whether each accepted payload is written to standard output as one line of JSON. */
   readonly print: boolean;
@@ -19,7 +18,7 @@ export interface Source {
   readonly allow: AllowedSenders | null;
 }
 
-/** The addresses that may send to a source: those in a range, and those in the present version of a published list. */
+/** Addresses in one of the ranges, or in the current version of one of the published lists. */
 export interface AllowedSenders {
   readonly ranges: readonly Range[];
   readonly published: readonly PublishedList[];

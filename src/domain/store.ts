@@ -5,18 +5,15 @@ import type { LockStore } from "./lock.ts";
 import type { NotificationStore } from "./notification.ts";
 import type { PublishedRangesStore } from "./published-ranges.ts";
 
-/** Figures of the whole store. */
+/** Figures for metrics and the status. */
 export interface StoreStatistics {
-  /** The size of its files on disk. */
+  /** The size of the store's files on disk. */
   readonly bytes: number;
   readonly queued: number;
   readonly running: number;
 }
 
-/**
- * Everything that is stored. Each function is one act: atomic, and on disk when it resolves. No transaction ever
- * leaves the store.
- */
+/** Everything that is stored. Each method is atomic, and its changes are on disk when it resolves. */
 export interface Store
   extends ClientStore,
     DeliveryStore,
@@ -25,7 +22,7 @@ export interface Store
     NotificationStore,
     PublishedRangesStore {
   readStatistics(): Promise<StoreStatistics>;
-  /** Writes something small. Rejects with an {@link AppError} `unavailable` when a delivery could not be stored either. */
+  /** Writes one small row. Rejects with an {@link AppError} `unavailable` when deliveries cannot be stored. */
   probe(now: Date): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,12 +1,12 @@
 import type { Secret } from "../lib/secret.ts";
 import { quoteForShell } from "../lib/text.ts";
 
-/** What is deployed: a repository and branch to a directory, and the commands that build it. */
+/** A repository and branch that is deployed to a directory, with the commands that build it. */
 export interface Target {
   readonly name: string;
   /** The name of the source whose deliveries it listens to. */
   readonly source: string;
-  /** What it follows; null for a target without git, which every delivery of its source runs. */
+  /** Null for a target without git, which every delivery of its source runs. */
   readonly repository: WatchedRepository | null;
   /** Absolute path. No other target has it. */
   readonly directory: string;
@@ -27,7 +27,7 @@ export interface Target {
   /** Milliseconds for a whole deployment. */
   readonly timeout: number;
   readonly health: HealthCheck | null;
-  /** Whether a branch that moved while the server did not listen is deployed at the start. */
+  /** Whether catch-up deploys the branch when a push was missed. */
   readonly catchUp: boolean;
   readonly access: RepositoryAccess;
   /**
@@ -41,15 +41,15 @@ export interface Target {
    * signatures are not checked.
    */
   readonly allowedSigners: string | null;
-  /** Where the status of each deployed commit is set; null for nowhere. */
+  /** Null where commits get no status. */
   readonly commitStatus: CommitStatus | null;
 }
 
 /** The credentials of a private repository. Paths are absolute. */
 export interface RepositoryAccess {
-  /** The only private key that ssh uses; null for those that ssh finds itself. */
+  /** The only private key that ssh uses; null for the user's default keys. */
   readonly sshKey: string | null;
-  /** The file with the host's keys; null for ssh's own. ssh does not connect to a host that is not in it. */
+  /** The file with the host's keys; null for ssh's default. ssh does not connect to a host that is not in it. */
   readonly knownHosts: string | null;
   /** The password or token for https; null for none. */
   readonly token: Secret | null;
@@ -73,10 +73,10 @@ export interface WatchedRepository {
 
 export type WatchedRef =
   | { readonly kind: "branch"; readonly name: string }
-  /** A shell-style pattern in which `*` stands for anything, such as `v*`. */
+  /** A pattern in which `*` stands for any text, such as `v*`. */
   | { readonly kind: "tag"; readonly pattern: string };
 
-/** A line for `/bin/sh -c`, or an argument list that no shell sees. */
+/** A line for `/bin/sh -c`, or a list of arguments that runs without a shell. */
 export type Command = string | readonly string[];
 
 /** How a new release proves that it works. */
@@ -86,13 +86,10 @@ export interface HealthCheck {
   readonly within: number;
 }
 
-/** The command for logs and tables. */
+/** The command as one line for logs and tables. */
 export function describeCommand(command: Command): string {
-  return typeof command === "string" ? command : command.map(quoteWord).join(" ");
-}
-
-function quoteWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : quoteForShell(word);
+  if (typeof command === "string") return command;
+  return command.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : quoteForShell(word))).join(" ");
 }
 
 /** The tip of what a target follows, as the remote reports it. */
@@ -100,5 +97,5 @@ export type RemoteTip =
   | { readonly kind: "found"; readonly commit: string }
   /** There is no such branch, or no matching tag. */
   | { readonly kind: "absent" }
-  /** git failed, or did not end in time. The reason completes "git ls-remote …". */
+  /** git failed or timed out. The reason completes "git ls-remote …". */
   | { readonly kind: "unreachable"; readonly isTimeout: boolean; readonly reason: string };

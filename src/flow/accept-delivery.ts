@@ -1,12 +1,12 @@
 import type { DeliveryStatus, Receipt } from "../domain/delivery.ts";
-import type { ParseResult } from "../domain/provider.ts";
+import type { Decision } from "../domain/match.ts";
+import type { ParsedPayload } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import { toOneLineJson } from "../lib/text.ts";
 import { publishDeployments } from "./event-bus.ts";
-import type { RouteDelivery, RoutingResult } from "./route-delivery.ts";
+import type { RouteDelivery } from "./route-delivery.ts";
 import type { FlowServices } from "./services.ts";
 
-/** What accepting a delivery works with. */
 export type AcceptServices = Pick<
   FlowServices,
   "store" | "clock" | "log" | "publish" | "wakeWorker" | "print"
@@ -14,7 +14,7 @@ export type AcceptServices = Pick<
 
 /** A delivery that was verified and parsed, and is not stored yet. */
 export interface ParsedDelivery {
-  readonly parsed: Extract<ParseResult, { ok: true }>;
+  readonly parsed: ParsedPayload;
   readonly client: string;
   /** Only headers that may be stored. */
   readonly headers: Readonly<Record<string, string>>;
@@ -23,7 +23,6 @@ export interface ParsedDelivery {
   readonly replayOf: number | null;
 }
 
-/** What became of a verified delivery. */
 export type AcceptOutcome =
   | {
       readonly kind: "stored";
@@ -31,7 +30,7 @@ export type AcceptOutcome =
       readonly reason: string | null;
       readonly receipt: Receipt;
     }
-  /** It came before; `first` is the id of the delivery that did. */
+  /** It repeats the delivery `first` and was not stored. */
   | { readonly kind: "duplicate"; readonly first: number };
 
 /** How many targets that are not deployed a log line names. */
@@ -39,7 +38,7 @@ const MAX_LOGGED = 10;
 
 /**
  * Decides what a delivery deploys, and stores it together with the deployments. Rejects with an {@link AppError}
- * `unavailable` when the store cannot take it.
+ * `unavailable` when the store cannot accept it.
  */
 export async function acceptDelivery(
   source: Source,
@@ -65,7 +64,7 @@ export async function acceptDelivery(
     {
       pushedCommit: event.kind === "push" ? event.commit : null,
       onRedelivery: source.onRedelivery,
-      // A ping may be repeated, and so may an event that does nothing.
+      // Repeating a ping or an event without effect does no harm.
       detectDuplicates: event.kind === "push" || deploys || decisions.some(({ code }) => code === "locked"),
       replayOf,
     },
@@ -80,7 +79,7 @@ export async function acceptDelivery(
   const { delivery: id, redeliveryOf: redelivery_of, superseded } = receipt;
   const deployments = receipt.deployments.map(({ id, target }) => ({ id, target }));
   log.info(
-    { ...fields, delivery: id, deployments, redelivery_of, status, reason, ...describeSkipped(routed) },
+    { ...fields, delivery: id, deployments, redelivery_of, status, reason, ...describeSkipped(decisions) },
     "delivery stored",
   );
   if (source.print) print(toOneLineJson(parsed.json));
@@ -91,7 +90,7 @@ export async function acceptDelivery(
 }
 
 /** The decisions against a deployment as fields of a log line. */
-function describeSkipped({ decisions }: Pick<RoutingResult, "decisions">): object {
+function describeSkipped(decisions: readonly Decision[]): object {
   const skipped = decisions.filter(({ deploy }) => !deploy);
   if (skipped.length === 0) return {};
   return { not_deployed: skipped.slice(0, MAX_LOGGED).map(({ target, code }) => ({ target, code })) };

@@ -1,7 +1,7 @@
 import type { Clock } from "../lib/clock.ts";
 import { guessKey } from "../lib/ip-address.ts";
 
-/** Limits wrong tokens and passwords by the address that showed them, so that nobody can try them all. */
+/** Limits wrong tokens and passwords by the address that showed them, against guessing. */
 export interface AttemptLimiter {
   /** Milliseconds until the address may try again; 0 when it may now. */
   retryAfter(address: string | null): number;
@@ -9,7 +9,7 @@ export interface AttemptLimiter {
   recordFailure(address: string | null): void;
 }
 
-/** The address showed too many wrong tokens or passwords. Even the right one is refused until the wait is over. */
+/** The address showed too many wrong tokens or passwords. Until the wait is over even the right one is refused. */
 export interface TooManyAttempts {
   readonly kind: "too many attempts";
   /** Milliseconds. */
@@ -18,22 +18,22 @@ export interface TooManyAttempts {
 
 const MINUTE = 60_000;
 
-/** How many failures an address may have within {@link WINDOW} milliseconds before it has to wait. */
-const ALLOWED = 10;
+/** After this many failures within {@link WINDOW} milliseconds an address has to wait. */
+const MAX_FAILURES = 10;
 const WINDOW = MINUTE;
 
-/** The first wait and the longest, in milliseconds. Each further wait is twice as long as the one before. */
+/** Milliseconds. Each further wait is twice as long as the one before. */
 const FIRST_WAIT = MINUTE;
 const LONGEST_WAIT = 60 * MINUTE;
 
-/** Milliseconds without a failure after which an address is forgotten and starts with the first wait again. */
-const FORGIVEN_AFTER = 24 * 60 * MINUTE;
+/** Milliseconds without a failure after which an address starts with the first wait again. */
+const FORGET_AFTER = 24 * 60 * MINUTE;
 
 /** How many addresses are remembered. Of more, those whose last failure is the oldest are forgotten. */
 const MAX_ADDRESSES = 10_000;
 
 interface Attempts {
-  /** Times of the failures that count now, at most {@link ALLOWED}. */
+  /** The times of the failures that count now, at most {@link MAX_FAILURES}. */
   readonly failures: readonly number[];
   readonly waits: number;
   readonly blockedUntil: number;
@@ -48,7 +48,7 @@ export function createAttemptLimiter(clock: Clock): AttemptLimiter {
 
   function find(key: string, now: number): Attempts {
     const found = attempts.get(key) ?? NONE;
-    return (found.failures.at(-1) ?? 0) + FORGIVEN_AFTER < now ? NONE : found;
+    return (found.failures.at(-1) ?? 0) + FORGET_AFTER < now ? NONE : found;
   }
 
   return {
@@ -71,7 +71,7 @@ export function createAttemptLimiter(clock: Clock): AttemptLimiter {
 
 function addFailure({ failures, waits, blockedUntil }: Attempts, now: number): Attempts {
   const counted = [...failures.filter((time) => time > now - WINDOW), now];
-  if (counted.length < ALLOWED) return { failures: counted, waits, blockedUntil };
+  if (counted.length < MAX_FAILURES) return { failures: counted, waits, blockedUntil };
   const wait = Math.min(FIRST_WAIT * 2 ** waits, LONGEST_WAIT);
   return { failures: [now], waits: waits + 1, blockedUntil: now + wait };
 }

@@ -10,19 +10,18 @@ import type { FlowServices } from "./services.ts";
 export interface HandshakeRequest {
   readonly query: URLSearchParams;
   readonly headers: Headers;
-  /** The sender's normalised address; null when the connection is gone already. */
+  /** The sender's normalised address; null when the connection is already closed. */
   readonly client: string | null;
 }
 
-/** What became of the request. */
 export type HandshakeOutcome =
   | { readonly kind: "authorised"; readonly challenge: string | null }
   | { readonly kind: "bad token"; readonly code: RefusalCode }
   | TooManyAttempts;
 
 /**
- * Authorises the sender's address to POST to one source for the source's time, when it shows the source's token.
- * Rejects with an {@link AppError} `unavailable` when the store cannot take it.
+ * Authorises the sender's address to POST to the source when the request shows the source's token. Rejects with an
+ * {@link AppError} `unavailable` when the store cannot accept the client.
  */
 export async function authorise(
   source: Source,
@@ -38,9 +37,10 @@ export async function authorise(
     return { kind: "too many attempts", wait };
   }
   const result = handshake.verify(request.query, request.headers);
-  if (!result.ok || request.client === null) {
-    if (!result.ok && result.isThrottled) attemptLimiter.recordFailure(request.client);
-    const code = result.ok ? "client_address_unknown" : result.code;
+  if (result.kind === "refused" || request.client === null) {
+    const { code, isThrottled } =
+      result.kind === "refused" ? result : ({ code: "client_address_unknown", isThrottled: false } as const);
+    if (isThrottled) attemptLimiter.recordFailure(request.client);
     logThrottled({ ...fields, code }, "request refused: bad token");
     return { kind: "bad token", code };
   }

@@ -3,7 +3,7 @@ import type { FinishedDeployment } from "../domain/deployment-store.ts";
 import type { PublishEvent, ServerEvent } from "../domain/server-event.ts";
 import type { Clock } from "../lib/clock.ts";
 
-/** An event with its place in the order of all events. */
+/** An event that a subscriber can resume after. */
 export interface NumberedEvent {
   /** Increases with each event, also over restarts. */
   readonly id: number;
@@ -11,34 +11,34 @@ export interface NumberedEvent {
   readonly event: ServerEvent;
 }
 
-/** Passes events on to those who watch, and keeps the latest for those who reconnect. */
+/** Passes events to subscribers, and remembers the latest for those who reconnect. */
 export interface EventBus {
   readonly publish: PublishEvent;
-  /** Calls `listener` with every event from now on; `output` events have no number (null). Returns what ends it. */
+  /** Calls `listener` with every event from now on; `output` events have no number (null). Returns the unsubscriber. */
   subscribe(listener: Listener): () => void;
-  /** The latest events with a higher id than this, oldest first. */
+  /** The latest events with a higher id, oldest first. */
   since(id: number): readonly NumberedEvent[];
 }
 
 type Listener = (event: ServerEvent, numbered: NumberedEvent | null) => void;
 
-/** How many events are kept for those who reconnect. */
-const MAX_KEPT = 1000;
+/** How many events are remembered. */
+const MAX_REMEMBERED = 1000;
 
-/** Ids start with the time, so that they keep increasing when the server restarts. */
+/** Ids start with the time, so that they increase over restarts. */
 const IDS_PER_MILLISECOND = 1000;
 
-/** Creates an {@link EventBus} without listeners. */
+/** Creates an {@link EventBus} without subscribers. */
 export function createEventBus(clock: Clock): EventBus {
   const listeners = new Set<Listener>();
-  const kept: NumberedEvent[] = [];
-  let last = clock.now().getTime() * IDS_PER_MILLISECOND;
+  const latest: NumberedEvent[] = [];
+  let lastId = clock.now().getTime() * IDS_PER_MILLISECOND;
 
   function number(event: ServerEvent): NumberedEvent | null {
     if (event.kind === "output") return null;
-    const numbered = { id: ++last, at: clock.now(), event };
-    kept.push(numbered);
-    if (kept.length > MAX_KEPT) kept.shift();
+    const numbered = { id: ++lastId, at: clock.now(), event };
+    latest.push(numbered);
+    if (latest.length > MAX_REMEMBERED) latest.shift();
     return numbered;
   }
 
@@ -49,7 +49,7 @@ export function createEventBus(clock: Clock): EventBus {
         try {
           listener(event, numbered);
         } catch {
-          // A listener's closed connection, say, must not disturb the publisher.
+          // One subscriber, whose connection is closed, must not disturb the publisher or the others.
           listeners.delete(listener);
         }
       }
@@ -58,33 +58,32 @@ export function createEventBus(clock: Clock): EventBus {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    since: (id) => kept.filter((numbered) => numbered.id > id),
+    since: (id) => latest.filter((numbered) => numbered.id > id),
   };
 }
 
-/** Waits for events of one kind. */
+/** Waits for events until it is stopped. */
 export interface EventWaiter {
   /** Forgets the events so far. Call it before reading what the events are about, so that none is missed. */
   reset(): void;
   /** Resolves when an event arrived since the last `reset`, or the signal was aborted. */
   wait(): Promise<void>;
-  /** Unsubscribes. */
   stop(): void;
 }
 
 /**
- * Waits for events that are `wanted`, until it is stopped. A signal that was aborted before this call wakes nobody:
+ * Waits for events that `accepts` returns true for. A signal that was aborted before this call does not end the wait:
  * check it before waiting.
  */
 export function waitFor(
   eventBus: Pick<EventBus, "subscribe">,
-  wanted: (event: ServerEvent) => boolean,
+  accepts: (event: ServerEvent) => boolean,
   signal: AbortSignal,
 ): EventWaiter {
   let next = Promise.withResolvers<void>();
   const wake = () => next.resolve();
   const unsubscribe = eventBus.subscribe((event) => {
-    if (wanted(event)) wake();
+    if (accepts(event)) wake();
   });
   signal.addEventListener("abort", wake);
   return {
@@ -99,7 +98,7 @@ export function waitFor(
   };
 }
 
-/** Publishes the present state of each of the deployments. */
+/** Publishes the current state of each of the deployments. */
 export function publishDeployments(deployments: readonly Deployment[], publish: PublishEvent): void {
   for (const deployment of deployments) publish({ kind: "deployment", deployment });
 }

@@ -6,11 +6,11 @@ import { publishQueued } from "./event-bus.ts";
 import { cancelUnconfigured } from "./recovery.ts";
 import type { FlowServices } from "./services.ts";
 
-/** The locks in force, in memory, so that routing a delivery reads no disk. */
+/** The locks in force, in memory, so that routing a delivery does not read the store. */
 export interface Locks {
   /** The target's lock that is in force at `now`; null when there is none. */
   of(target: string, now: Date): Lock | null;
-  /** Changes whenever any lock is set, removed or expires. */
+  /** Changes whenever a lock is set, removed or expires. */
   version(now: Date): number;
   /**
    * Reads the stored locks. Call it after the queue was recovered and before the listener opens: an expired lock is
@@ -20,35 +20,35 @@ export interface Locks {
   /** Locks the target, in place of a lock that it may have. */
   lock(lock: Lock): Promise<void>;
   /**
-   * Unlocks the target and wakes the worker for what that queues; where the target is no longer configured, that is
+   * Unlocks the target and wakes the worker for what that queues; where the target is not configured, that is
    * cancelled. Null when it was not locked.
    */
   unlock(target: string): Promise<UnlockResult | null>;
-  /** Stops removing expired locks; the next start does. Resolves when no change is under way. */
+  /** Stops removing expired locks; the next start does. Resolves when no change is in progress. */
   stop(): Promise<void>;
 }
 
-/** Milliseconds between two looks at the clock, which may be set: a lock expires by the clock, not by a timer. */
+/** Milliseconds between two checks of the clock, which may be set: a lock expires by the clock, not by a timer. */
 const MAX_SLEEP = 60_000;
 
-/** Milliseconds until an expired lock that the store could not remove is tried again. */
+/** Milliseconds before the next attempt to remove an expired lock that the store could not remove. */
 const RETRY_AFTER = 10_000;
 
-/** Creates the {@link Locks}, empty until they are loaded. An expired lock is removed as if a person unlocked it. */
+/** Creates the {@link Locks}, empty until they are loaded. An expired lock is removed as by an operator. */
 export function createLocks(
   services: Pick<FlowServices, "store" | "targets" | "clock" | "log" | "publish" | "wakeWorker">,
 ): Locks {
   const { store, targets, clock, log, publish, wakeWorker } = services;
   const locks = new Map<string, Lock>();
-  /** What ends the wait for the expiry of a target's lock. */
+  /** Each ends the wait for the expiry of a target's lock. */
   const timers = new Map<string, AbortController>();
   let version = 0;
-  let turn: Promise<unknown> = Promise.resolve();
+  let lastChange: Promise<unknown> = Promise.resolve();
 
-  /** One change after the other, so that memory and store never differ for longer than one takes. */
-  function inTurn<Result>(act: () => Promise<Result>): Promise<Result> {
-    const result = turn.then(act);
-    turn = result.catch(() => {});
+  /** Runs one change after the other, so that memory and store agree after each. */
+  function enqueue<Result>(change: () => Promise<Result>): Promise<Result> {
+    const result = lastChange.then(change);
+    lastChange = result.catch(() => {});
     return result;
   }
 
@@ -61,7 +61,7 @@ export function createLocks(
     if (locks.delete(target)) version++;
   }
 
-  /** For good: when the clock is set back, a lock that deliveries already passed does not return. */
+  /** Permanently: when the clock is set back, a lock that deliveries already passed does not return. */
   function removeExpired(now: Date): void {
     for (const lock of locks.values()) if (hasExpired(lock, now)) remove(lock.target);
   }
@@ -71,12 +71,12 @@ export function createLocks(
     timers.delete(target);
   }
 
-  function startTimer(lock: Lock): void {
-    stopTimer(lock.target);
-    if (lock.until === null) return;
+  function startTimer({ target, until }: Lock): void {
+    stopTimer(target);
+    if (until === null) return;
     const timer = new AbortController();
-    timers.set(lock.target, timer);
-    void unlockAt(lock.until, lock.target, timer.signal);
+    timers.set(target, timer);
+    void unlockAt(until, target, timer.signal);
   }
 
   async function unlockAt(until: Date, target: string, signal: AbortSignal): Promise<void> {
@@ -89,8 +89,8 @@ export function createLocks(
 
   async function unlockExpired(target: string, signal: AbortSignal): Promise<void> {
     try {
-      // Until its turn comes, a person may have locked the target anew.
-      await inTurn(async () => (signal.aborted ? null : unlock(target, "lock expired")));
+      // An operator may have locked the target again before this change begins.
+      await enqueue(async () => (signal.aborted ? null : unlock(target, "lock expired")));
     } catch (error) {
       log.warn({ target, err: error }, "could not remove an expired lock; trying again");
       await clock.sleep(RETRY_AFTER, signal);
@@ -98,8 +98,8 @@ export function createLocks(
   }
 
   /**
-   * From memory first: a delivery that was routed before is accepted before the store unlocks, which finds it; one that
-   * is routed from now on deploys by itself.
+   * Removes the lock from memory first: a delivery that was routed before is accepted before the store unlocks, which
+   * queues it; one that is routed from now on deploys.
    */
   async function unlock(target: string, message: string): Promise<UnlockResult | null> {
     const lock = locks.get(target);
@@ -115,9 +115,9 @@ export function createLocks(
     log.info({ target, by: removed.by, deployment, skipped_delivery: skippedDelivery }, message);
     publish({ kind: "lock", target, lock: null });
     if (queued !== null) publishQueued(queued, publish);
-    // What is queued is otherwise checked against the configuration only when that is loaded.
+    // The store queues it without knowing the configuration.
     if (!targets().some(({ name }) => name === target)) await cancelUnconfigured(targets(), services);
-    // Also where nothing was queued: an older deployment may have waited for the lock to end.
+    // Also where nothing was queued: the lock may have blocked an older queued deployment.
     wakeWorker();
     return unlocked;
   }
@@ -138,7 +138,7 @@ export function createLocks(
       }
     },
     lock: (lock) =>
-      inTurn(async () => {
+      enqueue(async () => {
         await store.lock(lock);
         add(lock);
         startTimer(lock);
@@ -146,10 +146,10 @@ export function createLocks(
         log.info({ target, reason, by, until }, "target locked");
         publish({ kind: "lock", target, lock });
       }),
-    unlock: (target) => inTurn(() => unlock(target, "target unlocked")),
+    unlock: (target) => enqueue(() => unlock(target, "target unlocked")),
     async stop() {
       for (const target of [...timers.keys()]) stopTimer(target);
-      await turn;
+      await lastChange;
     },
   };
 }
@@ -158,8 +158,8 @@ export function createLocks(
 type LockableDelivery = Pick<DeliverySummary, "id" | "receivedAt" | "decisions" | "outcomes">;
 
 /**
- * Adds to deliveries what locks mean for them now: a deployment that waits for a lock to end gets the lock as its
- * reason, and a decision that a lock made and that unlocking did not change says what came after it.
+ * Updates the reasons in deliveries by the current locks: a deployment whose target is locked gets the lock as its
+ * reason, and a decision that a lock made, where the delivery was not deployed since, says what followed.
  */
 export async function describeLocksOf<Delivery extends LockableDelivery>(
   deliveries: readonly Delivery[],
@@ -170,18 +170,16 @@ export async function describeLocksOf<Delivery extends LockableDelivery>(
   const locks = new Map(inForce.map((lock) => [lock.target, lock]));
   const newest = new Map<string, Deployment | null>();
   for (const target of new Set(deliveries.flatMap(listBlocked))) {
-    const { items } = await store.listDeployments(
-      { target, state: null, source: null },
-      { limit: 1, before: null },
-    );
+    const filter = { target, state: null, source: null };
+    const { items } = await store.listDeployments(filter, { limit: 1, before: null });
     newest.set(target, items[0] ?? null);
   }
   return deliveries.map((delivery) => {
-    const blocked = new Set(listBlocked(delivery));
+    const blocked = listBlocked(delivery);
     const outcomes = delivery.outcomes.map((outcome) => describeWaiting(outcome, locks));
     const decisions = delivery.decisions.map((decision) => {
       const { target } = decision;
-      if (!blocked.has(target)) return decision;
+      if (!blocked.includes(target)) return decision;
       return describeBlocked(decision, delivery, locks.get(target) ?? null, newest.get(target) ?? null);
     });
     return { ...delivery, outcomes, decisions };
@@ -202,7 +200,7 @@ function describeWaiting(outcome: DeploymentOutcome, locks: ReadonlyMap<string, 
   return { ...outcome, reason: describeLock(lock) };
 }
 
-/** The lock that blocked it may be in force still, with the same or other words, or be gone. */
+/** The lock that blocked it may still be in force, replaced by another, or removed. */
 function describeBlocked(
   decision: Decision,
   { id, receivedAt }: LockableDelivery,
@@ -213,7 +211,7 @@ function describeBlocked(
   const isNewer = newest !== null && newest.createdAt > receivedAt && (newest.delivery ?? id) >= id;
   if (isNewer) {
     const what = newest.delivery === null ? `deployment ${newest.id}` : `delivery ${newest.delivery}`;
-    return { ...decision, reason: `was ${decision.reason}; ${what} came after it` };
+    return { ...decision, reason: `was ${decision.reason}; ${what} is newer` };
   }
   return { ...decision, reason: lock === null ? `was ${decision.reason}` : describeLock(lock) };
 }

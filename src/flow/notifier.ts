@@ -6,7 +6,7 @@ import type { FlowServices } from "./services.ts";
 export interface Notifier {
   /** Signals that notifications may be due. Call it once at the start, for those that an earlier run left. */
   wake(): void;
-  /** Sends no more, and gives what is being sent a moment. What was not taken is sent after the next start. */
+  /** Stops sending, and waits briefly for requests in progress. The next start sends what is left. */
   stop(): Promise<void>;
 }
 
@@ -17,16 +17,16 @@ const HOUR = 60 * MINUTE;
 /** Milliseconds to wait after each failed attempt (Standard Webhooks, "Deliverability and reliability"). */
 const RETRY_AFTER = [5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR] as const;
 
-/** Milliseconds between two looks at what is due. The clock may be set meanwhile. */
+/** Milliseconds between two checks of what is due, because the clock may be set. */
 const MAX_SLEEP = MINUTE;
 
-/** Milliseconds until the store is asked again after an error. */
+/** Milliseconds before the store is tried again after an error. */
 const STORE_RETRY_AFTER = 10 * SECOND;
 
-/** Milliseconds that requests under way have at the end. */
+/** Milliseconds for requests in progress when the notifier stops. */
 const STOP_GRACE = 2 * SECOND;
 
-/** How many notifications of removed channels are read at once, beside one of each channel. */
+/** How many notifications of removed channels are read at once, besides one of each channel. */
 const MAX_REMOVED = 100;
 
 /** Creates the {@link Notifier}. Each channel gets one notification after the other, different channels at once. */
@@ -36,10 +36,10 @@ export function createNotifier({
   clock,
   log,
 }: Pick<FlowServices, "store" | "clock" | "log"> & {
-  /** The channels that are configured now. */
+  /** The channels of the current configuration. */
   readonly channels: () => readonly NotificationChannel[];
 }): Notifier {
-  /** What is being sent, by channel. */
+  /** The deliveries in progress, by channel. */
   const sending = new Map<string, Promise<void>>();
   const stopping = new AbortController();
   let sleep = new AbortController();
@@ -74,11 +74,11 @@ export function createNotifier({
     }
     const next = await store.nextNotificationAt();
     const pause = next === null ? MAX_SLEEP : next.getTime() - now.getTime();
-    // What is due already waits for a busy channel, which wakes the loop when it is free.
+    // A notification that is already due waits for its busy channel, which wakes the loop when it is free.
     return pause <= 0 ? MAX_SLEEP : Math.min(pause, MAX_SLEEP);
   }
 
-  /** Sends one notification, and records that it was taken, postponed or dropped. */
+  /** Sends one notification, and records that it was sent, postponed or dropped. */
   async function deliver(notification: Notification): Promise<void> {
     const { id, channel: name, deployment, kind } = notification;
     const fields = { channel: name, deployment, kind };
@@ -102,7 +102,7 @@ export function createNotifier({
     return record(fields, () => store.postponeNotification(id, due));
   }
 
-  /** Null when the deployment is not stored any more. */
+  /** Null when the deployment is no longer stored. */
   async function send(channel: NotificationChannel, notification: Notification): Promise<SendOutcome | null> {
     try {
       const deployment = await store.readDeployment(notification.deployment);
@@ -113,7 +113,7 @@ export function createNotifier({
     }
   }
 
-  /** Repeats `act` until it succeeds. Until then the channel gets nothing more, least of all the same again. */
+  /** Repeats `act` until it succeeds. Until then the channel gets nothing else, so that nothing is sent twice. */
   async function record(fields: object, act: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
@@ -130,9 +130,9 @@ export function createNotifier({
     stopping.abort();
     sleep.abort();
     await loop;
-    const over = new AbortController();
-    await Promise.race([Promise.all(sending.values()), clock.sleep(STOP_GRACE, over.signal)]);
-    over.abort();
+    const graceOver = new AbortController();
+    await Promise.race([Promise.all(sending.values()), clock.sleep(STOP_GRACE, graceOver.signal)]);
+    graceOver.abort();
   }
 
   return { wake, stop };

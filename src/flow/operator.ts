@@ -8,20 +8,20 @@ import type { Locks } from "./locks.ts";
 import type { FlowServices } from "./services.ts";
 import type { Worker } from "./worker.ts";
 
-/** What people do to a running server. Each act is logged with who did it, where that is known. */
+/** The operations that people run on a server. Each is logged with who requested it, where that is known. */
 export interface Operator {
   /** Queues a deployment of the tip, or of a commit: 7 to 64 hex digits. `force` ignores a lock. */
   deploy(
     target: string,
-    wanted: { readonly commit: string | null; readonly force: boolean },
+    options: { readonly commit: string | null; readonly force: boolean },
   ): Promise<DeployOutcome>;
   /** Queues a rollback to a release on disk; null for the one before the live one. A lock does not block it. */
   rollback(target: string, release: string | null): Promise<DeployOutcome>;
   cancel(deployment: number, by: string): Promise<CancelOutcome>;
-  /** Locks the target for a number of milliseconds; null until a person unlocks it. */
+  /** Locks the target for a number of milliseconds; null until it is unlocked. */
   lock(
     target: string,
-    wanted: { readonly reason: string; readonly by: string; readonly milliseconds: number | null },
+    options: { readonly reason: string; readonly by: string; readonly milliseconds: number | null },
   ): Promise<LockOutcome>;
   /** Unlocks the target. One that is no longer configured is unlocked too, and not deployed. */
   unlock(target: string): Promise<UnlockOutcome>;
@@ -29,30 +29,32 @@ export interface Operator {
   revoke(address: string, source: string | null): Promise<readonly Client[]>;
 }
 
-/** What became of a request to deploy. */
 export type DeployOutcome =
   | { readonly kind: "queued"; readonly deployment: number }
   | { readonly kind: "unknown target" }
   | { readonly kind: "locked"; readonly reason: string }
-  /** It cannot be done. The reason says why, and what to do. */
-  | { readonly kind: "impossible"; readonly reason: string };
+  | Impossible;
 
-/** What became of a request to cancel. */
+/** The request cannot be satisfied. */
+interface Impossible {
+  readonly kind: "impossible";
+  /** Why, and what to do. */
+  readonly reason: string;
+}
+
 export type CancelOutcome =
   /** It was queued. */
   | { readonly kind: "cancelled"; readonly deployment: Deployment }
-  /** It runs, and is being ended. */
+  /** It is running, and is being ended. */
   | { readonly kind: "cancelling"; readonly deployment: Deployment }
-  /** It had ended, or its end is being recorded. */
+  /** It had ended, or its result is being saved. */
   | { readonly kind: "ended"; readonly deployment: Deployment }
   | { readonly kind: "unknown deployment" };
 
-/** What became of a request to lock. */
 export type LockOutcome =
   | { readonly kind: "locked"; readonly lock: Lock }
   | { readonly kind: "unknown target" };
 
-/** What became of a request to unlock. */
 export type UnlockOutcome =
   /** `deployment` is the one that is next; null when none is. The reason says what it deploys, or why there is none. */
   | { readonly kind: "unlocked"; readonly deployment: number | null; readonly reason: string }
@@ -62,7 +64,7 @@ export type UnlockOutcome =
 /** The latest time that a Date can hold (ECMA-262, "Time Values and Time Range"). */
 const MAX_TIME = 8.64e15;
 
-/** Creates the {@link Operator} of a server. */
+/** Creates the {@link Operator} for the targets that are configured now. */
 export function createOperator(
   services: Pick<FlowServices, "store" | "clock" | "log" | "publish" | "targets"> & {
     readonly locks: Pick<Locks, "of" | "lock" | "unlock">;
@@ -77,10 +79,9 @@ export function createOperator(
   async function request(
     target: string,
     trigger: "manual" | "rollback",
-    chosen: ChoiceResult | null,
+    choice: Choice | Impossible | null,
   ): Promise<DeployOutcome> {
-    if (chosen?.kind === "impossible") return chosen;
-    const choice = chosen?.choice ?? null;
+    if (choice?.kind === "impossible") return choice;
     const queued = await store.queueDeployment({ target, trigger, commit: null, choice }, clock.now());
     const deployment = queued.deployment.id;
     log.info({ target, deployment, trigger, choice }, "deployment requested");
@@ -103,7 +104,7 @@ export function createOperator(
       if (target === undefined) return { kind: "unknown target" };
       const complete = await releasesOf(target);
       const live = (await store.readLive(name))?.release ?? null;
-      return request(name, "rollback", chooseRelease(target, release, { complete, live }));
+      return request(name, "rollback", chooseRelease(target, release, complete, live));
     },
 
     async cancel(id, by) {
@@ -136,7 +137,9 @@ export function createOperator(
       const isConfigured = targets.has(target);
       const unlocked = await locks.unlock(target);
       if (unlocked === null) return { kind: isConfigured ? "not locked" : "unknown target" };
-      if (!isConfigured) return { kind: "unlocked", deployment: null, reason: "it is no longer configured" };
+      if (!isConfigured) {
+        return { kind: "unlocked", deployment: null, reason: "the target is no longer configured" };
+      }
       return { kind: "unlocked", deployment: unlocked.waiting, reason: describeUnlocked(unlocked) };
     },
 
@@ -151,44 +154,31 @@ export function createOperator(
   };
 }
 
-/** What a person chose to deploy, or why that cannot be done and what to do. */
-export type ChoiceResult =
-  | { readonly kind: "chosen"; readonly choice: Choice }
-  | { readonly kind: "impossible"; readonly reason: string };
-
 /** A commit by 7 to 64 hex digits, in any case. */
-export function chooseCommit(target: Target, commit: string): ChoiceResult {
+function chooseCommit(target: Target, commit: string): Choice | Impossible {
   if (target.repository === null) {
     return refuse(`target ${target.name} has no repository: deploy it without a commit`);
   }
-  if (!/^[0-9a-f]{7,64}$/i.test(commit)) return refuse("a commit is named by 7 to 64 hex digits");
-  return { kind: "chosen", choice: { kind: "commit", commit: commit.toLowerCase() } };
-}
-
-/** What a rollback can choose from. */
-export interface ReleasesOnDisk {
-  /** The names of the complete releases; null where the layout has no releases. */
-  readonly complete: readonly string[] | null;
-  readonly live: string | null;
+  if (!/^[0-9a-f]{7,64}$/i.test(commit)) return refuse("a commit must be 7 to 64 hex digits");
+  return { kind: "commit", commit: commit.toLowerCase() };
 }
 
 /** A release by its name; null for the one before the live one, which is looked up again when the deployment runs. */
-export function chooseRelease(
+function chooseRelease(
   { name, repository, layout }: Target,
   release: string | null,
-  { complete, live }: ReleasesOnDisk,
-): ChoiceResult {
-  if (repository === null) return refuse(`target ${name} has no repository, and so no releases`);
+  complete: readonly string[] | null,
+  live: string | null,
+): Choice | Impossible {
+  if (repository === null) return refuse(`target ${name} has no repository and therefore no releases`);
   if (complete === null) {
     const instead = `hooklatch target deploy ${name} --commit COMMIT`;
     return refuse(`layout ${layout} has no releases: choose a commit with \`${instead}\``);
   }
   const found = findRelease(release, { complete, live, history: NO_HISTORY });
-  return found.kind === "absent"
-    ? refuse(found.reason)
-    : { kind: "chosen", choice: { kind: "release", release } };
+  return found.kind === "absent" ? refuse(found.reason) : { kind: "release", release };
 }
 
-function refuse(reason: string): ChoiceResult {
+function refuse(reason: string): Impossible {
   return { kind: "impossible", reason };
 }

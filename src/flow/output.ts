@@ -2,7 +2,7 @@ import { MAX_OUTPUT_BYTES } from "../domain/deployment.ts";
 import type { Store } from "../domain/store.ts";
 import type { FlowServices } from "./services.ts";
 
-/** Collects a deployment's lines and stores them in batches: often enough to follow, seldom enough to be cheap. */
+/** Collects a deployment's lines and stores them in batches. */
 export interface OutputBuffer {
   /** Adds a line. Where the store works synchronously, a full batch is stored before this returns. */
   add(line: string): void;
@@ -10,19 +10,20 @@ export interface OutputBuffer {
   flush(): Promise<void>;
 }
 
+/** Short enough to follow the output, long enough to write few batches. */
 const BATCH_MILLISECONDS = 200;
 const BATCH_CHARACTERS = 256 * 1024;
 
-/** What a line costs besides its characters, in memory and as a row. */
+/** The cost of a line besides its characters, in memory and as a row. */
 const LINE_COST = 64;
 
-/** How many batches may wait for the store: as much as it stores of one deployment, whose middle it would cut anyway. */
+/** How many batches may wait for the store: together as much output as it stores of one deployment. */
 const MAX_WAITING = MAX_OUTPUT_BYTES / BATCH_CHARACTERS;
 
 /**
- * Stores one batch, then everything that arrived meanwhile as the next. When the store is slower than the commands, the
- * oldest waiting lines are dropped, and a line in their place says how many. Output that cannot be stored (a full disk)
- * is logged and dropped; the deployment continues.
+ * Creates an {@link OutputBuffer}. When the store is slower than the commands, the oldest waiting lines are dropped, and
+ * a line in their place says how many. Output that cannot be stored (a full disk) is logged and dropped; the deployment
+ * continues.
  */
 export function createOutputBuffer(
   deployment: number,
@@ -62,7 +63,7 @@ export function createOutputBuffer(
         log.warn({ deployment, lines: batch.length, err: error }, "could not save output");
       }
     }
-    // Without an await in between: the next batch that is closed has to start this again.
+    // Without an await since the check, so that the next closed batch starts this again.
     storing = null;
   }
 
@@ -82,5 +83,5 @@ export function createOutputBuffer(
 
 function describeDropped(lines: number): string {
   const what = `${lines.toLocaleString("en-US")} ${lines === 1 ? "line" : "lines"}`;
-  return `[… ${what} dropped: the output came faster than it could be saved …]`;
+  return `[… ${what} dropped: the output arrived faster than it could be stored …]`;
 }

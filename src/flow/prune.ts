@@ -1,6 +1,6 @@
 import type { FlowServices } from "./services.ts";
 
-/** How long the configuration keeps what is stored, in milliseconds. */
+/** How long rows are stored, in milliseconds. */
 export interface RetentionSettings {
   readonly keepDeliveries: number;
   readonly keepDeployments: number;
@@ -9,10 +9,10 @@ export interface RetentionSettings {
 /** Rows that are removed at once: that takes about as long as a few accepts. */
 const BATCH = 200;
 
-/** Milliseconds between two batches, in which accepts have the store for themselves. */
+/** Milliseconds between two batches, in which accepts do not have to wait for the store. */
 const PAUSE = 50;
 
-/** Removes what is older than the configuration says, a little at a time, until `signal` is aborted. */
+/** Removes what is older than the configuration says, in batches, until `signal` is aborted. */
 export async function prune(
   { keepDeliveries, keepDeployments }: RetentionSettings,
   { store, clock, log }: Pick<FlowServices, "store" | "clock" | "log">,

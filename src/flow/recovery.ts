@@ -1,14 +1,17 @@
 import type { AbandonedRun } from "../domain/deployment.ts";
 import { describeResult } from "../domain/deployment-result.ts";
+import type { DeploymentStore } from "../domain/deployment-store.ts";
 import type { NotificationSubscription } from "../domain/notification.ts";
+import { MAX_PAGE } from "../domain/page.ts";
+import { type ReleaseHistory, traceReleaseHistory } from "../domain/release.ts";
 import type { Target } from "../domain/target.ts";
 import { publishFinished } from "./event-bus.ts";
 import type { FlowServices } from "./services.ts";
 
 type RevertServices = Pick<FlowServices, "store" | "clock" | "log"> & {
   /**
-   * Takes back what a run had made live and puts the `live` commit back. Resolves with what it did in words, or null
-   * where there was nothing to take back.
+   * Undoes what a run had made live and makes the `live` commit live again. Resolves with a description, or null where
+   * there was nothing to undo.
    */
   readonly revert: (
     run: AbandonedRun,
@@ -19,7 +22,7 @@ type RevertServices = Pick<FlowServices, "store" | "clock" | "log"> & {
 
 /**
  * After a crash, makes live again what the store says is live. A target whose next deployment may start at once is
- * skipped: that deployment replaces the unproven files or, where it fails, puts back what was live before them.
+ * skipped: that deployment replaces the unproven files, or reverts them when it fails.
  */
 export async function revertInterrupted(
   runs: readonly AbandonedRun[],
@@ -44,8 +47,8 @@ async function revertOne(run: AbandonedRun, { store, clock, log, revert }: Rever
 }
 
 /**
- * Recovers the queue of the last run, before anything is claimed: no deployment can be running, and some targets may be
- * gone from the configuration. Resolves with the runs whose processes have to be ended before the next ones start.
+ * Recovers the queue of the last run, before anything is claimed: no deployment can be running, and some targets may no
+ * longer be configured. Resolves with the runs whose processes have to be ended before the next ones start.
  */
 export async function recoverQueue(
   targets: readonly Target[],
@@ -67,7 +70,7 @@ export async function recoverQueue(
   });
 }
 
-/** Cancels queued deployments of targets that are not in the configuration (any more). */
+/** Cancels queued deployments of targets that are not configured. */
 export async function cancelUnconfigured(
   targets: readonly Target[],
   { store, clock, log, publish }: Pick<FlowServices, "store" | "clock" | "log" | "publish">,
@@ -78,4 +81,14 @@ export async function cancelUnconfigured(
     publish({ kind: "deployment", deployment });
     log.warn({ deployment: id, target, code, reason: describeResult(deployment) }, "deployment cancelled");
   }
+}
+
+/** Traces a target's history through the last page of its successful deployments. */
+export async function readReleaseHistory(
+  target: string,
+  store: Pick<DeploymentStore, "listDeployments">,
+): Promise<ReleaseHistory> {
+  const filter = { target, state: "succeeded", source: null } as const;
+  const { items } = await store.listDeployments(filter, { limit: MAX_PAGE, before: null });
+  return traceReleaseHistory(items);
 }

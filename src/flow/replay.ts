@@ -3,14 +3,13 @@ import type { ParseResult } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import { type AcceptOutcome, type AcceptServices, acceptDelivery } from "./accept-delivery.ts";
 
-/** What became of a replay. */
 export type ReplayOutcome =
   | AcceptOutcome
   | { readonly kind: "unknown delivery" }
-  /** Its source is no longer configured, or cannot parse it any more. */
+  /** Its source is no longer configured, or can no longer parse it. */
   | { readonly kind: "unreadable"; readonly reason: string };
 
-/** Runs a stored delivery again: parses and matches it by the present configuration, and stores it as a replay. */
+/** Runs a stored delivery again: parses and routes it by the current configuration, and stores it as a replay. */
 export async function replay(
   id: number,
   sources: readonly Source[],
@@ -23,24 +22,17 @@ export async function replay(
     return { kind: "unreadable", reason: `source ${delivery.source} is no longer configured` };
   }
   const { source, parsed } = found;
-  if (!parsed.ok) return { kind: "unreadable", reason: parsed.reason };
+  if (parsed.kind === "unreadable") return { kind: "unreadable", reason: parsed.reason };
   const { headers, body, client } = delivery;
   return acceptDelivery(source, { parsed, client, headers, body, replayOf: id }, services);
 }
 
-/** A stored delivery, parsed by its source as that is configured now. */
-export interface StoredParseResult {
-  readonly source: Source;
-  readonly parsed: ParseResult;
-}
-
 /** Parses a stored delivery again; null when its source is no longer configured. */
 export function parseStoredDelivery(
-  delivery: Delivery,
+  { source: name, headers, body }: Delivery,
   sources: readonly Source[],
-): StoredParseResult | null {
-  const source = sources.find(({ name }) => name === delivery.source);
+): { readonly source: Source; readonly parsed: ParseResult } | null {
+  const source = sources.find((each) => each.name === name);
   if (source === undefined) return null;
-  const { headers, body } = delivery;
   return { source, parsed: source.handler.parse({ headers: new Headers(headers), body }) };
 }

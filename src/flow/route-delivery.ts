@@ -7,7 +7,7 @@ import type { Target } from "../domain/target.ts";
 import type { Locks } from "./locks.ts";
 import type { FlowServices } from "./services.ts";
 
-/** What a source's targets decided about an event. */
+/** The decisions of a source's targets about an event. */
 export interface RoutingResult {
   readonly status: DeliveryStatus;
   /** The decisions of the targets that the event is about. Only those can deploy. */
@@ -20,16 +20,12 @@ export interface RoutingResult {
   readonly reason: string | null;
 }
 
-/** Decides what becomes of an event that came to a source. */
 export type RouteDelivery = (source: Source, event: Event) => RoutingResult;
 
 /** How many results are cached: more than the branches that a busy organisation pushes to in an hour. */
 const MAX_CACHED = 1000;
 
-/**
- * Creates the function that routes events. As long as no lock changes, equal events have equal results, which are
- * cached: with a thousand targets the work is done once.
- */
+/** Creates the function that routes events. Equal events have equal results, which are cached until a lock changes. */
 export function createRouter({
   targetsOf,
   locks,
@@ -43,21 +39,15 @@ export function createRouter({
   return (source, event) => {
     const now = clock.now();
     const current = locks.version(now);
-    if (current !== version) cache.clear();
+    if (current !== version || cache.size >= MAX_CACHED) cache.clear();
     version = current;
-    const key = JSON.stringify([source.name, withoutCommit(event)]);
-    const cached = cache.get(key);
-    if (cached !== undefined) return cached;
-    if (cache.size >= MAX_CACHED) cache.clear();
-    const result = route(source, event, targetsOf(source), (target) => locks.of(target, now));
+    // Decisions do not depend on the commit.
+    const key = JSON.stringify([source.name, { ...event, commit: null }]);
+    const result =
+      cache.get(key) ?? route(source, event, targetsOf(source), (target) => locks.of(target, now));
     cache.set(key, result);
     return result;
   };
-}
-
-/** The part of an event that decisions depend on. */
-function withoutCommit(event: Event): unknown {
-  return event.kind === "push" ? { ...event, commit: null } : event;
 }
 
 function route(
@@ -75,18 +65,13 @@ function route(
   const decisions = all.filter(({ target }) => concerned.has(target));
   const deploys = decisions.some(({ deploy }) => deploy);
   const status = chooseStatus(source, event, deploys);
+  // A ping needs no reason, and neither does an event that every target deploys.
+  const isPlain = status === "pong" || (status !== "skipped" && all.every(({ deploy }) => deploy));
   return {
     status,
     decisions,
     otherTargets: all.length - decisions.length,
     deploys,
-    reason: explain(source, status, all),
+    reason: isPlain ? null : summariseDecisions(all, source.name),
   };
-}
-
-/** A `pong` needs no reason, and neither does an event that every target deploys. */
-function explain(source: Source, status: DeliveryStatus, decisions: readonly Decision[]): string | null {
-  if (status === "pong") return null;
-  if (status !== "skipped" && decisions.every(({ deploy }) => deploy)) return null;
-  return summariseDecisions(decisions, source.name);
 }

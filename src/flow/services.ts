@@ -7,17 +7,17 @@ import type { ThrottledLog } from "../lib/throttled-log.ts";
 import type { AttemptLimiter } from "./attempt-limiter.ts";
 import type { EventBus } from "./event-bus.ts";
 
-/** What the flows work with. Each function picks what it uses. */
+/** Everything that flows use. Each function picks what it needs. */
 export interface FlowServices {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
-  /** Logs what any sender can cause. */
+  /** For messages that any sender can cause. */
   readonly logThrottled: ThrottledLog;
   readonly publish: PublishEvent;
   readonly eventBus: Pick<EventBus, "subscribe">;
   readonly attemptLimiter: AttemptLimiter;
-  /** The targets that are configured now. */
+  /** The targets of the current configuration. */
   readonly targets: () => readonly Target[];
   /** Signals that deployments may be queued. */
   readonly wakeWorker: () => void;

@@ -10,23 +10,23 @@ import type { Target } from "../domain/target.ts";
 import { AppError } from "../lib/errors.ts";
 import { publishFinished } from "./event-bus.ts";
 import { createOutputBuffer } from "./output.ts";
-import { readReleaseHistory } from "./release-history.ts";
+import { readReleaseHistory } from "./recovery.ts";
 import { parseStoredDelivery } from "./replay.ts";
 import type { FlowServices } from "./services.ts";
 
-/** What a deployment is to do, and what asked for it. */
+/** A deployment to run, and what requested it. */
 export interface DeploymentJob {
   readonly deployment: Deployment;
   readonly target: Target;
-  /** The kind of event that asked for it; null when no delivery did. */
+  /** The kind of event that requested it; null when no delivery did. */
   readonly event: Event["kind"] | null;
-  /** The delivery's payload as JSON text; null when no delivery asked for it. */
+  /** The delivery's payload as JSON text; null when no delivery requested it. */
   readonly payload: string | null;
-  /** Reads the history of the target's commits and releases, which few deployments need. */
+  /** Reads the history of the target's commits and releases. A function, because few deployments need it. */
   readonly history: () => Promise<ReleaseHistory>;
 }
 
-/** The part of the configuration that deployments depend on. A deployment keeps the one that it started with. */
+/** The part of the configuration that deployments depend on. A deployment uses the one that it started with. */
 export interface WorkerConfiguration {
   readonly sources: readonly Source[];
   readonly targets: readonly Target[];
@@ -35,13 +35,12 @@ export interface WorkerConfiguration {
   readonly subscriptions: readonly NotificationSubscription[];
 }
 
-/** What the worker works with. */
 export type WorkerServices = Pick<FlowServices, "store" | "clock" | "log" | "publish" | "wakeNotifier"> & {
-  /** The present configuration, which may change between two calls. */
+  /** The current configuration. */
   readonly configured: () => WorkerConfiguration;
   /**
-   * Runs a deployment. Resolves with how it ended, also when it failed. Calls `onDecided` when that is known, with only
-   * the cleanup to follow.
+   * Runs a deployment. Resolves with its result, also when it failed. Calls `onDecided` when the result is known and
+   * only the cleanup follows.
    */
   readonly deploy: (
     job: DeploymentJob,
@@ -51,32 +50,32 @@ export type WorkerServices = Pick<FlowServices, "store" | "clock" | "log" | "pub
 
 /** Runs the queued deployments. */
 export interface Worker {
-  /** Starts to take deployments from the queue. */
+  /** Begins to claim deployments. */
   begin(): void;
   /** Signals that a deployment may be queued. */
   wake(): void;
-  /** Ends a running deployment as `cancelled`. False when it does not run here, or how it ended is already known. */
+  /** Ends a running deployment as `cancelled`. False when it is not running, or its result is already known. */
   cancel(deployment: number, reason: string): boolean;
   /**
    * Claims nothing more, gives running deployments `grace` milliseconds, then ends them as `interrupted`. Resolves when
-   * none runs any more.
+   * none is running.
    */
   stop(grace: number): Promise<void>;
 }
 
-/** Milliseconds to wait before each further attempt to save a result that the store could not take. */
+/** Milliseconds to wait before each further attempt to save a result. The last one repeats. */
 const SAVE_RETRY_AFTER = [1_000, 2_000, 5_000, 10_000, 30_000];
 
-/** Milliseconds to wait before the queue is read again after an error. */
+/** Milliseconds to wait before the next claim after an error. */
 const CLAIM_RETRY_AFTER = 1_000;
 
 /** Creates the {@link Worker}. It runs one deployment of a target at a time, and several targets at once. */
 export function createWorker(services: WorkerServices): Worker {
   const { store, clock, log, publish, wakeNotifier, configured } = services;
   const running = new Set<Promise<void>>();
-  /** What ends each running deployment. */
+  /** Each ends a running deployment. */
   const interrupts = new Map<number, AbortController>();
-  /** The running deployments whose result is known and that only clean up. */
+  /** The running deployments whose result is known. */
   const decided = new Set<number>();
   const stopping = new AbortController();
   let claiming: Promise<void> | null = null;
@@ -101,11 +100,11 @@ export function createWorker(services: WorkerServices): Worker {
       try {
         await claimEach();
       } catch (error) {
-        log.error({ err: error }, "could not take the next deployment from the queue; trying again");
+        log.error({ err: error }, "could not claim the next deployment; trying again");
         void clock.sleep(CLAIM_RETRY_AFTER, stopping.signal).then(wake);
       }
     }
-    // Without an await in between: the next wake has to start this again.
+    // Without an await since the check, so that the next wake starts this again.
     claiming = null;
   }
 
@@ -122,10 +121,7 @@ export function createWorker(services: WorkerServices): Worker {
       if (deployment === null || target === undefined) return;
       const run = runOne(deployment, target)
         .catch((error: unknown) =>
-          log.error(
-            { deployment: deployment.id, err: error },
-            `could not save the result of deployment ${deployment.id}`,
-          ),
+          log.error({ deployment: deployment.id, err: error }, "could not save the result of a deployment"),
         )
         .finally(() => {
           running.delete(run);
@@ -161,7 +157,7 @@ export function createWorker(services: WorkerServices): Worker {
     wakeNotifier();
   }
 
-  /** A deployment runs also when its notification could not be stored. */
+  /** The deployment runs also when its notification could not be stored. */
   async function notifyStarted(deployment: number): Promise<void> {
     const subscriptions = configured().subscriptions.filter(({ kinds }) => kinds.includes("started"));
     if (subscriptions.length === 0) return;
@@ -183,7 +179,7 @@ export function createWorker(services: WorkerServices): Worker {
     return { state: "failed", code: "internal_error", reason, ...nothing };
   }
 
-  /** Tries until the store can save the result: a target whose result is not saved would stay `running` for ever. */
+  /** Retries until the result is saved: without a result the target would stay `running` until the next start. */
   async function finish(id: number, result: DeploymentResult): Promise<FinishedDeployment> {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -191,10 +187,7 @@ export function createWorker(services: WorkerServices): Worker {
       } catch (error) {
         const isTransient = error instanceof AppError && error.code === "unavailable";
         if (stopped || !isTransient) throw error;
-        log.error(
-          { deployment: id, err: error },
-          `could not save the result of deployment ${id}; trying again`,
-        );
+        log.error({ deployment: id, err: error }, "could not save the result of a deployment; trying again");
         await clock.sleep(SAVE_RETRY_AFTER[attempt] ?? 30_000, stopping.signal);
       }
     }
@@ -222,7 +215,7 @@ export function createWorker(services: WorkerServices): Worker {
   return { begin, wake, cancel, stop };
 }
 
-/** Adds to a deployment what it has to know of its delivery. */
+/** Adds the event and payload of the deployment's delivery. */
 async function createJob(
   deployment: Deployment,
   target: Target,
@@ -232,5 +225,6 @@ async function createJob(
   const delivery = deployment.delivery === null ? null : await store.readDelivery(deployment.delivery);
   if (delivery === null) return { deployment, target, event: null, payload: null, history };
   const parsed = parseStoredDelivery(delivery, configured().sources)?.parsed;
-  return { deployment, target, event: delivery.event, payload: parsed?.ok ? parsed.json : null, history };
+  const payload = parsed?.kind === "parsed" ? parsed.json : null;
+  return { deployment, target, event: delivery.event, payload, history };
 }

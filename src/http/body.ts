@@ -2,30 +2,42 @@ import type { BodyBudget } from "./body-budget.ts";
 
 /** A request's body, or why it was not read. */
 export type BodyOutcome =
-  | {
-      readonly kind: "read";
-      readonly bytes: Uint8Array;
-      /** Call it when the body is no longer needed. */
-      readonly release: () => void;
-    }
+  /** Call `release` when the body is no longer needed. */
+  | { readonly kind: "read"; readonly bytes: Uint8Array; readonly release: () => void }
   | { readonly kind: "too large" }
   /** The budget is used up. The sender may try again. */
   | { readonly kind: "no room" }
-  /** The connection ended, or took too long: the sender gets no response. */
+  /** The connection ended or timed out, so that the sender gets no response. */
   | { readonly kind: "incomplete" };
 
-/** Bodies up to this size, in bytes, are read in one piece; larger ones are counted while they arrive. */
+/** In bytes. Larger bodies are read in chunks. */
 const SMALL = 64 * 1024;
 
-/** Whether the Content-Length alone says that the body is over `limit` bytes. */
+const UTF8_NAMES = ["utf-8", '"utf-8"', "utf8", '"utf8"'];
+
+/** Whether a request's body has one of the media types and no Content-Encoding. */
+export function isAcceptedContent(headers: Headers, accepted: readonly string[]): boolean {
+  return !headers.has("content-encoding") && isAcceptedMediaType(headers.get("content-type"), accepted);
+}
+
+/**
+ * Whether a Content-Type header is one of `accepted`. Any parameters are allowed except a `charset` other than UTF-8
+ * (RFC 9110, section 8.3; JSON is UTF-8 by RFC 8259).
+ */
+export function isAcceptedMediaType(header: string | null, accepted: readonly string[]): boolean {
+  const [type = "", ...parameters] = (header ?? "").toLowerCase().split(";");
+  if (!accepted.includes(type.trim())) return false;
+  return parameters
+    .map((parameter) => /^\s*charset\s*=\s*(.*?)\s*$/.exec(parameter)?.[1])
+    .every((charset) => charset === undefined || UTF8_NAMES.includes(charset));
+}
+
+/** Whether Content-Length is greater than `limit` bytes. */
 export function declaresMoreThan(limit: number, headers: Headers): boolean {
   return Number(headers.get("content-length") ?? 0) > limit;
 }
 
-/**
- * Reads the whole body, with or without a Content-Length. Stops as soon as it is over `limit` bytes, or the budget of
- * all requests together is used up.
- */
+/** Reads a body, and stops as soon as it is larger than `limit` bytes or the budget is used up. */
 export async function readBody(request: Request, limit: number, budget: BodyBudget): Promise<BodyOutcome> {
   const length = Number(request.headers.get("content-length") ?? Number.NaN);
   return length <= SMALL && !budget.isScarce()
@@ -33,9 +45,9 @@ export async function readBody(request: Request, limit: number, budget: BodyBudg
     : readChunks(request, limit, budget);
 }
 
-/** A small body in one piece, counted by its Content-Length: the server lets no byte more through. */
+/** Reads a body in one piece. Counts its Content-Length, because the runtime passes on no more bytes. */
 async function readWhole(request: Request, length: number, budget: BodyBudget): Promise<BodyOutcome> {
-  // The runtime's own reading cannot be cancelled.
+  // This read cannot be cancelled, so the request cannot be evicted.
   const reservation = budget.reserve(null);
   try {
     if (!reservation.add(length)) return { kind: "no room" };
@@ -46,11 +58,11 @@ async function readWhole(request: Request, length: number, budget: BodyBudget): 
   }
 }
 
-/** A body that is large or of unknown size, or any while the budget is scarce: counted while it arrives. */
+/** Reads a body in chunks, and counts them as they arrive. */
 async function readChunks(request: Request, limit: number, budget: BodyBudget): Promise<BodyOutcome> {
   const reader = request.body?.getReader();
   const reservation = budget.reserve(() => void reader?.cancel());
-  const giveUp = (kind: "too large" | "no room" | "incomplete"): BodyOutcome => {
+  const fail = (kind: "too large" | "no room" | "incomplete"): BodyOutcome => {
     reservation.release();
     return { kind };
   };
@@ -60,17 +72,17 @@ async function readChunks(request: Request, limit: number, budget: BodyBudget): 
     for (let next = await reader?.read(); next !== undefined && !next.done; next = await reader?.read()) {
       size += next.value.byteLength;
       if (size > limit) {
-        // Otherwise the runtime buffers bytes nobody reads.
+        // Otherwise the runtime would buffer the rest.
         void reader?.cancel();
-        return giveUp("too large");
+        return fail("too large");
       }
-      if (!reservation.add(next.value.byteLength)) return giveUp("no room");
+      if (!reservation.add(next.value.byteLength)) return fail("no room");
       chunks.push(next.value);
     }
-    // A cancelled reader ends as if the body had.
-    if (!reservation.add(0)) return giveUp("no room");
+    // The stream of an evicted request ends like that of a complete one.
+    if (!reservation.add(0)) return fail("no room");
     return { kind: "read", bytes: Buffer.concat(chunks, size), release: reservation.release };
   } catch {
-    return giveUp(reservation.add(0) ? "incomplete" : "no room");
+    return fail(reservation.add(0) ? "incomplete" : "no room");
   }
 }

@@ -4,34 +4,32 @@ import type { Handshake } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import type { HandshakeOutcome, HandshakeRequest } from "../flow/authorise.ts";
 import type { ReceivedRequest, ReceiveOutcome } from "../flow/receive.ts";
-import { findClientAddress, type TrustedProxy } from "../lib/ip-address.ts";
+import { findClientAddress, isWithin, parseRange, type TrustedProxy } from "../lib/ip-address.ts";
 import type { Log } from "../lib/log.ts";
 import type { ThrottledLog } from "../lib/throttled-log.ts";
-import { declaresMoreThan, readBody } from "./body.ts";
+import { declaresMoreThan, isAcceptedContent, readBody } from "./body.ts";
 import type { BodyBudget } from "./body-budget.ts";
-import { problemOf, respondInternalError } from "./error-response.ts";
-import { isAcceptedMediaType } from "./media-type.ts";
-import { createProxyWarning } from "./proxy-warning.ts";
 import {
-  describeAcceptOutcome,
   type Problem,
+  problemOf,
   respond,
+  respondInternalError,
   respondMethodNotAllowed,
   respondProblem,
   respondText,
   respondTooManyAttempts,
+  toReceiptResponse,
 } from "./responses.ts";
 
-/** What the public listener works with. */
+/** The services of the public listener. */
 export interface PublicServices {
   readonly sources: readonly Source[];
   /** In bytes. */
   readonly maxBody: number;
-  /** Limits the memory that requests of unverified senders take. */
   readonly bodyBudget: BodyBudget;
-  /** The proxies whose X-Forwarded-For is believed. */
+  /** The proxies whose X-Forwarded-For header is trusted. */
   readonly trustedProxies: readonly TrustedProxy[];
-  /** Whether the source accepts requests from this address at all. */
+  /** Whether the source accepts requests from this address. */
   readonly isAllowed: (source: Source, address: string | null) => boolean;
   readonly log: Log;
   readonly logThrottled: ThrottledLog;
@@ -47,27 +45,24 @@ export interface PublicServices {
   readonly count: (source: string, status: string, code: RefusalCode | null) => void;
 }
 
-/** The public listener's requests and responses, without a port of its own. */
+/** Handles the requests of the public listener. */
 export interface PublicListener {
-  /**
-   * Responds to one request.
-   * @param peer the socket's address, or `unix` for a unix socket; null when the connection is gone already.
-   */
+  /** @param peer the socket's address, or `unix` for a unix socket; null when the connection is already closed. */
   handle(request: Request, peer: string | null): Promise<Response>;
-  /** From now on every response is 503. */
+  /** Makes every later response a 503. */
   drain(): void;
 }
 
-/** A source's response, with what is counted of it. */
+/** A source's response, and what is counted. */
 interface Reply {
   readonly response: Response;
   /** The `status` word. */
   readonly status: string;
-  /** Null when the request was accepted. */
+  /** Null for an accepted request. */
   readonly code: RefusalCode | null;
 }
 
-/** Creates the public listener: the sources' paths and `/healthz`, and nothing else. */
+/** Creates the public listener. It serves the sources' paths and `/healthz`. */
 export function createPublic(services: PublicServices): PublicListener {
   const { log, logErrorThrottled } = services;
   const sources = new Map(services.sources.map((source) => [source.path, source]));
@@ -80,20 +75,25 @@ export function createPublic(services: PublicServices): PublicListener {
         ? respondProblem("not found")
         : respondInternalError(error, log, logErrorThrottled),
     )
-    .all("/healthz", ({ request }) => respondHealth(request));
-  // Compiled once: the framework's own `handle` would do it again for each request.
+    .all("/healthz", ({ request: { method } }) =>
+      method === "GET" || method === "HEAD"
+        ? respond(200, { status: "ok" })
+        : respondMethodNotAllowed(["GET", "HEAD"]),
+    );
+  // The framework's own `handle` compiles the routes for each request.
   const routeOther = app.compile().fetch;
 
   return {
     async handle(request, peer) {
       if (isDraining) return respondProblem("unavailable");
-      // Of two Host lines, which arrive joined, a proxy may have used the other one (RFC 9112, section 3.2).
+      // Two Host lines arrive joined. A proxy may have used the other one (RFC 9112, section 3.2).
       if (request.headers.get("host")?.includes(",")) return respondProblem("malformed request");
       warnAboutProxy(peer, request.headers);
-      // Before the framework, whose handlers get the request alone and not the peer.
+      // The framework's handlers do not get the peer.
       const source = sources.get(pathOf(request.url));
-      if (source !== undefined) return serveSource(source, request, peer, services);
-      return routeOther(withRoutableUrl(request));
+      return source === undefined
+        ? routeOther(withRoutableUrl(request))
+        : serveSource(source, request, peer, services);
     },
     drain() {
       isDraining = true;
@@ -101,23 +101,39 @@ export function createPublic(services: PublicServices): PublicListener {
   };
 }
 
-/** The path as it came. An absent or malformed Host leaves no host in the URL, or no URL at all. */
+const LOOPBACK = ["127.0.0.0/8", "::1"].map(parseRange);
+
+/**
+ * Creates a check that warns once when a local proxy forwards requests and `trusted_proxies` is empty. All senders then
+ * have the proxy's address, so that authorising one sender authorises all.
+ */
+function createProxyWarning(
+  trusted: readonly TrustedProxy[],
+  log: Log,
+): (peer: string | null, headers: Headers) => void {
+  let isDone = trusted.length > 0;
+  return (peer, headers) => {
+    if (isDone || peer === null || !headers.has("x-forwarded-for") || !isWithin(peer, LOOPBACK)) return;
+    isDone = true;
+    log.warn(
+      { proxy: peer },
+      `a proxy at ${peer} forwards requests, and all senders have its address: add it to trusted_proxies`,
+    );
+  };
+}
+
+/** The path as received, with a fragment. A missing or malformed Host header leaves the URL without a host. */
 function pathOf(url: string): string {
-  return /^(?:https?:\/\/[^/?#]*)?([^?#]*)/.exec(url)?.[1] ?? "";
+  return /^(?:https?:\/\/[^/?#]*)?([^?]*)/.exec(url)?.[1] ?? "";
 }
 
 /**
- * The framework looks for the path from the URL's twelfth character on, which a host of one to three characters would
- * shift. Such a request, and one without a host, gets another host. Nothing here depends on it.
+ * Replaces a host of up to three characters, or a missing one. The framework searches for the path from the twelfth
+ * character of the URL on.
  */
 function withRoutableUrl(request: Request): Request {
-  const [, path] = /^https?:\/\/[^/?#]{0,3}(\/.*)$/.exec(request.url) ?? /^(\/.*)$/.exec(request.url) ?? [];
+  const [, path] = /^(?:https?:\/\/[^/?#]{0,3})?(\/.*)$/.exec(request.url) ?? [];
   return path === undefined ? request : new Request(`http://localhost${path}`, request);
-}
-
-function respondHealth(request: Request): Response {
-  if (request.method !== "GET" && request.method !== "HEAD") return respondMethodNotAllowed(["GET", "HEAD"]);
-  return respond(200, { status: "ok" });
 }
 
 /** Serves a request and counts the response, also after an error. */
@@ -127,24 +143,18 @@ async function serveSource(
   peer: string | null,
   services: PublicServices,
 ): Promise<Response> {
-  const { response, status, code } = await serve(source, request, peer, services).catch((error) =>
-    replyToError(error, services),
+  const { response, status, code } = await serve(source, request, peer, services).catch(
+    (error: unknown): Reply => {
+      const status = problemOf(error);
+      const response = respondInternalError(error, services.log, services.logErrorThrottled);
+      return { response, status, code: status === "unavailable" ? status : "internal_error" };
+    },
   );
   services.count(source.name, status, code);
   return response;
 }
 
-function replyToError(
-  error: unknown,
-  { log, logErrorThrottled }: Pick<PublicServices, "log" | "logErrorThrottled">,
-): Reply {
-  const response = respondInternalError(error, log, logErrorThrottled);
-  return problemOf(error) === "unavailable"
-    ? { response, status: "unavailable", code: "unavailable" }
-    : { response, status: "internal error", code: "internal_error" };
-}
-
-/** What costs least comes first: the address, then the method, size and type, and only then who sent it. */
+/** Checks in the order of their cost: the address, the method, the size and type, and then the sender. */
 async function serve(
   source: Source,
   request: Request,
@@ -152,42 +162,43 @@ async function serve(
   services: PublicServices,
 ): Promise<Reply> {
   const { maxBody, bodyBudget, trustedProxies, isAllowed, logThrottled, receive, authorise } = services;
-  const { headers } = request;
+  const { headers, method, url } = request;
   const { handshake, contentTypes } = source.handler;
   const client = findClientAddress(peer, headers.get("x-forwarded-for"), trustedProxies);
 
-  function refuse(status: Problem, code: RefusalCode, response = respondProblem(status)): Reply {
+  function refuse(status: Problem, code: RefusalCode, reason?: string): Reply {
     logThrottled({ source: source.name, client, code }, `request refused: ${status}`);
-    return { response, status, code };
+    return { response: respondProblem(status, reason === undefined ? {} : { reason }), status, code };
   }
 
   if (!isAllowed(source, client)) {
-    const reason = "this address may not send here";
-    return refuse("not authorised", "address_not_allowed", respondProblem("not authorised", { reason }));
-  }
-  if (request.method === "GET" && handshake !== null) {
-    const query = new URLSearchParams(/\?([^#]*)/.exec(request.url)?.[1]);
-    return replyToHandshake(await authorise(source, handshake, { query, headers, client }));
-  }
-  if (request.method !== "POST") {
-    const allowed = handshake === null ? ["POST"] : ["GET", "POST"];
-    return refuse("method not allowed", "method_not_allowed", respondMethodNotAllowed(allowed));
-  }
-  if (declaresMoreThan(maxBody, headers)) return refuse("payload too large", "payload_too_large");
-  if (headers.has("content-encoding") || !isAcceptedMediaType(headers.get("content-type"), contentTypes)) {
-    const reason = `send ${contentTypes.join(" or ")}, unencoded`;
     return refuse(
-      "unsupported media type",
-      "unsupported_media_type",
-      respondProblem("unsupported media type", { reason }),
+      "not authorised",
+      "address_not_allowed",
+      "the source does not accept requests from this address",
     );
   }
+  if (method === "GET" && handshake !== null) {
+    const query = new URLSearchParams(/\?([^#]*)/.exec(url)?.[1]);
+    return replyToHandshake(await authorise(source, handshake, { query, headers, client }));
+  }
+  if (method !== "POST") {
+    const response = respondMethodNotAllowed(handshake === null ? ["POST"] : ["GET", "POST"]);
+    return { ...refuse("method not allowed", "method_not_allowed"), response };
+  }
+  if (declaresMoreThan(maxBody, headers)) return refuse("payload too large", "payload_too_large");
+  if (!isAcceptedContent(headers, contentTypes)) {
+    const reason = `send ${contentTypes.join(" or ")}, unencoded`;
+    return refuse("unsupported media type", "unsupported_media_type", reason);
+  }
   const body = await readBody(request, maxBody, bodyBudget);
-  if (body.kind === "too large") return refuse("payload too large", "payload_too_large");
-  if (body.kind === "no room") return refuse("unavailable", "over_capacity");
-  if (body.kind === "incomplete") {
-    const reason = "the body is not complete";
-    return refuse("invalid payload", "body_incomplete", respondProblem("invalid payload", { reason }));
+  switch (body.kind) {
+    case "too large":
+      return refuse("payload too large", "payload_too_large");
+    case "no room":
+      return refuse("unavailable", "over_capacity");
+    case "incomplete":
+      return refuse("invalid payload", "body_incomplete", "the body is not complete");
   }
   try {
     return replyToDelivery(await receive(source, { headers, body: body.bytes, client }));
@@ -204,7 +215,7 @@ function replyToHandshake(outcome: HandshakeOutcome): Reply {
       return replyTooManyAttempts(outcome.wait);
     case "authorised": {
       const { challenge } = outcome;
-      // The WebSub and Meta handshakes want the text of `hub.challenge` and nothing else.
+      // The WebSub and Meta handshakes expect the text of `hub.challenge` alone.
       const response = challenge === null ? respond(200, { status: "success" }) : respondText(challenge);
       return { response, status: "success", code: null };
     }
@@ -213,10 +224,8 @@ function replyToHandshake(outcome: HandshakeOutcome): Reply {
 
 function replyToDelivery(outcome: ReceiveOutcome): Reply {
   switch (outcome.kind) {
-    case "refused": {
-      const { status, code } = outcome;
-      return { response: respondProblem(status), status, code };
-    }
+    case "refused":
+      return { response: respondProblem(outcome.status), status: outcome.status, code: outcome.code };
     case "too many attempts":
       return replyTooManyAttempts(outcome.wait);
     case "unreadable": {
@@ -226,8 +235,8 @@ function replyToDelivery(outcome: ReceiveOutcome): Reply {
       return { response, status, code };
     }
     default: {
-      const { code, body } = describeAcceptOutcome(outcome);
-      return { response: respond(code, body), status: body.status, code: null };
+      const { code, receipt } = toReceiptResponse(outcome);
+      return { response: respond(code, receipt), status: receipt.status, code: null };
     }
   }
 }

@@ -1,6 +1,10 @@
+import type { ApiReceipt } from "../api/delivery.ts";
 import type { AcceptOutcome } from "../flow/accept-delivery.ts";
+import { AppError } from "../lib/errors.ts";
+import type { Log } from "../lib/log.ts";
+import type { ThrottledLog } from "../lib/throttled-log.ts";
 
-/** Every `status` word for a problem, and its HTTP status code. */
+/** The HTTP status code of each problem, by its `status` word. */
 const PROBLEMS = {
   "not authorised": 401,
   "authorisation timeout": 401,
@@ -19,10 +23,10 @@ const PROBLEMS = {
   unavailable: 503,
 } as const;
 
-/** The `status` word for a problem. */
+/** The `status` word of a problem. */
 export type Problem = keyof typeof PROBLEMS;
 
-/** On every response of both listeners: should a browser ever show one, it shows text and nothing else. */
+/** The headers of every response of both listeners. A browser shows the response as text, and loads nothing. */
 export const RESPONSE_HEADERS = {
   "cache-control": "no-store",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -32,13 +36,13 @@ export const RESPONSE_HEADERS = {
 
 const JSON_TYPE = { "content-type": "application/json;charset=utf-8" };
 
-/** Created once: most responses have no others, and under load they would cost as much as the rest of a response. */
+/** Created once, because creating headers costs as much as the rest of a response. */
 const JSON_HEADERS = new Headers({ ...RESPONSE_HEADERS, ...JSON_TYPE });
 
-/** Seconds after which a sender may repeat a request that could not be accepted. */
+/** In seconds. */
 const RETRY_AFTER = "30";
 
-/** Responds with a JSON body that has a `status` word. Leaves out fields that are null. */
+/** Responds with JSON. Omits fields that are null. */
 export function respond(
   code: number,
   body: { readonly status: string } & Readonly<Record<string, unknown>>,
@@ -58,37 +62,55 @@ export function respondText(text: string): Response {
   });
 }
 
-/** Responds with a problem, its HTTP status code and the headers that belong to it. */
+/** Responds with a problem. A 503 has a Retry-After header. */
 export function respondProblem(problem: Problem, details: { reason?: string; id?: string } = {}): Response {
   const code = PROBLEMS[problem];
   return respond(code, { status: problem, ...details }, code === 503 ? { "retry-after": RETRY_AFTER } : null);
 }
 
-/** Responds 429 and says when to try again: in `wait` milliseconds (RFC 6585, section 4). */
+/** Responds 429 with a Retry-After header (RFC 6585, section 4). `wait` is in milliseconds. */
 export function respondTooManyAttempts(wait: number): Response {
   const headers = { "retry-after": String(Math.ceil(wait / 1000)) };
-  return respond(PROBLEMS["too many attempts"], { status: "too many attempts" }, headers);
+  return respond(429, { status: "too many attempts" }, headers);
 }
 
-/** Responds 405 and names the methods that the path accepts (RFC 9110, section 15.5.6). */
+/** Responds 405 with an Allow header (RFC 9110, section 15.5.6). */
 export function respondMethodNotAllowed(allowed: readonly string[]): Response {
-  const headers = { allow: allowed.join(", ") };
-  return respond(PROBLEMS["method not allowed"], { status: "method not allowed" }, headers);
+  return respond(405, { status: "method not allowed" }, { allow: allowed.join(", ") });
 }
 
-/** Describes an accepted delivery, or a duplicate, to its sender. */
-export function describeAcceptOutcome(outcome: AcceptOutcome) {
-  if (outcome.kind === "duplicate") {
-    return { code: 200 as const, body: { status: "duplicate", delivery: outcome.first } };
+/** The `status` word of an error: a condition that may pass, or a fault of the program. */
+export function problemOf(error: unknown): Extract<Problem, "unavailable" | "internal error"> {
+  return error instanceof AppError && error.code === "unavailable" ? "unavailable" : "internal error";
+}
+
+/**
+ * Logs an error and responds 503 or 500. A 500 has an id that the log line has too, and never the error's message,
+ * which the framework would send. Senders can cause any number of 503s, so these go to `logThrottled`.
+ */
+export function respondInternalError(error: unknown, log: Log, logThrottled: ThrottledLog): Response {
+  if (problemOf(error) === "unavailable") {
+    logThrottled({ code: "unavailable", err: error }, "request failed: the store is unavailable");
+    return respondProblem("unavailable");
   }
-  const { status, reason, receipt } = outcome;
-  const deploys = receipt.deployments.length > 0;
-  const body = {
+  const id = crypto.randomUUID();
+  log.error({ id, code: "internal_error", err: error }, "internal error");
+  return respondProblem("internal error", { id });
+}
+
+/** The response to an accepted or duplicate delivery. */
+export function toReceiptResponse(outcome: AcceptOutcome): { code: 200 | 202; receipt: ApiReceipt } {
+  if (outcome.kind === "duplicate") {
+    return { code: 200, receipt: { status: "duplicate", delivery: outcome.first } };
+  }
+  const { status, reason } = outcome;
+  const { delivery, deployments } = outcome.receipt;
+  const receipt = {
     status,
-    delivery: receipt.delivery,
-    ...(deploys ? { deployments: receipt.deployments.map(({ id, target }) => ({ id, target })) } : {}),
-    ...(reason === null ? {} : { reason }),
+    delivery,
+    ...(deployments.length > 0 && { deployments: deployments.map(({ id, target }) => ({ id, target })) }),
+    ...(reason !== null && { reason }),
   };
-  // 202 says that work follows (RFC 9110, section 15.3.3).
-  return { code: deploys ? (202 as const) : (200 as const), body };
+  // 202: the deployments follow (RFC 9110, section 15.3.3).
+  return { code: deployments.length > 0 ? 202 : 200, receipt };
 }

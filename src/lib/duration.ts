@@ -1,7 +1,7 @@
 /** Units of a written duration in milliseconds, the largest first. */
 const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const;
 
-/** What {@link parseDuration} accepts: a whole number above zero and a unit. */
+/** The syntax of {@link parseDuration}: a whole number above zero and a unit. */
 export const DURATION_PATTERN = "^[1-9]\\d{0,8}(ms|s|m|h|d)$";
 
 /** Converts a duration as the configuration writes it, such as `90s` or `30d`, to milliseconds; null for other text. */

@@ -57,7 +57,7 @@ export interface HttpClient {
   ): Promise<HttpResponse<ReadableStream<Uint8Array>> | HttpFailure>;
 }
 
-/** What the client decides about a request before the runtime sends it. */
+/** A request as the runtime sends it: with the deadline in `signal`, and `proxy` decided. */
 export type OutgoingRequest = HttpRequest & Required<Pick<HttpRequest, "signal" | "proxy">>;
 
 /**

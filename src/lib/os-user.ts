@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 
-/** What the system knows about the user this process runs as. */
+/** Environment variables that describe a user. */
 interface Account {
   readonly HOME?: string;
   readonly USER?: string;

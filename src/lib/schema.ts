@@ -1,22 +1,39 @@
-import { type TSchema, Type } from "@sinclair/typebox";
+import { FormatRegistry, type TProperties, type TSchema, Type } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
-import { DURATION_PATTERN, parseDuration } from "./duration.ts";
+import { DURATION_PATTERN, formatDuration, parseDuration } from "./duration.ts";
 import { parseSecretOrigin, Secret } from "./secret.ts";
 
 /**
  * The vocabulary of the configuration file: schemas that check a setting as it is written and decode it. The `expected`
- * text of each completes "expected …" in an error message.
+ * text of each completes "expected …" in an error message and is the type of the key in the documentation. `secret`
+ * marks values that no message may repeat: secrets, and settings that may hold one.
  */
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
+const DURATIONS = '"90s", "10m" or "24h"';
+
 /** A duration such as `"90s"`, `"10m"`, `"24h"` or `"30d"`, decoded to milliseconds. */
 export const DurationSetting = Type.Transform(
-  Type.String({ pattern: DURATION_PATTERN, expected: 'a duration such as "90s", "10m" or "24h"' }),
+  Type.String({ pattern: DURATION_PATTERN, expected: `a duration such as ${DURATIONS}` }),
 )
   .Decode((text) => parseDuration(text) ?? unreachable())
   .Encode((milliseconds) => `${milliseconds}ms`);
+
+/** A duration of at most `longest` milliseconds. */
+export function DurationUpTo(longest: number): typeof DurationSetting {
+  const most = formatDuration(longest);
+  FormatRegistry.Set(
+    `duration-${most}`,
+    (text) => (parseDuration(text) ?? Number.POSITIVE_INFINITY) <= longest,
+  );
+  return {
+    ...DurationSetting,
+    format: `duration-${most}`,
+    expected: `a duration of at most ${most}, such as ${DURATIONS}`,
+  };
+}
 
 /** A size such as `"512KiB"` or `"25MiB"`, decoded to bytes. */
 export const SizeSetting = Type.Transform(
@@ -27,6 +44,16 @@ export const SizeSetting = Type.Transform(
 
 function unreachable(): never {
   throw new Error("the pattern of the schema admits only known units");
+}
+
+/** A string that a function checks. `format` names the function and must be unique. */
+export function CheckedString(
+  format: string,
+  isValid: (text: string) => boolean,
+  options: { readonly expected: string; readonly secret?: boolean },
+) {
+  FormatRegistry.Set(format, isValid);
+  return Type.String({ format, ...options });
 }
 
 /** A reference to a secret. The configuration loads its value later (see {@link Secret}). */
@@ -40,9 +67,26 @@ export const SecretSetting = Type.Transform(
   .Decode((text) => new Secret(parseSecretOrigin(text)))
   .Encode((secret) => secret.toString());
 
-/** A table of settings without further keys. */
-export function TableSetting<Properties extends Record<string, TSchema>>(properties: Properties) {
-  return Type.Object(properties, { additionalProperties: false, expected: "a table" });
+/** A key that may be left out: `value`, as the file would write it, then applies. */
+export function Defaulted<Schema extends TSchema>(schema: Schema, value: unknown) {
+  return { ...schema, default: value };
+}
+
+/**
+ * A table of settings without further keys. The descriptions are Markdown for the documentation. One of a key without a
+ * `default` in its schema may end with "Default: …".
+ */
+export function TableSetting<Properties extends TProperties>(
+  properties: Properties,
+  descriptions: Readonly<Record<keyof Properties & string, string>>,
+) {
+  const described = Object.entries(properties).map(([key, schema]) => {
+    return [key, { ...schema, description: descriptions[key] }];
+  });
+  return Type.Object(Object.fromEntries(described) as Properties, {
+    additionalProperties: false,
+    expected: "a table",
+  });
 }
 
 /** Compiles a schema at its first use: compiling takes milliseconds, which would delay every start. */

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
+import { toDeploymentFields } from "../api/deployment.ts";
 import type { Deployment } from "../domain/deployment.ts";
-import { toDeploymentFields } from "../domain/deployment-result.ts";
 import type {
   HttpPost,
   Notification,

@@ -1,20 +1,20 @@
-import { type Decoded, decodeJson, decodeUtf8 } from "./json.ts";
+import { type DecodeResult, decodeJson, decodeUtf8, invalid } from "./json.ts";
 
 /**
- * The JSON in an `application/x-www-form-urlencoded` body that is the one field `name` and nothing else. Other
- * fields are refused, because a content type is a header and not signed: a signed JSON body whose text somebody
- * else could choose, a commit's message say, would else be read as the form that stands between two `&` in it.
+ * Decodes the JSON in an `application/x-www-form-urlencoded` body that has the field `name` and no other. Other fields
+ * are rejected because the content type is a header, which is not signed: a signed JSON body with text from another
+ * person, such as a commit message, could otherwise be read as the form between two `&` in that text.
  */
-export function decodeJsonField(body: Uint8Array, name: string): Decoded {
+export function decodeJsonField(body: Uint8Array, name: string): DecodeResult {
   const form = decodeUtf8(body);
-  if (form === null) return { ok: false, reason: "the body is not UTF-8" };
+  if (form === null) return invalid("the body is not UTF-8");
   const start = `${name}=`;
-  if (!form.startsWith(start)) return { ok: false, reason: `the form does not begin with the field ${name}` };
+  if (!form.startsWith(start)) return invalid(`the form does not begin with the field ${name}`);
   const value = form.slice(start.length);
-  if (value.includes("&")) return { ok: false, reason: `the form has another field beside ${name}` };
-  // Stricter than a browser's parser, which mends a wrong `%`.
+  if (value.includes("&")) return invalid(`the form has another field besides ${name}`);
+  // Stricter than a browser's parser, which accepts a malformed `%`.
   const text = decodeComponent(value);
-  if (text === null) return { ok: false, reason: "the form is not percent-encoded UTF-8" };
+  if (text === null) return invalid("the form is not percent-encoded UTF-8");
   return decodeJson(text, `the form's field ${name}`);
 }
 
@@ -26,11 +26,11 @@ function decodeComponent(text: string): string | null {
   }
 }
 
-/** One field of a form, percent-encoded byte by byte, so that what is not UTF-8 is sent as it is. */
+/** Encodes one field of a form byte by byte, so that a value that is not UTF-8 is sent unchanged. */
 export function encodeField(name: string, value: Uint8Array): Uint8Array {
-  const written = Array.from(value, (byte) => {
+  const encoded = Array.from(value, (byte) => {
     const character = String.fromCharCode(byte);
     return /[\w.*-]/.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   });
-  return Buffer.from(`${name}=${written.join("")}`);
+  return Buffer.from(`${name}=${encoded.join("")}`);
 }

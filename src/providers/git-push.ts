@@ -7,9 +7,8 @@ export const ObjectName = Type.String({
 });
 
 /**
- * A full ref name. Only what git itself can never have in one is refused, ASCII's control characters
- * (git-check-ref-format(1)) and lone surrogates: the rest is data, however much it looks like an option or a shell
- * command.
+ * A full ref name. Rejects only what git rejects in any ref name: ASCII control characters (git-check-ref-format(1)) and
+ * lone surrogates. The name may look like an option or a shell command.
  */
 export const FullRef = Type.RegExp(/^refs\/(?:[\u0080-\u009f]|[^\p{Cc}\p{Cs}])+$/u, {
   expected: "a full ref name",

@@ -1,7 +1,7 @@
 import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import type { Secret } from "../lib/secret.ts";
 
-/** How a header holds a signature: a prefix, then the HMAC of the raw body. */
+/** The format of a signature header: a prefix, then the HMAC of the raw body. */
 export interface SignatureStyle {
   readonly algorithm: "sha256" | "sha512";
   /** Lower-case hex, or base64 with padding (RFC 4648, section 4). */
@@ -11,7 +11,7 @@ export interface SignatureStyle {
 
 const DIGEST_BYTES = { sha256: 32, sha512: 64 } as const;
 
-/** Signs a body with the secret's UTF-8 bytes and returns the header's value. Throws on an empty secret. */
+/** Returns the signature header for a body and the secret's UTF-8 bytes. Throws on an empty secret. */
 export function writeSignature(
   secret: string,
   body: Uint8Array,
@@ -29,8 +29,8 @@ export function equalInConstantTime(a: string, b: string): boolean {
 }
 
 /**
- * Verifies a signature header against any of the secrets. It must be exactly as {@link writeSignature} writes it; any
- * other form costs no HMAC. Throws when a secret is not loaded.
+ * Verifies a signature header against any of the secrets. It must have the exact format of {@link writeSignature}; for
+ * any other no HMAC is computed. Throws when a secret is not loaded.
  */
 export function verifySignature(
   header: string | null,
@@ -41,14 +41,14 @@ export function verifySignature(
   const shown = readSignature(header ?? "", style);
   if (shown === null) return false;
   let verified = false;
-  // Every secret is tried even after a match, so that the time does not reveal which one it was.
+  // Every secret is tried even after a match, so that the time does not reveal which one matched.
   for (const secret of secrets) {
     if (timingSafeEqual(hmac(style.algorithm, secret.reveal(), body), shown)) verified = true;
   }
   return verified;
 }
 
-/** The digest in a header, as long as the algorithm's; null unless the header is its canonical form. */
+/** The digest in a header; null unless the header is in canonical form. */
 function readSignature(header: string, { algorithm, encoding, prefix }: SignatureStyle): Buffer | null {
   const bytes = DIGEST_BYTES[algorithm];
   const length = encoding === "hex" ? bytes * 2 : Math.ceil(bytes / 3) * 4;
@@ -60,8 +60,8 @@ function readSignature(header: string, { algorithm, encoding, prefix }: Signatur
 }
 
 function hmac(algorithm: SignatureStyle["algorithm"], secret: string, body: Uint8Array): Buffer {
-  // HMAC accepts an empty key, which everybody knows.
-  if (secret === "") throw new Error("an empty secret signs nothing");
+  // HMAC accepts an empty key, which anyone could use.
+  if (secret === "") throw new Error("the secret is empty");
   return createHmac(algorithm, secret).update(body).digest();
 }
 

@@ -1,18 +1,20 @@
-/** JSON as it came and as it was understood, or why it was not. */
-export type Decoded =
-  | { readonly ok: true; readonly text: string; readonly value: unknown }
-  | { readonly ok: false; readonly reason: string };
+import type { UnreadablePayload } from "../domain/provider.ts";
+
+/** JSON text and its value, or why it has none. */
+export type DecodeResult =
+  | { readonly kind: "decoded"; readonly text: string; readonly value: unknown }
+  | UnreadablePayload;
 
 /**
- * Levels of arrays and objects within each other. JSON.parse takes any number of them, but whatever walks the
- * value afterwards (JSON.stringify to begin with) runs out of stack. GitHub's payloads have fewer than 20.
+ * Levels of nested arrays and objects. JSON.parse accepts any number of them, but recursive functions that walk the
+ * value afterwards, such as JSON.stringify, would overflow the stack. GitHub's payloads have fewer than 20.
  */
-const DEEPEST = 200;
+const MAX_DEPTH = 200;
 
-// A byte order mark stays in the text, where JSON.parse refuses it: RFC 8259, section 8.1.
+// A byte order mark stays in the text, where JSON.parse rejects it (RFC 8259, section 8.1).
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Bytes to text; null when they are not UTF-8. */
+/** Null when the bytes are not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | null {
   try {
     return utf8.decode(bytes);
@@ -21,26 +23,32 @@ export function decodeUtf8(bytes: Uint8Array): string | null {
   }
 }
 
-/** A request's body as JSON. */
-export function decodeJsonBody(body: Uint8Array): Decoded {
+/** Decodes a JSON body, which must be UTF-8. */
+export function decodeJsonBody(body: Uint8Array): DecodeResult {
   const text = decodeUtf8(body);
-  return text === null ? { ok: false, reason: "the body is not UTF-8" } : decodeJson(text, "the body");
+  return text === null ? invalid("the body is not UTF-8") : decodeJson(text, "the body");
 }
 
-/** JSON text to its value; `what` names the text in the reason. */
-export function decodeJson(text: string, what: string): Decoded {
+/** `name` is that of the text in the reason. */
+export function decodeJson(text: string, name: string): DecodeResult {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    return { ok: false, reason: `${what} is not JSON` };
+    return invalid(`${name} is not JSON`);
   }
-  if (opensMoreThan(DEEPEST, text) && isDeeperThan(DEEPEST, value))
-    return { ok: false, reason: `${what} is nested more than ${DEEPEST} levels deep` };
-  return { ok: true, text, value };
+  if (opensMoreThan(MAX_DEPTH, text) && isDeeperThan(MAX_DEPTH, value)) {
+    return invalid(`${name} is nested more than ${MAX_DEPTH} levels deep`);
+  }
+  return { kind: "decoded", text, value };
 }
 
-/** Whether there are more brackets than that: most payloads have fewer, and to count is a fraction of a walk's time. */
+/** A payload that is not UTF-8 or not JSON, or whose headers are malformed. */
+export function invalid(reason: string): UnreadablePayload {
+  return { kind: "unreadable", code: "invalid_payload", reason };
+}
+
+/** Whether the text has more brackets. Most payloads have fewer, and counting is faster than walking the value. */
 function opensMoreThan(most: number, text: string): boolean {
   let opened = 0;
   for (const bracket of ["{", "["]) {
@@ -54,6 +62,5 @@ function opensMoreThan(most: number, text: string): boolean {
 function isDeeperThan(levels: number, value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   if (levels === 0) return true;
-  const children: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
-  return children.some((child) => isDeeperThan(levels - 1, child));
+  return Object.values(value).some((child) => isDeeperThan(levels - 1, child));
 }

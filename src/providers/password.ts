@@ -9,7 +9,7 @@ const COST = { memoryCost: 65_536, timeCost: 2 } as const;
 /** KiB of memory that a configured hash may need for each check. */
 const MAX_MEMORY = 262_144;
 
-/** A check holds the memory of its hash, so at most two run at a time, of all sources together. */
+/** Each check needs the memory of its hash. At most two run at a time, for all sources together. */
 const verifications = createSemaphore(2, 16, "password checks");
 
 /** Hashes a password with argon2id and a fresh salt, as a PHC string. Rejects when it is empty. */
@@ -18,8 +18,8 @@ export function hashPassword(password: string): Promise<string> {
 }
 
 /**
- * Whether a text is an argon2id hash of version 19 as a PHC string, with a cost that each request can afford and at
- * least the minimum of RFC 9106, section 3.1.
+ * Whether a text is an argon2id hash of version 19 as a PHC string, with a cost that is acceptable for each request and
+ * meets the minimum of RFC 9106, section 3.1.
  * Source: https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md
  */
 export function isPasswordHash(text: string): boolean {
@@ -45,7 +45,7 @@ export function createPasswordVerifier(
 
   async function check(user: string, password: string, digest: string): Promise<boolean> {
     const hash = hashes.get(user);
-    // For an unknown user another one's hash is computed, so that the time reveals nothing.
+    // For an unknown user another user's hash is computed, so that the time reveals nothing.
     const compared = (hash ?? anyHash)?.reveal();
     if (compared === undefined) return false;
     const matches = await verifications(() => verifyArgon2id(password, compared));
@@ -55,7 +55,7 @@ export function createPasswordVerifier(
   }
 
   return ({ user, password }) => {
-    // Without the key nobody can choose a digest, so comparing two of them reveals nothing through its time.
+    // The key is secret, so nobody can choose a digest, and the time of the comparison reveals nothing.
     const digest = createHmac("sha256", key).update(`${user}:${password}`).digest("hex");
     if (verified.get(user) === digest) return Promise.resolve(true);
     const known = pending.get(digest);

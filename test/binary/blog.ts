@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { DeploymentAnswer } from "../../src/cli/api/shapes.ts";
+import type { ApiDeployment } from "../../src/api/deployment.ts";
 import { describeTarget, SECRET, writeConfiguration } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { freePort } from "../support/free-port.ts";
@@ -88,17 +88,17 @@ export class Blog implements AsyncDisposable {
   }
 
   /** Pushes and waits until the deployment has ended. */
-  async deploy(files?: Readonly<Record<string, string | null>>): Promise<DeploymentAnswer> {
+  async deploy(files?: Readonly<Record<string, string | null>>): Promise<ApiDeployment> {
     return this.untilEnded(await this.push(files));
   }
 
   /** Resolves with the deployment when it has ended. */
-  async untilEnded(id: number): Promise<DeploymentAnswer> {
+  async untilEnded(id: number): Promise<ApiDeployment> {
     await this.server.untilDeployed(id);
     return this.show(id);
   }
 
-  async show(id: number): Promise<DeploymentAnswer> {
+  async show(id: number): Promise<ApiDeployment> {
     return JSON.parse((await this.run("deployment", "show", String(id), "--json")).stdout);
   }
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
-import type { TargetAnswer } from "../../src/cli/api/shapes.ts";
+import type { ApiTarget } from "../../src/api/target.ts";
 import { SECRET } from "../support/configuration.ts";
 import { deliver } from "../support/github.ts";
 import { pingBody } from "../support/payloads.ts";
@@ -223,7 +223,7 @@ describe("hooklatch target lock", () => {
       const { exitCode, stdout, stderr } = await site.run(...args);
       expect([args, exitCode, stdout, stderr.trimEnd().split("\n").length]).toEqual([args, 2, "", 1]);
     }
-    const { body } = await site.ask<{ items: TargetAnswer[] }>("GET", "/api/targets");
+    const { body } = await site.ask<{ items: ApiTarget[] }>("GET", "/api/targets");
     expect(body.items.map(({ locked }) => locked)).toEqual([null]);
   });
 });

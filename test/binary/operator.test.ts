@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync } from "node:fs";
-import type { DeploymentAnswer } from "../../src/cli/api/shapes.ts";
+import type { ApiDeployment } from "../../src/api/deployment.ts";
 import { chooseSeed, Random } from "../support/random.ts";
 import { ServedSite } from "../support/served-site.ts";
 import { words } from "../support/words.ts";
@@ -50,7 +50,7 @@ describe("hooklatch deployment cancel", () => {
     const queued = await site.readDeployment(3);
     expect(queued).toMatchObject({ state: "cancelled", started_at: null });
     expect(queued.reason).toContain("ada");
-    const answer = await site.ask<{ status: string; deployment: DeploymentAnswer }>(
+    const answer = await site.ask<{ status: string; deployment: ApiDeployment }>(
       "POST",
       "/api/deployments/2/cancel",
       { by: "bob" },
@@ -181,7 +181,7 @@ describe("concurrent pushes, deployments and rollbacks", () => {
     // A deployment cancelled during its steps leaves the directory behind, so `mkdir` fails in the next one. A rollback
     // fails before its first step when there is no release to go back to. Nothing else may fail.
     const failed = ended.filter(({ state }) => state === "failed");
-    const isExpected = ({ trigger, steps, reason }: DeploymentAnswer) =>
+    const isExpected = ({ trigger, steps, reason }: ApiDeployment) =>
       reason?.includes("mkdir") === true || (trigger === "rollback" && steps.length === 0);
     expect(failed.filter((deployment) => !isExpected(deployment))).toEqual([]);
     expect(site.server.log.filter(({ level }) => level === "error")).toEqual([]);

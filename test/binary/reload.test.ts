@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { TargetAnswer } from "../../src/cli/api/shapes.ts";
+import type { ApiTarget } from "../../src/api/target.ts";
 import { describeTarget, SECRET } from "../support/configuration.ts";
 import { deliver } from "../support/github.ts";
 import { pushBody } from "../support/payloads.ts";
@@ -76,7 +76,7 @@ ${describeTarget("docs", "docs", site.repository).replace('name = "docs"', 'name
     expect(pushed.status).toBe(202);
     await Promise.all([site.untilEnded(1), site.untilEnded(2)]);
     expect(existsSync(join(site.workshop.path, "docs/current/index.html"))).toBe(true);
-    const { body } = await site.ask<{ items: TargetAnswer[] }>("GET", "/api/targets");
+    const { body } = await site.ask<{ items: ApiTarget[] }>("GET", "/api/targets");
     expect(body.items.map(({ name }) => name)).toEqual(["blog", "docs"]);
     expect((await site.run("client", "list")).stdout).toContain("127.0.0.1");
     expect(await site.run("client", "revoke", "127.0.0.1")).toMatchObject({ exitCode: 0, stderr: "" });

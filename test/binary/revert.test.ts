@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, readlinkSync, rmSync } from "node:fs";
-import type { DeploymentAnswer } from "../../src/cli/api/shapes.ts";
+import type { ApiDeployment } from "../../src/api/deployment.ts";
 import { freePort } from "../support/free-port.ts";
 import { until } from "../support/until.ts";
 import { words } from "../support/words.ts";
@@ -109,7 +109,7 @@ env = { RUNS = ${JSON.stringify(blog.at("runs"))}, BROKEN = ${JSON.stringify(blo
 health = { url = ${JSON.stringify(url)}, within = "1s" }`;
 }
 
-type Live = Pick<DeploymentAnswer, "release" | "commit">;
+type Live = Pick<ApiDeployment, "release" | "commit">;
 
 /** The name of a release, or the abbreviated commit with layout worktree, as reasons have it. */
 const nameOf = ({ release, commit }: Live) => release ?? commit?.slice(0, 12) ?? "";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { configOf, expectFindings, makeHome } from "./home.ts";
-import { openedDialect } from "./lists.ts";
+import { optionsOf } from "./lists.ts";
 
 const home = makeHome();
 
@@ -61,9 +61,9 @@ describe("the environment", () => {
 });
 
 describe("$CLIENT_AUTH_TIMEOUT", () => {
-  function lifetimeWith(hours: string): number | undefined {
+  function lifetimeWith(hours: string): unknown {
     const { sources } = configOf(home.load({ env: { CLIENT_AUTH_TIMEOUT: hours } }));
-    return openedDialect(sources[1]).lifetime;
+    return optionsOf(sources[1]).lifetime;
   }
 
   test("is a decimal number of hours", () => {
@@ -77,10 +77,10 @@ describe("$CLIENT_AUTH_TIMEOUT", () => {
 
   test("is rejected above the maximum duration", () => {
     expectFindings(home.load({ env: { CLIENT_AUTH_TIMEOUT: "876000.1" } }), [
-      ["environment: $CLIENT_AUTH_TIMEOUT", "36500d", "36501d"],
+      ["environment: $CLIENT_AUTH_TIMEOUT", "876000", '"876000.1"'],
     ]);
     expectFindings(home.load({ env: { CLIENT_AUTH_TIMEOUT: "999999" } }), [
-      ["environment: $CLIENT_AUTH_TIMEOUT", "36500d", "41667d"],
+      ["environment: $CLIENT_AUTH_TIMEOUT", "876000", '"999999"'],
     ]);
   });
 
@@ -90,7 +90,7 @@ describe("$CLIENT_AUTH_TIMEOUT", () => {
       '[[source]]\nname = "a"\nprovider = "generic"\npath = "/a"\nclient_timeout = "1h"',
     );
     const { sources } = configOf(home.load({ env: { CLIENT_AUTH_TIMEOUT: "never" } }));
-    expect(openedDialect(sources[0]).lifetime).toBe(3_600_000);
+    expect(optionsOf(sources[0]).lifetime).toBe(3_600_000);
   });
 
   test.each(["0", "-1", "1h", "1e3", "NaN", "Infinity", " 1", "0.00000001"])(

@@ -1,82 +1,35 @@
-import { Type } from "@sinclair/typebox";
 import type { Lists } from "../../src/config/load.ts";
-import type { SourceHandler, TypedProvider } from "../../src/domain/provider.ts";
+import type { Provider, SourceHandler } from "../../src/domain/provider.ts";
 import type { Source } from "../../src/domain/source.ts";
-import { DurationSetting, SecretSetting, TableSetting } from "../../src/lib/schema.ts";
-import type { Secret } from "../../src/lib/secret.ts";
-import { generic as realGeneric } from "../../src/providers/generic/index.ts";
-import { github as realGithub } from "../../src/providers/github/index.ts";
+import { Secret } from "../../src/lib/secret.ts";
+import { providers } from "../../src/providers/index.ts";
 
-/** A dialect that exposes the options it was opened with. */
-interface OpenedDialect extends SourceHandler {
+/** A handler that exposes the options it was created with. */
+interface ExposingHandler extends SourceHandler {
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** The secrets of a source, and the `client_timeout` in milliseconds. Throws when the source is undefined. */
+export function optionsOf(source: Source | undefined): {
   readonly secrets: readonly Secret[];
-  readonly lifetime: number | undefined;
+  readonly lifetime: unknown;
+} {
+  if (source === undefined) throw new Error("the source is missing");
+  const { options } = source.handler as ExposingHandler;
+  const secrets = Object.values(options)
+    .flat()
+    .filter((value) => value instanceof Secret);
+  return { secrets, lifetime: options.client_timeout };
 }
 
-/** Returns the dialect of a source, or throws when the source is undefined. */
-export function openedDialect(source: Source | undefined): OpenedDialect {
-  if (source === undefined) throw new Error("there is no such source");
-  return source.handler as OpenedDialect;
-}
-
-function openedWith(secrets: readonly Secret[], lifetime?: number): OpenedDialect {
+function exposeOptions(provider: Provider): Provider {
   return {
-    secrets,
-    lifetime,
-    contentTypes: [],
-    storedHeaders: [],
-    answersSuccess: false,
-    usesGuessableSecrets: false,
-    handshake: null,
-    verify: () => ({ ok: false, refusal: "not authorised", guess: false }),
-    parse: () => ({ ok: false, kind: "undecodable", reason: "this dialect reads no events" }),
-    compose: () => ({ headers: new Headers(), body: new Uint8Array() }),
+    ...provider,
+    createHandler: (options: Parameters<Provider["createHandler"]>[0]) => {
+      return { ...provider.createHandler(options), options } as ExposingHandler;
+    },
   };
 }
 
-const signedOptions = TableSetting({
-  secrets: Type.Optional(Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" })),
-});
-
-const { defaultSource: githubSource, publishedRanges, statusApi } = realGithub;
-const { defaultSource: genericSource, variables } = realGeneric;
-
-const github: TypedProvider<typeof signedOptions> = {
-  ...(githubSource && { defaultSource: githubSource }),
-  ...(publishedRanges && { publishedRanges }),
-  ...(statusApi && { statusApi }),
-  name: "github",
-  summary: "signed",
-  options: signedOptions,
-  generatedSecret: "secrets",
-  needsGeneratedSecret: () => true,
-  checkOptions: () => [],
-  reportsPushes: true,
-  cloneUrl: (repository) => `https://github.com/${repository}.git`,
-  createHandler: ({ secrets = [] }) => openedWith(secrets),
-  createHandlerWithSecret: (secret) => openedWith([secret]),
-};
-
-const tokenOptions = TableSetting({
-  verify_token: Type.Optional(SecretSetting),
-  client_timeout: Type.Optional(DurationSetting),
-});
-
-const generic: TypedProvider<typeof tokenOptions> = {
-  ...(genericSource && { defaultSource: genericSource }),
-  ...(variables && { variables }),
-  name: "generic",
-  summary: "by token",
-  options: tokenOptions,
-  generatedSecret: "verify_token",
-  needsGeneratedSecret: () => true,
-  checkOptions: () => [],
-  reportsPushes: false,
-  cloneUrl: () => null,
-  createHandler: ({ verify_token: token, client_timeout: lifetime }) =>
-    openedWith(token ? [token] : [], lifetime),
-  createHandlerWithSecret: (secret) => openedWith([secret]),
-};
-
-/** Two providers with the options and default sources of the real ones, and the two layouts. */
-export const lists: Lists = { providers: [github, generic], layouts: ["releases", "worktree"] };
+/** The real providers, whose handlers expose their options, and the two layouts. */
+export const lists: Lists = { providers: providers.map(exposeOptions), layouts: ["releases", "worktree"] };

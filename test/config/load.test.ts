@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { stringify } from "smol-toml";
 import { loadConfig } from "../../src/config/load.ts";
 import { configOf, expectFindings, linesOf, makeHome } from "./home.ts";
-import { lists, openedDialect } from "./lists.ts";
+import { lists, optionsOf } from "./lists.ts";
 
 const FIXTURES = join(import.meta.dirname, "../fixtures/config");
 const SECRETS = {
@@ -102,13 +102,13 @@ describe("the manual's example", () => {
 
   test("opens its sources with their secrets and durations", () => {
     const { admin, sources } = configOf(loaded);
-    const dialects = sources.map(openedDialect);
+    const options = sources.map(optionsOf);
     expect(admin.token.reveal()).toBe(SECRETS.HOOKLATCH_ADMIN_TOKEN);
-    expect(dialects.map(({ secrets }) => secrets.map((secret) => secret.reveal()))).toEqual([
+    expect(options.map(({ secrets }) => secrets.map((secret) => secret.reveal()))).toEqual([
       [SECRETS.GITHUB_WEBHOOK_SECRET],
       [SECRETS.WEBHOOK_VERIFY_TOKEN],
     ]);
-    expect(dialects.map(({ lifetime }) => lifetime)).toEqual([undefined, DAY]);
+    expect(options.map(({ lifetime }) => lifetime)).toEqual([undefined, DAY]);
   });
 
   test("is frozen and prints no secret", () => {

@@ -5,7 +5,7 @@ import type { Loaded } from "../../src/config/load.ts";
 import { generateSecrets, provideSecretFile } from "../../src/config/secrets.ts";
 import { words } from "../support/words.ts";
 import { configOf, expectFindings, makeHome } from "./home.ts";
-import { openedDialect } from "./lists.ts";
+import { optionsOf } from "./lists.ts";
 
 const VALUE = "correct-horse-battery-staple";
 const home = makeHome();
@@ -96,7 +96,7 @@ describe("a secret", () => {
 
   test("of the default sources comes from the environment when it is set there", () => {
     const { sources, generated } = configOf(home.load({ env: { GITHUB_WEBHOOK_SECRET: VALUE } }));
-    expect(openedDialect(sources[0]).secrets.map((secret) => secret.reveal())).toEqual([VALUE]);
+    expect(optionsOf(sources[0]).secrets.map((secret) => secret.reveal())).toEqual([VALUE]);
     expect(generated.map(({ file }) => file)).toEqual([
       home.path("hooklatch-data/secrets/admin.token"),
       home.path("hooklatch-data/secrets/webhook.verify-token"),
@@ -118,7 +118,7 @@ describe("a generated secret", () => {
     }
     expect(new Set(config.generated.map(({ secret }) => secret.reveal())).size).toBe(3);
     expect(statSync(config.dataDir).mode & 0o777).toBe(0o700);
-    const inUse = config.sources.flatMap((source) => openedDialect(source).secrets);
+    const inUse = config.sources.flatMap((source) => optionsOf(source).secrets);
     expect([config.admin.token, ...inUse]).toEqual(config.generated.map(({ secret }) => secret));
   });
 

@@ -72,9 +72,9 @@ describe("a generic source", () => {
     const [source] = configOf(load(`${basic}\n${HMAC}`)).sources;
     const headers = new Headers({ authorization: `Basic ${btoa("ada:password")}`, "x-signature": "" });
     const request = { headers, body: new Uint8Array() };
-    expect(await source?.handler.verify(request, null, new Date())).toMatchObject({ ok: false });
+    expect(await source?.handler.verify(request, null, new Date())).toMatchObject({ kind: "refused" });
     const alone = configOf(load(basic)).sources[0];
-    expect(await alone?.handler.verify(request, null, new Date())).toEqual({ ok: true });
+    expect(await alone?.handler.verify(request, null, new Date())).toEqual({ kind: "verified" });
   });
 
   test("causes warnings about short secrets in nested tables", () => {

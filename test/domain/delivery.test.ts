@@ -15,8 +15,8 @@ const SECRETS = {
   "x-github-unheard-of": "s3cret",
 };
 
-describe("keepHeaders", () => {
-  test("keeps only the named headers, case-insensitively", () => {
+describe("selectHeaders", () => {
+  test("selects only the named headers, case-insensitively", () => {
     const headers = new Headers({
       ...SECRETS,
       "Content-Type": "application/json",
@@ -34,7 +34,7 @@ describe("keepHeaders", () => {
     });
   });
 
-  test("keeps no secret of any provider", () => {
+  test("selects no secret of any provider", () => {
     for (const provider of providers) {
       expect(selectHeaders(new Headers(SECRETS), provider.createHandler({}).storedHeaders)).toEqual({});
     }
@@ -49,7 +49,7 @@ describe("keepHeaders", () => {
 describe("chooseStatus", () => {
   const common = { name: "hook", path: "/hook", print: false, onRedelivery: "run", allow: null } as const;
   const signed: Source = { ...common, provider: "github", handler: github.createHandler({}) };
-  const admitting: Source = { ...common, provider: "generic", handler: generic.createHandler({}) };
+  const authorising: Source = { ...common, provider: "generic", handler: generic.createHandler({}) };
   const ping: Event = { kind: "ping" };
   const other: Event = { kind: "other", name: "issues" };
 
@@ -59,7 +59,7 @@ describe("chooseStatus", () => {
     expect(chooseStatus(signed, other, false)).toBe("skipped");
   });
 
-  test("returns success for every event from an admitted client", () => {
-    for (const event of [ping, other]) expect(chooseStatus(admitting, event, true)).toBe("success");
+  test("returns success for every event of a source whose provider answers success", () => {
+    for (const event of [ping, other]) expect(chooseStatus(authorising, event, true)).toBe("success");
   });
 });

@@ -1,6 +1,7 @@
-import { expect, test } from "bun:test";
-import { describeLock, hasExpired, isLockReason, type Lock } from "../../src/domain/lock.ts";
-import { words } from "../support/words.ts";
+import { describe, expect, test } from "bun:test";
+import type { Deployment } from "../../src/domain/deployment.ts";
+import { describeLock, describeUnlocked, hasExpired, type Lock } from "../../src/domain/lock.ts";
+import { numbersIn, words } from "../support/words.ts";
 
 const NOON = new Date("2026-11-21T12:00:00.250Z");
 
@@ -27,8 +28,17 @@ test("a lock expires exactly at its end", () => {
   expect(hasExpired(lock(NOON), NOON)).toBe(true);
 });
 
-test("isLockReason recognises the descriptions of locks and no other reasons", () => {
-  expect(isLockReason(describeLock(lock(NOON)))).toBe(true);
-  expect(isLockReason(describeLock(lock(null)))).toBe(true);
-  expect(isLockReason('branch "locked by ada" is not "main"')).toBe(false);
+describe("describeUnlocked", () => {
+  const deployment = { id: 7 } as Deployment;
+  test.each([
+    ["a queued delivery", { queued: { deployment, superseded: [] }, waiting: 7, skippedDelivery: null }, [7]],
+    ["a newer queued deployment", { queued: null, waiting: 7, skippedDelivery: 3 }, [7, 3]],
+    ["an older queued deployment", { queued: null, waiting: 7, skippedDelivery: null }, [7]],
+    ["a newer deployment that ended", { queued: null, waiting: null, skippedDelivery: 3 }, [3]],
+    ["nothing", { queued: null, waiting: null, skippedDelivery: null }, []],
+  ] as const)("names the deployment and the delivery after %s", (_what, result, numbers) => {
+    const text = describeUnlocked({ lock: lock(null), ...result });
+    expect(numbersIn(text)).toEqual([...numbers]);
+    expect(text).toMatchSnapshot();
+  });
 });

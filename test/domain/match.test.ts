@@ -1,7 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import type { DecisionCode } from "../../src/domain/codes.ts";
 import type { Event, PushEvent } from "../../src/domain/event.ts";
-import { matchTargets, summariseDecisions, tagMatches } from "../../src/domain/match.ts";
+import {
+  type Decision,
+  isAbout,
+  matchTargets,
+  summariseDecisions,
+  tagMatches,
+} from "../../src/domain/match.ts";
 import type { Target, WatchedRef } from "../../src/domain/target.ts";
 import { targetOf } from "../support/target.ts";
 import { words } from "../support/words.ts";
@@ -23,23 +30,32 @@ function push(changes: Partial<PushEvent> = {}): PushEvent {
   return { kind: "push", ...defaults, ...changes };
 }
 
-/** Returns why an event does not deploy a target; null when it does. */
-function whyNot(event: Event, candidate: Target): string | null {
-  const [decision] = matchTargets(event, [candidate]);
-  if (decision === undefined) throw new Error("match returned no decision");
-  expect(decision).toEqual({
-    target: candidate.name,
-    deploy: decision.reason === null,
-    reason: decision.reason,
-  });
-  return decision.reason;
+function decide(event: Event, candidate: Target): Decision {
+  const [decision, ...others] = matchTargets(event, [candidate]);
+  if (decision === undefined || others.length > 0) throw new Error("expected one decision");
+  return decision;
 }
 
-/** Asserts that an event does not deploy a target, and what the reason names whatever its wording. */
-function expectNoDeployment(event: Event, candidate: Target, mentions: readonly string[]): void {
-  const reason = whyNot(event, candidate);
-  if (reason === null) throw new Error("the event deploys the target");
-  for (const mention of mentions) expect(reason).toContain(mention);
+function expectDeployment(event: Event, candidate: Target): void {
+  expect(decide(event, candidate)).toEqual({
+    target: candidate.name,
+    deploy: true,
+    code: null,
+    reason: null,
+  });
+}
+
+/** Asserts that an event does not deploy a target, the code, and the names that the reason contains in any wording. */
+function expectNoDeployment(
+  event: Event,
+  candidate: Target,
+  code: DecisionCode,
+  names: readonly string[] = [],
+): void {
+  const decision = decide(event, candidate);
+  const reason = decision.reason ?? "";
+  expect(decision).toEqual({ target: candidate.name, deploy: false, code, reason });
+  for (const name of names) expect(reason).toContain(name);
   expect(words(reason)).toMatchSnapshot();
 }
 
@@ -50,49 +66,65 @@ describe("a target of the branch main", () => {
     ["a push without a commit", push({ commit: null })],
   ] as const) {
     test(`deploys on ${what}`, () => {
-      expect(whyNot(event, blog)).toBeNull();
+      expectDeployment(event, blog);
     });
   }
 
-  test.each<[what: string, event: Event, ...mentions: string[]]>([
+  test.each<[what: string, event: Event, code: DecisionCode, ...names: string[]]>([
     [
       "a branch that ends in main",
       push({ ref: { kind: "branch", name: "feature/main" } }),
+      "branch",
       '"feature/main"',
       '"main"',
     ],
-    ["a branch in another case", push({ ref: { kind: "branch", name: "Main" } }), '"Main"', '"main"'],
-    ["a branch without a name", push({ ref: { kind: "branch", name: "" } }), '""', '"main"'],
-    ["a tag named main", push({ ref: { kind: "tag", name: "main" } }), "tag", "branch", '"main"'],
+    [
+      "a branch in another case",
+      push({ ref: { kind: "branch", name: "Main" } }),
+      "branch",
+      '"Main"',
+      '"main"',
+    ],
+    ["a branch without a name", push({ ref: { kind: "branch", name: "" } }), "branch", '""', '"main"'],
+    ["a tag named main", push({ ref: { kind: "tag", name: "main" } }), "branch", "tag", "branch", '"main"'],
     [
       "a ref that ends in main",
       push({ ref: { kind: "other", name: "refs/notes/main" } }),
+      "branch",
       '"refs/notes/main"',
       '"main"',
     ],
-    ["a ref named main", push({ ref: { kind: "other", name: "main" } }), '"main"'],
-    ["a deleted branch", push({ deleted: true, commit: null }), '"main"'],
-    ["a commit message that asks to skip", push({ skip: true })],
-    ["another repository", push({ repository: "octocat/blog2" }), '"octocat/blog2"', '"octocat/blog"'],
+    ["a ref named main", push({ ref: { kind: "other", name: "main" } }), "branch", '"main"'],
+    ["a deleted branch", push({ deleted: true, commit: null }), "deleted", '"main"'],
+    ["a commit message that asks to skip", push({ skip: true }), "skip_requested"],
+    [
+      "another repository",
+      push({ repository: "octocat/blog2" }),
+      "repository",
+      '"octocat/blog2"',
+      '"octocat/blog"',
+    ],
     [
       "a repository of another owner",
       push({ repository: "mallory/blog" }),
+      "repository",
       '"mallory/blog"',
       '"octocat/blog"',
     ],
     [
       "a repository with control characters",
       push({ repository: "a\n\u001b[2J" }),
+      "repository",
       '"a\\n\\u001b[2J"',
       '"octocat/blog"',
     ],
-    ["another event", { kind: "other", name: "issues" }, '"issues"'],
-    ["a ping", { kind: "ping" }],
-  ])("does not deploy on %s", (_what, event, ...mentions) => expectNoDeployment(event, blog, mentions));
+    ["another event", { kind: "other", name: "issues" }, "event", '"issues"'],
+    ["a ping", { kind: "ping" }, "ping"],
+  ])("does not deploy on %s", (_what, event, code, ...names) => expectNoDeployment(event, blog, code, names));
 
   test("truncates a long name in the reason", () => {
     const event = push({ ref: { kind: "branch", name: "x".repeat(10_000) } });
-    const reason = whyNot(event, blog);
+    const { reason } = decide(event, blog);
     expect(reason).toContain(`"${"x".repeat(200)}…"`);
     expect(reason).not.toContain("x".repeat(201));
   });
@@ -100,26 +132,51 @@ describe("a target of the branch main", () => {
 
 describe("a target of tags", () => {
   test("deploys on a matching tag", () => {
-    expect(whyNot(push({ ref: { kind: "tag", name: "v1.0" } }), releases)).toBeNull();
+    expectDeployment(push({ ref: { kind: "tag", name: "v1.0" } }), releases);
   });
 
-  test.each<[what: string, event: Event, ...mentions: string[]]>([
-    ["another tag", push({ ref: { kind: "tag", name: "main" } }), '"main"', '"v*"'],
-    ["a branch", push({ ref: { kind: "branch", name: "v1" } }), "branch", '"v1"'],
-    ["another ref", push({ ref: { kind: "other", name: "refs/x/v1" } }), '"refs/x/v1"'],
-    ["a deleted tag", push({ ref: { kind: "tag", name: "v1" }, deleted: true, commit: null }), "tag", '"v1"'],
-  ])("does not deploy on %s", (_what, event, ...mentions) => expectNoDeployment(event, releases, mentions));
+  test.each<[what: string, event: Event, code: DecisionCode, ...names: string[]]>([
+    ["another tag", push({ ref: { kind: "tag", name: "main" } }), "tag", '"main"', '"v*"'],
+    ["a branch", push({ ref: { kind: "branch", name: "v1" } }), "tag", "branch", '"v1"'],
+    ["another ref", push({ ref: { kind: "other", name: "refs/x/v1" } }), "tag", '"refs/x/v1"'],
+    [
+      "a deleted tag",
+      push({ ref: { kind: "tag", name: "v1" }, deleted: true, commit: null }),
+      "deleted",
+      "tag",
+      '"v1"',
+    ],
+  ])("does not deploy on %s", (_what, event, code, ...names) =>
+    expectNoDeployment(event, releases, code, names),
+  );
 });
 
 describe("a target without git", () => {
   test("deploys on every event except a ping", () => {
-    expect(whyNot({ kind: "other", name: "issues" }, script)).toBeNull();
-    expect(whyNot(push({ deleted: true, commit: null }), script)).toBeNull();
-    expectNoDeployment({ kind: "ping" }, script, []);
+    expectDeployment({ kind: "other", name: "issues" }, script);
+    expectDeployment(push({ deleted: true, commit: null }), script);
+    expectNoDeployment({ kind: "ping" }, script, "ping");
   });
 });
 
-describe("summarise", () => {
+describe("isAbout", () => {
+  test("returns true for pushes to the repository of a target, whether they deploy it or not", () => {
+    for (const event of [push(), push({ repository: "OctoCat/Blog", deleted: true }), push({ skip: true })]) {
+      expect(isAbout(event, blog)).toBe(true);
+    }
+    expect(isAbout(push({ repository: "octocat/docs" }), blog)).toBe(false);
+    expect(isAbout({ kind: "other", name: "issues" }, blog)).toBe(false);
+  });
+
+  test("returns true for every event except a ping for a target without a repository", () => {
+    for (const event of [push(), { kind: "other", name: "issues" } as const]) {
+      expect(isAbout(event, script)).toBe(true);
+    }
+    for (const candidate of [script, blog]) expect(isAbout({ kind: "ping" }, candidate)).toBe(false);
+  });
+});
+
+describe("summariseDecisions", () => {
   test("lists every reason with its target, in the order of the configuration", () => {
     const decisions = matchTargets(push({ ref: { kind: "branch", name: "dev" } }), [blog, script, releases]);
     expect(decisions.map((decision) => decision.target)).toEqual(["blog", "script", "releases"]);

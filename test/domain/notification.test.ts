@@ -5,7 +5,7 @@ import {
   type NotificationSubscription,
 } from "../../src/domain/notification.ts";
 
-function subscriber(
+function subscriptionOf(
   kinds: readonly NotificationKind[],
   targets: readonly string[] | null = null,
 ): NotificationSubscription {
@@ -33,8 +33,9 @@ test.each([
   ["a success", ["succeeded"], "succeeded", "succeeded", "succeeded"],
   ["the first success", ["succeeded", "recovered"], "succeeded", null, "succeeded"],
   ["an interruption", ["interrupted"], "interrupted", null, "interrupted"],
-] as const)("chooseNotice notifies a subscriber of %s", (_what, on, state, before, news) => {
-  expect(chooseNotification(subscriber(on), "blog", state, before)).toBe(news);
+  ["a start", ["started", "failed"], "running", "failed", "started"],
+] as const)("chooseNotification notifies the channel of %s", (_what, kinds, state, before, kind) => {
+  expect(chooseNotification(subscriptionOf(kinds), "blog", state, before)).toBe(kind);
 });
 
 test.each([
@@ -42,11 +43,11 @@ test.each([
   ["a success when it subscribes to failures", ["failed"], "succeeded", "failed"],
   ["a queued deployment", ["started", "succeeded"], "queued", null],
   ["a superseded deployment", ["failed", "cancelled"], "superseded", null],
-] as const)("chooseNotice does not notify a subscriber of %s", (_what, on, state, before) => {
-  expect(chooseNotification(subscriber(on), "blog", state, before)).toBeNull();
+] as const)("chooseNotification does not notify the channel of %s", (_what, kinds, state, before) => {
+  expect(chooseNotification(subscriptionOf(kinds), "blog", state, before)).toBeNull();
 });
 
-test("chooseNotice notifies a subscriber of its own targets only", () => {
-  expect(chooseNotification(subscriber(["failed"], ["blog"]), "blog", "failed", null)).toBe("failed");
-  expect(chooseNotification(subscriber(["failed"], ["shop"]), "blog", "failed", null)).toBeNull();
+test("chooseNotification notifies the channel of its own targets only", () => {
+  expect(chooseNotification(subscriptionOf(["failed"], ["blog"]), "blog", "failed", null)).toBe("failed");
+  expect(chooseNotification(subscriptionOf(["failed"], ["shop"]), "blog", "failed", null)).toBeNull();
 });

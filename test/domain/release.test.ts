@@ -146,7 +146,7 @@ describe("isReleaseOf", () => {
   });
 });
 
-describe("traceHistory", () => {
+describe("traceReleaseHistory", () => {
   /** A deployment of a release. Its first letter is the commit: `b` and `b2` are releases of the same one. */
   const deployed = (release: string) =>
     ({ trigger: "push", commit: release[0] ?? "", release, previousCommit: null }) as const;

@@ -6,10 +6,10 @@ import { authorise } from "../../src/flow/authorise.ts";
 import { generic } from "../../src/providers/generic/index.ts";
 import { TestClock } from "../support/clock.ts";
 import { logInto, secretOf, VERIFY_TOKEN } from "../support/public.ts";
-import { openKeptStore } from "./test-store.ts";
+import { openTestStore } from "./test-store.ts";
 
 test("publishes an event for an authorised client, and none for a rejected one", async () => {
-  const opened = await openKeptStore();
+  const opened = await openTestStore();
   const handler = generic.createHandler({ verify_token: secretOf(VERIFY_TOKEN), client_timeout: 1000 });
   const source: Source = {
     name: "webhook",
@@ -22,18 +22,18 @@ test("publishes an event for an authorised client, and none for a rejected one",
   };
   if (handler.handshake === null) throw new Error("the provider has no handshake");
   const events: ServerEvent[] = [];
-  const tools = {
+  const services = {
     store: opened.store,
     clock: new TestClock(),
     log: logInto([]),
-    complain: () => {},
-    guesses: createAttemptLimiter(new TestClock()),
+    logThrottled: () => {},
+    attemptLimiter: createAttemptLimiter(new TestClock()),
     publish: (event: ServerEvent) => void events.push(event),
   };
   for (const token of ["wrong", VERIFY_TOKEN]) {
     const query = new URLSearchParams({ verify_token: token });
     const request = { query, headers: new Headers(), client: "192.0.2.1" };
-    await authorise(source, handler.handshake, request, tools);
+    await authorise(source, handler.handshake, request, services);
   }
   expect(events).toEqual([{ kind: "client", source: "webhook", address: "192.0.2.1", change: "authorised" }]);
   await opened.close();

@@ -6,11 +6,11 @@ import { catchUp } from "../../src/flow/catch-up.ts";
 import { TestClock } from "../support/clock.ts";
 import { targetOf } from "../support/target.ts";
 import { RecordedLog } from "./recorded-log.ts";
-import { deployed, type KeptStore, openKeptStore, SUCCEEDED } from "./test-store.ts";
+import { deployed, openTestStore, SUCCEEDED, type TestStore } from "./test-store.ts";
 
 const NOW = new Date("2026-11-21T12:00:00Z");
 
-let opened: KeptStore;
+let opened: TestStore;
 let store: Store;
 let log: RecordedLog;
 let queried: string[];
@@ -18,7 +18,7 @@ let wakeCount: number;
 let events: ServerEvent[];
 
 beforeEach(async () => {
-  opened = await openKeptStore();
+  opened = await openTestStore();
   store = opened.store;
   log = new RecordedLog();
   queried = [];
@@ -36,18 +36,18 @@ function runCatchUp(
   query: (target: Target) => Promise<RemoteTip>,
   signal = new AbortController().signal,
 ) {
-  const tools = {
+  const services = {
     store,
     clock: new TestClock({ start: NOW.toISOString() }),
     log,
     publish: (event: ServerEvent) => void events.push(event),
-    askTip: (target: Target) => {
+    readTip: (target: Target) => {
       queried.push(target.name);
       return query(target);
     },
-    wake: () => void wakeCount++,
+    wakeWorker: () => void wakeCount++,
   };
-  return catchUp(targets, tools, signal);
+  return catchUp(targets, services, signal);
 }
 
 const at = (commit: string) => async (): Promise<RemoteTip> => ({ kind: "found", commit });
@@ -119,7 +119,8 @@ describe("catching up", () => {
   test("continues with the other targets when a remote cannot be queried", async () => {
     for (const target of ["unreachable", "broken", "blog"]) await makeLive(target, "old");
     await runCatchUp([targetOf("unreachable"), targetOf("broken"), targetOf("blog")], async ({ name }) => {
-      if (name === "unreachable") return { kind: "unreachable", reason: "failed: no route" };
+      if (name === "unreachable")
+        return { kind: "unreachable", isTimeout: false, reason: "failed: no route" };
       if (name === "broken") throw new Error("a bug");
       return { kind: "found", commit: "new" };
     });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { Deployment, DeploymentState, TargetStatus } from "../../src/domain/deployment.ts";
+import type { Deployment, DeploymentState } from "../../src/domain/deployment.ts";
+import type { TargetStatus } from "../../src/domain/deployment-store.ts";
 import { decideCatchUp } from "../../src/flow/catch-up.ts";
 
 const TIME = new Date("2026-11-21T12:00:00Z");
@@ -14,9 +15,13 @@ function last(
     id: 7,
     target: "blog",
     state,
+    code: null,
     reason: null,
     trigger: "push",
     attempt: 1,
+    retryOf: null,
+    retriedAs: null,
+    supersededBy: null,
     delivery: 1,
     pushedCommit: null,
     choice: null,

@@ -5,13 +5,13 @@ import { describeLocksOf } from "../../src/flow/locks.ts";
 import { at, delivery, keep, lockOf, pushFor, request } from "../store/sample.ts";
 import { TestClock } from "../support/clock.ts";
 import { numbersIn } from "../support/words.ts";
-import { type KeptStore, openKeptStore } from "./test-store.ts";
+import { openTestStore, type TestStore } from "./test-store.ts";
 
-let opened: KeptStore;
+let opened: TestStore;
 let store: Store;
 
 beforeEach(async () => {
-  opened = await openKeptStore();
+  opened = await openTestStore();
   store = opened.store;
 });
 
@@ -22,8 +22,8 @@ const LOCKED = describeLock(lockOf("blog"));
 
 /** Stores a push that the lock of blog blocks. */
 async function storeBlocked(seconds: number): Promise<void> {
-  const decisions = [{ target: "blog", deploy: false, reason: LOCKED }];
-  await keep(store, delivery({ decisions, receivedAt: at(seconds) }), { blockedByLock: ["blog"] });
+  const decisions = [{ target: "blog", deploy: false, code: "locked", reason: LOCKED } as const];
+  await keep(store, delivery({ decisions, receivedAt: at(seconds) }));
 }
 
 /** The reason that each delivery shows for the target, oldest first. */

@@ -10,8 +10,8 @@ describe("event bus", () => {
   test("sends events to every subscriber until it unsubscribes", () => {
     const { publish, subscribe } = createEventBus(new TestClock());
     const [one, other]: [ServerEvent[], ServerEvent[]] = [[], []];
-    const stop = subscribe((happening) => one.push(happening));
-    subscribe((happening) => other.push(happening));
+    const stop = subscribe((event) => one.push(event));
+    subscribe((event) => other.push(event));
     publish(unlocked("blog"));
     stop();
     publish(unlocked("docs"));
@@ -32,7 +32,7 @@ describe("event bus", () => {
   test("forwards output events without an id and does not store them", () => {
     const { publish, subscribe, since } = createEventBus(new TestClock());
     const received: unknown[] = [];
-    subscribe((happening, numbered) => void received.push([happening, numbered]));
+    subscribe((event, numbered) => void received.push([event, numbered]));
     publish(output);
     expect(received).toEqual([[output, null]]);
     expect(since(0)).toEqual([]);
@@ -63,7 +63,7 @@ describe("event bus", () => {
       calls++;
       throw new Error("the connection is gone");
     });
-    subscribe((happening) => void received.push(happening));
+    subscribe((event) => void received.push(event));
     publish(unlocked("blog"));
     publish(unlocked("docs"));
     expect(calls).toBe(1);

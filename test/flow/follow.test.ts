@@ -1,22 +1,24 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Store } from "../../src/domain/store.ts";
 import { createEventBus, type EventBus } from "../../src/flow/event-bus.ts";
-import { type Followed, type FollowTools, followOutput } from "../../src/flow/follow.ts";
+import { type Followed, followOutput } from "../../src/flow/follow.ts";
 import { TestClock } from "../support/clock.ts";
 import { until } from "../support/until.ts";
-import { deployed, type KeptStore, openKeptStore, push, SUCCEEDED } from "./test-store.ts";
+import { deployed, openTestStore, push, SUCCEEDED, type TestStore } from "./test-store.ts";
+
+type FollowStore = Parameters<typeof followOutput>[2]["store"];
 
 const NOW = new Date("2026-11-21T12:00:00Z");
 
-let opened: KeptStore;
+let opened: TestStore;
 let store: Store;
-let broadcast: EventBus;
+let eventBus: EventBus;
 let stop: AbortController;
 
 beforeEach(async () => {
-  opened = await openKeptStore();
+  opened = await openTestStore();
   store = opened.store;
-  broadcast = createEventBus(new TestClock());
+  eventBus = createEventBus(new TestClock());
   stop = new AbortController();
 });
 
@@ -27,27 +29,27 @@ const numbers = (from: number, count: number) =>
 
 async function append(id: number, lines: readonly string[]): Promise<void> {
   await store.appendOutput(id, lines);
-  broadcast.publish({ kind: "output", deployment: id });
+  eventBus.publish({ kind: "output", deployment: id });
 }
 
-async function settle(id: number): Promise<void> {
+async function finish(id: number): Promise<void> {
   const { deployment } = await store.finish(id, SUCCEEDED, NOW, []);
-  broadcast.publish({ kind: "deployment", deployment });
+  eventBus.publish({ kind: "deployment", deployment });
 }
 
 /** Starts the deployment of a push. */
 async function run(target: string): Promise<number> {
   await push(store, target);
   const deployment = await store.claim([target], NOW);
-  if (deployment !== null) broadcast.publish({ kind: "deployment", deployment });
+  if (deployment !== null) eventBus.publish({ kind: "deployment", deployment });
   return deployment?.id ?? 0;
 }
 
 /** Follows in the background and collects the results. */
-function follow(id: number, after = -1, tools: FollowTools = { store, broadcast }) {
+function follow(id: number, after = -1, services = { store: store as FollowStore, eventBus }) {
   const results: Followed[] = [];
   const done = (async () => {
-    for await (const followed of followOutput(id, after, tools, stop.signal)) results.push(followed);
+    for await (const followed of followOutput(id, after, services, stop.signal)) results.push(followed);
   })();
   const texts = () => results.flatMap((each) => (each.kind === "line" ? [each.text] : []));
   return { results, done, texts };
@@ -62,7 +64,7 @@ describe("following the output of a deployment", () => {
     await append(id, numbers(1234, 700));
     await until(() => results.length === 1934);
     await append(id, numbers(1934, 1));
-    await settle(id);
+    await finish(id);
     await done;
     expect(texts()).toEqual(numbers(0, 1935));
     expect(results.slice(0, -1).map((each) => (each.kind === "line" ? each.line : null))).toEqual(
@@ -75,12 +77,12 @@ describe("following the output of a deployment", () => {
     const id = await run("blog");
     await append(id, numbers(0, 900));
     const seen: Followed[] = [];
-    for await (const followed of followOutput(id, -1, { store, broadcast }, stop.signal)) {
+    for await (const followed of followOutput(id, -1, { store, eventBus }, stop.signal)) {
       seen.push(followed);
       if (seen.length === 613) break;
     }
     await append(id, numbers(900, 100));
-    await settle(id);
+    await finish(id);
     const last = seen.at(-1);
     const rest = follow(id, last?.kind === "line" ? last.line : -1);
     await rest.done;
@@ -93,17 +95,17 @@ describe("following the output of a deployment", () => {
     const id = await run("blog");
     await append(id, numbers(0, 1));
     let reads = 0;
-    const interfering: FollowTools["store"] = {
+    const interfering: FollowStore = {
       readDeployment: store.readDeployment,
       async readOutputAfter(...args) {
         const lines = await store.readOutputAfter(...args);
         // Arrives after the read, and no other event follows it.
         if (lines.length === 0 && ++reads === 1) await append(id, numbers(1, 1));
-        if (lines.length === 0 && reads === 2) await settle(id);
+        if (lines.length === 0 && reads === 2) await finish(id);
         return lines;
       },
     };
-    const { results, done, texts } = follow(id, -1, { store: interfering, broadcast });
+    const { results, done, texts } = follow(id, -1, { store: interfering, eventBus });
     await done;
     expect(texts()).toEqual(numbers(0, 2));
     expect(results.at(-1)).toMatchObject({ kind: "end" });
@@ -115,7 +117,7 @@ describe("following the output of a deployment", () => {
     const { results, done } = follow(2);
     await push(store, "blog");
     const older = await store.readDeployment(2);
-    if (older !== null) broadcast.publish({ kind: "deployment", deployment: older });
+    if (older !== null) eventBus.publish({ kind: "deployment", deployment: older });
     await done;
     expect(results).toMatchObject([{ kind: "end", deployment: { id: 2, state: "superseded" } }]);
   });
@@ -123,19 +125,19 @@ describe("following the output of a deployment", () => {
   test("does not read the store for events of other deployments", async () => {
     const id = await run("blog");
     let reads = 0;
-    const counting: FollowTools["store"] = {
+    const counting: FollowStore = {
       readDeployment: (deployment) => {
         reads++;
         return store.readDeployment(deployment);
       },
       readOutputAfter: store.readOutputAfter,
     };
-    const { results, done } = follow(id, -1, { store: counting, broadcast });
+    const { results, done } = follow(id, -1, { store: counting, eventBus });
     await append(id, ["own line"]);
     await until(() => results.length === 1);
     const before = reads;
     await append(await run("docs"), ["other line"]);
-    await settle(id);
+    await finish(id);
     await done;
     expect(reads).toBe(before + 1);
   });
@@ -144,14 +146,14 @@ describe("following the output of a deployment", () => {
     const id = await run("blog");
     await append(id, numbers(0, 5000));
     const limits: number[] = [];
-    const counting: FollowTools["store"] = {
+    const counting: FollowStore = {
       readDeployment: store.readDeployment,
       readOutputAfter: (deployment, after, limit) => {
         limits.push(limit);
         return store.readOutputAfter(deployment, after, limit);
       },
     };
-    const followed = followOutput(id, -1, { store: counting, broadcast }, stop.signal);
+    const followed = followOutput(id, -1, { store: counting, eventBus }, stop.signal);
     for (let taken = 0; taken < 10; taken++) await followed.next();
     await followed.return(undefined);
     expect(limits).toEqual([500]);

@@ -22,7 +22,7 @@ class MemoryRanges implements PublishedRangesStore {
   readonly lists = new Map<PublishedList, PublishedRanges>();
   fault: Error | null = null;
 
-  async keepRanges(list: PublishedList, ranges: readonly string[], at: Date): Promise<void> {
+  async storeRanges(list: PublishedList, ranges: readonly string[], at: Date): Promise<void> {
     if (this.fault !== null) throw this.fault;
     this.lists.set(list, { ranges, at });
   }
@@ -64,16 +64,16 @@ function open(builtInAge = 0) {
     fetchedAt.push(clock.now());
     return publisher.respond();
   };
-  const allowances = createIpAllowlist({ fetch, builtIn, store, clock, log });
-  const ending = new AbortController();
+  const allowlist = createIpAllowlist({ fetch, builtIn, store, clock, log });
+  const stopping = new AbortController();
   /** Resolves when every list has been checked. */
   const checked = () => until(() => clock.sleeping === 1);
   const start = async () => {
-    const ended = allowances.keepFresh([fromGithub], ending.signal);
+    const ended = allowlist.keepFresh([fromGithub], stopping.signal);
     await checked();
     return {
       async end() {
-        ending.abort();
+        stopping.abort();
         await ended;
       },
     };
@@ -82,35 +82,35 @@ function open(builtInAge = 0) {
     clock.advance(milliseconds);
     await checked();
   };
-  return { allowances, clock, store, log, fetchedAt, publisher, ending, start, advance };
+  return { allowlist, clock, store, log, fetchedAt, publisher, stopping, start, advance };
 }
 
 describe("checking an address against the allowlist", () => {
   test("allows every address, including unknown ones, when the source has no allowlist", () => {
-    const { allowances } = open();
+    const { allowlist } = open();
     const source = sourceWithAllowlist(null);
-    expect(allowances.isAllowed(source, "203.0.113.1")).toBe(true);
-    expect(allowances.isAllowed(source, null)).toBe(true);
+    expect(allowlist.isAllowed(source, "203.0.113.1")).toBe(true);
+    expect(allowlist.isAllowed(source, null)).toBe(true);
   });
 
   test("allows only addresses in a configured range or in a published list", () => {
-    const { allowances, log } = open();
+    const { allowlist, log } = open();
     const source = sourceWithAllowlist(["192.0.2.0/24", "2001:db8::/32"], ["github"]);
     for (const address of ["192.0.2.1", "2001:db8::1", "198.51.100.1"]) {
-      expect(allowances.isAllowed(source, address)).toBe(true);
+      expect(allowlist.isAllowed(source, address)).toBe(true);
     }
     for (const address of ["192.0.3.1", "2001:db9::1", null]) {
-      expect(allowances.isAllowed(source, address)).toBe(false);
+      expect(allowlist.isAllowed(source, address)).toBe(false);
     }
     expect(log.entries).toEqual([]);
   });
 
   test("logs the age of an outdated list when it rejects an address, at a limited rate", () => {
-    const { allowances, log } = open(8 * DAY);
-    expect(allowances.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
+    const { allowlist, log } = open(8 * DAY);
+    expect(allowlist.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
     expect(log.entries).toEqual([]);
     for (let rejected = 0; rejected < 100; rejected++) {
-      expect(allowances.isAllowed(fromGithub, "192.0.2.1")).toBe(false);
+      expect(allowlist.isAllowed(fromGithub, "192.0.2.1")).toBe(false);
     }
     expect(log.entries).toHaveLength(10);
     expect(log.entries[0]).toMatchObject({
@@ -122,19 +122,19 @@ describe("checking an address against the allowlist", () => {
   });
 
   test("logs nothing about an outdated list that the source does not use", () => {
-    const { allowances, log } = open(8 * DAY);
-    expect(allowances.isAllowed(sourceWithAllowlist(["192.0.2.0/24"]), "203.0.113.1")).toBe(false);
+    const { allowlist, log } = open(8 * DAY);
+    expect(allowlist.isAllowed(sourceWithAllowlist(["192.0.2.0/24"]), "203.0.113.1")).toBe(false);
     expect(log.entries).toEqual([]);
   });
 });
 
 describe("loading the stored allowlist", () => {
   test("uses the stored list", async () => {
-    const { allowances, store, clock } = open(2 * DAY);
-    await store.keepRanges("github", ["192.0.2.0/24"], new Date(clock.now().getTime() - DAY));
-    await allowances.load();
-    expect(allowances.isAllowed(fromGithub, "192.0.2.1")).toBe(true);
-    expect(allowances.isAllowed(fromGithub, "198.51.100.1")).toBe(false);
+    const { allowlist, store, clock } = open(2 * DAY);
+    await store.storeRanges("github", ["192.0.2.0/24"], new Date(clock.now().getTime() - DAY));
+    await allowlist.load();
+    expect(allowlist.isAllowed(fromGithub, "192.0.2.1")).toBe(true);
+    expect(allowlist.isAllowed(fromGithub, "198.51.100.1")).toBe(false);
   });
 
   test.each([
@@ -142,18 +142,18 @@ describe("loading the stored allowlist", () => {
     ["empty", [], DAY],
     ["invalid", ["192.0.2.0/24", "nonsense"], DAY],
   ])("uses the built-in list when the stored one is %s", async (_what, ranges, age) => {
-    const { allowances, store, clock } = open(2 * DAY);
-    await store.keepRanges("github", ranges, new Date(clock.now().getTime() - age));
-    await allowances.load();
-    expect(allowances.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
-    expect(allowances.isAllowed(fromGithub, "192.0.2.1")).toBe(false);
+    const { allowlist, store, clock } = open(2 * DAY);
+    await store.storeRanges("github", ranges, new Date(clock.now().getTime() - age));
+    await allowlist.load();
+    expect(allowlist.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
+    expect(allowlist.isAllowed(fromGithub, "192.0.2.1")).toBe(false);
   });
 
   test("uses the built-in list and logs a warning when the store cannot be read", async () => {
-    const { allowances, store, log } = open();
+    const { allowlist, store, log } = open();
     store.fault = new Error("the disk is gone");
-    await allowances.load();
-    expect(allowances.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
+    await allowlist.load();
+    expect(allowlist.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
     expect(log.entries).toMatchObject([
       { level: "warn", fields: { list: "github", err: { message: "the disk is gone" } } },
     ]);
@@ -163,28 +163,28 @@ describe("loading the stored allowlist", () => {
 
 describe("refreshing the published allowlist", () => {
   test("fetches nothing when no source uses a list", async () => {
-    const { allowances, fetchedAt, ending } = open(8 * DAY);
-    await allowances.keepFresh(
+    const { allowlist, fetchedAt, stopping } = open(8 * DAY);
+    await allowlist.keepFresh(
       [sourceWithAllowlist(null), sourceWithAllowlist(["192.0.2.1"])],
-      ending.signal,
+      stopping.signal,
     );
     expect(fetchedAt).toEqual([]);
   });
 
   test("fetches a list older than a day at once, then daily, and stores it with its time", async () => {
-    const { allowances, clock, store, log, fetchedAt, publisher, start, advance } = open(2 * DAY);
+    const { allowlist, clock, store, log, fetchedAt, publisher, start, advance } = open(2 * DAY);
     const { end } = await start();
     const first = clock.now();
     expect(fetchedAt).toEqual([first]);
     expect(store.lists.get("github")).toEqual({ ranges: ["192.0.2.0/24"], at: first });
-    expect(allowances.isAllowed(fromGithub, "192.0.2.1")).toBe(true);
-    expect(allowances.isAllowed(fromGithub, "198.51.100.1")).toBe(false);
+    expect(allowlist.isAllowed(fromGithub, "192.0.2.1")).toBe(true);
+    expect(allowlist.isAllowed(fromGithub, "198.51.100.1")).toBe(false);
     await advance(DAY - HOUR);
     expect(fetchedAt).toHaveLength(1);
     publisher.respond = async () => ["2001:db8::/32"];
     await advance(HOUR);
     expect(fetchedAt).toHaveLength(2);
-    expect(allowances.isAllowed(fromGithub, "2001:db8::1")).toBe(true);
+    expect(allowlist.isAllowed(fromGithub, "2001:db8::1")).toBe(true);
     expect(log.entries).toHaveLength(2);
     await end();
   });
@@ -199,11 +199,11 @@ describe("refreshing the published allowlist", () => {
   });
 
   test("retries an hour after a failure and uses the old list until then", async () => {
-    const { allowances, store, log, fetchedAt, publisher, start, advance } = open(2 * DAY);
+    const { allowlist, store, log, fetchedAt, publisher, start, advance } = open(2 * DAY);
     const { respond } = publisher;
     publisher.respond = () => Promise.reject(new Error("no route"));
     const { end } = await start();
-    expect(allowances.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
+    expect(allowlist.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
     expect(store.lists.size).toBe(0);
     expect(log.entries).toMatchObject([
       { level: "warn", fields: { list: "github", err: { message: "no route" } } },
@@ -212,7 +212,7 @@ describe("refreshing the published allowlist", () => {
     publisher.respond = respond;
     await advance(HOUR);
     expect(fetchedAt).toHaveLength(2);
-    expect(allowances.isAllowed(fromGithub, "192.0.2.1")).toBe(true);
+    expect(allowlist.isAllowed(fromGithub, "192.0.2.1")).toBe(true);
     await end();
   });
 
@@ -223,12 +223,12 @@ describe("refreshing the published allowlist", () => {
     ["contains every IPv6 address", ["::/0"]],
     ["is invalid", ["192.0.2.0/24", "everywhere"]],
   ])("keeps the old list and logs a warning when the new one %s", async (_what, ranges) => {
-    const { allowances, store, log, publisher, start } = open(2 * DAY);
+    const { allowlist, store, log, publisher, start } = open(2 * DAY);
     publisher.respond = async () => ranges;
     const { end } = await start();
-    expect(allowances.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
+    expect(allowlist.isAllowed(fromGithub, "198.51.100.1")).toBe(true);
     for (const address of ["192.0.2.1", "203.0.113.1", "2001:db8::1"]) {
-      expect(allowances.isAllowed(fromGithub, address)).toBe(false);
+      expect(allowlist.isAllowed(fromGithub, address)).toBe(false);
     }
     expect(store.lists.size).toBe(0);
     expect(log.entries).toMatchObject([{ level: "warn", fields: { list: "github" } }]);
@@ -237,10 +237,10 @@ describe("refreshing the published allowlist", () => {
   });
 
   test("uses the fetched list and logs a warning when the store cannot save it", async () => {
-    const { allowances, store, log, start } = open(2 * DAY);
+    const { allowlist, store, log, start } = open(2 * DAY);
     store.fault = new Error("the disk is full");
     const { end } = await start();
-    expect(allowances.isAllowed(fromGithub, "192.0.2.1")).toBe(true);
+    expect(allowlist.isAllowed(fromGithub, "192.0.2.1")).toBe(true);
     expect(log.entries).toMatchObject([
       { level: "info" },
       { level: "warn", fields: { list: "github", err: { message: "the disk is full" } } },
@@ -273,15 +273,15 @@ describe("refreshing the published allowlist", () => {
   });
 
   test("ignores a list that arrives after it was stopped", async () => {
-    const { allowances, store, log, publisher, ending } = open(2 * DAY);
+    const { allowlist, store, log, publisher, stopping } = open(2 * DAY);
     const { promise, resolve } = Promise.withResolvers<readonly string[]>();
     publisher.respond = () => promise;
-    const ended = allowances.keepFresh([fromGithub], ending.signal);
-    ending.abort();
+    const ended = allowlist.keepFresh([fromGithub], stopping.signal);
+    stopping.abort();
     resolve(["192.0.2.0/24"]);
     await ended;
     expect(store.lists.size).toBe(0);
-    expect(allowances.isAllowed(fromGithub, "192.0.2.1")).toBe(false);
+    expect(allowlist.isAllowed(fromGithub, "192.0.2.1")).toBe(false);
     expect(log.entries).toEqual([]);
   });
 });

@@ -11,19 +11,19 @@ import { createNotifier, type Notifier } from "../../src/flow/notifier.ts";
 import { TestClock } from "../support/clock.ts";
 import { until } from "../support/until.ts";
 import { RecordedLog } from "./recorded-log.ts";
-import { deployed, type KeptStore, openKeptStore } from "./test-store.ts";
+import { deployed, openTestStore, type TestStore } from "./test-store.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-let opened: KeptStore;
+let opened: TestStore;
 let store: Store;
 let clock: TestClock;
 let log: RecordedLog;
 let notifier: Notifier | null;
 
 beforeEach(async () => {
-  opened = await openKeptStore();
+  opened = await openTestStore();
   store = opened.store;
   clock = new TestClock();
   log = new RecordedLog();
@@ -46,16 +46,16 @@ class RecordingChannel implements NotificationChannel {
     readonly kinds: readonly NotificationKind[] = ["succeeded", "failed"],
   ) {}
 
-  async send(notice: Notification, deployment: Deployment): Promise<SendOutcome> {
-    this.sent.push(`${deployment.target} ${notice.kind}`);
+  async send(notification: Notification, deployment: Deployment): Promise<SendOutcome> {
+    this.sent.push(`${deployment.target} ${notification.kind}`);
     return this.respond();
   }
 }
 
-function startNotifier(messengers: readonly NotificationChannel[], over: Partial<Store> = {}): Notifier {
+function startNotifier(channels: readonly NotificationChannel[], over: Partial<Store> = {}): Notifier {
   notifier = createNotifier({
     store: { ...store, ...over },
-    messengers: () => messengers,
+    channels: () => channels,
     clock,
     log,
   });
@@ -63,8 +63,8 @@ function startNotifier(messengers: readonly NotificationChannel[], over: Partial
   return notifier;
 }
 
-const deploy = (target: string, subscribers: readonly NotificationChannel[]) =>
-  deployed(store, target, {}, subscribers, clock.now());
+const deploy = (target: string, channels: readonly NotificationChannel[]) =>
+  deployed(store, target, {}, channels, clock.now());
 
 /** Whether no notification is queued. */
 const isQueueEmpty = async () => (await store.nextNotificationAt()) === null;
@@ -79,7 +79,7 @@ describe("notifier", () => {
     const [chat, pager] = [new RecordingChannel("chat"), new RecordingChannel("pager", ["failed"])];
     const both = [chat, pager];
     await deploy("blog", both);
-    await deployed(store, "docs", { state: "failed" }, both, clock.now());
+    await deployed(store, "docs", { state: "failed", code: "step_failed" }, both, clock.now());
     const { wake } = startNotifier(both);
     await until(() => chat.sent.length === 2 && pager.sent.length === 1);
     await deploy("shop", both);
@@ -91,7 +91,7 @@ describe("notifier", () => {
     expect(await isQueueEmpty()).toBe(true);
   });
 
-  test("sends one notification at a time to a subscriber, without delaying other subscribers", async () => {
+  test("sends one notification at a time to a channel, without delaying other channels", async () => {
     const [slow, quick] = [new RecordingChannel("slow"), new RecordingChannel("quick")];
     const response = Promise.withResolvers<SendOutcome>();
     slow.respond = () => response.promise;
@@ -123,6 +123,7 @@ describe("notifier", () => {
     await untilIdle();
     expect(await isQueueEmpty()).toBe(true);
     expect(log.entries).toHaveLength(8);
+    expect(log.entries.map(({ fields }) => fields.code)).toEqual([...Array(7), "attempts_exhausted"]);
     for (const { level, fields } of log.entries) {
       expect(level).toBe("warn");
       expect(fields).toMatchObject({ channel: "chat", deployment: 1, reason: "answered 503" });
@@ -144,7 +145,7 @@ describe("notifier", () => {
     expect(await isQueueEmpty()).toBe(true);
   });
 
-  test("drops a notification at once when the subscriber rejects it", async () => {
+  test("drops a notification at once when the receiver rejects it", async () => {
     const chat = new RecordingChannel("chat");
     chat.respond = () => ({ kind: "refused", reason: "answered 410" });
     await deploy("blog", [chat]);
@@ -153,12 +154,12 @@ describe("notifier", () => {
     await untilIdle();
     expect(await isQueueEmpty()).toBe(true);
     expect(log.entries).toMatchObject([
-      { level: "warn", fields: { channel: "chat", deployment: 1, reason: "answered 410" } },
+      { level: "warn", fields: { channel: "chat", deployment: 1, code: "rejected", reason: "answered 410" } },
     ]);
     expect(log.messages).toMatchSnapshot();
   });
 
-  test("drops notifications for subscribers that are no longer configured, and sends the others", async () => {
+  test("drops notifications for channels that are no longer configured, and sends the others", async () => {
     const [removed, chat] = [new RecordingChannel("removed"), new RecordingChannel("chat")];
     for (const target of ["blog", "docs"]) await deploy(target, [removed, chat]);
     startNotifier([chat]);
@@ -168,8 +169,8 @@ describe("notifier", () => {
     expect(removed.sent).toEqual([]);
     expect(await isQueueEmpty()).toBe(true);
     expect(dropped()).toMatchObject([
-      { level: "warn", fields: { deployment: 1 } },
-      { level: "warn", fields: { deployment: 2 } },
+      { level: "warn", fields: { deployment: 1, code: "channel_removed" } },
+      { level: "warn", fields: { deployment: 2, code: "channel_removed" } },
     ]);
     expect(dropped().map(({ message, fields }) => `${message}: ${fields.reason}`)).toMatchSnapshot();
   });
@@ -182,6 +183,7 @@ describe("notifier", () => {
     await untilIdle();
     expect(chat.sent).toEqual([]);
     expect(await isQueueEmpty()).toBe(true);
+    expect(log.entries[0]?.fields).toMatchObject({ deployment: 1, code: "deployment_removed" });
   });
 
   test("does not send a notification twice when the store cannot record that it was sent", async () => {
@@ -235,7 +237,7 @@ describe("notifier", () => {
     expect(await store.dueNotifications(clock.now(), 10)).toMatchObject([{ deployment: 2 }]);
   });
 
-  test("stops without waiting for an unresponsive subscriber, and sends again after the next start", async () => {
+  test("stops without waiting for an unresponsive receiver, and sends again after the next start", async () => {
     const chat = new RecordingChannel("chat");
     const never = Promise.withResolvers<SendOutcome>();
     chat.respond = () => never.promise;

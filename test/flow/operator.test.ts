@@ -7,7 +7,7 @@ import { TestClock } from "../support/clock.ts";
 import { targetOf } from "../support/target.ts";
 import { numbersIn } from "../support/words.ts";
 import { RecordedLog } from "./recorded-log.ts";
-import { deployed, type KeptStore, openKeptStore, push, pushToLocked } from "./test-store.ts";
+import { deployed, openTestStore, push, pushToLocked, type TestStore } from "./test-store.ts";
 
 const COMMIT = "0123456789ABCDEF0123456789abcdef01234567";
 const [OLD, MIDDLE, NEW] = [
@@ -16,7 +16,7 @@ const [OLD, MIDDLE, NEW] = [
   "20261121T120000Z-cccccccccccc",
 ] as const;
 
-let opened: KeptStore;
+let opened: TestStore;
 let store: Store;
 let clock: TestClock;
 let locks: Locks;
@@ -29,7 +29,7 @@ let cancellations: { readonly id: number; readonly reason: string }[];
 let operator: Operator;
 
 beforeEach(async () => {
-  opened = await openKeptStore();
+  opened = await openTestStore();
   store = opened.store;
   clock = new TestClock();
   log = new RecordedLog();
@@ -37,7 +37,7 @@ beforeEach(async () => {
   wakeCount = 0;
   running = new Set();
   cancellations = [];
-  const tools = {
+  const services = {
     store,
     clock,
     log,
@@ -50,10 +50,10 @@ beforeEach(async () => {
     targetOf("job", { repository: null }),
     targetOf("empty"),
   ];
-  locks = createLocks({ ...tools, targets: () => targets, wake });
+  locks = createLocks({ ...services, targets: () => targets, wakeWorker: wake });
   operator = createOperator({
-    ...tools,
-    targets,
+    ...services,
+    targets: () => targets,
     locks,
     worker: {
       wake,
@@ -200,7 +200,7 @@ describe("deployment cancel", () => {
   test("cancels a queued deployment and publishes it", async () => {
     await push(store, "blog");
     const outcome = await operator.cancel(1, "ada");
-    const cancelled = { id: 1, state: "cancelled" } as const;
+    const cancelled = { id: 1, state: "cancelled", code: "cancelled" } as const;
     expect(outcome).toMatchObject({ kind: "cancelled", deployment: cancelled });
     expect(await store.readDeployment(1)).toMatchObject(cancelled);
     expect(events).toMatchObject([{ kind: "deployment", deployment: cancelled }]);

@@ -4,12 +4,12 @@ import { recoverQueue } from "../../src/flow/recovery.ts";
 import { TestClock } from "../support/clock.ts";
 import { logInto } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
-import { type KeptStore, openKeptStore, push } from "./test-store.ts";
+import { openTestStore, push, type TestStore } from "./test-store.ts";
 
-let opened: KeptStore;
+let opened: TestStore;
 
 beforeEach(async () => {
-  opened = await openKeptStore();
+  opened = await openTestStore();
 });
 
 afterEach(() => opened.close());
@@ -20,17 +20,16 @@ test("publishes interrupted deployments, and cancelled ones of a target that is 
   await opened.store.claim(["blog"], clock.now());
   await push(opened.store, "removed");
   const events: ServerEvent[] = [];
-  const abandoned = await recoverQueue([targetOf("blog")], {
+  const abandoned = await recoverQueue([targetOf("blog")], [], {
     store: opened.store,
     clock,
     log: logInto([]),
     publish: (event) => void events.push(event),
-    subscribers: [],
   });
   expect(abandoned).toMatchObject([{ deployment: 1, target: { name: "blog" } }]);
   expect(events).toMatchObject([
-    { kind: "deployment", deployment: { id: 1, state: "interrupted" } },
+    { kind: "deployment", deployment: { id: 1, state: "interrupted", code: "crash", retriedAs: 3 } },
     { kind: "deployment", deployment: { id: 3, target: "blog", state: "queued", delivery: 1 } },
-    { kind: "deployment", deployment: { id: 2, target: "removed", state: "cancelled" } },
+    { kind: "deployment", deployment: { id: 2, target: "removed", code: "not_configured" } },
   ]);
 });

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { AbandonedRun } from "../../src/domain/deployment.ts";
-import { type RestoreTools, revertInterrupted } from "../../src/flow/recovery.ts";
+import { revertInterrupted } from "../../src/flow/recovery.ts";
 import { TestClock } from "../support/clock.ts";
 import { targetOf } from "../support/target.ts";
 import { RecordedLog } from "./recorded-log.ts";
-import { deployed, type KeptStore, openKeptStore, push } from "./test-store.ts";
+import { deployed, openTestStore, push, type TestStore } from "./test-store.ts";
 
-let opened: KeptStore;
+let opened: TestStore;
 const clock = new TestClock();
 
 beforeEach(async () => {
-  opened = await openKeptStore();
+  opened = await openTestStore();
 });
 
 afterEach(() => opened.close());
@@ -25,31 +25,33 @@ async function abandon(target: string): Promise<AbandonedRun> {
   }
 }
 
-/** Restores the runs. Returns the targets to restore with their commits, and the log. */
-async function restore(runs: readonly AbandonedRun[], act: RestoreTools["restore"] = async () => null) {
-  const restored: (readonly [string, string | null])[] = [];
+type Revert = Parameters<typeof revertInterrupted>[1]["revert"];
+
+/** Reverts the runs. Returns the targets that were reverted with their live commits, and the log. */
+async function revertRuns(runs: readonly AbandonedRun[], revert: Revert = async () => null) {
+  const reverted: (readonly [string, string | null])[] = [];
   const log = new RecordedLog();
   await revertInterrupted(runs, {
     store: opened.store,
     clock,
     log,
-    restore: (run, live, onLine) => {
-      restored.push([run.target.name, live]);
-      return act(run, live, onLine);
+    revert: (run, live, onLine) => {
+      reverted.push([run.target.name, live]);
+      return revert(run, live, onLine);
     },
   });
-  return { restored, log };
+  return { reverted, log };
 }
 
-test("restores the live commit of the store, logs the result, and adds it to the output of the deployment", async () => {
+test("reverts to the live commit of the store, logs the result, and adds it to the output of the deployment", async () => {
   await deployed(opened.store, "blog", { commit: "c1" });
   await push(opened.store, "blog");
   const run = await abandon("blog");
-  const { restored, log } = await restore([run], async (_run, _live, onLine) => {
+  const { reverted, log } = await revertRuns([run], async (_run, _live, onLine) => {
     onLine("restoring release r1");
     return "release r1 is live again";
   });
-  expect(restored).toEqual([["blog", "c1"]]);
+  expect(reverted).toEqual([["blog", "c1"]]);
   expect(log.entries).toMatchObject([
     {
       level: "warn",
@@ -60,30 +62,30 @@ test("restores the live commit of the store, logs the result, and adds it to the
   expect(await opened.store.readOutput(run.deployment)).toEqual(["restoring release r1"]);
 });
 
-test("passes no commit when the store has no live release, and logs nothing when nothing was restored", async () => {
+test("passes no commit when the store has no live release, and logs nothing when nothing was reverted", async () => {
   await push(opened.store, "blog");
   const run = await abandon("blog");
-  const { restored, log } = await restore([run]);
-  expect(restored).toEqual([["blog", null]]);
+  const { reverted, log } = await revertRuns([run]);
+  expect(reverted).toEqual([["blog", null]]);
   expect(log.entries).toEqual([]);
 });
 
-test("skips a target whose next deployment can start, and restores one that is locked", async () => {
+test("skips a target whose next deployment can start, and reverts one that is locked", async () => {
   await push(opened.store, "blog", "docs");
   const runs = [await abandon("blog"), await abandon("docs")];
   await push(opened.store, "blog", "docs");
   await opened.store.lock({ target: "docs", reason: "x", by: "ada", since: clock.now(), until: null });
-  expect((await restore(runs)).restored).toEqual([["docs", null]]);
+  expect((await revertRuns(runs)).reverted).toEqual([["docs", null]]);
 });
 
-test("continues with the next target when one cannot be restored", async () => {
+test("continues with the next target when one cannot be reverted", async () => {
   await push(opened.store, "blog", "docs");
   const runs = [await abandon("blog"), await abandon("docs")];
-  const { restored, log } = await restore(runs, async ({ target }) => {
+  const { reverted, log } = await revertRuns(runs, async ({ target }) => {
     if (target.name === "blog") throw new Error("no space");
     return null;
   });
-  expect(restored).toHaveLength(2);
+  expect(reverted).toHaveLength(2);
   expect(log.entries).toMatchObject([
     { level: "error", fields: { target: "blog", err: { message: "no space" } } },
   ]);

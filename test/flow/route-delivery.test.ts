@@ -3,7 +3,7 @@ import type { Event, PushEvent } from "../../src/domain/event.ts";
 import type { Lock } from "../../src/domain/lock.ts";
 import type { Source } from "../../src/domain/source.ts";
 import type { Target } from "../../src/domain/target.ts";
-import { createRouter } from "../../src/flow/route-delivery.ts";
+import { createRouter, type RoutingResult } from "../../src/flow/route-delivery.ts";
 import { generic } from "../../src/providers/generic/index.ts";
 import { github } from "../../src/providers/github/index.ts";
 import { TestClock } from "../support/clock.ts";
@@ -100,57 +100,66 @@ describe("createRouter", () => {
 
 describe("createRouter with a locked target", () => {
   const targets = [targetOf("blog"), targetOf("docs")];
+  const codesOf = ({ decisions }: RoutingResult) =>
+    Object.fromEntries(decisions.map(({ target, code }) => [target, code]));
 
-  test("blocks the target with the reason of the lock, and updates the outcome when a lock changes", () => {
+  test("does not deploy the target and gives the reason of the lock, until a lock changes", () => {
     const locks = new SetLocks();
     const route = createTestRouter(() => targets, locks);
-    expect(route(githubSource, push("main"))).toMatchObject({ status: "ok", blockedByLock: [] });
+    expect(codesOf(route(githubSource, push("main")))).toEqual({ blog: null, docs: null });
     locks.lock("blog", "release freeze");
     const locked = route(githubSource, push("main"));
-    expect(locked).toMatchObject({ status: "ok", deploys: true, blockedByLock: ["blog"] });
+    expect(locked).toMatchObject({ status: "ok", deploys: true });
     expect(locked.decisions).toEqual([
-      { target: "blog", deploy: false, reason: expect.stringContaining("release freeze") },
-      { target: "docs", deploy: true, reason: null },
+      { target: "blog", deploy: false, code: "locked", reason: expect.stringContaining("release freeze") },
+      { target: "docs", deploy: true, code: null, reason: null },
     ]);
     expect(route(githubSource, push("main", "c2"))).toBe(locked);
     locks.lock("docs", "migration");
     const allLocked = route(githubSource, push("main"));
-    expect(allLocked).toMatchObject({ status: "skipped", deploys: false, blockedByLock: ["blog", "docs"] });
+    expect(allLocked).toMatchObject({ status: "skipped", deploys: false });
+    expect(codesOf(allLocked)).toEqual({ blog: "locked", docs: "locked" });
     for (const part of ["blog", "release freeze", "docs", "migration", "ada"]) {
       expect(allLocked.reason).toContain(part);
     }
     expect([locked.decisions[0]?.reason, allLocked.reason]).toMatchSnapshot();
     locks.unlock("blog");
     locks.unlock("docs");
-    expect(route(githubSource, push("main"))).toMatchObject({
-      status: "ok",
-      blockedByLock: [],
-      reason: null,
-    });
+    const unlocked = route(githubSource, push("main"));
+    expect(unlocked).toMatchObject({ status: "ok", reason: null });
+    expect(codesOf(unlocked)).toEqual({ blog: null, docs: null });
   });
 
-  test("lists the matching targets that are not deployed", () => {
+  test("returns the decisions of the targets that the event is about, and counts the others", () => {
     const locks = new SetLocks();
     locks.lock("docs", "migration");
     const route = createTestRouter(() => [...targets, targetOf("job", { repository: null })], locks);
-    expect(route(githubSource, push("main"))).toMatchObject({ notDeployed: ["docs"] });
-    expect(route(githubSource, push("dev"))).toMatchObject({ notDeployed: ["blog", "docs"] });
+    const shown = (event: Event) => {
+      const result = route(githubSource, event);
+      return { ...codesOf(result), others: result.otherTargets };
+    };
+    expect<unknown>(shown(push("main"))).toEqual({ blog: null, docs: "locked", job: null, others: 0 });
+    expect<unknown>(shown(push("dev"))).toEqual({ blog: "branch", docs: "branch", job: null, others: 0 });
     locks.lock("job", "migration");
-    const elsewhere = { ...push("main"), repository: "octocat/other" };
-    for (const event of [elsewhere, { kind: "other", name: "issues" } as const]) {
-      expect(route(githubSource, event)).toMatchObject({ notDeployed: ["job"] });
-    }
-    expect(route(githubSource, { kind: "ping" })).toMatchObject({ notDeployed: [] });
+    expect<unknown>(shown({ ...push("main"), repository: "octocat/other" })).toEqual({
+      job: "locked",
+      others: 2,
+    });
+    expect<unknown>(shown({ kind: "other", name: "issues" })).toEqual({ job: "locked", others: 2 });
+    expect<unknown>(shown({ kind: "ping" })).toEqual({ others: 3 });
   });
 
-  test("does not report a target as blocked when the event does not deploy it", () => {
+  test("does not report a target as locked when the event does not deploy it", () => {
     const locks = new SetLocks();
     locks.lock("blog", "release freeze");
     const route = createTestRouter(() => targets, locks);
     const skipped = route(githubSource, push("dev"));
-    expect(skipped).toMatchObject({ blockedByLock: [], decisions: [{ target: "blog", deploy: false }, {}] });
+    expect(skipped.decisions).toMatchObject([
+      { target: "blog", deploy: false, code: "branch" },
+      { target: "docs", deploy: false, code: "branch" },
+    ]);
     expect(skipped.decisions[0]?.reason).not.toContain("release freeze");
     expect(skipped.decisions[0]?.reason).toMatchSnapshot();
-    expect(route(githubSource, { kind: "ping" })).toMatchObject({ status: "pong", blockedByLock: [] });
+    expect(route(githubSource, { kind: "ping" })).toMatchObject({ status: "pong", decisions: [] });
   });
 });

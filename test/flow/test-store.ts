@@ -5,14 +5,15 @@ import type { DeploymentResult } from "../../src/domain/deployment.ts";
 import type { NotificationSubscription } from "../../src/domain/notification.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { stores } from "../../src/store/index.ts";
+import { blockedPush, options, pushFor, success } from "../store/sample.ts";
 
 /** A real store in a temporary directory. */
-export interface KeptStore {
+export interface TestStore {
   readonly store: Store;
   close(): Promise<void>;
 }
 
-export async function openKeptStore(): Promise<KeptStore> {
+export async function openTestStore(): Promise<TestStore> {
   const directory = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
   const store = await stores.sqlite(directory);
   return {
@@ -26,64 +27,28 @@ export async function openKeptStore(): Promise<KeptStore> {
 
 /** Stores a delivery that deploys each of these targets. */
 export async function push(store: Store, ...targets: string[]): Promise<void> {
-  await accept(store, targets, []);
+  await store.accept({ ...pushFor(...targets), receivedAt: new Date() }, options());
 }
 
 /** Stores a delivery for these targets, all of which are locked. */
 export async function pushToLocked(store: Store, ...targets: string[]): Promise<void> {
-  await accept(store, targets, targets);
+  await store.accept({ ...blockedPush(...targets), receivedAt: new Date() }, options());
 }
 
-async function accept(
-  store: Store,
-  targets: readonly string[],
-  blockedByLock: readonly string[],
-): Promise<void> {
-  await store.accept(
-    {
-      source: "github",
-      event: "push",
-      status: "ok",
-      reason: null,
-      receivedAt: new Date(),
-      client: "192.0.2.1",
-      identity: null,
-      headers: {},
-      body: new Uint8Array(),
-      decisions: targets.map((target) => ({ target, deploy: !blockedByLock.includes(target), reason: null })),
-    },
-    {
-      pushedCommit: null,
-      onRedelivery: "run",
-      detectDuplicates: false,
-      replayOf: null,
-      blockedByLock,
-      notDeployed: blockedByLock,
-    },
-  );
-}
-
-export const SUCCEEDED: DeploymentResult = {
-  state: "succeeded",
-  reason: null,
-  branch: "main",
-  commit: "c1",
-  release: "r1",
-  steps: [],
-};
+export const SUCCEEDED: DeploymentResult = success("c1", { release: "r1" });
 
 /** Requests, runs and finishes a deployment of the target. Returns its id. */
 export async function deployed(
   store: Store,
   target: string,
-  ending: Partial<DeploymentResult> = {},
-  subscribers: readonly NotificationSubscription[] = [],
+  result: Partial<DeploymentResult> = {},
+  subscriptions: readonly NotificationSubscription[] = [],
   now = new Date(),
 ): Promise<number> {
   const {
     deployment: { id },
   } = await store.queueDeployment({ target, trigger: "manual", commit: null, choice: null }, now);
   await store.claim([target], now);
-  await store.finish(id, { ...SUCCEEDED, ...ending }, now, subscribers);
+  await store.finish(id, { ...SUCCEEDED, ...result }, now, subscriptions);
   return id;
 }

@@ -8,8 +8,7 @@ import { createEventBus, type EventBus } from "../../src/flow/event-bus.ts";
 import { createLocks } from "../../src/flow/locks.ts";
 import { createOperator } from "../../src/flow/operator.ts";
 import type { ReplayOutcome } from "../../src/flow/replay.ts";
-import { createHostCheck } from "../../src/http/admin/host-check.ts";
-import { type AdminServices, createAdmin } from "../../src/http/admin/index.ts";
+import { type AdminServices, createAdmin, createHostCheck } from "../../src/http/admin/index.ts";
 import { createMetrics, type Metrics } from "../../src/http/prometheus.ts";
 import { github } from "../../src/providers/github/index.ts";
 import { equalInConstantTime } from "../../src/providers/hmac.ts";
@@ -31,7 +30,7 @@ export interface RequestParts {
 
 export interface AdminHarness {
   readonly store: Store;
-  readonly broadcast: EventBus;
+  readonly eventBus: EventBus;
   readonly metrics: Metrics;
   readonly log: string[];
   /** The ids of the deliveries that were replayed. */
@@ -65,13 +64,13 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
   const replayed: number[] = [];
   const closing = new AbortController();
   const clock = new TestClock({ start: "2026-11-21T20:30:00Z" });
-  const broadcast = createEventBus(clock);
+  const eventBus = createEventBus(clock);
   const targets: readonly Target[] = [
     targetOf("blog"),
     targetOf("docs", { repository: null, layout: "worktree" }),
   ];
   const releasesOf = async ({ layout }: Target) => (layout === "releases" ? RELEASES : null);
-  const tools = { store, clock, log: logInto(log), targets, publish: broadcast.publish };
+  const services = { store, clock, log: logInto(log), eventBus, publish: eventBus.publish };
   const worker = { wake() {}, cancel: () => false };
   const about = () => ({
     version: "1.2.3",
@@ -80,16 +79,18 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
     publicUrl: "https://hooks.example.com",
     certificateExpiresAt: new Date("2027-01-01T00:00:00Z"),
   });
-  const metrics = createMetrics({ ...tools, targets: () => targets, broadcast, about });
+  const metrics = createMetrics({ ...services, targets: () => targets, about });
   const isOwnHost = createHostCheck("127.0.0.1");
   const admin = createAdmin({
-    ...tools,
+    ...services,
+    targets,
     token: secretOf(TOKEN),
     equal: equalInConstantTime,
     sources: [SOURCE],
-    steering: createOperator({
-      ...tools,
-      locks: createLocks({ ...tools, targets: () => targets, wake() {} }),
+    operator: createOperator({
+      ...services,
+      targets: () => targets,
+      locks: createLocks({ ...services, targets: () => targets, wakeWorker() {} }),
       worker,
       releasesOf,
     }),
@@ -99,11 +100,10 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
       const request = { target: "blog", trigger: "replay", commit: null, choice: null } as const;
       const { deployment, superseded } = await store.queueDeployment(request, clock.now());
       const receipt = { delivery: 7, deployments: [deployment], superseded, redeliveryOf: null };
-      return { kind: "kept", status: "ok", reason: null, receipt };
+      return { kind: "stored", status: "ok", reason: null, receipt };
     },
-    broadcast,
     releasesOf,
-    canKeep: async () => true,
+    canAccept: async () => true,
     metrics,
     about,
     closing: closing.signal,
@@ -111,7 +111,7 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
   });
   return {
     store,
-    broadcast,
+    eventBus,
     metrics,
     log,
     replayed,

@@ -70,7 +70,7 @@ describe("admin API > server", () => {
     admin.stop();
     expect(await call("GET", "/readyz")).toEqual([503, { status: "unavailable" }]);
     expect(await call("GET", "/api/status")).toMatchObject([200, { status: "stopping" }]);
-    const full = await openAdmin({ canKeep: async () => false });
+    const full = await openAdmin({ canAccept: async () => false });
     expect((await full.request("GET", "/readyz")).status).toBe(503);
     await full.close();
   });
@@ -91,7 +91,7 @@ describe("admin API > targets", () => {
       ...{ name: "blog", source: "github", repository: "octocat/blog", branch: "main", tag: null },
       ...{ directory: "/nowhere/blog", layout: "releases", locked: null, queued: first + 1, running: null },
       live: { commit: COMMIT_A, release: success(COMMIT_A).release, since: at(5).toISOString() },
-      last: { id: first + 1, state: "queued", reason: null, ended_at: null },
+      last: { id: first + 1, state: "queued", code: null, reason: null, ended_at: null },
     };
     expect(await call("GET", "/api/targets")).toEqual([200, { items: [blog, docs], next: null }]);
     expect(await call("GET", "/api/targets?limit=1")).toEqual([200, { items: [blog], next: 1 }]);
@@ -153,8 +153,9 @@ describe("admin API > deployments", () => {
     expect(await call("GET", `/api/deployments/${id}`)).toEqual([
       200,
       {
-        ...{ id, target: "blog", state: "succeeded", reason: null, trigger: "manual", attempt: 1 },
-        ...{ delivery: null, pushed_commit: null, chosen: null, branch: "main", commit: COMMIT_A },
+        ...{ id, target: "blog", state: "succeeded", code: null, reason: null, trigger: "manual" },
+        ...{ attempt: 1, retry_of: null, retried_as: null, superseded_by: null, delivery: null },
+        ...{ pushed_commit: null, chosen: null, branch: "main", commit: COMMIT_A },
         ...{ previous_commit: null, release: success(COMMIT_A).release },
         created_at: at(0).toISOString(),
         started_at: at(1).toISOString(),
@@ -199,7 +200,10 @@ describe("admin API > deployments", () => {
     const again = await call("POST", `/api/deployments/${id}/cancel`);
     expect([deployment.reason, reasonOf(again)]).toMatchSnapshot();
     expect(deployment.reason).toContain("ada");
-    expect(cancelled).toMatchObject([200, { status: "cancelled", deployment: { id, state: "cancelled" } }]);
+    expect(cancelled).toMatchObject([
+      200,
+      { status: "cancelled", deployment: { id, state: "cancelled", code: "cancelled" } },
+    ]);
     expect(again).toEqual([409, { status: "ended", reason: expect.stringContaining("cancelled") }]);
   });
 });
@@ -214,8 +218,8 @@ describe("admin API > deliveries", () => {
         identity: { id: "72d3162e", hook: "1" },
         body: Buffer.from(body),
         decisions: [
-          { target: "blog", deploy: true, reason: null },
-          { target: "docs", deploy: false, reason: "no" },
+          { target: "blog", deploy: true, code: null, reason: null },
+          { target: "docs", deploy: false, code: "branch", reason: "no" },
         ],
       }),
     );
@@ -224,18 +228,19 @@ describe("admin API > deliveries", () => {
       ...{ client: "192.0.2.1", provider_id: "72d3162e", redelivery_of: null, replay_of: null },
       headers: { "content-type": "application/json", "x-github-event": "push" },
       decisions: [
-        { target: "blog", deploy: true, reason: null },
-        { target: "docs", deploy: false, reason: "no" },
+        { target: "blog", deploy: true, code: null, reason: null },
+        { target: "docs", deploy: false, code: "branch", reason: "no" },
       ],
+      other_targets: 0,
       deployments: [1],
-      outcomes: [{ deployment: 1, target: "blog", state: "queued", reason: null }],
+      outcomes: [{ deployment: 1, target: "blog", state: "queued", code: null, reason: null }],
     };
     expect(await call("GET", "/api/deliveries/1")).toEqual([200, { ...summary, pushed: null, body }]);
     expect(await call("GET", "/api/deliveries")).toEqual([200, { items: [summary], next: null }]);
   });
 
   test("are listed newest first, in pages, by source, status and target", async () => {
-    const blog = { decisions: [{ target: "blog", deploy: true, reason: null }] };
+    const blog = { decisions: [{ target: "blog", deploy: true, code: null, reason: null }] };
     await keep(admin.store, delivery({ ...blog }));
     await keep(admin.store, delivery({ event: "ping", status: "pong" }));
     await keep(admin.store, delivery({ source: "webhook", status: "success" }));

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { DECISION_CODES, RESULT_CODES } from "../../src/domain/codes.ts";
 import { delivery, keep } from "../store/sample.ts";
 import { type AdminHarness, HOST, openAdmin, RELEASES, TOKEN } from "./admin-harness.ts";
-import { messagesOf } from "./log-lines.ts";
+import { fieldsOf, messagesOf } from "./log-lines.ts";
 
 let admin: AdminHarness;
 
@@ -39,7 +40,10 @@ const ROUTES = [
 async function fill(): Promise<void> {
   await keep(
     admin.store,
-    delivery({ decisions: [{ target: "blog", deploy: true, reason: null }], body: Buffer.from("{}") }),
+    delivery({
+      decisions: [{ target: "blog", deploy: true, code: null, reason: null }],
+      body: Buffer.from("{}"),
+    }),
   );
   await admin.store.authorise({
     source: "webhook",
@@ -143,7 +147,9 @@ describe("admin listener", () => {
       });
       expect(response.status).toBe(401);
     }
-    const messages = messagesOf(admin.log.slice(before));
+    const lines = admin.log.slice(before);
+    const messages = messagesOf(lines);
+    expect(lines.map(fieldsOf)).toContainEqual({ code: "token_mismatch" });
     expect(messages).toHaveLength(10);
     expect([...new Set(messages)]).toMatchSnapshot();
   });
@@ -361,6 +367,15 @@ describe("OpenAPI description", () => {
       for (const response of Object.values(operation.responses ?? {})) {
         expect(response).toMatchObject({ description: expect.any(String), content: expect.any(Object) });
       }
+    }
+  });
+
+  test("lists the codes of decisions and results as enumerations with their meaning", async () => {
+    const text = await (await admin.request("GET", "/openapi.json")).text();
+    for (const codes of [DECISION_CODES, RESULT_CODES]) {
+      expect(text).toContain(`"enum":${JSON.stringify([...Object.keys(codes), null])}`);
+      for (const meaning of Object.values(codes))
+        expect(text).toContain(JSON.stringify(meaning).slice(1, -1));
     }
   });
 });

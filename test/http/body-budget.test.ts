@@ -6,8 +6,8 @@ describe("body budget", () => {
   test("evicts the request with the most bytes rather than the latest request", () => {
     const evicted: string[] = [];
     const budget = createBodyBudget(100, () => {});
-    const large = budget.hold(() => evicted.push("large"));
-    const small = budget.hold(() => evicted.push("small"));
+    const large = budget.reserve(() => evicted.push("large"));
+    const small = budget.reserve(() => evicted.push("small"));
     expect(large.add(90)).toBe(true);
     expect(small.add(20)).toBe(true);
     expect(evicted).toEqual(["large"]);
@@ -18,17 +18,17 @@ describe("body budget", () => {
 
   test("evicts a request that exceeds the whole budget and frees its bytes", () => {
     const budget = createBodyBudget(100, () => {});
-    expect(budget.hold(() => {}).add(101)).toBe(false);
-    expect(budget.hold(() => {}).add(100)).toBe(true);
+    expect(budget.reserve(() => {}).add(101)).toBe(false);
+    expect(budget.reserve(() => {}).add(100)).toBe(true);
   });
 
   test("frees released bytes once", () => {
     const budget = createBodyBudget(100, () => {});
-    const first = budget.hold(() => {});
+    const first = budget.reserve(() => {});
     first.add(100);
     first.release();
     first.release();
-    const second = budget.hold(() => {});
+    const second = budget.reserve(() => {});
     expect(second.add(100)).toBe(true);
     expect(second.add(1)).toBe(false);
   });
@@ -36,22 +36,22 @@ describe("body budget", () => {
   test("rejects the latest request when no request can be evicted and counts none of its bytes", () => {
     const evicted: string[] = [];
     const budget = createBodyBudget(100, () => {});
-    const [first, second, third] = [budget.hold(null), budget.hold(null), budget.hold(null)];
+    const [first, second, third] = [budget.reserve(null), budget.reserve(null), budget.reserve(null)];
     expect([first.add(60), second.add(40), third.add(1)]).toEqual([true, true, false]);
-    const large = budget.hold(() => evicted.push("large"));
+    const large = budget.reserve(() => evicted.push("large"));
     expect(large.add(1)).toBe(false);
     second.release();
-    expect(budget.hold(() => evicted.push("larger")).add(40)).toBe(true);
-    expect([third.add(0), budget.hold(null).add(30)]).toEqual([false, true]);
+    expect(budget.reserve(() => evicted.push("larger")).add(40)).toBe(true);
+    expect([third.add(0), budget.reserve(null).add(30)]).toEqual([false, true]);
     expect(evicted).toEqual(["large", "larger"]);
   });
 
   test("is scarce while more than half of the budget is in use", () => {
     const budget = createBodyBudget(100, () => {});
-    const first = budget.hold(null);
+    const first = budget.reserve(null);
     first.add(50);
     expect(budget.isScarce()).toBe(false);
-    const second = budget.hold(null);
+    const second = budget.reserve(null);
     second.add(1);
     expect(budget.isScarce()).toBe(true);
     second.release();
@@ -62,12 +62,12 @@ describe("body budget", () => {
     let collections = 0;
     const budget = createBodyBudget(1024 * 1024, () => collections++);
     for (let count = 0; count < 1000; count++) {
-      const small = budget.hold(() => {});
+      const small = budget.reserve(() => {});
       small.add(7000);
       small.release();
     }
     expect(collections).toBe(0);
-    for (let count = 0; count < 10; count++) budget.hold(() => {}).add(200 * 1024);
+    for (let count = 0; count < 10; count++) budget.reserve(() => {}).add(200 * 1024);
     expect(collections).toBeGreaterThanOrEqual(10);
   });
 
@@ -79,7 +79,7 @@ describe("body budget", () => {
       fc.property(fc.array(step), (steps) => {
         const budget = createBodyBudget(100, () => {});
         const held = Array.from({ length: 10 }, () => 0);
-        const reserve = (at: number) => budget.hold(at < EVICTABLE ? () => (held[at] = 0) : null);
+        const reserve = (at: number) => budget.reserve(at < EVICTABLE ? () => (held[at] = 0) : null);
         const reservations = held.map((_, at) => reserve(at));
         for (const { request, bytes: more, release } of steps) {
           const reservation = reservations[request];

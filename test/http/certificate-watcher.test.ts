@@ -125,17 +125,17 @@ describe("a renewed certificate", () => {
   });
 
   test("is applied at once by a requested check", async () => {
-    const { look } = await watch();
+    const { checkNow } = await watch();
     replaceBoth(makeCertificate(directory, "renewed"));
-    await Promise.all([look(), look()]);
+    await Promise.all([checkNow(), checkNow()]);
     expect(applied).toHaveLength(1);
   });
 
   test("is followed by the next one, also in quick succession", async () => {
-    const { look } = await watch();
+    const { checkNow } = await watch();
     for (const name of ["one", "two", "three"]) {
       replaceBoth(makeCertificate(directory, name));
-      const checks = Promise.all([look(), nextCheck(), look()]);
+      const checks = Promise.all([checkNow(), nextCheck(), checkNow()]);
       await checks;
     }
     const names = applied.map(({ cert }) => cert);
@@ -224,15 +224,15 @@ describe("an invalid certificate or key", () => {
   );
 
   test("is logged at once by a requested check", async () => {
-    const { look } = await watch();
+    const { checkNow } = await watch();
     replace("key", makeCertificate(directory, "other"));
-    await look();
-    await look();
+    await checkNow();
+    await checkNow();
     expect(warnings()).toHaveLength(1);
   });
 
   test("is logged again when it changes or recurs", async () => {
-    const { look } = await watch();
+    const { checkNow } = await watch();
     const [whole, one, two] = [
       makeCertificate(directory, "whole"),
       makeCertificate(directory, "one"),
@@ -241,16 +241,16 @@ describe("an invalid certificate or key", () => {
     copyFileSync(served.key, join(directory, "saved-key.pem"));
     for (const { key } of [one, two]) {
       copyFileSync(key, served.key);
-      await look();
+      await checkNow();
     }
     expect(warnings()).toHaveLength(2);
     copyFileSync(join(directory, "saved-key.pem"), served.key);
-    await look();
+    await checkNow();
     replace("key", two);
-    await look();
+    await checkNow();
     expect(warnings()).toHaveLength(3);
     replaceBoth(whole);
-    await look();
+    await checkNow();
     expect(applied).toHaveLength(1);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createHostCheck } from "../../src/http/admin/host-check.ts";
+import { createHostCheck } from "../../src/http/admin/index.ts";
 
 const NAMES = ["evil.example", "evil.example:9001", "127.0.0.1.evil.example", "localhost.evil.example", ""];
 const MALFORMED = [

@@ -19,7 +19,7 @@ function open(publicPort: number): Promise<Listener> {
     publicHost: "hooks.example.com",
     publicPort,
     sourcePaths: ["/github-webhook", "/webhook"],
-    complain: (fields, message) => void logged.push({ fields, message }),
+    logThrottled: (fields, message) => void logged.push({ fields, message }),
   });
   return openListener({ host: "127.0.0.1", port: 0, certificate: null, maxBody: 64 * 1024, handle });
 }
@@ -109,7 +109,7 @@ describe("plain HTTP listener", () => {
     expect(response.status).toBe(403);
     const { status, reason, ...others } = JSON.parse(response.body);
     expect({ status, others }).toEqual({ status: "https required", others: {} });
-    expect(logged.map(({ fields }) => fields)).toEqual([{ path: "/github-webhook" }]);
+    expect(logged.map(({ fields }) => fields)).toEqual([{ path: "/github-webhook", code: "https_required" }]);
     const texts = [reason, ...logged.map(({ message }) => message)];
     for (const text of texts) expect(text).toContain("https://hooks.example.com/github-webhook");
     expect(texts).toMatchSnapshot();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { isAcceptedMediaType } from "../../src/http/media-type.ts";
+import { isAcceptedMediaType } from "../../src/http/body.ts";
 
 const ACCEPTED = ["application/json", "application/x-www-form-urlencoded"];
 

@@ -41,14 +41,14 @@ async function deploy(target: string): Promise<void> {
     new Date("2026-11-21T20:30:05Z"),
     [],
   );
-  admin.broadcast.publish({ kind: "deployment", deployment: ended });
+  admin.eventBus.publish({ kind: "deployment", deployment: ended });
 }
 
 describe("metrics", () => {
   test("count a superseded deployment", async () => {
     for (let times = 0; times < 3; times++) await admin.request("POST", "/api/targets/blog/deploy");
     expect(await scrape()).toMatchObject({
-      'hooklatch_deployments_total{target="blog",state="superseded"}': 2,
+      'hooklatch_deployments_total{target="blog",state="superseded",code="superseded"}': 2,
       hooklatch_deployments_queued: 1,
     });
   });
@@ -90,16 +90,16 @@ describe("metrics", () => {
     const listener = createPublic({
       sources: [{ name, path, provider: "github", handler, print: false, onRedelivery: "run", allow: null }],
       maxBody: 1024,
-      unverified: createBodyBudget(1024, () => {}),
+      bodyBudget: createBodyBudget(1024, () => {}),
       trustedProxies: [],
       isAllowed: () => true,
-      complain: () => {},
-      complainOfFault: () => {},
+      logThrottled: () => {},
+      logErrorThrottled: () => {},
       async receive() {
         throw new Error("an internal error");
       },
       async authorise() {
-        return { kind: "bad token" };
+        return { kind: "bad token", code: "token_mismatch" };
       },
       count: admin.metrics.count,
       log: logInto([]),
@@ -129,7 +129,7 @@ describe("metrics", () => {
       store: admin.store,
       clock: new TestClock(),
       targets: () => [],
-      broadcast: admin.broadcast,
+      eventBus: admin.eventBus,
       about: () => ({ version: "1.2.3", certificateExpiresAt }),
     });
     expect((await metrics.read()).text).not.toContain("certificate");

@@ -60,7 +60,7 @@ async function readReason(response: Response): Promise<{ reason: string; others:
 
 /** Asserts that a rejected request had no effect: nothing stored, no deployment, nothing printed, no secret logged. */
 async function expectNoEffect(): Promise<void> {
-  expect(await harness.kept()).toBe(0);
+  expect(await harness.countStored()).toBe(0);
   expect(harness.woken()).toBe(0);
   expect(harness.printed).toEqual([]);
   expect(harness.log.join("\n")).not.toContain(GITHUB_SECRET);
@@ -96,7 +96,7 @@ describe("GitHub source", () => {
       reason: null,
       client: "192.0.2.1",
       identity: { id: "72d3162e-cc78-11e3-81ab-4c9367dc0958", hook: null },
-      decisions: [{ target: "blog", deploy: true, reason: null }],
+      decisions: [{ target: "blog", deploy: true, code: null, reason: null }],
       deployments: [1],
     });
   });
@@ -303,9 +303,9 @@ describe("repeated push", () => {
     ["with a new id from a second hook", pushBody(), { "x-github-delivery": "b", "x-github-hook-id": "9" }],
   ])("is a duplicate %s and runs nothing", async (_how, body, headers) => {
     await send(pushBody(), from("a", "1"));
-    const before = await harness.kept();
+    const before = await harness.countStored();
     expect(await send(body, headers)).toEqual({ status: "duplicate", delivery: 1 });
-    expect(await harness.kept()).toBe(before);
+    expect(await harness.countStored()).toBe(before);
     expect(harness.woken()).toBe(1);
   });
 
@@ -364,9 +364,9 @@ describe("generic source", () => {
     });
     await handshake(`?verify_token=${VERIFY_TOKEN}`);
     expect(harness.log.map(fieldsOf)).toEqual([
-      { source: "webhook", client: "192.0.2.1" },
-      { source: "webhook", client: "192.0.2.2" },
-      { source: "github", client: "192.0.2.1" },
+      { source: "webhook", client: "192.0.2.1", code: "token_mismatch" },
+      { source: "webhook", client: "192.0.2.2", code: "client_unknown" },
+      { source: "github", client: "192.0.2.1", code: "signature_mismatch" },
       { source: "webhook", client: "192.0.2.1", expires_at: "2026-11-22T12:00:00.000Z" },
     ]);
     expect(messagesOf(harness.log)).toMatchSnapshot();
@@ -489,7 +489,7 @@ describe("public listener", () => {
     });
     expect(streamed.status).toBe(413);
     expect(await streamed.json()).toEqual({ status: "payload too large" });
-    expect(await harness.kept()).toBe(1);
+    expect(await harness.countStored()).toBe(1);
   });
 
   test.each([
@@ -558,7 +558,7 @@ describe("public listener", () => {
     const response = await large;
     expect(response.status).toBe(503);
     expect(response.headers.get("retry-after")).toBe("30");
-    expect(await harness.kept()).toBe(1);
+    expect(await harness.countStored()).toBe(1);
   });
 
   test("accepts a push while many requests announce a body and send nothing", async () => {
@@ -613,6 +613,7 @@ describe("public listener", () => {
     }
     const lines = harness.log.filter((line) => line.includes("the disk is full"));
     expect(lines).toHaveLength(10);
+    expect(fieldsOf(lines[0] ?? "")).toMatchObject({ code: "unavailable" });
     expect([...new Set(messagesOf(lines))]).toMatchSnapshot();
   });
 
@@ -642,6 +643,36 @@ describe("public listener", () => {
     for (const address of ["203.0.113.7", "203.0.113.8", "10.0.0.1", "10.9.9.9"]) {
       expect(await harness.store.findClient("webhook", address)).toBeNull();
     }
+  });
+});
+
+describe("refused request", () => {
+  const github = "/github-webhook";
+  const signed = (event: string, body: string) => delivery(event, body);
+  const json = { method: "POST", body: "{}", headers: { "content-type": "application/json" } };
+  const cases: [code: string, path: string, init: RequestInit | Promise<RequestInit>][] = [
+    ["method_not_allowed", github, { method: "PUT" }],
+    ["payload_too_large", github, { ...json, body: "x".repeat(70_000) }],
+    ["unsupported_media_type", github, { method: "POST", body: "x" }],
+    ["signature_missing", github, json],
+    ["signature_mismatch", github, { ...json, headers: { ...json.headers, "x-hub-signature-256": "x" } }],
+    ["invalid_payload", github, signed("push", "no JSON")],
+    ["unexpected_payload", github, signed("push", "{}")],
+    ["client_unknown", "/webhook", json],
+    ["token_missing", "/webhook", {}],
+    ["token_mismatch", "/webhook?verify_token=x", {}],
+    ["token_repeated", "/webhook?verify_token=x&verify_token=x", {}],
+  ];
+
+  test.each(cases)("is logged and counted with the code %s", async (code, path, init) => {
+    const counted: unknown[] = [];
+    await reopen({ count: (...response) => void counted.push(response) });
+    const response = await harness.send(path, await init);
+    const { status } = (await response.json()) as { status: string };
+    const source = path === github ? "github" : "webhook";
+    expect(counted).toEqual([[source, status, code]]);
+    expect(harness.log).toHaveLength(1);
+    expect(fieldsOf(harness.log[0] ?? "")).toMatchObject({ source, client: "192.0.2.1", code });
   });
 });
 
@@ -678,8 +709,10 @@ describe("request from an address outside the IP allowlist", () => {
     expect(response.status).toBe(401);
     const { reason, others } = await readReason(response);
     expect(others).toEqual({ status: "not authorised" });
-    expect(await harness.kept()).toBe(0);
-    expect(harness.log).toHaveLength(1);
+    expect(await harness.countStored()).toBe(0);
+    expect(harness.log.map(fieldsOf)).toEqual([
+      { source: "github", client: "192.0.2.1", code: "address_not_allowed" },
+    ]);
     expect([reason, ...messagesOf(harness.log)]).toMatchSnapshot();
     await harness.close();
   });

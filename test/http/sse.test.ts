@@ -30,12 +30,12 @@ async function start(): Promise<number> {
 
 async function write(deployment: number, ...lines: string[]): Promise<void> {
   await admin.store.appendOutput(deployment, lines);
-  admin.broadcast.publish({ kind: "output", deployment });
+  admin.eventBus.publish({ kind: "output", deployment });
 }
 
 async function end(deployment: number): Promise<void> {
   const { deployment: ended } = await admin.store.finish(deployment, success(COMMIT_A), new Date(), []);
-  admin.broadcast.publish({ kind: "deployment", deployment: ended });
+  admin.eventBus.publish({ kind: "deployment", deployment: ended });
 }
 
 function follow(deployment: number, lastEventId?: string, signal?: AbortSignal): Promise<Response> {
@@ -64,7 +64,7 @@ describe("event stream of a deployment's output", () => {
       { id: "3", event: "line", data: "three" },
       { id: "4", event: "line", data: "four" },
       { id: "5", event: "line", data: "five" },
-      { id: "5", event: "end", data: JSON.stringify({ state: "succeeded", reason: null, id }) },
+      { id: "5", event: "end", data: JSON.stringify({ state: "succeeded", code: null, reason: null, id }) },
     ]);
     const ended = await readEvents(await follow(id, "5"));
     expect(ended.map(({ event }) => event)).toEqual(["end"]);
@@ -215,13 +215,13 @@ describe("event stream of the server", () => {
   };
 
   test("sends later events as JSON, without output", async () => {
-    admin.broadcast.publish({ kind: "lock", target: "docs", lock: null });
+    admin.eventBus.publish({ kind: "lock", target: "docs", lock: null });
     const reading = readEvents(await admin.request("GET", "/api/events"), 4);
     const id = await start();
     const deployment = await admin.store.readDeployment(id);
     if (deployment === null) throw new Error("the deployment is missing");
     const at = "2026-11-21T20:30:00.000Z";
-    admin.broadcast.publish({
+    admin.eventBus.publish({
       kind: "delivery",
       delivery: 1,
       source: "github",
@@ -229,10 +229,10 @@ describe("event stream of the server", () => {
       status: "ok",
       reason: null,
     });
-    admin.broadcast.publish({ kind: "output", deployment: id });
-    admin.broadcast.publish({ kind: "deployment", deployment });
-    admin.broadcast.publish({ kind: "lock", target: "blog", lock });
-    admin.broadcast.publish({ kind: "client", source: "webhook", address: "192.0.2.1", change: "revoked" });
+    admin.eventBus.publish({ kind: "output", deployment: id });
+    admin.eventBus.publish({ kind: "deployment", deployment });
+    admin.eventBus.publish({ kind: "lock", target: "blog", lock });
+    admin.eventBus.publish({ kind: "client", source: "webhook", address: "192.0.2.1", change: "revoked" });
     const events = await reading;
     expect(events.map(({ event }) => event)).toEqual(["delivery", "deployment", "lock", "client"]);
     expect(events.map(({ data }) => JSON.parse(data))).toEqual([
@@ -249,7 +249,7 @@ describe("event stream of the server", () => {
 
   test("sends each event once when a client reconnects", async () => {
     const reading = readEvents(await admin.request("GET", "/api/events"), 1);
-    for (const target of ["a", "b", "c"]) admin.broadcast.publish({ kind: "lock", target, lock: null });
+    for (const target of ["a", "b", "c"]) admin.eventBus.publish({ kind: "lock", target, lock: null });
     const [first] = await reading;
     const headers = { "last-event-id": first?.id ?? "" };
     const rest = await readEvents(await admin.request("GET", "/api/events", { headers }), 2);
@@ -261,24 +261,24 @@ describe("event stream of the server", () => {
 
   test("unsubscribes when the client disconnects, also with unread events", async () => {
     let listeners = 0;
-    const broadcast = {
-      ...admin.broadcast,
-      subscribe(listener: Parameters<typeof admin.broadcast.subscribe>[0]) {
+    const eventBus = {
+      ...admin.eventBus,
+      subscribe(listener: Parameters<typeof admin.eventBus.subscribe>[0]) {
         listeners++;
-        const unsubscribe = admin.broadcast.subscribe(listener);
+        const unsubscribe = admin.eventBus.subscribe(listener);
         return () => {
           listeners--;
           unsubscribe();
         };
       },
     };
-    const watched = await openAdmin({ broadcast });
+    const watched = await openAdmin({ eventBus });
     for (const events of [0, 3]) {
       const reader = (await watched.request("GET", "/api/events")).body?.getReader();
       await reader?.read();
       await until(() => listeners === 1);
       for (let sent = 0; sent < events; sent++) {
-        admin.broadcast.publish({ kind: "lock", target: "blog", lock: null });
+        admin.eventBus.publish({ kind: "lock", target: "blog", lock: null });
       }
       // Waits until the first event is in the stream and the others are behind it.
       await new Promise(setImmediate);

@@ -10,7 +10,7 @@ import { reasonOf } from "../providers/reason-of.ts";
 async function expectMisshapen(event: string, payload: unknown, fields: readonly string[]): Promise<string> {
   const json = JSON.stringify(payload);
   const [reading, fromForm] = [await receive(event, json), await receive(event, json, true)];
-  expect(reading).toMatchObject({ ok: false, kind: "misshapen" });
+  expect(reading).toMatchObject({ kind: "unreadable", code: "unexpected_payload" });
   expect(fromForm).toEqual(reading);
   const reason = reasonOf(reading);
   expect(reason).toContain(event);
@@ -59,19 +59,19 @@ describe("a misshapen push", () => {
 
   test("with the fields under `__proto__` is rejected", async () => {
     const json = `{"__proto__":${JSON.stringify(ordinary)}}`;
-    expect(await receive("push", json)).toMatchObject({ ok: false, kind: "misshapen" });
+    expect(await receive("push", json)).toMatchObject({ kind: "unreadable", code: "unexpected_payload" });
   });
 });
 
 describe("a ping", () => {
   test("from an App or organisation, without repository and sender, is accepted", async () => {
     const ping = { zen: "Hello World", hook_id: 1, hook: { type: "App", id: 1, events: ["*"] } };
-    expect(await receive("ping", ping)).toMatchObject({ ok: true, event: { kind: "ping" } });
+    expect(await receive("ping", ping)).toMatchObject({ kind: "parsed", event: { kind: "ping" } });
   });
 
   for (const ping of [{ zen: "" }, { hook_id: 1 }, { hook: {} }]) {
     test(`with only ${Object.keys(ping)} is accepted`, async () => {
-      expect(await receive("ping", ping)).toMatchObject({ ok: true, event: { kind: "ping" } });
+      expect(await receive("ping", ping)).toMatchObject({ kind: "parsed", event: { kind: "ping" } });
     });
   }
 

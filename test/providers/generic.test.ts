@@ -1,14 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
 import { generic } from "../../src/providers/generic/index.ts";
+import { GenericOptions } from "../../src/providers/generic/options.ts";
 import ordinary from "../fixtures/github/push-ordinary.json";
 import { loadSecret } from "./load-secret.ts";
 
 const DAY = 86_400_000;
-const dialect = generic.createHandler({ verify_token: loadSecret("t0k3n") });
+const handler = generic.createHandler({ verify_token: loadSecret("t0k3n") });
 
 describe("generic source handler > verify", () => {
-  const request = dialect.compose({ kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" });
+  const request = handler.compose({ kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" });
   const expiresAt = new Date("2026-11-22T20:30:00Z");
   const client = {
     source: "webhook",
@@ -18,31 +19,37 @@ describe("generic source handler > verify", () => {
   };
 
   test("rejects an unknown client with `not authorised`", () => {
-    expect(dialect.verify(request, null, expiresAt)).toEqual({
-      ok: false,
-      refusal: "not authorised",
-      guess: false,
+    expect(handler.verify(request, null, expiresAt)).toEqual({
+      kind: "refused",
+      status: "not authorised",
+      code: "client_unknown",
+      isThrottled: false,
     });
   });
 
   test("accepts a client up to and including its expiry time", () => {
-    expect(dialect.verify(request, client, expiresAt)).toEqual({ ok: true });
+    expect(handler.verify(request, client, expiresAt)).toEqual({ kind: "verified" });
   });
 
   test("rejects a client one millisecond after its expiry with `authorisation timeout`", () => {
     const later = new Date(expiresAt.getTime() + 1);
-    const rejection = { ok: false, refusal: "authorisation timeout", guess: false } as const;
-    expect(dialect.verify(request, client, later)).toEqual(rejection);
+    const rejection = {
+      kind: "refused",
+      status: "authorisation timeout",
+      code: "client_expired",
+      isThrottled: false,
+    } as const;
+    expect(handler.verify(request, client, later)).toEqual(rejection);
   });
 });
 
 describe("generic source handler > client_timeout", () => {
   test("defaults to one day", () => {
-    expect(dialect.handshake?.lifetime).toBe(DAY);
+    expect(handler.handshake?.lifetime).toBe(DAY);
   });
 
   test("uses the configured duration", () => {
-    const options = Value.Decode(generic.options, { verify_token: "env:TOKEN", client_timeout: "90m" });
+    const options = Value.Decode(GenericOptions, { verify_token: "env:TOKEN", client_timeout: "90m" });
     expect(generic.createHandler(options).handshake?.lifetime).toBe(90 * 60_000);
   });
 });
@@ -50,7 +57,7 @@ describe("generic source handler > client_timeout", () => {
 describe("generic source handler > read", () => {
   const zero = "0".repeat(40);
   const readJson = (json: string) =>
-    dialect.parse({ headers: new Headers(), body: new TextEncoder().encode(json) });
+    handler.parse({ headers: new Headers(), body: new TextEncoder().encode(json) });
   const { ref, before, after } = ordinary;
   const repository = { full_name: "octocat/blog" };
   const push = { kind: "push", repository: "octocat/blog", ref: { kind: "branch", name: "main" } };
@@ -89,7 +96,7 @@ describe("generic source handler > read", () => {
     ],
   ] as const) {
     test(`reads ${what} as a push`, () => {
-      expect(readJson(JSON.stringify(payload))).toMatchObject({ ok: true, event, identity: null });
+      expect(readJson(JSON.stringify(payload))).toMatchObject({ kind: "parsed", event, identity: null });
     });
   }
 
@@ -107,7 +114,7 @@ describe("generic source handler > read", () => {
     test(`reads ${what} as a generic payload`, () => {
       const json = JSON.stringify(payload);
       const event = { kind: "other", name: "payload" } as const;
-      expect(readJson(json)).toEqual({ ok: true, event, json, identity: null });
+      expect(readJson(json)).toEqual({ kind: "parsed", event, json, identity: null });
     });
   }
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { sign } from "@octokit/webhooks-methods";
 import { github } from "../../src/providers/github/index.ts";
 import ordinary from "../fixtures/github/push-ordinary.json";
-import { dialect, GUID, NOW, receive, SECRET, send } from "./github/send.ts";
+import { GUID, handler, NOW, receive, SECRET, send } from "./github/send.ts";
 import { loadSecret } from "./load-secret.ts";
 import { reasonOf } from "./reason-of.ts";
 
@@ -11,21 +11,31 @@ describe("GitHub source handler > verify", () => {
     const { headers, body } = await send("push", ordinary);
     headers.delete("x-hub-signature-256");
     headers.set("x-hub-signature", "sha1=01dc10d0c83e72ed246219cdd91669667fe2ca59");
-    const rejection = { ok: false, refusal: "signature verification failed", guess: false } as const;
-    expect(dialect.verify({ headers, body }, null, NOW)).toEqual(rejection);
+    const rejection = {
+      kind: "refused",
+      status: "signature verification failed",
+      isThrottled: false,
+    } as const;
+    expect(handler.verify({ headers, body }, null, NOW)).toEqual({ ...rejection, code: "signature_missing" });
     headers.set("x-hub-signature-256", "sha1=01dc10d0c83e72ed246219cdd91669667fe2ca59");
-    expect(dialect.verify({ headers, body }, null, NOW)).toEqual(rejection);
+    expect(handler.verify({ headers, body }, null, NOW)).toEqual({
+      ...rejection,
+      code: "signature_mismatch",
+    });
   });
 
   test("rejects a form whose signature covers only the JSON, as Gitea computes it", async () => {
     const { headers, body } = await send("push", ordinary, true);
     headers.set("x-hub-signature-256", await sign(SECRET, JSON.stringify(ordinary)));
-    expect(dialect.verify({ headers, body }, null, NOW)).toMatchObject({ ok: false });
+    expect(handler.verify({ headers, body }, null, NOW)).toMatchObject({
+      kind: "refused",
+      code: "signature_mismatch",
+    });
   });
 
   test("accepts a signature made with any configured secret during rotation", async () => {
     const rotating = github.createHandler({ secrets: [loadSecret("the new secret"), loadSecret(SECRET)] });
-    expect(rotating.verify(await send("push", ordinary), null, NOW)).toEqual({ ok: true });
+    expect(rotating.verify(await send("push", ordinary), null, NOW)).toEqual({ kind: "verified" });
   });
 });
 
@@ -39,21 +49,21 @@ describe("GitHub source handler > read", () => {
     ["an event name of 101 characters", "p".repeat(101)],
     ["an event name with a semicolon", "push;id"],
   ] as const) {
-    test(`rejects ${what} as undecodable`, async () => {
+    test(`rejects ${what} as invalid`, async () => {
       const { headers, body } = await send("push", ordinary);
       headers.set("x-github-event", event);
-      const reading = dialect.parse({ headers, body });
-      expect(reading).toMatchObject({ ok: false, kind: "undecodable" });
-      const reason = reasonOf(reading);
+      const result = handler.parse({ headers, body });
+      expect(result).toMatchObject({ kind: "unreadable", code: "invalid_payload" });
+      const reason = reasonOf(result);
       expect(reason).toContain("x-github-event");
       expect(reason).toMatchSnapshot();
     });
   }
 
-  test("rejects a delivery without an event name as undecodable", async () => {
+  test("rejects a delivery without an event name as invalid", async () => {
     const { headers, body } = await send("push", ordinary);
     headers.delete("x-github-event");
-    expect(dialect.parse({ headers, body })).toMatchObject({ ok: false, kind: "undecodable" });
+    expect(handler.parse({ headers, body })).toMatchObject({ kind: "unreadable", code: "invalid_payload" });
   });
 
   for (const [what, id] of [
@@ -63,12 +73,12 @@ describe("GitHub source handler > read", () => {
     ["a delivery id that is not ASCII", "é"],
     ["a delivery id of 129 characters", "x".repeat(129)],
   ] as const) {
-    test(`rejects ${what} as undecodable`, async () => {
+    test(`rejects ${what} as invalid`, async () => {
       const { headers, body } = await send("push", ordinary);
       headers.set("x-github-delivery", id);
-      const reading = dialect.parse({ headers, body });
-      expect(reading).toMatchObject({ ok: false, kind: "undecodable" });
-      const reason = reasonOf(reading);
+      const result = handler.parse({ headers, body });
+      expect(result).toMatchObject({ kind: "unreadable", code: "invalid_payload" });
+      const reason = reasonOf(result);
       expect(reason).toContain("x-github-delivery");
       expect(reason).toMatchSnapshot();
     });
@@ -77,13 +87,13 @@ describe("GitHub source handler > read", () => {
   test("returns a null id for a delivery without an id header", async () => {
     const { headers, body } = await send("push", ordinary);
     headers.delete("x-github-delivery");
-    expect(dialect.parse({ headers, body })).toMatchObject({ ok: true, identity: { id: null } });
+    expect(handler.parse({ headers, body })).toMatchObject({ kind: "parsed", identity: { id: null } });
   });
 
   test("ignores content type parameters", async () => {
     const { headers, body } = await send("push", ordinary, true);
     headers.set("content-type", "Application/X-WWW-Form-URLencoded; charset=utf-8");
-    expect(dialect.parse({ headers, body })).toMatchObject({ ok: true, event: { kind: "push" } });
+    expect(handler.parse({ headers, body })).toMatchObject({ kind: "parsed", event: { kind: "push" } });
   });
 });
 
@@ -94,15 +104,15 @@ describe("GitHub source handler > signed JSON that contains a form in a string",
     const { headers, body } = await send("issues", { action: "opened", issue: { title: hidden } });
     headers.set("content-type", "application/x-www-form-urlencoded");
     headers.set("x-github-event", "push");
-    expect(dialect.verify({ headers, body }, null, NOW)).toEqual({ ok: true });
-    const reading = dialect.parse({ headers, body });
-    expect(reading).toMatchObject({ ok: false, kind: "undecodable" });
-    expect(reasonOf(reading)).toMatchSnapshot();
+    expect(handler.verify({ headers, body }, null, NOW)).toEqual({ kind: "verified" });
+    const result = handler.parse({ headers, body });
+    expect(result).toMatchObject({ kind: "unreadable", code: "invalid_payload" });
+    expect(reasonOf(result)).toMatchSnapshot();
   });
 
   test("is read as the original event when its headers are unchanged", async () => {
-    const reading = await receive("issues", { action: "opened", issue: { title: hidden } });
-    expect(reading).toMatchObject({ ok: true, event: { kind: "other", name: "issues" } });
+    const result = await receive("issues", { action: "opened", issue: { title: hidden } });
+    expect(result).toMatchObject({ kind: "parsed", event: { kind: "other", name: "issues" } });
   });
 });
 
@@ -114,9 +124,9 @@ describe("GitHub source handler > clone URL", () => {
       clone_url: "https://evil.example/x.git",
       ssh_url: "ext::sh -c id",
     };
-    const reading = await receive("push", { ...ordinary, repository });
-    if (!reading.ok) throw new Error(reading.reason);
-    expect(reading.event).toEqual({
+    const result = await receive("push", { ...ordinary, repository });
+    if (result.kind === "unreadable") throw new Error(result.reason);
+    expect(result.event).toEqual({
       kind: "push",
       repository: ordinary.repository.full_name,
       ref: { kind: "branch", name: "main" },

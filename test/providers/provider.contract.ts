@@ -11,7 +11,7 @@ export interface ProviderSubject {
   /** The configured authentication, for a provider that has several. */
   readonly variant?: string;
   /** A source handler with secrets. */
-  readonly dialect: SourceHandler;
+  readonly handler: SourceHandler;
   /** A source handler without any options. */
   readonly unset: SourceHandler;
   /** The authorised client of a valid sender; null when the provider needs none. */
@@ -22,7 +22,7 @@ const NOW = new Date("2026-11-21T20:30:00Z");
 const BEFORE = "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5";
 const AFTER = "0d1a26e67d8f5eaf1f6ba5c57fc3c7d91ac0fd1c";
 const ZERO = "0".repeat(40);
-const REFUSED = { ok: false, guess: false } as const;
+const REFUSED = { kind: "refused", isThrottled: false } as const;
 
 const PUSH = {
   kind: "push",
@@ -51,10 +51,10 @@ const SECRET_HEADERS = [
 
 /** Tests what every provider must guarantee. */
 export function describeProvider(subject: ProviderSubject): void {
-  const { provider, dialect, unset, client } = subject;
+  const { provider, handler, unset, client } = subject;
 
   /** A ping with valid headers and another body. */
-  const withBody = (body: Uint8Array): RawRequest => ({ headers: dialect.compose(PING).headers, body });
+  const withBody = (body: Uint8Array): RawRequest => ({ headers: handler.compose(PING).headers, body });
 
   describe(`provider ${provider.name}${subject.variant ? ` ${subject.variant}` : ""}`, () => {
     test("has a valid name, a one-line summary and an option for the generated secret", () => {
@@ -64,16 +64,16 @@ export function describeProvider(subject: ProviderSubject): void {
     });
 
     describe("compose", () => {
-      for (const form of dialect.contentTypes.includes("application/x-www-form-urlencoded")
+      for (const form of handler.contentTypes.includes("application/x-www-form-urlencoded")
         ? [false, true]
         : [false]) {
         const format = form ? "a form" : "JSON";
 
         test(`writes a ping as ${format} that verifies`, async () => {
-          const request = dialect.compose({ ...PING, form });
-          expect(dialect.contentTypes).toContain(request.headers.get("content-type") ?? "");
-          expect(await dialect.verify(request, client, NOW)).toEqual({ ok: true });
-          expect(dialect.parse(request)).toMatchObject({ ok: true });
+          const request = handler.compose({ ...PING, form });
+          expect(handler.contentTypes).toContain(request.headers.get("content-type") ?? "");
+          expect(await handler.verify(request, client, NOW)).toEqual({ kind: "verified" });
+          expect(handler.parse(request)).toMatchObject({ kind: "parsed" });
         });
 
         for (const [what, ref, kind] of [
@@ -84,35 +84,44 @@ export function describeProvider(subject: ProviderSubject): void {
           const event = { kind: "push", repository: "octocat/blog", ref: { kind, name } };
 
           test(`writes a ${what} push as ${format} that verifies and reads back`, async () => {
-            const request = dialect.compose({ ...PUSH, ref, form });
-            expect(await dialect.verify(request, client, NOW)).toEqual({ ok: true });
-            const reading = dialect.parse(request);
-            expect(reading).toMatchObject({ ok: true, event: { ...event, deleted: false, commit: AFTER } });
+            const request = handler.compose({ ...PUSH, ref, form });
+            expect(await handler.verify(request, client, NOW)).toEqual({ kind: "verified" });
+            const result = handler.parse(request);
+            expect(result).toMatchObject({
+              kind: "parsed",
+              event: { ...event, deleted: false, commit: AFTER },
+            });
           });
 
           test(`writes a ${what} creation as ${format} that reads back`, () => {
-            const reading = dialect.parse(dialect.compose({ ...PUSH, ref, before: ZERO, form }));
-            expect(reading).toMatchObject({ ok: true, event: { ...event, deleted: false, commit: AFTER } });
+            const result = handler.parse(handler.compose({ ...PUSH, ref, before: ZERO, form }));
+            expect(result).toMatchObject({
+              kind: "parsed",
+              event: { ...event, deleted: false, commit: AFTER },
+            });
           });
 
           test(`writes a ${what} deletion as ${format} that reads back`, () => {
-            const reading = dialect.parse(dialect.compose({ ...PUSH, ref, after: ZERO, form }));
-            expect(reading).toMatchObject({ ok: true, event: { ...event, deleted: true, commit: null } });
+            const result = handler.parse(handler.compose({ ...PUSH, ref, after: ZERO, form }));
+            expect(result).toMatchObject({
+              kind: "parsed",
+              event: { ...event, deleted: true, commit: null },
+            });
           });
         }
 
         test(`writes a payload as ${format} byte for byte`, async () => {
           const json = '{ "text" : "\\u001B[34m ♥ 100% a+b&c=d" }\n';
-          const request = dialect.compose({
+          const request = handler.compose({
             kind: "payload",
             event: "note",
             deliveryId: "1",
             form,
             json: Buffer.from(json),
           });
-          expect(await dialect.verify(request, client, NOW)).toEqual({ ok: true });
-          expect(dialect.parse(request)).toMatchObject({
-            ok: true,
+          expect(await handler.verify(request, client, NOW)).toEqual({ kind: "verified" });
+          expect(handler.parse(request)).toMatchObject({
+            kind: "parsed",
             json,
             event: { kind: "other" },
           });
@@ -120,25 +129,25 @@ export function describeProvider(subject: ProviderSubject): void {
       }
 
       test("throws on a form when the provider accepts only JSON", () => {
-        if (dialect.contentTypes.includes("application/x-www-form-urlencoded")) return;
-        expect(() => dialect.compose({ ...PUSH, form: true })).toThrow(AppError);
+        if (handler.contentTypes.includes("application/x-www-form-urlencoded")) return;
+        expect(() => handler.compose({ ...PUSH, form: true })).toThrow(AppError);
       });
     });
 
     describe("verify", () => {
       test("rejects every request and handshake when no secret is configured", async () => {
         const sender = unset.handshake === null ? client : null;
-        expect((await unset.verify(dialect.compose(PUSH), sender, NOW)).ok).toBe(false);
+        expect(await unset.verify(handler.compose(PUSH), sender, NOW)).toMatchObject({ kind: "refused" });
         for (const query of ["", "verify_token=", "verify_token=null", "verify_token=undefined"]) {
-          const examined = unset.handshake?.verify(new URLSearchParams(query), new Headers());
-          expect(examined ?? REFUSED).toEqual(REFUSED);
+          const result = unset.handshake?.verify(new URLSearchParams(query), new Headers());
+          if (result !== undefined) expect(result).toMatchObject(REFUSED);
         }
       });
 
       test("rejects a request without credentials and does not count it as a failed attempt", async () => {
-        const body = dialect.compose(PUSH).body;
-        const verdict = await dialect.verify({ headers: new Headers(), body }, null, NOW);
-        expect(verdict).toMatchObject({ ok: false, guess: false });
+        const body = handler.compose(PUSH).body;
+        const result = await handler.verify({ headers: new Headers(), body }, null, NOW);
+        expect(result).toMatchObject(REFUSED);
       });
     });
 
@@ -156,16 +165,16 @@ export function describeProvider(subject: ProviderSubject): void {
         ["a million nested arrays", bytes("[".repeat(1_000_000) + "]".repeat(1_000_000))],
         ["a hundred thousand nested objects", bytes(`${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`)],
       ] as const) {
-        test(`rejects ${what} as undecodable`, () => {
-          const reading = dialect.parse(withBody(body));
-          expect(reading).toMatchObject({ ok: false, kind: "undecodable" });
+        test(`rejects ${what} as invalid`, () => {
+          const result = handler.parse(withBody(body));
+          expect(result).toMatchObject({ kind: "unreadable", code: "invalid_payload" });
         });
       }
 
       test("treats the key __proto__ as data", () => {
         const json = '{"__proto__":{"ref":"refs/heads/main","deleted":true},"constructor":1,"a":[]}';
-        const reading = dialect.parse(
-          dialect.compose({
+        const result = handler.parse(
+          handler.compose({
             kind: "payload",
             event: "note",
             deliveryId: "1",
@@ -173,22 +182,22 @@ export function describeProvider(subject: ProviderSubject): void {
             json: Buffer.from(json),
           }),
         );
-        expect(reading).toMatchObject({ ok: true, event: { kind: "other" }, json });
+        expect(result).toMatchObject({ kind: "parsed", event: { kind: "other" }, json });
         expect(Object.hasOwn({}, "ref")).toBe(false);
         expect(Reflect.get({}, "ref")).toBeUndefined();
       });
 
       test("never throws on arbitrary bytes", () => {
         fc.assert(
-          fc.property(fc.uint8Array({ maxLength: 200 }), (body) => dialect.parse(withBody(body)) !== null),
+          fc.property(fc.uint8Array({ maxLength: 200 }), (body) => handler.parse(withBody(body)) !== null),
         );
       });
 
       test("returns the text of any JSON unchanged", () => {
         fc.assert(
           fc.property(fc.json(), (json) => {
-            const reading = dialect.parse(withBody(bytes(json)));
-            if (reading.ok) expect(reading.json).toBe(json);
+            const result = handler.parse(withBody(bytes(json)));
+            if (result.kind === "parsed") expect(result.json).toBe(json);
           }),
         );
       });
@@ -196,8 +205,8 @@ export function describeProvider(subject: ProviderSubject): void {
 
     test("stores no header that contains a secret", () => {
       const headers = new Headers(SECRET_HEADERS.map((name) => [name, "s3cret"]));
-      expect(selectHeaders(headers, dialect.storedHeaders)).toEqual({});
-      for (const name of dialect.storedHeaders) expect(name).toBe(name.toLowerCase());
+      expect(selectHeaders(headers, handler.storedHeaders)).toEqual({});
+      for (const name of handler.storedHeaders) expect(name).toBe(name.toLowerCase());
     });
   });
 }

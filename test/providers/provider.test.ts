@@ -11,14 +11,14 @@ if (listedGithub === undefined || listedGeneric === undefined)
 
 describeProvider({
   provider: listedGithub,
-  dialect: github.createHandler({ secrets: [loadSecret("It's a Secret to Everybody")] }),
+  handler: github.createHandler({ secrets: [loadSecret("It's a Secret to Everybody")] }),
   unset: github.createHandler({}),
   client: null,
 });
 
 describeProvider({
   provider: listedGeneric,
-  dialect: generic.createHandler({ verify_token: loadSecret("It's a Secret to Everybody") }),
+  handler: generic.createHandler({ verify_token: loadSecret("It's a Secret to Everybody") }),
   unset: generic.createHandler({}),
   client: {
     source: "webhook",
@@ -31,7 +31,7 @@ describeProvider({
 describeProvider({
   provider: listedGeneric,
   variant: "with a bearer token and a signature",
-  dialect: generic.createHandler({
+  handler: generic.createHandler({
     bearer: [loadSecret("t0k3n")],
     hmac: { header: "X-Signature", secrets: [loadSecret("It's a Secret to Everybody")] },
   }),

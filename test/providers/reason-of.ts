@@ -1,7 +1,7 @@
-type Result = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+import type { UnreadablePayload } from "../../src/domain/provider.ts";
 
 /** Returns why a payload was rejected. Throws when it was accepted. */
-export function reasonOf(result: Result): string {
-  if (result.ok) throw new Error("the payload was accepted, and a rejection was expected");
+export function reasonOf(result: UnreadablePayload | { readonly kind: "parsed" | "decoded" }): string {
+  if (result.kind !== "unreadable") throw new Error("the payload was accepted, and a rejection was expected");
   return result.reason;
 }

@@ -5,7 +5,7 @@ import type { OpenedStore } from "./opened-store.ts";
 import { COMMIT_A, keep, onlyDeployment, options, pushFor } from "./sample.ts";
 
 /** The contract of every store for duplicates, redeliveries and replays. */
-export function comparingContract(open: () => Promise<OpenedStore>): void {
+export function duplicatesContract(open: () => Promise<OpenedStore>): void {
   describe("detecting duplicates", () => {
     let opened: OpenedStore;
     let store: Store;
@@ -125,9 +125,9 @@ export function comparingContract(open: () => Promise<OpenedStore>): void {
         accept(push("a", "2", "h")),
         accept(push("a", "1", "h")),
       ]);
-      if (one?.kind !== "kept") throw new Error("the first delivery was not stored");
+      if (one?.kind !== "stored") throw new Error("the first delivery was not stored");
       expect(two).toEqual({ kind: "duplicate", delivery: one.delivery });
-      expect(three).toMatchObject({ kind: "kept", redeliveryOf: one.delivery });
+      expect(three).toMatchObject({ kind: "stored", redeliveryOf: one.delivery });
     });
 
     test("recognises duplicates and redeliveries after a restart", async () => {

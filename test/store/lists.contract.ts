@@ -1,11 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Client } from "../../src/domain/client.ts";
 import type { DeliveryFilter, DeploymentOutcome } from "../../src/domain/delivery.ts";
-import { DEPLOYMENT_STATES, type DeploymentFilter } from "../../src/domain/deployment.ts";
+import { DEPLOYMENT_STATES } from "../../src/domain/deployment.ts";
+import type { DeploymentFilter } from "../../src/domain/deployment-store.ts";
+import type { Decision } from "../../src/domain/match.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { OpenedStore } from "./opened-store.ts";
 import {
   at,
+  blockedPush,
   COMMIT_A,
   COMMIT_B,
   delivery,
@@ -16,11 +19,12 @@ import {
   readPages,
   request,
   runNext,
+  skippedPush,
   success,
 } from "./sample.ts";
 
 /** The contract of every store for lists, target status, clients and statistics. */
-export function listingContract(open: () => Promise<OpenedStore>): void {
+export function listsContract(open: () => Promise<OpenedStore>): void {
   let opened: OpenedStore;
   let store: Store;
 
@@ -55,19 +59,31 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
 
     test("returns stored deliveries without the body, with the outcomes of their deployments", async () => {
       const identity = { id: "1", hook: "h" };
-      const decisions = [
-        { target: "blog", deploy: true, reason: null },
-        { target: "docs", deploy: false, reason: 'branch "main" is not "docs"' },
-        { target: "shop", deploy: true, reason: null },
+      const decisions: readonly Decision[] = [
+        { target: "blog", deploy: true, code: null, reason: null },
+        { target: "docs", deploy: false, code: "branch", reason: 'branch "main" is not "docs"' },
+        { target: "shop", deploy: true, code: null, reason: null },
       ];
       const receipt = await keep(store, delivery({ identity, decisions, reason: "docs: why not" }));
       const [blog = 0, shop = 0] = receipt.deployments.map(({ id }) => id);
-      await runNext(store, "blog", success(COMMIT_A, { state: "failed", reason: "why" }));
+      await runNext(
+        store,
+        "blog",
+        success(COMMIT_A, { state: "failed", code: "step_failed", reason: "why" }),
+      );
       store = await opened.reopen();
 
+      const unfollowed = { supersededBy: null, retriedAs: null };
       const outcomes: readonly DeploymentOutcome[] = [
-        { deployment: blog, target: "blog", state: "failed", reason: "why" },
-        { deployment: shop, target: "shop", state: "queued", reason: null },
+        {
+          deployment: blog,
+          target: "blog",
+          state: "failed",
+          code: "step_failed",
+          reason: "why",
+          ...unfollowed,
+        },
+        { deployment: shop, target: "shop", state: "queued", code: null, reason: null, ...unfollowed },
       ];
       const { items, next } = await list();
       const stored = await store.readDelivery(receipt.delivery);
@@ -110,7 +126,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
     test("filters by a target that the delivery deployed", async () => {
       const both = (await keep(store, pushFor("blog", "docs"))).delivery;
       await keep(store, pushFor("docs"));
-      await keep(store, delivery({ decisions: [{ target: "blog", deploy: false, reason: "another's" }] }));
+      await keep(store, delivery({ otherTargets: 1 }));
       await store.queueDeployment(request("blog"), at(1));
       const blog = (await keep(store, { ...pushFor("blog"), source: "mirror" })).delivery;
       expect(await idsOf({ target: "blog" })).toEqual([blog, both]);
@@ -120,10 +136,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
     });
 
     test("includes deliveries that matched the target without deploying it, even after a restart", async () => {
-      const notDeployed = (...targets: string[]) => {
-        const decisions = targets.map((target) => ({ target, deploy: false, reason: "why not" }));
-        return keep(store, delivery({ status: "skipped", decisions }), { notDeployed: targets });
-      };
+      const notDeployed = (...targets: string[]) => keep(store, skippedPush(...targets));
       const ids: number[] = [];
       for (let round = 0; round < 3; round += 1) {
         ids.unshift((await notDeployed("blog", "docs")).delivery);
@@ -165,7 +178,7 @@ export function listingContract(open: () => Promise<OpenedStore>): void {
       const before = (await keep(store, pushFor("blog"))).delivery;
       await runNext(store, "blog", success(COMMIT_A));
       await store.lock(lockOf("blog"));
-      const blocked = (await keep(store, delivery(), { blockedByLock: ["blog"] })).delivery;
+      const blocked = (await keep(store, blockedPush("blog"))).delivery;
       expect(await idsOf({ target: "blog" })).toEqual([blocked, before]);
       await store.unlock("blog", at(1));
       const after = (await keep(store, pushFor("blog"))).delivery;

@@ -3,6 +3,7 @@ import type { Store } from "../../src/domain/store.ts";
 import type { OpenedStore } from "./opened-store.ts";
 import {
   at,
+  blockedPush,
   COMMIT_A,
   COMMIT_B,
   delivery,
@@ -20,7 +21,7 @@ import {
 const NOTHING_BLOCKED = { queued: null, waiting: null, skippedDelivery: null };
 
 /** The contract of every store for locks. */
-export function lockingContract(open: () => Promise<OpenedStore>): void {
+export function locksContract(open: () => Promise<OpenedStore>): void {
   describe("locking a target", () => {
     let opened: OpenedStore;
     let store: Store;
@@ -33,7 +34,7 @@ export function lockingContract(open: () => Promise<OpenedStore>): void {
 
     /** Stores a push that a lock on the target blocks. Returns the id of the delivery. */
     const keepBlocked = async (target: string, pushedCommit = COMMIT_A, receivedAt = at(0)) =>
-      (await keep(store, delivery({ receivedAt }), { pushedCommit, blockedByLock: [target] })).delivery;
+      (await keep(store, { ...blockedPush(target), receivedAt }, { pushedCommit })).delivery;
 
     test("lists the locks sorted by target, even after a restart", async () => {
       const blog = lockOf("blog", { until: at(60) });
@@ -97,8 +98,8 @@ export function lockingContract(open: () => Promise<OpenedStore>): void {
       const first = await keep(store, given);
       await store.lock(lockOf("blog"));
       await store.lock(lockOf("docs"));
-      await keep(store, given, { blockedByLock: ["blog"] });
-      await keep(store, given, { blockedByLock: ["docs"], replayOf: first.delivery });
+      await keep(store, { ...given, decisions: blockedPush("blog").decisions });
+      await keep(store, { ...given, decisions: blockedPush("docs").decisions }, { replayOf: first.delivery });
       const blog = await store.unlock("blog", at(1));
       const docs = await store.unlock("docs", at(1));
       expect(await store.readDeployment(blog?.waiting ?? 0)).toMatchObject({ trigger: "redelivery" });
@@ -109,7 +110,8 @@ export function lockingContract(open: () => Promise<OpenedStore>): void {
       const given = delivery({ identity: { id: "1", hook: "h" } });
       await keep(store, given);
       await store.lock(lockOf("blog"));
-      const again = await store.accept(given, options({ onRedelivery: "skip", blockedByLock: ["blog"] }));
+      const { decisions } = blockedPush("blog");
+      const again = await store.accept({ ...given, decisions }, options({ onRedelivery: "skip" }));
       expect(again.kind).toBe("duplicate");
       expect(await store.unlock("blog", at(1))).toMatchObject(NOTHING_BLOCKED);
     });

@@ -9,7 +9,7 @@ import type { OpenedStore } from "./opened-store.ts";
 import { at, COMMIT_A, rejection, request, runNext, success } from "./sample.ts";
 
 /** The contract of every store for notifications. */
-export function noticingContract(open: () => Promise<OpenedStore>): void {
+export function notificationsContract(open: () => Promise<OpenedStore>): void {
   describe("queueing notifications", () => {
     let opened: OpenedStore;
     let store: Store;
@@ -20,12 +20,12 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
     });
     afterEach(() => opened.close());
 
-    const subscriber = (
+    const subscriptionTo = (
       name: string,
       kinds: readonly NotificationKind[],
       targets: readonly string[] | null = null,
     ) => ({ name, targets, kinds }) satisfies NotificationSubscription;
-    const ALL = subscriber("all", [
+    const ALL = subscriptionTo("all", [
       "started",
       "succeeded",
       "recovered",
@@ -33,31 +33,31 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       "cancelled",
       "interrupted",
     ]);
-    const failure = success(COMMIT_A, { state: "failed", reason: "why" });
+    const failure = success(COMMIT_A, { state: "failed", code: "step_failed", reason: "why" });
 
     const due = (seconds: number, limit = 10) => store.dueNotifications(at(seconds), limit);
-    const newsOf = (notices: readonly Notification[]) =>
-      notices.map(({ channel: name, kind }) => [name, kind]);
+    const kindsOf = (notifications: readonly Notification[]) =>
+      notifications.map(({ channel, kind }) => [channel, kind]);
 
     /** Runs a deployment of the target from the request to its end. Returns its id. */
     async function deploy(
-      ending = success(COMMIT_A),
-      subscribers: readonly NotificationSubscription[] = [ALL],
+      result = success(COMMIT_A),
+      subscriptions: readonly NotificationSubscription[] = [ALL],
       target = "blog",
     ) {
       await store.queueDeployment(request(target), at(0));
-      return runNext(store, target, ending, at(1), subscribers);
+      return runNext(store, target, result, at(1), subscriptions);
     }
     async function start(target = "blog"): Promise<number> {
       await store.queueDeployment(request(target), at(0));
       return (await store.claim([target], at(0)))?.id ?? 0;
     }
 
-    test("queues none when no subscriber matches", async () => {
+    test("queues none when no subscription matches", async () => {
       await deploy(success(COMMIT_A), []);
       await deploy(success(COMMIT_A), [
-        subscriber("other", ["succeeded"], ["docs"]),
-        subscriber("failures", ["failed"]),
+        subscriptionTo("other", ["succeeded"], ["docs"]),
+        subscriptionTo("failures", ["failed"]),
       ]);
       expect(await due(100)).toEqual([]);
       expect(await store.nextNotificationAt()).toBeNull();
@@ -67,22 +67,22 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       const deployment = await start();
       await store.notifyStarted(deployment, [ALL], at(1));
       await store.recoverInterrupted(at(2), [ALL]);
-      expect(newsOf(await due(100))).toEqual([["all", "interrupted"]]);
+      expect(kindsOf(await due(100))).toEqual([["all", "interrupted"]]);
     });
 
-    test("queues one at the end for each matching subscriber, even after a restart", async () => {
+    test("queues one at the end for each matching subscription, even after a restart", async () => {
       const deployment = await deploy(failure, [
-        subscriber("chat", ["failed"], ["blog", "docs"]),
-        subscriber("pager", ["recovered"]),
-        subscriber("hook", ["succeeded", "failed"]),
+        subscriptionTo("chat", ["failed"], ["blog", "docs"]),
+        subscriptionTo("pager", ["recovered"]),
+        subscriptionTo("hook", ["succeeded", "failed"]),
       ]);
       store = await opened.reopen();
-      const notices = await due(1);
-      expect(newsOf(notices)).toEqual([
+      const notifications = await due(1);
+      expect(kindsOf(notifications)).toEqual([
         ["chat", "failed"],
         ["hook", "failed"],
       ]);
-      expect(notices[0]).toEqual({
+      expect(notifications[0]).toEqual({
         id: expect.any(Number),
         channel: "chat",
         deployment,
@@ -109,48 +109,48 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       await store.queueDeployment(request("blog"), at(0));
       await deploy();
       await deploy(success(COMMIT_A), [ALL], "shop");
-      expect(newsOf(await due(1))).toEqual([["all", "recovered"]]);
+      expect(kindsOf(await due(1))).toEqual([["all", "recovered"]]);
       for (const { id } of await due(1)) await store.removeNotification(id);
-      expect(newsOf(await due(1))).toEqual([["all", "succeeded"]]);
+      expect(kindsOf(await due(1))).toEqual([["all", "succeeded"]]);
     });
 
     test("reports a success after a success as succeeded, even after an earlier failure", async () => {
       await deploy(failure, []);
       await deploy(success(COMMIT_A), []);
       await deploy();
-      expect(newsOf(await due(1))).toEqual([["all", "succeeded"]]);
+      expect(kindsOf(await due(1))).toEqual([["all", "succeeded"]]);
     });
 
     test.each(["cancelled", "interrupted"] as const)(
       "queues one when the deployment ends as %s",
       async (state) => {
         await deploy(success(COMMIT_A, { state }));
-        expect(newsOf(await due(1))).toEqual([["all", state]]);
+        expect(kindsOf(await due(1))).toEqual([["all", state]]);
       },
     );
 
-    test("queues one at the start for matching subscribers, even after a restart", async () => {
+    test("queues one at the start for matching subscriptions, even after a restart", async () => {
       const deployment = await start();
-      const others = [subscriber("end", ["failed"]), subscriber("docs", ["started"], ["docs"])];
+      const others = [subscriptionTo("end", ["failed"]), subscriptionTo("docs", ["started"], ["docs"])];
       await store.notifyStarted(deployment, [ALL, ...others], at(2));
       store = await opened.reopen();
       expect(await due(2)).toMatchObject([{ channel: "all", deployment, kind: "started", createdAt: at(2) }]);
     });
 
-    test("replaces an unsent start notification by the end for subscribers of the end", async () => {
+    test("replaces an unsent start notification by the end for subscriptions to the end", async () => {
       const deployment = await start();
-      const startOnly = subscriber("start", ["started"]);
+      const startOnly = subscriptionTo("start", ["started"]);
       await store.notifyStarted(deployment, [ALL, startOnly], at(1));
       const [replaced] = await due(1);
       await store.finish(deployment, failure, at(2), [ALL, startOnly]);
-      expect(newsOf(await due(2))).toEqual([
+      expect(kindsOf(await due(2))).toEqual([
         ["start", "started"],
         ["all", "failed"],
       ]);
       // The replaced notification was being sent: its result must not affect the new one.
       await store.postponeNotification(replaced?.id ?? 0, at(50));
       await store.removeNotification(replaced?.id ?? 0);
-      expect(newsOf(await due(2))).toEqual([
+      expect(kindsOf(await due(2))).toEqual([
         ["start", "started"],
         ["all", "failed"],
       ]);
@@ -163,34 +163,34 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       expect(await due(100)).toEqual([]);
     });
 
-    test("returns the oldest notification of each subscriber, up to the limit", async () => {
-      const chat = subscriber("chat", ["succeeded"]);
-      const hook = subscriber("hook", ["succeeded"]);
+    test("returns the oldest notification of each channel, up to the limit", async () => {
+      const chat = subscriptionTo("chat", ["succeeded"]);
+      const hook = subscriptionTo("hook", ["succeeded"]);
       const first = await deploy(success(COMMIT_A), [chat, hook]);
       await deploy(success(COMMIT_A), [hook, chat]);
       expect(await due(1)).toMatchObject([
         { channel: "chat", deployment: first },
         { channel: "hook", deployment: first },
       ]);
-      expect(newsOf(await due(1, 1))).toEqual([["chat", "succeeded"]]);
+      expect(kindsOf(await due(1, 1))).toEqual([["chat", "succeeded"]]);
     });
 
     test("counts a failed attempt and returns the notification when it is due again, even after a restart", async () => {
       await deploy();
-      const [notice] = await due(1);
-      await store.postponeNotification(notice?.id ?? 0, at(60));
+      const [notification] = await due(1);
+      await store.postponeNotification(notification?.id ?? 0, at(60));
       store = await opened.reopen();
       expect(await store.nextNotificationAt()).toEqual(at(60));
       expect(await due(59)).toEqual([]);
-      expect(await due(60)).toMatchObject([{ id: notice?.id ?? 0, attempts: 1 }]);
+      expect(await due(60)).toMatchObject([{ id: notification?.id ?? 0, attempts: 1 }]);
     });
 
-    test("returns the next notification of a subscriber while an older one waits for a retry", async () => {
+    test("returns the next notification of a channel while an older one waits for a retry", async () => {
       await deploy(failure);
       const [postponed] = await due(1);
       await store.postponeNotification(postponed?.id ?? 0, at(60));
       await deploy();
-      expect(newsOf(await due(1))).toEqual([["all", "recovered"]]);
+      expect(kindsOf(await due(1))).toEqual([["all", "recovered"]]);
     });
 
     test("deletes only the sent notification, even after a restart", async () => {
@@ -199,7 +199,7 @@ export function noticingContract(open: () => Promise<OpenedStore>): void {
       const [sent] = await due(1);
       await store.removeNotification(sent?.id ?? 0);
       store = await opened.reopen();
-      expect(newsOf(await due(1))).toEqual([["all", "recovered"]]);
+      expect(kindsOf(await due(1))).toEqual([["all", "recovered"]]);
     });
 
     test("deletes the notifications of a deleted deployment", async () => {

@@ -17,8 +17,8 @@ export function rangesContract(open: () => Promise<OpenedStore>): void {
     });
 
     test("returns the last stored list, even after a restart", async () => {
-      await opened.store.keepRanges("github", ["192.0.2.0/24"], at(1));
-      await opened.store.keepRanges("github", ["198.51.100.0/24", "2001:db8::/32"], at(2));
+      await opened.store.storeRanges("github", ["192.0.2.0/24"], at(1));
+      await opened.store.storeRanges("github", ["198.51.100.0/24", "2001:db8::/32"], at(2));
       const store = await opened.reopen();
       expect(await store.readRanges("github")).toEqual({
         ranges: ["198.51.100.0/24", "2001:db8::/32"],

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Retention } from "../../src/domain/deployment.ts";
+import type { Retention } from "../../src/domain/deployment-store.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { OpenedStore } from "./opened-store.ts";
 import { at, COMMIT_A, COMMIT_B, delivery, keep, onlyDeployment, pushFor, success } from "./sample.ts";
 
 /** The contract of every store for pruning. */
-export function pruningContract(open: () => Promise<OpenedStore>): void {
+export function retentionContract(open: () => Promise<OpenedStore>): void {
   describe("pruning", () => {
     let opened: OpenedStore;
     let store: Store;
@@ -36,14 +36,14 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
     }
 
     /** Queues, runs and finishes a deployment. Returns its id and the id of its delivery. */
-    async function deploy(target: string, seconds: number, ending = success(COMMIT_A)) {
+    async function deploy(target: string, seconds: number, result = success(COMMIT_A)) {
       const receipt = await keep(store, push(target, seconds));
       const id = onlyDeployment(receipt);
       await store.claim([target], at(seconds));
-      await store.finish(id, ending, at(seconds), []);
+      await store.finish(id, result, at(seconds), []);
       return { delivery: receipt.delivery, deployment: id };
     }
-    const failed = success(COMMIT_B, { state: "failed", reason: "why", release: null });
+    const failed = success(COMMIT_B, { state: "failed", code: "step_failed", reason: "why", release: null });
 
     test("deletes nothing from an empty store", async () => {
       expect(await store.prune(retention())).toBe(0);
@@ -192,12 +192,12 @@ export function pruningContract(open: () => Promise<OpenedStore>): void {
       expect(items.map(({ address }) => address)).toEqual(["192.0.2.3", "192.0.2.2"]);
     });
 
-    test("keeps decisions while a delivery refers to them", async () => {
-      const decisions = [{ target: "blog", deploy: false, reason: "why not" }];
-      await keep(store, delivery({ decisions, receivedAt: at(1) }));
-      const later = await keep(store, delivery({ decisions, receivedAt: at(5) }));
-      await pruneAll({ deliveriesBefore: at(5) });
-      expect(await store.readDelivery(later.delivery)).toMatchObject({ decisions });
+    test("never reuses the id of the newest delivery after it was deleted", async () => {
+      const newest = await keep(store, delivery({ receivedAt: at(1) }));
+      await pruneAll();
+      expect(await store.readDelivery(newest.delivery)).toBeNull();
+      store = await opened.reopen();
+      expect((await keep(store, delivery())).delivery).toBe(newest.delivery + 1);
     });
   });
 }

@@ -14,8 +14,21 @@ export function at(seconds: number): Date {
 /** A push that deploys the targets. */
 export function pushFor(...targets: string[]): NewDelivery {
   return delivery({
-    decisions: targets.map((target): Decision => ({ target, deploy: true, reason: null })),
+    decisions: targets.map((target): Decision => ({ target, deploy: true, code: null, reason: null })),
   });
+}
+
+/** A push that the locks of the targets block. */
+export function blockedPush(...targets: string[]): NewDelivery {
+  const locked = { deploy: false, code: "locked", reason: "locked by ada: release freeze" } as const;
+  return delivery({ decisions: targets.map((target): Decision => ({ target, ...locked })) });
+}
+
+/** A push to a branch that the targets do not deploy. */
+export function skippedPush(...targets: string[]): NewDelivery {
+  const skipped = { deploy: false, code: "branch", reason: 'branch "dev" is not "main"' } as const;
+  const decisions = targets.map((target): Decision => ({ target, ...skipped }));
+  return delivery({ status: "skipped", decisions });
 }
 
 export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
@@ -30,22 +43,14 @@ export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
     headers: { "content-type": "application/json", "x-github-event": "push" },
     body: Buffer.from('{"ref":"refs/heads/main"}'),
     decisions: [],
+    otherTargets: 0,
     ...own,
   };
 }
 
 /** The options of a push that is received over HTTP. */
 export function options(own: Partial<AcceptOptions> = {}): AcceptOptions {
-  const { blockedByLock = [] } = own;
-  return {
-    pushedCommit: null,
-    onRedelivery: "run",
-    detectDuplicates: true,
-    replayOf: null,
-    blockedByLock,
-    notDeployed: blockedByLock,
-    ...own,
-  };
+  return { pushedCommit: null, onRedelivery: "run", detectDuplicates: true, replayOf: null, ...own };
 }
 
 /** Stores a delivery. Throws when the store reports it as a duplicate. */
@@ -69,6 +74,7 @@ export function onlyDeployment(receipt: Receipt): number {
 export function success(commit: string, own: Partial<DeploymentResult> = {}): DeploymentResult {
   return {
     state: "succeeded",
+    code: null,
     reason: null,
     branch: "main",
     commit,
@@ -95,13 +101,13 @@ export function request(target: string, own: Partial<DeploymentRequest> = {}): D
 export async function runNext(
   store: Store,
   target: string,
-  ending: DeploymentResult,
+  result: DeploymentResult,
   now: Date = at(0),
-  subscribers: readonly NotificationSubscription[] = [],
+  subscriptions: readonly NotificationSubscription[] = [],
 ): Promise<number> {
   const claimed = await store.claim([target], now);
   if (claimed === null) throw new Error(`no deployment of ${target} is queued`);
-  await store.finish(claimed.id, ending, now, subscribers);
+  await store.finish(claimed.id, result, now, subscriptions);
   return claimed.id;
 }
 

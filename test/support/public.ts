@@ -53,7 +53,7 @@ export interface PublicHarness {
   handle(request: Request): Promise<Response>;
   drain(): void;
   /** The number of stored deliveries and deployments. */
-  kept(): Promise<number>;
+  countStored(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -64,7 +64,7 @@ export interface HarnessOptions {
   readonly trustedProxies?: readonly string[];
   readonly print?: boolean;
   /** Called for every response. */
-  readonly count?: (source: string, status: string) => void;
+  readonly count?: (source: string, status: string, code: string | null) => void;
   readonly isAllowed?: (source: Source, address: string | null) => boolean;
   /** Replaces a part of the store. */
   readonly store?: Partial<Store>;
@@ -73,8 +73,8 @@ export interface HarnessOptions {
 /** The public listener over a real store in a temporary directory, without a port. */
 export async function openPublic(options: HarnessOptions = {}): Promise<PublicHarness> {
   const directory = await mkdtemp(join(tmpdir(), "hooklatch-test-"));
-  const kept = await stores.sqlite(directory);
-  const store: Store = { ...kept, ...options.store };
+  const opened = await stores.sqlite(directory);
+  const store: Store = { ...opened, ...options.store };
   const clock = new TestClock();
   const log: string[] = [];
   const printed: string[] = [];
@@ -108,27 +108,27 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     clock,
     log: logInto(log),
     publish: () => {},
-    wake: () => {},
+    wakeWorker: () => {},
   });
   const tools = {
     store,
     clock,
     log: logInto(log),
-    complain: createThrottledLog(logInto(log), clock),
-    decide: createRouter({ targetsOf, locks, clock }),
-    guesses: createAttemptLimiter(clock),
+    logThrottled: createThrottledLog(logInto(log), clock),
+    routeDelivery: createRouter({ targetsOf, locks, clock }),
+    attemptLimiter: createAttemptLimiter(clock),
     publish: () => {},
     print: (line: string) => void printed.push(line),
-    wake: () => void woken++,
+    wakeWorker: () => void woken++,
   };
   const listener = createPublic({
     sources,
     maxBody: options.maxBody ?? 64 * 1024,
-    unverified: createBodyBudget(options.maxUnverified ?? 1024 * 1024, () => {}),
+    bodyBudget: createBodyBudget(options.maxUnverified ?? 1024 * 1024, () => {}),
     trustedProxies: (options.trustedProxies ?? []).map(parseTrustedProxy),
     isAllowed: options.isAllowed ?? (() => true),
-    complain: tools.complain,
-    complainOfFault: createThrottledLog(logInto(log), clock, "error"),
+    logThrottled: tools.logThrottled,
+    logErrorThrottled: createThrottledLog(logInto(log), clock, "error"),
     receive: (source, request) => receive(source, request, tools),
     authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
     count: options.count ?? (() => {}),
@@ -144,15 +144,15 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
       listener.handle(new Request(`http://hooks.test${path}`, init), peer),
     handle: (request) => listener.handle(request, "192.0.2.1"),
     drain: listener.drain,
-    async kept() {
+    async countStored() {
       let id = 0;
-      while ((await kept.readDelivery(id + 1)) !== null) id++;
+      while ((await opened.readDelivery(id + 1)) !== null) id++;
       let deployment = 0;
-      while ((await kept.readDeployment(deployment + 1)) !== null) deployment++;
+      while ((await opened.readDeployment(deployment + 1)) !== null) deployment++;
       return id + deployment;
     },
     async close() {
-      await kept.close();
+      await opened.close();
       await rm(directory, { recursive: true });
     },
   };

@@ -1,6 +1,8 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { DeliveryAnswer, DeploymentAnswer, TargetAnswer } from "../../src/cli/api/shapes.ts";
+import type { ApiDeliveryDetails } from "../../src/api/delivery.ts";
+import type { ApiDeployment } from "../../src/api/deployment.ts";
+import type { ApiTargetDetails } from "../../src/api/target.ts";
 import { describeTarget, SECRET } from "./configuration.ts";
 import { type Server, Workshop } from "./executable.ts";
 import { freePort } from "./free-port.ts";
@@ -112,25 +114,25 @@ ${more}`,
     return fetch(new URL(path, this.adminUrl), { redirect: "manual", ...init, headers });
   }
 
-  async readDeployment(id: number): Promise<DeploymentAnswer> {
-    return (await this.ask<DeploymentAnswer>("GET", `/api/deployments/${id}`)).body;
+  async readDeployment(id: number): Promise<ApiDeployment> {
+    return (await this.ask<ApiDeployment>("GET", `/api/deployments/${id}`)).body;
   }
 
   /** All deployments, newest first. */
-  async listDeployments(): Promise<readonly DeploymentAnswer[]> {
-    return (await this.ask<{ items: DeploymentAnswer[] }>("GET", "/api/deployments?limit=500")).body.items;
+  async listDeployments(): Promise<readonly ApiDeployment[]> {
+    return (await this.ask<{ items: ApiDeployment[] }>("GET", "/api/deployments?limit=500")).body.items;
   }
 
-  async readTarget(name = "blog"): Promise<TargetAnswer> {
-    return (await this.ask<TargetAnswer>("GET", `/api/targets/${name}`)).body;
+  async readTarget(name = "blog"): Promise<ApiTargetDetails> {
+    return (await this.ask<ApiTargetDetails>("GET", `/api/targets/${name}`)).body;
   }
 
-  async readDelivery(id: number): Promise<DeliveryAnswer> {
-    return (await this.ask<DeliveryAnswer>("GET", `/api/deliveries/${id}`)).body;
+  async readDelivery(id: number): Promise<ApiDeliveryDetails> {
+    return (await this.ask<ApiDeliveryDetails>("GET", `/api/deliveries/${id}`)).body;
   }
 
   /** Resolves when the deployment has ended, in any state. */
-  async untilEnded(id: number): Promise<DeploymentAnswer> {
+  async untilEnded(id: number): Promise<ApiDeployment> {
     const path = `/api/deployments/${id}/log`;
     const stream = await this.open(path, { headers: { accept: "text/event-stream" } });
     if (!(await stream.text()).includes("event: end")) throw new Error(`${path} broke off`);

@@ -1,6 +1,8 @@
 import { hostname } from "node:os";
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { ApiPage } from "../../api/page.ts";
+import { ApiProblem } from "../../api/problem.ts";
 import { loadAdminAccess } from "../../config/admin-access.ts";
 import { MAX_PAGE } from "../../domain/page.ts";
 import { AppError } from "../../lib/errors.ts";
@@ -11,7 +13,6 @@ import { httpClient } from "../../runtime/index.ts";
 import { makePrintable } from "../output/sanitise.ts";
 import type { Terminal } from "../terminal.ts";
 import { RESPONSE_TIMEOUT, requestText, type TextResponse, unreachableError } from "./request.ts";
-import { PageAnswer, Refusal } from "./shapes.ts";
 
 /** The options that locate an admin listener. */
 export interface AdminOptions {
@@ -174,7 +175,7 @@ export async function readAllPages<Item extends TSchema>(
   let before: number | undefined;
   do {
     const query = { ...request.query, limit: MAX_PAGE, before };
-    const { value } = await readAdmin(PageAnswer(item), admin, { ...request, query });
+    const { value } = await readAdmin(ApiPage(item), admin, { ...request, query });
     items.push(...value.items);
     before = value.next ?? undefined;
   } while (before !== undefined);
@@ -186,7 +187,7 @@ export async function readAllPages<Item extends TSchema>(
 export function readProblem({ code, text }: TextResponse, admin: Admin): Problem {
   if (code === 401) throw new AppError("failed", explainRejectedToken(admin));
   const value = parseJson(text);
-  if (!Value.Check(Refusal, value)) {
+  if (!Value.Check(ApiProblem, value)) {
     throw new AppError("failed", `unexpected response (${code}) from ${admin.url}: check the address`);
   }
   const status = makePrintable(value.status);

@@ -1,15 +1,15 @@
 import { Value } from "@sinclair/typebox/value";
 import { createParser, type EventSourceMessage } from "eventsource-parser";
+import { ApiEnd } from "../../api/deployment.ts";
 import { AppError } from "../../lib/errors.ts";
 import { formatOutcome } from "../output/deployment.ts";
 import { makeLinePrintable, makePrintable } from "../output/sanitise.ts";
 import { EXIT, type Finish, type Terminal } from "../terminal.ts";
 import { type Admin, type ExplainProblem, openAdminStream, type Problem, readProblem } from "./client.ts";
-import { EndEvent } from "./shapes.ts";
 
 /** How following a deployment ended. */
 export type Followed =
-  | ({ readonly kind: "ended" } & EndEvent)
+  | ({ readonly kind: "ended" } & ApiEnd)
   /** The user stopped following; the deployment continues. */
   | { readonly kind: "stopped" };
 
@@ -96,9 +96,9 @@ async function readLog(
   return null;
 }
 
-function readEnd(data: string): EndEvent {
+function readEnd(data: string): ApiEnd {
   const value: unknown = JSON.parse(data);
-  if (Value.Check(EndEvent, value)) return value;
+  if (Value.Check(ApiEnd, value)) return value;
   throw new AppError(
     "failed",
     "the last event of the log is invalid: does the server have the same version?",

@@ -1,8 +1,8 @@
 import { Command } from "commander";
+import { ApiClient, ApiRevoked } from "../../api/client.ts";
 import { AppError } from "../../lib/errors.ts";
 import { listCommand, printResponse, withAdminOptions } from "../admin-command.ts";
 import { type AdminOptions, findAdmin, type Problem, readAdmin, toAppError } from "../api/client.ts";
-import { ClientAnswer, RevokedAnswer } from "../api/shapes.ts";
 import { checkAddress, withExamples } from "../arguments.ts";
 import { clientColumns } from "../output/client.ts";
 import type { Terminal } from "../terminal.ts";
@@ -24,7 +24,7 @@ function defineList(terminal: Terminal): Command {
     command,
     {
       path: "/api/clients",
-      item: ClientAnswer,
+      item: ApiClient,
       columns: clientColumns,
       emptyMessage: "no clients: no address has shown a verify token yet",
       filters: ["source"],
@@ -48,7 +48,7 @@ function defineRevoke(terminal: Terminal): Command {
     const path = `/api/clients/${encodeURIComponent(address)}`;
     const request = { method: "DELETE", path, query: { source } } as const;
     const explain = (problem: Problem) => explainProblem(address, source, problem);
-    const response = await readAdmin(RevokedAnswer, findAdmin(options, terminal), request, explain);
+    const response = await readAdmin(ApiRevoked, findAdmin(options, terminal), request, explain);
     printResponse(response, options, terminal, ({ clients }) =>
       clients.map((each) => `${each.address} is revoked at source ${each.source}\n`).join(""),
     );

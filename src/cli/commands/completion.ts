@@ -1,6 +1,6 @@
 import { Command, type Option } from "commander";
+import { ApiTarget } from "../../api/target.ts";
 import { findAdmin, readAllPages } from "../api/client.ts";
-import { TargetAnswer } from "../api/shapes.ts";
 import { withExamples } from "../arguments.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -130,7 +130,7 @@ const TIMEOUT = 2000;
 async function listTargets(terminal: Terminal): Promise<readonly string[]> {
   try {
     const signal = AbortSignal.timeout(TIMEOUT);
-    const { value } = await readAllPages(TargetAnswer, findAdmin({}, terminal), {
+    const { value } = await readAllPages(ApiTarget, findAdmin({}, terminal), {
       path: "/api/targets",
       signal,
     });

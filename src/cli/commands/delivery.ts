@@ -1,9 +1,9 @@
 import { Command, Option } from "commander";
+import { ApiDelivery, ApiDeliveryDetails, ApiReceipt } from "../../api/delivery.ts";
 import { DELIVERY_STATUSES } from "../../domain/delivery.ts";
 import { AppError } from "../../lib/errors.ts";
 import { listCommand, printResponse, withAdminOptions } from "../admin-command.ts";
 import { type AdminOptions, findAdmin, type Problem, readAdmin, toAppError } from "../api/client.ts";
-import { DeliveryAnswer, ReplayedAnswer } from "../api/shapes.ts";
 import { parseId, withExamples } from "../arguments.ts";
 import { deliveryColumns, formatDelivery, formatReplay } from "../output/delivery.ts";
 import { makeTextPrintable } from "../output/sanitise.ts";
@@ -35,7 +35,7 @@ function defineList(terminal: Terminal): Command {
     command,
     {
       path: "/api/deliveries",
-      item: DeliveryAnswer,
+      item: ApiDelivery,
       columns: deliveryColumns,
       emptyMessage: "no deliveries yet; refused requests are only in the server's log",
       filters: ["source", "status", "target"],
@@ -60,9 +60,9 @@ function defineShow(terminal: Terminal): Command {
     .addOption(new Option("--body", "print only the body").conflicts("json"));
   withAdminOptions(command).action(async (id: number, options: ShowOptions) => {
     const request = { path: `/api/deliveries/${id}` };
-    const response = await readAdmin(DeliveryAnswer, findAdmin(options, terminal), request, explain(id));
+    const response = await readAdmin(ApiDeliveryDetails, findAdmin(options, terminal), request, explain(id));
     printResponse(response, options, terminal, (value, style) =>
-      options.body ? formatBody(value.body ?? "", terminal) : formatDelivery(value, style),
+      options.body ? formatBody(value.body, terminal) : formatDelivery(value, style),
     );
   });
   return withExamples(
@@ -83,7 +83,7 @@ function defineReplay(terminal: Terminal): Command {
     .argument("<id>", "number of the delivery", parseId);
   withAdminOptions(command).action(async (id: number, options: AdminOptions) => {
     const request = { method: "POST", path: `/api/deliveries/${id}/replay` } as const;
-    const response = await readAdmin(ReplayedAnswer, findAdmin(options, terminal), request, explain(id));
+    const response = await readAdmin(ApiReceipt, findAdmin(options, terminal), request, explain(id));
     printResponse(response, options, terminal, (value) => formatReplay(id, value));
   });
   return withExamples(command, "hooklatch delivery replay 7");

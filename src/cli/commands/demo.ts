@@ -30,7 +30,7 @@ const TIMEOUT = 30_000;
 /** `hooklatch demo`: shows deliveries and deployments on loopback, in a temporary directory. */
 export function demo(terminal: Terminal): Command {
   const command = new Command("demo")
-    .description("the whole job on a throw-away repository, on loopback, in a temporary directory")
+    .description("receive and deploy pushes of a temporary repository, on loopback, to see how it works")
     .option("--keep", "leave the server running until Ctrl-C")
     .action(async ({ keep = false }: { keep?: boolean }) => {
       const home = mkdtempSync(join(tmpdir(), "hooklatch-demo-"));

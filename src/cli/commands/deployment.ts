@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { ApiCancelled, ApiDeployment } from "../../api/deployment.ts";
 import { DEPLOYMENT_STATES } from "../../domain/deployment.ts";
 import { AppError } from "../../lib/errors.ts";
 import { listCommand, printResponse, withAdminOptions, withAdminUrl } from "../admin-command.ts";
@@ -13,7 +14,6 @@ import {
   toAppError,
 } from "../api/client.ts";
 import { followToEnd, linePrinter } from "../api/follow.ts";
-import { CancelledAnswer, DeploymentAnswer } from "../api/shapes.ts";
 import { parseId, withExamples } from "../arguments.ts";
 import { deploymentColumns, formatDeployment } from "../output/deployment.ts";
 import type { Finish, Terminal } from "../terminal.ts";
@@ -39,7 +39,7 @@ function defineList(terminal: Terminal): Command {
     command,
     {
       path: "/api/deployments",
-      item: DeploymentAnswer,
+      item: ApiDeployment,
       columns: deploymentColumns,
       emptyMessage: "no deployments yet; see what was received with: hooklatch delivery list",
       filters: ["target", "state", "source"],
@@ -55,7 +55,7 @@ function defineShow(terminal: Terminal): Command {
     .argument("<id>", "number of the deployment", parseId);
   withAdminOptions(command).action(async (id: number, options: AdminOptions) => {
     const request = { path: `/api/deployments/${id}` };
-    const response = await readAdmin(DeploymentAnswer, findAdmin(options, terminal), request, explain(id));
+    const response = await readAdmin(ApiDeployment, findAdmin(options, terminal), request, explain(id));
     printResponse(response, options, terminal, formatDeployment);
   });
   return withExamples(command, "hooklatch deployment show 12");
@@ -96,7 +96,7 @@ function defineCancel(terminal: Terminal): Command {
     const admin = findAdmin(options, terminal);
     const body = { by: options.by ?? operatorName(admin, terminal) };
     const request = { method: "POST", path: `/api/deployments/${id}/cancel`, body } as const;
-    const response = await readAdmin(CancelledAnswer, admin, request, explain(id));
+    const response = await readAdmin(ApiCancelled, admin, request, explain(id));
     printResponse(response, options, terminal, ({ status }) =>
       status === "cancelled"
         ? `deployment ${id} is cancelled; it had not started\n`

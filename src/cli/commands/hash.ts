@@ -40,6 +40,9 @@ function checkPassword(password: string): void {
   if (password === "") throw new AppError("configuration", "the password is empty: type one, or pipe one in");
   // RFC 7617, section 2, does not allow control characters.
   if (/\p{Cc}/u.test(password)) {
-    throw new AppError("configuration", "the password has several lines, or control characters: enter one line");
+    throw new AppError(
+      "configuration",
+      "the password has several lines, or control characters: enter one line",
+    );
   }
 }

@@ -1,5 +1,7 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Command, Option } from "commander";
+import { ApiDeployment, ApiQueued } from "../../api/deployment.ts";
+import { ApiLocked, ApiTarget, ApiTargetDetails, ApiUnlocked } from "../../api/target.ts";
 import { AppError } from "../../lib/errors.ts";
 import { findNearest } from "../../lib/text.ts";
 import { listCommand, printResponse, withAdminOptions } from "../admin-command.ts";
@@ -16,7 +18,6 @@ import {
   toAppError,
 } from "../api/client.ts";
 import { describeFollowed, followDeployment, followToEnd } from "../api/follow.ts";
-import { DeploymentAnswer, LockedAnswer, QueuedAnswer, TargetAnswer, UnlockedAnswer } from "../api/shapes.ts";
 import { checkCommit, checkDuration, checkText, withExamples } from "../arguments.ts";
 import { formatQueued } from "../output/deployment.ts";
 import { makePrintable } from "../output/sanitise.ts";
@@ -42,7 +43,7 @@ function defineList(terminal: Terminal): Command {
     new Command("list").description("list the targets: live commit, state, lock"),
     {
       path: "/api/targets",
-      item: TargetAnswer,
+      item: ApiTarget,
       columns: targetColumns,
       emptyMessage: "no targets: add a [[target]] to the server's configuration",
       filters: [],
@@ -58,7 +59,7 @@ function defineShow(terminal: Terminal): Command {
     .description("show a target and its releases")
     .argument("<target>", "name of the target");
   withAdminOptions(command).action(async (name: string, options: AdminOptions) => {
-    const response = await requestTarget(TargetAnswer, name, "", {}, findAdmin(options, terminal));
+    const response = await requestTarget(ApiTargetDetails, name, "", {}, findAdmin(options, terminal));
     printResponse(response, options, terminal, formatTarget);
   });
   return withExamples(command, "hooklatch target show blog");
@@ -86,7 +87,7 @@ function defineDeploy(terminal: Terminal, finish: Finish): Command {
     const admin = findAdmin(options, terminal);
     const { commit, force } = options;
     const request = { method: "POST", body: { commit, force } } as const;
-    const response = await requestTarget(QueuedAnswer, name, "/deploy", request, admin);
+    const response = await requestTarget(ApiQueued, name, "/deploy", request, admin);
     const id = response.value.deployment;
     if (!options.follow) {
       return printResponse(response, options, terminal, () => `${formatQueued(id)}\n`);
@@ -110,7 +111,7 @@ function defineRollback(terminal: Terminal, finish: Finish): Command {
     async (name: string, release: string | undefined, options: AdminOptions) => {
       const admin = findAdmin(options, terminal);
       const request = { method: "POST", body: { release } } as const;
-      const { value } = await requestTarget(QueuedAnswer, name, "/rollback", request, admin);
+      const { value } = await requestTarget(ApiQueued, name, "/rollback", request, admin);
       const id = value.deployment;
       const followed = await followDeployment(admin, id, { terminal, onLine() {}, explain: toAppError });
       if (followed.kind === "stopped") {
@@ -118,7 +119,7 @@ function defineRollback(terminal: Terminal, finish: Finish): Command {
         return finish(EXIT.failed);
       }
       if (followed.state !== "succeeded") throw new AppError("failed", describeFollowed(id, followed));
-      const response = await readAdmin(DeploymentAnswer, admin, { path: `/api/deployments/${id}` });
+      const response = await readAdmin(ApiDeployment, admin, { path: `/api/deployments/${id}` });
       printResponse(response, options, terminal, (deployment) => {
         const live = makePrintable(deployment.release ?? "the previous release");
         return `${name} is rolled back to ${live} (deployment ${id})\n`;
@@ -149,7 +150,7 @@ function defineLock(terminal: Terminal): Command {
     const admin = findAdmin(options, terminal);
     const { reason, by = operatorName(admin, terminal) } = options;
     const request = { method: "POST", body: { reason, by, for: options.for } } as const;
-    const response = await requestTarget(LockedAnswer, name, "/lock", request, admin);
+    const response = await requestTarget(ApiLocked, name, "/lock", request, admin);
     printResponse(response, options, terminal, (value, style) => {
       const until = value.target.locked?.until ?? null;
       const end = until === null ? "" : ` until ${makePrintable(formatDate(until, style))}`;
@@ -165,7 +166,7 @@ function defineUnlock(terminal: Terminal): Command {
     .argument("<target>", "name of the target");
   withAdminOptions(command).action(async (name: string, options: AdminOptions) => {
     const admin = findAdmin(options, terminal);
-    const response = await requestTarget(UnlockedAnswer, name, "/unlock", { method: "POST" }, admin);
+    const response = await requestTarget(ApiUnlocked, name, "/unlock", { method: "POST" }, admin);
     printResponse(
       response,
       options,
@@ -204,7 +205,7 @@ function explain(name: string, admin: Admin): ExplainProblem {
 const MAX_LISTED = 10;
 
 async function explainUnknown(name: string, admin: Admin): Promise<string> {
-  const { value } = await readAllPages(TargetAnswer, admin, { path: "/api/targets" });
+  const { value } = await readAllPages(ApiTarget, admin, { path: "/api/targets" });
   const names = value.items.map((item) => makePrintable(item.name));
   const missing = `no target ${makePrintable(name)}`;
   if (names.length === 0) return `${missing}: the server's configuration has no [[target]]`;

@@ -1,10 +1,10 @@
-import type { ClientAnswer } from "../api/shapes.ts";
+import type { ApiClient } from "../../api/client.ts";
 import { formatTime, type Style } from "./style.ts";
 import type { Column } from "./table.ts";
 
 /** The columns of a list of clients. */
-export function clientColumns(style: Style): readonly Column<ClientAnswer>[] {
-  const isExpired = ({ expires_at }: ClientAnswer) => style.now.getTime() > Date.parse(expires_at);
+export function clientColumns(style: Style): readonly Column<ApiClient>[] {
+  const isExpired = ({ expires_at }: ApiClient) => style.now.getTime() > Date.parse(expires_at);
   return [
     { heading: "ADDRESS", text: ({ address }) => address },
     { heading: "SOURCE", text: ({ source }) => source },

@@ -1,11 +1,11 @@
-import type { DeliveryAnswer, ReplayedAnswer } from "../api/shapes.ts";
+import type { ApiDelivery, ApiDeliveryDetails, ApiReceipt } from "../../api/delivery.ts";
 import { formatOutcome, formatQueued } from "./deployment.ts";
 import { makePrintable } from "./sanitise.ts";
 import { type Colour, colourOf, formatTime, type Style } from "./style.ts";
 import { type Column, type Field, formatFields, formatTable } from "./table.ts";
 
 /** The columns of a list of deliveries. */
-export function deliveryColumns(style: Style): readonly Column<DeliveryAnswer>[] {
+export function deliveryColumns(style: Style): readonly Column<ApiDelivery>[] {
   return [
     { heading: "ID", text: ({ id }) => String(id) },
     { heading: "RECEIVED", text: ({ received_at }) => formatTime(received_at, style) },
@@ -21,7 +21,7 @@ export function deliveryColumns(style: Style): readonly Column<DeliveryAnswer>[]
 const MAX_NAMED = 10;
 
 /** The result for each target, the deployed ones first. */
-function summarise(delivery: DeliveryAnswer): string {
+function summarise(delivery: ApiDelivery): string {
   const results = listResults(delivery);
   const ordered = [
     ...results.filter(({ isQueued }) => isQueued),
@@ -37,18 +37,18 @@ function summarise(delivery: DeliveryAnswer): string {
 }
 
 /** The number of targets that the event is not about; null for none. */
-function describeOthers({ other_targets: others }: DeliveryAnswer): string | null {
+function describeOthers({ other_targets: others }: ApiDelivery): string | null {
   return others === 0 ? null : `not about ${others} other target${others === 1 ? "" : "s"}`;
 }
 
 /** Why the event is about no target. The reason names up to ten targets. */
-function explainNoTarget({ event, source, reason }: DeliveryAnswer): string {
+function explainNoTarget({ event, source, reason }: ApiDelivery): string {
   if (reason !== null) return reason;
   return event === "ping" ? "a ping deploys nothing" : `stored; no target uses source ${source}`;
 }
 
 /** The delivery that this one repeats; null for none. */
-function describeOrigin({ redelivery_of, replay_of }: DeliveryAnswer): string | null {
+function describeOrigin({ redelivery_of, replay_of }: ApiDelivery): string | null {
   if (replay_of !== null) return `replay of delivery ${replay_of}`;
   return redelivery_of === null ? null : `redelivery of delivery ${redelivery_of}`;
 }
@@ -64,7 +64,7 @@ interface Result {
 }
 
 /** One result per decision. A target that was locked and deployed later has the result of its deployment. */
-function listResults({ decisions, outcomes }: DeliveryAnswer): readonly Result[] {
+function listResults({ decisions, outcomes }: ApiDelivery): readonly Result[] {
   const decided = decisions.flatMap(({ target, deploy, reason }): readonly Result[] => {
     const own = outcomes.filter((outcome) => outcome.target === target).map(toResult);
     if (own.length > 0) {
@@ -77,7 +77,7 @@ function listResults({ decisions, outcomes }: DeliveryAnswer): readonly Result[]
   return [...decided, ...outcomes.filter(({ target }) => !targets.has(target)).map(toResult)];
 }
 
-function toResult({ target, deployment, ...outcome }: DeliveryAnswer["outcomes"][number]): Result {
+function toResult({ target, deployment, ...outcome }: ApiDelivery["outcomes"][number]): Result {
   const { state, reason } = outcome;
   const text =
     state === "succeeded"
@@ -86,7 +86,7 @@ function toResult({ target, deployment, ...outcome }: DeliveryAnswer["outcomes"]
   return { target, isQueued: true, deployment, state, text };
 }
 
-function worstColour({ outcomes }: DeliveryAnswer): Colour | null {
+function worstColour({ outcomes }: ApiDelivery): Colour | null {
   const colours = outcomes.map(({ state }) => colourOf(state));
   return (["red", "yellow"] as const).find((colour) => colours.includes(colour)) ?? colours[0] ?? null;
 }
@@ -109,7 +109,7 @@ function describeDeployed({ isQueued, state }: Result): string {
 }
 
 /** A delivery with all its fields except the body. */
-export function formatDelivery(delivery: DeliveryAnswer, style: Style): string {
+export function formatDelivery(delivery: ApiDeliveryDetails, style: Style): string {
   const results = listResults(delivery);
   const others = describeOthers(delivery);
   const headers = Object.entries(delivery.headers).map(([name, text]) => ({ name: `  ${name}`, text }));
@@ -122,7 +122,7 @@ export function formatDelivery(delivery: DeliveryAnswer, style: Style): string {
   ].join("");
 }
 
-function listFields(delivery: DeliveryAnswer, style: Style): readonly Field[] {
+function listFields(delivery: ApiDeliveryDetails, style: Style): readonly Field[] {
   const { id, source, event, status, received_at, client, provider_id, pushed } = delivery;
   return [
     { name: "delivery", text: String(id) },
@@ -141,7 +141,7 @@ function listFields(delivery: DeliveryAnswer, style: Style): readonly Field[] {
 }
 
 /** Explains the status, with the reason if no table of targets follows. */
-function explainStatus(delivery: DeliveryAnswer): string {
+function explainStatus(delivery: ApiDelivery): string {
   const { status, decisions, outcomes } = delivery;
   if (decisions.length + outcomes.length === 0) return explainNoTarget(delivery);
   if (outcomes.length > 0 && status === "skipped")
@@ -151,7 +151,7 @@ function explainStatus(delivery: DeliveryAnswer): string {
   return "no target was deployed; see below for the reasons";
 }
 
-function suggestCommands({ id, deployments }: DeliveryAnswer): string {
+function suggestCommands({ id, deployments }: ApiDelivery): string {
   const last = deployments.at(-1);
   return [
     ...(last === undefined ? [] : [`Show the output: hooklatch deployment log ${last}\n`]),
@@ -161,7 +161,7 @@ function suggestCommands({ id, deployments }: DeliveryAnswer): string {
 }
 
 /** The result of a replay: one line per deployment, and why other targets are not deployed. */
-export function formatReplay(id: number, { delivery, deployments = [], reason }: ReplayedAnswer): string {
+export function formatReplay(id: number, { delivery, deployments = [], reason }: ApiReceipt): string {
   const replayed = `delivery ${id} replayed as delivery ${delivery}`;
   const why = reason === undefined ? "" : `: ${makePrintable(reason)}`;
   if (deployments.length === 0) return `${replayed}; it deploys nothing${why}\n`;

@@ -1,12 +1,12 @@
+import type { ApiDeployment } from "../../api/deployment.ts";
 import { isSkipCode } from "../../domain/codes.ts";
 import { formatElapsed } from "../../lib/duration.ts";
 import { shortenCommit } from "../../lib/text.ts";
-import type { DeploymentAnswer } from "../api/shapes.ts";
 import { colourOf, formatTime, type Style } from "./style.ts";
 import { type Column, type Field, formatFields, formatTable } from "./table.ts";
 
 /** The columns of a list of deployments. */
-export function deploymentColumns(style: Style): readonly Column<DeploymentAnswer>[] {
+export function deploymentColumns(style: Style): readonly Column<ApiDeployment>[] {
   return [
     { heading: "ID", text: ({ id }) => String(id) },
     { heading: "TARGET", text: ({ target }) => target },
@@ -19,7 +19,7 @@ export function deploymentColumns(style: Style): readonly Column<DeploymentAnswe
   ];
 }
 
-type Step = DeploymentAnswer["steps"][number];
+type Step = ApiDeployment["steps"][number];
 
 const STEP_COLUMNS: readonly Column<Step>[] = [
   {
@@ -32,7 +32,7 @@ const STEP_COLUMNS: readonly Column<Step>[] = [
 ];
 
 /** A deployment with all its fields and steps. */
-export function formatDeployment(deployment: DeploymentAnswer, style: Style): string {
+export function formatDeployment(deployment: ApiDeployment, style: Style): string {
   const { id, steps } = deployment;
   const fields = formatFields(listFields(deployment, style), style);
   const table = steps.length > 0 ? `\n${formatTable(STEP_COLUMNS, steps, style)}` : "";
@@ -40,7 +40,7 @@ export function formatDeployment(deployment: DeploymentAnswer, style: Style): st
   return fields + table + hint;
 }
 
-function listFields(deployment: DeploymentAnswer, style: Style): readonly Field[] {
+function listFields(deployment: ApiDeployment, style: Style): readonly Field[] {
   const { id, target, state, delivery, branch, chosen, release, attempt, retry_of } = deployment;
   const { created_at, started_at, ended_at, pushed_commit, commit } = deployment;
   const time = (text: string | null) => (text === null ? null : formatTime(text, style));
@@ -81,18 +81,18 @@ const TRIGGERS: Readonly<Record<string, string>> = {
   rollback: "a person rolled back to an earlier release",
 };
 
-function describeTrigger({ trigger }: DeploymentAnswer): string {
+function describeTrigger({ trigger }: ApiDeployment): string {
   const meaning = TRIGGERS[trigger];
   return meaning === undefined ? trigger : `${trigger}: ${meaning}`;
 }
 
 /** `1111… -> 2222…`: the commit that was live before, and the deployed one. */
-function describeCommits({ previous_commit, commit }: DeploymentAnswer): string | null {
+function describeCommits({ previous_commit, commit }: ApiDeployment): string | null {
   if (commit === null) return null;
   return previous_commit === null ? `${commit} (nothing was live before)` : `${previous_commit} -> ${commit}`;
 }
 
-function describeDuration({ started_at, ended_at }: DeploymentAnswer): string | null {
+function describeDuration({ started_at, ended_at }: ApiDeployment): string | null {
   if (started_at === null || ended_at === null) return null;
   return formatElapsed(Date.parse(ended_at) - Date.parse(started_at));
 }

@@ -1,12 +1,12 @@
+import type { ApiTarget, ApiTargetDetails } from "../../api/target.ts";
 import { shortenCommit } from "../../lib/text.ts";
-import type { TargetAnswer } from "../api/shapes.ts";
 import { formatOutcome } from "./deployment.ts";
 import { makePrintable } from "./sanitise.ts";
 import { type Colour, colourOf, formatDate, formatTime, type Style } from "./style.ts";
 import { type Column, type Field, formatFields } from "./table.ts";
 
 /** The columns of a list of targets. */
-export function targetColumns(style: Style): readonly Column<TargetAnswer>[] {
+export function targetColumns(style: Style): readonly Column<ApiTarget>[] {
   return [
     { heading: "NAME", text: ({ name }) => name },
     { heading: "BRANCH", text: ({ branch, tag }) => (tag === null ? branch : `tags ${tag}`) },
@@ -21,7 +21,7 @@ export function targetColumns(style: Style): readonly Column<TargetAnswer>[] {
   ];
 }
 
-function describeLive({ live }: TargetAnswer, style: Style): string {
+function describeLive({ live }: ApiTarget, style: Style): string {
   if (live === null) return "nothing";
   const since = formatTime(live.since, style);
   // A target without a repository has no commit.
@@ -29,7 +29,7 @@ function describeLive({ live }: TargetAnswer, style: Style): string {
 }
 
 /** The current work, else `idle` or the failure of the last deployment. */
-function describeState({ running, queued, last }: TargetAnswer): string {
+function describeState({ running, queued, last }: ApiTarget): string {
   const work = [
     ...(running === null ? [] : [`running ${running}`]),
     ...(queued === null ? [] : [`queued ${queued}`]),
@@ -38,19 +38,19 @@ function describeState({ running, queued, last }: TargetAnswer): string {
   return last === null || last.state === "succeeded" ? "idle" : formatOutcome(last.id, last);
 }
 
-function stateColour({ running, queued, last }: TargetAnswer): Colour | null {
+function stateColour({ running, queued, last }: ApiTarget): Colour | null {
   if (running !== null || queued !== null) return "yellow";
   return last === null ? null : colourOf(last.state);
 }
 
-function describeLock({ locked }: TargetAnswer, style: Style): string | null {
+function describeLock({ locked }: ApiTarget, style: Style): string | null {
   if (locked === null) return null;
   const end = locked.until === null ? "" : ` until ${formatDate(locked.until, style)}`;
   return `by ${locked.by}${end}: ${locked.reason}`;
 }
 
 /** A target with all its fields and its releases. */
-export function formatTarget(target: TargetAnswer, style: Style): string {
+export function formatTarget(target: ApiTargetDetails, style: Style): string {
   const fields = formatFields(listFields(target, style), style);
   const releases = (target.releases ?? []).map(
     (name) => `${name === target.live?.release ? "*" : " "} ${makePrintable(name)}\n`,
@@ -59,7 +59,7 @@ export function formatTarget(target: TargetAnswer, style: Style): string {
   return `${fields}\nReleases on disk, newest first (* is live):\n${releases.join("")}`;
 }
 
-function listFields(target: TargetAnswer, style: Style): readonly Field[] {
+function listFields(target: ApiTarget, style: Style): readonly Field[] {
   const { name, source, repository, branch, tag, directory, layout, live, locked, queued, running } = target;
   const deployment = (id: number | null) => (id === null ? null : `deployment ${id}`);
   return [
@@ -79,7 +79,7 @@ function listFields(target: TargetAnswer, style: Style): readonly Field[] {
   ];
 }
 
-function describeLast({ last }: TargetAnswer, style: Style): Omit<Field, "name"> {
+function describeLast({ last }: ApiTarget, style: Style): Omit<Field, "name"> {
   if (last === null) return { text: "never deployed" };
   const ended = last.ended_at === null ? "" : `${formatTime(last.ended_at, style)}: `;
   return { text: `${ended}${formatOutcome(last.id, last)}`, colour: colourOf(last.state) };

@@ -7,7 +7,7 @@ export interface Environment {
   readonly cwd: string;
 }
 
-/** What every reader of settings gets. */
+/** The inputs of every function that reads settings, and the list of issues that it adds to. */
 export interface ReadContext extends Environment {
   /** The absolute directory of the configuration file: relative paths in the file start there. */
   readonly directory: string;

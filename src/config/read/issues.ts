@@ -7,7 +7,7 @@ export interface ConfigIssue {
   readonly file: string;
   /** Where in the file, such as `target[0].timeout` or `$PORT`; empty for the file as a whole. */
   readonly path: string;
-  /** What is wrong, and what to do. */
+  /** The problem and the remedy. */
   readonly message: string;
   readonly code?: IssueCode | undefined;
 }
@@ -64,6 +64,16 @@ export function formatValue(value: unknown, confidential = false): string {
   if (confidential) return describeType(value);
   if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   return shorten(quote(value));
+}
+
+/** Describes a value that is not one of the known ones. `what` names these, such as `the sources `. */
+export function describeChoice(what: string, known: readonly string[], found: string): string {
+  return `expected one of ${what}${quoteList(known)}, found ${formatValue(found)}`;
+}
+
+/** `"one", "two"`. */
+export function quoteList(words: readonly string[]): string {
+  return words.map((word) => formatValue(word)).join(", ");
 }
 
 /** Whether a TOML value is a table. Dates are objects too, but not tables. */

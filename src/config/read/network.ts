@@ -1,32 +1,41 @@
 import ipaddr from "ipaddr.js";
 import { isLoopback } from "../../lib/ip-address.ts";
 import type { ReadContext } from "./context.ts";
-import { formatValue, type Place } from "./issues.ts";
+import type { IssueList, Place } from "./issues.ts";
 
 /** Completes "expected …" for a host. */
 export const EXPECTED_HOST = 'an address such as "127.0.0.1" or "::1", without a port';
-/** Completes "expected …" for a range. */
-export const EXPECTED_RANGE = 'an IP address or a range such as "10.0.0.0/8"';
-
-/** Returns a host that a listener can use; undefined, and a fault, for other text. */
-export function checkHost(
-  host: string | undefined,
-  place: Place,
-  { issues }: ReadContext,
-): string | undefined {
-  if (host === undefined || isHost(host)) return host;
-  issues.fault(place, `expected ${EXPECTED_HOST}, found ${formatValue(host)}`);
-  return undefined;
-}
 
 /** Whether a text is an IP address or a host name. */
-function isHost(text: string): boolean {
+export function isHost(text: string): boolean {
   if (/^[\d.]+$/.test(text)) return ipaddr.IPv4.isValidFourPartDecimal(text);
   return ipaddr.IPv6.isValid(text) || /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text);
 }
 
-/** Whether listeners on these two hosts would conflict on the same port. */
-export function overlap(one: string, other: string): boolean {
+/** A listener that a configuration sets up. */
+export interface ConfiguredListener {
+  /** For messages, such as `the admin listener`. */
+  readonly name: string;
+  readonly host: string;
+  /** 0 conflicts with no other. */
+  readonly port: number;
+  /** The place of its port. */
+  readonly place: Place;
+}
+
+/** Reports every listener whose port an earlier one has. */
+export function checkPorts(listeners: readonly ConfiguredListener[], issues: IssueList): void {
+  for (const [index, { host, port, place }] of listeners.entries()) {
+    const owner = listeners
+      .slice(0, index)
+      .find((earlier) => port !== 0 && earlier.port === port && overlap(earlier.host, host));
+    if (owner !== undefined) {
+      issues.fault(place, `${owner.name} already uses port ${port}: choose another port`);
+    }
+  }
+}
+
+function overlap(one: string, other: string): boolean {
   return one === other || [one, other].some((host) => host === "0.0.0.0" || host === "::");
 }
 

@@ -1,4 +1,4 @@
-import { type StaticDecode, type TObject, type TPartial, type TSchema, Type } from "@sinclair/typebox";
+import { type StaticDecode, type TObject, type TProperties, type TSchema, Type } from "@sinclair/typebox";
 import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
 import { Value } from "@sinclair/typebox/value";
 import { findNearest } from "../../lib/text.ts";
@@ -13,13 +13,21 @@ export interface WrittenTable {
 /** A table after its check. Valid keys are usable although other keys are not. */
 export interface CheckedTable<Schema extends TObject> {
   readonly place: Place;
-  /** Whether every key is valid. */
-  readonly valid: boolean;
-  /** The decoded values of the valid keys. */
-  readonly values: StaticDecode<TPartial<Schema>>;
+  /** The decoded values. An invalid key has its default, like one that is not written. */
+  readonly values: Values<Schema>;
   /** Whether the key is written, valid or not. */
   has(key: keyof Schema["properties"] & string): boolean;
+  /** Whether every key, or each of some keys, is valid. */
+  isValid(keys?: readonly string[]): boolean;
 }
+
+type Values<Schema extends TObject> = {
+  readonly [Key in keyof Schema["properties"]]: Schema["properties"][Key] extends {
+    readonly default: unknown;
+  }
+    ? StaticDecode<Schema["properties"][Key]>
+    : StaticDecode<Schema["properties"][Key]> | undefined;
+};
 
 /** Explains what is wrong with an unknown key, given the known keys of its table. */
 export type ExplainKey = (key: string, known: readonly string[]) => string;
@@ -27,65 +35,91 @@ export type ExplainKey = (key: string, known: readonly string[]) => string;
 /** Checks a table against its schema and reports every fault. Undefined counts as an empty table. */
 export function readTable<Schema extends TObject>(
   schema: Schema,
-  raw: unknown,
+  raw: unknown = {},
   place: Place,
   issues: IssueList,
   explainKey: ExplainKey = explainUnknownKey,
 ): CheckedTable<Schema> {
-  const table = raw === undefined ? {} : raw;
+  const written = isTable(raw) ? raw : {};
+  if (!isTable(raw)) issues.fault(place, `expected a table, found ${formatValue(raw, true)}`);
+  const completed = Value.Default(schema, { ...written });
   const faulty = new Set<string>();
   const reported = new Set<string>();
-  for (const error of isTable(table) ? Value.Errors(schema, table) : []) {
+  for (const error of isTable(raw) ? Value.Errors(schema, completed) : []) {
     if (reported.has(error.path)) continue;
     reported.add(error.path);
     const keys = parsePointer(error.path);
     faulty.add(String(keys[0]));
-    issues.fault(locate(place, keys, table), describeError(error, keys, explainKey));
+    issues.fault(locate(place, keys, written), describeError(error, keys, explainKey));
   }
-  if (!isTable(table)) issues.fault(place, `expected a table, found ${formatValue(table, true)}`);
-
-  const written = isTable(table) ? table : {};
   const validPart = Object.fromEntries(Object.entries(written).filter(([key]) => !faulty.has(key)));
+  const values = Value.Decode(Type.Partial(schema), Value.Default(schema, validPart));
   return {
     place,
-    valid: isTable(table) && faulty.size === 0,
-    values: Value.Decode(Type.Partial(schema), validPart),
+    values: values as Values<Schema>,
     has: (key) => Object.hasOwn(written, key),
+    isValid: (keys) => isTable(raw) && (keys?.every((key) => !faulty.has(key)) ?? faulty.size === 0),
   };
 }
 
-/** Separates the keys in `keys` from the others. A value that is not a table goes to the others. */
-export function splitTable(
-  table: unknown,
-  keys: readonly string[],
-): { readonly own: Readonly<Record<string, unknown>>; readonly others: unknown } {
-  if (!isTable(table)) return { own: {}, others: table };
-  const entries = Object.entries(table);
-  return {
-    own: Object.fromEntries(entries.filter(([key]) => keys.includes(key))),
-    others: Object.fromEntries(entries.filter(([key]) => !keys.includes(key))),
-  };
+/** Adds keys to the schema of a table. Its type does not show them. */
+export function extendTable<Schema extends TObject>(schema: Schema, properties: TProperties): Schema {
+  const { properties: own, required: _, ...options } = schema;
+  return Type.Object({ ...own, ...properties }, options) as TObject as Schema;
 }
 
-/** `unknown key "brnach": did you mean "branch"?`, or all known keys when none is near. */
+/** Reports every value of a key that an earlier table has. `what` names the tables, such as `source`. */
+export function checkUnique<Key extends "name" | "path" | "directory">(
+  key: Key,
+  what: string,
+  tables: readonly ({ readonly place: Place } & { readonly [key in Key]: string | undefined })[],
+  issues: IssueList,
+): void {
+  const owners = new Map<string, Place>();
+  for (const table of tables) {
+    const { place, [key]: value } = table;
+    if (value === undefined) continue;
+    // Names become file names, and some file systems ignore case.
+    const normal = key === "name" ? value.toLowerCase() : value;
+    const owner = owners.get(normal);
+    if (owner === undefined) owners.set(normal, place);
+    else {
+      const problem = `${owner.path} already has ${formatValue(value)}`;
+      issues.fault(child(place, key), `${problem}: each ${what} needs its own ${key}`);
+    }
+  }
+}
+
+/** `unknown key: did you mean "branch"?`, or all known keys when none is near. */
 export function explainUnknownKey(key: string, known: readonly string[]): string {
   const { word, isLikely } = findNearest(key, known);
   const hint = isLikely
     ? `did you mean ${formatValue(word)}?`
     : `the nearest known key is ${formatValue(word)}; known keys are ${known.join(", ")}`;
-  return `unknown key ${formatValue(key)}: ${hint}`;
+  return `unknown key: ${hint}`;
 }
 
 function describeError(error: ValueError, keys: readonly string[], explainKey: ExplainKey): string {
   if (error.type === ValueErrorType.ObjectAdditionalProperties) {
     const { properties, expectedKey } = error.schema;
     const key = keys.at(-1) ?? "";
-    if (properties === undefined) return `expected ${expectedKey}, found ${formatValue(key)}`;
+    if (properties === undefined) return `expected ${expectedKey}`;
     return explainKey(key, Object.keys(properties));
   }
   const words: unknown = error.schema.expected;
   const expected = typeof words === "string" ? words : error.message.replace(/^Expected /, "");
-  return `expected ${expected}, found ${formatValue(error.value, mayHoldSecret(error.schema))}`;
+  if (error.value === undefined) return `is missing: expected ${expected}`;
+  const isConfidential = mayHoldSecret(error.schema);
+  // "found a string" would explain nothing here.
+  if (
+    isConfidential &&
+    error.schema.type === "string" &&
+    typeof error.value === "string" &&
+    error.value !== ""
+  ) {
+    return `expected ${expected}`;
+  }
+  return `expected ${expected}, found ${formatValue(error.value, isConfidential)}`;
 }
 
 function mayHoldSecret(schema: TSchema): boolean {

@@ -65,7 +65,7 @@ export function parseDocument(text: string, file: string, label: string): Config
 /** Only the first line of the parser's message: below it the parser quotes the file, which may hold a secret. */
 function describeSyntaxError({ message, line, column }: TomlError): string {
   const [words = ""] = message.replace(/^Invalid TOML document: /, "").split("\n");
-  return `line ${line}, column ${column}: not TOML: ${words}`;
+  return `line ${line}, column ${column}: invalid TOML: ${words}`;
 }
 
 /** The text of a file, or why it cannot be read. */

@@ -1,122 +1,39 @@
-import { type Static, Type } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
-import { describeResult } from "../../domain/deployment-result.ts";
-import type { TargetStatus } from "../../domain/deployment-store.ts";
-import type { Lock } from "../../domain/lock.ts";
+import { Type } from "@sinclair/typebox";
+import { ApiQueued } from "../../api/deployment.ts";
+import { Conflict, NotFound } from "../../api/problem.ts";
+import { ApiLocked, ApiTarget, ApiTargetDetails, ApiUnlocked, toApiTarget } from "../../api/target.ts";
 import type { Page } from "../../domain/page.ts";
 import type { Target } from "../../domain/target.ts";
-import type { DeployOutcome } from "../../flow/operator.ts";
-import { DurationSetting } from "../../lib/schema.ts";
-import { DeploymentState, ResultCodeShape } from "./deployments.ts";
-import { JSON_BODY } from "./json-body.ts";
-import { PAGE_QUERY, pageOf, readRange } from "./page.ts";
-import {
-  COMMON_PROBLEMS,
-  Conflict,
-  createRoutes,
-  Id,
-  Input,
-  Line,
-  NameText,
-  NO_QUERY,
-  NotFound,
-  orNull,
-  Time,
-} from "./schema.ts";
+import { parseDuration } from "../../lib/duration.ts";
+import { DurationText, jsonBody, Line, NameText, readRange } from "./request.ts";
+import { createRoutes, describeList, describeRoute } from "./route.ts";
 import type { AdminServices } from "./services.ts";
 
-/** A person's lock on a target. */
-export const LockShape = Type.Object({
-  reason: Type.String(),
-  by: Type.String(),
-  since: Time,
-  until: orNull(Time),
+const params = Type.Object({ name: NameText });
+const UNKNOWN = { status: "not found", reason: "there is no such target" };
+const CommitText = Type.String({
+  pattern: "^[0-9a-fA-F]{7,64}$",
+  expected: "7 to 64 hex digits of a commit",
 });
+const Force = Type.Boolean({ description: "deploy even if the target is locked", expected: "true or false" });
 
-/** A target, what is live in it and what runs. */
-export const TargetShape = Type.Object({
-  name: Type.String(),
-  source: Type.String(),
-  repository: orNull(Type.String()),
-  branch: orNull(Type.String()),
-  tag: orNull(Type.String()),
-  directory: Type.String(),
-  layout: Type.String(),
-  live: orNull(Type.Object({ commit: orNull(Type.String()), release: orNull(Type.String()), since: Time })),
-  locked: orNull(LockShape),
-  queued: orNull(Id),
-  running: orNull(Id),
-  last: orNull(
-    Type.Object({
-      id: Id,
-      state: DeploymentState,
-      code: orNull(ResultCodeShape),
-      reason: orNull(Type.String()),
-      ended_at: orNull(Time),
-    }),
-  ),
-});
-
-/** Describes a lock as JSON. */
-export function describeLock({ reason, by, since, until }: Lock): Static<typeof LockShape> {
-  return { reason, by, since: since.toISOString(), until: until?.toISOString() ?? null };
-}
-
-/** Describes a target as JSON. */
-export function describeTarget(target: Target, status: TargetStatus): Static<typeof TargetShape> {
-  const { name, source, directory, layout, repository } = target;
-  const { live, lock, queued, running, latest } = status;
-  return {
-    name,
-    source,
-    repository: repository?.fullName ?? null,
-    branch: repository?.ref.kind === "branch" ? repository.ref.name : null,
-    tag: repository?.ref.kind === "tag" ? repository.ref.pattern : null,
-    directory,
-    layout,
-    live: live === null ? null : { ...live, since: live.since.toISOString() },
-    locked: lock === null ? null : describeLock(lock),
-    queued,
-    running,
-    last:
-      latest === null
-        ? null
-        : {
-            id: latest.id,
-            state: latest.state,
-            code: latest.code,
-            reason: describeResult(latest),
-            ended_at: latest.endedAt?.toISOString() ?? null,
-          },
-  };
-}
-
-/** As written: the framework would decode the setting, but describe the wrong type. */
-const DurationText = Type.String({ pattern: DurationSetting.pattern, expected: DurationSetting.expected });
-
-const UNKNOWN = { status: "not found", reason: "there is no such target" } as const;
-const PARAMS = Type.Object({ name: NameText });
-const Queued = Type.Object({ status: Type.Literal("queued"), deployment: Id });
-
-/** The routes that show targets and operate them. */
-export function targets(services: AdminServices) {
-  const { store, operator, clock, releasesOf } = services;
-  const byName = new Map(services.targets.map((target) => [target.name, target]));
+/** The routes that show and operate targets. */
+export function targets({ store, operator, clock, releasesOf, targets }: AdminServices) {
+  const byName = new Map(targets.map((target) => [target.name, target]));
   const describe = async (target: Target) =>
-    describeTarget(target, await store.readTargetStatus(target.name, clock.now()));
+    toApiTarget(target, await store.readTargetStatus(target.name, clock.now()));
 
   return createRoutes()
     .get(
       "/api/targets",
       async ({ query }) => {
-        const { items, next } = takePage(services.targets, query);
+        const { items, next } = takePage(targets, query);
         return { items: await Promise.all(items.map(describe)), next };
       },
-      {
-        query: Input({ source: Type.Optional(NameText), target: Type.Optional(NameText), ...PAGE_QUERY }),
-        response: { 200: pageOf(TargetShape), ...COMMON_PROBLEMS },
-        detail: { tags: ["targets"], summary: "List targets, in the configuration's order" },
-      },
+      describeList("targets", "List targets, in the order of the configuration", ApiTarget, {
+        source: Type.Optional(NameText),
+        target: Type.Optional(NameText),
+      }),
     )
     .get(
       "/api/targets/:name",
@@ -124,20 +41,14 @@ export function targets(services: AdminServices) {
         const target = byName.get(params.name);
         if (target === undefined) return status(404, UNKNOWN);
         const releases = await releasesOf(target);
-        return { ...(await describe(target)), releases: releases === null ? null : [...releases] };
+        return { ...(await describe(target)), releases: releases && [...releases] };
       },
       {
-        params: PARAMS,
-        query: NO_QUERY,
-        response: {
-          200: Type.Object({
-            ...TargetShape.properties,
-            releases: orNull(Type.Array(Type.String(), { description: "on disk, newest first" })),
-          }),
+        params,
+        ...describeRoute("targets", "Show a target and its releases", {
+          200: ApiTargetDetails,
           404: NotFound,
-          ...COMMON_PROBLEMS,
-        },
-        detail: { tags: ["targets"], summary: "Show a target and its releases" },
+        }),
       },
     )
     .post(
@@ -146,23 +57,18 @@ export function targets(services: AdminServices) {
         const { commit = null, force = false } = body;
         const outcome = await operator.deploy(params.name, { commit, force });
         if (outcome.kind === "unknown target") return status(404, UNKNOWN);
-        if (outcome.kind !== "queued") return status(409, describeRefusal(outcome));
-        return status(202, { status: "queued", deployment: outcome.deployment });
+        if (outcome.kind === "queued")
+          return status(202, { status: "queued", deployment: outcome.deployment });
+        return status(409, { status: outcome.kind, reason: outcome.reason });
       },
       {
-        params: PARAMS,
-        query: NO_QUERY,
-        parse: JSON_BODY,
-        body: Input({
-          commit: Type.Optional(
-            Type.String({ pattern: "^[0-9a-fA-F]{7,64}$", expected: "7 to 64 hex digits of a commit" }),
-          ),
-          force: Type.Optional(
-            Type.Boolean({ description: "deploy even if it is locked", expected: "true or false" }),
-          ),
+        params,
+        ...jsonBody({ commit: Type.Optional(CommitText), force: Type.Optional(Force) }),
+        ...describeRoute("targets", "Deploy the tip, or a commit", {
+          202: ApiQueued,
+          404: NotFound,
+          409: Conflict,
         }),
-        response: { 202: Queued, 404: NotFound, 409: Conflict, ...COMMON_PROBLEMS },
-        detail: { tags: ["targets"], summary: "Deploy the tip, or a commit" },
       },
     )
     .post(
@@ -170,39 +76,37 @@ export function targets(services: AdminServices) {
       async ({ params, body, status }) => {
         const outcome = await operator.rollback(params.name, body.release ?? null);
         if (outcome.kind === "unknown target") return status(404, UNKNOWN);
-        if (outcome.kind !== "queued") return status(409, describeRefusal(outcome));
-        return status(202, { status: "queued", deployment: outcome.deployment });
+        if (outcome.kind === "queued")
+          return status(202, { status: "queued", deployment: outcome.deployment });
+        return status(409, { status: outcome.kind, reason: outcome.reason });
       },
       {
-        params: PARAMS,
-        query: NO_QUERY,
-        parse: JSON_BODY,
-        body: Input({ release: Type.Optional(NameText) }),
-        response: { 202: Queued, 404: NotFound, 409: Conflict, ...COMMON_PROBLEMS },
-        detail: { tags: ["targets"], summary: "Roll back to the previous release, or to a named one" },
+        params,
+        ...jsonBody({ release: Type.Optional(NameText) }),
+        ...describeRoute("targets", "Roll back to the previous release, or to a named one", {
+          202: ApiQueued,
+          404: NotFound,
+          409: Conflict,
+        }),
       },
     )
     .post(
       "/api/targets/:name/lock",
       async ({ params, body, status }) => {
-        const { reason, by = "admin" } = body;
-        const milliseconds = body.for === undefined ? null : Value.Decode(DurationSetting, body.for);
         const target = byName.get(params.name);
-        const outcome = await operator.lock(params.name, { reason, by, milliseconds });
-        if (target === undefined || outcome.kind === "unknown target") return status(404, UNKNOWN);
-        return status(200, { status: "locked", target: await describe(target) });
+        if (target === undefined) return status(404, UNKNOWN);
+        const { reason, by = "admin" } = body;
+        const milliseconds = body.for === undefined ? null : parseDuration(body.for);
+        await operator.lock(target.name, { reason, by, milliseconds });
+        return { status: "locked" as const, target: await describe(target) };
       },
       {
-        params: PARAMS,
-        query: NO_QUERY,
-        parse: JSON_BODY,
-        body: Input({ reason: Line, by: Type.Optional(Line), for: Type.Optional(DurationText) }),
-        response: {
-          200: Type.Object({ status: Type.Literal("locked"), target: TargetShape }),
+        params,
+        ...jsonBody({ reason: Line, by: Type.Optional(Line), for: Type.Optional(DurationText) }),
+        ...describeRoute("targets", "Prevent deliveries from deploying a target", {
+          200: ApiLocked,
           404: NotFound,
-          ...COMMON_PROBLEMS,
-        },
-        detail: { tags: ["targets"], summary: "Prevent deliveries from deploying a target" },
+        }),
       },
     )
     .post(
@@ -215,43 +119,31 @@ export function targets(services: AdminServices) {
         return status(200, { status: "unlocked", deployment, reason });
       },
       {
-        params: PARAMS,
-        query: NO_QUERY,
-        parse: JSON_BODY,
-        body: Input({}),
-        response: {
-          200: Type.Object({
-            status: Type.Literal("unlocked"),
-            deployment: orNull(Type.Integer({ minimum: 1, description: "the one that is next" })),
-            reason: Type.String({ description: "what it deploys, or why there is none" }),
-          }),
+        params,
+        ...jsonBody({}),
+        ...describeRoute("targets", "Unlock a target and deploy what the lock blocked", {
+          200: ApiUnlocked,
           404: NotFound,
           409: Conflict,
-          ...COMMON_PROBLEMS,
-        },
-        detail: { tags: ["targets"], summary: "Unlock a target and deploy what the lock blocked" },
+        }),
       },
     );
 }
 
-/** Targets have no ids: the position in the configuration, counted from 1, serves as one. */
+/** Targets have no ids. Their positions in the configuration, counted from 1, serve as ids of the list. */
 function takePage(
   targets: readonly Target[],
-  { source, target: name, ...range }: { source?: string; target?: string; limit?: string; before?: string },
+  query: { source?: string; target?: string; limit?: string; before?: string },
 ): Page<Target> {
-  const { limit, before } = readRange(range);
+  const { limit, before } = readRange(query);
   const rest = targets
-    .map((target, at) => ({ target, place: at + 1 }))
-    .filter(({ place }) => before === null || place > before)
-    .filter(({ target }) => source === undefined || target.source === source)
-    .filter(({ target }) => name === undefined || target.name === name);
-  const shown = rest.slice(0, limit);
+    .map((target, at) => ({ target, position: at + 1 }))
+    .filter(({ position }) => position > (before ?? 0))
+    .filter(({ target }) => target.source === (query.source ?? target.source))
+    .filter(({ target }) => target.name === (query.target ?? target.name));
+  const page = rest.slice(0, limit);
   return {
-    items: shown.map(({ target }) => target),
-    next: rest.length > shown.length ? (shown.at(-1)?.place ?? null) : null,
+    items: page.map(({ target }) => target),
+    next: rest.length > page.length ? (page.at(-1)?.position ?? null) : null,
   };
-}
-
-function describeRefusal({ kind, reason }: Extract<DeployOutcome, { reason: string }>) {
-  return { status: kind, reason };
 }

@@ -5,21 +5,14 @@ import { type HttpServer, type HttpServerOptions, openHttpServer } from "../../r
 import type { Certificate } from "../tls/certificate.ts";
 import { describeSocketError, publishSocket, removeStaleSocket, temporaryPathOf } from "./unix-socket.ts";
 
-/** Where a listener listens and what it serves. */
-export interface ListenOptions {
+/** The address of a listener and its handler. */
+export interface ListenOptions extends Pick<HttpServerOptions, "maxBody" | "handle"> {
   /** An address, a host name, or a unix socket as `unix:` and its absolute path. */
   readonly host: string;
   /** 0 picks a free port. Ignored for a unix socket. */
   readonly port: number;
   /** Null for plain HTTP. */
   readonly certificate: Certificate | null;
-  /**
-   * Bytes of the largest body that reaches `handle`; a larger one may get the runtime's bare 413. Null for no limit,
-   * when `handle` limits what it reads: the runtime drops what is left.
-   */
-  readonly maxBody: number | null;
-  /** Handles a request; `peer` is the socket's address, `unix` for a unix socket, null when the connection is closed. */
-  readonly handle: (request: Request, peer: string | null) => Promise<Response>;
 }
 
 /** An open port or unix socket. */
@@ -27,8 +20,8 @@ export interface Listener {
   /** Such as `http://127.0.0.1:9000/` or `unix:/run/hooklatch.sock`. */
   readonly url: URL;
   /**
-   * Uses this certificate for new connections; open connections go on. Rejects with an {@link AppError} `failed` when
-   * it cannot be used, and the old one stays.
+   * Uses this certificate for new connections. Open connections continue. Rejects with an {@link AppError} `failed` when
+   * the certificate cannot be used, and continues with the old one.
    */
   renew(certificate: Certificate): Promise<void>;
   /** Accepts no new connection, gives requests in progress `grace` milliseconds, then closes all connections. */
@@ -36,8 +29,8 @@ export interface Listener {
 }
 
 /**
- * Opens a port or a unix socket. A socket has mode 0660 and is removed when the listener stops. Rejects with an
- * {@link AppError} `failed` when it cannot be opened.
+ * Opens a port or a unix socket. The handler's `peer` is `unix` on a unix socket. A socket has mode 0660 and is removed
+ * when the listener stops. Rejects with an {@link AppError} `failed` when the port or socket cannot be opened.
  */
 export async function openListener(options: ListenOptions): Promise<Listener> {
   const path = readSocketPath(options.host);
@@ -59,7 +52,7 @@ async function openSocket(path: string, { handle, ...options }: ListenOptions): 
   let remove = () => {};
   const describe = (error: unknown) => describeSocketError(path, error);
   const onBound = () => {
-    // Replaces the socket of the server before it, if any.
+    // Replaces the socket of a server with an older certificate.
     remove = publishSocket(path);
   };
   const server = await openServer(
@@ -90,7 +83,7 @@ async function openServer(options: HttpServerOptions, describe: DescribeError): 
 
 function createListener(
   url: URL,
-  server: Pick<HttpServer, "replaceCertificate" | "stop">,
+  server: HttpServer,
   { certificate }: Pick<ListenOptions, "certificate">,
   describe: DescribeError,
 ): Listener {
@@ -110,18 +103,17 @@ function createListener(
 
 function describePortError(host: string, port: number, error: unknown): AppError {
   const code = systemErrorCode(error);
-  const why =
-    code === "EADDRINUSE"
-      ? "is in use: is another hooklatch or another program running there?"
-      : code === "EACCES"
-        ? "needs a privilege: give the service CAP_NET_BIND_SERVICE, or choose a port above 1023"
-        : isTlsError(code)
-          ? `cannot be served with this certificate and key (${code}): replace them`
-          : `cannot be opened (${code ?? error}): check the host and port`;
-  return new AppError("failed", `port ${port} on ${host} ${why}`, error);
+  return new AppError("failed", `port ${port} on ${host} ${explainPortError(code, error)}`, error);
 }
 
-/** Such as ERR_OSSL_X509_KEY_VALUES_MISMATCH or PEM_NO_START_LINE. */
-function isTlsError(code: string | null): boolean {
-  return code !== null && /SSL|X509|PEM/.test(code);
+function explainPortError(code: string | null, error: unknown): string {
+  if (code === "EADDRINUSE") return "is in use: is another hooklatch or another program running there?";
+  if (code === "EACCES") {
+    return "needs a privilege: give the service CAP_NET_BIND_SERVICE, or choose a port above 1023";
+  }
+  // Such as ERR_OSSL_X509_KEY_VALUES_MISMATCH or PEM_NO_START_LINE.
+  if (code !== null && /SSL|X509|PEM/.test(code)) {
+    return `cannot be served with this certificate and key (${code}): replace them`;
+  }
+  return `cannot be opened (${code ?? error}): check the host and port`;
 }

@@ -3,23 +3,23 @@ import { connect } from "node:net";
 import { dirname } from "node:path";
 import { AppError, systemErrorCode } from "../../lib/errors.ts";
 
-/** The owner and the group may connect: a proxy gets access through the group. */
+/** The owner and the group may connect. A proxy gets access through the group. */
 const MODE = 0o660;
 
-/** Where a socket is bound. It gets its mode there, before it appears at its own path. */
+/** The path at which a socket is bound. It gets its mode there, before it appears at its own path. */
 export function temporaryPathOf(path: string): string {
   return `${path}.new`;
 }
 
 /**
- * Removes a socket that a killed server left behind. Rejects with an {@link AppError} `failed` when a server listens on
- * it, or when the path is not a socket.
+ * Removes a socket that a killed server left. Rejects with an {@link AppError} `failed` when a server listens on it, or
+ * when the path is not a socket.
  */
 export async function removeStaleSocket(path: string): Promise<void> {
   for (const each of [path, temporaryPathOf(path)]) {
-    const found = statOf(each);
-    if (found === null) continue;
-    if (!found.isSocket()) {
+    const stats = readStats(each);
+    if (stats === null) continue;
+    if (!stats.isSocket()) {
       throw new AppError("failed", `${each} exists and is not a socket: remove it, or choose another host`);
     }
     if (await isListening(each)) {
@@ -30,22 +30,22 @@ export async function removeStaleSocket(path: string): Promise<void> {
 }
 
 /**
- * Moves a bound socket from its temporary path to its own. Returns a function that removes it, unless another socket
- * has replaced it.
+ * Moves a bound socket from its temporary path to its own. Returns a function that removes it, unless another socket has
+ * replaced it.
  */
 export function publishSocket(path: string): () => void {
   chmodSync(temporaryPathOf(path), MODE);
   renameSync(temporaryPathOf(path), path);
-  const published = statOf(path);
+  const published = readStats(path);
   return () => {
-    const found = statOf(path);
-    if (found !== null && found.ino === published?.ino && found.dev === published.dev) {
+    const current = readStats(path);
+    if (current !== null && current.ino === published?.ino && current.dev === published.dev) {
       rmSync(path, { force: true });
     }
   };
 }
 
-/** Converts the error of a socket that could not be opened to an {@link AppError} `failed`. */
+/** The error of a socket that cannot be opened, as an {@link AppError} `failed`. */
 export function describeSocketError(path: string, error: unknown): AppError {
   const code = systemErrorCode(error);
   const why =
@@ -57,11 +57,11 @@ export function describeSocketError(path: string, error: unknown): AppError {
   return new AppError("failed", `cannot open the socket ${path}: ${why}`, error);
 }
 
-function statOf(path: string): Stats | null {
+function readStats(path: string): Stats | null {
   return lstatSync(path, { throwIfNoEntry: false }) ?? null;
 }
 
-/** Only a refused connection proves that no server listens; a socket without permission to connect has an owner. */
+/** Any error other than a refused connection, such as a missing permission, means that a server may be listening. */
 function isListening(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path });

@@ -3,7 +3,7 @@ import { AppError, errorMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import { type Certificate, type CertificateFiles, checkCertificate, readContents } from "./certificate.ts";
 
-/** What a certificate watch needs. */
+/** The services of a certificate watch. */
 export interface CertificateWatchOptions {
   readonly clock: Clock;
   readonly log: Log;
@@ -15,25 +15,26 @@ export interface CertificateWatchOptions {
 
 /** A watch over the two files of a certificate. */
 export interface CertificateWatch {
-  /** Checks the files now, and reports a problem without waiting for a second check. Never rejects. */
-  look(): Promise<void>;
+  /** Checks the files now, and logs a problem without waiting for a second check. Never rejects. */
+  checkNow(): Promise<void>;
   /** Resolves when the watch has ended. */
   readonly ended: Promise<void>;
 }
 
-type CheckOutcome =
-  | { readonly kind: "served" }
-  /** The files hold `contents`, which cannot be used. */
-  | { readonly kind: "rejected"; readonly contents: string; readonly reason: string };
+/** Why the files' contents cannot be used. */
+interface Problem {
+  readonly contents: string;
+  readonly reason: string;
+}
 
 const CHECK_INTERVAL = 5_000;
 
 /**
- * Checks both files every 5 s, through symbolic links, and applies a pair that changed, belongs together and is valid.
- * It logs a problem once for each change, when two checks in a row found the same: the files may be half written. It
- * also logs when the served certificate is about to expire (see {@link createExpiryReminder}).
+ * Checks both files every 5 s, through symbolic links, and applies a pair that changed, matches and is valid. Logs a
+ * problem once for each change, after two checks in a row found the same, because the files may be half written. Also
+ * logs when the certificate is about to expire (see {@link createExpiryReminder}).
  *
- * @param first the certificate in use, as it was read from the files.
+ * @param first the certificate in use, as read from the files.
  */
 export function watchCertificate(
   files: CertificateFiles,
@@ -42,41 +43,42 @@ export function watchCertificate(
 ): CertificateWatch {
   const remind = createExpiryReminder(log);
   let served = first;
-  let previousProblem: string | null = null;
-  let loggedProblem: string | null = null;
+  let previous: string | null = null;
+  let logged: string | null = null;
   let checks = Promise.resolve();
 
   async function check(isScheduled: boolean): Promise<void> {
-    const outcome = await applyChange();
-    const problem = outcome.kind === "rejected" ? `${outcome.reason}\n${outcome.contents}` : null;
-    const isStable = problem === previousProblem || !isScheduled;
-    if (outcome.kind === "rejected" && problem !== loggedProblem && isStable) {
-      log.warn({ cert: files.cert, key: files.key }, `keeping the old certificate: ${outcome.reason}`);
-      loggedProblem = problem;
+    const problem = await applyChange();
+    const found = problem && `${problem.reason}\n${problem.contents}`;
+    const isStable = found === previous || !isScheduled;
+    if (problem === null) {
+      logged = null;
+    } else if (found !== logged && isStable) {
+      log.warn({ cert: files.cert, key: files.key }, `keeping the old certificate: ${problem.reason}`);
+      logged = found;
     }
-    previousProblem = problem;
-    if (problem === null) loggedProblem = null;
+    previous = found;
     remind(served, clock.now());
   }
 
-  async function applyChange(): Promise<CheckOutcome> {
+  async function applyChange(): Promise<Problem | null> {
     let contents = "";
     try {
       const { cert, key } = readContents(files);
-      if (cert === served.cert && key === served.key) return { kind: "served" };
+      if (cert === served.cert && key === served.key) return null;
       contents = cert + key;
       const renewed = checkCertificate(files, { cert, key }, clock.now());
       await onChange(renewed);
       served = renewed;
     } catch (error) {
-      return { kind: "rejected", contents, reason: describeProblem(error) };
+      return { contents, reason: describeProblem(error) };
     }
     const until = served.validTo.toISOString();
     log.info({ cert: files.cert, valid_to: until }, `certificate renewed, valid until ${until}`);
-    return { kind: "served" };
+    return null;
   }
 
-  /** One check at a time: each compares with what the one before applied. */
+  /** Runs one check at a time, because each compares with the certificate that the previous one applied. */
   function enqueueCheck(isScheduled: boolean): Promise<void> {
     checks = checks.then(() => check(isScheduled));
     return checks;
@@ -89,7 +91,7 @@ export function watchCertificate(
     }
   }
 
-  return { look: () => enqueueCheck(false), ended: watch() };
+  return { checkNow: () => enqueueCheck(false), ended: watch() };
 }
 
 function describeProblem(error: unknown): string {
@@ -99,12 +101,12 @@ function describeProblem(error: unknown): string {
 
 const DAY = 86_400_000;
 
-/** Days before expiry by which a certificate should have been renewed: ACME clients renew 90 days' ones 30 before. */
+/** ACME clients renew certificates of 90 days 30 days before they expire. */
 const WARNING_DAYS = 14;
 
 /**
- * Logs a warning once a day while the certificate expires within 14 days, or within the last third of its lifetime when
- * that is shorter (there are certificates for a week), and an error once it has expired.
+ * Creates a function that logs a warning once a day while the certificate expires within 14 days, or within the last
+ * third of its lifetime if that is shorter (some certificates are valid for a week), and an error once it has expired.
  */
 export function createExpiryReminder(log: Log): (certificate: Certificate, now: Date) => void {
   let last: { readonly certificate: Certificate; readonly at: number } | null = null;

@@ -1,6 +1,7 @@
-import { accessSync, constants, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { AppError, systemErrorCode } from "../../lib/errors.ts";
 import { parseCertificates, parsePrivateKey } from "../../lib/pem.ts";
+import type { TlsCertificate } from "../../runtime/index.ts";
 
 /** The files of `[server.tls]`, as absolute paths. */
 export interface CertificateFiles {
@@ -8,14 +9,8 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
-/** The text of the two files, not yet checked. */
-export interface CertificateContents {
-  readonly cert: string;
-  readonly key: string;
-}
-
-/** A certificate chain and its private key, PEM, that belong together and were valid when they were checked. */
-export interface Certificate extends CertificateContents {
+/** A certificate chain and its private key, PEM, that match and were valid when they were checked. */
+export interface Certificate extends TlsCertificate {
   readonly validFrom: Date;
   /** When the leaf certificate expires. */
   readonly validTo: Date;
@@ -23,24 +18,32 @@ export interface Certificate extends CertificateContents {
 
 /**
  * Reads a certificate and its key. Throws an {@link AppError} `configuration` that names the file when one is missing,
- * unreadable or incomplete, when they do not belong together, or when the certificate is not valid at `now`.
+ * unreadable or incomplete, when they do not match, or when the certificate is not valid at `now`.
  */
 export function readCertificate(files: CertificateFiles, now: Date): Certificate {
   return checkCertificate(files, readContents(files), now);
 }
 
-/** Reads the two files. Throws an {@link AppError} `configuration` that names what cannot be read. */
-export function readContents(files: CertificateFiles): CertificateContents {
-  const problems = [findReadProblem(files.cert, "certificate"), findReadProblem(files.key, "private key")];
-  const found = problems.filter((problem) => problem !== null);
-  if (found.length > 0) throw new AppError("configuration", found.join("\n"));
-  return { cert: readFileSync(files.cert, "utf8"), key: readFileSync(files.key, "utf8") };
+/** Reads the two files. Throws an {@link AppError} `configuration` with a line for each file that cannot be read. */
+export function readContents(files: CertificateFiles): TlsCertificate {
+  const problems: string[] = [];
+  const read = (file: string, what: string) => {
+    try {
+      return readFileSync(file, "utf8");
+    } catch (error) {
+      problems.push(describeReadError(file, what, error));
+      return "";
+    }
+  };
+  const contents = { cert: read(files.cert, "certificate"), key: read(files.key, "private key") };
+  if (problems.length > 0) throw new AppError("configuration", problems.join("\n"));
+  return contents;
 }
 
-/** Checks the text of the two files, as {@link readCertificate} does. */
+/** Checks the text of the two files as {@link readCertificate} does. */
 export function checkCertificate(
   files: CertificateFiles,
-  { cert, key }: CertificateContents,
+  { cert, key }: TlsCertificate,
   now: Date,
 ): Certificate {
   const parsed = parseCertificates(cert);
@@ -68,15 +71,10 @@ export function checkCertificate(
   return { cert, key, validFrom, validTo };
 }
 
-function findReadProblem(file: string, what: string): string | null {
-  try {
-    accessSync(file, constants.R_OK);
-    return null;
-  } catch (error) {
-    return systemErrorCode(error) === "ENOENT"
-      ? `TLS: the ${what} file ${file} does not exist: create it, or correct its path`
-      : `TLS: this user cannot read the ${what} file ${file}: let the service's group read it and its directories`;
-  }
+function describeReadError(file: string, what: string, error: unknown): string {
+  return systemErrorCode(error) === "ENOENT"
+    ? `TLS: the ${what} file ${file} does not exist: create it, or correct its path`
+    : `TLS: this user cannot read the ${what} file ${file}: let the service's group read it and its directories`;
 }
 
 function invalid(problem: string): AppError {

@@ -1,4 +1,4 @@
-import type { SourceHandler, TypedProvider } from "../../domain/provider.ts";
+import type { Provider, SourceHandler } from "../../domain/provider.ts";
 import { composeRequest } from "./compose.ts";
 import { createHandshake } from "./handshake.ts";
 import {
@@ -16,9 +16,9 @@ const DAY = 86_400_000;
 
 /**
  * Any sender of JSON that shows a token or a password, or signs the body. By default a GET with the verify token
- * authorises the sender's address, and its POSTs are accepted for `client_timeout`, by default one day.
+ * authorises the sender's address to POST for `client_timeout`, by default one day.
  */
-export const generic: TypedProvider<typeof GenericOptions> = {
+export const generic: Provider<GenericSettings> = {
   name: "generic",
   summary: "any JSON, from senders that show a token or a password, or sign it",
   options: GenericOptions,

@@ -1,77 +1,110 @@
 import { type StaticDecode, Type } from "@sinclair/typebox";
 import { STORED_HEADERS } from "../../domain/delivery.ts";
 import type { InvalidVariable, OptionIssue, OptionVariable } from "../../domain/provider.ts";
-import { formatDuration } from "../../lib/duration.ts";
-import { DurationSetting, SecretSetting, TableSetting } from "../../lib/schema.ts";
+import { DurationUpTo, SecretSetting, TableSetting } from "../../lib/schema.ts";
 import type { SignatureStyle } from "../hmac.ts";
 import { isPasswordHash } from "../password.ts";
 
-/** How a request may prove itself, in the order in which it is checked: what costs least comes first. */
+/** How a request can prove who sent it, in the order of the checks, from the cheapest to the most expensive. */
 export const METHODS = ["client", "bearer", "hmac", "basic"] as const;
 
-/** One of the ways in which a request proves itself. */
 export type Method = (typeof METHODS)[number];
 
 const Secrets = Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" });
 
-const User = TableSetting({
-  // What RFC 7617, section 2, allows: a colon ends the name.
-  user: Type.String({
-    pattern: "^[^:\\x00-\\x1f\\x7f]{1,255}$",
-    expected: "a name without colons and control characters",
-  }),
-  hash: SecretSetting,
-});
+const HOUR = 3_600_000;
 
-const Hmac = TableSetting({
-  // A token of RFC 9110, section 5.6.2.
-  header: Type.String({
-    pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
-    expected: 'the name of a header, such as "x-signature"',
-  }),
-  algorithm: Type.Optional(
-    Type.Union([Type.Literal("sha256"), Type.Literal("sha512")], { expected: '"sha256" or "sha512"' }),
-  ),
-  encoding: Type.Optional(
-    Type.Union([Type.Literal("hex"), Type.Literal("base64")], { expected: '"hex" or "base64"' }),
-  ),
-  prefix: Type.Optional(
-    Type.String({
-      // White space at the beginning of a header's value is no part of it.
-      pattern: "^(?:[\\x21-\\x7e][\\x20-\\x7e]{0,63})?$",
-      expected: 'at most 64 ASCII characters that do not begin with a space, such as "sha256="',
+/** Dates end in the year 275760 (ECMA-262, 21.4.1.1), which longer timeouts would exceed. */
+const MAX_TIMEOUT = 36_500 * 24 * HOUR;
+
+const User = TableSetting(
+  {
+    // What RFC 7617, section 2, allows: a colon ends the name.
+    user: Type.String({
+      pattern: "^[^:\\x00-\\x1f\\x7f]{1,255}$",
+      expected: "a name without colons and control characters",
     }),
-  ),
-  secrets: Secrets,
-});
+    hash: SecretSetting,
+  },
+  {
+    user: "User name, without a colon.",
+    hash: "Argon2id hash of the password, as `hooklatch hash` prints it.",
+  },
+);
+
+const Hmac = TableSetting(
+  {
+    // A token of RFC 9110, section 5.6.2.
+    header: Type.String({
+      pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
+      expected: 'the name of a header, such as "x-signature"',
+    }),
+    algorithm: Type.Optional(
+      Type.Union([Type.Literal("sha256"), Type.Literal("sha512")], { expected: '"sha256" or "sha512"' }),
+    ),
+    encoding: Type.Optional(
+      Type.Union([Type.Literal("hex"), Type.Literal("base64")], { expected: '"hex" or "base64"' }),
+    ),
+    prefix: Type.Optional(
+      Type.String({
+        // White space at the beginning of a header's value is no part of it.
+        pattern: "^(?:[\\x21-\\x7e][\\x20-\\x7e]{0,63})?$",
+        expected: 'at most 64 ASCII characters that do not begin with a space, such as "sha256="',
+      }),
+    ),
+    secrets: Secrets,
+  },
+  {
+    header: "Header with the signature and nothing else.",
+    algorithm: 'Hash function. Default: `"sha256"`.',
+    encoding: 'Encoding of the signature. Default: `"hex"`.',
+    prefix: "Text before the signature in the header. Default: none.",
+    secrets: "Shared secrets. Any of them verifies.",
+  },
+);
 
 /** The keys of a generic source. */
-export const GenericOptions = Type.Object({
-  verify_token: Type.Optional(SecretSetting),
-  client_timeout: Type.Optional(DurationSetting),
-  client_prefix_v6: Type.Optional(
-    Type.Integer({ minimum: 64, maximum: 128, expected: "a whole number of bits from 64 to 128" }),
-  ),
-  bearer: Type.Optional(Secrets),
-  basic: Type.Optional(Type.Array(User, { minItems: 1, expected: "a list of { user, hash }" })),
-  hmac: Type.Optional(Hmac),
-  require: Type.Optional(
-    Type.Array(
-      Type.Union(
-        [Type.Literal("client"), Type.Literal("bearer"), Type.Literal("hmac"), Type.Literal("basic")],
-        { expected: '"client", "bearer", "basic" or "hmac"' },
-      ),
-      { minItems: 1, uniqueItems: true, expected: "a list of at least one method, each once" },
+export const GenericOptions = TableSetting(
+  {
+    verify_token: Type.Optional(SecretSetting),
+    client_timeout: Type.Optional(DurationUpTo(MAX_TIMEOUT)),
+    client_prefix_v6: Type.Optional(
+      Type.Integer({ minimum: 64, maximum: 128, expected: "a whole number of bits from 64 to 128" }),
     ),
-  ),
-});
+    bearer: Type.Optional(Secrets),
+    basic: Type.Optional(Type.Array(User, { minItems: 1, expected: "a list of { user, hash }" })),
+    hmac: Type.Optional(Hmac),
+    require: Type.Optional(
+      Type.Array(
+        Type.Union(
+          [Type.Literal("client"), Type.Literal("bearer"), Type.Literal("hmac"), Type.Literal("basic")],
+          { expected: '"client", "bearer", "basic" or "hmac"' },
+        ),
+        { minItems: 1, uniqueItems: true, expected: "a list of at least one method, each once" },
+      ),
+    ),
+  },
+  {
+    verify_token:
+      "Token that admits the sender's address; see [Senders that can only show a token](senders.md#senders-that-can-only-show-a-token). Default: generated where an address must be admitted.",
+    client_timeout:
+      'How long an admitted address may POST. Default: `$CLIENT_AUTH_TIMEOUT` (in hours), else `"24h"`.',
+    client_prefix_v6:
+      "Leading bits of an IPv6 address that identify a client. `64` admits a whole subnet. Default: `128`.",
+    bearer: "Tokens for `Authorization: Bearer`. Any of them is accepted.",
+    basic: "Users for HTTP basic authentication.",
+    hmac: "Signature over the raw body.",
+    require:
+      'Methods that must all hold: of `"client"` (the verify token), `"bearer"`, `"basic"` and `"hmac"`. Default: every method that is set, and `"client"` if `verify_token` or nothing is set.',
+  },
+);
 
 /** The settings of a generic source. */
 export type GenericSettings = StaticDecode<typeof GenericOptions>;
 
 /**
- * What a request must prove, all of it. Where nothing is said: each method that is set, and the client check beside
- * them only where a verify token is written.
+ * The methods that a request must pass, all of them. By default each method that is set; the client check also where no
+ * other method is set.
  */
 export function requiredMethods(settings: GenericSettings): readonly Method[] {
   const { require, verify_token: token } = settings;
@@ -80,7 +113,7 @@ export function requiredMethods(settings: GenericSettings): readonly Method[] {
   return set.length === 0 || token !== undefined ? ["client", ...set] : set;
 }
 
-/** How an hmac source has its signatures, with the defaults. */
+/** The format of the signatures of an `hmac` table, with the defaults. */
 export function describeStyle({
   algorithm = "sha256",
   encoding = "hex",
@@ -89,11 +122,6 @@ export function describeStyle({
   return { algorithm, encoding, prefix };
 }
 
-const HOUR = 3_600_000;
-
-/** Dates end in the year 275760 (ECMA-262, 21.4.1.1), which longer timeouts would exceed. */
-const MAX_CLIENT_TIMEOUT = 36_500 * 24 * HOUR;
-
 /** `$CLIENT_AUTH_TIMEOUT` holds hours. */
 export const OPTION_VARIABLES: readonly OptionVariable[] = [
   { name: "CLIENT_AUTH_TIMEOUT", option: "client_timeout", parse: parseHours },
@@ -101,26 +129,16 @@ export const OPTION_VARIABLES: readonly OptionVariable[] = [
 
 function parseHours(text: string): { readonly kind: "value"; readonly value: number } | InvalidVariable {
   const value = /^\d{1,6}(?:\.\d{1,9})?$/.test(text) ? Math.round(Number(text) * HOUR) : 0;
-  if (value < 1) {
-    const message = `expected a number of hours, such as 24 or 0.5, found ${JSON.stringify(text)}`;
-    return { kind: "invalid", message };
-  }
-  const problem = findTimeoutProblem(value);
-  return problem === null ? { kind: "value", value } : { kind: "invalid", message: problem };
+  if (value >= 1 && value <= MAX_TIMEOUT) return { kind: "value", value };
+  const expected = `expected a number of hours up to ${MAX_TIMEOUT / HOUR}, such as 24 or 0.5`;
+  return { kind: "invalid", message: `${expected}, found ${JSON.stringify(text)}` };
 }
 
-function findTimeoutProblem(milliseconds: number): string | null {
-  if (milliseconds <= MAX_CLIENT_TIMEOUT) return null;
-  const found = `${Math.ceil(milliseconds / (24 * HOUR))}d`;
-  return `expected a duration of at most ${formatDuration(MAX_CLIENT_TIMEOUT)}, found ${found}`;
-}
+const CLIENT_OPTIONS = ["verify_token", "client_timeout", "client_prefix_v6"] as const;
 
-const OF_THE_CLIENT_CHECK = ["verify_token", "client_timeout", "client_prefix_v6"] as const;
-
-/** What is wrong with a generic source's settings taken together, or with what their secrets hold. */
+/** Finds problems between settings, and with the values of loaded secrets. */
 export function checkOptions(settings: GenericSettings): readonly OptionIssue[] {
   return [
-    ...checkTimeout(settings),
     ...checkRequired(settings),
     ...checkAuthorization(settings),
     ...checkSignatureHeader(settings),
@@ -129,40 +147,44 @@ export function checkOptions(settings: GenericSettings): readonly OptionIssue[] 
   ];
 }
 
-function checkTimeout({ client_timeout: timeout }: GenericSettings): OptionIssue[] {
-  const message = timeout === undefined ? null : findTimeoutProblem(timeout);
-  return message === null ? [] : [{ path: ["client_timeout"], message }];
-}
-
-/** What is required must be set, and what is set must be required: nobody shall believe in a check that is not made. */
+/** A required method must be set, and a set one required: a check that is configured must not be left out silently. */
 function checkRequired(settings: GenericSettings): OptionIssue[] {
   const required = requiredMethods(settings);
   const missing = (settings.require ?? []).flatMap((method, index) =>
     method === "client" || settings[method] !== undefined
       ? []
-      : [{ path: ["require", index], message: `expected "${method}" to be set beside it, found none` }],
+      : [
+          {
+            path: ["require", index],
+            message: `"${method}" is not configured: configure it, or remove it here`,
+          },
+        ],
   );
-  const idle = METHODS.flatMap((method) =>
-    (method === "client" ? OF_THE_CLIENT_CHECK : [method])
+  const unused = METHODS.flatMap((method) =>
+    (method === "client" ? CLIENT_OPTIONS : [method])
       .filter((key) => settings[key] !== undefined && !required.includes(method))
-      .map((key) => ({ path: [key], message: `expected "${method}" in "require" beside it, found none` })),
+      .map((key) => ({
+        path: [key],
+        message: `has no effect: add "${method}" to "require", or remove this key`,
+      })),
   );
-  return [...missing, ...idle];
+  return [...missing, ...unused];
 }
 
-/** A request has one Authorization header (RFC 9110, section 11.6.2), which proves one thing. */
+/** A request has one Authorization header (RFC 9110, section 11.6.2). */
 function checkAuthorization({ bearer, basic }: GenericSettings): OptionIssue[] {
   if (bearer === undefined || basic === undefined) return [];
-  const message = 'expected no "bearer" beside it: a request has but one Authorization header';
+  const message =
+    'conflicts with "bearer", because a request has only one Authorization header: remove one of them';
   return [{ path: ["basic"], message }];
 }
 
-/** A signature stands alone in its header, and in none that is kept with a delivery. */
+/** The header of a signature has no other use and is not stored with a delivery. */
 function checkSignatureHeader({ bearer, basic, hmac }: GenericSettings): OptionIssue[] {
   const header = hmac?.header.toLowerCase() ?? "";
   const isTaken = header === "authorization" && (bearer ?? basic) !== undefined;
   if (!isTaken && !STORED_HEADERS.includes(header)) return [];
-  const message = `expected a header for the signature alone, found "${header}", which holds something else`;
+  const message = `the header "${header}" has another use: choose one that holds only the signature`;
   return [{ path: ["hmac", "header"], message }];
 }
 
@@ -173,7 +195,7 @@ function checkTokens({ bearer = [] }: GenericSettings): OptionIssue[] {
       : [
           {
             path: ["bearer", index],
-            message: `expected a token of visible ASCII characters, without spaces, in ${token}`,
+            message: `the value of ${token} must be visible ASCII characters without spaces`,
           },
         ],
   );
@@ -181,16 +203,16 @@ function checkTokens({ bearer = [] }: GenericSettings): OptionIssue[] {
 
 function checkUsers({ basic = [] }: GenericSettings): OptionIssue[] {
   return basic.flatMap(({ user, hash }, index) => {
-    const faults: OptionIssue[] = [];
+    const issues: OptionIssue[] = [];
     const first = basic.findIndex((other) => other.user === user);
     if (first < index) {
-      const message = `expected a user that no other entry has, found the one of basic[${first}]`;
-      faults.push({ path: ["basic", index, "user"], message });
+      const message = `basic[${first}] already has this user: remove one of them`;
+      issues.push({ path: ["basic", index, "user"], message });
     }
     if (hash.loaded && !isPasswordHash(hash.reveal())) {
-      const message = `expected an argon2id hash as \`hooklatch hash\` prints it ($argon2id$v=19$…) in ${hash}`;
-      faults.push({ path: ["basic", index, "hash"], message });
+      const message = `the value of ${hash} must be an argon2id hash ($argon2id$v=19$…), as \`hooklatch hash\` prints it`;
+      issues.push({ path: ["basic", index, "hash"], message });
     }
-    return faults;
+    return issues;
   });
 }

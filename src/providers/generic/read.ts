@@ -5,7 +5,7 @@ import { createLazyValidator } from "../../lib/schema.ts";
 import { FullRef, ObjectName } from "../git-push.ts";
 import { decodeJsonBody } from "../json.ts";
 
-/** A push as GitHub, Gitea and Forgejo write it, as far as it tells what to deploy. */
+/** The parts of a push that GitHub, Gitea and Forgejo have in common. */
 const PushLike = Type.Object({
   ref: FullRef,
   after: Type.Optional(Type.Unknown()),
@@ -18,24 +18,27 @@ const pushLike = createLazyValidator(PushLike);
 const commitLike = createLazyValidator(Type.Object({ message: Type.String() }));
 const objectName = createLazyValidator(ObjectName);
 
-/** Decodes any JSON. What looks like a push is one; nothing is misshapen, as nothing was promised. */
+/** Decodes any JSON. A payload with the fields of a push is one. */
 export function readPayload({ body }: RawRequest): ParseResult {
   const decoded = decodeJsonBody(body);
-  if (!decoded.ok) return { ok: false, kind: "undecodable", reason: decoded.reason };
+  if (decoded.kind === "unreadable") return decoded;
   const { text: json, value: payload } = decoded;
-  const event = pushLike().Check(payload) ? tellPush(payload) : { kind: "other" as const, name: "payload" };
-  return { ok: true, event, json, identity: null };
+  const event = pushLike().Check(payload)
+    ? toPushEvent(payload)
+    : { kind: "other" as const, name: "payload" };
+  return { kind: "parsed", event, json, identity: null };
 }
 
-function tellPush({ ref, after, deleted, head_commit, repository }: Static<typeof PushLike>): PushEvent {
+function toPushEvent(payload: Static<typeof PushLike>): PushEvent {
+  const { ref, after, deleted: deletedFlag, head_commit, repository } = payload;
   const commit = objectName().Check(after) ? after : null;
-  const gone = deleted === true || (commit !== null && isZeroCommit(commit));
+  const deleted = deletedFlag === true || (commit !== null && isZeroCommit(commit));
   return {
     kind: "push",
     repository: repository.full_name,
     ref: parseRef(ref),
-    deleted: gone,
-    commit: gone ? null : commit,
+    deleted,
+    commit: deleted ? null : commit,
     skip: commitLike().Check(head_commit) && asksToSkip(head_commit.message),
   };
 }

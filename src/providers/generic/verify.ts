@@ -3,15 +3,15 @@ import type { RefusalCode } from "../../domain/codes.ts";
 import type { RawRequest, RefusalStatus, SourceHandler, VerifyResult } from "../../domain/provider.ts";
 import type { Secret } from "../../lib/secret.ts";
 import { equalInConstantTime, verifySignature } from "../hmac.ts";
+import { decodeUtf8 } from "../json.ts";
 import { createPasswordVerifier } from "../password.ts";
-import { readBasic, readCredentials } from "./authorization.ts";
 import { describeStyle, type GenericSettings, type Method, requiredMethods } from "./options.ts";
 
 type QuickCheck = (request: RawRequest, client: Client | null, now: Date) => VerifyResult;
 
-const VERIFIED: VerifyResult = { ok: true };
+const VERIFIED: VerifyResult = { kind: "verified" };
 
-/** Creates the check of everything that a generic source requires. A request has to pass all of it. */
+/** Creates the check of everything that a generic source requires. */
 export function createRequestVerifier(settings: GenericSettings): SourceHandler["verify"] {
   const required = requiredMethods(settings);
   if (required.length === 0) throw new Error("a source that requires nothing would accept every request");
@@ -22,9 +22,9 @@ export function createRequestVerifier(settings: GenericSettings): SourceHandler[
   return (request, client, now) => {
     for (const check of quick) {
       const result = check(request, client, now);
-      if (!result.ok) return result;
+      if (result.kind === "refused") return result;
     }
-    // Last, and only for requests that pass the rest: it takes a processor for a tenth of a second.
+    // Only for requests that pass the other checks: it uses a processor for a tenth of a second.
     return checkPassword === null ? VERIFIED : checkPassword(request);
   };
 }
@@ -50,10 +50,10 @@ function checkClient(client: Client | null, now: Date): VerifyResult {
 
 function checkToken(shown: string | null, tokens: readonly Secret[]): VerifyResult {
   if (shown === null || shown === "") return refuse("not authorised", "token_missing");
-  let isRight = false;
-  // Every token is compared even after one matched, so that the time does not reveal which one it was.
-  for (const token of tokens) if (equalInConstantTime(shown, token.reveal())) isRight = true;
-  return isRight ? VERIFIED : refuse("not authorised", "token_mismatch", true);
+  let matches = false;
+  // Every token is compared even after a match, so that the time does not reveal which one matched.
+  for (const token of tokens) if (equalInConstantTime(shown, token.reveal())) matches = true;
+  return matches ? VERIFIED : refuse("not authorised", "token_mismatch", true);
 }
 
 function checkSignature(headers: Headers, body: Uint8Array, hmac: GenericSettings["hmac"]): VerifyResult {
@@ -68,15 +68,39 @@ function checkSignature(headers: Headers, body: Uint8Array, hmac: GenericSetting
 
 function createPasswordCheck(users: NonNullable<GenericSettings["basic"]>) {
   const verifyPassword = createPasswordVerifier(users);
-  return ({ headers }: RawRequest): VerifyResult | Promise<VerifyResult> => {
+  return async ({ headers }: RawRequest): Promise<VerifyResult> => {
     const shown = readBasic(headers);
     if (shown === null) return refuse("not authorised", "credentials_missing");
-    return verifyPassword(shown).then((isRight) =>
-      isRight ? VERIFIED : refuse("not authorised", "credentials_mismatch", true),
-    );
+    if (await verifyPassword(shown)) return VERIFIED;
+    return refuse("not authorised", "credentials_mismatch", true);
   };
 }
 
 function refuse(status: RefusalStatus, code: RefusalCode, isThrottled = false): VerifyResult {
-  return { ok: false, status, code, isThrottled };
+  return { kind: "refused", status, code, isThrottled };
+}
+
+/**
+ * The text after the scheme in the Authorization header; null where the header is missing or has another scheme. Two
+ * headers arrive joined by `, `, which neither a token nor base64 contains.
+ */
+export function readCredentials(headers: Headers, scheme: "bearer" | "basic"): string | null {
+  const [, shown = "", credentials = ""] =
+    /^([!-~]+)(?:[ \t]+(.*))?$/s.exec(headers.get("authorization") ?? "") ?? [];
+  return shown.toLowerCase() === scheme ? credentials : null;
+}
+
+/**
+ * The user and the password of Basic authentication in UTF-8 (RFC 7617), separated by the first colon. Null for any
+ * other text.
+ */
+export function readBasic(headers: Headers): { readonly user: string; readonly password: string } | null {
+  const credentials = readCredentials(headers, "basic") ?? "";
+  const bytes = Buffer.from(credentials, "base64");
+  // The decoder skips invalid characters; only canonical text encodes to itself.
+  if (bytes.toString("base64") !== credentials) return null;
+  const text = decodeUtf8(bytes);
+  const colon = text?.indexOf(":") ?? -1;
+  if (text === null || colon === -1 || /\p{Cc}/u.test(text)) return null;
+  return { user: text.slice(0, colon), password: text.slice(colon + 1) };
 }

@@ -1,30 +1,25 @@
-import { Type } from "@sinclair/typebox";
-import type { SourceHandler, TypedProvider, VerifyResult } from "../../domain/provider.ts";
-import { SecretSetting } from "../../lib/schema.ts";
+import { type StaticDecode, Type } from "@sinclair/typebox";
+import type { Provider, SourceHandler, VerifyResult } from "../../domain/provider.ts";
+import { SecretSetting, TableSetting } from "../../lib/schema.ts";
 import type { Secret } from "../../lib/secret.ts";
 import { verifySignature } from "../hmac.ts";
 import { composeDelivery, SIGNATURE_HEADER, SIGNATURE_STYLE } from "./compose.ts";
 import { publishedRanges } from "./published-ranges.ts";
 import { readDelivery } from "./read.ts";
 
-const options = Type.Object({
-  secrets: Type.Optional(Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" })),
-});
-
-const VERIFIED: VerifyResult = { ok: true };
-const UNSIGNED: VerifyResult = {
-  ok: false,
-  status: "signature verification failed",
-  code: "signature_missing",
-  isThrottled: false,
-};
-const MISMATCH: VerifyResult = { ...UNSIGNED, code: "signature_mismatch" };
+const options = TableSetting(
+  { secrets: Type.Optional(Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" })) },
+  {
+    secrets:
+      "Secrets of the webhook. Any of them verifies, so that one can be rotated. Default: one generated secret.",
+  },
+);
 
 /**
  * Webhooks of GitHub repositories, organisations and Apps, signed with HMAC-SHA256 over the raw body, as JSON or as a
  * form. Source: https://docs.github.com/en/webhooks/webhook-events-and-payloads
  */
-export const github: TypedProvider<typeof options> = {
+export const github: Provider<StaticDecode<typeof options>> = {
   name: "github",
   summary: "GitHub webhooks, signed with a shared secret",
   options,
@@ -37,7 +32,7 @@ export const github: TypedProvider<typeof options> = {
   publishedRanges,
   // https://docs.github.com/rest/commits/statuses
   statusApi: "https://api.github.com",
-  // Without secrets, no request verifies.
+  // Without secrets, every request is refused.
   createHandler: ({ secrets = [] }) => createHandler(secrets),
   createHandlerWithSecret: (secret) => createHandler([secret]),
 };
@@ -58,10 +53,16 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
     handshake: null,
     verify({ headers, body }) {
       const shown = headers.get(SIGNATURE_HEADER);
-      if (shown === null) return UNSIGNED;
-      return verifySignature(shown, body, secrets, SIGNATURE_STYLE) ? VERIFIED : MISMATCH;
+      if (shown === null) return refuse("signature_missing");
+      return verifySignature(shown, body, secrets, SIGNATURE_STYLE)
+        ? { kind: "verified" }
+        : refuse("signature_mismatch");
     },
     parse: readDelivery,
     compose: (message) => composeDelivery(message, secrets),
   };
+}
+
+function refuse(code: "signature_missing" | "signature_mismatch"): VerifyResult {
+  return { kind: "refused", status: "signature verification failed", code, isThrottled: false };
 }

@@ -2,10 +2,10 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { FullRef, ObjectName } from "../git-push.ts";
 
 /**
- * The parts of GitHub's payloads that mean something here. At the top what GitHub requires is required; further
- * down only what is used is, and the rest has its type when it is there. Unknown keys are welcome: GitHub adds them
- * without notice. Source: the schemas `webhook-push` and `webhook-ping` of github/rest-api-description, of which
- * everything that passes there passes here, but for a ping that says nothing of its own.
+ * The parts of GitHub's payloads that are used. Required at the top level is what GitHub requires, deeper only what is
+ * used; other known fields must have their type. Unknown fields are accepted, because GitHub adds them without notice.
+ * Source: the schemas `webhook-push` and `webhook-ping` of github/rest-api-description. A payload that matches those
+ * matches these, except a ping without any field of its own.
  */
 
 function nullable<Schema extends TSchema>(schema: Schema, expected: string) {
@@ -33,11 +33,11 @@ const Commit = Type.Object({
   modified: Type.Optional(Paths),
 });
 
-/** The one commit whose id is used: it is what an annotated tag stands for. */
+/** The only commit whose id is used: the one that an annotated tag names. */
 const HeadCommit = Type.Object({ ...Commit.properties, id: ObjectName });
 
-/** Unix seconds in a push, text everywhere else. */
-const Moment = Type.Union([Type.Integer(), Type.String(), Type.Null()], {
+/** Unix seconds in a push, text in other events. */
+const Timestamp = Type.Union([Type.Integer(), Type.String(), Type.Null()], {
   expected: "integer, string or null",
 });
 
@@ -50,11 +50,11 @@ const Repository = Type.Object({
   owner: Type.Optional(nullable(Account, "an account or null")),
   private: Type.Optional(Type.Boolean()),
   default_branch: Type.Optional(Type.String()),
-  created_at: Type.Optional(Moment),
-  pushed_at: Type.Optional(Moment),
+  created_at: Type.Optional(Timestamp),
+  pushed_at: Type.Optional(Timestamp),
 });
 
-/** What `push` says. `after` is the new tip, or the tag object of an annotated tag, or zeros. */
+/** `after` is the new tip, or the tag object of an annotated tag, or zeros for a deleted ref. */
 export const Push = Type.Object({
   ref: FullRef,
   before: ObjectName,
@@ -72,7 +72,7 @@ export const Push = Type.Object({
 });
 export type Push = Static<typeof Push>;
 
-/** What `ping` says. GitHub's schema requires no single field; an organisation's ping has no repository. */
+/** GitHub's schema requires no field. The ping of an organisation has no repository. */
 export const Ping = Type.Object({
   zen: Type.Optional(Type.String()),
   hook_id: Type.Optional(Type.Integer()),

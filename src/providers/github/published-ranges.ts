@@ -1,14 +1,15 @@
-import { type Static, Type } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import type { PublishedRanges, RangesPublisher } from "../../domain/published-ranges.ts";
 import { AppError } from "../../lib/errors.ts";
 import { describeHttpFailure } from "../../lib/http-client.ts";
 import { isAddressRange } from "../../lib/ip-address.ts";
 import { httpClient } from "../../runtime/index.ts";
+import { decodeJsonBody } from "../json.ts";
 
 /**
- * The ranges that GitHub sent webhooks from when this was written: `hooks` in "Get GitHub meta information" of the REST
- * API, and those that GitHub's changelog added that day. They apply until the first download.
+ * The ranges from which GitHub sent webhooks at the given date: `hooks` in "Get GitHub meta information" of the REST API,
+ * and those that GitHub's changelog announced. They apply until the first download.
  */
 export const BUILT_IN_RANGES: PublishedRanges = {
   ranges: [
@@ -25,30 +26,28 @@ export const BUILT_IN_RANGES: PublishedRanges = {
   at: new Date("2026-10-29T00:00:00Z"),
 };
 
-/** GitHub's list of the ranges it sends webhooks from. */
+/** The ranges from which GitHub sends webhooks. */
 export const publishedRanges: RangesPublisher = {
   builtIn: BUILT_IN_RANGES,
   url: "https://api.github.com/meta",
   fetch: (url, signal) => fetchPublishedRanges(url, { signal }),
 };
 
-/** How the list is downloaded. */
+/** Limits of the download. */
 export interface FetchOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until the whole response must have arrived; 10 s by default. */
   readonly timeout?: number;
 }
 
-/** Bytes. The list has a few hundred entries in all. */
+/** In bytes. The list has a few hundred entries. */
 const MAX_RESPONSE = 1024 * 1024;
 
 const Meta = Type.Object({ hooks: Type.Array(Type.String()) });
 
 /**
  * Downloads the list, without following redirects. Rejects with an {@link AppError} `failed` when there is no response,
- * or another one than such a list.
- *
- * @param url such as `https://api.github.com/meta`.
+ * or the response is not such a list.
  */
 export async function fetchPublishedRanges(
   url: string,
@@ -65,7 +64,12 @@ export async function fetchPublishedRanges(
     throw failure(`the request to ${host} failed: ${describeHttpFailure(result)}`);
   }
   if (result.status !== 200) throw failure(`${host} returned ${result.status}`);
-  const { hooks } = parseMeta(host, result.body);
+  const decoded = decodeJsonBody(result.body);
+  if (decoded.kind === "unreadable") throw failure(`the response of ${host} is not JSON`);
+  if (!Value.Check(Meta, decoded.value)) {
+    throw failure(`the response of ${host} has no list of ranges under "hooks"`);
+  }
+  const { hooks } = decoded.value;
   const invalid = hooks.find((range) => !isAddressRange(range));
   if (invalid !== undefined) {
     throw failure(`${host} lists ${JSON.stringify(invalid.slice(0, 60))}, which is not a range`);
@@ -73,19 +77,6 @@ export async function fetchPublishedRanges(
   return hooks;
 }
 
-function parseMeta(host: string, body: Uint8Array): Static<typeof Meta> {
-  let document: unknown;
-  try {
-    document = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch (error) {
-    throw failure(`the response of ${host} is not JSON`, error);
-  }
-  if (!Value.Check(Meta, document)) {
-    throw failure(`the response of ${host} has no list of ranges under "hooks"`);
-  }
-  return document;
-}
-
-function failure(reason: string, cause?: unknown): AppError {
-  return new AppError("failed", `cannot download GitHub's webhook address ranges: ${reason}`, cause);
+function failure(reason: string): AppError {
+  return new AppError("failed", `cannot download GitHub's webhook address ranges: ${reason}`);
 }

@@ -20,7 +20,7 @@ export interface Endpoint {
 /**
  * Milliseconds until a replaced server stops. Stopping cuts connections that are in the TLS handshake or have not sent
  * a request. After this time there are none: Bun closes one with an incomplete head after 12 s and an idle one after
- * 60 s, each up to 4 s late, and the active ones were told to reconnect.
+ * 60 s, each up to 4 s late, and responses on active ones carry `Connection: close`.
  */
 const DRAIN_TIME = 90_000;
 

@@ -8,7 +8,7 @@ type StoredClientRow = ClientRow & { id: number };
 
 /** The part of the store that holds clients. */
 export function createClients(connection: Connection): ClientStore {
-  // Replaces the row that may exist: each authorisation gives a new id.
+  // Replaces an existing row: each authorisation gives a new id.
   const replace = connection.prepare<never, ClientRow>(`
     INSERT OR REPLACE INTO client (source, address, authorised_at, expires_at)
     VALUES ($source, $address, $authorised_at, $expires_at)`);
@@ -18,7 +18,7 @@ export function createClients(connection: Connection): ClientStore {
   const remove = connection.prepare<never, ClientKey & { expires_at: number }>(
     "DELETE FROM client WHERE source = $source AND address = $address AND expires_at = $expires_at",
   );
-  // People use these two, rarely: they may read all clients.
+  // Operators use these two rarely, so that they may read all rows.
   const selectPage = connection.prepare<StoredClientRow, RangeValues & { source: string | null }>(`
     SELECT * FROM client WHERE id < $before AND ($source IS NULL OR source = $source)
     ORDER BY id DESC LIMIT $limit`);
@@ -26,42 +26,30 @@ export function createClients(connection: Connection): ClientStore {
     "DELETE FROM client WHERE address = $address AND ($source IS NULL OR source = $source) RETURNING *",
   );
   return {
-    authorise: ({ source, address, authorisedAt, expiresAt }) =>
-      connection.attempt(() => {
-        replace.run({
-          source,
-          address,
-          authorised_at: authorisedAt.getTime(),
-          expires_at: expiresAt.getTime(),
-        });
-      }),
+    authorise: ({ source, address, authorisedAt, expiresAt }) => {
+      const times = { authorised_at: authorisedAt.getTime(), expires_at: expiresAt.getTime() };
+      return connection.attempt(() => void replace.run({ source, address, ...times }));
+    },
     findClient: (source, address) =>
       connection.attempt(() => {
         const row = select.get({ source, address });
         return row === null ? null : toClient(row);
       }),
     forgetClient: ({ source, address, expiresAt }) =>
-      connection.attempt(() => {
-        remove.run({ source, address, expires_at: expiresAt.getTime() });
-      }),
+      connection.attempt(() => void remove.run({ source, address, expires_at: expiresAt.getTime() })),
     listClients: (source, range) =>
       connection.attempt(() =>
-        toPage(selectPage.all({ source, ...toRangeValues(range) }), range, toStoredClient),
+        toPage(
+          selectPage.all({ source, ...toRangeValues(range) }),
+          range,
+          (row): StoredClient => ({ id: row.id, ...toClient(row) }),
+        ),
       ),
     revokeClient: (address, source) =>
       connection.attempt(() => revoke.all({ address, source }).map(toClient)),
   };
 }
 
-function toStoredClient(row: StoredClientRow): StoredClient {
-  return { id: row.id, ...toClient(row) };
-}
-
-function toClient(row: ClientRow): Client {
-  return {
-    source: row.source,
-    address: row.address,
-    authorisedAt: new Date(row.authorised_at),
-    expiresAt: new Date(row.expires_at),
-  };
+function toClient({ source, address, authorised_at, expires_at }: ClientRow): Client {
+  return { source, address, authorisedAt: new Date(authorised_at), expiresAt: new Date(expires_at) };
 }

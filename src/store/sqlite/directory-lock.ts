@@ -2,23 +2,18 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError, systemErrorCode } from "../../lib/errors.ts";
-import { holdLock } from "./connection.ts";
+import { lockFile } from "./connection.ts";
 import { describeOpenError } from "./errors.ts";
 
-/** The exclusive use of a data directory. */
-export interface DirectoryLock {
-  /** Ends the exclusive use; a second call does nothing. */
-  release(): void;
-}
-
 /**
- * Locks a data directory for this process, and creates it where it is missing. The operating system releases the lock
- * when the process ends, however that happens; the file with the process id is only for people. Rejects with an
- * {@link AppError} `failed` that names the process that has the lock.
+ * Locks a data directory for this process, creates it where it is missing, and returns the function that unlocks it; a
+ * second call does nothing. The operating system releases the lock when the process ends for any reason; the file with
+ * the process id is only for messages. Rejects with an {@link AppError} `failed` that names the process that has the
+ * lock.
  */
-export async function lockDirectory(dataDirectory: string): Promise<DirectoryLock> {
+export async function lockDirectory(dataDirectory: string): Promise<() => void> {
   const pidFile = join(dataDirectory, "hooklatch.pid");
-  const unlock = lockFile(dataDirectory);
+  const unlock = tryToLock(dataDirectory);
   if (unlock === null) {
     const pid = await findHolder(pidFile);
     const who = pid === null ? "another hooklatch" : `another hooklatch (process ${pid})`;
@@ -26,19 +21,17 @@ export async function lockDirectory(dataDirectory: string): Promise<DirectoryLoc
   }
   writePid(pidFile);
   let released = false;
-  return {
-    release() {
-      if (released) return;
-      released = true;
-      rmSync(pidFile, { force: true });
-      unlock();
-    },
+  return () => {
+    if (released) return;
+    released = true;
+    rmSync(pidFile, { force: true });
+    unlock();
   };
 }
 
-function lockFile(dataDirectory: string): (() => void) | null {
+function tryToLock(dataDirectory: string): (() => void) | null {
   try {
-    return holdLock(join(dataDirectory, "hooklatch.lock"));
+    return lockFile(join(dataDirectory, "hooklatch.lock"));
   } catch (error) {
     throw describeOpenError(error, dataDirectory);
   }
@@ -50,13 +43,13 @@ function writePid(file: string): void {
     rmSync(file, { force: true });
     writeFileSync(file, `${process.pid}\n`, { mode: 0o600 });
   } catch {
-    // On a full disk, say. The next process that wants the directory then cannot name this one.
+    // Such as a full disk. The message to the next process then does not name this one.
   }
 }
 
 /**
- * The process that has the lock. When both started at the same moment its file is missing, or still that of a killed
- * process: then it is read again for half a second.
+ * The process that has the lock. When both started at the same moment, its file is missing or that of a killed process:
+ * it is read again for half a second.
  */
 async function findHolder(pidFile: string): Promise<number | null> {
   for (let attempt = 0; attempt < 20; attempt += 1) {
@@ -64,7 +57,7 @@ async function findHolder(pidFile: string): Promise<number | null> {
     if (pid !== null && isAlive(pid)) return pid;
     await sleep(25);
   }
-  // Another container's processes cannot be seen from here.
+  // The processes of another container are not visible here.
   return readPid(pidFile);
 }
 
@@ -81,7 +74,7 @@ function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    // It exists, but belongs to another user.
+    // EPERM: it exists, but belongs to another user.
     return systemErrorCode(error) === "EPERM";
   }
 }

@@ -1,4 +1,6 @@
+import { statSync } from "node:fs";
 import { join } from "node:path";
+import type { PublishedRangesStore } from "../../domain/published-ranges.ts";
 import type { Store } from "../../domain/store.ts";
 import { createClients } from "./clients.ts";
 import { type Connection, openDatabase } from "./connection.ts";
@@ -13,28 +15,26 @@ import { describeOpenError } from "./errors.ts";
 import { createLocks, prepareRecordBlocked } from "./locks.ts";
 import { migrate } from "./migrate.ts";
 import { createNotifications } from "./notifications.ts";
-import { createPublishedRanges } from "./published-ranges.ts";
 import { createRetention } from "./retention.ts";
-import { createStatistics } from "./statistics.ts";
 
 /**
  * Opens the SQLite store in a data directory, creates what is missing, and locks the directory until the store is
  * closed. Rejects with an {@link AppError} `failed` that names the process that uses the directory, or the file that is
- * damaged, written by a newer hooklatch, another program's or not writable.
+ * damaged, another program's, not writable or written by a newer hooklatch.
  */
 export async function openSqlite(dataDirectory: string): Promise<Store> {
-  const lock = await lockDirectory(dataDirectory);
+  const unlock = await lockDirectory(dataDirectory);
   try {
     const store = openFile(join(dataDirectory, "hooklatch.db"));
     return {
       ...store,
       async close() {
         await store.close();
-        lock.release();
+        unlock();
       },
     };
   } catch (error) {
-    lock.release();
+    unlock();
     throw error;
   }
 }
@@ -71,5 +71,42 @@ export function assembleStore(connection: Connection): Store {
       flush();
       connection.close();
     },
+  };
+}
+
+function createPublishedRanges(connection: Connection): PublishedRangesStore {
+  type Row = { ranges: string; fetched_at: number };
+  const upsert = connection.prepare<never, Row & { list: string }>(`
+    INSERT OR REPLACE INTO published_ranges (list, ranges, fetched_at) VALUES ($list, $ranges, $fetched_at)`);
+  const select = connection.prepare<Row, { list: string }>(
+    "SELECT ranges, fetched_at FROM published_ranges WHERE list = $list",
+  );
+  return {
+    storeRanges: (list, ranges, at) =>
+      connection.attempt(
+        () => void upsert.run({ list, ranges: JSON.stringify(ranges), fetched_at: at.getTime() }),
+      ),
+    readRanges: (list) =>
+      connection.attempt(() => {
+        const row = select.get({ list });
+        if (row === null) return null;
+        return { ranges: JSON.parse(row.ranges) as string[], at: new Date(row.fetched_at) };
+      }),
+  };
+}
+
+function createStatistics(connection: Connection): Pick<Store, "readStatistics" | "probe"> {
+  const count = connection.prepare<{ queued: number; running: number }>(`
+    SELECT (SELECT count(*) FROM deployment WHERE state = 'queued') AS queued,
+      (SELECT count(*) FROM deployment WHERE state = 'running') AS running`);
+  const write = connection.prepare<never, { at: number }>("UPDATE probe SET at = $at");
+  const sizeOf = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  return {
+    readStatistics: () =>
+      connection.attempt(() => {
+        const { queued = 0, running = 0 } = count.get({}) ?? {};
+        return { bytes: sizeOf(connection.file) + sizeOf(`${connection.file}-wal`), queued, running };
+      }),
+    probe: (now) => connection.attempt(() => void write.run({ at: now.getTime() })),
   };
 }

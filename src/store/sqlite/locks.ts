@@ -22,20 +22,18 @@ type LockRow = {
   until: number | null;
 };
 
-type BlockingLockRow = LockRow & {
+type RemovedRow = LockRow & {
   delivery: number | null;
   trigger: Trigger | null;
   pushed_commit: string | null;
 };
 
-/** Prepares what an accept records on a lock. Where the lock is gone it does nothing. */
+/** Where the lock was removed meanwhile, nothing is recorded. */
 export function prepareRecordBlocked(connection: Connection): RecordBlocked {
   const update = connection.prepare<never, BlockedDelivery>(`
     UPDATE lock SET delivery = $delivery, trigger = $trigger, pushed_commit = $pushedCommit
     WHERE target = $target`);
-  return (blocked) => {
-    update.run(blocked);
-  };
+  return (blocked) => void update.run(blocked);
 }
 
 /**
@@ -47,35 +45,36 @@ export function createLocks(connection: Connection, queue: Queue, flush: () => v
     INSERT INTO lock (target, reason, "by", since, until) VALUES ($target, $reason, $by, $since, $until)
     ON CONFLICT (target) DO UPDATE SET
       reason = excluded.reason, "by" = excluded."by", since = excluded.since, until = excluded.until`);
-  const remove = connection.prepare<BlockingLockRow, { target: string }>(
+  const remove = connection.prepare<RemovedRow, { target: string }>(
     "DELETE FROM lock WHERE target = $target RETURNING *",
   );
   const selectAll = connection.prepare<LockRow>("SELECT * FROM lock ORDER BY target");
 
   const selectNewest = connection.prepare<{ delivery: number }, { target: string }>(`
     SELECT delivery FROM deployment WHERE target = $target AND delivery IS NOT NULL ORDER BY id DESC LIMIT 1`);
-  // A retry was asked for when the first deployment of its chain was.
-  const selectAskedLater = connection.prepare<
+  // A retry was requested when the first deployment of its chain was.
+  const selectRequestedLater = connection.prepare<
     { isLater: 0 | 1 | null },
     { target: string; delivery: number }
   >(`
-    WITH RECURSIVE asked (retry_of, created_at) AS (
+    WITH RECURSIVE requested (retry_of, created_at) AS (
       SELECT retry_of, created_at FROM deployment
       WHERE target = $target AND state = 'queued' AND delivery IS NULL
       UNION ALL
-      SELECT first.retry_of, first.created_at FROM asked JOIN deployment AS first ON first.id = asked.retry_of)
-    SELECT (SELECT min(created_at) FROM asked) > received_at AS isLater FROM delivery WHERE id = $delivery`);
+      SELECT first.retry_of, first.created_at
+      FROM requested JOIN deployment AS first ON first.id = requested.retry_of)
+    SELECT (SELECT min(created_at) FROM requested) > received_at AS isLater FROM delivery WHERE id = $delivery`);
 
   /** Whether something newer than the delivery was queued, by another delivery or without one. */
   function isOvertaken(target: string, delivery: number): boolean {
-    // A delivery that arrived after the lock expired, and before it was removed, has deployed already.
+    // A delivery that arrived after the lock expired, and before it was removed, has been queued already.
     if ((selectNewest.get({ target })?.delivery ?? 0) > delivery) return true;
-    return selectAskedLater.get({ target, delivery })?.isLater === 1;
+    return selectRequestedLater.get({ target, delivery })?.isLater === 1;
   }
 
-  /** An older deployment that is queued is superseded, as by any push. */
+  /** An older queued deployment is superseded, as by any push. */
   function queueBlocked(
-    { target, delivery, trigger, pushed_commit }: BlockingLockRow,
+    { target, delivery, trigger, pushed_commit }: RemovedRow,
     createdAt: number,
   ): Pick<UnlockResult, "queued" | "skippedDelivery"> {
     if (delivery === null || trigger === null) return { queued: null, skippedDelivery: null };
@@ -86,25 +85,23 @@ export function createLocks(connection: Connection, queue: Queue, flush: () => v
 
   return {
     lock: ({ since, until, ...rest }) =>
-      connection.attempt(() => {
-        upsert.run({ ...rest, since: since.getTime(), until: until?.getTime() ?? null });
-      }),
+      connection.attempt(
+        () => void upsert.run({ ...rest, since: since.getTime(), until: until?.getTime() ?? null }),
+      ),
     unlock(target, now) {
       flush();
-      return connection.attempt(() =>
-        connection.transact(() => {
-          const row = remove.get({ target });
-          if (row === null) return null;
-          const result = queueBlocked(row, now.getTime());
-          return { lock: toLock(row), ...result, waiting: queue.findWaiting(target) };
-        }),
-      );
+      return connection.attemptTransaction(() => {
+        const row = remove.get({ target });
+        if (row === null) return null;
+        const result = queueBlocked(row, now.getTime());
+        return { lock: toLock(row), ...result, waiting: queue.findWaiting(target) };
+      });
     },
     listLocks: () => connection.attempt(() => selectAll.all({}).map(toLock)),
   };
 }
 
-/** Prepares what reads the lock of a target that is in force at a moment. */
+/** Prepares the query for the lock of a target that is in force at a time. */
 export function prepareReadLock(connection: Connection) {
   const select = connection.prepare<LockRow, { target: string; now: number }>(
     "SELECT * FROM lock WHERE target = $target AND (until IS NULL OR until > $now)",

@@ -1,22 +1,22 @@
 import { AppError } from "../../lib/errors.ts";
 import type { Connection } from "./connection.ts";
 import first from "./migrations/0001-first.sql" with { type: "text" };
-import steering from "./migrations/0002-steering.sql" with { type: "text" };
-import undeployed from "./migrations/0003-undeployed.sql" with { type: "text" };
+import operator from "./migrations/0002-operator.sql" with { type: "text" };
+import notDeployed from "./migrations/0003-not-deployed.sql" with { type: "text" };
 import { addCodes } from "./migrations/0004-codes.ts";
 
-/** Brings a database from one version to the next: SQL, or a function where SQL is not enough. */
+/** Upgrades a database from one version to the next: SQL, or a function where SQL is not sufficient. */
 export type Migration = string | ((connection: Connection) => void);
 
-/** In order, never edited once released: the n-th brings a file from version n-1 to n. */
-const MIGRATIONS: readonly Migration[] = [first, steering, undeployed, addCodes];
+/** The n-th upgrades a file from version n-1 to n. Never changed once released. */
+const MIGRATIONS: readonly Migration[] = [first, operator, notDeployed, addCodes];
 
-/** As the first migration sets it. */
+/** The first migration sets it. */
 const APPLICATION_ID = 0x686f6f6b;
 
 /**
- * Brings a database to this program's schema, each migration in its own transaction. Throws an {@link AppError} `failed`
- * that names the file when another program, or a newer hooklatch, wrote it.
+ * Upgrades a database to this program's schema, each migration in its own transaction. Throws an {@link AppError}
+ * `failed` that names the file when another program, or a newer hooklatch, wrote it.
  */
 export function migrate(connection: Connection, migrations: readonly Migration[] = MIGRATIONS): void {
   const version = connection.prepare<{ user_version: number }>("PRAGMA user_version");
@@ -26,14 +26,14 @@ export function migrate(connection: Connection, migrations: readonly Migration[]
   if (readVersion() > migrations.length) {
     throw new AppError(
       "failed",
-      `${connection.file} was written by a newer hooklatch (schema ${readVersion()}, this one knows ${migrations.length}): install that version again, or restore a backup from before it`,
+      `${connection.file} was written by a newer hooklatch (schema ${readVersion()}, this version supports ${migrations.length}): install that version again, or restore a backup from before the upgrade`,
     );
   }
 }
 
 /**
- * Foreign keys are not enforced meanwhile, which no transaction can change: dropping a table that is rebuilt would
- * delete what refers to it (https://www.sqlite.org/lang_altertable.html#otheralter).
+ * Applies the pending migrations. Foreign keys are off meanwhile, which a transaction cannot change: dropping a table
+ * that is rebuilt would delete what refers to it (https://www.sqlite.org/lang_altertable.html#otheralter).
  */
 function apply(connection: Connection, migrations: readonly Migration[], readVersion: () => number): void {
   connection.execute("PRAGMA foreign_keys = OFF");
@@ -41,7 +41,7 @@ function apply(connection: Connection, migrations: readonly Migration[], readVer
   try {
     for (const [index, migration] of migrations.entries()) {
       connection.transact(() => {
-        // Inside the transaction: another process may be migrating the same file.
+        // Inside the transaction, because another process may migrate the same file.
         if (readVersion() > index) return;
         if (typeof migration === "string") connection.execute(migration);
         else migration(connection);

@@ -1,6 +1,6 @@
 import type { Page, PageRange } from "../../domain/page.ts";
 
-/** A range as the values of a query: one row more than the page shows whether another page follows. */
+/** A range as the values of a query. Its limit is one more than the page's, which shows whether a page follows. */
 export type RangeValues = { before: number; limit: number };
 
 /** The values of a query `id < $before ORDER BY id DESC LIMIT $limit`. */

@@ -3,42 +3,50 @@ import type { Connection } from "./connection.ts";
 import { keysOf } from "./deliveries/duplicates.ts";
 import type { SeenIndex } from "./deliveries/seen-index.ts";
 
-/** Free pages of 4 KiB that stay in the file for what comes next. */
+/** Free pages of 4 KiB that remain in the file for new rows. */
 const SPARE_PAGES = 1024;
 
-/** Pages that are given back at once, at most: more than removing some hundred rows frees. */
+/** The most pages that are returned at once: more than removing some hundred rows frees. */
 const MAX_PAGES = 1024;
 
-/** Removes rows of one kind, inside the caller's transaction. */
-interface Remover {
-  /** Removes old rows, at most `limit`, which is over 0, and returns how many it removed. */
-  remove(retention: Retention, limit: number): number;
-  /** Makes the next search start at the first row again. */
-  startOver(): void;
+/** Removes at most `limit` old rows, which is over 0, in the caller's transaction. Returns how many it removed. */
+type Remove = (retention: Retention, limit: number) => number;
+
+/** The last removed ids. The next batch begins after them. */
+interface Progress {
+  deployment: number;
+  delivery: number;
 }
 
-/** The part of the store that removes old rows and gives their space back to the disk. */
+/** The part of the store that removes old rows and returns their space to the file system. */
 export function createRetention(connection: Connection, seen: SeenIndex): Pick<DeploymentStore, "prune"> {
+  const progress: Progress = { deployment: 0, delivery: 0 };
   const removers = [
-    prepareRemoveDeployments(connection),
-    prepareRemoveDeliveries(connection, seen),
+    prepareRemoveDeployments(connection, progress),
+    prepareRemoveDeliveries(connection, seen, progress),
     prepareRemoveClients(connection),
   ];
-  const giveBack = prepareGiveBack(connection);
+  const releaseSpace = prepareReleaseSpace(connection);
+
+  /** A row that was needed until now may be old: the next batch begins with the first row. */
+  function startOver(): void {
+    progress.deployment = 0;
+    progress.delivery = 0;
+  }
 
   function removeBatch(retention: Retention): number {
     let removed = 0;
     try {
       connection.transact(() => {
-        for (const { remove } of removers) {
+        for (const remove of removers) {
           if (removed < retention.limit) removed += remove(retention, retention.limit - removed);
         }
       });
     } catch (error) {
-      for (const { startOver } of removers) startOver();
+      startOver();
       throw error;
     }
-    if (removed === 0) for (const { startOver } of removers) startOver();
+    if (removed === 0) startOver();
     return removed;
   }
 
@@ -46,26 +54,22 @@ export function createRetention(connection: Connection, seen: SeenIndex): Pick<D
     prune: (retention) =>
       connection.attempt(() => {
         const removed = removeBatch(retention);
-        giveBack();
+        releaseSpace();
         return removed;
       }),
   };
 }
 
-/** Clients that expired before the oldest stored delivery: they did not come back. */
-function prepareRemoveClients(connection: Connection): Remover {
+/** Removes clients that expired before the oldest stored delivery. */
+function prepareRemoveClients(connection: Connection): Remove {
   const remove = connection.prepare<never, { before: number; limit: number }>(`
     DELETE FROM client WHERE id IN (SELECT id FROM client WHERE expires_at < $before LIMIT $limit)`);
-  return {
-    remove: ({ deliveriesBefore }, limit) =>
-      Number(remove.run({ before: deliveriesBefore.getTime(), limit }).changes),
-    startOver() {},
-  };
+  return ({ deliveriesBefore }, limit) => remove.run({ before: deliveriesBefore.getTime(), limit }).changes;
 }
 
-function prepareRemoveDeployments(connection: Connection): Remover {
-  // A target's newest deployment stays, and the newest of its tip: how they ended keeps their commits from being
-  // deployed again. (Only ended deployments know their commit.)
+function prepareRemoveDeployments(connection: Connection, progress: Progress): Remove {
+  // A target's newest deployment stays, and the newest of its tip: catch-up needs their results. (Only ended
+  // deployments have a commit.)
   const select = connection.prepare<AgingRow, { after: number }>(`
     SELECT id, ended_at AS time, 0 AS size FROM deployment
     WHERE id > $after AND ended_at IS NOT NULL
@@ -79,32 +83,26 @@ function prepareRemoveDeployments(connection: Connection): Remover {
         WHERE tip.target = deployment.target AND tip."commit" IS NOT NULL AND tip.choice IS NULL
         ORDER BY tip.id DESC LIMIT 1)
     ORDER BY id`);
-  // A long output is removed before its deployment, in as many batches as it takes.
-  const removeOutput = connection.prepare<never, { deployment: number; limit: number }>(`
-    DELETE FROM output WHERE deployment = $deployment AND line IN (
-      SELECT line FROM output WHERE deployment = $deployment ORDER BY line LIMIT $limit)`);
+  // A long output is removed before its deployment, in as many batches as necessary.
+  const removeOutput = connection.prepare<never, { id: number; limit: number }>(`
+    DELETE FROM output WHERE deployment = $id AND line IN (
+      SELECT line FROM output WHERE deployment = $id ORDER BY line LIMIT $limit)`);
   const removeRow = connection.prepare<never, { id: number }>("DELETE FROM deployment WHERE id = $id");
-  let after = 0;
 
-  return {
-    remove({ deploymentsBefore }, limit) {
-      let removed = 0;
-      for (const id of findOld(select.iterate({ after }), deploymentsBefore, limit)) {
-        removed += removeOutput.run({ deployment: id, limit: limit - removed }).changes;
-        if (removed >= limit) break;
-        removeRow.run({ id });
-        removed += 1;
-        after = id;
-      }
-      return removed;
-    },
-    startOver() {
-      after = 0;
-    },
+  return ({ deploymentsBefore }, limit) => {
+    let removed = 0;
+    for (const id of findOld(select.iterate({ after: progress.deployment }), deploymentsBefore, limit)) {
+      removed += removeOutput.run({ id, limit: limit - removed }).changes;
+      if (removed >= limit) break;
+      removeRow.run({ id });
+      removed += 1;
+      progress.deployment = id;
+    }
+    return removed;
   };
 }
 
-function prepareRemoveDeliveries(connection: Connection, seen: SeenIndex): Remover {
+function prepareRemoveDeliveries(connection: Connection, seen: SeenIndex, progress: Progress): Remove {
   const select = connection.prepare<AgingRow, { after: number }>(`
     SELECT id, received_at AS time, length(body) AS size FROM delivery
     WHERE id > $after
@@ -114,39 +112,27 @@ function prepareRemoveDeliveries(connection: Connection, seen: SeenIndex): Remov
         WHERE delivery = delivery.id
           AND (state IN ('queued', 'running') OR id IN (SELECT deployment FROM live)))
     ORDER BY id`);
-  const remove = prepareRemoveDelivery(connection, seen);
-  let after = 0;
-
-  return {
-    remove({ deliveriesBefore }, limit) {
-      const old = findOld(select.iterate({ after }), deliveriesBefore, limit);
-      for (const id of old) {
-        remove(id);
-        after = id;
-      }
-      return old.length;
-    },
-    startOver() {
-      after = 0;
-    },
-  };
-}
-
-function prepareRemoveDelivery(connection: Connection, seen: SeenIndex) {
   const remove = connection.prepare<
     { source: string; has_identity: 0 | 1; provider_id: string | null; body_sha256: Uint8Array },
     { id: number }
   >("DELETE FROM delivery WHERE id = $id RETURNING source, has_identity, provider_id, body_sha256");
-  return (id: number): void => {
-    const row = remove.get({ id });
-    if (row === null || row.has_identity === 0) return;
-    const identity = { id: row.provider_id, hook: null };
-    seen.forget(id, keysOf({ source: row.source, identity, body: Buffer.from(row.body_sha256) }));
+
+  return ({ deliveriesBefore }, limit) => {
+    const old = findOld(select.iterate({ after: progress.delivery }), deliveriesBefore, limit);
+    for (const id of old) {
+      const row = remove.get({ id });
+      if (row?.has_identity === 1) {
+        const identity = { id: row.provider_id, hook: null };
+        seen.forget(id, keysOf({ source: row.source, identity, body: Buffer.from(row.body_sha256) }));
+      }
+      progress.delivery = id;
+    }
+    return old.length;
   };
 }
 
-/** Prepares what gives free pages back, in its own transaction. SQLite fills each from the end of the file. */
-function prepareGiveBack(connection: Connection) {
+/** Prepares the return of free pages, in its own transaction. SQLite fills each from the end of the file. */
+function prepareReleaseSpace(connection: Connection) {
   const countFree = connection.prepare<{ freelist_count: number }>("PRAGMA freelist_count");
   return (): void => {
     const free = countFree.get({})?.freelist_count ?? 0;
@@ -155,8 +141,8 @@ function prepareGiveBack(connection: Connection) {
   };
 }
 
-/** A row that may be removed when its time is before a certain one. */
-export interface AgingRow {
+/** A row that may be removed when its time is before the retention. */
+interface AgingRow {
   readonly id: number;
   /** In Unix milliseconds. */
   readonly time: number;
@@ -165,23 +151,23 @@ export interface AgingRow {
 }
 
 /**
- * Ids increase with time, so old rows end where young ones begin. Only this many young rows in a row are that
- * beginning: fewer may have come while the clock was wrong.
+ * Ids increase with time, so the search ends where young rows begin: after this many in sequence. Fewer may have been
+ * stored while the clock was wrong.
  */
-const BEGINNING = 256;
+const MAX_YOUNG = 256;
 
 /** One search returns rows of at most this many bytes together, or a single larger one. */
 const MAX_BYTES = 8 * 1024 * 1024;
 
 /** Reads rows in the order of their ids, as few as possible, and returns at most `limit` ids from before `before`. */
-export function findOld(rows: Iterable<AgingRow>, before: Date, limit: number): readonly number[] {
+function findOld(rows: Iterable<AgingRow>, before: Date, limit: number): readonly number[] {
   const old: number[] = [];
   let bytes = 0;
   let young = 0;
   for (const { id, time, size } of rows) {
     if (time >= before.getTime()) {
       young += 1;
-      if (young === BEGINNING) break;
+      if (young === MAX_YOUNG) break;
       continue;
     }
     bytes += size;

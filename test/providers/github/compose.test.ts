@@ -4,14 +4,14 @@ import { AppError } from "../../../src/lib/errors.ts";
 import { github } from "../../../src/providers/github/index.ts";
 import ordinary from "../../fixtures/github/push-ordinary.json";
 import { catchError } from "../catch-error.ts";
-import { dialect, GUID, SECRET } from "./send.ts";
+import { GUID, handler, SECRET } from "./send.ts";
 
 describe("GitHub source handler > compose", () => {
   const shape = (value: unknown): unknown => {
     if (typeof value !== "object" || value === null) return value === null ? "null" : typeof value;
     return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, shape(child)]));
   };
-  const composed = dialect.compose({
+  const composed = handler.compose({
     kind: "push",
     deliveryId: GUID,
     form: false,

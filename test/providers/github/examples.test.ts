@@ -17,9 +17,9 @@ describe("published GitHub examples", () => {
     for (const form of [false, true]) {
       test(`${name} example ${index} is read as a ${name} from ${form ? "a form" : "JSON"}`, async () => {
         const json = JSON.stringify(payload);
-        const reading = await receive(name, payload, form);
-        expect(reading).toMatchObject({
-          ok: true,
+        const result = await receive(name, payload, form);
+        expect(result).toMatchObject({
+          kind: "parsed",
           event: { kind: name },
           json,
           identity: { id: GUID },
@@ -32,7 +32,7 @@ describe("published GitHub examples", () => {
     test(`other events are read by name from ${form ? "forms" : "JSON"}`, async () => {
       for (const { name, payload } of others) {
         expect(await receive(name, payload, form)).toMatchObject({
-          ok: true,
+          kind: "parsed",
           event: { kind: "other", name },
         });
       }
@@ -43,15 +43,24 @@ describe("published GitHub examples", () => {
     for (const { name, payload } of known) {
       for (const claimed of ["push", "ping", "issues", "create"]) {
         if (claimed === name) continue;
-        expect(await receive(claimed, payload)).toMatchObject({ ok: false, kind: "misshapen" });
+        expect(await receive(claimed, payload)).toMatchObject({
+          kind: "unreadable",
+          code: "unexpected_payload",
+        });
       }
     }
   });
 
   test("other events are rejected as pushes and pings", async () => {
     for (const { payload } of others) {
-      expect(await receive("push", payload)).toMatchObject({ ok: false, kind: "misshapen" });
-      expect(await receive("ping", payload)).toMatchObject({ ok: false, kind: "misshapen" });
+      expect(await receive("push", payload)).toMatchObject({
+        kind: "unreadable",
+        code: "unexpected_payload",
+      });
+      expect(await receive("ping", payload)).toMatchObject({
+        kind: "unreadable",
+        code: "unexpected_payload",
+      });
     }
   });
 });

@@ -7,7 +7,7 @@ import { generic } from "../../../src/providers/generic/index.ts";
 import { pingBody, pushBody } from "../../support/payloads.ts";
 import { targetOf } from "../../support/target.ts";
 import { loadSecret } from "../load-secret.ts";
-import { GUID, dialect as github } from "./send.ts";
+import { GUID, handler as github } from "./send.ts";
 
 setDefaultTimeout(120_000);
 
@@ -82,13 +82,13 @@ const payload = fc.oneof(
 );
 const event = fc.constantFrom("push", "ping", "issues", "PUSH", "", "push, ping");
 
-function read(dialect: SourceHandler, name: string, json: string) {
+function read(handler: SourceHandler, name: string, json: string) {
   const headers = new Headers({
     "content-type": "application/json",
     "x-github-event": name,
     "x-github-delivery": GUID,
   });
-  return dialect.parse({ headers, body: new TextEncoder().encode(json) });
+  return handler.parse({ headers, body: new TextEncoder().encode(json) });
 }
 
 /** Asserts that an accepted push agrees with its payload, without using the code under test. */
@@ -112,14 +112,14 @@ describe("GitHub source handler with any JSON", () => {
   test("never throws and returns an event that agrees with the payload", () => {
     fc.assert(
       fc.property(event, payload, (name, json) => {
-        const reading = read(github, name, json);
-        if (!reading.ok) return;
+        const result = read(github, name, json);
+        if (result.kind === "unreadable") return;
         const written: unknown = JSON.parse(json);
-        expect(reading.json).toBe(json);
-        expect(reading.identity).toEqual({ id: GUID, hook: null });
-        expect(reading.event.kind).toBe(name === "push" || name === "ping" ? name : "other");
-        if (reading.event.kind === "push") expectPush(reading.event, written as Record<string, unknown>);
-        if (reading.event.kind === "other") expect(reading.event.name).toBe(name);
+        expect(result.json).toBe(json);
+        expect(result.identity).toEqual({ id: GUID, hook: null });
+        expect(result.event.kind).toBe(name === "push" || name === "ping" ? name : "other");
+        if (result.event.kind === "push") expectPush(result.event, written as Record<string, unknown>);
+        if (result.event.kind === "other") expect(result.event.name).toBe(name);
       }),
       { numRuns: 2000 },
     );
@@ -128,8 +128,8 @@ describe("GitHub source handler with any JSON", () => {
   test("rejects a payload without repeating its values", () => {
     fc.assert(
       fc.property(event, payload, (name, json) => {
-        const reading = read(github, name, json);
-        if (!reading.ok) expect(reading.reason).not.toContain(MARK);
+        const result = read(github, name, json);
+        if (result.kind === "unreadable") expect(result.reason).not.toContain(MARK);
       }),
       { numRuns: 1000 },
     );
@@ -138,17 +138,17 @@ describe("GitHub source handler with any JSON", () => {
   test("deploys a target only for a push to its branch of its repository", () => {
     fc.assert(
       fc.property(payload, (json) => {
-        const reading = read(github, "push", json);
-        if (!reading.ok) return;
+        const result = read(github, "push", json);
+        if (result.kind === "unreadable") return;
         const written = JSON.parse(json);
-        const [decision] = matchTargets(reading.event, [targetOf("blog")]);
-        const isWanted =
+        const [decision] = matchTargets(result.event, [targetOf("blog")]);
+        const isDeployed =
           written.ref === "refs/heads/main" &&
           written.repository.full_name.toLowerCase() === "octocat/blog" &&
           written.deleted === false &&
           !/^0+$/.test(written.after) &&
           !/\[skip deploy\]/i.test(written.head_commit?.message ?? "");
-        expect(decision?.deploy).toBe(isWanted);
+        expect(decision?.deploy).toBe(isDeployed);
         expect(decision?.reason ?? "").not.toMatch(/\p{Cc}/u);
       }),
       { numRuns: 2000 },
@@ -157,14 +157,15 @@ describe("GitHub source handler with any JSON", () => {
 });
 
 describe("generic source handler with any JSON", () => {
-  const dialect = generic.createHandlerWithSecret(loadSecret("a token of the tests, long enough"));
+  const handler = generic.createHandlerWithSecret(loadSecret("a token of the tests, long enough"));
 
   test("accepts every payload and reads it as a push only when it has a ref and a repository", () => {
     fc.assert(
       fc.property(payload, (json) => {
-        const reading = read(dialect, "", json);
-        expect(reading).toMatchObject({ ok: true, json });
-        if (reading.ok && reading.event.kind === "push") expectPush(reading.event, JSON.parse(json));
+        const result = read(handler, "", json);
+        expect(result).toMatchObject({ kind: "parsed", json });
+        if (result.kind === "parsed" && result.event.kind === "push")
+          expectPush(result.event, JSON.parse(json));
       }),
       { numRuns: 1000 },
     );

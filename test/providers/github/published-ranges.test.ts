@@ -23,7 +23,7 @@ async function failureOf(fetching: Promise<unknown>): Promise<string> {
   throw new Error("the fetch did not fail as expected");
 }
 
-describe("fetchHookRanges", () => {
+describe("fetchPublishedRanges", () => {
   test("returns the ranges under `hooks` and ignores other keys", async () => {
     const ranges = ["192.30.252.0/22", "2606:50c0::/32", "192.0.2.1"];
     let agent: string | null = null;

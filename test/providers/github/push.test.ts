@@ -41,8 +41,11 @@ describe("GitHub push", () => {
     ],
   ] as const) {
     test(`reads ${what}`, async () => {
-      const reading = await receive("push", payload);
-      expect(reading).toMatchObject({ ok: true, event: { kind: "push", repository: REPOSITORY, ...event } });
+      const result = await receive("push", payload);
+      expect(result).toMatchObject({
+        kind: "parsed",
+        event: { kind: "push", repository: REPOSITORY, ...event },
+      });
     });
   }
 
@@ -67,42 +70,48 @@ describe("GitHub push", () => {
       enterprise: { id: 1, slug: "octo" },
       something_new: { deeply: [{ nested: true }] },
     };
-    expect(await receive("push", lenient)).toMatchObject({ ok: true, event: { kind: "push", commit: tip } });
-    expect(await receive("push", { ...lenient, pusher: { name: "x" } })).toMatchObject({ ok: true });
+    expect(await receive("push", lenient)).toMatchObject({
+      kind: "parsed",
+      event: { kind: "push", commit: tip },
+    });
+    expect(await receive("push", { ...lenient, pusher: { name: "x" } })).toMatchObject({ kind: "parsed" });
   });
 
   test("returns no commit for a tag without a head commit", async () => {
-    const reading = await receive("push", { ...tagCreated, head_commit: null });
-    expect(reading).toMatchObject({ ok: true, event: { deleted: false, commit: null } });
+    const result = await receive("push", { ...tagCreated, head_commit: null });
+    expect(result).toMatchObject({ kind: "parsed", event: { deleted: false, commit: null } });
   });
 
   test("accepts SHA-256 commits and reads 64 zeros as a deletion", async () => {
     const [before, after] = ["a".repeat(64), "b".repeat(64)];
     expect(await receive("push", { ...ordinary, before, after })).toMatchObject({
-      ok: true,
+      kind: "parsed",
       event: { deleted: false, commit: after },
     });
     expect(await receive("push", { ...ordinary, before, after: "0".repeat(64) })).toMatchObject({
-      ok: true,
+      kind: "parsed",
       event: { deleted: true, commit: null },
     });
   });
 
   test("reads zeros in `after` as a deletion even when `deleted` is false", async () => {
-    const reading = await receive("push", { ...ordinary, after: ZERO, deleted: false });
-    expect(reading).toMatchObject({ ok: true, event: { deleted: true, commit: null } });
+    const result = await receive("push", { ...ordinary, after: ZERO, deleted: false });
+    expect(result).toMatchObject({ kind: "parsed", event: { deleted: true, commit: null } });
   });
 
   test("reads `deleted` as a deletion even when `after` is a commit", async () => {
-    const reading = await receive("push", { ...ordinary, deleted: true });
-    expect(reading).toMatchObject({ ok: true, event: { deleted: true, commit: null } });
+    const result = await receive("push", { ...ordinary, deleted: true });
+    expect(result).toMatchObject({ kind: "parsed", event: { deleted: true, commit: null } });
   });
 
   for (const ref of hostileRefs) {
     test(`returns the name of ${JSON.stringify(ref)} unchanged`, async () => {
       const name = ref.slice("refs/heads/".length);
-      const reading = await receive("push", { ...ordinary, ref });
-      expect(reading).toMatchObject({ ok: true, event: { kind: "push", ref: { kind: "branch", name } } });
+      const result = await receive("push", { ...ordinary, ref });
+      expect(result).toMatchObject({
+        kind: "parsed",
+        event: { kind: "push", ref: { kind: "branch", name } },
+      });
     });
   }
 
@@ -112,6 +121,6 @@ describe("GitHub push", () => {
     ["skip deploy", false],
   ])("with the head commit message %j sets `skip` to %j", async (message, skip) => {
     const payload = { ...ordinary, head_commit: { ...ordinary.head_commit, message } };
-    expect(await receive("push", payload)).toMatchObject({ ok: true, event: { kind: "push", skip } });
+    expect(await receive("push", payload)).toMatchObject({ kind: "parsed", event: { kind: "push", skip } });
   });
 });

@@ -8,7 +8,7 @@ export const SECRET = "It's a Secret to Everybody";
 export const GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
 export const NOW = new Date("2026-11-21T20:30:00Z");
 
-export const dialect = github.createHandler({ secrets: [loadSecret(SECRET)] });
+export const handler = github.createHandler({ secrets: [loadSecret(SECRET)] });
 
 /** Returns a request as GitHub sends it, written and signed without any code under test. */
 export async function send(event: string, payload: unknown, form = false): Promise<RawRequest> {
@@ -23,9 +23,9 @@ export async function send(event: string, payload: unknown, form = false): Promi
   return { headers, body: new TextEncoder().encode(body) };
 }
 
-/** Sends such a request to the source handler, which must verify it, and returns the result of reading it. */
+/** Sends such a request to the source handler, which must verify it, and returns the result of result it. */
 export async function receive(event: string, payload: unknown, form = false): Promise<ParseResult> {
   const request = await send(event, payload, form);
-  expect(await dialect.verify(request, null, NOW)).toEqual({ ok: true });
-  return dialect.parse(request);
+  expect(await handler.verify(request, null, NOW)).toEqual({ kind: "verified" });
+  return handler.parse(request);
 }

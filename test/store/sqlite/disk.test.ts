@@ -87,7 +87,7 @@ describe("a disk that fills up", () => {
         return ids;
       }
       for (const one of group) {
-        if (one.status === "fulfilled" && one.value.kind === "kept") ids.push(one.value.delivery);
+        if (one.status === "fulfilled" && one.value.kind === "stored") ids.push(one.value.delivery);
       }
     }
   }

@@ -46,7 +46,7 @@ const ROWS_OF_VERSION_1 = `
 describe("migrating", () => {
   test("creates a file with the application id and only STRICT tables", () => {
     migrate(connection);
-    expect(version()).toBe(3);
+    expect(version()).toBe(4);
     expect(all<{ application_id: number }>("PRAGMA application_id")).toEqual([
       { application_id: 0x686f6f6b },
     ]);
@@ -59,7 +59,7 @@ describe("migrating", () => {
     migrate(connection);
     connection.execute("INSERT INTO client VALUES (7, 'webhook', '192.0.2.1', 1, 2)");
     migrate(connection);
-    expect(version()).toBe(3);
+    expect(version()).toBe(4);
     expect(all("SELECT source FROM client")).toEqual([{ source: "webhook" }]);
   });
 
@@ -83,14 +83,18 @@ describe("migrating", () => {
     expect(tables().map(({ name }) => name)).toEqual(["one"]);
   });
 
-  test("migrates a database from version 1 to version 3 without losing data", async () => {
+  test("migrates a database from version 1 to version 4 without losing data", async () => {
     migrate(connection, [first]);
     connection.execute(ROWS_OF_VERSION_1);
     const tablesBefore = tables().map(({ name }) => name);
     const rowsOf = (table: string) => all<object>(`SELECT * FROM ${table}`);
-    const before = tablesBefore.map((table) => [table, rowsOf(table)] as const);
+    // Version 4 moves the decisions into the deliveries.
+    const withoutSet = ({ decision_set: _, ...row }: { decision_set?: number }) => row;
+    const before = tablesBefore
+      .filter((table) => table !== "decision_set")
+      .map((table) => [table, rowsOf(table).map(withoutSet)] as const);
     migrate(connection);
-    expect(version()).toBe(3);
+    expect(version()).toBe(4);
     for (const [table, rows] of before) {
       expect(rows).not.toEqual([]);
       expect(rowsOf(table)).toHaveLength(rows.length);
@@ -126,7 +130,7 @@ describe("migrating", () => {
     const message = messageOf(() => migrate(connection));
     expect(message).toContain(connection.file);
     const text = words(message, { [connection.file]: "<database>" });
-    expect(numbersIn(text)).toEqual([7, 3]);
+    expect(numbersIn(text)).toEqual([7, 4]);
     expect(text).toMatchSnapshot();
     expect(version()).toBe(7);
   });
@@ -184,21 +188,22 @@ describe("the schema", () => {
         `SELECT id FROM deployment WHERE target = 'blog' AND "commit" IS NOT NULL AND choice IS NULL ORDER BY id DESC`,
         "deployment_tip ",
       ],
-      ["SELECT * FROM undeployed WHERE delivery = 5", "undeployed_delivery "],
+      ["SELECT * FROM not_deployed WHERE delivery = 5", "not_deployed_delivery "],
       [
         "SELECT id FROM delivery WHERE source = 'github' AND status = 'ok' AND id < 9 ORDER BY id DESC",
         "delivery_source_status ",
       ],
-      ["SELECT min(due_at) FROM notice", "notice_due_at"],
+      ["SELECT min(due_at) FROM notification", "notification_due_at"],
       ["SELECT 1 FROM lock WHERE delivery = 5", "lock_delivery "],
+      ["SELECT id FROM deployment WHERE retry_of = 5", "deployment_retry_of "],
     ] as const) {
       expect(explain(sql)).toContain(`INDEX ${index}`);
       expect(explain(sql)).not.toContain("TEMP B-TREE");
     }
     expect(
       explain(
-        "SELECT delivery FROM undeployed WHERE target = 'blog' AND delivery < 9 ORDER BY delivery DESC",
+        "SELECT delivery FROM not_deployed WHERE target = 'blog' AND delivery < 9 ORDER BY delivery DESC",
       ),
-    ).toBe("SEARCH undeployed USING PRIMARY KEY (target=? AND delivery<?)");
+    ).toBe("SEARCH not_deployed USING PRIMARY KEY (target=? AND delivery<?)");
   });
 });

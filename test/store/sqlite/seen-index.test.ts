@@ -29,9 +29,9 @@ const exists = (id: number) => all(`SELECT 1 FROM delivery WHERE id = ${id}`).le
 /** Inserts the row of a delivery, because the index checks whether it exists. */
 const insert = (id: number) =>
   connection.execute(`
-    INSERT INTO delivery (id, source, event, status, received_at, client, has_identity, headers, decision_set,
+    INSERT INTO delivery (id, source, event, status, received_at, client, has_identity, headers, other_targets,
       body_sha256, body_encoding, body)
-    VALUES (${id}, 'github', 'push', 'ok', 1, '192.0.2.1', 1, '{}', 1, zeroblob(32), 'plain', x'')`);
+    VALUES (${id}, 'github', 'push', 'ok', 1, '192.0.2.1', 1, '{}', 0, zeroblob(32), 'plain', x'')`);
 
 /** The existing deliveries under a key, without repetitions, in the order of the index. */
 const find = (seen: SeenIndex, key: number) => [...new Set(seen.find(key))].filter(exists);

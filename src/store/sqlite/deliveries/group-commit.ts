@@ -6,11 +6,11 @@ import { type InsertParts, prepareInsert } from "./insert.ts";
 /** Stores deliveries. Those that wait at the same time share one commit. */
 export interface GroupCommit {
   accept(delivery: NewDelivery, options: AcceptOptions): Promise<AcceptResult>;
-  /** Commits what waits now, before the store closes or does something that has to come after it. */
+  /** Commits what is waiting now, before the store closes or makes a change that has to follow it. */
   flush(): void;
 }
 
-/** How many deliveries may wait for the next commit: as many usual ones as are written in a quarter of a second. */
+/** How many deliveries may wait for the next commit: usual ones take a quarter of a second to write. */
 const MAX_WAITING = 4096;
 
 /** How many bytes the bodies of waiting deliveries may have together: five of the largest possible. */
@@ -24,8 +24,8 @@ interface Waiting {
 }
 
 /**
- * Collects the accepts of one turn of the event loop and commits them together, which waits for the disk once. If the
- * commit fails, it fails for each of them, and nothing is stored.
+ * Collects the accepts of one turn of the event loop and commits them together, which waits for the disk once. A commit
+ * that fails stores nothing, and fails for each of them.
  */
 export function createGroupCommit(connection: Connection, parts: InsertParts): GroupCommit {
   const commit = prepareCommit(connection, parts);
@@ -53,10 +53,10 @@ export function createGroupCommit(connection: Connection, parts: InsertParts): G
     accept(delivery, options) {
       const bytes = waitingBytes + delivery.body.length;
       if (waiting.length === MAX_WAITING || bytes > MAX_WAITING_BYTES) {
-        return Promise.reject(new AppError("unavailable", "too many deliveries wait to be stored"));
+        return Promise.reject(new AppError("unavailable", "too many deliveries are waiting to be stored"));
       }
       return new Promise((resolve, reject) => {
-        // After the other requests of this turn, and before the loop waits for more.
+        // Runs after the other requests of this turn.
         if (waiting.length === 0) setImmediate(flush);
         waiting.push({ delivery, options, resolve, reject });
         waitingBytes = bytes;
@@ -66,7 +66,7 @@ export function createGroupCommit(connection: Connection, parts: InsertParts): G
   };
 }
 
-/** Prepares what stores a group in one transaction. */
+/** Prepares the commit of a group in one transaction. */
 function prepareCommit(connection: Connection, parts: InsertParts) {
   const { seen } = parts;
   const insert = prepareInsert(connection, parts);

@@ -1,9 +1,9 @@
 import type { Delivery } from "../../../domain/delivery.ts";
 import type { Decision } from "../../../domain/match.ts";
+import type { Packed } from "./body.ts";
 
-/** A row of the table `delivery` without its body. */
-export interface HeadRow {
-  id: number;
+/** A row of the table `delivery` without its id and its body. */
+export type NewHeadRow = {
   source: string;
   event: Delivery["event"];
   status: Delivery["status"];
@@ -18,17 +18,19 @@ export interface HeadRow {
   headers: string;
   decisions: string | null;
   other_targets: number;
-}
+};
 
-/** The columns of a {@link HeadRow}. All of them precede the body in the table, so that its pages are not read. */
+export type HeadRow = NewHeadRow & { id: number };
+
+/** The columns of the body. They follow the others in the table, which are read without the pages of the body. */
+export type BodyRow = { body_encoding: Packed["encoding"]; body: Uint8Array };
+
+/** The columns of a {@link HeadRow}. */
 export const HEAD_COLUMNS =
   "delivery.id, source, event, status, reason, received_at, client, has_identity, provider_id, hook, redelivery_of, replay_of, headers, decisions, other_targets";
 
-/** A delivery as its own row has it, without its body. */
-export type Head = Omit<Delivery, "body" | "deployments">;
-
-/** Reads a row. */
-export function toHead(row: HeadRow): Head {
+/** Reads a row. The body and the deployments are in other columns and rows. */
+export function toHead(row: HeadRow): Omit<Delivery, "body" | "deployments"> {
   return {
     id: row.id,
     source: row.source,
@@ -46,7 +48,22 @@ export function toHead(row: HeadRow): Head {
   };
 }
 
-/** The decisions as their column has them. */
-export function toDecisionsColumn(decisions: readonly Decision[]): string | null {
-  return decisions.length === 0 ? null : JSON.stringify(decisions);
+/** The row of a new delivery; null instead of an empty list of decisions. */
+export function toNewHeadRow(delivery: Omit<Delivery, "id" | "body" | "deployments">): NewHeadRow {
+  return {
+    source: delivery.source,
+    event: delivery.event,
+    status: delivery.status,
+    reason: delivery.reason,
+    received_at: delivery.receivedAt.getTime(),
+    client: delivery.client,
+    has_identity: delivery.identity === null ? 0 : 1,
+    provider_id: delivery.identity?.id ?? null,
+    hook: delivery.identity?.hook ?? null,
+    redelivery_of: delivery.redeliveryOf,
+    replay_of: delivery.replayOf,
+    headers: JSON.stringify(delivery.headers),
+    decisions: delivery.decisions.length === 0 ? null : JSON.stringify(delivery.decisions),
+    other_targets: delivery.otherTargets,
+  };
 }

@@ -1,21 +1,21 @@
 import type { Connection } from "../connection.ts";
 
 /**
- * Finds deliveries by a key: a digest of a body or of a sender's id, cut to a number. Digests are spread evenly, so a
- * large index that takes each at once would write a page for nearly every one. Here the newest keys are in memory, and
- * on disk in one short row for each commit. When there are many, they are sorted and merged into the index bit by bit,
- * neighbours together, within the transactions of later deliveries.
+ * Finds deliveries by a key: a digest of a body or of a sender's id, cut to a number. Digests are spread evenly, so
+ * inserting each into a large index at once would write a page for nearly every one. Instead the newest keys are in
+ * memory, and on disk in one short row for each commit. When there are many, they are sorted and merged into the index
+ * in steps, neighbours together, within the transactions of later deliveries.
  */
 export interface SeenIndex {
-  /** Deliveries with the key, oldest first. Some may be removed, or have it by chance. */
+  /** Deliveries with the key, oldest first. Some may have been removed, or have the key by chance. */
   find(key: number): Iterable<number>;
-  /** Adds a delivery's keys. `write` has to follow in the same transaction. */
+  /** Adds a delivery's keys. Call `write` in the same transaction. */
   note(delivery: number, keys: readonly number[]): void;
   /** Writes the added keys, and merges some older ones. */
   write(): void;
-  /** Has to be called after a transaction with `write` in it was committed. */
+  /** Call it after a transaction with `write` was committed. */
   confirm(): void;
-  /** Has to be called after it was rolled back. */
+  /** Call it after a transaction with `write` was rolled back. */
   discard(): void;
   /** Removes the keys of a delivery that is removed in the same transaction. */
   forget(delivery: number, keys: readonly number[]): void;
@@ -24,25 +24,25 @@ export interface SeenIndex {
 /** How many new keys start the next merge: a few megabytes of memory. */
 const GENERATION = 131_072;
 
-/** How many keys are merged for each added one: a little more than one, so that a merge ends before the next starts. */
+/** How many keys are merged for each added one. More than one, so that a merge ends before the next starts. */
 const MERGED_FOR_EACH = 1.25;
 
-/** A generation of keys on its way into the index. */
+/** A generation of keys that is being merged into the index. */
 interface Merge {
   readonly keys: KeyMap;
   /** The keys in the index's order. */
   readonly order: Float64Array;
   /** How many of them are in the index. */
   done: number;
-  /** How many are when the present transaction commits. */
-  doing: number;
-  /** The newest row of `seen_lately` that holds any of them. */
+  /** How many are in the index when the current transaction is committed. */
+  pending: number;
+  /** The newest row of `seen_lately` with any of the keys. */
   readonly lastRow: number;
 }
 
-/** Creates the index, and reads the keys that are not merged yet. */
+/** Creates the index. Reads the keys that an earlier run did not merge; their deliveries may have been removed. */
 export function createSeenIndex(connection: Connection, generation: number = GENERATION): SeenIndex {
-  // It searches in the order of the primary key. With an ORDER BY it takes ten times as long.
+  // The primary key gives the order. An ORDER BY would take ten times as long.
   const selectNext = connection.prepare<{ delivery: number }, { key: number; after: number }>(
     "SELECT delivery FROM seen WHERE key = $key AND delivery > $after LIMIT 1",
   );
@@ -65,17 +65,18 @@ export function createSeenIndex(connection: Connection, generation: number = GEN
   );
 
   let { recent, lastRow } = readRecent(connection);
-  let newestRemoved = readNewestRemoved(connection);
+  let newestRemoved =
+    connection.prepare<{ newest: number }>("SELECT newest FROM seen_removed").get({})?.newest ?? 0;
   let added: number[] = [];
   let addedKeys = new KeyMap();
   let merge: Merge | null = null;
 
-  function mergeSome(under: Merge, count: number): void {
-    under.doing = Math.min(under.done + count, under.order.length);
-    for (const key of under.order.subarray(under.done, under.doing)) {
-      for (const delivery of under.keys.get(key)) insert.run({ key, delivery, newestRemoved });
+  function mergeSome(current: Merge, count: number): void {
+    current.pending = Math.min(current.done + count, current.order.length);
+    for (const key of current.order.subarray(current.done, current.pending)) {
+      for (const delivery of current.keys.get(key)) insert.run({ key, delivery, newestRemoved });
     }
-    if (under.doing === under.order.length) removeRecent.run({ lastRow: under.lastRow });
+    if (current.pending === current.order.length) removeRecent.run({ lastRow: current.lastRow });
   }
 
   function discard(): void {
@@ -86,7 +87,7 @@ export function createSeenIndex(connection: Connection, generation: number = GEN
 
   return {
     *find(key) {
-      // One at a time: most keys have none, and callers need the first few at most.
+      // One at a time: most keys have none, and callers need few.
       let next = selectNext.get({ key, after: 0 });
       while (next !== null) {
         yield next.delivery;
@@ -111,10 +112,10 @@ export function createSeenIndex(connection: Connection, generation: number = GEN
       if (added.length === 0) return;
       addPairs(recent, added);
       discard();
-      if (merge !== null) merge.done = merge.doing;
+      if (merge !== null) merge.done = merge.pending;
       if (merge !== null && merge.done === merge.order.length) merge = null;
       if (merge !== null || recent.size < generation) return;
-      merge = { keys: recent, order: recent.sorted(), done: 0, doing: 0, lastRow };
+      merge = { keys: recent, order: recent.sorted(), done: 0, pending: 0, lastRow };
       recent = new KeyMap();
     },
     discard,
@@ -126,20 +127,14 @@ export function createSeenIndex(connection: Connection, generation: number = GEN
   };
 }
 
-/** The keys that an earlier run had not merged. Their deliveries may have been removed. */
 function readRecent(connection: Connection): { recent: KeyMap; lastRow: number } {
-  const row = connection
-    .prepare<{ keys: string | null; lastRow: number | null }>(
-      "SELECT group_concat(keys) AS keys, max(id) AS lastRow FROM seen_lately",
-    )
-    .get({});
+  const select = connection.prepare<{ keys: string | null; lastRow: number | null }>(
+    "SELECT group_concat(keys) AS keys, max(id) AS lastRow FROM seen_lately",
+  );
+  const { keys, lastRow } = select.get({}) ?? { keys: null, lastRow: null };
   const recent = new KeyMap();
-  addPairs(recent, JSON.parse(`[${row?.keys ?? ""}]`) as readonly number[]);
-  return { recent, lastRow: row?.lastRow ?? 0 };
-}
-
-function readNewestRemoved(connection: Connection): number {
-  return connection.prepare<{ newest: number }>("SELECT newest FROM seen_removed").get({})?.newest ?? 0;
+  addPairs(recent, JSON.parse(`[${keys ?? ""}]`) as readonly number[]);
+  return { recent, lastRow: lastRow ?? 0 };
 }
 
 function addPairs(map: KeyMap, pairs: readonly number[]): void {
@@ -150,7 +145,7 @@ function addPairs(map: KeyMap, pairs: readonly number[]): void {
 export class KeyMap {
   readonly #deliveries = new Map<number, number | number[]>();
 
-  /** How many different keys there are. */
+  /** The number of distinct keys. */
   get size(): number {
     return this.#deliveries.size;
   }
@@ -158,8 +153,7 @@ export class KeyMap {
   /** The deliveries with a key, in the order in which they were added. */
   get(key: number): readonly number[] {
     const found = this.#deliveries.get(key);
-    if (found === undefined) return NONE;
-    return typeof found === "number" ? [found] : found;
+    return typeof found === "number" ? [found] : (found ?? []);
   }
 
   add(key: number, delivery: number): void {
@@ -174,5 +168,3 @@ export class KeyMap {
     return Float64Array.from(this.#deliveries.keys()).sort();
   }
 }
-
-const NONE: readonly number[] = [];

@@ -33,18 +33,17 @@ export function createOutput(
 
   return {
     appendOutput: (deployment, lines) =>
-      connection.attempt(() =>
-        connection.transact(() => {
-          const extent = extents.read(deployment);
-          for (const text of lines) {
-            insert.run({ deployment, line: extent.nextLine, text });
-            grow(extent, sizeOf(text), limit / 2);
-          }
-          cut(deployment, extent);
-          extents.write(deployment, extent);
-        }),
-      ),
-    readOutput: (deployment) => connection.attempt(() => read(deployment, -1, ALL).map(({ text }) => text)),
+      connection.attemptTransaction(() => {
+        const extent = extents.read(deployment);
+        for (const text of lines) {
+          insert.run({ deployment, line: extent.nextLine, text });
+          grow(extent, sizeOf(text), limit / 2);
+        }
+        cut(deployment, extent);
+        extents.write(deployment, extent);
+      }),
+    readOutput: (deployment) =>
+      connection.attempt(() => read(deployment, -1, Number.MAX_SAFE_INTEGER).map(({ text }) => text)),
     readOutputAfter: (deployment, after, limit) => connection.attempt(() => read(deployment, after, limit)),
   };
 }
@@ -62,26 +61,23 @@ function grow(extent: Extent, size: number, headLimit: number): void {
   }
 }
 
-/** As a limit: more lines than there can be. */
-const ALL = Number.MAX_SAFE_INTEGER;
-
-/** Prepares what reads lines after a certain one. Where lines were removed, one line says how many. */
+/** Prepares the query for lines after a given one. Where lines were removed, one line says how many. */
 function prepareRead(connection: Connection, extents: ReturnType<typeof prepareExtents>) {
   const select = connection.prepare<OutputLine, { deployment: number; after: number; limit: number }>(`
     SELECT line, text FROM output WHERE deployment = $deployment AND line > $after
     ORDER BY line LIMIT $limit`);
   return (deployment: number, after: number, limit: number): readonly OutputLine[] => {
     const { headLines, tailStart } = extents.read(deployment);
-    const kept = select.all({ deployment, after, limit });
+    const stored = select.all({ deployment, after, limit });
     const cutLines = tailStart - Math.max(headLines, after + 1);
-    if (cutLines <= 0) return kept;
-    const tailAt = kept.findIndex(({ line }) => line >= tailStart);
+    if (cutLines <= 0) return stored;
+    const tailAt = stored.findIndex(({ line }) => line >= tailStart);
     const cut = { line: tailStart - 1, text: describeCut(cutLines) };
-    return kept.toSpliced(tailAt < 0 ? kept.length : tailAt, 0, cut).slice(0, limit);
+    return stored.toSpliced(tailAt < 0 ? stored.length : tailAt, 0, cut).slice(0, limit);
   };
 }
 
-/** Prepares what removes the oldest lines of the tail until everything fits in `limit`. */
+/** Prepares the removal of the oldest lines of the tail until everything fits in `limit`. */
 function prepareCut(connection: Connection, limit: number) {
   const selectSizes = connection.prepare<{ size: number }, { deployment: number; from: number }>(`
     SELECT octet_length(text) + 1 AS size FROM output
@@ -93,7 +89,7 @@ function prepareCut(connection: Connection, limit: number) {
     const from = extent.tailStart;
     const fits = () => extent.headBytes + extent.tailBytes + sizeOfCut(extent) <= limit;
     if (fits()) return;
-    // Reads only the rows that have to go, however long the tail is.
+    // Reads only the rows that are removed, however long the tail is.
     for (const { size } of selectSizes.iterate({ deployment, from })) {
       extent.tailBytes -= size;
       extent.tailStart += 1;
@@ -103,7 +99,7 @@ function prepareCut(connection: Connection, limit: number) {
   };
 }
 
-/** Stored, so that the limit holds over a restart. */
+/** Extents are stored, so that the limit holds over a restart. */
 function prepareExtents(connection: Connection) {
   const select = connection.prepare<Extent, { deployment: number }>(`
     SELECT head_lines AS headLines, head_bytes AS headBytes, tail_start AS tailStart, tail_bytes AS tailBytes,
@@ -114,9 +110,7 @@ function prepareExtents(connection: Connection) {
     VALUES ($deployment, $headLines, $headBytes, $tailStart, $tailBytes, $nextLine)`);
   return {
     read: (deployment: number): Extent => select.get({ deployment }) ?? { ...NOTHING },
-    write: (deployment: number, extent: Extent): void => {
-      upsert.run({ ...extent, deployment });
-    },
+    write: (deployment: number, extent: Extent) => void upsert.run({ ...extent, deployment }),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Choice, Deployment, QueuedDeployment, Trigger } from "../../../domain/deployment.ts";
 import type { Connection } from "../connection.ts";
-import { type ChoiceRow, type DeploymentRow, toChoiceRow, toWaitingDeployment } from "./row.ts";
+import { type ChoiceRow, type DeploymentRow, ROW_COLUMNS, toChoiceRow, toWaitingDeployment } from "./row.ts";
 
 /** A deployment to queue. */
 export interface QueueRequest {
@@ -15,28 +15,27 @@ export interface QueueRequest {
 
 /** Queues deployments, inside the caller's transaction. */
 export interface Queue {
-  /** Queues a deployment. One of the same target that was queued is superseded. */
+  /** Queues a deployment. A queued one of the same target is superseded. */
   add(request: QueueRequest): QueuedDeployment;
   /** The id of the target's queued deployment; null when there is none. */
   findWaiting(target: string): number | null;
   /**
    * Queues an interrupted deployment again and returns the new one. Null when a newer one of its target is queued, which
-   * then supersedes it. A deployment that a crash interrupted counts as an attempt, and the second is the last: it may
-   * have caused the crash.
+   * then supersedes it, and after a second crash, which the deployment may have caused.
    */
   retry(interrupted: number, createdAt: number, cause: "crash" | "shutdown"): Deployment | null;
 }
 
-/** Prepares the queue's statements. */
+/** Creates the {@link Queue}. At most one deployment of a target is queued. */
 export function createQueue(connection: Connection): Queue {
   const insert = connection.prepare<DeploymentRow, Omit<QueueRequest, "choice"> & ChoiceRow>(`
     INSERT INTO deployment (target, state, trigger, delivery, pushed_commit, choice, chosen, created_at)
     VALUES ($target, 'queued', $trigger, $delivery, $pushedCommit, $choice, $chosen, $createdAt)
-    RETURNING *`);
+    RETURNING ${ROW_COLUMNS}`);
   const supersede = connection.prepare<DeploymentRow, { id: number; target: string; endedAt: number }>(`
     UPDATE deployment SET state = 'superseded', code = 'superseded', superseded_by = $id, ended_at = $endedAt
     WHERE target = $target AND state = 'queued' AND id < $id
-    RETURNING *`);
+    RETURNING ${ROW_COLUMNS}`);
   const selectWaiting = connection.prepare<{ id: number }, { target: string }>(
     "SELECT id FROM deployment WHERE target = $target AND state = 'queued'",
   );
@@ -47,25 +46,23 @@ export function createQueue(connection: Connection): Queue {
     FROM deployment AS interrupted
     WHERE id = $id AND attempt + $crashes <= 2
       AND NOT EXISTS (SELECT 1 FROM deployment WHERE target = interrupted.target AND state = 'queued')
-    RETURNING *`);
+    RETURNING ${ROW_COLUMNS}`);
   const supersedeByWaiting = connection.prepare<never, { id: number }>(`
     UPDATE deployment SET superseded_by = (
       SELECT id FROM deployment AS next WHERE next.target = deployment.target AND next.state = 'queued')
     WHERE id = $id`);
 
   return {
-    add(request) {
-      const { choice, ...columns } = request;
+    add({ choice, ...columns }) {
       const row = insert.get({ ...columns, ...toChoiceRow(choice) });
-      if (row === null) throw new Error("SQLite returned nothing for a row that it wrote");
-      const { target, createdAt: endedAt } = request;
+      if (row === null) throw new Error("SQLite returned no row for an INSERT");
+      const { target, createdAt: endedAt } = columns;
       const superseded = supersede.all({ id: row.id, target, endedAt });
       return { deployment: toWaitingDeployment(row), superseded: superseded.map(toWaitingDeployment) };
     },
     findWaiting: (target) => selectWaiting.get({ target })?.id ?? null,
     retry(interrupted, createdAt, cause) {
-      const crashes = cause === "crash" ? 1 : 0;
-      const row = insertRetry.get({ id: interrupted, createdAt, crashes });
+      const row = insertRetry.get({ id: interrupted, createdAt, crashes: cause === "crash" ? 1 : 0 });
       if (row !== null) return toWaitingDeployment(row);
       supersedeByWaiting.run({ id: interrupted });
       return null;
@@ -73,7 +70,7 @@ export function createQueue(connection: Connection): Queue {
   };
 }
 
-/** Prepares what marks the oldest queued deployment whose target is requested, idle and not locked as running. */
+/** Prepares the claim of the oldest queued deployment whose target is requested, idle and not locked. */
 export function prepareClaim(connection: Connection) {
   const selectFree = connection.prepare<{ id: number; target: string }, { now: number }>(`
     SELECT id, target FROM deployment AS waiting
@@ -82,53 +79,45 @@ export function prepareClaim(connection: Connection) {
       AND (trigger IN ('manual', 'rollback') OR NOT EXISTS (
         SELECT 1 FROM lock WHERE lock.target = waiting.target AND (until IS NULL OR until > $now)))
     ORDER BY id`);
-  const start = connection.prepare<
-    never,
-    { id: number; started_at: number; previous_commit: string | null }
-  >(`
-    UPDATE deployment
-    SET state = 'running', started_at = $started_at, previous_commit = $previous_commit
+  const start = connection.prepare<never, { id: number; now: number; previousCommit: string | null }>(`
+    UPDATE deployment SET state = 'running', started_at = $now, previous_commit = $previousCommit
     WHERE id = $id`);
 
   return (
     targets: readonly string[],
-    now: Date,
+    now: number,
     readPreviousCommit: (target: string) => string | null,
   ): number | null => {
     const requested = new Set(targets);
-    const next = selectFree.all({ now: now.getTime() }).find(({ target }) => requested.has(target));
+    const next = selectFree.all({ now }).find(({ target }) => requested.has(target));
     if (next === undefined) return null;
-    const previous_commit = readPreviousCommit(next.target);
-    start.run({ id: next.id, started_at: now.getTime(), previous_commit });
+    start.run({ id: next.id, now, previousCommit: readPreviousCommit(next.target) });
     return next.id;
   };
 }
 
-/** Prepares what marks queued deployments `cancelled`, inside the caller's transaction. */
+/** Prepares the cancellation of queued deployments, inside the caller's transaction. */
 export function prepareCancel(connection: Connection) {
   const selectQueued = connection.prepare<{ id: number; target: string }>(
     "SELECT id, target FROM deployment WHERE state = 'queued' ORDER BY id",
   );
   const cancel = connection.prepare<
     never,
-    { id: number; code: "cancelled" | "not_configured"; reason: string | null; ended_at: number }
+    { id: number; code: "cancelled" | "not_configured"; reason: string | null; now: number }
   >(`
-    UPDATE deployment SET state = 'cancelled', code = $code, reason = $reason, ended_at = $ended_at
+    UPDATE deployment SET state = 'cancelled', code = $code, reason = $reason, ended_at = $now
     WHERE id = $id AND state = 'queued'`);
 
   return {
     /** Returns whether it was queued. */
-    cancelQueued(id: number, reason: string, now: Date): boolean {
-      return cancel.run({ id, code: "cancelled", reason, ended_at: now.getTime() }).changes > 0;
-    },
+    cancelQueued: (id: number, reason: string, now: number): boolean =>
+      cancel.run({ id, code: "cancelled", reason, now }).changes > 0,
 
-    /** Cancels the deployments of targets that are not among the given ones, and returns their ids. */
-    cancelUnconfigured(targets: readonly string[], now: Date): readonly number[] {
+    /** Cancels the deployments of all but the given targets, and returns their ids. */
+    cancelUnconfigured(targets: readonly string[], now: number): readonly number[] {
       const configured = new Set(targets);
       const waiting = selectQueued.all({}).filter(({ target }) => !configured.has(target));
-      for (const { id } of waiting) {
-        cancel.run({ id, code: "not_configured", reason: null, ended_at: now.getTime() });
-      }
+      for (const { id } of waiting) cancel.run({ id, code: "not_configured", reason: null, now });
       return waiting.map(({ id }) => id);
     },
   };

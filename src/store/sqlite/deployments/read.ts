@@ -1,18 +1,26 @@
-import { DEPLOYMENT_STATES, type Deployment, type DeploymentState } from "../../../domain/deployment.ts";
-import type { DeploymentFilter } from "../../../domain/deployment-store.ts";
+import {
+  DEPLOYMENT_STATES,
+  type Deployment,
+  type DeploymentState,
+  type Live,
+  type StepResult,
+} from "../../../domain/deployment.ts";
+import type { DeploymentFilter, TargetStatus } from "../../../domain/deployment-store.ts";
 import type { Page, PageRange } from "../../../domain/page.ts";
 import type { Connection } from "../connection.ts";
+import { prepareReadLock } from "../locks.ts";
 import { type RangeValues, toPage, toRangeValues } from "../page.ts";
-import { DEPLOYMENT_COLUMNS, type RetriedRow, type StepRow, toDeployment } from "./row.ts";
+import type { Queue } from "./queue.ts";
+import { RETRIED_COLUMNS, type RetriedRow, toDeployment } from "./row.ts";
 
-/** Prepares what reads deployments with their steps. */
+/** Prepares the queries for deployments with their steps. */
 export function prepareReadDeployments(connection: Connection) {
   const select = connection.prepare<RetriedRow, { id: number }>(
-    `SELECT ${DEPLOYMENT_COLUMNS} FROM deployment WHERE id = $id`,
+    `SELECT ${RETRIED_COLUMNS} FROM deployment WHERE id = $id`,
   );
-  const selectSteps = connection.prepare<StepRow, { deployment: number }>(
-    "SELECT * FROM step WHERE deployment = $deployment ORDER BY position",
-  );
+  const selectSteps = connection.prepare<StepResult, { deployment: number }>(`
+    SELECT command, exit_code AS exitCode, signal, milliseconds FROM step
+    WHERE deployment = $deployment ORDER BY position`);
   const list = prepareList(connection);
   const withSteps = (row: RetriedRow) => toDeployment(row, selectSteps.all({ deployment: row.id }));
 
@@ -28,7 +36,7 @@ export function prepareReadDeployments(connection: Connection) {
 
 type SourceValues = RangeValues & { source: string | null };
 
-/** Prepares what finds the deployments of a list, newest first and one more than the page. */
+/** Prepares the query for a list, newest first and one more than the page. */
 function prepareList(connection: Connection) {
   const prepareIn = (state: DeploymentState | null) => ({
     ofAny: connection.prepare<RetriedRow, SourceValues>(selectIn(state, "id < $before")),
@@ -48,36 +56,73 @@ function prepareList(connection: Connection) {
   };
 }
 
-/** A partial index serves a query only where its text, and not a parameter, names the state. */
+/** Names the state in the text: a partial index does not serve a query with the state as a parameter. */
 function selectIn(state: DeploymentState | null, condition: string): string {
-  // SQLite would rather read all rows in order than sort the few in these two indexes.
+  // SQLite would read all rows in order rather than sort the few in these two indexes.
   const index = state === "queued" || state === "running" ? `INDEXED BY deployment_${state}` : "";
   const inState = state === null ? "" : `AND state = '${state}'`;
   return `
-    SELECT ${DEPLOYMENT_COLUMNS} FROM deployment ${index} WHERE ${condition} ${inState}
+    SELECT ${RETRIED_COLUMNS} FROM deployment ${index} WHERE ${condition} ${inState}
       AND ($source IS NULL
         OR EXISTS (SELECT 1 FROM delivery WHERE delivery.id = deployment.delivery AND source = $source))
     ORDER BY id DESC LIMIT $limit`;
 }
 
-/** A source with at most so many deliveries is rare: its deployments are few among those of other sources. */
+/** A source with at most this many deliveries is rare: its deployments are few among those of other sources. */
 const RARE = 2000;
 
-/** Prepares what finds the deployments of a source by its deliveries, where those are few; else null. */
+/** Prepares the query for the deployments of a source by its deliveries. It returns null where those are many. */
 function prepareFindOfRareSource(connection: Connection) {
+  type Values = RangeValues & { source: string; state: DeploymentState | null };
   const count = connection.prepare<{ deliveries: number }, { source: string; most: number }>(`
     SELECT count(*) AS deliveries FROM (SELECT 1 FROM delivery WHERE source = $source LIMIT $most)`);
-  const select = connection.prepare<
-    RetriedRow,
-    RangeValues & { source: string; state: DeploymentState | null }
-  >(`
-    SELECT ${DEPLOYMENT_COLUMNS} FROM delivery CROSS JOIN deployment ON deployment.delivery = delivery.id
+  const select = connection.prepare<RetriedRow, Values>(`
+    SELECT ${RETRIED_COLUMNS} FROM delivery CROSS JOIN deployment ON deployment.delivery = delivery.id
     WHERE source = $source AND deployment.id < $before AND ($state IS NULL OR state = $state)
     ORDER BY deployment.id DESC LIMIT $limit`);
-  return (
-    values: RangeValues & { source: string; state: DeploymentState | null },
-  ): readonly RetriedRow[] | null => {
+  return (values: Values): readonly RetriedRow[] | null => {
     const { deliveries } = count.get({ source: values.source, most: RARE + 1 }) ?? { deliveries: 0 };
     return deliveries > RARE ? null : select.all(values);
   };
+}
+
+/** Prepares the query for what is live in a target. */
+export function prepareReadLive(connection: Connection) {
+  const select = connection.prepare<Omit<Live, "since"> & { since: number }, { target: string }>(
+    'SELECT "commit", release, since FROM live WHERE target = $target',
+  );
+  return (target: string): Live | null => {
+    const row = select.get({ target });
+    return row === null ? null : { ...row, since: new Date(row.since) };
+  };
+}
+
+/** Prepares the queries for a target's status. */
+export function prepareReadTargetStatus(
+  connection: Connection,
+  queue: Queue,
+  read: (id: number) => Deployment | null,
+) {
+  const readLive = prepareReadLive(connection);
+  const readLock = prepareReadLock(connection);
+  const prepareFind = (condition: string) => {
+    const select = connection.prepare<{ id: number }, { target: string }>(
+      `SELECT id FROM deployment WHERE target = $target AND ${condition} ORDER BY id DESC LIMIT 1`,
+    );
+    return (target: string): number | null => select.get({ target })?.id ?? null;
+  };
+  const findLatest = prepareFind("state <> 'superseded'");
+  // Only ended deployments have a commit.
+  const findLatestOfTip = prepareFind(`"commit" IS NOT NULL AND choice IS NULL`);
+  const findRunning = prepareFind("state = 'running'");
+  const readFound = (id: number | null) => (id === null ? null : read(id));
+
+  return (target: string, now: Date): TargetStatus => ({
+    live: readLive(target),
+    latest: readFound(findLatest(target)),
+    latestOfTip: readFound(findLatestOfTip(target)),
+    queued: queue.findWaiting(target),
+    running: findRunning(target),
+    lock: readLock(target, now),
+  });
 }

@@ -1,7 +1,7 @@
--- "hook" in ASCII: how file(1) and we know the file for ours.
+-- "hook" in ASCII: identifies the file to file(1) and to hooklatch.
 PRAGMA application_id = 0x686f6f6b;
 
--- Times are milliseconds since 1970 in UTC, everywhere.
+-- All times are Unix milliseconds.
 
 CREATE TABLE client (
   source TEXT NOT NULL,
@@ -11,8 +11,8 @@ CREATE TABLE client (
   PRIMARY KEY (source, address)
 ) STRICT, WITHOUT ROWID;
 
--- What the targets decided and why, once for all deliveries of which they decided the same. It goes when no delivery
--- refers to it, see decisions.ts; there is no index on the references, which would cost every accept.
+-- The decisions of a source's targets, stored once for all deliveries with the same decisions. There is no index on the
+-- references, which would slow each accept down. Migration 4 removes the table.
 CREATE TABLE decision_set (
   id INTEGER PRIMARY KEY,
   digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- SHA-256 of the JSON
@@ -23,7 +23,7 @@ CREATE TABLE decision_set (
 
 CREATE INDEX decision_set_leased_until ON decision_set (leased_until);
 
--- The body stands last, so that everything before it is read without its overflow pages.
+-- The body is the last column, so that the others are read without its overflow pages.
 CREATE TABLE delivery (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   source TEXT NOT NULL,
@@ -38,29 +38,29 @@ CREATE TABLE delivery (
   replay_of INTEGER REFERENCES delivery (id) ON DELETE SET NULL,
   headers TEXT NOT NULL, -- a JSON object
   decision_set INTEGER NOT NULL,
-  body_sha256 BLOB NOT NULL CHECK (length(body_sha256) = 32), -- of the body as it came
+  body_sha256 BLOB NOT NULL CHECK (length(body_sha256) = 32), -- of the body as received
   body_encoding TEXT NOT NULL CHECK (body_encoding IN ('plain', 'zstd')),
   body BLOB NOT NULL
 ) STRICT;
 
--- Without these two, removing a delivery would read the whole table for rows that point to it.
+-- Without these two, removing a delivery would read the whole table for rows that refer to it.
 CREATE INDEX delivery_redelivery_of ON delivery (redelivery_of) WHERE redelivery_of IS NOT NULL;
 CREATE INDEX delivery_replay_of ON delivery (replay_of) WHERE replay_of IS NOT NULL;
 
--- By which a delivery is known again: the keys of its body and of its sender's id, see seen.ts.
+-- The index of duplicates: keys of bodies and of senders' ids, see deliveries/seen-index.ts.
 CREATE TABLE seen (
   key INTEGER NOT NULL,
   delivery INTEGER NOT NULL,
   PRIMARY KEY (key, delivery)
 ) STRICT, WITHOUT ROWID;
 
--- Keys of the newest deliveries, which are not in `seen` yet: one row for each commit.
+-- Keys of the newest deliveries, which are not merged into `seen` yet: one row for each commit.
 CREATE TABLE seen_lately (
   id INTEGER PRIMARY KEY,
   keys TEXT NOT NULL -- a JSON array: key, delivery, key, delivery …
 ) STRICT;
 
--- The newest delivery that was removed. One row: a key that came after it needs no question whether it is still there.
+-- The newest delivery that was removed, in one row. Keys of newer deliveries are merged without a check.
 CREATE TABLE seen_removed (
   newest INTEGER NOT NULL
 ) STRICT;
@@ -79,7 +79,7 @@ CREATE TABLE deployment (
   ),
   delivery INTEGER REFERENCES delivery (id) ON DELETE SET NULL,
   pushed_commit TEXT,
-  attempt INTEGER NOT NULL DEFAULT 1, -- 2 for one that was queued again after an interruption
+  attempt INTEGER NOT NULL DEFAULT 1, -- 2 for the retry after a crash
   branch TEXT,
   "commit" TEXT,
   previous_commit TEXT,
@@ -92,7 +92,7 @@ CREATE TABLE deployment (
 CREATE INDEX deployment_target ON deployment (target);
 CREATE INDEX deployment_delivery ON deployment (delivery) WHERE delivery IS NOT NULL;
 CREATE INDEX deployment_queued ON deployment (target) WHERE state = 'queued';
--- One deployment of a target runs at a time, whatever the code above believes.
+-- Enforces that one deployment of a target runs at a time.
 CREATE UNIQUE INDEX deployment_running ON deployment (target) WHERE state = 'running';
 
 CREATE TABLE step (
@@ -115,12 +115,12 @@ CREATE TABLE live (
 
 CREATE TABLE output (
   deployment INTEGER NOT NULL REFERENCES deployment (id) ON DELETE CASCADE,
-  line INTEGER NOT NULL, -- counted from 0 as they came, cut ones included
+  line INTEGER NOT NULL, -- counted from 0, removed ones included
   text TEXT NOT NULL,
   PRIMARY KEY (deployment, line)
 ) STRICT, WITHOUT ROWID;
 
--- Which lines of a deployment's output are kept: [0, head_lines) and [tail_start, next_line).
+-- Which lines of a deployment's output are stored: [0, head_lines) and [tail_start, next_line).
 CREATE TABLE output_extent (
   deployment INTEGER PRIMARY KEY REFERENCES deployment (id) ON DELETE CASCADE,
   head_lines INTEGER NOT NULL,

@@ -1,5 +1,5 @@
--- Deliveries hold their decisions themselves, those of the targets that the event is about, and the reason that their
--- sender got. `decided` is a temporary table that 0004-codes.ts fills.
+-- Each delivery has the decisions of the targets that the event is about, and the reason of the response. 0004-codes.ts
+-- fills the temporary table `decided`.
 CREATE TABLE delivery_next (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   source TEXT NOT NULL,
@@ -8,7 +8,7 @@ CREATE TABLE delivery_next (
   reason TEXT,
   received_at INTEGER NOT NULL,
   client TEXT NOT NULL,
-  has_identity INTEGER NOT NULL CHECK (has_identity IN (0, 1)), -- whether others are compared with it
+  has_identity INTEGER NOT NULL CHECK (has_identity IN (0, 1)), -- whether later ones are compared with it
   provider_id TEXT,
   hook TEXT,
   redelivery_of INTEGER REFERENCES delivery (id) ON DELETE SET NULL,
@@ -18,7 +18,7 @@ CREATE TABLE delivery_next (
   other_targets INTEGER NOT NULL, -- how many targets of the source the event is not about
   body_sha256 BLOB NOT NULL CHECK (length(body_sha256) = 32), -- of the body as received
   body_encoding TEXT NOT NULL CHECK (body_encoding IN ('plain', 'zstd')),
-  body BLOB NOT NULL -- last, so that reading what precedes it reads no overflow pages
+  body BLOB NOT NULL -- last, so that the other columns are read without its overflow pages
 ) STRICT;
 
 INSERT INTO delivery_next
@@ -27,7 +27,7 @@ SELECT delivery.id, source, event, status, reason, received_at, client, has_iden
 FROM delivery LEFT JOIN decided ON decided.id = decision_set
 ORDER BY delivery.id;
 
--- The id of a removed delivery is never used again.
+-- The id of a removed delivery is never reused.
 DELETE FROM sqlite_sequence WHERE name = 'delivery_next';
 UPDATE sqlite_sequence SET name = 'delivery_next' WHERE name = 'delivery';
 
@@ -50,10 +50,10 @@ ALTER TABLE notification RENAME COLUMN news TO kind;
 DROP INDEX notice_due_at;
 CREATE INDEX notification_due_at ON notification (due_at);
 
--- Why a deployment ended in another state than `succeeded`; `reason` says what the code does not.
+-- Why a deployment ended in another state than `succeeded`; `reason` has further details.
 ALTER TABLE deployment ADD COLUMN code TEXT;
--- The interrupted deployment that this one repeats, and the newer one that replaced this one. Neither has to be stored
--- any more; as no id is used again, none is ever mistaken. An index on the second would cost each accept.
+-- The interrupted deployment that this one repeats, and the newer one that replaced this one. Either may have been
+-- removed; ids are never reused. An index on the second would slow each accept down.
 ALTER TABLE deployment ADD COLUMN retry_of INTEGER;
 ALTER TABLE deployment ADD COLUMN superseded_by INTEGER;
 CREATE UNIQUE INDEX deployment_retry_of ON deployment (retry_of) WHERE retry_of IS NOT NULL;

@@ -6,8 +6,8 @@ import { type Packed, unpack } from "../deliveries/body.ts";
 import tables from "./0004-codes.sql" with { type: "text" };
 
 /**
- * Replaces the sentences of earlier versions with codes and references. This is the only place that reads those
- * sentences. The references of other tables to `delivery` must not be enforced meanwhile.
+ * Replaces the sentences of earlier versions with codes and references. Nothing else reads those sentences. Foreign keys
+ * must be off, because the table `delivery` is rebuilt.
  */
 export function addCodes(connection: Connection): void {
   connection.execute(`
@@ -15,26 +15,25 @@ export function addCodes(connection: Connection): void {
   convertDecisionSets(connection);
   connection.execute(tables);
   connection.execute("DROP TABLE decided");
+  linkRetries(connection);
   convertResults(connection);
 }
 
-type DecidedRow = { id: number; reason: string | null; decisions: string | null; other_targets: number };
-
-/** A set of decisions as it was stored once for all deliveries that shared it. */
-interface DecisionSet {
-  readonly decisions: readonly Omit<Decision, "code">[];
-  readonly reason: string | null;
-}
+type OldDecision = Omit<Decision, "code">;
 
 function convertDecisionSets(connection: Connection): void {
   const select = connection.prepare<Packed & { id: number }>(
     "SELECT id, encoding, decisions AS bytes FROM decision_set",
   );
-  const insert = connection.prepare<never, DecidedRow>(
-    "INSERT INTO decided VALUES ($id, $reason, $decisions, $other_targets)",
-  );
+  const insert = connection.prepare<
+    never,
+    { id: number; reason: string | null; decisions: string | null; other_targets: number }
+  >("INSERT INTO decided VALUES ($id, $reason, $decisions, $other_targets)");
   for (const { id, ...packed } of select.iterate({})) {
-    const { decisions, reason } = JSON.parse(Buffer.from(unpack(packed)).toString()) as DecisionSet;
+    const { decisions, reason } = JSON.parse(Buffer.from(unpack(packed)).toString()) as {
+      decisions: readonly OldDecision[];
+      reason: string | null;
+    };
     const about = decisions.flatMap(addDecisionCode);
     insert.run({
       id,
@@ -46,42 +45,21 @@ function convertDecisionSets(connection: Connection): void {
 }
 
 /** The decision with its code; none when the event was not about its target. */
-function addDecisionCode({ target, deploy, reason }: Omit<Decision, "code">): readonly Decision[] {
+function addDecisionCode({ target, deploy, reason }: OldDecision): readonly Decision[] {
   if (deploy || reason === null) return [{ target, deploy, code: null, reason }];
   const code = inferDecisionCode(reason);
   return code === null ? [] : [{ target, deploy, code, reason }];
 }
 
-/** Null for what said that the event was not about the target: a ping, another event, another repository. */
+/** Null for a reason that the event was not about the target: a ping, another event, another repository. */
 function inferDecisionCode(reason: string): DecisionCode | null {
   if (reason.startsWith("locked by ")) return "locked";
   if (reason === "the commit's message asks to skip the deployment") return "skip_requested";
-  // A name is payload text, in quotes as JSON has it.
+  // The name is payload text as a JSON string.
   const [, rest] = /^(?:branch|tag|ref) "(?:[^"\\]|\\.)*" (.*)$/s.exec(reason) ?? [];
   if (rest === undefined) return null;
   if (rest === "was deleted") return "deleted";
   return rest === "is not a tag" || rest.startsWith("does not match ") ? "tag" : "branch";
-}
-
-interface EndedRow {
-  id: number;
-  state: DeploymentState;
-  reason: string;
-}
-
-type ResultRow = { id: number; code: ResultCode | null; reason: string | null; superseded_by: number | null };
-
-function convertResults(connection: Connection): void {
-  linkRetries(connection);
-  const select = connection.prepare<EndedRow>(`
-    SELECT id, state, reason FROM deployment
-    WHERE reason IS NOT NULL AND (state = 'failed' OR state = 'cancelled' OR state = 'interrupted')`);
-  const update = connection.prepare<never, ResultRow>(`
-    UPDATE deployment SET code = $code, reason = $reason, superseded_by = CASE
-      WHEN EXISTS (SELECT 1 FROM deployment AS retry WHERE retry.retry_of = $id) THEN NULL ELSE $superseded_by END
-    WHERE id = $id`);
-  // All of them first: SQLite may meet a row again that is updated while it reads.
-  for (const row of select.all({})) update.run({ id: row.id, ...inferResult(row) });
 }
 
 /** A retry was queued in the same millisecond in which the deployment that it repeats was interrupted. */
@@ -101,16 +79,26 @@ function linkRetries(connection: Connection): void {
   for (const { id } of selectInterrupted.all({})) link.run({ id });
 }
 
-type Result = Omit<ResultRow, "id">;
+type Result = { code: ResultCode | null; reason: string | null; superseded_by: number | null };
 
-function inferResult({ state, reason }: EndedRow): Result {
-  switch (state) {
-    case "interrupted":
-      return inferInterruption(reason);
-    case "cancelled":
-      return inferCancellation(reason);
-    default:
-      return { code: inferFailure(reason), reason, superseded_by: null };
+function convertResults(connection: Connection): void {
+  const select = connection.prepare<{ id: number; state: DeploymentState; reason: string }>(`
+    SELECT id, state, reason FROM deployment
+    WHERE reason IS NOT NULL AND (state = 'failed' OR state = 'cancelled' OR state = 'interrupted')`);
+  const update = connection.prepare<never, Result & { id: number }>(`
+    UPDATE deployment SET code = $code, reason = $reason, superseded_by = CASE
+      WHEN EXISTS (SELECT 1 FROM deployment AS retry WHERE retry.retry_of = $id) THEN NULL ELSE $superseded_by END
+    WHERE id = $id`);
+  // Reads all rows first: SQLite may return a row again that is updated while it reads.
+  for (const { id, state, reason } of select.all({})) {
+    const result =
+      state === "interrupted"
+        ? inferInterruption(reason)
+        : {
+            ...(state === "cancelled" ? inferCancellation(reason) : inferFailure(reason)),
+            superseded_by: null,
+          };
+    update.run({ id, ...result });
   }
 }
 
@@ -127,13 +115,12 @@ function inferInterruption(reason: string): Result {
   };
 }
 
-function inferCancellation(reason: string): Result {
-  if (/^target .* is no longer configured$/s.test(reason)) {
-    return { code: "not_configured", reason: null, superseded_by: null };
-  }
+function inferCancellation(reason: string): Omit<Result, "superseded_by"> {
+  if (/^target .* is no longer configured$/s.test(reason)) return { code: "not_configured", reason: null };
   const [, skipped] = /^skipped: (.*)$/s.exec(reason) ?? [];
-  if (skipped === undefined) return { code: "cancelled", reason, superseded_by: null };
-  return { code: inferSkip(skipped), reason: skipped, superseded_by: null };
+  return skipped === undefined
+    ? { code: "cancelled", reason }
+    : { code: inferSkip(skipped), reason: skipped };
 }
 
 function inferSkip(reason: string): ResultCode {
@@ -141,7 +128,7 @@ function inferSkip(reason: string): ResultCode {
   return reason.startsWith("a person went back from ") ? "rolled_back" : "paths_unchanged";
 }
 
-/** The reasons of failed deployments by how they began. Where a step printed more, it follows. */
+/** How the reasons of failed deployments began. */
 const FAILURES: readonly (readonly [RegExp, ResultCode])[] = [
   [/^step "/, "step_failed"],
   [/^timed out after /, "timeout"],
@@ -150,26 +137,22 @@ const FAILURES: readonly (readonly [RegExp, ResultCode])[] = [
   [/^\S+ stands for more than one commit here/, "commit_ambiguous"],
   [/^commit \S+ has no valid signature/, "commit_not_signed"],
   [/^commit \S+ is not in /, "commit_missing"],
-  [
-    /^there is no release |^nothing is live to go back from|^the layout worktree keeps no releases/,
-    "release_missing",
-  ],
+  [/^there is no release |^nothing is live to go back from/, "release_missing"],
+  [/^the layout worktree keeps no releases/, "release_missing"],
   [/^git fetch /, "fetch_failed"],
   [/^git (?:worktree|checkout|clean|switch|submodule|lfs) /, "checkout_failed"],
   [/^git /, "git_failed"],
   [/^this repository keeps files in Git LFS/, "checkout_failed"],
   [/^shared path /, "shared_path_unusable"],
-  [
-    /^directory .* does not exist|^\S+ has files in it and is not a git checkout|^\S+ is not a symbolic link;/,
-    "directory_unusable",
-  ],
+  [/^directory .* does not exist|^\S+ is not a symbolic link;/, "directory_unusable"],
+  [/^\S+ has files in it and is not a git checkout/, "directory_unusable"],
   [/^(?:ENOSPC|EDQUOT)\b/, "disk_full"],
   [/^(?:EACCES|EPERM|EROFS|ENOTDIR)\b/, "directory_unusable"],
   [/^E[A-Z0-9]+: /, "system_error"],
   [/^internal error/, "internal_error"],
 ];
 
-/** Null for a failure of which no sentence is known. */
-function inferFailure(reason: string): ResultCode | null {
-  return FAILURES.find(([pattern]) => pattern.test(reason))?.[1] ?? null;
+/** The code is null for an unknown reason. */
+function inferFailure(reason: string): Omit<Result, "superseded_by"> {
+  return { code: FAILURES.find(([pattern]) => pattern.test(reason))?.[1] ?? null, reason };
 }

@@ -1,0 +1,105 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { DECISION_CODES } from "../domain/codes.ts";
+import { DELIVERY_STATUSES, type DeliverySummary } from "../domain/delivery.ts";
+import type { Event, PushEvent } from "../domain/event.ts";
+import { RESULT, toApiResult } from "./deployment.ts";
+import { codeOf, Id, nullable, oneOf, Time } from "./schema.ts";
+
+const EVENT_KINDS = ["ping", "push", "other"] as const satisfies readonly Event["kind"][];
+
+/** A delivery in a list. */
+export const ApiDelivery = Type.Object({
+  id: Id,
+  source: Type.String(),
+  event: oneOf(EVENT_KINDS),
+  status: oneOf(DELIVERY_STATUSES, "the `status` of the response that the sender received"),
+  reason: nullable(Type.String(), "why targets were not deployed, as the sender received it"),
+  received_at: Time,
+  client: Type.String({ description: "the sender's address" }),
+  provider_id: nullable(Type.String(), "the sender's id of the delivery"),
+  redelivery_of: nullable(Id, "the first delivery with the same id"),
+  replay_of: nullable(Id, "the delivery that a person replayed"),
+  headers: Type.Record(Type.String(), Type.String(), { description: "the stored headers" }),
+  decisions: Type.Array(
+    Type.Object({
+      target: Type.String(),
+      deploy: Type.Boolean(),
+      code: nullable(codeOf(DECISION_CODES, "why the delivery does not deploy the target:")),
+      reason: nullable(Type.String(), "the code in words, with details"),
+    }),
+    { description: "for each target that the event is about" },
+  ),
+  other_targets: Type.Integer({ description: "number of other targets of the source" }),
+  deployments: Type.Array(Id, { description: "the deployments that it queued" }),
+  outcomes: Type.Array(Type.Object({ deployment: Id, target: Type.String(), ...RESULT }), {
+    description: "the states of its deployments",
+  }),
+});
+export type ApiDelivery = Static<typeof ApiDelivery>;
+
+/** A single delivery, with its body. */
+export const ApiDeliveryDetails = Type.Object({
+  ...ApiDelivery.properties,
+  pushed: nullable(
+    Type.Object({
+      repository: Type.String(),
+      ref: Type.String({ description: "the full name, such as refs/heads/main" }),
+      commit: nullable(Type.String()),
+    }),
+    "the push; null for other events, and if its source can no longer parse it",
+  ),
+  body: Type.String({ description: "the payload as text" }),
+});
+export type ApiDeliveryDetails = Static<typeof ApiDeliveryDetails>;
+
+/** The response to a delivery and to a replay. */
+export const ApiReceipt = Type.Object({
+  status: Type.String(),
+  delivery: Id,
+  deployments: Type.Optional(Type.Array(Type.Object({ id: Id, target: Type.String() }))),
+  reason: Type.Optional(Type.String({ description: "why targets are not deployed" })),
+});
+export type ApiReceipt = Static<typeof ApiReceipt>;
+
+/** A delivery as JSON. */
+export function toApiDelivery(delivery: DeliverySummary): ApiDelivery {
+  return {
+    id: delivery.id,
+    source: delivery.source,
+    event: delivery.event,
+    status: delivery.status,
+    reason: delivery.reason,
+    received_at: delivery.receivedAt.toISOString(),
+    client: delivery.client,
+    provider_id: delivery.identity?.id ?? null,
+    redelivery_of: delivery.redeliveryOf,
+    replay_of: delivery.replayOf,
+    headers: { ...delivery.headers },
+    decisions: [...delivery.decisions],
+    other_targets: delivery.otherTargets,
+    deployments: [...delivery.deployments],
+    outcomes: delivery.outcomes.map((outcome) => ({
+      deployment: outcome.deployment,
+      target: outcome.target,
+      ...toApiResult(outcome),
+    })),
+  };
+}
+
+/** A delivery with its body and its push as JSON. */
+export function toApiDeliveryDetails(
+  delivery: DeliverySummary,
+  body: Uint8Array,
+  push: PushEvent | null,
+): ApiDeliveryDetails {
+  return {
+    ...toApiDelivery(delivery),
+    pushed: push && { repository: push.repository, ref: nameRef(push), commit: push.commit },
+    // Stored bodies are UTF-8, because they were parsed before they were stored.
+    body: new TextDecoder("utf-8", { ignoreBOM: true }).decode(body),
+  };
+}
+
+function nameRef({ ref: { kind, name } }: PushEvent): string {
+  return { branch: `refs/heads/${name}`, tag: `refs/tags/${name}`, other: name }[kind];
+}

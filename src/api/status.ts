@@ -1,0 +1,51 @@
+import { type Static, Type } from "@sinclair/typebox";
+import type { Source } from "../domain/source.ts";
+import type { StoreStatistics } from "../domain/store.ts";
+import { nullable, oneOf, Time } from "./schema.ts";
+
+/** The state of the server. */
+export const ApiStatus = Type.Object({
+  status: oneOf(["ok", "stopping"]),
+  version: Type.String(),
+  started_at: Time,
+  public_url: nullable(Type.String(), "`public_url` of the configuration"),
+  sources: Type.Array(Type.Object({ name: Type.String(), provider: Type.String(), path: Type.String() })),
+  targets: Type.Integer({ description: "number of configured targets" }),
+  queued: Type.Integer({ description: "number of queued deployments" }),
+  running: Type.Integer({ description: "number of running deployments" }),
+  store_bytes: Type.Integer({ description: "size of the database files" }),
+  certificate_expires_at: nullable(Time, "null without TLS"),
+});
+export type ApiStatus = Static<typeof ApiStatus>;
+
+/** The parts of the status that are not stored. */
+export interface About {
+  readonly version: string;
+  readonly startedAt: Date;
+  /** Whether the server is stopping and rejects deliveries. */
+  readonly draining: boolean;
+  readonly publicUrl: string | null;
+  /** Null without TLS. */
+  readonly certificateExpiresAt: Date | null;
+}
+
+/** The state of the server as JSON. */
+export function toApiStatus(
+  { version, startedAt, draining, publicUrl, certificateExpiresAt }: About,
+  { bytes, queued, running }: StoreStatistics,
+  sources: readonly Source[],
+  targets: number,
+): ApiStatus {
+  return {
+    status: draining ? "stopping" : "ok",
+    version,
+    started_at: startedAt.toISOString(),
+    public_url: publicUrl,
+    sources: sources.map(({ name, provider, path }) => ({ name, provider, path })),
+    targets,
+    queued,
+    running,
+    store_bytes: bytes,
+    certificate_expires_at: certificateExpiresAt?.toISOString() ?? null,
+  };
+}
