@@ -11,8 +11,6 @@ export function withExamples(command: Command, ...examples: readonly string[]): 
   return command.addHelpText("after", `\nExample${examples.length > 1 ? "s" : ""}:${lines}`);
 }
 
-// The parsers below throw an InvalidArgumentError, which commander reports with the name of the option or argument.
-
 /** Parses the number of a delivery, a deployment or a client. */
 export function parseId(text: string): number {
   return parseDeliveryId(text) ?? reject("a whole number from 1");
@@ -25,37 +23,41 @@ export function parseLimit(text: string): number {
 }
 
 /** Checks a duration as the configuration writes it. The server parses it. */
-export function checkDuration(text: string): string {
-  return Value.Check(DurationSetting, text) ? text : reject(DurationSetting.expected);
-}
+export const checkDuration = textParser(
+  (text) => Value.Check(DurationSetting, text),
+  DurationSetting.expected,
+);
 
 /** Checks a commit id that may be abbreviated. */
-export function checkCommit(text: string): string {
-  return /^[0-9a-f]{7,64}$/i.test(text) ? text.toLowerCase() : reject("a commit id of at least 7 hex digits");
-}
+export const checkCommit = textParser(/^[0-9a-f]{7,64}$/i, "a commit id of at least 7 hex digits");
 
 /** Checks a full commit id. */
-export function checkFullCommit(text: string): string {
-  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text)
-    ? text
-    : reject("a full commit id of 40 or 64 lower-case hex digits");
-}
+export const checkFullCommit = textParser(
+  /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/,
+  "a full commit id of 40 or 64 lower-case hex digits",
+);
 
 /** Checks a delivery id, which is sent in a header. */
-export function checkDeliveryId(text: string): string {
-  return /^[!-~]{1,128}$/.test(text) ? text : reject("at most 128 ASCII characters without spaces");
-}
+export const checkDeliveryId = textParser(/^[!-~]{1,128}$/, "at most 128 ASCII characters without spaces");
 
 /** Checks an IP address. */
-export function checkAddress(text: string): string {
-  return isIP(text) !== 0 ? text : reject("an IP address such as 192.0.2.1 or 2001:db8::1");
-}
+export const checkAddress = textParser(
+  (text) => isIP(text) !== 0,
+  "an IP address such as 192.0.2.1 or 2001:db8::1",
+);
 
 /** Checks that a text is not blank. */
-export function checkText(text: string): string {
-  return text.trim() === "" ? reject("a text that is not empty") : text;
+export const checkText = textParser(/\S/, "a text that is not empty");
+
+/** Creates a parser that returns a valid text unchanged. */
+function textParser(rule: RegExp | ((text: string) => boolean), expected: string): (text: string) => string {
+  return (text) => {
+    const isValid = typeof rule === "function" ? rule(text) : rule.test(text);
+    return isValid ? text : reject(expected);
+  };
 }
 
+/** commander adds the name of the option or argument. */
 function reject(expected: string): never {
   throw new InvalidArgumentError(`Expected ${expected}.`);
 }

@@ -29,12 +29,12 @@ export async function checkPorts({
   const acme = server.acme === null ? null : { host: server.host, port: server.acme.httpPort };
   const publicHealth = `${localOrigin(server.protocol, server)}/healthz`;
   const [usage, acmeUsage, adminUsage] = await Promise.all([
-    socket === null ? findUsage(server, () => isHooklatch(publicHealth, 200, "ok")) : findSocketUsage(socket),
+    socket === null ? findUsage(server, () => probe(publicHealth, 200, "ok")) : findSocketUsage(socket),
     acme === null
       ? null
-      : findUsage(acme, () => isHooklatch(`${localOrigin("http", acme)}${CHALLENGE}`, 404, "not found")),
+      : findUsage(acme, () => probe(`${localOrigin("http", acme)}${CHALLENGE}`, 404, "not found")),
     // The admin listener rejects a request without a token.
-    findUsage(admin, () => isHooklatch(`${localOrigin("http", admin)}/readyz`, 401, "not authorised")),
+    findUsage(admin, () => probe(`${localOrigin("http", admin)}/readyz`, 401, "not authorised")),
   ]);
   const label = socket === null ? `port ${server.port} on ${server.host}` : `socket ${socket}`;
   const isWaiting = acmeUsage?.kind === "hooklatch" && (usage?.kind === "free" || usage?.kind === "unusable");
@@ -85,12 +85,16 @@ function checkAdmin(
 }
 
 /** Null for port 0, which the system replaces by a free one. */
-async function findUsage({ host, port }: Address, isOurs: () => Promise<boolean>): Promise<Usage | null> {
+async function findUsage(
+  { host, port }: Address,
+  respond: () => ReturnType<typeof probe>,
+): Promise<Usage | null> {
   if (port === 0) return null;
   const code = await tryToListen(host, port);
   if (code === null) return { kind: "free" };
   // Without the privilege for a port, EACCES hides whether it is in use.
-  if ((code === "EADDRINUSE" || code === "EACCES") && (await isOurs())) return { kind: "hooklatch" };
+  const isUsed = (code === "EADDRINUSE" || code === "EACCES") && (await respond()) === "hooklatch";
+  if (isUsed) return { kind: "hooklatch" };
   return code === "EADDRINUSE"
     ? { kind: "other program" }
     : { kind: "unusable", problem: explainProblem(code) };
@@ -98,8 +102,8 @@ async function findUsage({ host, port }: Address, isOurs: () => Promise<boolean>
 
 /** A socket that does not respond is left over from a server that was killed. */
 async function findSocketUsage(path: string): Promise<Usage> {
-  const response = existsSync(path) ? await request("http://localhost/healthz", path) : null;
-  if (response !== null) return { kind: matches(response, 200, "ok") ? "hooklatch" : "other program" };
+  const user = existsSync(path) ? await probe("http://localhost/healthz", 200, "ok", path) : null;
+  if (user !== null) return { kind: user };
   if (isWritable(dirname(path))) return { kind: "free" };
   const problem = `cannot be created: ${dirname(path)} does not exist or is not writable; RuntimeDirectory= in the systemd unit creates it`;
   return { kind: "unusable", problem };
@@ -124,29 +128,13 @@ function explainProblem(code: string): string {
   return `cannot be opened (${code}): set another host or port`;
 }
 
-/** Whether a hooklatch responds at the URL, with its status code and the `status` in its JSON. */
-async function isHooklatch(url: string, code: number, status: string): Promise<boolean> {
-  const response = await request(url);
-  return response !== null && matches(response, code, status);
-}
-
-interface ProbeResponse {
-  readonly code: number;
-  /** Empty for a body that is too large. */
-  readonly text: string;
-}
-
-function matches(response: ProbeResponse, code: number, status: string): boolean {
-  if (response.code !== code) return false;
-  try {
-    return JSON.parse(response.text)?.status === status;
-  } catch {
-    return false;
-  }
-}
-
-/** Null without a response. */
-async function request(url: string, socketPath?: string): Promise<ProbeResponse | null> {
+/** Finds out what responds at a URL: a hooklatch has this code, and this `status` in its JSON. Null for no response. */
+async function probe(
+  url: string,
+  code: number,
+  status: string,
+  socketPath?: string,
+): Promise<"hooklatch" | "other program" | null> {
   const result = await httpClient.request(url, {
     timeout: 3_000,
     maxBody: 64 * 1024,
@@ -155,7 +143,16 @@ async function request(url: string, socketPath?: string): Promise<ProbeResponse 
     // The certificate is for the public name.
     insecure: true,
   });
-  if (result.kind === "too large") return { code: 0, text: "" };
+  if (result.kind === "too large") return "other program";
   if (result.kind !== "response") return null;
-  return { code: result.status, text: new TextDecoder().decode(result.body) };
+  const isOurs = result.status === code && readStatus(result.body) === status;
+  return isOurs ? "hooklatch" : "other program";
+}
+
+function readStatus(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body))?.status;
+  } catch {
+    return null;
+  }
 }

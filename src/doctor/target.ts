@@ -5,7 +5,7 @@ import { readRemoteTip } from "../deploy/git/ls-remote.ts";
 import { REQUEST_TIMEOUT, requestHealth, withoutSecrets } from "../deploy/health.ts";
 import { cleanEnvironment } from "../deploy/process/environment.ts";
 import { runProcess } from "../deploy/process/process.ts";
-import type { RemoteTip, Target } from "../domain/target.ts";
+import type { Target } from "../domain/target.ts";
 import { shortenCommit } from "../lib/text.ts";
 import { type CheckResult, fail, ok, warn } from "./check-result.ts";
 import { checkCommands } from "./commands.ts";
@@ -123,23 +123,8 @@ async function checkRemote(target: Target, env: TargetCheckContext["env"]): Prom
           : warn(`${label}: no tag matches yet; the first one that is pushed is deployed`),
       ];
     case "unreachable":
-      return [fail(`${label}: git ls-remote ${tip.reason}${advise(tip)}`)];
+      return [fail(`${label}: git ls-remote ${tip.reason}; check clone_url and the network`)];
   }
-}
-
-const FIX_NETWORK = "allow this machine to connect to the host in clone_url";
-
-/** What to do about messages of git and of the programs that it calls. */
-const ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
-  [/could not resolve host/i, "correct the host in clone_url, or this machine's DNS (/etc/resolv.conf)"],
-  [/connection refused|could ?n[o']t connect|failed to connect/i, "correct the host and port in clone_url"],
-  [/no route to host|network is unreachable|timed out/i, FIX_NETWORK],
-  [/does not appear to be a git repository|repository .* not found/i, "correct the path in clone_url"],
-];
-
-function advise({ isTimeout, reason }: Extract<RemoteTip, { kind: "unreachable" }>): string {
-  const advice = isTimeout ? FIX_NETWORK : ADVICE.find(([pattern]) => pattern.test(reason))?.[1];
-  return advice === undefined ? "" : `; ${advice}`;
 }
 
 function checkSource(

@@ -49,7 +49,7 @@ const COMPLETIONS: readonly (readonly [words: readonly string[], candidates: rea
   ],
   [
     ["completion", ""],
-    ["bash", "fish", "help", "zsh"],
+    ["bash", "fish", "zsh"],
   ],
   [["--v"], ["--version"]],
 ];

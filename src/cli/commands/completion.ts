@@ -1,4 +1,4 @@
-import { Command, type Option } from "commander";
+import { Argument, Command, type Option } from "commander";
 import { ApiTarget } from "../../api/target.ts";
 import { findAdmin, readAllPages } from "../api/client.ts";
 import { withExamples } from "../arguments.ts";
@@ -51,15 +51,10 @@ complete -c hooklatch -f -a '(__hooklatch_complete)'
 
 /** `hooklatch completion`: prints the script with which a shell completes commands, options and targets. */
 export function completion(terminal: Terminal): Command {
-  const command = new Command("completion").description(
-    "print a script that makes a shell complete hooklatch",
-  );
-  for (const [shell, { usage, script }] of Object.entries(SHELLS)) {
-    const one = new Command(shell)
-      .description(`print the script for ${shell}`)
-      .action(() => terminal.out(script));
-    command.addCommand(withExamples(one, usage));
-  }
+  const command = new Command("completion")
+    .description("print a script that makes a shell complete hooklatch")
+    .addArgument(new Argument("<shell>", "shell that reads the script").choices(Object.keys(SHELLS)))
+    .action((shell: keyof typeof SHELLS) => terminal.out(SHELLS[shell].script));
   return withExamples(command, ...Object.values(SHELLS).map(({ usage }) => usage));
 }
 
@@ -91,15 +86,15 @@ async function listCandidates(
   let command = program;
   let option: Option | undefined;
   for (const word of words.slice(0, -1)) {
-    const isValue = option !== undefined;
-    option = isValue
-      ? undefined
-      : command.options.find((each) => each.required && [each.short, each.long].includes(word));
-    if (!isValue) command = command.commands.find((each) => each.name() === word) ?? command;
+    if (option !== undefined) {
+      option = undefined;
+      continue;
+    }
+    option = command.options.find(({ required, short, long }) => required && [short, long].includes(word));
+    command = command.commands.find((each) => each.name() === word) ?? command;
   }
-  if (option !== undefined) return listValues(option.flags, option.argChoices, terminal);
   const help = command.createHelp();
-  if (words.at(-1)?.startsWith("-")) {
+  if (option === undefined && words.at(-1)?.startsWith("-")) {
     return help
       .visibleOptions(command)
       .flatMap(({ short, long, description }) =>
@@ -107,20 +102,15 @@ async function listCandidates(
       );
   }
   const [argument] = command.registeredArguments;
-  if (argument !== undefined) return listValues(`<${argument.name()}>`, argument.argChoices, terminal);
-  return help
-    .visibleCommands(command)
-    .map((each) => ({ word: each.name(), description: help.subcommandDescription(each) }));
-}
-
-/** The known values of an option or argument. Its placeholder shows whether it is the name of a target. */
-async function listValues(
-  flags: string,
-  choices: readonly string[] | undefined,
-  terminal: Terminal,
-): Promise<readonly Candidate[]> {
-  const values = choices ?? (flags.endsWith("<target>") ? await listTargets(terminal) : []);
-  return values.map((word) => ({ word, description: "" }));
+  const value = option ?? argument;
+  if (value === undefined) {
+    return help
+      .visibleCommands(command)
+      .map((each) => ({ word: each.name(), description: help.subcommandDescription(each) }));
+  }
+  const isTarget = option?.flags.endsWith("<target>") ?? argument?.name() === "target";
+  const known = value.argChoices ?? (isTarget ? await listTargets(terminal) : []);
+  return known.map((word) => ({ word, description: "" }));
 }
 
 /** Milliseconds that the server may take while the user waits at the keyboard. */
@@ -129,11 +119,8 @@ const TIMEOUT = 2000;
 /** The names of the targets, without those that a shell would expand; empty if the server is unavailable. */
 async function listTargets(terminal: Terminal): Promise<readonly string[]> {
   try {
-    const signal = AbortSignal.timeout(TIMEOUT);
-    const { value } = await readAllPages(ApiTarget, findAdmin({}, terminal), {
-      path: "/api/targets",
-      signal,
-    });
+    const request = { path: "/api/targets", signal: AbortSignal.timeout(TIMEOUT) };
+    const { value } = await readAllPages(ApiTarget, findAdmin({}, terminal), request);
     return value.items.map(({ name }) => name).filter((name) => /^[\w.-]+$/.test(name));
   } catch {
     return [];

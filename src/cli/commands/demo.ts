@@ -1,13 +1,5 @@
 import { randomUUID } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -159,39 +151,28 @@ interface Forge {
 async function createForge(home: string, { env }: Terminal): Promise<Forge> {
   const url = join(home, "forge.git");
   const work = join(home, "author");
-  const [name, email] = ["Mona", "mona@example.com"];
-  // Without the user's git settings.
-  const gitEnv = {
+  const shellEnv = {
     PATH: env.PATH ?? "/usr/local/bin:/usr/bin:/bin",
+    // The user's settings must not change the demo.
     GIT_CONFIG_GLOBAL: "/dev/null",
     GIT_CONFIG_NOSYSTEM: "1",
-    GIT_AUTHOR_NAME: name,
-    GIT_AUTHOR_EMAIL: email,
-    GIT_COMMITTER_NAME: name,
-    GIT_COMMITTER_EMAIL: email,
   };
-  async function git(...args: readonly string[]): Promise<string> {
+  async function runScript(script: string, ...args: readonly string[]): Promise<string> {
     const lines: string[] = [];
     const { signal } = new AbortController();
+    const argv = ["/bin/sh", "-ec", script, "sh", ...args];
     const onLine = (line: string) => lines.push(line);
-    const result = await runProcess(["git", ...args], { cwd: work, env: gitEnv, onLine, signal });
-    if (result.exitCode === 0) return lines.join("\n");
-    throw new AppError("failed", `git ${args[0]} failed (is git installed?): ${lines.at(-1) ?? "no output"}`);
+    const { exitCode } = await runProcess(argv, { cwd: home, env: shellEnv, onLine, signal });
+    const last = lines.at(-1) ?? "no output";
+    if (exitCode === 0) return last;
+    throw new AppError("failed", `cannot prepare the repository (is git installed?): ${last}`);
   }
 
-  mkdirSync(work);
-  await git("init", "--quiet", "--bare", url);
-  await git("init", "--quiet");
-  return {
-    url,
-    async commit(text, branch) {
-      writeFileSync(join(work, "page.txt"), `${text}\n`);
-      await git("add", "page.txt");
-      await git("commit", "--quiet", "--message", text);
-      await git("push", "--quiet", url, `HEAD:refs/heads/${branch}`);
-      return (await git("rev-parse", "HEAD")).trim();
-    },
-  };
+  await runScript('git init --quiet --bare "$1"; git init --quiet "$2"', url, work);
+  const commitScript = `cd "$1"; echo "$2" > page.txt; git add page.txt
+git -c user.name=Mona -c user.email=mona@example.com commit --quiet --message "$2"
+git push --quiet "$3" "HEAD:refs/heads/$4"; git rev-parse HEAD`;
+  return { url, commit: (text, branch) => runScript(commitScript, work, text, url, branch) };
 }
 
 function writeConfiguration(home: string, cloneUrl: string): string {

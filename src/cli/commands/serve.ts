@@ -65,17 +65,28 @@ interface Reloader {
 }
 
 /**
- * Handles SIGHUP from now on: its default action would end a server that waits for its first certificate.
+ * Handles SIGHUP from now on: its default action would end a server that waits for its first certificate. Logs the faults
+ * of an invalid configuration, which changes nothing.
  *
- * @param initialFile the configuration file of the start; undefined for none.
+ * @param file the configuration file of the start; undefined for none.
  */
-function createReloader(initialFile: string | undefined, log: Log, terminal: Terminal): Reloader {
+function createReloader(file: string | undefined, log: Log, terminal: Terminal): Reloader {
   let app: App | null = null;
   let isPending = false;
-  let file = initialFile;
+  // A file in use stays the one to read: if it is gone, a search would end at the defaults.
+  let current = file;
 
   async function reload(running: App): Promise<void> {
-    file = await reloadConfiguration(running, file, log, terminal);
+    try {
+      const { config, warnings } = readConfiguration(current, terminal, { toServe: true });
+      for (const warning of warnings) log.warn({}, describeIssue(warning));
+      await running.reload(config);
+      current = config.file ?? current;
+    } catch (error) {
+      const kept = "configuration not reloaded; the old one stays active";
+      if (!(error instanceof AppError)) log.error({ err: error }, kept);
+      else for (const line of error.message.split("\n")) log.error({}, `${kept}: ${line}`);
+    }
   }
 
   terminal.onHangUp(() => {
@@ -89,27 +100,4 @@ function createReloader(initialFile: string | undefined, log: Log, terminal: Ter
       if (isPending) void reload(started);
     },
   };
-}
-
-/**
- * Reloads the configuration and returns its file. Logs the faults of an invalid one, which changes nothing. A file that was
- * in use stays the one to read: if it is gone, the search for another one would end at the defaults.
- */
-async function reloadConfiguration(
-  app: App,
-  file: string | undefined,
-  log: Log,
-  terminal: Terminal,
-): Promise<string | undefined> {
-  try {
-    const { config, warnings } = readConfiguration(file, terminal, { toServe: true });
-    for (const warning of warnings) log.warn({}, describeIssue(warning));
-    await app.reload(config);
-    return config.file ?? file;
-  } catch (error) {
-    const kept = "configuration not reloaded; the old one stays active";
-    if (!(error instanceof AppError)) log.error({ err: error }, kept);
-    else for (const line of error.message.split("\n")) log.error({}, `${kept}: ${line}`);
-    return file;
-  }
 }

@@ -86,7 +86,7 @@ function defineDeploy(terminal: Terminal, finish: Finish): Command {
   withAdminOptions(command).action(async (name: string, options: DeployOptions) => {
     const admin = findAdmin(options, terminal);
     const { commit, force } = options;
-    const request = { method: "POST", body: { commit, force } } as const;
+    const request = { method: "POST", body: { commit: commit?.toLowerCase(), force } } as const;
     const response = await requestTarget(ApiQueued, name, "/deploy", request, admin);
     const id = response.value.deployment;
     if (!options.follow) {

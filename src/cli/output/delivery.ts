@@ -93,20 +93,14 @@ function worstColour({ outcomes }: ApiDelivery): Colour | null {
 
 const RESULT_COLUMNS: readonly Column<Result>[] = [
   { heading: "TARGET", text: ({ target }) => target },
-  {
-    heading: "DEPLOYED",
-    text: describeDeployed,
-    colour: ({ state }) => (state === null ? null : colourOf(state)),
-  },
   { heading: "DEPLOYMENT", text: ({ deployment }) => (deployment === null ? null : String(deployment)) },
-  { heading: "RESULT", text: ({ text }) => text, prose: "whole" },
+  {
+    heading: "RESULT",
+    text: ({ text }) => text,
+    colour: ({ state }) => (state === null ? null : colourOf(state)),
+    prose: "whole",
+  },
 ];
-
-function describeDeployed({ isQueued, state }: Result): string {
-  if (state === "succeeded") return "yes";
-  if (state === "queued" || state === "running") return "not yet";
-  return isQueued && state === null ? "unknown" : "no";
-}
 
 /** A delivery with all its fields except the body. */
 export function formatDelivery(delivery: ApiDeliveryDetails, style: Style): string {
@@ -124,6 +118,7 @@ export function formatDelivery(delivery: ApiDeliveryDetails, style: Style): stri
 
 function listFields(delivery: ApiDeliveryDetails, style: Style): readonly Field[] {
   const { id, source, event, status, received_at, client, provider_id, pushed } = delivery;
+  const { decisions, outcomes } = delivery;
   return [
     { name: "delivery", text: String(id) },
     { name: "source", text: source },
@@ -132,23 +127,14 @@ function listFields(delivery: ApiDeliveryDetails, style: Style): readonly Field[
       name: "pushed",
       text: pushed ? `${pushed.repository} ${pushed.ref} ${pushed.commit ?? ""}`.trimEnd() : null,
     },
-    { name: "status", text: `${status}: ${explainStatus(delivery)}`, colour: colourOf(status) },
+    { name: "status", text: status, colour: colourOf(status) },
+    // The reasons of targets are in the table.
+    { name: "reason", text: decisions.length + outcomes.length > 0 ? null : explainNoTarget(delivery) },
     { name: "received", text: formatTime(received_at, style) },
     { name: "client", text: client },
     { name: "provider id", text: provider_id },
     { name: "repeats", text: describeOrigin(delivery) },
   ];
-}
-
-/** Explains the status, with the reason if no table of targets follows. */
-function explainStatus(delivery: ApiDelivery): string {
-  const { status, decisions, outcomes } = delivery;
-  if (decisions.length + outcomes.length === 0) return explainNoTarget(delivery);
-  if (outcomes.length > 0 && status === "skipped")
-    return "blocked by a lock; deployments were queued later, see below";
-  if (outcomes.length > 0) return "deployments were queued; see below for their results";
-  if (decisions.some(({ deploy }) => deploy)) return "deployments were queued, and are no longer stored";
-  return "no target was deployed; see below for the reasons";
 }
 
 function suggestCommands({ id, deployments }: ApiDelivery): string {
