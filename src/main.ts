@@ -4,7 +4,7 @@ import { createBufferedWriter } from "./cli/output/buffered-writer.ts";
 import { readSecretInput } from "./cli/secret-input.ts";
 import { systemClock } from "./lib/clock.ts";
 
-// Whoever read our output may be gone (`hooklatch demo | head`): that is no fault, and a server goes on.
+// The reader of a pipe may exit first (`hooklatch demo | head`). That is not an error, and a server continues.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
 const log = createBufferedWriter((lines) => void process.stderr.write(lines));
@@ -14,9 +14,9 @@ function writeError(text: string): void {
   process.stderr.write(text);
 }
 
-// While the line below waits, the runtime prints an uncaught exception and hangs: a supervisor could not restart us.
+// While `run` is pending, the runtime prints an uncaught exception and hangs, so a supervisor could not restart it.
 process.on("uncaughtException", (error) => {
-  writeError(`hooklatch: ${error.message} (a fault of hooklatch)\n`);
+  writeError(`hooklatch: ${error.message} (internal error)\n`);
   process.exit(1);
 });
 
@@ -37,16 +37,16 @@ process.exitCode = await run(process.argv.slice(2), {
   },
   untilStopped: () =>
     new Promise((resolve) => {
-      let asked = false;
-      // A closed terminal ends what runs in it, but not what `nohup` took out of it.
+      let isStopping = false;
+      // A closed terminal ends the program, unless `nohup` started it.
       const hangUp = process.stdin.isTTY ? (["SIGHUP"] as const) : [];
       for (const signal of ["SIGINT", "SIGTERM", ...hangUp] as const) {
         process.on(signal, () => {
-          if (asked) {
+          if (isStopping) {
             log.flush();
             process.exit(128 + constants.signals[signal]);
           }
-          asked = true;
+          isStopping = true;
           resolve();
         });
       }

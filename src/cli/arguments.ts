@@ -1,56 +1,63 @@
 import { isIP } from "node:net";
 import { Value } from "@sinclair/typebox/value";
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { parseDeliveryId } from "../domain/delivery.ts";
 import { MAX_PAGE } from "../domain/page.ts";
 import { DurationSetting } from "../lib/schema.ts";
 
-/** Reads a number of a delivery, a deployment or a client. Like all of these it throws what commander tells, with exit code 2. */
-export function readId(text: string): number {
-  const id = parseDeliveryId(text);
-  if (id !== null) return id;
-  throw new InvalidArgumentError("expected a whole number from 1.");
+/** Ends the help of a command with examples. */
+export function withExamples(command: Command, ...examples: readonly string[]): Command {
+  const lines = examples.map((example) => `\n  ${example}`).join("");
+  return command.addHelpText("after", `\nExample${examples.length > 1 ? "s" : ""}:${lines}`);
 }
 
-/** Reads how many items a page may have. */
-export function readLimit(text: string): number {
+/** Parses the number of a delivery, a deployment or a client. */
+export function parseId(text: string): number {
+  return parseDeliveryId(text) ?? reject("a whole number from 1");
+}
+
+/** Parses the number of items on a page. */
+export function parseLimit(text: string): number {
   const limit = parseDeliveryId(text);
-  if (limit !== null && limit <= MAX_PAGE) return limit;
-  throw new InvalidArgumentError(`expected a whole number from 1 to ${MAX_PAGE}.`);
+  return limit !== null && limit <= MAX_PAGE ? limit : reject(`a whole number from 1 to ${MAX_PAGE}`);
 }
 
-/** Checks a duration as the configuration writes it; the server reads it. */
-export function checkDuration(text: string): string {
-  if (Value.Check(DurationSetting, text)) return text;
-  throw new InvalidArgumentError(`expected ${DurationSetting.expected}.`);
-}
+/** Checks a duration as the configuration writes it. The server parses it. */
+export const checkDuration = textParser(
+  (text) => Value.Check(DurationSetting, text),
+  DurationSetting.expected,
+);
 
-/** Checks a commit's name, or the beginning of it. */
-export function checkCommit(text: string): string {
-  if (/^[0-9a-f]{7,64}$/i.test(text)) return text.toLowerCase();
-  throw new InvalidArgumentError("expected a commit id: at least 7 of its hex digits.");
-}
+/** Checks a commit id that may be abbreviated. */
+export const checkCommit = textParser(/^[0-9a-f]{7,64}$/i, "a commit id of at least 7 hex digits");
 
-/** Checks a commit's whole name. */
-export function checkFullCommit(text: string): string {
-  if (/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text)) return text;
-  throw new InvalidArgumentError("expected a full commit id: 40 or 64 lower-case hex digits.");
-}
+/** Checks a full commit id. */
+export const checkFullCommit = textParser(
+  /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/,
+  "a full commit id of 40 or 64 lower-case hex digits",
+);
 
-/** Checks what is sent in a header as a delivery's id. */
-export function checkDeliveryId(text: string): string {
-  if (/^[!-~]{1,128}$/.test(text)) return text;
-  throw new InvalidArgumentError("expected at most 128 characters of ASCII, without spaces.");
-}
+/** Checks a delivery id, which is sent in a header. */
+export const checkDeliveryId = textParser(/^[!-~]{1,128}$/, "at most 128 ASCII characters without spaces");
 
 /** Checks an IP address. */
-export function checkAddress(text: string): string {
-  if (isIP(text) !== 0) return text;
-  throw new InvalidArgumentError("expected an IP address such as 192.0.2.1 or 2001:db8::1.");
+export const checkAddress = textParser(
+  (text) => isIP(text) !== 0,
+  "an IP address such as 192.0.2.1 or 2001:db8::1",
+);
+
+/** Checks that a text is not blank. */
+export const checkText = textParser(/\S/, "a text that is not empty");
+
+/** Creates a parser that returns a valid text unchanged. */
+function textParser(rule: RegExp | ((text: string) => boolean), expected: string): (text: string) => string {
+  return (text) => {
+    const isValid = typeof rule === "function" ? rule(text) : rule.test(text);
+    return isValid ? text : reject(expected);
+  };
 }
 
-/** Checks that something was said at all. */
-export function checkWords(text: string): string {
-  if (text.trim() !== "") return text;
-  throw new InvalidArgumentError("expected some words.");
+/** commander adds the name of the option or argument. */
+function reject(expected: string): never {
+  throw new InvalidArgumentError(`Expected ${expected}.`);
 }

@@ -11,22 +11,34 @@ import { AppError } from "../lib/errors.ts";
 import { providers } from "../providers/index.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** What the configuration may name. */
-const lists: Lists = { providers, layouts: Object.keys(layouts) };
+/** The providers and layouts of this program. */
+const LISTS: Lists = { providers, layouts: Object.keys(layouts) };
 
-/** The words of `--config`, the same on every command that has it. */
+/** The `--config` option of every command that reads the configuration. */
 export const CONFIG_OPTION = [
   "-c, --config <file>",
-  "the configuration; else $HOOKLATCH_CONFIG, ./hooklatch.toml, /etc/hooklatch/hooklatch.toml",
+  "configuration file (default: $HOOKLATCH_CONFIG, else ./hooklatch.toml, else /etc/hooklatch/hooklatch.toml)",
 ] as const;
 
-/** Reads the configuration. Throws a {@link AppError} `configuration` with one line a fault. */
+/** A valid configuration. */
+export interface ReadConfiguration {
+  readonly config: Config;
+  readonly warnings: readonly ConfigIssue[];
+}
+
+/**
+ * Reads the configuration. Throws an {@link AppError} `configuration` with one line per fault.
+ *
+ * @param advise returns lines to add to the faults.
+ */
 export function readConfiguration(
   file: string | undefined,
   terminal: Terminal,
   options: LoadOptions = {},
-): { readonly config: Config; readonly warnings: readonly ConfigIssue[] } {
-  const loaded = loadConfig(file, terminal, lists, options);
+  advise: (faults: readonly ConfigIssue[]) => readonly string[] = () => [],
+): ReadConfiguration {
+  const loaded = loadConfig(file, terminal, LISTS, options);
   if (loaded.kind === "loaded") return loaded;
-  throw new AppError("configuration", loaded.faults.map(describeIssue).join("\n"));
+  const lines = [...loaded.faults.map(describeIssue), ...advise(loaded.faults)];
+  throw new AppError("configuration", lines.join("\n"));
 }

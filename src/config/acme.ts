@@ -109,6 +109,6 @@ function readRoots(file: string, place: Place, { directory, issues }: ReadContex
         ? "is not a file of PEM certificates"
         : null;
   if (problem === null && found.kind === "text") return found.text;
-  issues.fault(place, `${file} ${problem}`);
+  issues.fault(place, `${file} ${problem}`, found.kind === "unreadable" ? found.code : undefined);
   return null;
 }

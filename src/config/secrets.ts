@@ -5,7 +5,7 @@ import { createFileAtomically } from "../lib/atomic-file.ts";
 import { AppError, errorMessage } from "../lib/errors.ts";
 import { parseSecretOrigin, Secret, type SecretOrigin } from "../lib/secret.ts";
 import { type Environment, isSet, type ReadContext } from "./read/context.ts";
-import { child, describeIssue, IssueList, isTable, type Place } from "./read/issues.ts";
+import { child, describeIssue, type IssueCode, IssueList, isTable, type Place } from "./read/issues.ts";
 import { readText } from "./read/toml.ts";
 
 /** A secret that nothing sets. The first start generates it in a file of the data directory. */
@@ -50,7 +50,8 @@ export function loadValue(secret: Secret, place: Place, context: ReadContext): b
     secret.load(found.text);
     return true;
   }
-  context.issues.fault(place, found.kind === "text" ? `the secret ${secret} is empty` : found.problem);
+  if (found.kind === "text") context.issues.fault(place, `the secret ${secret} is empty`);
+  else context.issues.fault(place, found.problem, found.code);
   return false;
 }
 
@@ -92,7 +93,7 @@ export function findGeneratedSecret(
   const found = readText(file);
   const place: Place = { file, path: "" };
   if (found.kind === "unreadable") {
-    if (!found.missing) issues.fault(place, `the ${what} ${found.problem}`);
+    if (!found.missing) issues.fault(place, `the ${what} ${found.problem}`, found.code);
   } else if (dropNewline(found.text) === "") {
     issues.fault(place, `the ${what} is empty: remove the file, and the next start generates a new one`);
   } else {
@@ -103,7 +104,7 @@ export function findGeneratedSecret(
 
 type FoundValue =
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "missing"; readonly problem: string };
+  | { readonly kind: "missing"; readonly problem: string; readonly code?: IssueCode | undefined };
 
 function findValue(origin: SecretOrigin, context: ReadContext): FoundValue {
   if (origin.kind === "literal") return { kind: "text", text: origin.value };
@@ -135,11 +136,11 @@ function readSecretFile(file: string, written: string): FoundValue {
   const found = readText(file);
   return found.kind === "text"
     ? { kind: "text", text: dropNewline(found.text) }
-    : missing(`${written} ${found.problem}`);
+    : missing(`${written} ${found.problem}`, found.code);
 }
 
-function missing(problem: string): FoundValue {
-  return { kind: "missing", problem };
+function missing(problem: string, code?: IssueCode): FoundValue {
+  return { kind: "missing", problem, code };
 }
 
 /** Editors and `echo` end a file with a newline. */

@@ -1,50 +1,55 @@
 import { isAbsolute } from "node:path";
 import { cleanEnvironment } from "../deploy/process/environment.ts";
+import { runProcess } from "../deploy/process/process.ts";
 import { describeCommand, type Target } from "../domain/target.ts";
+import { type CheckResult, warn } from "./check-result.ts";
 import { isInPath, isProgram } from "./files.ts";
-import { type CheckResult, warn } from "./index.ts";
+
+type Command = Target["run"][number];
 
 /**
- * The programs of commands that are argument lists, and what a line for the shell begins with where that is a plain word:
- * where they are looked for is known before they run. What is named from the release, such as `./build.sh`, is not there
- * yet, and what else such a line needs only the shell knows.
+ * Warns about programs of `run` and `after` that are not installed: the first word of an argument list, and of a shell
+ * command if it is a plain word. Programs in the release, such as `./build.sh`, cannot be checked before a deployment.
  */
-export function checkCommands(
+export async function checkCommands(
   target: Target,
   env: Readonly<Record<string, string | undefined>>,
-): readonly CheckResult[] {
+): Promise<readonly CheckResult[]> {
   const path = cleanEnvironment(target, env).PATH ?? "";
-  const commands = [...target.run, ...target.after];
-  const programs = new Set(commands.map(programOf).filter((program) => program !== null));
-  return [...programs]
-    .filter((program) => !mayBeFound(program, path))
-    .map((program) => {
-      const shown = describeCommand([program]);
-      return isAbsolute(program)
-        ? warn(`target ${target.name}: program ${shown} is not there, or may not be run: install it`)
-        : warn(
-            `target ${target.name}: program ${shown} was not found in PATH (${path}): install it, or set env = { PATH = … }`,
-          );
-    });
+  const missing = new Set<string>();
+  for (const command of [...target.run, ...target.after]) {
+    const program = programOf(command);
+    if (program !== null && !(await isFound(program, command, path))) missing.add(program);
+  }
+  return [...missing].map((program) => {
+    const text = `target ${target.name}: program ${describeCommand([program])}`;
+    return isAbsolute(program)
+      ? warn(`${text} does not exist or is not executable: install it`)
+      : warn(`${text} not found in PATH (${path}): install it, or set env = { PATH = … }`);
+  });
 }
 
-/** Null where only the shell knows. */
-function programOf(command: Target["run"][number]): string | null {
+/** Null for a shell command that only the shell can parse. */
+function programOf(command: Command): string | null {
   if (typeof command !== "string") return command[0] ?? null;
-  const [, word] = /^\s*(\w[\w.+-]*)(?=\s|$)/.exec(command) ?? [];
-  return word === undefined || OF_THE_SHELL.has(word) ? null : word;
+  return /^\s*(\w[\w.+-]*)(?=\s|$)/.exec(command)?.[1] ?? null;
 }
 
-/** Words that are no programs: reserved ones, special and other utilities that shells have built in (sh(1), POSIX). */
-const OF_THE_SHELL = new Set(
-  "alias bg break builtin case cd command continue declare do done echo elif else esac eval exec exit export false fc fg fi for function getopts hash if in jobs kill let local newgrp printf pwd read readonly return select set shift source test then time times trap true type typeset ulimit umask unalias unset until wait while".split(
-    " ",
-  ),
-);
-
-function mayBeFound(program: string, path: string): boolean {
+async function isFound(program: string, command: Command, path: string): Promise<boolean> {
   if (isAbsolute(program)) return isProgram(program);
-  // A PATH with relative directories, such as node_modules/.bin, leads into the release.
+  // A relative directory of PATH, such as node_modules/.bin, is in the release.
   const isInRelease = program.includes("/") || path.split(":").some((directory) => !isAbsolute(directory));
-  return isInRelease || isInPath(program, path);
+  if (isInRelease || isInPath(program, path)) return true;
+  return typeof command === "string" && isShellWord(program, path);
+}
+
+/** Whether a word is a builtin or a keyword of the shell. */
+async function isShellWord(word: string, path: string): Promise<boolean> {
+  const { exitCode } = await runProcess(["/bin/sh", "-c", 'command -v "$1"', "sh", word], {
+    cwd: "/",
+    env: { PATH: path },
+    onLine: () => {},
+    signal: AbortSignal.timeout(5_000),
+  });
+  return exitCode === 0;
 }

@@ -1,43 +1,38 @@
 import { accessSync, constants, existsSync, readdirSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { userName } from "../lib/os-user.ts";
-import { type CheckResult, fail, ok } from "./index.ts";
+import { type CheckResult, fail, ok } from "./check-result.ts";
 
-/** A directory that is there and can be written to, or that can be made. */
-export function checkDirectory(what: string, directory: string): CheckResult {
+const FIX_OWNER = "change its owner, or run the check as the service's user";
+
+/** Checks that a directory is writable, or that it can be created. */
+export function checkDirectory(label: string, directory: string): CheckResult {
+  const text = `${label} ${directory}`;
   if (!existsSync(directory)) {
     const parent = nearestExisting(directory);
     return isWritable(parent)
-      ? ok(`${what} ${directory} will be made`)
-      : fail(
-          `${what} ${directory} cannot be made: ${parent} is not writable for this user; make it, and give it to the service's user`,
-        );
+      ? ok(`${text} will be created`)
+      : fail(`${text} cannot be created: ${parent} is not writable; create it for the service's user`);
   }
-  if (isOther(directory))
-    return fail(`${what} ${directory} is not a directory: move it away, or name another`);
-  return isWritable(directory)
-    ? ok(`${what} ${directory}`)
-    : fail(
-        `${what} ${directory} is not writable for this user; change its owner, or run as the service's user`,
-      );
+  if (isNotDirectory(directory)) return fail(`${text} is not a directory: move it away, or set another path`);
+  return isWritable(directory) ? ok(text) : fail(`${text} is not writable: ${FIX_OWNER}`);
 }
 
-/** Whether something else than a directory is there. */
-export function isOther(path: string): boolean {
-  return find(path)?.isDirectory() === false;
+/** Checks that a file is readable. `remedy` completes the error for a missing one. */
+export function checkFile(label: string, file: string, remedy: string): CheckResult {
+  const text = `${label} ${file}`;
+  const stats = readStats(file);
+  if (stats === null) return fail(`${text} does not exist: ${remedy}`);
+  if (!stats.isFile()) return fail(`${text} is not a regular file`);
+  return isAccessible(file, constants.R_OK) ? ok(text) : fail(`${text} is not readable: ${FIX_OWNER}`);
 }
 
-/** A file that is there and can be read; `remedy` is where one comes from. */
-export function checkFile(what: string, file: string, remedy: string): CheckResult {
-  const found = find(file);
-  if (found === null) return fail(`${what} ${file} does not exist: ${remedy}, or name another`);
-  if (!found.isFile()) return fail(`${what} ${file} is not a regular file: name one`);
-  return isAccessible(file, constants.R_OK)
-    ? ok(`${what} ${file}`)
-    : fail(`${what} ${file} cannot be read by this user; change its owner, or run as the service's user`);
+/** Whether the path exists and is not a directory. */
+export function isNotDirectory(path: string): boolean {
+  return readStats(path)?.isDirectory() === false;
 }
 
-/** Whether nothing is in a directory; one that cannot be looked into counts as full. */
+/** Whether a directory is readable and empty. */
 export function isEmpty(directory: string): boolean {
   try {
     return readdirSync(directory).length === 0;
@@ -46,63 +41,53 @@ export function isEmpty(directory: string): boolean {
   }
 }
 
-/** Whether others on this machine, be it only its group, may do anything with it. What is not there is not open. */
+/** Whether the path exists and grants its group or other users any access. */
 export function isOpenToOthers(path: string): boolean {
-  return ((find(path)?.mode ?? 0) & 0o077) !== 0;
+  return ((readStats(path)?.mode ?? 0) & 0o077) !== 0;
 }
 
-/** Whether everybody on this machine may do something with it. What is not there is not open. */
+/** Whether the path exists and grants users outside its group any access. */
 export function isOpenToAll(path: string): boolean {
-  return ((find(path)?.mode ?? 0) & 0o007) !== 0;
+  return ((readStats(path)?.mode ?? 0) & 0o007) !== 0;
 }
 
-/** Whether it belongs to the user we run as. */
-export function isOurs(path: string): boolean {
-  return ownerOf(path) === process.getuid?.();
-}
-
-/** The number of the user whom it belongs to; null for what is not there. */
+/** The uid of the owner; null for a missing path. */
 export function ownerOf(path: string): number | null {
-  return find(path)?.uid ?? null;
+  return readStats(path)?.uid ?? null;
 }
 
-/** When it was last written, in Unix milliseconds; null for what is not there. */
-export function writtenAt(path: string): number | null {
-  return find(path)?.mtimeMs ?? null;
-}
-
-/** A user's name, or `#` and the number where the system's list of users has none: `sudo -u` takes both. */
+/** The name of a user, or `#` and the uid if it has none. `sudo -u` accepts both. */
 export function nameUser(uid: number): string {
   return userName(uid) ?? `#${uid}`;
 }
 
-/** Whether a program is in one of the directories of a `PATH`. */
+/** Whether a directory of a PATH has the program. */
 export function isInPath(program: string, path: string): boolean {
   return path.split(":").some((directory) => isProgram(`${directory || "."}/${program}`));
 }
 
-/** Whether it is a file that this user may run. */
+/** Whether this user may execute the file. */
 export function isProgram(file: string): boolean {
-  return find(file)?.isFile() === true && isAccessible(file, constants.X_OK);
+  return readStats(file)?.isFile() === true && isAccessible(file, constants.X_OK);
 }
 
-/** The path itself, or the nearest directory above it that is there. */
+/** The path itself, or its nearest existing ancestor. */
 export function nearestExisting(path: string): string {
   return existsSync(path) ? path : nearestExisting(dirname(path));
 }
 
-/** Null for what is not there, or cannot be looked at. */
-function find(path: string): Stats | null {
+/** Whether this user may create files in the directory. */
+export function isWritable(path: string): boolean {
+  return isAccessible(path, constants.W_OK | constants.X_OK);
+}
+
+/** Null for a path that does not exist or cannot be looked up. */
+function readStats(path: string): Stats | null {
   try {
     return statSync(path);
   } catch {
     return null;
   }
-}
-
-/** Whether it is there and this user may make files in it. */
-export function isWritable(path: string): boolean {
-  return isAccessible(path, constants.W_OK | constants.X_OK);
 }
 
 function isAccessible(path: string, mode: number): boolean {

@@ -5,191 +5,147 @@ import { readRemoteTip } from "../deploy/git/ls-remote.ts";
 import { REQUEST_TIMEOUT, requestHealth, withoutSecrets } from "../deploy/health.ts";
 import { cleanEnvironment } from "../deploy/process/environment.ts";
 import { runProcess } from "../deploy/process/process.ts";
-import type { RemoteTip, Target, WatchedRef, WatchedRepository } from "../domain/target.ts";
+import type { Target } from "../domain/target.ts";
 import { shortenCommit } from "../lib/text.ts";
+import { type CheckResult, fail, ok, warn } from "./check-result.ts";
 import { checkCommands } from "./commands.ts";
-import {
-  checkDirectory,
-  checkFile,
-  isEmpty,
-  isInPath,
-  isOpenToOthers,
-  isOurs,
-  nameUser,
-  ownerOf,
-} from "./files.ts";
-import { type CheckResult, fail, ok, warn } from "./index.ts";
+import { checkDirectory, checkFile, isEmpty, isInPath, isOpenToOthers, nameUser, ownerOf } from "./files.ts";
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** In what a target is looked at. */
+/** What {@link checkTarget} knows about the surroundings of a target. */
 export interface TargetCheckContext {
-  readonly env: Environment;
-  /** The number of the user that the service runs as, as far as that is known; null where there are no users. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The uid that the service runs as; null on a system without uids. */
   readonly user: number | null;
-  /** Whether its source tells which branch was pushed in any case, as a forge's does. */
-  readonly tellsPushes: boolean;
+  /** Whether the provider of the target's source is a forge, whose pushes name their branch. */
+  readonly reportsPushes: boolean;
 }
 
-/** What one target needs: its directory, what it reaches the repository with, the repository, its commands. */
+/** Checks the directory, the repository, its credentials, the commands and the health URL of a target. */
 export async function checkTarget(
   target: Target,
-  ground: TargetCheckContext,
+  context: TargetCheckContext,
 ): Promise<readonly CheckResult[]> {
-  const [health, remote] = await Promise.all([checkHealth(target), checkRemote(target, ground.env)]);
+  const environment = cleanEnvironment(target, context.env);
+  const [commands, health, remote] = await Promise.all([
+    checkCommands(target, context.env),
+    checkHealth(target),
+    checkRemote(target, context.env),
+  ]);
   return [
-    ...checkPlace(target, ground.user),
-    ...checkAccess(target, ground.env),
-    ...checkSigners(target, ground.env),
-    ...checkCommands(target, ground.env),
+    checkPlace(target, context.user),
+    ...checkAccess(target, environment),
+    ...checkSigners(target, environment),
+    ...commands,
     ...health,
     ...remote,
-    ...checkSource(target, ground),
+    ...checkSource(target, context),
   ];
 }
 
-function checkPlace(target: Target, user: number | null): CheckResult[] {
-  const { name, repository, directory, layout } = target;
+function checkPlace({ name, repository, directory, layout }: Target, user: number | null): CheckResult {
+  const label = `target ${name}: directory`;
   if (repository === null && !existsSync(directory)) {
-    return [
-      fail(
-        `target ${name}: directory ${directory} does not exist; commands cannot run there: make it, for the service's user`,
-      ),
-    ];
+    return fail(
+      `${label} ${directory} does not exist, so commands cannot run: create it for the service's user`,
+    );
   }
-  const found = checkDirectory(`target ${name}: directory`, directory);
-  if (repository === null || layout !== "worktree" || found.level !== "ok") return [found];
-  if (!mayBeCheckout(directory)) {
-    return [
-      fail(
-        `target ${name}: directory ${directory} has files in it and is not a git checkout; empty it, or choose another directory`,
-      ),
-    ];
+  const result = checkDirectory(label, directory);
+  if (repository === null || layout !== "worktree" || result.level !== "ok") return result;
+  // A deployment would delete other files.
+  if (existsSync(directory) && !existsSync(join(directory, ".git")) && !isEmpty(directory)) {
+    return fail(
+      `${label} ${directory} is not empty and not a git checkout: empty it, or set another directory`,
+    );
   }
-  return [checkOwner(target, user) ?? found];
-}
-
-/** A directory with files that are not from a checkout is not deployed to: they would go. */
-function mayBeCheckout(directory: string): boolean {
-  return !existsSync(directory) || existsSync(join(directory, ".git")) || isEmpty(directory);
-}
-
-/** Git does nothing in a checkout of somebody else's (git-config(1), "safe.directory"). */
-function checkOwner({ name, directory }: Target, user: number | null): CheckResult | null {
   const owner = ownerOf(directory);
-  if (owner === null || user === null || owner === user) return null;
-  const service = nameUser(user);
+  if (owner === null || user === null || owner === user) return result;
+  // See safe.directory in git-config(1).
+  const service = nameUser(user).replace("#", "");
   return warn(
-    `target ${name}: directory ${directory} belongs to ${nameUser(owner)}, and git refuses other users' checkouts: chown -R ${service.replace("#", "")} ${directory}`,
+    `${label} ${directory} belongs to ${nameUser(owner)}, and git rejects checkouts of other users: run chown -R ${service} ${directory}`,
   );
 }
 
-function checkAccess(target: Target, env: Environment): CheckResult[] {
-  const { name, access, repository } = target;
+type Environment = Readonly<Record<string, string>>;
+
+function checkAccess({ name, access, repository }: Target, env: Environment): readonly CheckResult[] {
   const { sshKey, knownHosts } = access;
+  const usesSsh = repository !== null && transportOf(repository.cloneUrl) === "ssh";
+  const isSshSet = "GIT_SSH_COMMAND" in env || "GIT_SSH" in env;
   return [
-    ...(repository !== null && transportOf(repository.cloneUrl) === "ssh" ? checkSsh(target, env) : []),
+    ...(usesSsh && !isSshSet ? checkProgram(name, "ssh", env) : []),
     ...(sshKey === null ? [] : [checkKey(`target ${name}: ssh_key`, sshKey)]),
     ...(knownHosts === null
       ? []
-      : [checkFile(`target ${name}: known_hosts`, knownHosts, "make it with the line of the host's key")]),
+      : [checkFile(`target ${name}: known_hosts`, knownHosts, "create it with the key of the host")]),
   ];
 }
 
-function checkSsh(target: Target, env: Environment): CheckResult[] {
-  const clean = cleanEnvironment(target, env);
-  if ("GIT_SSH_COMMAND" in clean || "GIT_SSH" in clean || isInPath("ssh", clean.PATH ?? "")) return [];
-  const missing = "ssh, which git reaches the repository with, was not found in PATH; install it";
-  return [fail(`target ${target.name}: ${missing} (Debian: apt-get install openssh-client)`)];
-}
-
-/** Of a key of one's own that others may read ssh says that it is too open, and leaves it (ssh(1), "FILES"). */
-function checkKey(what: string, file: string): CheckResult {
-  const found = checkFile(what, file, `make one (ssh-keygen -t ed25519 -N "" -f ${file})`);
-  return found.level === "ok" && isOurs(file) && isOpenToOthers(file)
-    ? fail(`${what} ${file} is open to others on this machine, so ssh refuses it: chmod go= ${file}`)
-    : found;
-}
-
-function checkSigners(target: Target, env: Environment): CheckResult[] {
-  const { name, allowedSigners } = target;
-  if (allowedSigners === null) return [];
-  const file = checkFile(
-    `target ${name}: allowed_signers`,
-    allowedSigners,
-    "make it with a line for each key (ALLOWED SIGNERS in ssh-keygen(1))",
-  );
-  if (isInPath("ssh-keygen", cleanEnvironment(target, env).PATH ?? "")) return [file];
-  const missing = "ssh-keygen, which verifies signatures, was not found in PATH; install it";
-  return [file, fail(`target ${name}: ${missing} (Debian: apt-get install openssh-client)`)];
-}
-
-async function checkRemote(target: Target, env: Environment): Promise<readonly CheckResult[]> {
-  if (target.repository === null) return [];
-  const { cloneUrl, ref }: WatchedRepository = target.repository;
-  const what = `target ${target.name}: ${ref.kind === "branch" ? `branch ${ref.name}` : `tags ${ref.pattern}`} of ${cloneUrl}`;
-  const answer = await readRemoteTip(target, { run: runProcess, env });
-  if (answer.kind === "found") return [ok(`${what} at ${shortenCommit(answer.commit)}`)];
+/** Both programs are in one package. */
+function checkProgram(name: string, program: "ssh" | "ssh-keygen", env: Environment): readonly CheckResult[] {
+  if (isInPath(program, env.PATH ?? "")) return [];
   return [
-    fail(
-      answer.kind === "absent"
-        ? `${what}: ${explainAbsence(ref)}`
-        : `${what}: git ls-remote ${answer.reason}${advise(answer)}`,
-    ),
+    fail(`target ${name}: ${program} not found in PATH; install it (Debian: apt-get install openssh-client)`),
   ];
 }
 
-const CHECK_NETWORK = "let this machine reach the host in clone_url";
-
-/** What to do, by the words of git and of the programs that it calls. */
-const ADVICE: readonly (readonly [RegExp, string])[] = [
-  [/could not resolve host/i, "correct the host in clone_url, or this machine's DNS (/etc/resolv.conf)"],
-  [
-    /connection refused|could ?n[o']t connect|failed to connect/i,
-    "correct host and port in clone_url, or start what should answer there",
-  ],
-  [/no route to host|network is unreachable|timed out/i, CHECK_NETWORK],
-  [/does not appear to be a git repository|repository .* not found/i, "correct the path in clone_url"],
-];
-
-function advise({ isTimeout, reason }: Extract<RemoteTip, { kind: "unreachable" }>): string {
-  const [, known] = ADVICE.find(([words]) => words.test(reason)) ?? [];
-  const advice = isTimeout ? CHECK_NETWORK : known;
-  return advice === undefined ? "" : `; ${advice}`;
+/** ssh ignores a key of the current user that others may read (ssh(1), "FILES"). */
+function checkKey(label: string, file: string): CheckResult {
+  const result = checkFile(label, file, `create it with ssh-keygen -t ed25519 -N "" -f ${file}`);
+  const isIgnored = ownerOf(file) === process.getuid?.() && isOpenToOthers(file);
+  return result.level === "ok" && isIgnored
+    ? fail(`${label} ${file} is accessible to other users, so ssh ignores it: run chmod go= ${file}`)
+    : result;
 }
 
-function explainAbsence(ref: WatchedRef): string {
-  return ref.kind === "branch"
-    ? "there is no such branch: push it, or name another"
-    : "no tag matches yet: the first one that is pushed is deployed";
+function checkSigners({ name, allowedSigners }: Target, env: Environment): readonly CheckResult[] {
+  if (allowedSigners === null) return [];
+  const remedy = "create it with one line per key (ALLOWED SIGNERS in ssh-keygen(1))";
+  return [
+    checkFile(`target ${name}: allowed_signers`, allowedSigners, remedy),
+    ...checkProgram(name, "ssh-keygen", env),
+  ];
 }
 
-/** A source of any JSON reaches a target with a repository only where the body happens to be a forge's push. */
+async function checkRemote(target: Target, env: TargetCheckContext["env"]): Promise<readonly CheckResult[]> {
+  if (target.repository === null) return [];
+  const { cloneUrl, ref } = target.repository;
+  const name = ref.kind === "branch" ? `branch ${ref.name}` : `tags ${ref.pattern}`;
+  const label = `target ${target.name}: ${name} of ${cloneUrl}`;
+  const tip = await readRemoteTip(target, { run: runProcess, env });
+  switch (tip.kind) {
+    case "found":
+      return [ok(`${label} at ${shortenCommit(tip.commit)}`)];
+    case "absent":
+      return [
+        ref.kind === "branch"
+          ? fail(`${label} does not exist: push it, or set another branch`)
+          : warn(`${label}: no tag matches yet; the first one that is pushed is deployed`),
+      ];
+    case "unreachable":
+      return [fail(`${label}: git ls-remote ${tip.reason}; check clone_url and the network`)];
+  }
+}
+
 function checkSource(
   { name, source, repository }: Target,
-  { tellsPushes }: TargetCheckContext,
-): CheckResult[] {
-  if (repository === null || tellsPushes) return [];
+  context: TargetCheckContext,
+): readonly CheckResult[] {
+  if (repository === null || context.reportsPushes) return [];
   return [
     warn(
-      `target ${name}: source ${source} takes any JSON, and only a body with ref and repository.full_name, as a forge's push has, deploys it; for any other, leave out repository`,
+      `target ${name}: source ${source} accepts any JSON, but the target is deployed only by a body with ref, after and repository.full_name; remove repository to deploy it by any body`,
     ),
   ];
 }
 
-/** What the health URL answers now, asked as a deployment asks. */
-export async function checkHealth({ name, health }: Target): Promise<readonly CheckResult[]> {
+/** Requests the health URL once, as a deployment does. */
+async function checkHealth({ name, health }: Target): Promise<readonly CheckResult[]> {
   if (health === null) return [];
-  const { isHealthy, summary, detail } = await requestHealth(
-    health.url,
-    REQUEST_TIMEOUT,
-    new AbortController().signal,
-  );
+  const { signal } = new AbortController();
+  const { isHealthy, summary, detail } = await requestHealth(health.url, REQUEST_TIMEOUT, signal);
   const text = `target ${name}: health ${withoutSecrets(health.url)} ${summary}${detail}`;
   if (isHealthy) return [ok(text)];
-  return [
-    warn(
-      `${text}: expected before the first deployment, but a deployment fails when this lasts for ${health.within / 1_000} s`,
-    ),
-  ];
+  const limit = `${health.within / 1_000} s`;
+  return [warn(`${text}; normal before the first deployment, but a deployment fails if it lasts ${limit}`)];
 }

@@ -205,10 +205,10 @@ describe("hooklatch delivery replay", () => {
     repository.commit({ "index.html": "hello\n" });
     await push();
     await server.untilDeployed(1);
-    const replay = await workshop.run(["delivery", "replay", "1"], { SECRET });
+    const replay = await workshop.run(["delivery", "replay", "1", "--json"], { SECRET });
     expect(replay).toEqual({
       exitCode: 0,
-      stdout: '202 {"status":"ok","delivery":2,"deployments":[{"id":2,"target":"blog"}]}\n',
+      stdout: '{"status":"ok","delivery":2,"deployments":[{"id":2,"target":"blog"}]}\n',
       stderr: "",
     });
     expect(await server.untilDeployed(2)).toMatchObject({ state: "succeeded" });

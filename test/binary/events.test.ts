@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { EventSourceMessage } from "eventsource-parser";
 import type { ApiDeployment } from "../../src/api/deployment.ts";
-import { readServerSentEvents, type StreamEvent } from "../../src/cli/api/sse.ts";
+import { readServerSentEvents } from "../../src/cli/api/follow.ts";
 import { ServedSite } from "../support/served-site.ts";
 import { words } from "../support/words.ts";
 
@@ -22,8 +23,8 @@ const allow = (file: string) => site.workshop.write(`site/${file}`, "");
 async function readStream(
   path: string,
   lastEventId: string | null,
-  isEnough: (received: readonly StreamEvent[]) => boolean = () => false,
-): Promise<readonly StreamEvent[]> {
+  isEnough: (received: readonly EventSourceMessage[]) => boolean = () => false,
+): Promise<readonly EventSourceMessage[]> {
   const disconnect = new AbortController();
   const headers = {
     accept: "text/event-stream",
@@ -31,7 +32,7 @@ async function readStream(
   };
   const response = await site.open(path, { headers, signal: disconnect.signal });
   expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
-  const received: StreamEvent[] = [];
+  const received: EventSourceMessage[] = [];
   if (response.body === null) throw new Error("the response has no body");
   for await (const event of readServerSentEvents(response.body)) {
     if (event !== null) received.push(event);
@@ -43,7 +44,7 @@ async function readStream(
 
 const numbers = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, index) => String(from + index));
-const dataOf = (events: readonly StreamEvent[]) => events.map(({ data }) => data);
+const dataOf = (events: readonly EventSourceMessage[]) => events.map(({ data }) => data);
 
 describe("the event stream of a deployment log", () => {
   test("sends each line once and in order to a client that reconnects, then the final state", async () => {
@@ -51,7 +52,7 @@ describe("the event stream of a deployment log", () => {
     site.repository.commit({ "index.html": "hello\n" });
     await site.push();
     const path = "/api/deployments/1/log";
-    const all: StreamEvent[] = [];
+    const all: EventSourceMessage[] = [];
     for (const cut of [1, 700, 4321]) {
       const after = all.at(-1)?.id ?? null;
       all.push(...(await readStream(path, after, (received) => all.length + received.length >= cut)));
@@ -62,11 +63,11 @@ describe("the event stream of a deployment log", () => {
     all.push(...(await rest));
     expect(all.length).toBeGreaterThan(lengthBeforeRest);
     const end = all.pop();
-    expect(end?.type).toBe("end");
+    expect(end?.event).toBe("end");
     expect(JSON.parse(end?.data ?? "")).toMatchObject({ id: 1, state: "failed", code: "step_failed" });
     expect(words(JSON.parse(end?.data ?? "").reason)).toMatchSnapshot();
     expect(await site.readDeployment(1)).toMatchObject({ steps: [{ exit_code: 3 }] });
-    expect(all.every(({ type }) => type === "line")).toBe(true);
+    expect(all.every(({ event }) => event === "line")).toBe(true);
     const ids = all.map(({ id }) => Number(id));
     expect(ids).toEqual(ids.toSorted((a, b) => a - b));
     expect(new Set(ids).size).toBe(ids.length);
@@ -91,7 +92,7 @@ describe("the event stream of a deployment log", () => {
     await site.restart("SIGKILL");
     const rest = await readStream(path, first.at(-1)?.id ?? null);
     expect(dataOf([...first, ...rest]).filter((line) => /^\d+$/.test(line))).toEqual(numbers(1, 100));
-    expect(rest.at(-1)).toMatchObject({ type: "end" });
+    expect(rest.at(-1)).toMatchObject({ event: "end" });
     expect(JSON.parse(rest.at(-1)?.data ?? "")).toMatchObject({ state: "interrupted", code: "crash" });
     allow("go");
     expect(await site.untilEnded(2)).toMatchObject({ state: "succeeded", attempt: 2 });
@@ -106,7 +107,7 @@ describe("the event stream of a deployment log", () => {
     const superseded = readStream("/api/deployments/2/log", null);
     site.repository.commit({ "index.html": "third\n" });
     await site.push();
-    expect((await superseded).map(({ type, data }) => [type, JSON.parse(data)])).toEqual([
+    expect((await superseded).map(({ event, data }) => [event, JSON.parse(data)])).toEqual([
       ["end", { id: 2, state: "superseded", code: "superseded", reason: expect.stringContaining("3") }],
     ]);
     expect(JSON.parse((await superseded)[0]?.data ?? "").reason).toMatchSnapshot();
@@ -147,10 +148,10 @@ describe("the event stream of the server", () => {
     const rest = await readStream(
       "/api/events",
       first.at(-1)?.id ?? null,
-      (received) => received.at(-1)?.type === "lock",
+      (received) => received.at(-1)?.event === "lock",
     );
     const all = [...first, ...rest];
-    expect(all.map(({ type }) => type)).toEqual([
+    expect(all.map(({ event }) => event)).toEqual([
       "delivery",
       "deployment",
       "deployment",
@@ -158,7 +159,7 @@ describe("the event stream of the server", () => {
       "lock",
     ]);
     const states = all
-      .filter(({ type }) => type === "deployment")
+      .filter(({ event }) => event === "deployment")
       .map(({ data }) => (JSON.parse(data) as { deployment: ApiDeployment }).deployment.state);
     expect(states).toEqual(["queued", "running", "succeeded"]);
     const ids = all.map(({ id }) => Number(id));

@@ -77,13 +77,20 @@ export function page(...items: readonly unknown[]): Response {
   return Response.json({ items, next: null });
 }
 
+/** The data of an `end` event. */
+export interface LogEnd {
+  readonly state: string;
+  readonly code: string | null;
+  readonly reason: string | null;
+}
+
 /**
  * The lines of a deployment log as an event stream. Lines are numbered from 1; the stream starts with the line after
  * `after`. If `end` is given, an `end` event follows the last line.
  */
 export function logStream(
   lines: readonly string[],
-  { after = 0, end }: { readonly after?: number; readonly end?: { state: string; reason: string | null } },
+  { after = 0, end }: { readonly after?: number; readonly end?: LogEnd },
 ): Response {
   const events = lines.map((line, at) => `id: ${at + 1}\nevent: line\ndata: ${line}\n\n`).slice(after);
   const last = end === undefined ? "" : `event: end\ndata: ${JSON.stringify({ ...end, id: 12 })}\n\n`;
@@ -113,7 +120,7 @@ export function targetJson(overrides: Readonly<Record<string, unknown>> = {}) {
     locked: null,
     queued: null,
     running: null,
-    last: { id: 11, state: "succeeded", reason: null, ended_at: TIME },
+    last: { id: 11, state: "succeeded", code: null, reason: null, ended_at: TIME },
     ...overrides,
   };
 }
@@ -124,9 +131,13 @@ export function deploymentJson(overrides: Readonly<Record<string, unknown>> = {}
     id: 12,
     target: "blog",
     state: "succeeded",
+    code: null,
     reason: null,
     trigger: "push",
     attempt: 1,
+    retry_of: null,
+    retried_as: null,
+    superseded_by: null,
     delivery: 7,
     pushed_commit: "0123456789abcdef0123456789abcdef01234567",
     chosen: null,
@@ -156,9 +167,10 @@ export function deliveryJson(overrides: Readonly<Record<string, unknown>> = {}) 
     redelivery_of: null,
     replay_of: null,
     headers: { "content-type": "application/json", "x-github-event": "push" },
-    decisions: [{ target: "blog", deploy: true, reason: null }],
+    decisions: [{ target: "blog", deploy: true, code: null, reason: null }],
+    other_targets: 0,
     deployments: [12],
-    outcomes: [{ deployment: 12, target: "blog", state: "succeeded", reason: null }],
+    outcomes: [{ deployment: 12, target: "blog", state: "succeeded", code: null, reason: null }],
     ...overrides,
   };
 }

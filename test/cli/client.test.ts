@@ -38,7 +38,8 @@ describe("hooklatch client list", () => {
 
 describe("hooklatch client revoke", () => {
   test("reports the sources at which the address is revoked", async () => {
-    const clients = [{ address: "2001:db8::1", source: "webhook" }];
+    const times = { authorised_at: "2026-01-01T00:00:00.000Z", expires_at: "2026-01-02T00:00:00.000Z" };
+    const clients = [{ address: "2001:db8::1", source: "webhook", ...times }];
     server.respondWith({
       "DELETE /api/clients/2001%3Adb8%3A%3A1": Response.json({ status: "revoked", clients }),
     });

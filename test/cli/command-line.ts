@@ -2,10 +2,6 @@ import { run } from "../../src/cli/index.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 
-// commander wraps help texts at the width of the terminal that runs the tests. Snapshots need the width of a pipe.
-for (const stream of [process.stdout, process.stderr])
-  Object.defineProperty(stream, "isTTY", { value: false });
-
 /** The result of a command line. */
 export interface CommandResult {
   readonly exitCode: number;

@@ -1,13 +1,4 @@
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  setDefaultTimeout,
-  test,
-} from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,13 +7,87 @@ import { runHooklatch } from "./command-line.ts";
 
 setDefaultTimeout(120_000);
 
+const MAIN = join(import.meta.dir, "../../src/main.ts");
+
 let home: string;
+let server: AdminServer;
 
 beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
+  server = new AdminServer();
+  const names = ["blog", "beta", "docs", "$(touch x)"];
+  server.respondWith({ "GET /api/targets": page(...names.map((name) => targetJson({ name }))) });
+  const { port } = new URL(server.url);
+  writeFileSync(join(home, "hooklatch.toml"), `data_dir = "data"\n[admin]\nport = ${port}\n`);
+  // The scripts run the program by its name.
+  writeFileSync(join(home, "hooklatch"), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, {
+    mode: 0o755,
+  });
 });
 
-afterAll(() => rmSync(home, { recursive: true }));
+afterAll(async () => {
+  await server.close();
+  rmSync(home, { recursive: true });
+});
+
+/** Command lines up to the cursor, and the candidates for their last word. */
+const COMPLETIONS: readonly (readonly [words: readonly string[], candidates: readonly string[]])[] = [
+  [["tar"], ["target"]],
+  [["target", "un"], ["unlock"]],
+  [
+    ["target", "deploy", "b"],
+    ["beta", "blog"],
+  ],
+  [
+    ["target", "deploy", "blog", "--fo"],
+    ["--follow", "--force"],
+  ],
+  [["deployment", "list", "--target", "d"], ["docs"]],
+  [
+    ["deployment", "list", "--target", "blog", "--state", "s"],
+    ["succeeded", "superseded"],
+  ],
+  [
+    ["completion", ""],
+    ["bash", "fish", "zsh"],
+  ],
+  [["--v"], ["--version"]],
+];
+
+describe("hooklatch complete", () => {
+  async function complete(words: readonly string[], token = TOKEN): Promise<string[]> {
+    const env = { HOOKLATCH_ADMIN_TOKEN: token };
+    const { exitCode, stdout, stderr } = await runHooklatch(["complete", "--", ...words], { cwd: home, env });
+    expect([exitCode, stderr]).toEqual([0, ""]);
+    return stdout
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => line.split("\t")[0] ?? "");
+  }
+
+  test.each(COMPLETIONS)("prints the candidates for %j", async (words, candidates) => {
+    expect((await complete(words)).toSorted()).toEqual([...candidates]);
+  });
+
+  test("prints nothing for a value that is not known", async () => {
+    for (const words of [
+      ["delivery", "show", "--admin-url", ""],
+      ["check", "--config", "hook"],
+      ["delivery", "show", ""],
+      ["nonsense", "nonsense", "x"],
+    ]) {
+      expect(await complete(words)).toEqual([]);
+    }
+  });
+
+  test("prints names of targets without those that a shell would expand", async () => {
+    expect(await complete(["target", "show", ""])).toEqual(["blog", "beta", "docs"]);
+  });
+
+  test("prints nothing if the server rejects the token", async () => {
+    expect(await complete(["target", "show", ""], "another token, long enough")).toEqual([]);
+  });
+});
 
 /** Writes the completion script of a shell and returns its path. */
 async function writeScript(shell: string): Promise<string> {
@@ -33,105 +98,93 @@ async function writeScript(shell: string): Promise<string> {
   return file;
 }
 
-describe("bash completion", () => {
-  /** The candidates that bash offers for the last word of a command line. */
-  async function complete(...words: readonly string[]): Promise<string[]> {
-    // Replaces the executable, which the script runs to list the names of the targets.
-    const program = join(home, "hooklatch");
-    writeFileSync(
-      program,
-      '#!/bin/sh\ntest "$*" = "completion targets" && printf "blog\\nbeta\\ndocs\\n"\n',
-      { mode: 0o755 },
-    );
-    const typed = [program, ...words].map((word) => `'${word}'`).join(" ");
+const shellEnv = () => ({
+  PATH: `${home}:${process.env.PATH}`,
+  HOME: home,
+  HOOKLATCH_ADMIN_TOKEN: TOKEN,
+  TERM: "dumb",
+});
+
+/** Runs a shell and returns the lines of its output. */
+async function runShell(...argv: readonly string[]): Promise<string[]> {
+  const child = Bun.spawn([...argv], { cwd: home, env: shellEnv(), stderr: "pipe" });
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  expect(stderr).toBe("");
+  return stdout.split("\n").filter(Boolean);
+}
+
+const withoutDescription = (line: string) => line.split("\t")[0] ?? "";
+
+describe("completion in bash", () => {
+  async function complete(words: readonly string[]): Promise<string[]> {
+    const typed = ["hooklatch", ...words].map((word) => `'${word}'`).join(" ");
     const line = `source "$1"; COMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _hooklatch; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const result = Bun.spawnSync(["bash", "-c", line, "bash", await writeScript("bash")], { cwd: home });
-    expect(result.stderr.toString()).toBe("");
-    return result.stdout.toString().split("\n").filter(Boolean).sort();
+    return runShell("bash", "-c", line, "bash", await writeScript("bash"));
   }
 
-  test.each([
-    [["tar"], ["target"]],
-    [["target", "un"], ["unlock"]],
-    [
-      ["target", "deploy", "b"],
-      ["beta", "blog"],
-    ],
-    [
-      ["target", "deploy", "blog", "--fo"],
-      ["--follow", "--force"],
-    ],
-    [["deployment", "list", "--target", "d"], ["docs"]],
-    [
-      ["deployment", "list", "--target", "blog", "--state", "s"],
-      ["succeeded", "superseded"],
-    ],
-    [
-      ["delivery", "list", "--status", ""],
-      ["ok", "pong", "skipped", "success"],
-    ],
-    [["delivery", "show", "--admin-url", ""], []],
-    [["check", "--config", "hook"], ["hooklatch"]],
-    [
-      ["completion", ""],
-      ["bash", "fish", "help", "zsh"],
-    ],
-    [["--v"], ["--version"]],
-  ])("completes %j to %j", async (words, offered) => {
-    expect(await complete(...words)).toEqual(offered);
+  test("offers commands, options, choices and targets", async () => {
+    for (const [words, candidates] of COMPLETIONS) {
+      expect((await complete(words)).toSorted()).toEqual([...candidates]);
+    }
+  });
+
+  test("offers files if there are no candidates", async () => {
+    expect(await complete(["check", "--config", "hook"])).toEqual([]);
+    const script = await writeScript("bash");
+    expect(await runShell("bash", "-c", `source '${script}'; complete -p hooklatch`)).toEqual([
+      "complete -o default -F _hooklatch hooklatch",
+    ]);
   });
 });
 
-describe("completion scripts", () => {
-  test.each(["bash", "zsh", "fish"])(
-    "for %s contain the commands and have no syntax errors",
-    async (shell) => {
-      const file = await writeScript(shell);
-      const text = await Bun.file(file).text();
-      for (const word of [
-        "target rollback",
-        "deployment log",
-        "delivery replay",
-        "client revoke",
-        "follow",
-        "superseded",
-      ]) {
-        expect(text).toContain(word);
-      }
-      if (Bun.which(shell) === null) return;
-      const check = Bun.spawnSync([shell, shell === "fish" ? "--no-execute" : "-n", file]);
-      expect([check.exitCode, check.stderr.toString()]).toEqual([0, ""]);
-    },
-  );
+describe.skipIf(Bun.which("fish") === null)("completion in fish", () => {
+  const complete = async (line: string) =>
+    runShell("fish", "-c", `source $argv[1]; complete -C $argv[2]`, await writeScript("fish"), line);
+
+  test("offers commands, options, choices and targets", async () => {
+    for (const [words, candidates] of COMPLETIONS) {
+      const offered = (await complete(`hooklatch ${words.join(" ")}`)).map(withoutDescription);
+      expect(offered.toSorted()).toEqual([...candidates]);
+    }
+  });
+
+  test("shows descriptions, and offers files if there are no candidates", async () => {
+    expect(await complete("hooklatch target un")).toEqual([expect.stringMatching(/^unlock\t\w/)]);
+    expect((await complete("hooklatch check --config hook")).map(withoutDescription)).toEqual(
+      expect.arrayContaining(["hooklatch", "hooklatch.toml"]),
+    );
+  });
 });
 
-describe("hooklatch completion targets", () => {
-  let server: AdminServer;
+describe.skipIf(Bun.which("zsh") === null)("completion in zsh", () => {
+  /** Types a line and a tab in an interactive zsh until it shows the text. */
+  async function expectCompletion(line: string, text: string): Promise<void> {
+    let output = "";
+    const { promise: shown, resolve } = Promise.withResolvers<void>();
+    const zsh = Bun.spawn(["zsh", "-f", "-i"], {
+      cwd: home,
+      env: { ...shellEnv(), PS1: "READY> " },
+      terminal: {
+        cols: 120,
+        rows: 40,
+        data: (_terminal, data) => {
+          output += new TextDecoder().decode(data);
+          if (output.includes(text)) resolve();
+        },
+      },
+    });
+    const script = await writeScript("zsh");
+    // The shell reads the line after it has loaded the script, and echoes it.
+    zsh.terminal?.write(`autoload -Uz compinit && compinit -D && source '${script}'\r${line}\t`);
+    await shown;
+    zsh.kill("SIGKILL");
+    await zsh.exited;
+  }
 
-  beforeEach(() => {
-    server = new AdminServer();
-    const { port } = new URL(server.url);
-    writeFileSync(join(home, "hooklatch.toml"), `data_dir = "data"\n[admin]\nport = ${port}\n`);
-  });
-
-  afterEach(async () => {
-    await server.close();
-    rmSync(join(home, "hooklatch.toml"));
-  });
-
-  const listNames = (token: string) =>
-    runHooklatch("completion targets", { cwd: home, env: { HOOKLATCH_ADMIN_TOKEN: token } });
-
-  test("prints one name per line, without names that a shell would expand", async () => {
-    server.respondWith({ "GET /api/targets": page(targetJson(), targetJson({ name: "$(touch x)" })) });
-    expect(await listNames(TOKEN)).toEqual({ exitCode: 0, stdout: "blog\n", stderr: "" });
-  });
-
-  test("prints nothing and exits with 0 when the server is unavailable or rejects the token", async () => {
-    const nothing = { exitCode: 0, stdout: "", stderr: "" };
-    expect(await listNames("another server's token, long enough")).toEqual(nothing);
-    await server.close();
-    expect(await listNames(TOKEN)).toEqual(nothing);
-    expect(await runHooklatch("completion targets --help", { cwd: home })).toMatchObject({ exitCode: 0 });
+  test("offers commands with descriptions, targets and files", async () => {
+    await expectCompletion("hooklatch target un", "hooklatch target unlock ");
+    await expectCompletion("hooklatch target deploy do", "hooklatch target deploy docs ");
+    await expectCompletion("hooklatch check --config completion.z", "--config completion.zsh ");
+    await expectCompletion("hooklatch target deploy --fo", "-- deploy a locked target too");
   });
 });

@@ -38,7 +38,12 @@ describe("hooklatch deployment list", () => {
     const items = [
       deploymentJson(),
       deploymentJson({ id: 11, state: "queued", commit: null, started_at: null, ended_at: null }),
-      deploymentJson({ id: 10, state: "failed", reason: 'step "npm test" exited with 1' }),
+      deploymentJson({
+        id: 10,
+        state: "failed",
+        code: "step_failed",
+        reason: 'step "npm test" exited with 1',
+      }),
     ];
     server.respondWith({ "GET /api/deployments": Response.json({ items, next: 10 }) });
     const { exitCode, stdout, stderr } = await hooklatch(
@@ -73,7 +78,12 @@ describe("hooklatch deployment show", () => {
       { command: "npm ci", exit_code: 0, signal: null, milliseconds: 1234 },
       { command: "npm test", exit_code: null, signal: "SIGTERM", milliseconds: 65_000 },
     ];
-    const deployment = deploymentJson({ state: "cancelled", reason: "cancelled by ada", steps });
+    const deployment = deploymentJson({
+      state: "cancelled",
+      code: "cancelled",
+      reason: "cancelled by ada",
+      steps,
+    });
     server.respondWith({ "GET /api/deployments/12": Response.json(deployment) });
     const { exitCode, stdout } = await hooklatch("deployment show 12");
     expect(exitCode).toBe(0);
@@ -133,16 +143,17 @@ describe("hooklatch deployment log", () => {
   });
 
   test.each([
-    ["succeeded", null, 0],
-    ["failed", 'step "npm test" exited with 1', 1],
-    ["superseded", "deployment 13 is newer", 1],
-    ["cancelled", "cancelled by ada", 1],
-    ["cancelled", "skipped: no file fits", 1],
-    ["interrupted", "the server stopped", 1],
+    ["succeeded", null, null, 0],
+    ["failed", "step_failed", 'step "npm test" exited with 1', 1],
+    ["superseded", "superseded", "deployment 13 is newer", 1],
+    ["cancelled", "cancelled", "cancelled by ada", 1],
+    ["cancelled", "paths_unchanged", "no file matches", 1],
+    ["interrupted", "shutdown", "the server stopped", 1],
   ])(
     "reports the final state and the reason when it follows the log: %s, %p",
-    async (state, reason, exitCode) => {
-      server.respondWith({ "GET /api/deployments/12/log": logStream(["one"], { end: { state, reason } }) });
+    async (state, code, reason, exitCode) => {
+      const end = { state, code, reason };
+      server.respondWith({ "GET /api/deployments/12/log": logStream(["one"], { end }) });
       const { stderr, ...result } = await hooklatch("deployment log 12 -f");
       expect(result).toEqual({ exitCode, stdout: "one\n" });
       for (const fact of ["12", reason ?? state]) expect(stderr).toContain(fact);
@@ -152,7 +163,7 @@ describe("hooklatch deployment log", () => {
 
   test("resumes an interrupted stream and prints each line once", async () => {
     const lines = ["one", "two", "three", "four"];
-    const end = { state: "succeeded", reason: null };
+    const end = { state: "succeeded", code: null, reason: null };
     const responses = [
       () => logStream(lines.slice(0, 2), {}),
       () => errorResponse(503, "unavailable"),

@@ -57,7 +57,7 @@ describe("hooklatch hash", () => {
     const { stdout, stderr, fault } = await runHash("kurz♥");
     expect(fault).toBeNull();
     expect(stdout).toStartWith("$argon2id$");
-    for (const length of ["5", "15"]) expect(stderr).toContain(` ${length} `);
+    expect(stderr).toMatch(/\b5\b.*\b15\b/);
     expect(stderr).not.toContain("kurz");
     expect(stderr).toMatchSnapshot();
   });

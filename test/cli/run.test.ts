@@ -132,7 +132,7 @@ describe("hooklatch init", () => {
 describe("hooklatch send", () => {
   test.each([
     ["an invalid URL", "send push --url nonsense --secret 0123456789abcdef", ["--url"]],
-    ["an invalid commit", "send push --commit zzz", ["--commit", '"zzz"']],
+    ["an invalid commit", "send push --commit zzz", ["--commit", "'zzz'"]],
     ["an invalid previous commit", "send push --before zzz", ["--before"]],
     [
       "a commit of a deleted branch",
@@ -145,7 +145,7 @@ describe("hooklatch send", () => {
     [
       "an unknown provider",
       "send ping --provider nonsense",
-      ["--provider", "github", "generic", '"nonsense"'],
+      ["--provider", "github", "generic", "'nonsense'"],
     ],
     ["an unknown source", "send ping --source nonsense", ["nonsense", "github", "webhook"]],
     [

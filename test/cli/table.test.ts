@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { measure } from "../../src/cli/output/sanitise.ts";
-import { type Style, showTime } from "../../src/cli/output/style.ts";
+import { formatTime, type Style } from "../../src/cli/output/style.ts";
 import { formatTable } from "../../src/cli/output/table.ts";
+import { stringWidth } from "../../src/runtime/index.ts";
 import { UNPRINTABLE } from "./command-line.ts";
 
 const PLAIN: Style = { isTty: false, colours: false, width: null, now: new Date("2026-11-21T20:30:00Z") };
@@ -10,7 +10,7 @@ const at = (width: number): Style => ({ ...PLAIN, isTty: true, width });
 
 const COLUMNS = [
   { heading: "NAME", text: ([name]: readonly string[]) => name ?? null },
-  { heading: "WHY", text: ([, why]: readonly string[]) => why ?? null, isProse: true },
+  { heading: "WHY", text: ([, why]: readonly string[]) => why ?? null, prose: "short" as const },
 ];
 
 describe("table", () => {
@@ -31,8 +31,11 @@ describe("table", () => {
     );
   });
 
-  test("does not truncate a column with isWhole", () => {
-    const columns = COLUMNS.map((column) => ({ ...column, isWhole: true }));
+  test("does not truncate whole prose", () => {
+    const columns = COLUMNS.map((column) => ({
+      ...column,
+      ...(column.prose && { prose: "whole" as const }),
+    }));
     const why = Array.from({ length: 40 }, (_, word) => `word${word}`).join(" ");
     for (const width of [20, 36, 80]) {
       const lines = formatTable(columns, [["7", why]], at(width))
@@ -60,7 +63,7 @@ describe("table", () => {
       fc.property(cells, fc.integer({ min: 1, max: 120 }), (rows, width) => {
         const lines = formatTable(COLUMNS, rows, at(width)).split("\n");
         for (const line of lines) {
-          expect(measure(line)).toBeLessThanOrEqual(width);
+          expect(stringWidth(line)).toBeLessThanOrEqual(width);
           expect(line).not.toMatch(UNPRINTABLE);
         }
       }),
@@ -70,17 +73,17 @@ describe("table", () => {
 
 describe("time", () => {
   test.each([
-    ["2026-11-21T20:29:50.000Z", "10 s ago"],
-    ["2026-11-21T20:00:00.000Z", "30 min ago"],
-    ["2026-11-21T01:00:00.000Z", "19 h ago"],
-    ["2026-11-21T22:30:00.000Z", "in 2 h"],
+    ["2026-11-21T20:29:50.000Z", "10s ago"],
+    ["2026-11-21T20:00:00.000Z", "30m ago"],
+    ["2026-11-21T01:00:00.000Z", "19h ago"],
+    ["2026-11-21T22:30:00.000Z", "in 2h"],
     ["nonsense", "nonsense"],
   ])("%s is shown on a terminal as %p, and unchanged elsewhere", (time, relative) => {
-    expect(showTime(time, at(80))).toBe(relative);
-    expect(showTime(time, PLAIN)).toBe(time);
+    expect(formatTime(time, at(80))).toBe(relative);
+    expect(formatTime(time, PLAIN)).toBe(time);
   });
 
   test("on another day is shown as a date", () => {
-    expect(showTime("2026-01-02T12:00:00.000Z", at(80))).toMatch(/^2026-01-0[123] \d\d:\d\d$/);
+    expect(formatTime("2026-01-02T12:00:00.000Z", at(80))).toMatch(/^2026-01-0[123] \d\d:\d\d$/);
   });
 });

@@ -45,7 +45,7 @@ describe("hooklatch target list", () => {
         targetJson({
           name: "new",
           live: null,
-          last: { id: 9, state: "failed", reason: "no branch", ended_at: null },
+          last: { id: 9, state: "failed", code: "ref_missing", reason: "no branch", ended_at: null },
         }),
       ),
     });
@@ -180,7 +180,7 @@ describe("hooklatch target deploy", () => {
 
   test("prints the output with --follow, and exits with 1 when the deployment fails", async () => {
     const queued = Response.json({ status: "queued", deployment: 12 }, { status: 202 });
-    const end = { state: "failed", reason: 'step "npm test" exited with 1' };
+    const end = { state: "failed", code: "step_failed", reason: 'step "npm test" exited with 1' };
     server.respondWith({
       "POST /api/targets/blog/deploy": queued,
       "GET /api/deployments/12/log": logStream(["one", "two"], { end }),
@@ -198,7 +198,9 @@ describe("hooklatch target rollback", () => {
   test("waits for the deployment and shows the release that is live again", async () => {
     server.respondWith({
       "POST /api/targets/blog/rollback": queued(),
-      "GET /api/deployments/12/log": logStream(["a line"], { end: { state: "succeeded", reason: null } }),
+      "GET /api/deployments/12/log": logStream(["a line"], {
+        end: { state: "succeeded", code: null, reason: null },
+      }),
       "GET /api/deployments/12": Response.json(deploymentJson({ trigger: "rollback" })),
     });
     const release = "20261121T203000Z-0123456789ab";
@@ -215,7 +217,9 @@ describe("hooklatch target rollback", () => {
   test("exits with 1 and the reason when it fails or is impossible", async () => {
     server.respondWith({
       "POST /api/targets/blog/rollback": queued(),
-      "GET /api/deployments/12/log": logStream([], { end: { state: "failed", reason: "unhealthy" } }),
+      "GET /api/deployments/12/log": logStream([], {
+        end: { state: "failed", code: "health_check_failed", reason: "unhealthy" },
+      }),
     });
     const failed = await hooklatch(["target", "rollback", "blog"]);
     expect(failed).toMatchObject({ exitCode: 1, stdout: "" });

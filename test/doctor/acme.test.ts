@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { checkAcme } from "../../src/doctor/certificate.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { levelsOf, linesOf } from "../cli/check/results.ts";
+import { levelsOf, linesOf } from "./results.ts";
 import { SERVER, serverWith } from "./settings.ts";
 
 const settings = {

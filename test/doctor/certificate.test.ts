@@ -4,10 +4,10 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../../src/config/load.ts";
-import { checkCertificate, isFor } from "../../src/doctor/certificate.ts";
-import { levelsOf, linesOf, wordsOf } from "../cli/check/results.ts";
+import { checkCertificate, coversHost } from "../../src/doctor/certificate.ts";
 import { makeCertificate, makeExpiredCertificate } from "../support/certificate.ts";
 import { Authority } from "./authority.ts";
+import { levelsOf, linesOf, wordsOf } from "./results.ts";
 import { serverWith } from "./settings.ts";
 
 setDefaultTimeout(120_000);
@@ -188,7 +188,7 @@ describe("certificate names", () => {
       "xhooks.example.com",
       "site",
     ];
-    expect(hosts.map((host) => isFor(leaf, host))).toEqual([true, false, false, false, false]);
-    expect(isFor(leaf, "192.0.2.2")).toBe(false);
+    expect(hosts.map((host) => coversHost(leaf, host))).toEqual([true, false, false, false, false]);
+    expect(coversHost(leaf, "192.0.2.2")).toBe(false);
   });
 });

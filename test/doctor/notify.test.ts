@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { checkNotify } from "../../src/doctor/notify.ts";
+import { checkNotify } from "../../src/doctor/index.ts";
 import { Secret } from "../../src/lib/secret.ts";
 
 test("the notification check shows the name, format, host and events of a notification channel, but no secret", () => {

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkPorts } from "../../src/doctor/port.ts";
 import { Secret } from "../../src/lib/secret.ts";
-import { levelsOf, linesOf, wordsOf } from "../cli/check/results.ts";
 import { freePort } from "../support/free-port.ts";
+import { levelsOf, linesOf, wordsOf } from "./results.ts";
 import { serverWith } from "./settings.ts";
 
 setDefaultTimeout(120_000);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/load.ts";
 import { checkPublicUrl, checkSources } from "../../src/doctor/sources.ts";
-import { levelsOf, linesOf } from "../cli/check/results.ts";
 import { targetOf } from "../support/target.ts";
+import { levelsOf, linesOf } from "./results.ts";
 import { serverWith } from "./settings.ts";
 
 type Server = Partial<Config["server"]>;

@@ -5,11 +5,10 @@ import { join } from "node:path";
 import { nameUser } from "../../src/doctor/files.ts";
 import { checkTarget } from "../../src/doctor/target.ts";
 import type { Target } from "../../src/domain/target.ts";
-import { levelsOf, linesOf, wordsOf } from "../cli/check/results.ts";
-import { freePort } from "../support/free-port.ts";
 import { Repository } from "../support/git.ts";
 import { targetOf } from "../support/target.ts";
 import { words } from "../support/words.ts";
+import { levelsOf, linesOf, wordsOf } from "./results.ts";
 
 setDefaultTimeout(120_000);
 
@@ -28,7 +27,7 @@ function write(name: string, mode = 0o600): string {
   return path(name);
 }
 
-const CONTEXT = { env: { PATH: process.env.PATH }, user: process.getuid?.() ?? null, tellsPushes: true };
+const CONTEXT = { env: { PATH: process.env.PATH }, user: process.getuid?.() ?? null, reportsPushes: true };
 
 /** The results for a target without a repository, except the first, which is about its directory. */
 async function check(settings: Partial<Target>): Promise<readonly string[]> {
@@ -154,23 +153,36 @@ describe("target check", () => {
     expect(await resultsBetween({ PATH: path("none"), GIT_SSH: "/bin/false" })).toEqual([]);
   });
 
-  test("suggests a remedy when git cannot read the tip of the remote", async () => {
-    const ref = { kind: "branch", name: "main" } as const;
-    const checkRemote = async (cloneUrl: string) => {
-      const repository = { fullName: "octocat/blog", ref, cloneUrl };
-      const remote = (await checkTarget(targetOf("blog", { repository, directory: root }), CONTEXT)).at(-1);
-      expect(remote?.level).toBe("fail");
-      expect(remote?.text).toContain(cloneUrl);
-      // The message of git depends on its version; the remedy follows it.
-      return remote?.text.split("; ").at(-1);
-    };
-    const remedies = [
-      await checkRemote(path("none")),
-      await checkRemote(`http://127.0.0.1:${freePort()}/octocat/blog.git`),
-      await checkRemote("http://nowhere.invalid/octocat/blog.git"),
-    ];
-    for (const remedy of remedies) expect(remedy).toContain("clone_url");
-    expect(remedies).toMatchSnapshot();
+  test("fails when git cannot read the tip of the remote", async () => {
+    const repository = {
+      fullName: "octocat/blog",
+      ref: { kind: "branch", name: "main" },
+      cloneUrl: path("none"),
+    } as const;
+    const results = await checkTarget(targetOf("blog", { repository, directory: root }), CONTEXT);
+    expect(results.at(-1)?.level).toBe("fail");
+    const text = results.at(-1)?.text ?? "";
+    for (const fact of ["branch main", path("none"), "clone_url"]) expect(text).toContain(fact);
+    // The message of git depends on its version.
+    expect(words(text, { [root]: "<tmp>" }).replace(/: '[^;]*;/, ": <message of git>;")).toMatchSnapshot();
+  });
+
+  test("fails when the branch does not exist, and only warns when no tag matches", async () => {
+    const origin = new Repository(path("origin"));
+    origin.commit({ "index.html": "Hello" });
+    const refs = [
+      { kind: "branch", name: "dev" },
+      { kind: "tag", pattern: "v*" },
+    ] as const;
+    const lines: string[] = [];
+    for (const ref of refs) {
+      const repository = { fullName: "octocat/blog", ref, cloneUrl: origin.path };
+      const results = await checkTarget(targetOf("blog", { repository, directory: root }), CONTEXT);
+      lines.push(...linesOf(results.slice(-1)));
+    }
+    expect(levelsOf(lines)).toEqual(["fail", "warn"]);
+    expectFacts(lines, ["branch dev", "tags v*"]);
+    expect(wordsOf(lines)).toMatchSnapshot();
   });
 
   test("warns about a checkout that the service's user does not own", async () => {
@@ -190,7 +202,7 @@ describe("target check", () => {
     const ref = { kind: "branch", name: "main" } as const;
     const repository = { fullName: "octocat/blog", ref, cloneUrl: path("none") };
     const target = targetOf("blog", { repository, directory: root });
-    const last = (await checkTarget(target, { ...CONTEXT, tellsPushes: false })).at(-1);
+    const last = (await checkTarget(target, { ...CONTEXT, reportsPushes: false })).at(-1);
     expect(last?.level).toBe("warn");
     for (const fact of ["github", "ref", "repository.full_name"]) expect(last?.text).toContain(fact);
     expect(last?.text).toMatchSnapshot();

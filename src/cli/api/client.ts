@@ -1,118 +1,105 @@
+import { hostname } from "node:os";
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import type { Command } from "commander";
+import { ApiPage } from "../../api/page.ts";
 import { ApiProblem } from "../../api/problem.ts";
 import { loadAdminAccess } from "../../config/admin-access.ts";
+import { MAX_PAGE } from "../../domain/page.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { HttpRequest, HttpResponse } from "../../lib/http-client.ts";
 import { localOrigin } from "../../lib/ip-address.ts";
+import { currentUser } from "../../lib/os-user.ts";
 import { httpClient } from "../../runtime/index.ts";
-import { CONFIG_OPTION } from "../configuration.ts";
 import { makePrintable } from "../output/sanitise.ts";
 import type { Terminal } from "../terminal.ts";
-import { type Answer, describeUnreachable, RESPONSE_TIMEOUT } from "./post.ts";
+import { RESPONSE_TIMEOUT, requestText, type TextResponse, unreachableError } from "./request.ts";
 
-/** Where the admin listener is, as the options of a command tell it. */
+/** The options that locate an admin listener. */
 export interface AdminOptions {
   readonly config?: string;
   readonly adminUrl?: string;
   readonly json?: boolean;
 }
 
-/** The words of `--admin-url`, the same on every command that has it. */
-export const ADMIN_URL_OPTION = [
-  "--admin-url <url>",
-  "another machine's admin listener; its token is $HOOKLATCH_ADMIN_TOKEN",
-] as const;
-
-/** Gives a command the options that every one has which talks to a running server. */
-export function withAdminOptions(command: Command): Command {
-  return command
-    .option("--json", "print the admin API's own answer, one JSON document")
-    .option(...CONFIG_OPTION)
-    .option(...ADMIN_URL_OPTION);
-}
-
-/** A running server's admin listener, and how it is known. */
+/** The admin listener of a running server. */
 export interface Admin {
   readonly url: string;
   readonly token: string;
-  /** Where the token was taken from, for people. */
+  /** Where the token comes from, such as `env:ADMIN_TOKEN`. */
   readonly tokenOrigin: string;
-  /** Whether it was named on the command line, and is not this machine's own. */
-  readonly isElsewhere: boolean;
+  /** Whether `--admin-url` names it. */
+  readonly isRemote: boolean;
 }
 
 /**
- * Finds the admin listener through the same configuration as the server's, or where `--admin-url` says.
- * Throws a {@link AppError} when its address or its token is not known.
+ * Finds the admin listener at `--admin-url`, or in the server's configuration. Throws an {@link AppError} if its address
+ * or its token is not known.
  */
 export function findAdmin({ config: file, adminUrl }: AdminOptions, terminal: Terminal): Admin {
-  if (adminUrl !== undefined) return findElsewhere(adminUrl, terminal);
-  const admin = loadAdminAccess(file, terminal);
-  const { token, port } = admin;
+  if (adminUrl !== undefined) return findRemoteAdmin(adminUrl, terminal);
+  const access = loadAdminAccess(file, terminal);
+  const { token, port } = access;
   if (port === 0) {
     throw new AppError(
       "configuration",
-      `the admin listener picks a free port: pass --admin-url as the server's log tells it, and its token (${token}) in $HOOKLATCH_ADMIN_TOKEN`,
+      `the admin listener uses any free port: pass the admin URL in the server's log as --admin-url, and set $HOOKLATCH_ADMIN_TOKEN to its token (${token})`,
     );
   }
-  return {
-    url: localOrigin("http", admin),
-    token: token.reveal(),
-    tokenOrigin: String(token),
-    isElsewhere: false,
-  };
+  const url = localOrigin("http", access);
+  return { url, token: token.reveal(), tokenOrigin: String(token), isRemote: false };
 }
 
-function findElsewhere(url: string, { env }: Terminal): Admin {
+function findRemoteAdmin(url: string, { env }: Terminal): Admin {
   if (!URL.canParse(url) || !/^https?:/.test(url)) {
     throw new AppError("configuration", "--admin-url: expected a URL such as http://127.0.0.1:9001");
   }
   const token = env.HOOKLATCH_ADMIN_TOKEN;
-  if (token) return { url, token, tokenOrigin: "$HOOKLATCH_ADMIN_TOKEN", isElsewhere: true };
-  throw new AppError("configuration", "--admin-url needs the token of that server in $HOOKLATCH_ADMIN_TOKEN");
+  if (token) return { url, token, tokenOrigin: "$HOOKLATCH_ADMIN_TOKEN", isRemote: true };
+  throw new AppError("configuration", "--admin-url needs the server's admin token in $HOOKLATCH_ADMIN_TOKEN");
 }
 
-/** What is asked of the admin API. */
+/** The person who runs the command, for the history: the user, with this machine's name for a remote server. */
+export function operatorName({ isRemote }: Admin, { env }: Terminal): string {
+  const name = currentUser().USER ?? env.USER ?? "unknown";
+  return isRemote ? `${name}@${hostname()}` : name;
+}
+
+/** A request to the admin API. Undefined parameters are omitted. */
 export interface AdminRequest {
-  readonly method: "GET" | "POST" | "DELETE";
+  /** GET by default. */
+  readonly method?: "GET" | "POST" | "DELETE";
   /** Such as `/api/targets`. */
   readonly path: string;
-  /** Filters and the like; those that are undefined are left out. */
   readonly query?: Readonly<Record<string, string | number | undefined>>;
-  readonly body?: AdminBody;
+  /** The JSON body of a POST. */
+  readonly body?: Readonly<Record<string, string | boolean | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
 
-/** What a POST says; what is undefined is left out. */
-export type AdminBody = Readonly<Record<string, string | boolean | undefined>>;
-
-/** Bytes of the largest response: a page of deliveries with their bodies can be large. */
+/** Bytes of the largest response. A page of deliveries with their bodies can be large. */
 const MAX_RESPONSE = 512 * 1024 ** 2;
 
-/** Sends a request and reads the whole response, of any status. Throws an {@link AppError} `failed` when there is none. */
-export async function requestAdmin(admin: Admin, request: AdminRequest): Promise<Answer> {
-  const result = await httpClient.request(urlOf(admin, request), {
-    ...describeRequest(admin, request),
-    maxBody: MAX_RESPONSE,
-  });
-  if (result.kind !== "response") throw describeUnreachable(admin.url, result, CERTIFICATE_ADVICE);
-  return { code: result.status, text: new TextDecoder().decode(result.body) };
+const CERTIFICATE_HINT = "check the host in --admin-url";
+
+/** Sends a request and reads the response, of any status. Throws an {@link AppError} `failed` without a response. */
+export function requestAdmin(admin: Admin, request: AdminRequest): Promise<TextResponse> {
+  const limits = { maxBody: MAX_RESPONSE, certificateHint: CERTIFICATE_HINT };
+  return requestText(urlOf(admin, request), toHttpRequest(admin, request), limits);
 }
 
-/** Sends a request and resolves with the head of the response. Throws an {@link AppError} `failed` when there is none. */
+/** Like {@link requestAdmin}, but resolves when the head of the response has arrived. */
 export async function openAdminStream(
   admin: Admin,
   request: AdminRequest,
 ): Promise<HttpResponse<ReadableStream<Uint8Array>>> {
-  const result = await httpClient.openStream(urlOf(admin, request), describeRequest(admin, request));
-  if (result.kind !== "response") throw describeUnreachable(admin.url, result, CERTIFICATE_ADVICE);
-  return result;
+  const options = { ...toHttpRequest(admin, request), timeout: RESPONSE_TIMEOUT };
+  const result = await httpClient.openStream(urlOf(admin, request), options);
+  if (result.kind === "response") return result;
+  throw unreachableError(admin.url, result, CERTIFICATE_HINT);
 }
 
-/** The path is relative to the admin URL, because a proxy may serve the API below a path of its own. */
+/** The path is relative to the admin URL, because a proxy may serve the API below a path. */
 function urlOf(admin: Admin, { path, query = {} }: AdminRequest): URL {
   const url = new URL(path.slice(1), admin.url.endsWith("/") ? admin.url : `${admin.url}/`);
   for (const [name, value] of Object.entries(query)) {
@@ -121,7 +108,8 @@ function urlOf(admin: Admin, { path, query = {} }: AdminRequest): URL {
   return url;
 }
 
-function describeRequest({ token }: Admin, { method, body, headers, signal }: AdminRequest): HttpRequest {
+function toHttpRequest({ token }: Admin, request: AdminRequest): Omit<HttpRequest, "timeout"> {
+  const { method = "GET", body = {}, headers, signal } = request;
   const isPost = method === "POST";
   return {
     method,
@@ -130,99 +118,107 @@ function describeRequest({ token }: Admin, { method, body, headers, signal }: Ad
       ...(isPost ? { "content-type": "application/json" } : {}),
       ...headers,
     },
-    ...(isPost ? { body: JSON.stringify(body ?? {}) } : {}),
-    timeout: RESPONSE_TIMEOUT,
+    ...(isPost ? { body: JSON.stringify(body) } : {}),
     ...(signal === undefined ? {} : { signal }),
-    // A proxy would get the token.
+    // A proxy would receive the token.
     proxy: "none",
   };
 }
 
-const CERTIFICATE_ADVICE = "check the host in --admin-url";
+/** A successful response. */
+export interface AdminResponse<Value> {
+  readonly value: Value;
+  /** The JSON document as received. */
+  readonly json: string;
+}
 
-/** What the API told, or what it refused and why. */
-export type AdminResponse<Value> =
-  | {
-      readonly ok: true;
-      readonly value: Value;
-      /** The answer as it came: one JSON document. */
-      readonly json: string;
-    }
-  | ({ readonly ok: false } & Problem);
-
-/** Why the server did not do it: a 404, a 409 or a 422. */
+/** Why the server rejected a request: a 404, a 409 or a 422. Its texts are safe to print. */
 export interface Problem {
   readonly code: number;
   readonly status: string;
-  /** Fit to be printed. */
   readonly reason: string | null;
 }
 
+/** Turns a problem into an error that names the command to use instead. */
+export type ExplainProblem = (problem: Problem) => AppError | Promise<AppError>;
+
 /**
- * Asks for what has this shape. Throws a {@link AppError} `failed` for everything that no command has words of its own
- * for: an answer of something else, another server's token, a server that cannot answer now.
+ * Requests a resource of the given shape; a newer server may send more. Throws an {@link AppError} for every other
+ * response.
  */
 export async function readAdmin<Schema extends TSchema>(
   schema: Schema,
   admin: Admin,
   request: AdminRequest,
+  explain: ExplainProblem = toAppError,
 ): Promise<AdminResponse<Static<Schema>>> {
-  const { code, text } = await requestAdmin(admin, request);
-  if (code < 200 || code > 299) return { ok: false, ...readProblem({ code, text }, admin) };
-  const value = parse(text);
-  if (Value.Check(schema, value)) return { ok: true, value, json: text };
+  const response = await requestAdmin(admin, request);
+  if (response.code < 200 || response.code > 299) throw await explain(readProblem(response, admin));
+  const value = parseJson(response.text);
+  if (Value.Check(schema, value)) return { value, json: response.text };
   throw new AppError(
     "failed",
-    `${admin.url} did not answer as an admin listener does: is that its address, and of the same version?`,
+    `unexpected response from ${admin.url}: check the address, and that the server has the same version`,
   );
 }
 
-/** Reads a refusal. Throws a {@link AppError} `failed` for one that no command has words of its own for. */
-export function readProblem({ code, text }: Answer, admin: Admin): Problem {
-  if (code === 401) throw new AppError("failed", explainWrongToken(admin));
-  const value = parse(text);
+/** A page of a list. */
+export type Page<Item> = { readonly items: readonly Item[]; readonly next: number | null };
+
+/** Requests all pages of a list and joins them into one. Throws as {@link readAdmin} does. */
+export async function readAllPages<Item extends TSchema>(
+  item: Item,
+  admin: Admin,
+  request: AdminRequest,
+): Promise<AdminResponse<Page<Static<Item>>>> {
+  const items: Static<Item>[] = [];
+  let before: number | undefined;
+  do {
+    const query = { ...request.query, limit: MAX_PAGE, before };
+    const { value } = await readAdmin(ApiPage(item), admin, { ...request, query });
+    items.push(...value.items);
+    before = value.next ?? undefined;
+  } while (before !== undefined);
+  const value = { items, next: null };
+  return { value, json: JSON.stringify(value) };
+}
+
+/** Reads a 404, 409 or 422. Throws an {@link AppError} `failed` for every other status. */
+export function readProblem({ code, text }: TextResponse, admin: Admin): Problem {
+  if (code === 401) throw new AppError("failed", explainRejectedToken(admin));
+  const value = parseJson(text);
   if (!Value.Check(ApiProblem, value)) {
-    throw new AppError(
-      "failed",
-      `${admin.url} answered ${code}, not as an admin listener does: is that its address?`,
-    );
+    throw new AppError("failed", `unexpected response (${code}) from ${admin.url}: check the address`);
   }
   const status = makePrintable(value.status);
   const reason = value.reason === undefined ? null : makePrintable(value.reason);
   if (code === 404 || code === 409 || code === 422) return { code, status, reason };
-  throw new AppError("failed", explainRefusal(code, status, reason, value.id, admin));
+  throw new AppError("failed", explainFailure(code, reason ?? status, value.id, admin));
 }
 
-/** A problem that a command has no words of its own for, as a fault. */
+/** The error for a problem that no command explains better. */
 export function toAppError({ code, status, reason }: Problem): AppError {
-  // 422: what the command line said is wrong, in a way that only the server can tell.
-  return new AppError(
-    code === 422 ? "configuration" : "failed",
-    reason ?? `the server answered ${code} ${status}`,
-  );
+  // A 422 rejects a value of the command line that only the server can check.
+  const kind = code === 422 ? "configuration" : "failed";
+  return new AppError(kind, reason ?? `the server responded ${code} ${status}`);
 }
 
-function explainWrongToken({ url, tokenOrigin, isElsewhere }: Admin): string {
-  const advice = isElsewhere
-    ? "set it to that server's own"
-    : "is --config the file that the server runs with, and was it restarted since the token changed?";
-  return `${url} does not know the token of ${tokenOrigin}: ${advice}`;
+function explainRejectedToken({ url, tokenOrigin, isRemote }: Admin): string {
+  const hint = isRemote
+    ? "set it to the admin token of that server"
+    : "pass the configuration of the running server as --config, and restart the server after a change of its token";
+  return `${url} rejects the token from ${tokenOrigin}: ${hint}`;
 }
 
-function explainRefusal(
-  code: number,
-  status: string,
-  reason: string | null,
-  id: string | undefined,
-  { url }: Admin,
-): string {
-  if (code === 421) return `${url} is not what the server calls itself: use the address in its configuration`;
-  if (code === 503) return `${url} cannot do it now: ${reason ?? status}; try again in a moment`;
-  const clue = id === undefined ? "" : `; its log tells more under ${makePrintable(id)}`;
-  return `${url} answered ${code} ${status}${reason === null ? "" : `: ${reason}`}${clue}`;
+function explainFailure(code: number, reason: string, id: string | undefined, { url }: Admin): string {
+  if (code === 421)
+    return `the server does not accept the host name in ${url}: use the address in its configuration`;
+  if (code === 503) return `${url} is unavailable: ${reason}; try again later`;
+  const hint = id === undefined ? "" : `; search the server's log for ${makePrintable(id)}`;
+  return `${url} responded ${code}: ${reason}${hint}`;
 }
 
-function parse(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

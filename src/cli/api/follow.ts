@@ -1,148 +1,149 @@
 import { Value } from "@sinclair/typebox/value";
+import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { ApiEnd } from "../../api/deployment.ts";
 import { AppError } from "../../lib/errors.ts";
 import { formatOutcome } from "../output/deployment.ts";
 import { makeLinePrintable, makePrintable } from "../output/sanitise.ts";
 import { EXIT, type Finish, type Terminal } from "../terminal.ts";
-import { type Admin, openAdminStream, type Problem, readProblem } from "./client.ts";
-import { readServerSentEvents } from "./sse.ts";
+import { type Admin, type ExplainProblem, openAdminStream, type Problem, readProblem } from "./client.ts";
 
-/** What following a deployment came to. */
+/** How following a deployment ended. */
 export type Followed =
   | ({ readonly kind: "ended" } & ApiEnd)
-  /** The person who followed does not want to any more; the deployment goes on. */
-  | { readonly kind: "left" }
-  | ({ readonly kind: "refused" } & Problem);
+  /** The user stopped following; the deployment continues. */
+  | { readonly kind: "stopped" };
 
-/** How long to wait before each new try when the connection is cut, in milliseconds: a restart takes seconds. */
-const WAITS = [100, 500, 1000, 2000, 4000, 8000];
+/** What {@link followDeployment} reports to its caller. */
+interface Follower {
+  readonly terminal: Pick<Terminal, "clock" | "untilStopped">;
+  /** Gets each line of output once. */
+  readonly onLine: (line: string) => void;
+  readonly explain: ExplainProblem;
+}
+
+/** Milliseconds before each attempt to reconnect. A restart of the server takes seconds. */
+const RETRY_DELAYS = [100, 500, 1000, 2000, 4000, 8000];
 
 /**
- * Gives each line of a deployment's output to `onLine` once, as it comes, until the deployment has ended or the
- * program is asked to stop. A connection that is cut is made again, from the line where it was cut. Throws a
- * {@link AppError} `failed` when the server cannot be reached (any more).
+ * Follows the output of a deployment until it ends or the user stops. Resumes an interrupted stream after the last line.
+ * Throws an {@link AppError} if the first connection fails, or every attempt to reconnect.
  */
 export async function followDeployment(
   admin: Admin,
   id: number,
-  onLine: (line: string) => void,
-  terminal: Terminal,
+  { terminal, onLine, explain }: Follower,
 ): Promise<Followed> {
-  const leaving = new AbortController();
-  void terminal.untilStopped().then(() => leaving.abort());
-  const place: Place = { after: null };
-  let [wasReached, failures] = [false, 0];
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  void terminal.untilStopped().then(() => stopping.abort());
+  const progress: Progress = { lastId: null, wasOpened: false, failures: 0 };
   for (;;) {
-    try {
-      for await (const heard of hear(admin, id, place, leaving.signal)) {
-        wasReached = true;
-        if (heard.kind !== "opened") failures = 0;
-        if (heard.kind === "line") onLine(heard.text);
-        else if (heard.kind === "ended" || heard.kind === "refused") return heard;
-      }
-    } catch (error) {
-      if (leaving.signal.aborted) return { kind: "left" };
-      if (!wasReached) throw error;
-      if (failures >= WAITS.length) throw explainLoss(id, error);
+    let cause: unknown;
+    const result = await readLog(admin, id, progress, onLine, signal).catch((error: unknown) => {
+      if (!signal.aborted && !progress.wasOpened) throw error;
+      cause = error;
+      return null;
+    });
+    if (result?.kind === "rejected") throw await explain(result.problem);
+    if (result !== null) return result;
+    if (signal.aborted) return { kind: "stopped" };
+    const delay = RETRY_DELAYS[progress.failures++];
+    if (delay === undefined) {
+      const retry = `hooklatch deployment log ${id} --follow`;
+      throw new AppError("failed", `lost the connection to the server; try again with: ${retry}`, cause);
     }
-    if (leaving.signal.aborted) return { kind: "left" };
-    if (failures >= WAITS.length) throw explainLoss(id);
-    await terminal.clock.sleep(WAITS[failures++] ?? 0, leaving.signal);
+    await terminal.clock.sleep(delay, signal);
   }
 }
 
-/** How far it was followed. */
-interface Place {
-  /** The id of the last line; null before the first. */
-  after: string | null;
+interface Progress {
+  /** The id of the last line. */
+  lastId: string | null;
+  wasOpened: boolean;
+  /** Connections in a row that brought nothing. */
+  failures: number;
 }
 
-type Heard =
-  | { readonly kind: "opened" }
-  /** Nothing happened, and the connection stands. */
-  | { readonly kind: "alive" }
-  | { readonly kind: "line"; readonly text: string }
-  | Exclude<Followed, { kind: "left" }>;
-
-/** One connection, until it ends or is cut. Remembers in `place` how far it came. */
-async function* hear(
+/** Reads one connection to its end; null if it ended before the deployment. */
+async function readLog(
   admin: Admin,
   id: number,
-  place: Place,
+  progress: Progress,
+  onLine: (line: string) => void,
   signal: AbortSignal,
-): AsyncGenerator<Heard, void, undefined> {
-  const resume = place.after === null ? {} : { "last-event-id": place.after };
-  const response = await openAdminStream(admin, {
-    method: "GET",
+): Promise<Followed | { readonly kind: "rejected"; readonly problem: Problem } | null> {
+  const resume = progress.lastId === null ? {} : { "last-event-id": progress.lastId };
+  const headers = { accept: "text/event-stream", ...resume };
+  const { status, body } = await openAdminStream(admin, {
     path: `/api/deployments/${id}/log`,
-    headers: { accept: "text/event-stream", ...resume },
+    headers,
     signal,
   });
-  if (response.status !== 200) {
-    const text = await new Response(response.body).text();
-    const problem = readProblem({ code: response.status, text }, admin);
-    yield { kind: "refused", ...problem };
-    return;
+  if (status !== 200) {
+    const text = await new Response(body).text();
+    return { kind: "rejected", problem: readProblem({ code: status, text }, admin) };
   }
-  // A server that stops still greets, and hangs up then: the first comment is no sign of life.
-  let wasGreeted = false;
-  yield { kind: "opened" };
-  for await (const event of readServerSentEvents(response.body)) {
-    if (event === null) {
-      if (wasGreeted) yield { kind: "alive" };
-      wasGreeted = true;
-    } else if (event.type === "end") {
-      yield { kind: "ended", ...readEnd(event.data) };
-    } else if (Number(event.id) > Number(place.after ?? 0)) {
-      place.after = event.id;
-      yield { kind: "line", text: event.data };
-    }
+  progress.wasOpened = true;
+  let comments = 0;
+  for await (const event of readServerSentEvents(body)) {
+    // A server that is shutting down also sends the first comment, and closes the connection.
+    if (event !== null || ++comments > 1) progress.failures = 0;
+    if (event?.event === "end") return { kind: "ended", ...readEnd(event.data) };
+    if (event === null || Number(event.id) <= Number(progress.lastId)) continue;
+    progress.lastId = event.id ?? null;
+    onLine(event.data);
   }
+  return null;
 }
 
 function readEnd(data: string): ApiEnd {
   const value: unknown = JSON.parse(data);
   if (Value.Check(ApiEnd, value)) return value;
-  throw new AppError("failed", "the log's end was not told as an admin listener does");
-}
-
-function explainLoss(id: number, error?: unknown): AppError {
-  return new AppError(
+  throw new AppError(
     "failed",
-    `the connection was cut and the server cannot be reached: hooklatch deployment log ${id} --follow tries again`,
-    error,
+    "the last event of the log is invalid: does the server have the same version?",
   );
 }
 
-/** Follows a deployment, tells how it ended in one line on standard error, and exits with 0 only for a success. */
+/** Reads an event stream to its end (HTML standard, section 9.2). A comment is null. */
+export async function* readServerSentEvents(
+  stream: AsyncIterable<Uint8Array>,
+): AsyncGenerator<EventSourceMessage | null, void, undefined> {
+  const events: (EventSourceMessage | null)[] = [];
+  const parser = createParser({
+    onEvent: (event) => events.push(event),
+    onComment: () => events.push(null),
+  });
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) {
+    parser.feed(decoder.decode(chunk, { stream: true }));
+    yield* events.splice(0);
+  }
+}
+
+/**
+ * Follows a deployment for a command that prints its output: reports the result on standard error, and exits with 0 only
+ * if the deployment succeeded.
+ */
 export async function followToEnd(
   admin: Admin,
   id: number,
-  onLine: (line: string) => void,
-  tools: { readonly terminal: Terminal; readonly finish: Finish },
-): Promise<Followed> {
-  const followed = await followDeployment(admin, id, onLine, tools.terminal);
-  if (followed.kind === "ended") {
-    tools.terminal.err(`hooklatch: ${describeEnd(id, followed)}\n`);
-    if (followed.state !== "succeeded") tools.finish(EXIT.failed);
-  } else if (followed.kind === "left") {
-    tools.terminal.err(`hooklatch: ${describeLeaving(id)}\n`);
-    tools.finish(EXIT.failed);
-  }
-  return followed;
+  terminal: Terminal,
+  finish: Finish,
+  explain: ExplainProblem,
+): Promise<void> {
+  const followed = await followDeployment(admin, id, { terminal, onLine: linePrinter(terminal), explain });
+  terminal.err(`hooklatch: ${describeFollowed(id, followed)}\n`);
+  if (followed.kind === "stopped" || followed.state !== "succeeded") finish(EXIT.failed);
 }
 
-/** What became of a deployment, fit to be printed. */
-export function describeEnd(id: number, end: ApiEnd): string {
-  return makePrintable(formatOutcome(id, end));
+/** The result of following in one line that is safe to print. */
+export function describeFollowed(id: number, followed: Followed): string {
+  if (followed.kind === "ended") return makePrintable(formatOutcome(id, followed));
+  return `deployment ${id} continues; follow it with: hooklatch deployment log ${id} --follow, or end it with: hooklatch deployment cancel ${id}`;
 }
 
-/** What somebody who stops following is told. */
-export function describeLeaving(id: number): string {
-  return `deployment ${id} goes on: hooklatch deployment log ${id} --follow shows it again, hooklatch deployment cancel ${id} ends it`;
-}
-
-/** Prints lines as they are kept; on a terminal without what a terminal obeys, other than colours. */
-export function printLines({ isTty, out }: Terminal): (line: string) => void {
+/** Prints lines of output. For a terminal, colours stay and other control sequences are escaped. */
+export function linePrinter({ isTty, out }: Terminal): (line: string) => void {
   return (line) => out(`${isTty.stdout ? makeLinePrintable(line) : line}\n`);
 }

@@ -1,68 +1,128 @@
-import { Command } from "commander";
+import { Argument, Command, type Option } from "commander";
 import { ApiTarget } from "../../api/target.ts";
-import { findAdmin } from "../api/client.ts";
-import { readAllPages } from "../api/read-all-pages.ts";
-import { writeBash } from "../completion/bash.ts";
-import { writeFish } from "../completion/fish.ts";
-import { type CompletedCommand, readCommands } from "../completion/tree.ts";
-import { writeZsh } from "../completion/zsh.ts";
+import { findAdmin, readAllPages } from "../api/client.ts";
+import { withExamples } from "../arguments.ts";
 import type { Terminal } from "../terminal.ts";
 
-/** Every shell that is completed in: its script, and how it is put to use. */
-const SHELLS: readonly {
-  readonly name: string;
-  readonly write: (commands: readonly CompletedCommand[]) => string;
-  readonly use: string;
-}[] = [
-  { name: "bash", write: writeBash, use: 'eval "$(hooklatch completion bash)"    # in ~/.bashrc' },
-  {
-    name: "zsh",
-    write: writeZsh,
-    use: "source <(hooklatch completion zsh)    # in ~/.zshrc, after compinit",
+/**
+ * Each shell's script and how to load it. A script passes the words after `hooklatch`, up to the cursor, to
+ * `hooklatch complete` and offers what that prints, or file names if it prints nothing.
+ */
+const SHELLS = {
+  bash: {
+    usage: `eval "$(hooklatch completion bash)"  # in ~/.bashrc`,
+    script: `_hooklatch() {
+  local line
+  COMPREPLY=()
+  while IFS= read -r line; do
+    COMPREPLY+=("\${line%%$'\\t'*}")
+  done < <("\${COMP_WORDS[0]}" complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+}
+complete -o default -F _hooklatch hooklatch
+`,
   },
-  {
-    name: "fish",
-    write: writeFish,
-    use: "hooklatch completion fish > ~/.config/fish/completions/hooklatch.fish",
+  zsh: {
+    usage: "source <(hooklatch completion zsh)  # in ~/.zshrc, after compinit",
+    script: `#compdef hooklatch
+_hooklatch() {
+  local -a candidates
+  candidates=("\${(@f)$("\${words[1]}" complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  candidates=("\${candidates[@]/$'\\t'/:}")
+  if [[ -z \${candidates[1]} ]]; then _files; else _describe hooklatch candidates; fi
+}
+if [[ \${funcstack[1]} == _hooklatch ]]; then _hooklatch "$@"; else compdef _hooklatch hooklatch; fi
+`,
   },
-];
+  fish: {
+    usage: "hooklatch completion fish > ~/.config/fish/completions/hooklatch.fish",
+    script: `function __hooklatch_complete
+    set -l words (commandline -opc) (commandline -ct)
+    set -l candidates ($words[1] complete -- $words[2..-1] 2>/dev/null)
+    if set -q candidates[1]
+        printf '%s\\n' $candidates
+    else
+        __fish_complete_path (commandline -ct)
+    end
+end
+complete -c hooklatch -f -a '(__hooklatch_complete)'
+`,
+  },
+} as const;
 
-/** How long the names of the targets may take, in milliseconds: somebody waits with a finger on the key. */
-const PATIENCE = 2000;
-
-/** `hooklatch completion bash|zsh|fish`: prints what makes a shell complete the commands, options and targets. */
+/** `hooklatch completion`: prints the script with which a shell completes commands, options and targets. */
 export function completion(terminal: Terminal): Command {
-  const command = new Command("completion").description("print what makes your shell complete hooklatch");
-  for (const { name, write, use } of SHELLS) {
-    const shell = new Command(name)
-      .description(`for ${name}`)
-      .addHelpText("after", `\nExample: ${use}`)
-      .action(() => {
-        if (command.parent !== null) terminal.out(write(readCommands(command.parent)));
-      });
-    command.addCommand(shell);
-  }
-  const examples = SHELLS.map(({ use }) => `  ${use}`).join("\n");
-  return command
-    .addHelpText("after", `\nExamples:\n${examples}`)
-    .addCommand(defineTargets(terminal), { hidden: true });
+  const command = new Command("completion")
+    .description("print a script that makes a shell complete hooklatch")
+    .addArgument(new Argument("<shell>", "shell that reads the script").choices(Object.keys(SHELLS)))
+    .action((shell: keyof typeof SHELLS) => terminal.out(SHELLS[shell].script));
+  return withExamples(command, ...Object.values(SHELLS).map(({ usage }) => usage));
 }
 
-/** What the scripts ask for the names of the targets. It fails in silence: nobody reads errors while typing. */
-function defineTargets(terminal: Terminal): Command {
-  return new Command("targets").description("the names of the targets").action(async () => {
-    try {
-      const told = await readAllPages(ApiTarget, findAdmin({}, terminal), {
-        path: "/api/targets",
-        signal: AbortSignal.timeout(PATIENCE),
-      });
-      // A shell may take a name for more than a word, so only plain ones are told.
-      const names = told.ok
-        ? told.value.items.map(({ name }) => name).filter((name) => /^[\w.-]+$/.test(name))
-        : [];
-      for (const name of names) terminal.out(`${name}\n`);
-    } catch {
-      // There is no server to ask, say: then there is nothing to offer.
+/**
+ * `hooklatch complete`: prints the candidates for the last of the given words, each with a tab and its description. The
+ * scripts of `hooklatch completion` call it.
+ */
+export function complete(terminal: Terminal): Command {
+  const command = new Command("complete").argument("[words...]");
+  return command.action(async (words: readonly string[]) => {
+    if (command.parent === null) return;
+    const prefix = words.at(-1) ?? "";
+    for (const { word, description } of await listCandidates(command.parent, words, terminal)) {
+      if (word.startsWith(prefix)) terminal.out(`${word}\t${description}\n`);
     }
   });
+}
+
+interface Candidate {
+  readonly word: string;
+  readonly description: string;
+}
+
+async function listCandidates(
+  program: Command,
+  words: readonly string[],
+  terminal: Terminal,
+): Promise<readonly Candidate[]> {
+  let command = program;
+  let option: Option | undefined;
+  for (const word of words.slice(0, -1)) {
+    if (option !== undefined) {
+      option = undefined;
+      continue;
+    }
+    option = command.options.find(({ required, short, long }) => required && [short, long].includes(word));
+    command = command.commands.find((each) => each.name() === word) ?? command;
+  }
+  const help = command.createHelp();
+  if (option === undefined && words.at(-1)?.startsWith("-")) {
+    return help
+      .visibleOptions(command)
+      .flatMap(({ short, long, description }) =>
+        [short, long].flatMap((word) => (word == null ? [] : [{ word, description }])),
+      );
+  }
+  const [argument] = command.registeredArguments;
+  const value = option ?? argument;
+  if (value === undefined) {
+    return help
+      .visibleCommands(command)
+      .map((each) => ({ word: each.name(), description: help.subcommandDescription(each) }));
+  }
+  const isTarget = option?.flags.endsWith("<target>") ?? argument?.name() === "target";
+  const known = value.argChoices ?? (isTarget ? await listTargets(terminal) : []);
+  return known.map((word) => ({ word, description: "" }));
+}
+
+/** Milliseconds that the server may take while the user waits at the keyboard. */
+const TIMEOUT = 2000;
+
+/** The names of the targets, without those that a shell would expand; empty if the server is unavailable. */
+async function listTargets(terminal: Terminal): Promise<readonly string[]> {
+  try {
+    const request = { path: "/api/targets", signal: AbortSignal.timeout(TIMEOUT) };
+    const { value } = await readAllPages(ApiTarget, findAdmin({}, terminal), request);
+    return value.items.map(({ name }) => name).filter((name) => /^[\w.-]+$/.test(name));
+  } catch {
+    return [];
+  }
 }

@@ -1,62 +1,60 @@
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { type App, startApp } from "../../app/index.ts";
+import { runProcess } from "../../deploy/process/process.ts";
 import type { SampleRequest } from "../../domain/provider.ts";
 import type { Source } from "../../domain/source.ts";
-import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { createLog } from "../../lib/log.ts";
-import { fetchFrom, greet, post } from "../api/post.ts";
+import { requestSource, sendDelivery, showToken } from "../api/request.ts";
+import { withExamples } from "../arguments.ts";
 import { readConfiguration } from "../configuration.ts";
 import type { Terminal } from "../terminal.ts";
-import { type Forge, makeForge } from "./demo-forge.ts";
 
 const REPOSITORY = "octocat/blog";
 
-/** How long the demo waits for a push to be live, in milliseconds. */
-const PATIENCE = 30_000;
+/** Milliseconds in which a push must go live. */
+const TIMEOUT = 30_000;
 
-/** `hooklatch demo`: the whole job in front of a newcomer, on loopback, in a temporary directory. */
+/** `hooklatch demo`: shows deliveries and deployments on loopback, in a temporary directory. */
 export function demo(terminal: Terminal): Command {
-  return new Command("demo")
-    .description("the whole job on a throw-away repository, on loopback, in a temporary directory")
-    .option("--keep", "leave it running to play with, until Ctrl-C")
+  const command = new Command("demo")
+    .description("receive and deploy pushes of a temporary repository, on loopback, to see how it works")
+    .option("--keep", "leave the server running until Ctrl-C")
     .action(async ({ keep = false }: { keep?: boolean }) => {
       const home = mkdtempSync(join(tmpdir(), "hooklatch-demo-"));
-      const stopped = terminal.untilStopped();
       try {
-        await stage(home, keep, terminal, stopped);
+        await runDemo(home, keep, terminal);
       } finally {
         rmSync(home, { recursive: true, force: true });
       }
     });
+  return withExamples(command, "hooklatch demo", "hooklatch demo --keep");
 }
 
-/** Sets the stage in `home`, plays, and clears it; Ctrl-C at any time ends it cleanly. */
-async function stage(home: string, keep: boolean, terminal: Terminal, stopped: Promise<void>): Promise<void> {
-  const forge = await makeForge(home, terminal);
+/** Starts a server in `home`, runs the demo against it and stops the server. Ctrl-C ends the demo at any time. */
+async function runDemo(home: string, keep: boolean, terminal: Terminal): Promise<void> {
+  const stopping = new AbortController();
+  const stopped = terminal.untilStopped().then(() => stopping.abort());
+  const forge = await createForge(home, terminal);
   const file = writeConfiguration(home, forge.url);
-  const { config } = readConfiguration(file, { ...terminal, env: withoutSettings(terminal.env) });
+  // The user's environment must not change the demo's configuration.
+  const env = { PATH: terminal.env.PATH, HOME: terminal.env.HOME };
+  const { config } = readConfiguration(file, { ...terminal, env });
   const lines: string[] = [];
   const log = await createLog({ write: (line) => lines.push(line), pretty: false, debug: false });
   const print = (line: string) => terminal.out(`    printed by the server: ${line}\n`);
-  const stopping = new AbortController();
-  void stopped.then(() => stopping.abort());
-  const surroundings = { clock: terminal.clock, log, env: terminal.env, print };
-  const app = await startApp(config, surroundings, stopping.signal);
+  const environment = { clock: terminal.clock, log, env: terminal.env, print };
+  const app = await startApp(config, environment, stopping.signal);
   if (app === null) return;
+  const out = (text: string) => (stopping.signal.aborted ? undefined : terminal.out(text));
   try {
-    let isStopped = false;
-    const quiet: Terminal = { ...terminal, out: (text) => (isStopped ? undefined : terminal.out(text)) };
-    const stop = stopped.then(() => {
-      isStopped = true;
-    });
-    await Promise.race([play({ home, forge, app, sources: config.sources, terminal: quiet }), stop]);
-    if (isStopped) return;
-    terminal.out(keep ? explainPlayground(home, file, app) : NEXT_STEPS);
+    const steps = runSteps({ home, forge, app, sources: config.sources, terminal: { ...terminal, out } });
+    await Promise.race([steps, stopped]);
+    out(keep ? explainKeep(home, file, app) : NEXT_STEPS);
     if (keep) await stopped;
   } catch (error) {
     terminal.err(lines.join(""));
@@ -66,7 +64,7 @@ async function stage(home: string, keep: boolean, terminal: Terminal, stopped: P
   }
 }
 
-interface Scene {
+interface Demo {
   readonly home: string;
   readonly forge: Forge;
   readonly app: App;
@@ -74,122 +72,112 @@ interface Scene {
   readonly terminal: Terminal;
 }
 
-/** The main job, as a user and GitHub would do it, each step told before it is done. */
-async function play(scene: Scene): Promise<void> {
-  const { terminal, app, forge } = scene;
-  terminal.out(`hooklatch listens on ${app.url.href} and keeps everything in ${scene.home}\n\n`);
+async function runSteps(demo: Demo): Promise<void> {
+  const { terminal, app, forge, home } = demo;
+  const hello = Buffer.from('{"hello":"world"}');
+  const delivery = () => ({ deliveryId: randomUUID(), form: false });
+  terminal.out(`hooklatch listens on ${app.url.href} and stores everything in ${home}\n`);
 
-  await tell(
-    scene,
-    "1. A stranger posts to /webhook, shows the verify token with a GET, and posts again",
-    async () => {
-      const stranger = await fetchFrom(new URL("/webhook", app.url).href, "POST", {
-        headers: new Headers({ "content-type": "application/json" }),
-        body: Buffer.from('{"hello":"world"}'),
-      });
-      terminal.out(`    POST ${stranger.code} ${stranger.text}\n`);
-      await deliver(scene, "webhook", {
-        kind: "payload",
-        event: "hello",
-        deliveryId: randomUUID(),
-        form: false,
-        json: Buffer.from('{"hello":"world"}'),
-      });
-    },
-  );
-  await tell(scene, "2. GitHub sends its signed ping to /github-webhook", () =>
-    deliver(scene, "github", {
-      kind: "ping",
-      deliveryId: randomUUID(),
-      form: false,
-      repository: REPOSITORY,
-    }),
-  );
-  await tell(scene, `3. Somebody pushes to ${REPOSITORY}, GitHub sends the signed push`, () =>
-    pushAndWait(scene, "Hello from the first push"),
-  );
-  await tell(scene, "4. The next push replaces it in one step", () =>
-    pushAndWait(scene, "Hello from the second push"),
-  );
-  await tell(scene, "5. A push to another branch is kept, and told why it deploys nothing", async () => {
-    const commit = await forge.commit("A draft", "draft");
-    await deliver(scene, "github", describePush("draft", commit));
+  terminal.out("\n1. A stranger posts to /webhook, shows the verify token with a GET, and posts again\n");
+  const headers = { "content-type": "application/json" };
+  const stranger = await requestSource(new URL("/webhook", app.url), {
+    method: "POST",
+    headers,
+    body: hello,
   });
-}
+  terminal.out(`    POST ${stranger.code} ${stranger.text}\n`);
+  await deliver(demo, "webhook", { kind: "payload", event: "hello", ...delivery(), json: hello });
 
-async function tell({ terminal }: Scene, title: string, act: () => Promise<void>): Promise<void> {
-  terminal.out(`${title}\n`);
-  await act();
+  terminal.out("\n2. GitHub sends its signed ping to /github-webhook\n");
+  await deliver(demo, "github", { kind: "ping", ...delivery(), repository: REPOSITORY });
+
+  const push = (branch: string, after: string) => {
+    const [ref, before] = [`refs/heads/${branch}`, "0".repeat(40)];
+    return deliver(demo, "github", {
+      kind: "push",
+      ...delivery(),
+      repository: REPOSITORY,
+      ref,
+      before,
+      after,
+    });
+  };
+  const pushAndWait = async (text: string) => {
+    const commit = await forge.commit(text, "main");
+    const since = performance.now();
+    await push("main", commit);
+    const current = join(home, "site", "current");
+    const page = await waitForPage(join(current, "index.html"), text, demo);
+    const took = Math.round(performance.now() - since);
+    terminal.out(`    live after ${took} ms: current -> ${readlinkSync(current)}\n    ${page.trim()}\n`);
+  };
+  terminal.out(`\n3. A developer pushes to ${REPOSITORY}, and GitHub sends the signed push\n`);
+  await pushAndWait("Hello from the first push");
+  terminal.out("\n4. The next push replaces the release in one step\n");
+  await pushAndWait("Hello from the second push");
+
+  terminal.out("\n5. A push to another branch is stored, with the reason why it deploys nothing\n");
+  await push("draft", await forge.commit("A draft", "draft"));
   terminal.out("\n");
 }
 
-async function pushAndWait(scene: Scene, words: string): Promise<void> {
-  const { terminal, forge, home } = scene;
-  const commit = await forge.commit(words, "main");
-  const since = performance.now();
-  await deliver(scene, "github", describePush("main", commit));
-  const current = join(home, "site", "current");
-  const page = await waitForPage(join(current, "index.html"), words, terminal.clock);
-  const took = Math.round(performance.now() - since);
-  terminal.out(
-    `    live ${took} ms after the push: current -> ${readlinkSync(current)}\n    ${page.trim()}\n`,
-  );
-}
-
-function describePush(branch: string, commit: string): SampleRequest {
-  return {
-    kind: "push",
-    deliveryId: randomUUID(),
-    form: false,
-    repository: REPOSITORY,
-    ref: `refs/heads/${branch}`,
-    before: "0".repeat(40),
-    after: commit,
-  };
-}
-
-async function deliver(
-  { sources, app, terminal }: Scene,
-  name: string,
-  message: SampleRequest,
-): Promise<void> {
-  const source = sources.find((one) => one.name === name);
+async function deliver({ sources, app, terminal }: Demo, name: string, sample: SampleRequest): Promise<void> {
+  const source = sources.find((each) => each.name === name);
   if (source === undefined) throw new Error(`the demo's configuration has no source ${name}`);
   const url = new URL(source.path, app.url).href;
-  const greeting = await greet(url, source.handler);
-  if (greeting !== null) terminal.out(`    GET  ${greeting.code} ${greeting.text}\n`);
-  const answer = await post(url, source.handler, message);
-  terminal.out(`    POST ${answer.code} ${answer.text}\n`);
+  const shown = await showToken(url, source.handler);
+  if (shown !== null) terminal.out(`    GET  ${shown.code} ${shown.text}\n`);
+  const { code, text } = await sendDelivery(url, source.handler, sample);
+  terminal.out(`    POST ${code} ${text}\n`);
 }
 
-async function waitForPage(file: string, words: string, clock: Clock): Promise<string> {
-  const deadline = performance.now() + PATIENCE;
+async function waitForPage(file: string, text: string, { terminal }: Demo): Promise<string> {
+  const deadline = performance.now() + TIMEOUT;
   while (performance.now() < deadline) {
-    const page = readPage(file);
-    if (page.includes(words)) return page;
-    await clock.sleep(20);
+    const page = existsSync(file) ? readFileSync(file, "utf8") : "";
+    if (page.includes(text)) return page;
+    await terminal.clock.sleep(20);
   }
-  throw new AppError("failed", "the push was not live in time; the log above tells why");
+  throw new AppError("failed", `the push did not go live within ${TIMEOUT / 1000} s: see the log above`);
 }
 
-function readPage(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return ""; // Not there until the first deployment.
-  }
+/** A bare repository in place of a forge, and an author who pushes to it. */
+interface Forge {
+  readonly url: string;
+  /** Pushes a new commit with a page of this text to the branch, and returns the commit's id. */
+  commit(text: string, branch: string): Promise<string>;
 }
 
-/** The demo's own file decides everything: no setting of the user's environment leaks in. */
-function withoutSettings(env: Terminal["env"]): Terminal["env"] {
-  return { PATH: env.PATH, HOME: env.HOME };
+async function createForge(home: string, { env }: Terminal): Promise<Forge> {
+  const url = join(home, "forge.git");
+  const work = join(home, "author");
+  const shellEnv = {
+    PATH: env.PATH ?? "/usr/local/bin:/usr/bin:/bin",
+    // The user's settings must not change the demo.
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_CONFIG_NOSYSTEM: "1",
+  };
+  async function runScript(script: string, ...args: readonly string[]): Promise<string> {
+    const lines: string[] = [];
+    const { signal } = new AbortController();
+    const argv = ["/bin/sh", "-ec", script, "sh", ...args];
+    const onLine = (line: string) => lines.push(line);
+    const { exitCode } = await runProcess(argv, { cwd: home, env: shellEnv, onLine, signal });
+    const last = lines.at(-1) ?? "no output";
+    if (exitCode === 0) return last;
+    throw new AppError("failed", `cannot prepare the repository (is git installed?): ${last}`);
+  }
+
+  await runScript('git init --quiet --bare "$1"; git init --quiet "$2"', url, work);
+  const commitScript = `cd "$1"; echo "$2" > page.txt; git add page.txt
+git -c user.name=Mona -c user.email=mona@example.com commit --quiet --message "$2"
+git push --quiet "$3" "HEAD:refs/heads/$4"; git rev-parse HEAD`;
+  return { url, commit: (text, branch) => runScript(commitScript, work, text, url, branch) };
 }
 
 function writeConfiguration(home: string, cloneUrl: string): string {
   const file = join(home, "hooklatch.toml");
-  writeFileSync(
-    file,
-    `data_dir = "data"
+  const text = `data_dir = "data"
 
 [server]
 port = 0
@@ -212,23 +200,23 @@ branch = "main"
 clone_url = ${JSON.stringify(cloneUrl)}
 directory = "site"
 run = ['''(echo "<h1>"; cat page.txt; echo "</h1>") | tr -d '\\n' > index.html''']
-`,
-  );
+`;
+  writeFileSync(file, text);
   return file;
 }
 
-const NEXT_STEPS = `That was the whole job. Next:
-  hooklatch init         writes hooklatch.toml and fresh secrets, and says what to paste into GitHub
-  hooklatch check        tells what is still missing
-  hooklatch serve        runs the server
-  hooklatch demo --keep  leaves this demo running to play with
+const NEXT_STEPS = `Next:
+  hooklatch init         write hooklatch.toml and fresh secrets; print what to paste into GitHub
+  hooklatch check        check the configuration and everything it refers to
+  hooklatch serve        run the server
+  hooklatch demo --keep  run this demo and leave the server running
 `;
 
-function explainPlayground(home: string, file: string, app: App): string {
-  return `It goes on running; everything is in ${home}. In another terminal:
+function explainKeep(home: string, file: string, app: App): string {
+  return `The server is still running; everything is in ${home}. In another terminal:
   cat ${file}
   hooklatch send push --config ${file} --url ${new URL("/github-webhook", app.url).href}
   curl ${new URL("/healthz", app.url).href}
-Ctrl-C stops it and removes the directory.
+Ctrl-C stops the server and removes the directory.
 `;
 }

@@ -5,7 +5,8 @@ import { readVariable } from "../../config/read/context.ts";
 import { describeIssue, IssueList } from "../../config/read/issues.ts";
 import { provideSecretFile } from "../../config/secrets.ts";
 import { createFileAtomically } from "../../lib/atomic-file.ts";
-import { AppError } from "../../lib/errors.ts";
+import { AppError, errorMessage } from "../../lib/errors.ts";
+import { withExamples } from "../arguments.ts";
 import { readConfiguration } from "../configuration.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -17,44 +18,46 @@ interface InitOptions {
   readonly url: string;
 }
 
-/** `hooklatch init`: writes a configuration and fresh secrets, and says what to paste into GitHub. */
+/** `hooklatch init`: writes a configuration and secrets, and prints the settings of GitHub's webhook. */
 export function init(terminal: Terminal): Command {
-  return new Command("init")
-    .description("write hooklatch.toml and fresh secrets; say what to paste into GitHub")
-    .option(
-      "-c, --config <file>",
-      "where to write the configuration (default: $HOOKLATCH_CONFIG, else hooklatch.toml)",
-    )
-    .option("--repository <owner/name>", "the repository to deploy")
-    .option("--branch <name>", "the branch to deploy (default: main)")
-    .option("--directory <path>", "where to deploy to (default: /srv/<name of the repository>)")
-    .option("--url <url>", "where the internet reaches this server", "https://YOUR-SERVER:9000")
+  const command = new Command("init")
+    .description("write hooklatch.toml and fresh secrets; print what to paste into GitHub")
+    .option("-c, --config <file>", "file to write (default: $HOOKLATCH_CONFIG, else hooklatch.toml)")
+    .option("--repository <owner/name>", "repository to deploy")
+    .option("--branch <name>", "branch to deploy (default: main)")
+    .option("--directory <path>", "directory to deploy to (default: /srv/<name of the repository>)")
+    .option("--url <url>", "public URL of this server", "https://YOUR-SERVER:9000")
     .addHelpText(
       "after",
-      "\nThe secrets are kept in $HOOKLATCH_DATA_DIR, else in hooklatch-data beside the file.",
+      "\nThe secrets are stored in $HOOKLATCH_DATA_DIR, else in hooklatch-data next to\nthe file.",
     )
     .action((options: InitOptions) => {
       checkOptions(options);
-      const label = options.config ?? readNamed("HOOKLATCH_CONFIG", terminal) ?? "hooklatch.toml";
+      const label = options.config ?? readPath("HOOKLATCH_CONFIG", terminal) ?? "hooklatch.toml";
       const file = resolve(terminal.cwd, label);
-      refuseToOverwrite(file);
-      const named = readNamed("HOOKLATCH_DATA_DIR", terminal);
-      const written = named === undefined ? "hooklatch-data" : resolve(terminal.cwd, named);
-      const { repository, branch, directory, url } = options;
-      const plan = { repository, branch, directory, url, dataDir: written };
-      // What an option or a variable held may be no good, and then nothing should have been made.
-      const text = describeConfiguration(plan, "without secrets");
-      readConfiguration(undefined, terminal, { draft: { file, label, text } });
+      rejectExisting(file);
+      const named = readPath("HOOKLATCH_DATA_DIR", terminal);
+      const dataDir = named === undefined ? "hooklatch-data" : resolve(terminal.cwd, named);
+      const draft = { file, label, text: writeConfiguration(options, dataDir, "without secrets") };
+      // Nothing may be created if a value of an option or a variable is invalid.
+      readConfiguration(undefined, terminal, { draft });
 
-      const dataDir = resolve(dirname(file), written);
-      for (const path of [file, dataDir]) makeParents(path);
-      const secret = provideSecret(secretFile(dataDir, GITHUB_SECRET), terminal);
-      provideSecret(secretFile(dataDir, VERIFY_TOKEN), terminal);
-      writeNew(file, describeConfiguration(plan, "with secrets"));
+      const directory = resolve(dirname(file), dataDir);
+      for (const path of [file, directory]) createParent(path);
+      const secret = provideSecret(secretFile(directory, GITHUB_SECRET), terminal);
+      provideSecret(secretFile(directory, VERIFY_TOKEN), terminal);
+      const text = writeConfiguration(options, dataDir, "with secrets");
+      // Another process may have created the file in the meantime.
+      if (!attempt(file, () => createFileAtomically(file, text, 0o644))) rejectExisting(file);
       terminal.out(`wrote ${relative(terminal.cwd, file)}\n`);
-      const also = options.config === undefined ? "" : ` --config ${options.config}`;
-      terminal.out(explainNextSteps(plan, { file: label, also, secret }));
+      const configOption = options.config === undefined ? "" : ` --config ${options.config}`;
+      terminal.out(explainNextSteps(options, label, configOption, secret));
     });
+  return withExamples(
+    command,
+    "hooklatch init",
+    "hooklatch init --repository octocat/blog --url https://hooks.example.com",
+  );
 }
 
 function checkOptions({ repository, branch, directory, url }: InitOptions): void {
@@ -66,15 +69,13 @@ function checkOptions({ repository, branch, directory, url }: InitOptions): void
     throw new AppError("configuration", `--${option} needs --repository: without it no target is written`);
   }
   if (!/^https?:\/\/[\w.:[\]-]+\/?$/.test(url)) {
-    throw new AppError(
-      "configuration",
-      `--url: expected one like https://hooks.example.com:9000, found ${quote(url)}`,
-    );
+    const expected = "a URL without a path, such as https://hooks.example.com:9000";
+    throw new AppError("configuration", `--url: expected ${expected}, found ${quote(url)}`);
   }
 }
 
-/** A variable that names a path; undefined when it is not set. Set to nothing it is a fault. */
-function readNamed(name: string, terminal: Terminal): string | undefined {
+/** The path in an environment variable; undefined if it is not set. An empty one is an error. */
+function readPath(name: string, terminal: Terminal): string | undefined {
   const issues = new IssueList();
   const value = readVariable(name, { ...terminal, directory: terminal.cwd, issues });
   const [fault] = issues.faults;
@@ -82,41 +83,29 @@ function readNamed(name: string, terminal: Terminal): string | undefined {
   return value;
 }
 
-/** A symbolic link counts as a file, wherever it leads. */
-function refuseToOverwrite(file: string): void {
+/** A dangling symbolic link counts as a file. */
+function rejectExisting(file: string): void {
   const found = attempt(file, () => lstatSync(file, { throwIfNoEntry: false }));
   if (found === undefined) return;
-  const what =
-    found.isSymbolicLink() && !existsSync(file) ? "a symbolic link that leads nowhere" : "there already";
-  throw new AppError(
-    "failed",
-    `${file} is ${what} and stays as it is; move it away or choose another --config`,
-  );
+  const state =
+    found.isSymbolicLink() && !existsSync(file) ? "is a dangling symbolic link" : "already exists";
+  throw new AppError("failed", `${file} ${state}: move it away, or choose another file with --config`);
 }
 
-/** The service's user has to get there, whoever makes them: only the data directory itself is private. */
-function makeParents(path: string): void {
+/** The service's user must be able to traverse these directories. Only the data directory is private. */
+function createParent(path: string): void {
   attempt(path, () => mkdirSync(dirname(path), { recursive: true, mode: 0o755 }));
 }
 
-/** Never replaces a file, also none that came in the meantime. */
-function writeNew(file: string, text: string): void {
-  if (!attempt(file, () => createFileAtomically(file, text, 0o644))) refuseToOverwrite(file);
-}
-
-function attempt<T>(file: string, act: () => T): T {
+function attempt<Result>(file: string, act: () => Result): Result {
   try {
     return act();
   } catch (error) {
-    throw new AppError(
-      "failed",
-      `cannot write ${file}: ${error instanceof Error ? error.message : error}`,
-      error,
-    );
+    throw new AppError("failed", `cannot write ${file}: ${errorMessage(error)}`, error);
   }
 }
 
-/** Makes a secret file, or keeps the one that is there: a forge may know it already. */
+/** Creates a secret file, or keeps an existing one, which a sender may already use. */
 function provideSecret(file: string, terminal: Terminal): string {
   const { value, isNew } = attempt(file, () => provideSecretFile(file));
   const shown = relative(terminal.cwd, file);
@@ -124,33 +113,22 @@ function provideSecret(file: string, terminal: Terminal): string {
   return value;
 }
 
-/** The names under which a server keeps the two secrets, had it made them itself. */
-export const GITHUB_SECRET = "github.secret";
+/** The server gives its generated secrets the same names. */
+const GITHUB_SECRET = "github.secret";
+const VERIFY_TOKEN = "webhook.verify-token";
 
-/** As {@link GITHUB_SECRET}, for the generic source. */
-export const VERIFY_TOKEN = "webhook.verify-token";
-
-/** Where a secret is kept. */
-export function secretFile(dataDir: string, name: string): string {
+function secretFile(dataDir: string, name: string): string {
   return join(dataDir, "secrets", name);
 }
 
-/** What is put together into a configuration. */
-export interface Plan {
-  readonly repository: string | undefined;
-  readonly branch: string | undefined;
-  readonly directory: string | undefined;
-  readonly url: string;
-  /** As it is written: what is relative starts from the file. */
-  readonly dataDir: string;
-}
-
 /**
- * The configuration file. Without its secrets' places it can be read before there are any: then they are looked for
- * where these places are.
+ * The text of the configuration file. Without references to the secrets it can be checked before they exist.
+ *
+ * @param dataDir as written: a relative path starts at the file.
  */
-export function describeConfiguration(
-  { repository, branch = "main", directory, url, dataDir }: Plan,
+function writeConfiguration(
+  { repository, branch = "main", directory, url }: InitOptions,
+  dataDir: string,
   secrets: "with secrets" | "without secrets",
 ): string {
   const reference = (name: string) => quote(`file:${secretFile(dataDir, name)}`);
@@ -166,19 +144,20 @@ export function describeConfiguration(
     '# run = ["npm ci", "npm run build"]       # in the new release, before it goes live',
     '# after = ["systemctl reload nginx"]      # once it is live',
   ];
-  return `# hooklatch: every key is explained in the README. \`hooklatch check\` tells what is wrong with this file.
+  const example = ["# What to deploy: uncomment and edit.", ...target.map((text) => `# ${text}`)];
+  return `# Configuration of hooklatch. Check it with \`hooklatch check\`.
 data_dir = ${quote(dataDir)}
 
 [server]
-# Without HTTPS it listens on this machine alone, for a proxy in front; with it, on all addresses.
+# The default host is 127.0.0.1 on plain HTTP, for a proxy on this machine, and 0.0.0.0 with TLS.
 port = 9000
 ${url.includes("YOUR-SERVER") ? "# " : ""}public_url = ${quote(url)}
 
-# HTTPS without a proxy in front: a certificate that is got and renewed by itself (port 80 has to reach this machine),
+# HTTPS without a proxy: an automatic certificate (the CA must reach port 80 of this machine),
 # [server.acme]
 # domains = ["hooks.example.com"]
-# terms_agreed = true                        # those of Let's Encrypt
-# or files:
+# terms_agreed = true                        # of Let's Encrypt
+# or a certificate from files:
 # [server.tls]
 # cert = "/etc/letsencrypt/live/hooks.example.com/fullchain.pem"
 # key = "/etc/letsencrypt/live/hooks.example.com/privkey.pem"
@@ -193,22 +172,26 @@ name = "webhook"
 provider = "generic"
 path = "/webhook"
 ${line(`verify_token = ${reference(VERIFY_TOKEN)}`)}
-${(repository === undefined ? ["# What to deploy: remove the marks and fill in yours.", ...target.map((line) => `# ${line}`)] : target).join("\n")}
+${(repository === undefined ? example : target).join("\n")}
 `;
 }
 
-/** What to do with it: `file` is where it was written, and `also` how the other commands find it there. */
-export function explainNextSteps(
-  { repository, url }: Plan,
-  { file, also, secret }: { readonly file: string; readonly also: string; readonly secret: string },
+/** The settings of the webhook, and the next commands. */
+function explainNextSteps(
+  { repository, url }: InitOptions,
+  file: string,
+  configOption: string,
+  secret: string,
 ): string {
   const page =
     repository === undefined
       ? "your repository's"
       : `https://github.com/${repository}/settings/hooks/new, or`;
-  const name = url.includes("YOUR-SERVER") ? "YOUR-SERVER is this server's name on the internet. " : "";
+  const placeholder = url.includes("YOUR-SERVER")
+    ? "Replace YOUR-SERVER with the public name of this server. "
+    : "";
   const https = url.startsWith("https:")
-    ? `\n${name}For https, fill in [server.acme] or [server.tls] in ${file}, or have a proxy in front.\n`
+    ? `\n${placeholder}For HTTPS, set [server.acme] or [server.tls] in ${file}, or use a proxy.\n`
     : "";
   return `
 Paste into GitHub (${page} Settings > Webhooks > Add webhook):
@@ -217,11 +200,12 @@ Paste into GitHub (${page} Settings > Webhooks > Add webhook):
   Secret        ${secret}
   Events        Just the push event
 ${https}
-Then: hooklatch check${also}, and hooklatch serve${also}
+Then run: hooklatch check${configOption}
+     and: hooklatch serve${configOption}
 `;
 }
 
-/** A TOML basic string: JSON's escapes are all TOML's too. */
-export function quote(text: string): string {
+/** A TOML basic string, which has all escapes of JSON. */
+function quote(text: string): string {
   return JSON.stringify(text);
 }

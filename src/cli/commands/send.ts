@@ -2,135 +2,231 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
+import type { Config } from "../../config/load.ts";
 import { describeReadError } from "../../config/read/toml.ts";
+import { readSecret } from "../../config/secrets.ts";
 import { readRemoteTip } from "../../deploy/git/ls-remote.ts";
 import { runProcess } from "../../deploy/process/process.ts";
-import type { SampleRequest } from "../../domain/provider.ts";
+import type { SampleRequest, SourceHandler } from "../../domain/provider.ts";
+import type { Source } from "../../domain/source.ts";
 import type { Target } from "../../domain/target.ts";
 import { AppError } from "../../lib/errors.ts";
+import { localOrigin, readSocketPath } from "../../lib/ip-address.ts";
 import { providers } from "../../providers/index.ts";
-import { greet, post } from "../api/post.ts";
-import { checkDeliveryId, checkFullCommit } from "../arguments.ts";
-import { CONFIG_OPTION } from "../configuration.ts";
+import { sendDelivery, showToken } from "../api/request.ts";
+import { checkDeliveryId, checkFullCommit, withExamples } from "../arguments.ts";
+import { CONFIG_OPTION, readConfiguration } from "../configuration.ts";
 import { makeTextPrintable } from "../output/sanitise.ts";
 import { EXIT, type Finish, type Terminal } from "../terminal.ts";
-import { findSendDestination, type SendDestinationOptions } from "./send-destination.ts";
 
-interface SendOptions extends SendDestinationOptions {
+interface SendOptions {
+  readonly config?: string;
+  readonly source?: string;
+  readonly url?: string;
+  readonly secret?: string;
+  readonly provider: string;
+  readonly repository?: string;
   readonly form: boolean;
   readonly payload?: string;
   readonly deliveryId?: string;
   readonly insecure: boolean;
   readonly branch?: string;
+  readonly tag?: string;
   readonly commit?: string;
   readonly before?: string;
   readonly deleted?: boolean;
 }
 
-const NO_COMMIT = "0".repeat(40);
-
-/** `hooklatch send ping|push`: signs a delivery as the provider would and sends it to a running server. */
+/** `hooklatch send`: sends a test delivery to a running server. */
 export function send(terminal: Terminal, finish: Finish): Command {
-  const ping = new Command("ping").description("what a forge sends when a webhook is made");
+  const ping = new Command("ping").description("send the event of a new webhook");
   const push = new Command("push")
-    .description("what a forge sends when commits arrive")
-    .option("--branch <name>", "the branch (default: the target's, or main)")
-    .addOption(new Option("--tag <name>", "a tag instead of a branch").conflicts("branch"))
+    .description("send the event of a push")
+    .option("--branch <name>", "pushed branch (default: the target's, else main)")
+    .addOption(new Option("--tag <name>", "pushed tag").conflicts("branch"))
     .option(
       "--commit <id>",
-      "the pushed commit (default: the tip where a target tells it, else made up)",
+      "pushed commit (default: the tip of the target's branch, else random)",
       checkFullCommit,
     )
-    .option("--before <id>", "what it was before (default: made up)", checkFullCommit)
+    .option("--before <id>", "previous commit (default: random)", checkFullCommit)
     .addOption(new Option("--deleted", "the branch or tag was deleted").conflicts("commit"));
   const command = new Command("send").description(
     "sign a delivery as the provider would and send it to a running server",
   );
-  for (const kind of [ping, push]) {
-    addSharedOptions(kind).action(async (options: SendOptions) => {
-      const { url, dialect, target, isOurs } = findSendDestination(options, terminal);
-      const message = await write(kind.name(), options, target, terminal);
-      // The certificate names the public host, and on this machine there is nobody in between.
-      const insecure = options.insecure || isOurs;
-      const greeting = await greet(url, dialect, insecure);
-      const isAdmitted = greeting === null || greeting.code === 200;
-      const answer = isAdmitted ? await post(url, dialect, message, insecure) : greeting;
-      terminal.out(`${answer.code} ${makeTextPrintable(answer.text)}\n`);
-      finish(answer.code >= 200 && answer.code < 300 ? EXIT.done : EXIT.failed);
+  for (const event of [ping, push]) {
+    withSendOptions(event).action(async (options: SendOptions) => {
+      const { url, isLocal, handler, target } = findDestination(options, terminal);
+      const sample = await composeSample(event.name(), options, target, terminal);
+      // The certificate of a local server is for its public name.
+      const insecure = options.insecure || isLocal;
+      const shown = await showToken(url, handler, insecure);
+      const response =
+        shown === null || shown.code === 200 ? await sendDelivery(url, handler, sample, insecure) : shown;
+      terminal.out(`${response.code} ${makeTextPrintable(response.text)}\n`);
+      finish(response.code >= 200 && response.code < 300 ? EXIT.done : EXIT.failed);
     });
-    command.addCommand(kind);
+    command.addCommand(event);
   }
-  return command;
+  withExamples(ping, "hooklatch send ping --source github");
+  withExamples(
+    push,
+    "hooklatch send push --branch main",
+    "hooklatch send push --url https://hooks.example.com/github-webhook --secret file:github.secret",
+  );
+  return withExamples(command, "hooklatch send ping", "hooklatch send push --branch main");
 }
 
-function addSharedOptions(command: Command): Command {
+function withSendOptions(command: Command): Command {
   const names = providers.map(({ name }) => name);
   return command
     .option(...CONFIG_OPTION)
-    .option("--source <name>", "the source to send to (default: the first one of the provider)")
-    .option("--url <url>", "where to send it (default: the source's path on this machine)")
+    .option("--source <name>", "source to send to (default: the first one of the provider)")
+    .option("--url <url>", "URL to send to (default: the source's path on this machine)")
     .option("--secret <secret>", "env:NAME, file:PATH or the secret itself (default: the source's)")
-    .addOption(new Option("--provider <name>", "whose dialect to speak").choices(names).default(names[0]))
-    .option("--repository <owner/name>", "the repository (default: that of a target)")
-    .option("--form", "as a form, the default of GitHub's own webhooks", false)
-    .option("--payload <file>", "send this file's JSON, byte for byte")
-    .option("--delivery-id <id>", "the delivery's id (default: a fresh one)", checkDeliveryId)
-    .option("--insecure", "do not verify the server's certificate", false);
+    .addOption(new Option("--provider <name>", "provider to imitate").choices(names).default(names[0]))
+    .option("--repository <owner/name>", "repository in the payload (default: that of a target)")
+    .option("--form", "send the payload as a form, GitHub's default", false)
+    .option("--payload <file>", "send the JSON of this file, byte for byte")
+    .option("--delivery-id <id>", "id of the delivery (default: random)", checkDeliveryId)
+    .option("--insecure", "accept any certificate", false);
 }
 
-async function write(
+/** Where to send a delivery. */
+interface Destination {
+  readonly url: string;
+  /** Whether the URL is derived from the configuration of a server on this machine. */
+  readonly isLocal: boolean;
+  readonly handler: SourceHandler;
+  /** A target of the source, for values that no option sets. */
+  readonly target: Target | undefined;
+}
+
+/**
+ * Determines the destination from the options, and from the configured source where they say nothing. Throws an
+ * {@link AppError} `configuration` if they do not match.
+ */
+function findDestination(options: SendOptions, terminal: Terminal): Destination {
+  const { url, secret } = options;
+  if (url !== undefined && secret !== undefined && options.config === undefined) {
+    const handler = createHandler(options.provider, secret, terminal);
+    return { url: checkUrl(url), isLocal: false, handler, target: undefined };
+  }
+  const { config } = readConfiguration(options.config, terminal);
+  const source = findSource(config, options);
+  const isMissing = config.generated.some((each) => each.source === source.name && !each.secret.loaded);
+  if (secret === undefined && isMissing) {
+    throw new AppError(
+      "configuration",
+      `source ${source.name} has no secret yet: start the server once, or pass --secret`,
+    );
+  }
+  return {
+    url: url === undefined ? localUrl(config, source) : checkUrl(url),
+    isLocal: url === undefined,
+    handler: secret === undefined ? source.handler : createHandler(options.provider, secret, terminal),
+    target: findTarget(config, source, options),
+  };
+}
+
+function findSource(config: Config, { source: name, provider }: SendOptions): Source {
+  const source = config.sources.find((each) =>
+    name === undefined ? each.provider === provider : each.name === name,
+  );
+  if (source !== undefined) return source;
+  const known = config.sources.map((each) => `${each.name} (${each.provider})`).join(", ");
+  throw new AppError(
+    "configuration",
+    `no source ${name ?? `of provider ${provider}`}; the sources are ${known}`,
+  );
+}
+
+/** The first target of the source and repository, if possible one for branches or tags as the options ask. */
+function findTarget(
+  { targets }: Config,
+  { name }: Source,
+  { repository, tag }: SendOptions,
+): Target | undefined {
+  const requested = repository?.toLowerCase();
+  const candidates = targets.filter((target) => {
+    const own = target.repository?.fullName.toLowerCase();
+    return target.source === name && own !== undefined && own === (requested ?? own);
+  });
+  const kind = tag === undefined ? "branch" : "tag";
+  return candidates.find((target) => target.repository?.ref.kind === kind) ?? candidates[0];
+}
+
+function createHandler(name: string, secret: string, terminal: Terminal): SourceHandler {
+  const provider = providers.find((each) => each.name === name);
+  if (provider === undefined) throw new AppError("configuration", `no provider ${name}`);
+  return provider.createHandlerWithSecret(readSecret(secret, "--secret", terminal));
+}
+
+function checkUrl(url: string): string {
+  if (URL.canParse(url) && /^https?:/.test(url)) return url;
+  throw new AppError(
+    "configuration",
+    "--url: expected a URL such as https://hooks.example.com/github-webhook",
+  );
+}
+
+function localUrl({ server }: Config, { path }: Source): string {
+  if (readSocketPath(server.host) !== null) {
+    const advice = "pass the URL of the proxy in front of it as --url";
+    throw new AppError("configuration", `the server listens on ${server.host}: ${advice}`);
+  }
+  if (server.port === 0) {
+    throw new AppError("configuration", "the server uses any free port: pass the URL in its log as --url");
+  }
+  return `${localOrigin(server.protocol, server)}${path}`;
+}
+
+const NO_COMMIT = "0".repeat(40);
+const randomCommit = () => randomBytes(20).toString("hex");
+
+async function composeSample(
   event: string,
   options: SendOptions,
   target: Target | undefined,
   terminal: Terminal,
 ): Promise<SampleRequest> {
-  const { deliveryId = randomUUID(), form } = options;
-  if (options.payload !== undefined) {
-    return {
-      kind: "payload",
-      event,
-      deliveryId,
-      form,
-      json: readPayload(resolve(terminal.cwd, options.payload)),
-    };
+  const { deliveryId = randomUUID(), form, payload, before = randomCommit() } = options;
+  if (payload !== undefined) {
+    const json = readPayload(resolve(terminal.cwd, payload));
+    return { kind: "payload", event, deliveryId, form, json };
   }
   const repository = options.repository ?? target?.repository?.fullName ?? "octocat/blog";
   if (event === "ping") return { kind: "ping", deliveryId, form, repository };
-  const watched = target?.repository?.ref;
-  const branch = options.branch ?? (watched?.kind === "branch" ? watched.name : "main");
+  const followed = target?.repository?.ref;
+  const branch = options.branch ?? (followed?.kind === "branch" ? followed.name : "main");
   const ref = options.tag === undefined ? `refs/heads/${branch}` : `refs/tags/${options.tag}`;
   const after = options.deleted
     ? NO_COMMIT
     : (options.commit ?? (await findTip(target, repository, ref, terminal)));
-  return { kind: "push", deliveryId, form, repository, ref, before: options.before ?? makeUpCommit(), after };
+  return { kind: "push", deliveryId, form, repository, ref, before, after };
 }
 
-/** The tip that the target would deploy, so that the server need not wait for a commit that does not exist. */
+/** The tip of the target's branch, because a server waits for a commit that the branch does not contain; else random. */
 async function findTip(
   target: Target | undefined,
   repository: string,
   ref: string,
   terminal: Terminal,
 ): Promise<string> {
-  const watch = target?.repository;
-  const isWatched =
-    watch?.ref.kind === "branch" &&
-    watch.fullName.toLowerCase() === repository.toLowerCase() &&
-    ref === `refs/heads/${watch.ref.name}`;
-  if (target === undefined || !isWatched) return makeUpCommit();
+  const followed = target?.repository;
+  const isFollowed =
+    followed?.ref.kind === "branch" &&
+    followed.fullName.toLowerCase() === repository.toLowerCase() &&
+    ref === `refs/heads/${followed.ref.name}`;
+  if (target === undefined || !isFollowed) return randomCommit();
   const tip = await readRemoteTip(target, { run: runProcess, env: terminal.env });
-  return tip.kind === "found" ? tip.commit : makeUpCommit();
-}
-
-function makeUpCommit(): string {
-  return randomBytes(20).toString("hex");
+  return tip.kind === "found" ? tip.commit : randomCommit();
 }
 
 function readPayload(file: string): Uint8Array {
   try {
     return readFileSync(file);
   } catch (error) {
-    const why = describeReadError(error);
-    throw new AppError("failed", `--payload: ${file} ${why}: name a file with the JSON to send`, error);
+    throw new AppError("failed", `--payload: ${file} ${describeReadError(error)}`, error);
   }
 }

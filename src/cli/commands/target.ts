@@ -1,54 +1,136 @@
-import { Command } from "commander";
+import type { Static, TSchema } from "@sinclair/typebox";
+import { Command, Option } from "commander";
+import { ApiDeployment, ApiQueued } from "../../api/deployment.ts";
 import { ApiLocked, ApiTarget, ApiTargetDetails, ApiUnlocked } from "../../api/target.ts";
-import { type AdminOptions, findAdmin, readAdmin, withAdminOptions } from "../api/client.ts";
-import { checkDuration, checkWords } from "../arguments.ts";
-import { operatorName } from "../operator-name.ts";
-import { printJson, showsList } from "../output/list.ts";
+import { AppError } from "../../lib/errors.ts";
+import { findNearest } from "../../lib/text.ts";
+import { listCommand, printResponse, withAdminOptions } from "../admin-command.ts";
+import {
+  type Admin,
+  type AdminOptions,
+  type AdminRequest,
+  type AdminResponse,
+  type ExplainProblem,
+  findAdmin,
+  operatorName,
+  readAdmin,
+  readAllPages,
+  toAppError,
+} from "../api/client.ts";
+import { describeFollowed, followDeployment, followToEnd } from "../api/follow.ts";
+import { checkCommit, checkDuration, checkText, withExamples } from "../arguments.ts";
+import { formatQueued } from "../output/deployment.ts";
 import { makePrintable } from "../output/sanitise.ts";
-import { createStyle, showMoment } from "../output/style.ts";
-import { describeTarget, formatTarget } from "../output/target.ts";
-import type { Finish, Terminal } from "../terminal.ts";
-import { defineDeploy, defineRollback, explainTargetProblem } from "./target-deploy.ts";
+import { formatDate } from "../output/style.ts";
+import { formatTarget, targetColumns } from "../output/target.ts";
+import { EXIT, type Finish, type Terminal } from "../terminal.ts";
 
-/** `hooklatch target list|show|deploy|rollback|lock|unlock`: what is live, and deciding what is. */
+/** `hooklatch target`: what is live, and deploying, rolling back and locking it. */
 export function target(terminal: Terminal, finish: Finish): Command {
-  return new Command("target")
-    .description("what is live, and deploying, going back, locking by hand")
-    .addHelpText("after", "\nExample: hooklatch target deploy blog --follow")
+  const command = new Command("target")
+    .description("list, deploy, roll back, lock and unlock targets")
     .addCommand(defineList(terminal))
     .addCommand(defineShow(terminal))
     .addCommand(defineDeploy(terminal, finish))
     .addCommand(defineRollback(terminal, finish))
     .addCommand(defineLock(terminal))
     .addCommand(defineUnlock(terminal));
+  return withExamples(command, "hooklatch target deploy blog --follow");
 }
 
 function defineList(terminal: Terminal): Command {
-  return showsList(
-    new Command("list").description("the targets: what is live, what runs, what failed, what is locked"),
+  const command = listCommand(
+    new Command("list").description("list the targets: live commit, state, lock"),
     {
       path: "/api/targets",
       item: ApiTarget,
-      columns: describeTarget,
-      whenEmpty: "there are no targets: a [[target]] in the server's configuration makes one",
+      columns: targetColumns,
+      emptyMessage: "no targets: add a [[target]] to the server's configuration",
       filters: [],
-      isWhole: true,
+      allPages: true,
     },
     terminal,
   );
+  return withExamples(command, "hooklatch target list");
 }
 
 function defineShow(terminal: Terminal): Command {
   const command = new Command("show")
-    .description("one target, with the releases that are on disk")
-    .argument("<target>", "the target's name");
-  return withAdminOptions(command).action(async (name: string, options: AdminOptions) => {
-    const admin = findAdmin(options, terminal);
-    const told = await readAdmin(ApiTargetDetails, admin, { method: "GET", path: pathOf(name) });
-    if (!told.ok) throw await explainTargetProblem(name, told, admin);
-    if (options.json) return printJson(told.json, terminal);
-    terminal.out(formatTarget(told.value, createStyle(terminal)));
+    .description("show a target and its releases")
+    .argument("<target>", "name of the target");
+  withAdminOptions(command).action(async (name: string, options: AdminOptions) => {
+    const response = await requestTarget(ApiTargetDetails, name, "", {}, findAdmin(options, terminal));
+    printResponse(response, options, terminal, formatTarget);
   });
+  return withExamples(command, "hooklatch target show blog");
+}
+
+interface DeployOptions extends AdminOptions {
+  readonly commit?: string;
+  readonly force?: boolean;
+  readonly follow?: boolean;
+}
+
+function defineDeploy(terminal: Terminal, finish: Finish): Command {
+  const command = new Command("deploy")
+    .description("deploy the tip of the branch, or another commit")
+    .argument("<target>", "name of the target")
+    .option("--commit <id>", "deploy this commit: at least 7 hex digits of its id", checkCommit)
+    .option("--force", "deploy a locked target too")
+    .addOption(
+      new Option(
+        "-f, --follow",
+        "print the output until the deployment ends; exit with 0 only if it succeeded",
+      ).conflicts("json"),
+    );
+  withAdminOptions(command).action(async (name: string, options: DeployOptions) => {
+    const admin = findAdmin(options, terminal);
+    const { commit, force } = options;
+    const request = { method: "POST", body: { commit: commit?.toLowerCase(), force } } as const;
+    const response = await requestTarget(ApiQueued, name, "/deploy", request, admin);
+    const id = response.value.deployment;
+    if (!options.follow) {
+      return printResponse(response, options, terminal, () => `${formatQueued(id)}\n`);
+    }
+    if (terminal.isTty.stderr) terminal.err(`hooklatch: deployment ${id} is queued\n`);
+    return followToEnd(admin, id, terminal, finish, toAppError);
+  });
+  return withExamples(
+    command,
+    "hooklatch target deploy blog --follow",
+    "hooklatch target deploy blog --commit 1a2b3c4 --force",
+  );
+}
+
+function defineRollback(terminal: Terminal, finish: Finish): Command {
+  const command = new Command("rollback")
+    .description("make an earlier release live, without a build")
+    .argument("<target>", "name of the target")
+    .argument("[release]", "a release that `hooklatch target show` lists (default: the previous one)");
+  withAdminOptions(command).action(
+    async (name: string, release: string | undefined, options: AdminOptions) => {
+      const admin = findAdmin(options, terminal);
+      const request = { method: "POST", body: { release } } as const;
+      const { value } = await requestTarget(ApiQueued, name, "/rollback", request, admin);
+      const id = value.deployment;
+      const followed = await followDeployment(admin, id, { terminal, onLine() {}, explain: toAppError });
+      if (followed.kind === "stopped") {
+        terminal.err(`hooklatch: ${describeFollowed(id, followed)}\n`);
+        return finish(EXIT.failed);
+      }
+      if (followed.state !== "succeeded") throw new AppError("failed", describeFollowed(id, followed));
+      const response = await readAdmin(ApiDeployment, admin, { path: `/api/deployments/${id}` });
+      printResponse(response, options, terminal, (deployment) => {
+        const live = makePrintable(deployment.release ?? "the previous release");
+        return `${name} is rolled back to ${live} (deployment ${id})\n`;
+      });
+    },
+  );
+  return withExamples(
+    command,
+    "hooklatch target rollback blog",
+    "hooklatch target rollback blog 20261121T203000Z-0123456789ab",
+  );
 }
 
 interface LockOptions extends AdminOptions {
@@ -59,43 +141,76 @@ interface LockOptions extends AdminOptions {
 
 function defineLock(terminal: Terminal): Command {
   const command = new Command("lock")
-    .description("keep pushes from being deployed; they are kept, and unlocking deploys the newest")
-    .argument("<target>", "the target's name")
-    .requiredOption("--reason <text>", "why, for those whose pushes wait (required)", checkWords)
-    .option("--for <duration>", 'how long, such as "2h" (default: until it is unlocked)', checkDuration)
-    .option("--by <who>", "who locks it (default: your user name)", checkWords);
-  return withAdminOptions(command).action(async (name: string, options: LockOptions) => {
+    .description("lock a target: pushes are stored but not deployed until it is unlocked")
+    .argument("<target>", "name of the target")
+    .requiredOption("--reason <text>", "why the target is locked (required)", checkText)
+    .option("--for <duration>", "unlock after this time, such as 2h (default: only by hand)", checkDuration)
+    .option("--by <name>", "who locks it (default: your user name)", checkText);
+  withAdminOptions(command).action(async (name: string, options: LockOptions) => {
     const admin = findAdmin(options, terminal);
-    const body = {
-      reason: options.reason,
-      by: options.by ?? operatorName(admin, terminal),
-      for: options.for,
-    };
-    const told = await readAdmin(ApiLocked, admin, { method: "POST", path: `${pathOf(name)}/lock`, body });
-    if (!told.ok) throw await explainTargetProblem(name, told, admin);
-    if (options.json) return printJson(told.json, terminal);
-    const until = told.value.target.locked?.until ?? null;
-    const end = until === null ? "" : ` until ${makePrintable(showMoment(until, createStyle(terminal)))}`;
-    terminal.out(
-      `${name} is locked${end}: pushes wait, and hooklatch target unlock ${name} deploys the newest\n`,
-    );
+    const { reason, by = operatorName(admin, terminal) } = options;
+    const request = { method: "POST", body: { reason, by, for: options.for } } as const;
+    const response = await requestTarget(ApiLocked, name, "/lock", request, admin);
+    printResponse(response, options, terminal, (value, style) => {
+      const until = value.target.locked?.until ?? null;
+      const end = until === null ? "" : ` until ${makePrintable(formatDate(until, style))}`;
+      return `${name} is locked${end}: pushes are stored but not deployed; unlock it with: hooklatch target unlock ${name}\n`;
+    });
   });
+  return withExamples(command, 'hooklatch target lock blog --reason "release freeze" --for 2h');
 }
 
 function defineUnlock(terminal: Terminal): Command {
   const command = new Command("unlock")
-    .description("let pushes be deployed again, beginning with the newest that came meanwhile")
-    .argument("<target>", "the target's name");
-  return withAdminOptions(command).action(async (name: string, options: AdminOptions) => {
+    .description("unlock a target and deploy the newest push that the lock blocked")
+    .argument("<target>", "name of the target");
+  withAdminOptions(command).action(async (name: string, options: AdminOptions) => {
     const admin = findAdmin(options, terminal);
-    const path = `${pathOf(name)}/unlock`;
-    const told = await readAdmin(ApiUnlocked, admin, { method: "POST", path });
-    if (!told.ok) throw await explainTargetProblem(name, told, admin);
-    if (options.json) return printJson(told.json, terminal);
-    terminal.out(`${name} is unlocked: ${makePrintable(told.value.reason)}\n`);
+    const response = await requestTarget(ApiUnlocked, name, "/unlock", { method: "POST" }, admin);
+    printResponse(
+      response,
+      options,
+      terminal,
+      ({ reason }) => `${name} is unlocked: ${makePrintable(reason)}\n`,
+    );
   });
+  return withExamples(command, "hooklatch target unlock blog");
 }
 
-function pathOf(name: string): string {
-  return `/api/targets/${encodeURIComponent(name)}`;
+/** Requests `/api/targets/<name>`, or an action such as `/lock` below it. */
+function requestTarget<Schema extends TSchema>(
+  schema: Schema,
+  name: string,
+  action: string,
+  request: Omit<AdminRequest, "path">,
+  admin: Admin,
+): Promise<AdminResponse<Static<Schema>>> {
+  const path = `/api/targets/${encodeURIComponent(name)}${action}`;
+  return readAdmin(schema, admin, { ...request, path }, explain(name, admin));
+}
+
+function explain(name: string, admin: Admin): ExplainProblem {
+  return async (problem) => {
+    if (problem.code === 404) return new AppError("failed", await explainUnknown(name, admin));
+    if (problem.status === "locked") {
+      const unlock = `unlock it with: hooklatch target unlock ${name}, or pass --force`;
+      return new AppError("failed", `target ${name} is ${problem.reason ?? "locked"}; ${unlock}`);
+    }
+    if (problem.status === "not locked") return new AppError("failed", `target ${name} is not locked`);
+    return toAppError(problem);
+  };
+}
+
+/** Targets that an error lists. */
+const MAX_LISTED = 10;
+
+async function explainUnknown(name: string, admin: Admin): Promise<string> {
+  const { value } = await readAllPages(ApiTarget, admin, { path: "/api/targets" });
+  const names = value.items.map((item) => makePrintable(item.name));
+  const missing = `no target ${makePrintable(name)}`;
+  if (names.length === 0) return `${missing}: the server's configuration has no [[target]]`;
+  const { word, isLikely } = findNearest(name, names);
+  if (isLikely) return `${missing}; did you mean ${word}?`;
+  const others = names.length > MAX_LISTED ? ` and ${names.length - MAX_LISTED} more` : "";
+  return `${missing}; the targets are ${names.slice(0, MAX_LISTED).join(", ")}${others}`;
 }

@@ -1,22 +1,22 @@
-/** Text that is written a little later, many lines at once. */
+/** Collects text and writes it in one call. */
 export interface BufferedWriter {
   add(line: string): void;
-  /** Writes what waits, as has to be done before anything else is written there, and before the process ends itself. */
+  /** Writes the collected text now, as is required before other text is written there or the process exits. */
   flush(): void;
 }
 
-/** Hands on the lines of one turn of the event loop together: under load a write for each would cost most of it. */
+/** Writes the lines of one turn of the event loop together: one call per line costs most of the time under load. */
 export function createBufferedWriter(write: (lines: string) => void): BufferedWriter {
-  let waiting = "";
+  let pending = "";
   function flush(): void {
-    const lines = waiting;
-    waiting = "";
+    const lines = pending;
+    pending = "";
     if (lines !== "") write(lines);
   }
   return {
     add(line) {
-      if (waiting === "") setImmediate(flush);
-      waiting += line;
+      if (pending === "") setImmediate(flush);
+      pending += line;
     },
     flush,
   };

@@ -2,36 +2,48 @@ import type { ApiDeployment } from "../../api/deployment.ts";
 import { isSkipCode } from "../../domain/codes.ts";
 import { formatElapsed } from "../../lib/duration.ts";
 import { shortenCommit } from "../../lib/text.ts";
-import { colourOf, type Style, showTime } from "./style.ts";
+import { colourOf, formatTime, type Style } from "./style.ts";
 import { type Column, type Field, formatFields, formatTable } from "./table.ts";
 
 /** The columns of a list of deployments. */
-export function describeDeployment(style: Style): readonly Column<ApiDeployment>[] {
+export function deploymentColumns(style: Style): readonly Column<ApiDeployment>[] {
   return [
     { heading: "ID", text: ({ id }) => String(id) },
     { heading: "TARGET", text: ({ target }) => target },
     { heading: "STATE", text: ({ state }) => state, colour: ({ state }) => colourOf(state) },
     { heading: "TRIGGER", text: ({ trigger }) => trigger },
     { heading: "COMMIT", text: ({ commit, pushed_commit }) => shorten(commit ?? pushed_commit) },
-    { heading: "CREATED", text: ({ created_at }) => showTime(created_at, style) },
+    { heading: "CREATED", text: ({ created_at }) => formatTime(created_at, style) },
     { heading: "TOOK", text: describeDuration },
-    { heading: "REASON", text: describeReason, isProse: true },
+    { heading: "REASON", text: describeReason, prose: "short" },
   ];
 }
+
+type Step = ApiDeployment["steps"][number];
+
+const STEP_COLUMNS: readonly Column<Step>[] = [
+  {
+    heading: "EXIT",
+    text: ({ exit_code, signal }) => signal ?? String(exit_code ?? "-"),
+    colour: ({ exit_code }) => (exit_code === 0 ? "green" : "red"),
+  },
+  { heading: "TOOK", text: ({ milliseconds }) => formatElapsed(milliseconds) },
+  { heading: "STEP", text: ({ command }) => command, prose: "whole" },
+];
 
 /** A deployment with all its fields and steps. */
 export function formatDeployment(deployment: ApiDeployment, style: Style): string {
   const { id, steps } = deployment;
   const fields = formatFields(listFields(deployment, style), style);
-  const table = formatTable(STEP_COLUMNS, steps, style);
-  const hint = `\nhooklatch deployment log ${id} shows its output\n`;
-  return `${fields}${steps.length > 0 ? `\n${table}` : ""}${style.isTty ? hint : ""}`;
+  const table = steps.length > 0 ? `\n${formatTable(STEP_COLUMNS, steps, style)}` : "";
+  const hint = style.isTty ? `\nShow its output: hooklatch deployment log ${id}\n` : "";
+  return fields + table + hint;
 }
 
 function listFields(deployment: ApiDeployment, style: Style): readonly Field[] {
   const { id, target, state, delivery, branch, chosen, release, attempt, retry_of } = deployment;
-  const { created_at, started_at, ended_at } = deployment;
-  const time = (text: string | null) => (text === null ? null : showTime(text, style));
+  const { created_at, started_at, ended_at, pushed_commit, commit } = deployment;
+  const time = (text: string | null) => (text === null ? null : formatTime(text, style));
   const took = describeDuration(deployment);
   return [
     { name: "deployment", text: String(id) },
@@ -44,48 +56,40 @@ function listFields(deployment: ApiDeployment, style: Style): readonly Field[] {
       text: delivery === null ? null : `${delivery} (hooklatch delivery show ${delivery})`,
     },
     { name: "retry of", text: retry_of === null ? null : `deployment ${retry_of}, which was interrupted` },
-    { name: "attempt", text: attempt > 1 ? `${attempt}: a crash interrupted the one before` : null },
+    { name: "attempt", text: attempt > 1 ? `${attempt} (a crash interrupted the previous one)` : null },
     { name: "branch", text: branch },
-    { name: "chosen", text: chosen },
+    { name: "requested", text: chosen },
     { name: "commit", text: describeCommits(deployment) },
-    { name: "pushed", text: describePushed(deployment) },
+    { name: "pushed", text: pushed_commit === commit ? null : pushed_commit },
     { name: "release", text: release },
     { name: "created", text: time(created_at) },
     { name: "started", text: time(started_at) },
-    {
-      name: "ended",
-      text: ended_at === null ? null : `${showTime(ended_at, style)}${took === null ? "" : `, took ${took}`}`,
-    },
+    { name: "ended", text: took === null ? time(ended_at) : `${time(ended_at)}, took ${took}` },
   ];
 }
 
-/** The state of a skipped deployment is `cancelled`; its reason says that nobody cancelled it. */
+/** The state of a skipped deployment is `cancelled`; the prefix shows that no person cancelled it. */
 function describeReason({ code, reason }: Pick<Outcome, "code" | "reason">): string | null {
   return isSkipCode(code) && reason !== null ? `skipped: ${reason}` : reason;
 }
 
-function describeTrigger({ trigger }: ApiDeployment): string {
-  const words = TRIGGERS[trigger];
-  return words === undefined ? trigger : `${trigger}: ${words}`;
-}
-
 const TRIGGERS: Readonly<Record<string, string>> = {
-  redelivery: "a person had the sender repeat the delivery",
-  replay: "a person replayed a stored delivery",
-  "catch-up": "the branch moved while the server did not listen",
-  manual: "a person asked for it",
+  redelivery: "the sender repeated the delivery on request",
+  replay: "a stored delivery was replayed",
+  "catch-up": "the branch had moved without a delivery",
+  manual: "requested by a person",
   rollback: "a person rolled back to an earlier release",
 };
+
+function describeTrigger({ trigger }: ApiDeployment): string {
+  const meaning = TRIGGERS[trigger];
+  return meaning === undefined ? trigger : `${trigger}: ${meaning}`;
+}
 
 /** `1111… -> 2222…`: the commit that was live before, and the deployed one. */
 function describeCommits({ previous_commit, commit }: ApiDeployment): string | null {
   if (commit === null) return null;
   return previous_commit === null ? `${commit} (nothing was live before)` : `${previous_commit} -> ${commit}`;
-}
-
-/** The commit that the delivery named, where another was deployed. */
-function describePushed({ pushed_commit, commit }: ApiDeployment): string | null {
-  return pushed_commit === commit ? null : pushed_commit;
 }
 
 function describeDuration({ started_at, ended_at }: ApiDeployment): string | null {
@@ -97,28 +101,16 @@ function shorten(commit: string | null): string | null {
   return commit === null ? null : shortenCommit(commit);
 }
 
-type Step = ApiDeployment["steps"][number];
-
-const STEP_COLUMNS: readonly Column<Step>[] = [
-  {
-    heading: "EXIT",
-    text: ({ exit_code, signal }) => signal ?? String(exit_code ?? "-"),
-    colour: ({ exit_code }) => (exit_code === 0 ? "green" : "red"),
-  },
-  { heading: "TOOK", text: ({ milliseconds }) => formatElapsed(milliseconds) },
-  { heading: "STEP", text: ({ command }) => command, isProse: true, isWhole: true },
-];
-
-/** A deployment's state, or its end, as the API reports it. */
+/** The state of a deployment as the API reports it. */
 interface Outcome {
   readonly state: string;
   readonly code: string | null;
   readonly reason: string | null;
 }
 
-/** A deployment's outcome as a sentence: `deployment 12 failed: step "npm test" exited with 1`. */
+/** The state of a deployment as a sentence, such as `deployment 12 failed: step "npm test" exited with 1`. */
 export function formatOutcome(id: number, { state, code, reason }: Outcome): string {
-  // The reason names who cancelled it.
+  // The reason is `cancelled by <name>`.
   if (code === "cancelled" && reason !== null) return `deployment ${id} was ${reason}`;
   const verb = isSkipCode(code) ? "was skipped" : (VERBS[state] ?? `is ${state}`);
   return `deployment ${id} ${verb}${reason === null ? "" : `: ${reason}`}`;
@@ -131,3 +123,8 @@ const VERBS: Readonly<Record<string, string>> = {
   cancelled: "was cancelled",
   interrupted: "was interrupted",
 };
+
+/** Reports a new deployment and the command that shows it. */
+export function formatQueued(id: number): string {
+  return `deployment ${id} is queued; follow it with: hooklatch deployment log ${id} --follow`;
+}

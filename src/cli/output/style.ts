@@ -1,20 +1,20 @@
+import { styleText } from "node:util";
 import type { Terminal } from "../terminal.ts";
 
-/** How answers are shown: to a person at a terminal, or plainly to whatever reads standard output. */
+/** How output is formatted: for a person at a terminal, or plainly for other programs. */
 export interface Style {
   readonly isTty: boolean;
   readonly colours: boolean;
-  /** How many columns a line may take; null where nothing is ever cut. */
+  /** Columns of the longest line; null for no limit. */
   readonly width: number | null;
   readonly now: Date;
 }
 
-/** How the terminal wants it. Colours follow https://no-color.org. */
+/** The style for standard output. Colours follow https://no-color.org. */
 export function createStyle({ isTty, env, columns, clock }: Terminal): Style {
-  const colours = isTty.stdout && !env.NO_COLOR && env.TERM !== "dumb";
   return {
     isTty: isTty.stdout,
-    colours,
+    colours: isTty.stdout && !env.NO_COLOR && env.TERM !== "dumb",
     width: isTty.stdout ? (columns ?? 80) : null,
     now: clock.now(),
   };
@@ -22,16 +22,11 @@ export function createStyle({ isTty, env, columns, clock }: Terminal): Style {
 
 export type Colour = "green" | "red" | "yellow" | "dim";
 
-const CODES: Readonly<Record<Colour, number>> = { green: 32, red: 31, yellow: 33, dim: 2 };
-
-/** The text in a colour, where the look has any. */
+/** Colours a text if the style has colours. */
 export function paint(text: string, colour: Colour | null, { colours }: Style): string {
-  return colour === null || !colours || text === "" ? text : `\x1b[${CODES[colour]}m${text}\x1b[0m`;
-}
-
-/** The colour of a deployment's state or a delivery's status; null for what is nothing special. */
-export function colourOf(word: string): Colour | null {
-  return COLOURS[word] ?? null;
+  return colour === null || !colours || text === ""
+    ? text
+    : styleText(colour, text, { validateStream: false });
 }
 
 const COLOURS: Readonly<Record<string, Colour>> = {
@@ -46,34 +41,31 @@ const COLOURS: Readonly<Record<string, Colour>> = {
   superseded: "dim",
 };
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-
-/** A time as the API tells it (RFC 3339): plainly as it is; on a terminal how long ago, or the local day and time. */
-export function showTime(time: string, { isTty, now }: Style): string {
-  const at = new Date(time);
-  if (!isTty || Number.isNaN(at.getTime())) return time;
-  const ago = now.getTime() - at.getTime();
-  const distance = Math.abs(ago);
-  if (distance >= DAY) return showLocally(at);
-  const span =
-    distance < MINUTE
-      ? `${Math.floor(distance / 1000)} s`
-      : distance < HOUR
-        ? `${Math.floor(distance / MINUTE)} min`
-        : `${Math.floor(distance / HOUR)} h`;
-  return ago >= 0 ? `${span} ago` : `in ${span}`;
+/** The colour of a deployment's state or a delivery's status; null for none. */
+export function colourOf(word: string): Colour | null {
+  return COLOURS[word] ?? null;
 }
 
-/** A time to come at which something ends, by the calendar: `until in 2 h` would not be said. */
-export function showMoment(time: string, { isTty }: Style): string {
-  const at = new Date(time);
-  return isTty && !Number.isNaN(at.getTime()) ? showLocally(at) : time;
+const AGES = new Intl.RelativeTimeFormat("en", { style: "narrow" });
+const UNITS = [
+  { unit: "second", size: 1_000, limit: 60_000 },
+  { unit: "minute", size: 60_000, limit: 3_600_000 },
+  { unit: "hour", size: 3_600_000, limit: 86_400_000 },
+] as const;
+
+/**
+ * Formats a time of the API (RFC 3339). On a terminal it becomes an age such as `30m ago`, or a local date if it is a day
+ * or more away; elsewhere it stays as it is.
+ */
+export function formatTime(time: string, style: Style): string {
+  const distance = Date.parse(time) - style.now.getTime();
+  const found = UNITS.find(({ limit }) => Math.abs(distance) < limit);
+  if (!style.isTty || found === undefined) return formatDate(time, style);
+  return AGES.format(Math.trunc(distance / found.size), found.unit);
 }
 
-function showLocally(at: Date): string {
-  const two = (number: number) => String(number).padStart(2, "0");
-  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}`;
+/** Formats a time of the API. On a terminal it becomes a local date and time, such as `2026-11-21 20:30`. */
+export function formatDate(time: string, { isTty }: Style): string {
+  if (!isTty || Number.isNaN(Date.parse(time))) return time;
+  return new Date(time).toLocaleString("sv-SE", { dateStyle: "short", timeStyle: "short" });
 }

@@ -2,88 +2,85 @@ import type { ApiTarget, ApiTargetDetails } from "../../api/target.ts";
 import { shortenCommit } from "../../lib/text.ts";
 import { formatOutcome } from "./deployment.ts";
 import { makePrintable } from "./sanitise.ts";
-import { type Colour, colourOf, type Style, showMoment, showTime } from "./style.ts";
+import { type Colour, colourOf, formatDate, formatTime, type Style } from "./style.ts";
 import { type Column, type Field, formatFields } from "./table.ts";
 
 /** The columns of a list of targets. */
-export function describeTarget(look: Style): readonly Column<ApiTarget>[] {
+export function targetColumns(style: Style): readonly Column<ApiTarget>[] {
   return [
     { heading: "NAME", text: ({ name }) => name },
-    { heading: "BRANCH", text: describeRef },
-    { heading: "LIVE", text: (target) => describeLive(target, look) },
-    { heading: "STATE", text: describeState, colour: colourOfState, isProse: true },
+    { heading: "BRANCH", text: ({ branch, tag }) => (tag === null ? branch : `tags ${tag}`) },
+    { heading: "LIVE", text: (target) => describeLive(target, style) },
+    { heading: "STATE", text: describeState, colour: stateColour, prose: "short" },
     {
       heading: "LOCKED",
-      text: (target) => describeLock(target, look),
+      text: (target) => describeLock(target, style),
       colour: () => "yellow",
-      isProse: true,
+      prose: "short",
     },
   ];
 }
 
-function describeRef({ branch, tag }: ApiTarget): string | null {
-  return tag === null ? branch : `tags ${tag}`;
-}
-
-function describeLive({ live }: ApiTarget, look: Style): string {
+function describeLive({ live }: ApiTarget, style: Style): string {
   if (live === null) return "nothing";
-  const since = showTime(live.since, look);
+  const since = formatTime(live.since, style);
   // A target without a repository has no commit.
   return live.commit === null ? `since ${since}` : `${shortenCommit(live.commit)} since ${since}`;
 }
 
-/** What it does now, or else how its last deployment went wrong. */
+/** The current work, else `idle` or the failure of the last deployment. */
 function describeState({ running, queued, last }: ApiTarget): string {
   const work = [
     ...(running === null ? [] : [`running ${running}`]),
     ...(queued === null ? [] : [`queued ${queued}`]),
   ];
   if (work.length > 0) return work.join(", ");
-  if (last === null || last.state === "succeeded") return "idle";
-  return formatOutcome(last.id, last);
+  return last === null || last.state === "succeeded" ? "idle" : formatOutcome(last.id, last);
 }
 
-function colourOfState({ running, queued, last }: ApiTarget): Colour | null {
+function stateColour({ running, queued, last }: ApiTarget): Colour | null {
   if (running !== null || queued !== null) return "yellow";
   return last === null ? null : colourOf(last.state);
 }
 
-function describeLock({ locked }: ApiTarget, look: Style): string | null {
+function describeLock({ locked }: ApiTarget, style: Style): string | null {
   if (locked === null) return null;
-  const end = locked.until === null ? "" : ` until ${showMoment(locked.until, look)}`;
+  const end = locked.until === null ? "" : ` until ${formatDate(locked.until, style)}`;
   return `by ${locked.by}${end}: ${locked.reason}`;
 }
 
-/** All of one target, and its releases. */
-export function formatTarget(target: ApiTargetDetails, look: Style): string {
-  const { releases, live } = target;
-  const fields = formatFields(listFields(target, look), look);
-  if (releases === null || releases.length === 0) return fields;
-  const lines = releases.map((name) => `${name === live?.release ? "*" : " "} ${makePrintable(name)}\n`);
-  return `${fields}\nreleases on disk, newest first, * is live:\n${lines.join("")}`;
+/** A target with all its fields and its releases. */
+export function formatTarget(target: ApiTargetDetails, style: Style): string {
+  const fields = formatFields(listFields(target, style), style);
+  const releases = (target.releases ?? []).map(
+    (name) => `${name === target.live?.release ? "*" : " "} ${makePrintable(name)}\n`,
+  );
+  if (releases.length === 0) return fields;
+  return `${fields}\nReleases on disk, newest first (* is live):\n${releases.join("")}`;
 }
 
-function listFields(target: ApiTarget, look: Style): readonly Field[] {
+function listFields(target: ApiTarget, style: Style): readonly Field[] {
   const { name, source, repository, branch, tag, directory, layout, live, locked, queued, running } = target;
+  const deployment = (id: number | null) => (id === null ? null : `deployment ${id}`);
   return [
     { name: "target", text: name },
     { name: "source", text: source },
-    { name: "repository", text: repository ?? "none: every delivery of its source runs its commands" },
+    { name: "repository", text: repository ?? "none (every delivery of the source runs the commands)" },
     { name: "branch", text: tag === null ? branch : null },
     { name: "tags", text: tag },
     { name: "directory", text: directory },
     { name: "layout", text: layout },
-    { name: "live", text: describeLive(target, look), colour: live === null ? null : "green" },
+    { name: "live", text: describeLive(target, style), colour: live === null ? null : "green" },
     { name: "release", text: live?.release ?? null },
-    { name: "locked", text: locked === null ? "no" : describeLock(target, look), colour: locked && "yellow" },
-    { name: "running", text: running === null ? null : `deployment ${running}`, colour: "yellow" },
-    { name: "queued", text: queued === null ? null : `deployment ${queued}`, colour: "yellow" },
-    { name: "last", ...describeLast(target, look) },
+    { name: "locked", text: describeLock(target, style) ?? "no", colour: locked && "yellow" },
+    { name: "running", text: deployment(running), colour: "yellow" },
+    { name: "queued", text: deployment(queued), colour: "yellow" },
+    { name: "last", ...describeLast(target, style) },
   ];
 }
 
-function describeLast({ last }: ApiTarget, look: Style): Omit<Field, "name"> {
-  if (last === null) return { text: "it was never deployed" };
-  const when = last.ended_at === null ? "" : `${showTime(last.ended_at, look)}: `;
-  return { text: `${when}${formatOutcome(last.id, last)}`, colour: colourOf(last.state) };
+function describeLast({ last }: ApiTarget, style: Style): Omit<Field, "name"> {
+  if (last === null) return { text: "never deployed" };
+  const ended = last.ended_at === null ? "" : `${formatTime(last.ended_at, style)}: `;
+  return { text: `${ended}${formatOutcome(last.id, last)}`, colour: colourOf(last.state) };
 }

@@ -1,3 +1,6 @@
+/** Issues that callers handle: `permission_denied` means that this user may not read a file. */
+export type IssueCode = "permission_denied";
+
 /** A fault or a warning about a setting. It never holds the value of a secret. */
 export interface ConfigIssue {
   /** The configuration file as it was named, or `environment`. */
@@ -6,6 +9,7 @@ export interface ConfigIssue {
   readonly path: string;
   /** The problem and the remedy. */
   readonly message: string;
+  readonly code?: IssueCode | undefined;
 }
 
 /** An issue in one line: `hooklatch.toml: target[1].timeout: expected a duration …, found 10`. */
@@ -34,16 +38,15 @@ export class IssueList {
   readonly warnings: ConfigIssue[] = [];
   readonly #lines = new Set<string>();
 
-  fault(place: Place, message: string): void {
-    this.#add(this.faults, place, message);
+  fault(place: Place, message: string, code?: IssueCode): void {
+    this.#add(this.faults, { ...place, message, code });
   }
 
   warn(place: Place, message: string): void {
-    this.#add(this.warnings, place, message);
+    this.#add(this.warnings, { ...place, message });
   }
 
-  #add(list: ConfigIssue[], { file, path }: Place, message: string): void {
-    const issue = { file, path, message };
+  #add(list: ConfigIssue[], issue: ConfigIssue): void {
     const line = describeIssue(issue);
     if (this.#lines.has(line)) return;
     this.#lines.add(line);

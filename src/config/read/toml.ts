@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { systemErrorCode } from "../../lib/errors.ts";
 import type { Environment } from "./context.ts";
-import { type ConfigIssue, variable } from "./issues.ts";
+import { type ConfigIssue, type IssueCode, variable } from "./issues.ts";
 
 /** A configuration file: decoded, not yet checked. */
 export interface ConfigDocument {
@@ -45,7 +45,7 @@ export function findDocument(
     if (found.kind === "text") return parseDocument(found.text, file, label);
     if (chosen === undefined && found.missing) continue;
     const origin = named === undefined && chosen !== undefined ? " ($HOOKLATCH_CONFIG names it)" : "";
-    const fault = { file: label, path: "", message: `${found.problem}${origin}` };
+    const fault = { file: label, path: "", message: `${found.problem}${origin}`, code: found.code };
     return { kind: "invalid", file, fault };
   }
   return { kind: "document", file: null, label: "defaults", table: {} };
@@ -72,7 +72,12 @@ function describeSyntaxError({ message, line, column }: TomlError): string {
 export type FileText =
   | { readonly kind: "text"; readonly text: string }
   /** `problem` completes the name of the file, such as `does not exist`. */
-  | { readonly kind: "unreadable"; readonly missing: boolean; readonly problem: string };
+  | {
+      readonly kind: "unreadable";
+      readonly missing: boolean;
+      readonly problem: string;
+      readonly code: IssueCode | undefined;
+    };
 
 const PROBLEMS: Readonly<Record<string, string>> = {
   ENOENT: "does not exist",
@@ -93,7 +98,8 @@ export function readText(file: string): FileText {
 }
 
 function unreadable(problem: string): FileText {
-  return { kind: "unreadable", missing: problem === PROBLEMS.ENOENT, problem };
+  const code = problem === PROBLEMS.EACCES ? "permission_denied" : undefined;
+  return { kind: "unreadable", missing: problem === PROBLEMS.ENOENT, problem, code };
 }
 
 /** Why a file could not be read, in words that complete its name, such as `does not exist`. */

@@ -73,7 +73,9 @@ export function stringWidth(text: string): number {
 }
 
 export function truncateColumns(text: string, columns: number): string {
-  return Bun.sliceAnsi(text, 0, columns, "…");
+  const cut = Bun.sliceAnsi(text, 0, columns, "…");
+  // Bun exceeds the width by one if a wide character precedes the ellipsis.
+  return Bun.stringWidth(cut) <= columns ? cut : Bun.sliceAnsi(text, 0, columns - 1, "…");
 }
 
 export function wrapColumns(text: string, columns: number): readonly string[] {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { readServerSentEvents, type StreamEvent } from "../../src/cli/api/sse.ts";
+import type { EventSourceMessage } from "eventsource-parser";
+import { readServerSentEvents } from "../../src/cli/api/follow.ts";
 
-async function read(...chunks: readonly (string | Uint8Array)[]): Promise<(StreamEvent | null)[]> {
+async function read(...chunks: readonly (string | Uint8Array)[]): Promise<(EventSourceMessage | null)[]> {
   async function* stream() {
     for (const chunk of chunks) yield typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
   }
@@ -15,9 +16,9 @@ describe("event stream reader", () => {
     const whole = await read(text);
     expect(whole).toEqual([
       null,
-      { id: "1", type: "line", data: "größe" },
-      { id: "2", type: "line", data: "a\n b" },
-      { id: "2", type: "message", data: "c" },
+      { id: "1", event: "line", data: "größe" },
+      { id: "2", event: "line", data: "a\n b" },
+      { id: undefined, event: undefined, data: "c" },
     ]);
     expect(await read(...[...new TextEncoder().encode(text)].map((byte) => Uint8Array.of(byte)))).toEqual(
       whole,
@@ -26,8 +27,8 @@ describe("event stream reader", () => {
 
   test("returns an event with an empty data line, and ignores an event without data", async () => {
     expect(await read("data\n\n", "event: x\n\n", "data:\n\n")).toEqual([
-      { id: "", type: "message", data: "" },
-      { id: "", type: "message", data: "" },
+      { id: undefined, event: undefined, data: "" },
+      { id: undefined, event: undefined, data: "" },
     ]);
   });
 });

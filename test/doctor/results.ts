@@ -1,4 +1,4 @@
-import { words } from "../../support/words.ts";
+import { words } from "../support/words.ts";
 
 interface Result {
   readonly level: string;

@@ -1,0 +1,51 @@
+import type { Command } from "commander";
+import { createProgram, fullName } from "../../src/cli/index.ts";
+import type { Terminal } from "../../src/cli/terminal.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+
+const INTRODUCTION = `# Command line
+
+This page is generated from the program's own help: \`hooklatch --help\` prints the overview, and \`--help\` works on every
+command.
+
+- Commands for a running server find its admin listener through the configuration, or with \`--admin-url\` and the token in
+  \`$HOOKLATCH_ADMIN_TOKEN\`. They use no proxy.
+- Output is formatted for a terminal, and plain otherwise. \`--json\` prints the response of the [admin API](api.md).
+- Errors are printed to standard error, one line each.
+`;
+
+/** Writes docs/cli.md: the help of each command. */
+export function describeCommandLine(): string {
+  let help = "";
+  const terminal: Terminal = {
+    env: {},
+    cwd: "/",
+    clock: systemClock,
+    isTty: { stdout: false, stderr: false },
+    columns: 100,
+    out: (text) => {
+      help += text;
+    },
+    err: () => {},
+    log: () => {},
+    readSecret: () => Promise.reject(new Error("there is no input")),
+    onHangUp: () => {},
+    untilStopped: () => new Promise(() => {}),
+  };
+  const program = createProgram(terminal, () => {});
+  const sections = listVisible(program).map((command) => {
+    help = "";
+    command.outputHelp();
+    const heading = command === program ? "Overview" : fullName(command);
+    return `\n## ${heading}\n\n\`\`\`text\n${help.trimEnd()}\n\`\`\`\n`;
+  });
+  return INTRODUCTION + sections.join("");
+}
+
+/** A command and the commands below it that its help shows. */
+function listVisible(command: Command): readonly Command[] {
+  const help = command.createHelp();
+  // The implicit help command has no parent.
+  const visible = help.visibleCommands(command).filter(({ parent }) => parent === command);
+  return [command, ...visible.flatMap(listVisible)];
+}
