@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fingerprintOf } from "../../src/deploy/git/host-key.ts";
+import { fingerprintOf } from "../../src/deploy/git/errors.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { Repository } from "../support/git.ts";
 import { GitOverHttps } from "../support/git-over-https.ts";
