@@ -7,7 +7,7 @@ import { AppError, errorMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { extractCertificates, extractPrivateKey, parsePrivateKey } from "../lib/pem.ts";
 import { type CertificatePair, readCertificatePair } from "./certificate.ts";
-import { fieldOf, textOf } from "./json.ts";
+import { readText } from "./errors.ts";
 
 /** An account at a CA. */
 export interface StoredAccount {
@@ -18,7 +18,7 @@ export interface StoredAccount {
   readonly email: string | null;
 }
 
-/** The files of one CA and one set of domains. Every other combination has its own. */
+/** The files of one CA and one set of domains. Every other combination has its own files. */
 export interface AcmeStorage {
   /** Creates the directory. Throws an {@link AppError} `failed` when it is not writable. */
   prepare(): void;
@@ -54,11 +54,8 @@ export function createAcmeStorage(
     readPair() {
       if (!existsSync(pairFile)) return null;
       const text = readIfPresent(pairFile) ?? "";
-      const result = readCertificatePair(
-        extractCertificates(text),
-        extractPrivateKey(text),
-        settings.domains,
-      );
+      const [cert, key] = [extractCertificates(text), extractPrivateKey(text)];
+      const result = readCertificatePair(cert, key, settings.domains);
       if (result.kind === "invalid") {
         log.warn({ file: pairFile }, `the stored certificate ${result.reason}; ordering a new one`);
         return null;
@@ -70,7 +67,7 @@ export function createAcmeStorage(
       }
       return result.pair;
     },
-    // In one file, so that no power failure leaves a key with another key's certificate.
+    // In one file: a power failure could otherwise leave a key with another key's certificate.
     savePair: ({ cert, key }) => write(pairFile, `${key.trimEnd()}\n${cert.trimEnd()}\n`),
   };
 }
@@ -82,9 +79,9 @@ function digest(text: string): string {
 function parseAccount(text: string | null): StoredAccount | null {
   try {
     const document: unknown = JSON.parse(text ?? "");
-    const [url, key] = [textOf(fieldOf(document, "url")), textOf(fieldOf(document, "key"))];
+    const [url, key] = [readText(document, "url"), readText(document, "key")];
     if (url === null || key === null || parsePrivateKey(key) === null) return null;
-    return { url, key, email: textOf(fieldOf(document, "email")) };
+    return { url, key, email: readText(document, "email") };
   } catch {
     return null;
   }
@@ -98,7 +95,7 @@ function readIfPresent(file: string): string | null {
   }
 }
 
-/** Called before an order: certificates that cannot be stored would use up the CA's weekly limit. */
+/** Called before an order: certificates that cannot be stored would exhaust the CA's weekly limit. */
 function prepare(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });

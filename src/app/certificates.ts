@@ -81,7 +81,7 @@ async function askAuthority(
     // For each request: sources come and go, and the port may be one that the system picked.
     handle: (request) =>
       createHttp01Redirect({
-        answerChallenge: agent.challenges.answer,
+        answerChallenge: agent.answerChallenge,
         ...findPublicPlace(configured(), listener),
         sourcePaths: configured().sources.map(({ path }) => path),
         logThrottled,

@@ -38,9 +38,9 @@ function accountUrl(): string {
   return JSON.parse(readFileSync(fileNamed("account"), "utf8")).url;
 }
 
-describe.skipIf(!HAS_PEBBLE)("a certificate agent (skipped without the program pebble)", () => {
+describe.skipIf(!HAS_PEBBLE)("a certificate manager (skipped without the program pebble)", () => {
   test("obtains one certificate for all domains with a chain and a new EC key", async () => {
-    const pair = await site.agent({ domains: ["hooks.example.com", "www.example.com"] }).obtain(NEVER);
+    const pair = await site.manager({ domains: ["hooks.example.com", "www.example.com"] }).obtain(NEVER);
 
     expect(namesOf(pair)).toBe("DNS:hooks.example.com, DNS:www.example.com");
     expect(pair.cert.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
@@ -50,23 +50,23 @@ describe.skipIf(!HAS_PEBBLE)("a certificate agent (skipped without the program p
   });
 
   test("answers challenges only for pending tokens", async () => {
-    const agent = site.agent();
+    const manager = site.manager();
     const tokens: string[] = [];
     const answer = site.answer;
     site.answer = (token) => {
       tokens.push(token);
-      expect(agent.challenges.answer(token)).toStartWith(`${token}.`);
-      expect(agent.challenges.answer("another")).toBeNull();
+      expect(manager.answerChallenge(token)).toStartWith(`${token}.`);
+      expect(manager.answerChallenge("another")).toBeNull();
       return answer(token);
     };
-    await agent.obtain(NEVER);
+    await manager.obtain(NEVER);
 
     expect(tokens).not.toBeEmpty();
-    expect(tokens.map((token) => agent.challenges.answer(token)).every((each) => each === null)).toBe(true);
+    expect(tokens.map((token) => manager.answerChallenge(token)).every((each) => each === null)).toBe(true);
   });
 
   test("stores all files for the owner only and leaves no temporary files", async () => {
-    await site.agent().obtain(NEVER);
+    await site.manager().obtain(NEVER);
 
     expect(statSync(site.directory).mode & 0o777).toBe(0o700);
     const files = readdirSync(site.directory).toSorted();
@@ -78,58 +78,58 @@ describe.skipIf(!HAS_PEBBLE)("a certificate agent (skipped without the program p
   });
 
   test("loads the stored certificate after a restart and orders with the same account", async () => {
-    expect(site.agent().readStored()).toBeNull();
-    const first = await site.agent().obtain(NEVER);
+    expect(site.manager().readStored()).toBeNull();
+    const first = await site.manager().obtain(NEVER);
     const account = accountUrl();
 
-    expect(site.agent().readStored()).toEqual(first);
-    const second = await site.agent().obtain(NEVER);
+    expect(site.manager().readStored()).toEqual(first);
+    const second = await site.manager().obtain(NEVER);
     expect(serialOf(second)).not.toBe(serialOf(first));
     expect(accountUrl()).toBe(account);
-    expect(site.agent().readStored()).toEqual(second);
+    expect(site.manager().readStored()).toEqual(second);
   });
 
   test("ignores the stored certificate for other domains or another directory, but not for another order", async () => {
-    const pair = await site.agent({ domains: ["a.example.com", "b.example.com"] }).obtain(NEVER);
+    const pair = await site.manager({ domains: ["a.example.com", "b.example.com"] }).obtain(NEVER);
 
-    expect(site.agent({ domains: ["b.example.com", "a.example.com"] }).readStored()).toEqual(pair);
-    expect(site.agent({ domains: ["a.example.com"] }).readStored()).toBeNull();
-    expect(site.agent({ domains: ["a.example.com", "c.example.com"] }).readStored()).toBeNull();
+    expect(site.manager({ domains: ["b.example.com", "a.example.com"] }).readStored()).toEqual(pair);
+    expect(site.manager({ domains: ["a.example.com"] }).readStored()).toBeNull();
+    expect(site.manager({ domains: ["a.example.com", "c.example.com"] }).readStored()).toBeNull();
     const directory = "https://other.example.com/dir";
-    expect(site.agent({ domains: ["a.example.com", "b.example.com"], directory }).readStored()).toBeNull();
+    expect(site.manager({ domains: ["a.example.com", "b.example.com"], directory }).readStored()).toBeNull();
     expect(site.messages("warn")).toEqual([]);
   });
 
   test("registers another account at another directory", async () => {
-    await site.agent().obtain(NEVER);
+    await site.manager().obtain(NEVER);
     const directory = await site.wrapDirectory({}, () => ({}));
-    await site.agent({ directory }).obtain(NEVER);
+    await site.manager({ directory }).obtain(NEVER);
 
     expect(readdirSync(site.directory).filter((name) => name.startsWith("account"))).toHaveLength(2);
   });
 
   test("updates the e-mail address of the account", async () => {
-    await site.agent({ email: "ada@example.com" }).obtain(NEVER);
+    await site.manager({ email: "ada@example.com" }).obtain(NEVER);
     const account = accountUrl();
-    await site.agent({ email: "grace@example.com" }).obtain(NEVER);
+    await site.manager({ email: "grace@example.com" }).obtain(NEVER);
 
     expect(accountUrl()).toBe(account);
     expect(JSON.parse(readFileSync(fileNamed("account"), "utf8")).email).toBe("grace@example.com");
   });
 
   test("ignores an expired stored certificate and logs a warning", async () => {
-    const pair = await site.agent().obtain(NEVER);
+    const pair = await site.manager().obtain(NEVER);
     site.clock.advance(pair.validTo.getTime() - site.clock.now().getTime() + 1000);
 
-    expect(site.agent().readStored()).toBeNull();
+    expect(site.manager().readStored()).toBeNull();
     expect(site.messages("warn")).toHaveLength(1);
     expect(site.messages("warn")).toMatchSnapshot();
   });
 
   test("orders another certificate when the stored one is truncated, empty or does not match its key", async () => {
-    const other = await site.agent({ domains: ["other.example.com"] }).obtain(NEVER);
+    const other = await site.manager({ domains: ["other.example.com"] }).obtain(NEVER);
     rmSync(fileNamed("certificate"));
-    const pair = await site.agent().obtain(NEVER);
+    const pair = await site.manager().obtain(NEVER);
     const file = fileNamed("certificate");
     const whole = readFileSync(file, "utf8");
     const damages: (() => void)[] = [
@@ -146,17 +146,17 @@ describe.skipIf(!HAS_PEBBLE)("a certificate agent (skipped without the program p
       site.logLines.length = 0;
       writeFileSync(file, whole);
       damage();
-      expect(site.agent().readStored()).toBeNull();
+      expect(site.manager().readStored()).toBeNull();
       expect(site.messages("warn")).toHaveLength(1);
       warnings.push(...site.messages("warn"));
     }
     expect(warnings).toMatchSnapshot();
-    const fresh = await site.agent().obtain(NEVER);
-    expect(site.agent().readStored()).toEqual(fresh);
+    const fresh = await site.manager().obtain(NEVER);
+    expect(site.manager().readStored()).toEqual(fresh);
   });
 
   test("registers another account when the stored one is damaged", async () => {
-    await site.agent().obtain(NEVER);
+    await site.manager().obtain(NEVER);
     const account = accountUrl();
     const file = fileNamed("account");
     const whole = readFileSync(file, "utf8");
@@ -165,7 +165,7 @@ describe.skipIf(!HAS_PEBBLE)("a certificate agent (skipped without the program p
     for (const damaged of [whole.slice(0, -20), "", "null", whole.replace("BEGIN PRIVATE KEY", "BEGIN")]) {
       site.logLines.length = 0;
       writeFileSync(file, damaged);
-      await site.agent().obtain(NEVER);
+      await site.manager().obtain(NEVER);
       expect(site.messages("warn")).toHaveLength(1);
       warnings.push(...site.messages("warn"));
       expect(accountUrl()).not.toBe(account);
@@ -174,10 +174,10 @@ describe.skipIf(!HAS_PEBBLE)("a certificate agent (skipped without the program p
   });
 
   test("registers another account when the CA no longer has the stored one", async () => {
-    await site.agent({ email: "ada@example.com" }).obtain(NEVER);
+    await site.manager({ email: "ada@example.com" }).obtain(NEVER);
     await site.pebble.stop();
     await site.pebble.start();
-    const pair = await site.agent({ email: "grace@example.com" }).obtain(NEVER);
+    const pair = await site.manager({ email: "grace@example.com" }).obtain(NEVER);
 
     expect(namesOf(pair)).toBe("DNS:hooks.example.com");
     expect(site.messages("warn")).toHaveLength(1);
@@ -185,12 +185,12 @@ describe.skipIf(!HAS_PEBBLE)("a certificate agent (skipped without the program p
   });
 
   test("returns the certificate and logs an error when it cannot be stored", async () => {
-    await site.agent().obtain(NEVER);
+    await site.manager().obtain(NEVER);
     const file = fileNamed("certificate");
     rmSync(file);
     // A file cannot replace a directory that is not empty.
     mkdirSync(join(file, "entry"), { recursive: true });
-    const pair = await site.agent().obtain(NEVER);
+    const pair = await site.manager().obtain(NEVER);
 
     expect(namesOf(pair)).toBe("DNS:hooks.example.com");
     expect(site.messages("error")).toHaveLength(1);
@@ -206,7 +206,8 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
     pairs = [];
   });
 
-  const start = (agent = site.agent()) => agent.runRenewals((pair) => pairs.push(pair), stopping.signal);
+  const start = (manager = site.manager()) =>
+    manager.runRenewals((pair) => pairs.push(pair), stopping.signal);
 
   test("obtains a certificate and renews it when a third of its lifetime is left", async () => {
     const done = start();
@@ -224,19 +225,19 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
     site.clock.advanceToNext();
     await until(() => pairs.length === 2);
     expect(serialOf(pairs[1] ?? null)).not.toBe(serialOf(first));
-    expect(site.agent().readStored()).toEqual(pairs[1] ?? null);
+    expect(site.manager().readStored()).toEqual(pairs[1] ?? null);
     stopping.abort();
     await done;
   });
 
   test("does not renew a new certificate", async () => {
-    const pair = await site.agent().obtain(NEVER);
-    const agent = site.agent();
-    const done = start(agent);
+    const pair = await site.manager().obtain(NEVER);
+    const manager = site.manager();
+    const done = start(manager);
     await until(() => site.clock.sleeping === 1);
 
     expect(pairs).toEqual([]);
-    expect(agent.readStored()).toEqual(pair);
+    expect(manager.readStored()).toEqual(pair);
     stopping.abort();
     await done;
   });
@@ -253,7 +254,7 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
       },
       (origin) => ({ renewalInfo: `${origin}/renewal` }),
     );
-    const done = start(site.agent({ directory }));
+    const done = start(site.manager({ directory }));
     await until(() => site.clock.sleeping === 1);
     expect(pairs).toHaveLength(1);
     expect(requests[0]).toMatch(/^\/renewal\/[\w-]{27}\.[\w-]+$/);
@@ -274,7 +275,7 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
       { "/renewal/": () => Response.json({ suggestedWindow }) },
       (origin) => ({ renewalInfo: `${origin}/renewal` }),
     );
-    const done = start(site.agent({ directory }));
+    const done = start(site.manager({ directory }));
     await until(() => site.clock.sleeping === 1);
     expect(pairs).toHaveLength(1);
     site.clock.advanceToNext();
@@ -291,7 +292,7 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
       { "/renewal/": () => Response.json({ suggestedWindow: "soon" }) },
       (origin) => ({ renewalInfo: `${origin}/renewal/` }),
     );
-    const done = start(site.agent({ directory }));
+    const done = start(site.manager({ directory }));
     await until(() => site.clock.sleeping === 1);
 
     expect(pairs).toHaveLength(1);
@@ -325,29 +326,29 @@ describe.skipIf(!HAS_PEBBLE)("the renewal loop (skipped without the program pebb
     const directory = await site.wrapDirectory({ "/order": limit }, (origin) =>
       isLimited ? { newOrder: `${origin}/order` } : {},
     );
-    const pair = await site.agent({ directory }).obtain(NEVER);
+    const pair = await site.manager({ directory }).obtain(NEVER);
     site.clock.advance(pair.validTo.getTime() - 48 * HOUR - site.clock.now().getTime());
     isLimited = true;
-    const agent = site.agent({ directory });
-    const done = start(agent);
+    const manager = site.manager({ directory });
+    const done = start(manager);
     await until(() => site.clock.sleeping === 1);
 
     expect(Math.round((site.clock.sleeps[0] ?? 0) / HOUR)).toBe(24);
     expect(site.messages("warn")).toMatchSnapshot();
     expect(pairs).toEqual([]);
-    expect(agent.readStored()).toEqual(pair);
+    expect(manager.readStored()).toEqual(pair);
     stopping.abort();
     await done;
   });
 
   test("ends at once on an abort during an order", async () => {
-    const agent = site.agent();
+    const manager = site.manager();
     const reached = Promise.withResolvers<void>();
     site.answer = () => {
       reached.resolve();
       return new Response("wait");
     };
-    const done = agent.runRenewals((pair) => pairs.push(pair), stopping.signal);
+    const done = manager.runRenewals((pair) => pairs.push(pair), stopping.signal);
     await reached.promise;
     stopping.abort();
     await done;

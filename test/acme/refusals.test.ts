@@ -25,9 +25,9 @@ afterEach(() => {
   expect(files.filter((name) => name.startsWith("certificate"))).toEqual([]);
 });
 
-/** Returns the error of an agent that obtains no certificate. */
-async function failureOf(agent: CertificateManager, signal = NEVER): Promise<CertificateError> {
-  const outcome = await agent.obtain(signal).catch((error: unknown) => error);
+/** Returns the error of a manager that obtains no certificate. */
+async function failureOf(manager: CertificateManager, signal = NEVER): Promise<CertificateError> {
+  const outcome = await manager.obtain(signal).catch((error: unknown) => error);
   if (!(outcome instanceof CertificateError)) throw new Error(`unexpected outcome: ${outcome}`);
   expect(outcome.code).toBe("failed");
   expect(outcome.message).not.toMatch(/[\n\r]|PRIVATE KEY/);
@@ -59,7 +59,7 @@ describe.skipIf(!HAS_PEBBLE)("a failed order (skipped without the program pebble
     const closed = new Site(freePort());
     await closed.pebble.start();
     try {
-      const { message } = await failureOf(closed.agent());
+      const { message } = await failureOf(closed.manager());
       expect(message).toContain("port 80");
       expect(message).toContain("hooks.example.com");
       expect(wordsWithoutCaText(message)).toMatchSnapshot();
@@ -69,9 +69,9 @@ describe.skipIf(!HAS_PEBBLE)("a failed order (skipped without the program pebble
   });
 
   test("names each domain whose challenge was not found, and quotes the CA", async () => {
-    const agent = site.agent({ domains: ["a.example.com", "b.example.com"] });
+    const manager = site.manager({ domains: ["a.example.com", "b.example.com"] });
     site.answer = () => new Response("nothing here", { status: 404 });
-    const { message } = await failureOf(agent);
+    const { message } = await failureOf(manager);
 
     for (const domain of ["a.example.com", "b.example.com"]) {
       expect(message).toContain(`http://${domain}/.well-known/acme-challenge/`);
@@ -82,23 +82,23 @@ describe.skipIf(!HAS_PEBBLE)("a failed order (skipped without the program pebble
   });
 
   test("names the domain whose challenge has a wrong answer", async () => {
-    const agent = site.agent();
+    const manager = site.manager();
     site.answer = (token) => new Response(`${token}.another account`);
 
-    const { message } = await failureOf(agent);
+    const { message } = await failureOf(manager);
     expect(message).toContain("http://hooks.example.com/.well-known/acme-challenge/");
     expect(wordsWithoutCaText(message)).toMatchSnapshot();
   });
 
   // The advice depends on the error type that pebble chooses, so no snapshot has it.
   test("names the domain that has no address, and quotes the CA", async () => {
-    const { message } = await failureOf(site.agent({ domains: ["hooks.invalid"] }));
+    const { message } = await failureOf(site.manager({ domains: ["hooks.invalid"] }));
     expect(message).toContain("hooks.invalid");
     expect(message).toMatch(/\([^()]+: [^()]*hooks\.invalid[^()]*\)$/);
   });
 
   test("explains that HTTP-01 cannot validate a wildcard", async () => {
-    const { message } = await failureOf(site.agent({ domains: ["*.example.com"] }));
+    const { message } = await failureOf(site.manager({ domains: ["*.example.com"] }));
     expect(message).toContain("*.example.com");
     expect(message).toContain("HTTP-01");
     expect(words(message)).toMatchSnapshot();
@@ -106,14 +106,14 @@ describe.skipIf(!HAS_PEBBLE)("a failed order (skipped without the program pebble
 
   test("names a directory that refuses connections", async () => {
     const port = freePort();
-    const { message } = await failureOf(site.agent({ directory: `https://localhost:${port}/dir` }));
+    const { message } = await failureOf(site.manager({ directory: `https://localhost:${port}/dir` }));
     expect(message).toContain(`localhost:${port}`);
     expect(message).toContain("ECONNREFUSED");
     expect(words(message)).toMatchSnapshot();
   });
 
   test("names a directory whose host name does not resolve", async () => {
-    const failure = await failureOf(site.agent({ directory: "https://ca.invalid/dir" }));
+    const failure = await failureOf(site.manager({ directory: "https://ca.invalid/dir" }));
     const { message } = failure;
     // Without a network, the resolver reports EAI_AGAIN instead of ENOTFOUND.
     const code = systemCodeOf(failure);
@@ -124,21 +124,21 @@ describe.skipIf(!HAS_PEBBLE)("a failed order (skipped without the program pebble
   });
 
   test("names the setting for private CAs when the certificate of the directory is not trusted", async () => {
-    const { message } = await failureOf(site.agent({ ca: null }));
+    const { message } = await failureOf(site.manager({ ca: null }));
     expect(message).toContain("DEPTH_ZERO_SELF_SIGNED_CERT");
     expect(message).toContain("`ca`");
     expect(words(message)).toMatchSnapshot();
   });
 
   test("names the setting for private CAs when its file has no valid certificate", async () => {
-    const { message } = await failureOf(site.agent({ ca: "-----BEGIN NOTHING-----" }));
+    const { message } = await failureOf(site.manager({ ca: "-----BEGIN NOTHING-----" }));
     expect(message).toContain("`ca`");
     expect(words(message)).toMatchSnapshot();
   });
 
   test("reports a directory certificate for another name", async () => {
     const directory = site.pebble.directory.replace("localhost", "[::ffff:127.0.0.1]");
-    const { message } = await failureOf(site.agent({ directory }));
+    const { message } = await failureOf(site.manager({ directory }));
     expect(message).toContain("ERR_TLS_CERT_ALTNAME_INVALID");
     expect(words(message, { [`:${new URL(directory).port}`]: ":<port>" })).toMatchSnapshot();
   });
@@ -150,7 +150,7 @@ describe.skipIf(!HAS_PEBBLE)("a failed order (skipped without the program pebble
     });
     const messages: string[] = [];
     for (const path of ["/page", "/json", "/none"]) {
-      const { message } = await failureOf(site.agent({ directory: origin + path }));
+      const { message } = await failureOf(site.manager({ directory: origin + path }));
       expect(message).toContain(origin + path);
       messages.push(words(message));
     }
@@ -169,11 +169,11 @@ describe.skipIf(!HAS_PEBBLE)("a failed order (skipped without the program pebble
       "/endless": () =>
         new Response(new ReadableStream({ pull: (stream) => void stream.enqueue(new Uint8Array([32])) })),
     });
-    const silent = await failureOf(site.agent({ directory: `${origin}/silent` }, 300));
+    const silent = await failureOf(site.manager({ directory: `${origin}/silent` }, 300));
     expect(connectionFailureOf(silent)).toEqual({ kind: "timeout", milliseconds: 300 });
     expect(words(silent.message)).toMatchSnapshot();
     // The time-out or the size limit ends this one, whichever comes first.
-    const endless = await failureOf(site.agent({ directory: `${origin}/endless` }, 300));
+    const endless = await failureOf(site.manager({ directory: `${origin}/endless` }, 300));
     expect(["timeout", "too large"]).toContain(connectionFailureOf(endless).kind);
   });
 
@@ -186,7 +186,7 @@ describe.skipIf(!HAS_PEBBLE)("a failed order (skipped without the program pebble
       },
     });
     const stopping = new AbortController();
-    const failure = failureOf(site.agent({ directory: `${origin}/dir` }), stopping.signal);
+    const failure = failureOf(site.manager({ directory: `${origin}/dir` }), stopping.signal);
     await requested.promise;
     stopping.abort();
     expect(words((await failure).message)).toMatchSnapshot();
@@ -196,12 +196,12 @@ describe.skipIf(!HAS_PEBBLE)("a failed order (skipped without the program pebble
     const closing = new Site();
     await closing.pebble.start();
     try {
-      const agent = closing.agent();
+      const manager = closing.manager();
       closing.answer = () => {
         void closing.pebble.stop();
         return new Response("wait");
       };
-      const failure = await failureOf(agent);
+      const failure = await failureOf(manager);
       const { message } = failure;
       // The connection is refused or reset, depending on the moment.
       const code = systemCodeOf(failure);
@@ -220,7 +220,7 @@ describe.skipIf(!HAS_PEBBLE)("an order that the CA refuses (skipped without the 
     const directory = await site.wrapDirectory({ "/order": answer }, (origin) => ({
       newOrder: `${origin}/order`,
     }));
-    return failureOf(site.agent({ directory }));
+    return failureOf(site.manager({ directory }));
   };
 
   test("reports when a rate limit ends", async () => {
@@ -283,7 +283,7 @@ describe.skipIf(!HAS_PEBBLE)("an order that the CA refuses (skipped without the 
     const directory = await site.wrapDirectory({ "/account": () => refuse(403, type, "no") }, (origin) => ({
       newAccount: `${origin}/account`,
     }));
-    expect(words((await failureOf(site.agent({ directory }))).message)).toMatchSnapshot();
+    expect(words((await failureOf(site.manager({ directory }))).message)).toMatchSnapshot();
   });
 
   test("quotes the CA on one line of visible characters with a maximum length", async () => {

@@ -32,7 +32,7 @@ export class Site {
   readonly pebble: Pebble;
   clock = createClock();
   readonly logLines: LogLine[] = [];
-  /** Answers requests on the challenge port: the newest agent, unless a test replaces it. */
+  /** Answers requests on the challenge port: the newest manager, unless a test replaces it. */
   answer: (token: string) => Response = () => new Response(null, { status: 404 });
   readonly #web: Bun.Server<undefined>;
   readonly #servers: Bun.Server<undefined>[] = [];
@@ -47,7 +47,7 @@ export class Site {
     this.pebble = new Pebble(join(this.path, "pebble"), httpPort ?? this.#web.port ?? 0);
   }
 
-  /** The directory of the agent. */
+  /** The directory of the manager. */
   get directory(): string {
     return join(this.path, "data", "acme");
   }
@@ -65,24 +65,24 @@ export class Site {
     await this.pebble.start();
   }
 
-  /** Creates an agent as a start of the program does, and serves its challenges. */
-  agent(changes: Partial<AcmeSettings> = {}, timeout?: number): CertificateManager {
+  /** Creates a manager as a start of the program does, and serves its challenges. */
+  manager(changes: Partial<AcmeSettings> = {}, timeout?: number): CertificateManager {
     const write = (level: LogLine["level"]) => (fields: LogFields, message: string) => {
       this.logLines.push({ level, fields, message });
     };
     const log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
-    const tools = {
+    const options = {
       clock: this.clock,
       log,
       random: () => 0.5,
       ...(timeout === undefined ? {} : { timeout }),
     };
-    const agent = createCertificateManager(this.settings(changes), this.directory, tools);
+    const manager = createCertificateManager(this.settings(changes), this.directory, options);
     this.answer = (token) => {
-      const answer = agent.challenges.answer(token);
+      const answer = manager.answerChallenge(token);
       return answer === null ? new Response(null, { status: 404 }) : new Response(answer);
     };
-    return agent;
+    return manager;
   }
 
   /** Returns the log messages of a level, prepared for a snapshot. */

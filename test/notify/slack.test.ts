@@ -51,7 +51,7 @@ describe("a chat message", () => {
       {
         state: "failed",
         code: "ref_missing",
-        reason: "no main",
+        reason: "no branch main",
         branch: null,
         commit: null,
         pushedCommit: PUSHED,
