@@ -19,39 +19,32 @@ export interface StoredAccount {
 }
 
 /** The files of one CA and one set of domains. Every other combination has its own files. */
-export interface AcmeStorage {
-  /** Creates the directory. Throws an {@link AppError} `failed` when it is not writable. */
-  prepare(): void;
-  /** Null when there is none, or, with a log line, when it is damaged. */
-  readAccount(): StoredAccount | null;
-  /** Throws an {@link AppError} `failed`. */
-  saveAccount(account: StoredAccount): void;
-  /** Null when there is none, or, with a log line, when it is damaged or expired. */
-  readPair(): CertificatePair | null;
-  /** Throws an {@link AppError} `failed`. */
-  savePair(pair: CertificatePair): void;
-}
+export type AcmeStorage = ReturnType<typeof createAcmeStorage>;
 
 /** Creates the storage in `directory`, which need not exist. */
 export function createAcmeStorage(
   directory: string,
   settings: { readonly directory: string; readonly domains: readonly string[] },
   { clock, log }: { readonly clock: Clock; readonly log: Log },
-): AcmeStorage {
+) {
   const accountFile = join(directory, `account-${digest(settings.directory)}.json`);
   const order = [settings.directory, ...settings.domains.toSorted()].join("\n");
   const pairFile = join(directory, `certificate-${digest(order)}.pem`);
   return {
+    /** Creates the directory. Throws an {@link AppError} `failed` when it is not writable. */
     prepare: () => prepare(directory),
-    readAccount() {
+    /** Returns null when there is no account, or, with a log line, when it is damaged. */
+    readAccount(): StoredAccount | null {
       const account = parseAccount(readIfPresent(accountFile));
       if (account === null && existsSync(accountFile)) {
         log.warn({ file: accountFile }, "the stored ACME account is damaged; creating a new one");
       }
       return account;
     },
-    saveAccount: (account) => write(accountFile, `${JSON.stringify(account, null, 2)}\n`),
-    readPair() {
+    /** Throws an {@link AppError} `failed`. */
+    saveAccount: (account: StoredAccount) => write(accountFile, `${JSON.stringify(account, null, 2)}\n`),
+    /** Returns null when there is no pair, or, with a log line, when it is damaged or expired. */
+    readPair(): CertificatePair | null {
       if (!existsSync(pairFile)) return null;
       const text = readIfPresent(pairFile) ?? "";
       const [cert, key] = [extractCertificates(text), extractPrivateKey(text)];
@@ -60,15 +53,13 @@ export function createAcmeStorage(
         log.warn({ file: pairFile }, `the stored certificate ${result.reason}; ordering a new one`);
         return null;
       }
-      if (result.pair.validTo < clock.now()) {
-        const fields = { file: pairFile, expired_at: result.pair.validTo };
-        log.warn(fields, "the stored certificate has expired; ordering a new one");
-        return null;
-      }
-      return result.pair;
+      if (result.pair.validTo >= clock.now()) return result.pair;
+      const fields = { file: pairFile, expired_at: result.pair.validTo };
+      log.warn(fields, "the stored certificate has expired; ordering a new one");
+      return null;
     },
-    // In one file: a power failure could otherwise leave a key with another key's certificate.
-    savePair: ({ cert, key }) => write(pairFile, `${key.trimEnd()}\n${cert.trimEnd()}\n`),
+    /** Throws an {@link AppError} `failed`. One file: in two, a power failure could leave a key without its certificate. */
+    savePair: ({ cert, key }: CertificatePair) => write(pairFile, `${key.trimEnd()}\n${cert.trimEnd()}\n`),
   };
 }
 

@@ -39,7 +39,8 @@ export async function revertDeployment(
   const name = describePlaced(reverted.placed);
   services.onLine(`reverting to ${name}`);
   const problem = await runAfter(reverted.placed, commit, context, services, progress);
-  return problem === null ? `${name} is live again` : `${name} is live again, but ${problem}`;
+  const end = problem === null ? "" : `, but its after steps did not finish: ${problem}`;
+  return `${name} is live again${end}`;
 }
 
 /**
@@ -99,7 +100,7 @@ function runAfter(
       if (signal.aborted) await killOrphans([{ deployment: deployment.id, target }], clock);
       const early = earlyEnd(progress.activity);
       if (early === null) return describeFailure(error).reason;
-      return early.reason ?? "hooklatch was stopped while its after steps ran";
+      return early.reason ?? "hooklatch was stopped";
     }
   });
 }

@@ -40,7 +40,7 @@ function verified({ headers, body }: Received) {
 const textOf = ({ body }: Received) => String((JSON.parse(body) as { text: string }).text);
 
 /** The log lines about notifications. */
-const notificationLines = () => blog.server.log.filter(({ subscriber }) => subscriber !== undefined);
+const notificationLines = () => blog.server.log.filter(({ channel }) => channel !== undefined);
 
 /** All output of the server and of the commands about these deployments, and all files below the directories. */
 async function everything(...ids: readonly number[]): Promise<string> {
@@ -77,7 +77,7 @@ describe("[[notify]]", () => {
     }
     await until(() => receiver.received.length === 3 && chat.received.length === 3);
     expect(receiver.received.map(verified)).toMatchObject([
-      { type: "deployment.failed", data: { deployment: 1, target: "blog", state: "failed" } },
+      { type: "deployment.failed", data: { deployment: 1, target: "blog", code: "step_failed" } },
       { type: "deployment.recovered", data: { deployment: 2, state: "succeeded", reason: null } },
       { type: "deployment.succeeded", data: { deployment: 3, commit: blog.repository.tip } },
     ]);
@@ -136,7 +136,7 @@ describe("[[notify]]", () => {
     expect(findFailures()).toEqual([]);
     expect(await blog.server.end("SIGTERM")).toBe(0);
     // The reason must not blame the receiver: the server ended the request.
-    expect(findFailures()).toMatchObject([{ level: "warn", subscriber: "slow", deployment: 1 }]);
+    expect(findFailures()).toMatchObject([{ level: "warn", channel: "slow", deployment: 1 }]);
     expect(words(String(findFailures()[0]?.reason))).toMatchSnapshot();
     await hanging[Symbol.asyncDispose]();
   });
@@ -202,7 +202,7 @@ describe("commit statuses", () => {
   test("are success with the reason for a skipped commit", async () => {
     await serve('ignore_paths = ["docs"]');
     await blog.deploy({ "index.html": "one" });
-    expect(await blog.deploy({ "docs/index.md": "one" })).toMatchObject({ state: "cancelled" });
+    expect(await blog.deploy({ "docs/index.md": "one" })).toMatchObject({ code: "paths_unchanged" });
     const commit = blog.repository.tip;
     await untilSent(commit, "success");
     expect(statusesOf(commit).at(-1)).toStartWith("hooklatch/blog success: ");

@@ -98,20 +98,17 @@ async function findTagAt(git: Git, commit: string, pattern: string, io: ProcessI
 }
 
 function fetchOnce(git: Git, request: TipRequest, pushed: string | null, io: ProcessIo): Promise<Tip> {
-  const { ref, cloneUrl } = request.repository;
+  const { ref } = request.repository;
   return ref.kind === "branch"
-    ? fetchBranch(git, { cloneUrl, branch: ref.name, into: request.into, pushed }, io)
-    : fetchTags(git, { cloneUrl, pattern: ref.pattern, pushed }, io);
+    ? fetchBranch(git, request, ref.name, pushed, io)
+    : fetchTags(git, request, ref.pattern, pushed, io);
 }
 
 async function fetchBranch(
   git: Git,
-  {
-    cloneUrl,
-    branch,
-    into,
-    pushed,
-  }: { cloneUrl: string; branch: string; into: string; pushed: string | null },
+  { repository: { cloneUrl }, into }: TipRequest,
+  branch: string,
+  pushed: string | null,
   io: ProcessIo,
 ): Promise<Tip> {
   const place = hideCredentials(cloneUrl);
@@ -140,7 +137,9 @@ async function contains(git: Git, tip: string, pushed: string, signal: AbortSign
 
 async function fetchTags(
   git: Git,
-  { cloneUrl, pattern, pushed }: { cloneUrl: string; pattern: string; pushed: string | null },
+  { repository: { cloneUrl } }: TipRequest,
+  pattern: string,
+  pushed: string | null,
   io: ProcessIo,
 ): Promise<Tip> {
   await git.run([...FETCH, "--prune", "--", cloneUrl, "+refs/tags/*:refs/tags/*"], io);

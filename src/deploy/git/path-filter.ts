@@ -28,9 +28,9 @@ function describeChanges(count: number, { paths, ignorePaths }: PathFilter): str
   if (count === 0) return "no file differs from the live commit";
   const isOne = count === 1;
   const files = `${count} ${isOne ? "file differs" : "files differ"} from the live commit`;
-  if (paths.length === 0) return `${files}, and ${isOne ? "it matches" : "all match"} ignore_paths`;
-  const rules = ignorePaths.length === 0 ? "paths" : "paths without matching ignore_paths";
-  return `${files}, and ${isOne ? "it does not match" : "none matches"} ${rules}`;
+  if (paths.length === 0) return `${files}, but ${isOne ? "it matches" : "all match"} ignore_paths`;
+  if (ignorePaths.length === 0) return `${files}, but ${isOne ? "it does not match" : "none matches"} paths`;
+  return `${files}, but paths and ignore_paths ${isOne ? "do not select it" : "select none of them"}`;
 }
 
 async function readMessage(git: Git, commit: string, { signal }: ProcessIo): Promise<string> {

@@ -6,18 +6,12 @@ import type { Layout, LayoutContext, ProcessIo, RevertResult, Workspace } from "
 import type { Target } from "../../domain/target.ts";
 import { completeCheckout } from "../git/checkout.ts";
 import { fetchTip, repositoryOf } from "../git/fetch.ts";
-import { createCheckoutGit, type Git, SILENT_IO, withoutOutput } from "../git/git.ts";
+import { createCheckoutGit, type Git, isObjectName, SILENT_IO, withoutOutput } from "../git/git.ts";
 import { findSkipReason } from "../git/path-filter.ts";
 import { entriesOf, isSound, removeBlankFiles, removeStaleLocks } from "../git/repair.ts";
 import { assertSigned } from "../git/signature.ts";
 import { withDeadline } from "../process/deadline.ts";
 import { syncFileSystem } from "./file-system.ts";
-import {
-  readCheckpoint,
-  removeCheckpoint,
-  type WorktreeState,
-  writeCheckpoint,
-} from "./worktree-checkpoint.ts";
 
 /** The directory itself is the checkout. `shared` is not used: ignored files stay in place. */
 export const worktree: Layout = {
@@ -165,4 +159,70 @@ async function moveToNothing(git: Git): Promise<void> {
   // Git leaves the files of submodules in place.
   await git.attempt(["submodule", "--quiet", "deinit", "--all", "--force"], SILENT_IO);
   await git.run(["switch", "--discard-changes", "--orphan", NOTHING], SILENT_IO);
+}
+
+const HEADS = "refs/heads/";
+
+/**
+ * The repository's setting that holds, while a deployment runs, the commit to go back to, or {@link NONE}. After a kill,
+ * HEAD names what the killed deployment checked out, which may not work.
+ */
+const SETTING = "hooklatch.before";
+const NONE = "nothing";
+
+/** What was checked out before a deployment. */
+interface WorktreeState {
+  readonly commit: string;
+  /** Null when HEAD was detached. */
+  readonly branch: string | null;
+}
+
+/** The state to go back to. */
+interface WorktreeCheckpoint {
+  /** Null when nothing was checked out before. */
+  readonly before: WorktreeState | null;
+  /** Whether a killed deployment checked out the present files. */
+  readonly isFromCrashedRun: boolean;
+}
+
+/** Records what was checked out before this deployment, unless a killed one has recorded it already. */
+async function writeCheckpoint(
+  git: Git,
+  live: string | null,
+  branch: string | null,
+): Promise<WorktreeCheckpoint> {
+  const recorded = await readCheckpoint(git);
+  if (recorded === NONE) return { before: null, isFromCrashedRun: true };
+  const commit = recorded === null ? null : await git.findCommit(recorded);
+  if (commit !== null) return { before: { commit, branch }, isFromCrashedRun: true };
+  const before = (await readState(git)) ?? (await findLive(git, live, branch));
+  await git.run(["config", "--replace-all", "--", SETTING, before?.commit ?? NONE], SILENT_IO);
+  return { before, isFromCrashedRun: false };
+}
+
+/** A commit or {@link NONE}; null when no deployment was killed. */
+async function readCheckpoint(git: Git): Promise<string | null> {
+  // Warnings are on the same stream as the answer.
+  const lines = await git.read(["config", "--local", "--get", SETTING]);
+  return lines?.find((line) => line === NONE || isObjectName(line)) ?? null;
+}
+
+/** Called when the deployment is over. */
+async function removeCheckpoint(git: Git): Promise<void> {
+  await git.read(["config", "--local", "--unset-all", SETTING]);
+}
+
+async function readState(git: Git): Promise<WorktreeState | null> {
+  const [commit, lines] = await Promise.all([
+    git.findCommit("HEAD"),
+    git.read(["symbolic-ref", "--quiet", "HEAD"]),
+  ]);
+  const ref = lines?.find((line) => line.startsWith(HEADS));
+  return commit === null ? null : { commit, branch: ref?.slice(HEADS.length) ?? null };
+}
+
+/** For a checkout that lost its HEAD in a power failure: its files are those of the live commit. */
+async function findLive(git: Git, live: string | null, branch: string | null): Promise<WorktreeState | null> {
+  const commit = live === null ? null : await git.findCommit(live);
+  return commit === null ? null : { commit, branch };
 }
