@@ -1,15 +1,16 @@
+import type { Client } from "acme-client";
 import type { BufferedHttpRequest } from "../lib/http-client.ts";
 import { parseCertificates } from "../lib/pem.ts";
 import { httpClient } from "../runtime/index.ts";
-import { AcmeConnectionError, AcmeResponseError, OrderError, readProblem } from "./errors.ts";
-import { fieldOf, textOf } from "./json.ts";
+import { AcmeConnectionError, AcmeResponseError, OrderError, readProblem, readText } from "./errors.ts";
+import type { AcmeStorage } from "./storage.ts";
 
 /** The ACME library. */
 export type Acme = typeof import("acme-client");
 
 /**
  * How a CA is reached. Every request rejects with an {@link AcmeResponseError} for an error response and with an
- * {@link AcmeConnectionError} for none.
+ * {@link AcmeConnectionError} without a response.
  */
 export interface AcmeConnection {
   /** The URL of its directory. */
@@ -26,13 +27,13 @@ export interface AcmeConnection {
 const MAX_RESPONSE = 1024 ** 2;
 
 /**
- * Loads the ACME library, which a start without ACME does not need. Its requests go through this connection from now on:
- * the library has one HTTP client for the whole process.
+ * Loads the ACME library, which a start without ACME does not need. Its requests use this connection from now on: the
+ * library has one HTTP client for the whole process.
  */
 export async function loadAcme(connection: AcmeConnection): Promise<Acme> {
   const acme = await import("acme-client");
   const { defaults, interceptors } = acme.axios;
-  // The library's own repeat a failed request up to five times, whatever the signal says.
+  // The library's own interceptors repeat a failed request up to five times, whatever the signal says.
   interceptors.request.clear();
   interceptors.response.clear();
   defaults.adapter = async (config) => {
@@ -43,26 +44,62 @@ export async function loadAcme(connection: AcmeConnection): Promise<Acme> {
   return acme;
 }
 
-/** What a CA may offer. */
-export interface Directory {
-  /** The base URL of its renewal information (RFC 9773); null when it offers none. */
-  readonly renewalInfo: string | null;
+/** The CA and the contact address of an account. */
+interface AccountSettings {
+  readonly directory: string;
+  readonly email: string | null;
 }
 
-/** Reads the CA's directory (RFC 8555, section 7.1.1). Rejects with an {@link OrderError} when the URL is not one. */
-export async function readDirectory(connection: AcmeConnection): Promise<Directory> {
+/** Creates a client for the stored account, with its present e-mail address at the CA. Null without an account. */
+export async function openAccount(
+  acme: Acme,
+  { directory, email }: AccountSettings,
+  storage: AcmeStorage,
+): Promise<Client | null> {
+  const account = storage.readAccount();
+  if (account === null) return null;
+  const { key: accountKey, url: accountUrl } = account;
+  const client = new acme.Client({ directoryUrl: directory, accountKey, accountUrl });
+  if (account.email !== email) {
+    await client.updateAccount({ contact: contactOf(email) });
+    storage.saveAccount({ ...account, email });
+  }
+  return client;
+}
+
+/** Creates an account with a new key, agrees to the CA's terms, stores it, and creates a client for it. */
+export async function createAccount(
+  acme: Acme,
+  { directory, email }: AccountSettings,
+  storage: AcmeStorage,
+): Promise<Client> {
+  const key = await acme.crypto.createPrivateEcdsaKey("P-256");
+  const client = new acme.Client({ directoryUrl: directory, accountKey: key });
+  await client.createAccount({ termsOfServiceAgreed: true, contact: contactOf(email) });
+  storage.saveAccount({ url: client.getAccountUrl(), key: key.toString(), email });
+  return client;
+}
+
+function contactOf(email: string | null): string[] {
+  return email === null ? [] : [`mailto:${email}`];
+}
+
+/**
+ * Reads the CA's directory (RFC 8555, section 7.1.1). Resolves with the base URL of its renewal information (RFC 9773),
+ * or null when it offers none. Rejects with an {@link OrderError} when the URL is not a directory.
+ */
+export async function readDirectory(connection: AcmeConnection): Promise<{ renewalInfo: string | null }> {
   const { directory: url, ca } = connection;
   // The runtime would only report that it cannot connect.
   if (ca !== null && parseCertificates(ca).kind === "damaged") {
     throw new OrderError("the file in `ca` has a damaged certificate; replace it");
   }
   const json = await readJson(url, connection);
-  const read = (name: string) => textOf(fieldOf(json, name));
-  const missing = ["newNonce", "newAccount", "newOrder"].filter((name) => read(name) === null);
+  const missing = ["newNonce", "newAccount", "newOrder"].filter((name) => readText(json, name) === null);
   if (missing.length > 0) {
     throw new OrderError(`${url} is not an ACME directory: it lacks ${missing.join(", ")}`);
   }
-  return { renewalInfo: read("renewalInfo") };
+  return { renewalInfo: readText(json, "renewalInfo") };
 }
 
 /** Reads a public resource; undefined when it is not JSON. */
@@ -88,7 +125,7 @@ async function send(
   const { status, headers } = result;
   const text = new TextDecoder().decode(result.body);
   const problem = readProblem(parseJson(text));
-  // After a bad nonce the library takes another one and repeats the request.
+  // After a bad nonce the library repeats the request with another one.
   if (status < 400 || problem?.type === "badNonce") return { status, headers, text };
   const terms = /<([^>]*)>\s*;\s*rel="?terms-of-service"?/.exec(headers.get("link") ?? "")?.[1];
   throw new AcmeResponseError(status, problem, headers.get("retry-after"), terms ?? null);

@@ -1,21 +1,20 @@
 import { AppError, errorMessage } from "../lib/errors.ts";
 import { describeHttpFailure, type HttpFailure } from "../lib/http-client.ts";
 import { toOneLine } from "../lib/text.ts";
-import { fieldOf, textOf } from "./json.ts";
 
 /** Why no certificate was issued, in one line that says what to do. */
 export class CertificateError extends AppError {
   constructor(
     message: string,
     cause: unknown,
-    /** The CA refuses new attempts before this time; null when it names none. */
+    /** The CA rejects new attempts before this time; null when it names none. */
     readonly retryAt: Date | null,
   ) {
     super("failed", message, cause);
   }
 }
 
-/** An order that cannot go on. The message is a reason for people, safe to show. */
+/** An order that cannot continue. Its message is a reason that is safe to show. */
 export class OrderError extends Error {}
 
 /** The CA's error response: a problem document (RFC 8555, section 6.7), or just a status. */
@@ -32,6 +31,11 @@ export class AcmeResponseError extends Error {
   }
 }
 
+/** Whether the CA does not have the account: it lost it, or another CA uses the address now. */
+export function isUnknownAccount(error: unknown): boolean {
+  return error instanceof AcmeResponseError && error.problem?.type === "accountDoesNotExist";
+}
+
 /** The CA did not respond. */
 export class AcmeConnectionError extends Error {
   constructor(readonly failure: HttpFailure) {
@@ -44,29 +48,25 @@ interface CertificateOrder {
   readonly directory: string;
 }
 
-/** Converts whatever ended an attempt to a {@link CertificateError}. Its text never holds a key. */
+/** Converts the error that ended an attempt to a {@link CertificateError}. Its text never holds a key. */
 export function describeAcmeError(
   error: unknown,
   order: CertificateOrder,
   signal: AbortSignal,
   now: Date,
 ): CertificateError {
-  if (error instanceof CertificateError) return error;
-  const host = hostOf(order.directory);
+  const { directory, domains } = order;
+  const host = URL.canParse(directory) ? new URL(directory).host : directory;
   const retryAt = error instanceof AcmeResponseError ? readRetryAfter(error.retryAfter, now) : null;
   const reason = signal.aborted ? "interrupted" : explain(error, order, host, retryAt);
-  return new CertificateError(
-    `cannot get a certificate for ${order.domains.join(", ")} from ${host}: ${reason}`,
-    error,
-    retryAt,
-  );
+  const message = `cannot get a certificate for ${domains.join(", ")} from ${host}: ${reason}`;
+  return new CertificateError(message, error, retryAt);
 }
 
 function explain(error: unknown, order: CertificateOrder, host: string, retryAt: Date | null): string {
   if (error instanceof AcmeConnectionError) return explainFailure(error.failure, host);
   if (error instanceof AcmeResponseError) return explainResponse(error, order, retryAt);
-  if (error instanceof OrderError) return error.message;
-  return toOneLine(errorMessage(error));
+  return error instanceof OrderError ? error.message : toOneLine(errorMessage(error));
 }
 
 function explainResponse(
@@ -74,10 +74,10 @@ function explainResponse(
   { directory, domains }: CertificateOrder,
   retryAt: Date | null,
 ): string {
-  if (problem === null && (status >= 500 || status === 429))
-    return `the CA returned ${status}; try again later`;
   if (problem === null) {
-    return `the CA returned ${status} without a reason; is ${directory} the address of an ACME directory?`;
+    return status >= 500 || status === 429
+      ? `the CA returned ${status}; try again later`
+      : `the CA returned ${status} without a reason; is ${directory} the address of an ACME directory?`;
   }
   if (retryAt !== null && (problem.type === "rateLimited" || status === 503)) {
     const what = problem.type === "rateLimited" ? "the CA's rate limit is reached" : "the CA is busy";
@@ -124,10 +124,6 @@ function readRetryAfter(header: string | null, now: Date): Date | null {
   return Number.isNaN(time) || time <= now.getTime() ? null : new Date(time);
 }
 
-function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).host : url;
-}
-
 /** A problem that a CA reports. */
 export interface Problem {
   /** The last part of its type, such as `rateLimited`. */
@@ -139,17 +135,24 @@ export interface Problem {
 
 /** Reads a problem document; null for other values. */
 export function readProblem(document: unknown): Problem | null {
-  const type = textOf(fieldOf(document, "type"));
+  const type = readText(document, "type");
   if (type === null) return null;
-  const subproblems = fieldOf(document, "subproblems");
+  const subproblems = readField(document, "subproblems");
   const domains = (Array.isArray(subproblems) ? subproblems : [])
-    .map((each) => textOf(fieldOf(fieldOf(each, "identifier"), "value")))
+    .map((each) => readText(readField(each, "identifier"), "value"))
     .filter((domain) => domain !== null);
-  return {
-    type: type.slice(type.lastIndexOf(":") + 1),
-    detail: textOf(fieldOf(document, "detail")) ?? "",
-    domains,
-  };
+  return { type: type.slice(type.lastIndexOf(":") + 1), detail: readText(document, "detail") ?? "", domains };
+}
+
+/** A field of an unknown value; undefined when there is none. */
+export function readField(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+/** A field that is a string; null when it is not. */
+export function readText(value: unknown, name: string): string | null {
+  const field = readField(value, name);
+  return typeof field === "string" ? field : null;
 }
 
 /** What each type of problem means and what to do (RFC 8555, section 6.7). `domain` may name several. */
@@ -189,14 +192,13 @@ function explainRejectedContact(): string {
   return "the CA rejects the e-mail address: correct it, or remove it";
 }
 
-/** What is wrong and what to do, with the CA's own words. */
+/** Says what is wrong and what to do, and quotes the CA. */
 export function describeProblem(problem: Problem, domain: string | null): string {
-  const remedy = REMEDIES.get(problem.type);
   const subject = domain === null ? "the domains" : toOneLine(domain);
-  return `${remedy?.(subject) ?? `the CA refused ${subject} (${toOneLine(problem.type)})`}${quote(problem)}`;
+  const known = REMEDIES.get(problem.type)?.(subject);
+  return `${known ?? `the CA refused ${subject} (${toOneLine(problem.type)})`}${quote(problem)}`;
 }
 
-/** The CA's own words as a suffix. */
 function quote({ detail }: Problem): string {
   return detail === "" ? "" : ` (the CA says: ${toOneLine(detail)})`;
 }

@@ -1,10 +1,9 @@
 import type { Client } from "acme-client";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import { createAccount, isUnknownAccount, openAccount } from "./account.ts";
 import type { CertificatePair } from "./certificate.ts";
-import { type AcmeConnection, loadAcme, readDirectory } from "./client.ts";
-import { describeAcmeError } from "./errors.ts";
+import { type AcmeConnection, createAccount, loadAcme, openAccount, readDirectory } from "./client.ts";
+import { describeAcmeError, isUnknownAccount } from "./errors.ts";
 import { orderCertificate } from "./order.ts";
 import { type RenewalWindow, readRenewalWindow } from "./renewal.ts";
 import { runRenewalLoop } from "./renewal-loop.ts";
@@ -12,11 +11,11 @@ import { createAcmeStorage } from "./storage.ts";
 
 export type { CertificatePair } from "./certificate.ts";
 
-/** The CA and the domains (RFC 8555). Whoever configures this has agreed to the CA's terms. */
+/** The CA and the domains (RFC 8555). To configure them is to agree to the CA's terms. */
 export interface AcmeSettings {
   /** DNS names in lower case. One certificate covers all of them. */
   readonly domains: readonly string[];
-  /** Where the CA may write to. */
+  /** The address for mail from the CA. */
   readonly email: string | null;
   /** The URL of the CA's directory. */
   readonly directory: string;
@@ -24,32 +23,30 @@ export interface AcmeSettings {
   readonly ca: string | null;
 }
 
-/** The answers on port 80 at `/.well-known/acme-challenge/<token>` (RFC 8555, section 8.3). */
-export interface Challenges {
-  /** The key authorisation of a token that is being proved now; null for any other. */
-  answer(token: string): string | null;
-}
-
 /** Gets a certificate from a CA, stores it and renews it. */
 export interface CertificateManager {
-  readonly challenges: Challenges;
-  /** The stored pair, when it is from this CA, covers these domains and is not expired. Never throws. */
+  /**
+   * The answer on port 80 at `/.well-known/acme-challenge/<token>` (RFC 8555, section 8.3): the key authorisation of a
+   * pending token, or null for any other.
+   */
+  answerChallenge(token: string): string | null;
+  /** The stored pair, if it is from this CA, covers these domains and has not expired; else null. Never throws. */
   readStored(): CertificatePair | null;
   /**
-   * Orders a new pair and stores it. The challenges must be served meanwhile. Rejects with a `CertificateError`. A pair
-   * that cannot be stored is returned all the same, with a log line.
+   * Orders a new pair and stores it. The challenges must be served meanwhile. Rejects with a `CertificateError`. Logs an
+   * error when the pair cannot be stored, and returns it.
    */
   obtain(signal: AbortSignal): Promise<CertificatePair>;
   /**
-   * Orders a pair when there is none or the current one is due, until the signal is aborted, and passes each new one to
-   * `onPair`. A pair is due when the CA's renewal information says so (RFC 9773), or with a third of its lifetime left;
-   * a new pair that is due at once is used for an hour. Failures are logged and retried after one minute at first and
-   * 12 hours at most, or when a rate limit ends. Rejects only with what `onPair` throws. Call it once.
+   * Orders a pair when there is none or the current one is due, and passes each new one to `onPair`, until the signal is
+   * aborted. A pair is due when the CA's renewal information says so (RFC 9773), or with a third of its lifetime left; a
+   * new pair that is due at once is used for an hour. Failures are logged and retried after one minute at first and 12
+   * hours at most, or when a rate limit ends. Rejects only with what `onPair` throws. Call it once.
    */
   runRenewals(onPair: (pair: CertificatePair) => void, signal: AbortSignal): Promise<void>;
 }
 
-/** What a certificate manager needs. */
+/** The services and limits of a certificate manager. */
 export interface CertificateManagerOptions {
   readonly clock: Clock;
   readonly log: Log;
@@ -59,10 +56,7 @@ export interface CertificateManagerOptions {
   readonly timeout?: number;
 }
 
-/**
- * Creates the manager of one certificate, which stores its account and pairs in `directory` (mode 0700). It reads and
- * requests nothing before a method is called.
- */
+/** Creates the manager of one certificate. It stores its account and pairs in `directory` (mode 0700). */
 export function createCertificateManager(
   settings: AcmeSettings,
   directory: string,
@@ -71,7 +65,7 @@ export function createCertificateManager(
   const { domains } = settings;
   const answers = new Map<string, string>();
   const storage = createAcmeStorage(directory, settings, { clock, log });
-  /** The newest pair, also when it could not be stored. */
+  /** The newest pair, even if it could not be stored. */
   let current: CertificatePair | null = null;
 
   const connectionFor = (signal: AbortSignal): AcmeConnection => ({ ...settings, timeout, signal });
@@ -82,17 +76,15 @@ export function createCertificateManager(
     await readDirectory(connection);
     const acme = await loadAcme(connection);
     const order = (client: Client) => orderCertificate({ acme, client, domains, answers, clock, signal });
-    const stored = storage.readAccount();
-    if (stored !== null) {
-      try {
-        return await order(await openAccount(acme, stored, settings, storage));
-      } catch (error) {
-        if (!isUnknownAccount(error)) throw error;
-        log.warn(
-          { directory: settings.directory },
-          "the CA does not know the ACME account; creating a new one",
-        );
-      }
+    try {
+      const client = await openAccount(acme, settings, storage);
+      if (client !== null) return await order(client);
+    } catch (error) {
+      if (!isUnknownAccount(error)) throw error;
+      log.warn(
+        { directory: settings.directory },
+        "the CA does not know the ACME account; creating a new one",
+      );
     }
     return order(await createAccount(acme, settings, storage));
   }
@@ -105,20 +97,14 @@ export function createCertificateManager(
     } catch (error) {
       throw describeAcmeError(error, settings, signal, clock.now());
     }
-    savePair(current);
+    try {
+      storage.savePair(current);
+    } catch (error) {
+      const fields = { directory, err: error };
+      log.error(fields, "cannot store the new certificate; the next start orders another one");
+    }
     log.info({ domains, expires_at: current.validTo }, "certificate issued");
     return current;
-  }
-
-  function savePair(pair: CertificatePair): void {
-    try {
-      storage.savePair(pair);
-    } catch (error) {
-      log.error(
-        { directory, err: error },
-        "cannot store the new certificate; the next start orders another one",
-      );
-    }
   }
 
   async function readWindow(pair: CertificatePair, signal: AbortSignal): Promise<RenewalWindow | null> {
@@ -131,7 +117,7 @@ export function createCertificateManager(
   }
 
   return {
-    challenges: { answer: (token) => answers.get(token) ?? null },
+    answerChallenge: (token) => answers.get(token) ?? null,
     readStored: () => storage.readPair(),
     obtain,
     runRenewals: (onPair, signal) =>

@@ -5,7 +5,7 @@ import { type CertificatePair, readCertificatePair } from "./certificate.ts";
 import type { Acme } from "./client.ts";
 import { describeProblem, OrderError, readProblem } from "./errors.ts";
 
-/** What an order needs. */
+/** The services of an order. */
 export interface OrderContext {
   readonly acme: Acme;
   /** The client of an account that the CA knows. */
@@ -17,7 +17,7 @@ export interface OrderContext {
   readonly signal: AbortSignal;
 }
 
-/** Milliseconds that the CA may take to check the challenges, and again to sign. */
+/** Milliseconds that the CA may take to validate the challenges, and again to sign. */
 const DECISION_TIMEOUT = 2 * 60_000;
 const FIRST_POLL = 250;
 const LAST_POLL = 5_000;
@@ -50,7 +50,7 @@ function isBeingSigned({ status }: Order): boolean {
   return status === "processing" || status === "ready";
 }
 
-/** Rejects with the problems of all domains, so that a user can correct them at once. */
+/** Rejects with the problems of all domains, so that the user can correct them at once. */
 async function proveDomains(order: Order, context: OrderContext): Promise<void> {
   const authorizations = await context.client.getAuthorizations(order);
   const results = await Promise.allSettled(authorizations.map((each) => proveDomain(order, each, context)));

@@ -4,7 +4,7 @@ import type { CertificatePair } from "./certificate.ts";
 import { CertificateError } from "./errors.ts";
 import { chooseRenewal, pauseAfter, type RenewalWindow } from "./renewal.ts";
 
-/** What the renewal loop needs. */
+/** The services of the renewal loop. */
 export interface RenewalContext {
   readonly domains: readonly string[];
   readonly clock: Clock;
@@ -17,19 +17,16 @@ export interface RenewalContext {
   readonly readWindow: (pair: CertificatePair, signal: AbortSignal) => Promise<RenewalWindow | null>;
 }
 
-/** Milliseconds between two looks at renewal information. Timers end at 24.8 days. */
+/** Milliseconds between two checks of the renewal information, far below the longest timer of 24.8 days. */
 const CHECK_INTERVAL = 6 * 3_600_000;
 
 /**
- * Milliseconds that a new pair is used although it is due at once. When the clock is ahead every pair is, and orders
- * without a pause would use up the CA's weekly limit.
+ * Milliseconds that a new pair is used even if it is due at once. With a clock that is ahead every pair is, and orders
+ * without a pause would exhaust the CA's weekly limit.
  */
 const MIN_USE = 3_600_000;
 
-/**
- * Renews `first`, or orders when it is null, and renews each pair that follows until the signal is aborted. Passes each
- * new pair to `onPair`.
- */
+/** Renews `first`, which is null when there is no pair yet, and each pair that follows, until the signal is aborted. */
 export async function runRenewalLoop(
   first: CertificatePair | null,
   onPair: (pair: CertificatePair) => void,
@@ -53,7 +50,7 @@ async function waitUntilDue(
 ): Promise<void> {
   // Chosen once: with a new position at each check, early ones would be likelier.
   const position = random();
-  // Slept, not computed from the clock, which may be corrected meanwhile.
+  // Not computed from the clock, which may be corrected meanwhile.
   let minUse = isNew ? MIN_USE : 0;
   while (!signal.aborted) {
     const due = chooseRenewal(pair, await readWindow(pair, signal), position);

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import type { CertificatePair } from "./certificate.ts";
 import { type AcmeConnection, readDirectory, readJson } from "./client.ts";
-import { fieldOf, textOf } from "./json.ts";
+import { readField, readText } from "./errors.ts";
 
 /** When the CA suggests renewing a certificate. */
 export interface RenewalWindow {
@@ -18,11 +18,15 @@ export async function readRenewalWindow(
   const id = identifyCertificate(cert);
   if (renewalInfo === null || id === null) return null;
   const json = await readJson(`${renewalInfo.replace(/\/$/, "")}/${id}`, connection);
-  const suggested = fieldOf(json, "suggestedWindow");
-  const start = new Date(textOf(fieldOf(suggested, "start")) ?? Number.NaN);
-  const end = new Date(textOf(fieldOf(suggested, "end")) ?? Number.NaN);
+  const suggested = readField(json, "suggestedWindow");
+  const [start, end] = [dateIn(suggested, "start"), dateIn(suggested, "end")];
   // False for invalid dates.
   return start < end ? { start, end } : null;
+}
+
+/** An invalid date when there is none. */
+function dateIn(value: unknown, name: string): Date {
+  return new Date(readText(value, name) ?? Number.NaN);
 }
 
 /**
@@ -42,6 +46,7 @@ function between(from: Date, to: Date, position: number): Date {
   return new Date(from.getTime() + (to.getTime() - from.getTime()) * position);
 }
 
+/** Milliseconds. */
 const FIRST_PAUSE = 60_000;
 const LAST_PAUSE = 12 * 3_600_000;
 /** No CA counts a rate limit over a longer time. */

@@ -7,7 +7,7 @@ import { AppError, errorMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { extractCertificates, extractPrivateKey, parsePrivateKey } from "../lib/pem.ts";
 import { type CertificatePair, readCertificatePair } from "./certificate.ts";
-import { fieldOf, textOf } from "./json.ts";
+import { readText } from "./errors.ts";
 
 /** An account at a CA. */
 export interface StoredAccount {
@@ -18,60 +18,48 @@ export interface StoredAccount {
   readonly email: string | null;
 }
 
-/** The files of one CA and one set of domains. Every other combination has its own. */
-export interface AcmeStorage {
-  /** Creates the directory. Throws an {@link AppError} `failed` when it is not writable. */
-  prepare(): void;
-  /** Null when there is none, or, with a log line, when it is damaged. */
-  readAccount(): StoredAccount | null;
-  /** Throws an {@link AppError} `failed`. */
-  saveAccount(account: StoredAccount): void;
-  /** Null when there is none, or, with a log line, when it is damaged or expired. */
-  readPair(): CertificatePair | null;
-  /** Throws an {@link AppError} `failed`. */
-  savePair(pair: CertificatePair): void;
-}
+/** The files of one CA and one set of domains. Every other combination has its own files. */
+export type AcmeStorage = ReturnType<typeof createAcmeStorage>;
 
 /** Creates the storage in `directory`, which need not exist. */
 export function createAcmeStorage(
   directory: string,
   settings: { readonly directory: string; readonly domains: readonly string[] },
   { clock, log }: { readonly clock: Clock; readonly log: Log },
-): AcmeStorage {
+) {
   const accountFile = join(directory, `account-${digest(settings.directory)}.json`);
   const order = [settings.directory, ...settings.domains.toSorted()].join("\n");
   const pairFile = join(directory, `certificate-${digest(order)}.pem`);
   return {
+    /** Creates the directory. Throws an {@link AppError} `failed` when it is not writable. */
     prepare: () => prepare(directory),
-    readAccount() {
+    /** Returns null when there is no account, or, with a log line, when it is damaged. */
+    readAccount(): StoredAccount | null {
       const account = parseAccount(readIfPresent(accountFile));
       if (account === null && existsSync(accountFile)) {
         log.warn({ file: accountFile }, "the stored ACME account is damaged; creating a new one");
       }
       return account;
     },
-    saveAccount: (account) => write(accountFile, `${JSON.stringify(account, null, 2)}\n`),
-    readPair() {
+    /** Throws an {@link AppError} `failed`. */
+    saveAccount: (account: StoredAccount) => write(accountFile, `${JSON.stringify(account, null, 2)}\n`),
+    /** Returns null when there is no pair, or, with a log line, when it is damaged or expired. */
+    readPair(): CertificatePair | null {
       if (!existsSync(pairFile)) return null;
       const text = readIfPresent(pairFile) ?? "";
-      const result = readCertificatePair(
-        extractCertificates(text),
-        extractPrivateKey(text),
-        settings.domains,
-      );
+      const [cert, key] = [extractCertificates(text), extractPrivateKey(text)];
+      const result = readCertificatePair(cert, key, settings.domains);
       if (result.kind === "invalid") {
         log.warn({ file: pairFile }, `the stored certificate ${result.reason}; ordering a new one`);
         return null;
       }
-      if (result.pair.validTo < clock.now()) {
-        const fields = { file: pairFile, expired_at: result.pair.validTo };
-        log.warn(fields, "the stored certificate has expired; ordering a new one");
-        return null;
-      }
-      return result.pair;
+      if (result.pair.validTo >= clock.now()) return result.pair;
+      const fields = { file: pairFile, expired_at: result.pair.validTo };
+      log.warn(fields, "the stored certificate has expired; ordering a new one");
+      return null;
     },
-    // In one file, so that no power failure leaves a key with another key's certificate.
-    savePair: ({ cert, key }) => write(pairFile, `${key.trimEnd()}\n${cert.trimEnd()}\n`),
+    /** Throws an {@link AppError} `failed`. One file: in two, a power failure could leave a key without its certificate. */
+    savePair: ({ cert, key }: CertificatePair) => write(pairFile, `${key.trimEnd()}\n${cert.trimEnd()}\n`),
   };
 }
 
@@ -82,9 +70,9 @@ function digest(text: string): string {
 function parseAccount(text: string | null): StoredAccount | null {
   try {
     const document: unknown = JSON.parse(text ?? "");
-    const [url, key] = [textOf(fieldOf(document, "url")), textOf(fieldOf(document, "key"))];
+    const [url, key] = [readText(document, "url"), readText(document, "key")];
     if (url === null || key === null || parsePrivateKey(key) === null) return null;
-    return { url, key, email: textOf(fieldOf(document, "email")) };
+    return { url, key, email: readText(document, "email") };
   } catch {
     return null;
   }
@@ -98,7 +86,7 @@ function readIfPresent(file: string): string | null {
   }
 }
 
-/** Called before an order: certificates that cannot be stored would use up the CA's weekly limit. */
+/** Called before an order: certificates that cannot be stored would exhaust the CA's weekly limit. */
 function prepare(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });

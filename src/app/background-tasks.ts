@@ -11,33 +11,30 @@ import type { Services } from "./services.ts";
 const PRUNE_EVERY = 10 * 60_000;
 
 /**
- * Runs, until the signal is aborted, what the server does besides receiving and deploying: catching up with missed
- * pushes, refreshing published address ranges, and removing old rows.
+ * Runs the periodic tasks until the signal is aborted: catching up with missed pushes, refreshing published address
+ * ranges, and removing old rows.
  */
 export async function runBackgroundTasks(
   { server, store: retention, sources, targets }: Config,
-  { store, clock, log, worker, env, eventBus, ipAllowlist }: Services,
+  services: Services,
   signal: AbortSignal,
 ): Promise<void> {
+  const { clock, env, eventBus, ipAllowlist } = services;
   const readTip = (target: Target) => readRemoteTip(target, { run: runProcess, env }, signal);
-  const services = { store, clock, log, publish: eventBus.publish, wakeWorker: worker.wake, readTip };
-  const catchUpAll = () => catchUp(targets, services, signal);
+  const catchUpWith = (some: readonly Target[]) => catchUp(some, { ...services, readTip }, signal);
+  const catchUpAll = () => catchUpWith(targets);
+  // The tip of a locked target is not read. It may have moved since the server last listened.
   let unlocked: Promise<void> = Promise.resolve();
-  // While a target is locked, its tip is not read. It may have moved while the server did not listen.
   const unsubscribe = eventBus.subscribe((event) => {
     if (event.kind !== "lock" || event.lock !== null) return;
     const named = targets.filter(({ name }) => name === event.target);
-    unlocked = unlocked.then(() => catchUp(named, services, signal));
+    unlocked = unlocked.then(() => catchUpWith(named));
   });
+  const pruneEvery = Math.min(PRUNE_EVERY, retention.keepDeliveries, retention.keepDeployments);
   await Promise.all([
     server.catchUpEvery === null ? catchUpAll() : runEvery(server.catchUpEvery, catchUpAll, clock, signal),
     ipAllowlist.keepFresh(sources, signal),
-    runEvery(
-      Math.min(PRUNE_EVERY, retention.keepDeliveries, retention.keepDeployments),
-      () => prune(retention, services, signal),
-      clock,
-      signal,
-    ),
+    runEvery(pruneEvery, () => prune(retention, services, signal), clock, signal),
   ]).finally(unsubscribe);
   await unlocked;
 }

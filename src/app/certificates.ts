@@ -8,35 +8,29 @@ import { watchCertificate } from "../http/tls/certificate-watcher.ts";
 import { createThrottledLog } from "../lib/throttled-log.ts";
 import type { AppEnvironment } from "./services.ts";
 
-/** Where the public listener's certificate comes from, at first and later. */
+/** The source of the public listener's certificate. */
 export interface Certificates {
-  /** The first one; null for plain HTTP. Comes when there is one: at once, unless a CA is still to give it. */
-  readonly first: Promise<Certificate | null>;
-  /** Hands later ones to the listener, which was opened with the first. */
+  /** The first certificate. Resolves at once, unless a CA has to issue it first. */
+  readonly first: Promise<Certificate>;
+  /** Passes later certificates to the listener, which was opened with the first. */
   serveOn(listener: Listener, first: Certificate): void;
+  /** Null before the first one. */
   expiresAt(): Date | null;
-  /** Looks at once whether there is another. */
-  look(): Promise<void>;
-  /** Resolves when nothing is done any more, after the signal was aborted. */
+  /** Checks at once for another certificate. */
+  checkNow(): Promise<void>;
+  /** Resolves when everything has ended, after the signal was aborted. */
   stop(): Promise<void>;
 }
 
-/** Plain HTTP, the files of `[server.tls]`, or what `[server.acme]` gets. Throws when the files cannot be used. */
+/** Reads the files of `[server.tls]`, or asks a CA. Null for plain HTTP. Rejects when the files are unusable. */
 export async function createCertificates(
-  configured: () => Config,
-  surroundings: AppEnvironment,
+  config: () => Config,
+  environment: AppEnvironment,
   signal: AbortSignal,
-): Promise<Certificates> {
-  const { tls, acme } = configured().server;
-  if (tls !== null) return watchFiles(tls, surroundings, signal);
-  if (acme !== null) return askAuthority(configured, acme, surroundings, signal);
-  return {
-    first: Promise.resolve(null),
-    serveOn() {},
-    expiresAt: () => null,
-    async look() {},
-    async stop() {},
-  };
+): Promise<Certificates | null> {
+  const { tls, acme } = config().server;
+  if (tls !== null) return watchFiles(tls, environment, signal);
+  return acme === null ? null : openAcme(config, acme, environment, signal);
 }
 
 function watchFiles(
@@ -56,74 +50,75 @@ function watchFiles(
       watch = watchCertificate(files, first, { clock, log, onChange, signal });
     },
     expiresAt: () => current.validTo,
-    look: async () => watch?.checkNow(),
+    checkNow: async () => watch?.checkNow(),
     stop: async () => watch?.ended,
   };
 }
 
-/** Gets a certificate from a CA and renews it; what the CA asks is answered on the plain listener. */
-async function askAuthority(
-  configured: () => Config,
+/** Gets certificates from a CA. Opens the plain HTTP listener, which answers the CA's challenges. */
+async function openAcme(
+  config: () => Config,
   { settings, httpPort }: NonNullable<Config["server"]["acme"]>,
   { clock, log }: AppEnvironment,
   signal: AbortSignal,
 ): Promise<Certificates> {
-  const config = configured();
-  const agent = createCertificateManager(settings, join(config.dataDir, "acme"), { clock, log });
+  const { dataDir, server } = config();
+  const manager = createCertificateManager(settings, join(dataDir, "acme"), { clock, log });
+  const { promise: first, resolve: resolveFirst } = Promise.withResolvers<Certificate>();
   const logThrottled = createThrottledLog(log, clock);
   let listener: Listener | null = null;
-  const plain = await openListener({
-    host: config.server.host,
+  const plainListener = await openListener({
+    host: server.host,
     port: httpPort,
-    // None is read: whoever sends one is told where to go instead.
+    // The handler reads no body.
     maxBody: null,
     certificate: null,
-    // For each request: sources come and go, and the port may be one that the system picked.
+    // Created for each request: a reload changes the sources, and the port may be one that the system picked.
     handle: (request) =>
       createHttp01Redirect({
-        answerChallenge: agent.challenges.answer,
-        ...findPublicPlace(configured(), listener),
-        sourcePaths: configured().sources.map(({ path }) => path),
+        answerChallenge: manager.answerChallenge,
+        ...findPublicAddress(config(), listener),
+        sourcePaths: config().sources.map(({ path }) => path),
         logThrottled,
       })(request),
   });
-  const { promise: first, resolve: giveFirst } = Promise.withResolvers<Certificate>();
-  let current: Certificate | null = agent.readStored();
-  if (current === null) log.info({ domains: settings.domains }, "asking the CA for the first certificate");
-  else giveFirst(current);
+  let current: Certificate | null = manager.readStored();
+  if (current === null)
+    log.info({ domains: settings.domains }, "requesting the first certificate from the CA");
+  else resolveFirst(current);
 
-  function takeOver(certificate: Certificate): void {
+  function use(certificate: Certificate): void {
     current = certificate;
-    giveFirst(certificate);
+    resolveFirst(certificate);
     listener?.renew(certificate).catch((error) => {
-      log.error({ err: error }, "the renewed certificate cannot be taken up before the next start");
+      log.error({ err: error }, "could not use the renewed certificate; the next start uses it");
     });
   }
 
-  const keeping = agent
-    .runRenewals(takeOver, signal)
-    .catch((error) => log.error({ err: error }, "a fault of ours: the certificate is not renewed any more"));
+  const renewals = manager.runRenewals(use, signal).catch((error) => {
+    log.error({ err: error }, "internal error: the certificate is not renewed until the next start");
+  });
   return {
     first,
     serveOn(opened, shown) {
       listener = opened;
-      if (current !== null && current !== shown) takeOver(current);
+      if (current !== null && current !== shown) use(current);
     },
     expiresAt: () => current?.validTo ?? null,
-    // A CA is asked when it is time, and not when somebody says so.
-    async look() {},
+    // Only the renewals contact the CA, when a certificate is due.
+    async checkNow() {},
     async stop() {
-      await Promise.allSettled([keeping, plain.stop(0)]);
+      await Promise.allSettled([renewals, plainListener.stop(0)]);
     },
   };
 }
 
-/** Where people and senders have to go: what `public_url` says, else the first domain and the listener's port. */
-function findPublicPlace({ server }: Config, listener: Listener | null) {
-  const [firstDomain = ""] = server.acme?.settings.domains ?? [];
+/** The host and port of redirects: those of `public_url`, or else the first domain and the listener's port. */
+function findPublicAddress({ server }: Config, listener: Listener | null) {
   if (server.publicUrl?.startsWith("https:")) {
     const { hostname, port } = new URL(server.publicUrl);
     return { publicHost: hostname, publicPort: Number(port || 443) };
   }
-  return { publicHost: firstDomain, publicPort: Number(listener?.url.port || server.port) };
+  const [publicHost = ""] = server.acme?.settings.domains ?? [];
+  return { publicHost, publicPort: Number(listener?.url.port || server.port) };
 }

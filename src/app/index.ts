@@ -1,3 +1,6 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
+import { version } from "../../package.json";
 import type { Config } from "../config/load.ts";
 import { generateSecrets } from "../config/secrets.ts";
 import { killOrphans } from "../deploy/process/orphans.ts";
@@ -5,50 +8,58 @@ import { runProcess } from "../deploy/process/process.ts";
 import { revertInterruptedRun } from "../deploy/revert.ts";
 import type { AbandonedRun } from "../domain/deployment.ts";
 import type { Store } from "../domain/store.ts";
-import { cancelUnconfigured, revertInterrupted } from "../flow/recovery.ts";
+import { cancelUnconfigured, recoverQueue, revertInterrupted } from "../flow/recovery.ts";
+import { createHostCheck } from "../http/admin/index.ts";
+import { createMetrics } from "../http/prometheus.ts";
 import { type Listener, openListener } from "../http/server/listen.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import { createNotificationChannels } from "../notify/index.ts";
 import { stores } from "../store/index.ts";
-import { type HandleAdmin, openAdmin } from "./admin.ts";
 import { runBackgroundTasks } from "./background-tasks.ts";
 import { type Certificates, createCertificates } from "./certificates.ts";
+import { createHandlers, type HandleAdmin, type Handlers, type ServerState } from "./handlers.ts";
 import {
-  applyConfiguration,
-  type Configured,
-  type Constants,
-  createConfigured,
-  type PreparedConfiguration,
-  prepareConfigured,
-  wireMetrics,
-} from "./configured.ts";
-import { listRestartRequired } from "./restart-required.ts";
-import { type AppEnvironment, createServices, type Services } from "./services.ts";
+  type ActiveConfiguration,
+  type AppEnvironment,
+  createServices,
+  payloadDirectoryOf,
+  type Services,
+} from "./services.ts";
 
 /** A running server. */
 export interface App {
-  /** Where the public listener is, such as `http://127.0.0.1:9000/`. */
+  /** The address of the public listener, such as `http://127.0.0.1:9000/`. */
   readonly url: URL;
   /**
-   * Replaces the configuration: new requests and deployments follow the new one, those under way end as they began.
-   * Settings that need a restart keep their old value, which is logged. Rejects, and changes nothing, when a secret
-   * cannot be stored, or for another data directory.
+   * Replaces the configuration for new requests and deployments. Settings that need a restart keep their old value, which
+   * is logged. Rejects, and changes nothing, when a secret cannot be stored, or for another data directory.
    */
   reload(config: Config): Promise<void>;
-  /**
-   * Accepts no new request, responds to those under way, gives running deployments the configured grace, and closes the
-   * store.
-   */
+  /** Accepts no new request, finishes open ones, gives running deployments their grace, and closes the store. */
   close(): Promise<void>;
 }
 
-/** Milliseconds that requests under way have at the end. */
+/** Bytes of the largest request body on the admin listener. */
+const MAX_ADMIN_BODY = 64 * 1024;
+
+/** Milliseconds that open requests have when the server stops. */
 const REQUEST_GRACE = 10_000;
 
+/** The settings that need a restart, by their names in the configuration. */
+const NEED_RESTART: Readonly<Record<string, (config: Config) => unknown>> = {
+  "[server] host": ({ server }) => server.host,
+  "[server] port": ({ server }) => server.port,
+  "[server.tls]": ({ server }) => server.tls,
+  "[server.acme]": ({ server }) => server.acme,
+  "[admin] host": ({ admin }) => admin.host,
+  "[admin] port": ({ admin }) => admin.port,
+};
+
 /**
- * Creates and wires all parts. Rejects with an {@link AppError} that says what to do when the data directory, the
- * certificate or the port is not available; nothing is left open then. Resolves with null when `stopping` is aborted
- * while the server waits for its first certificate.
+ * Starts a server. Rejects with an {@link AppError} that says what to do when the data directory, the certificate or the
+ * port is not available; nothing is left open then. Resolves with null when `stopping` is aborted while the server waits
+ * for its first certificate.
  */
 export async function startApp(
   config: Config,
@@ -56,26 +67,24 @@ export async function startApp(
   stopping: AbortSignal,
 ): Promise<App | null> {
   createSecrets(config, environment.log);
-  const store = await stores.sqlite(config.dataDir);
-  const server = new Server(config, store, environment);
+  const server = new Server(config, await stores.sqlite(config.dataDir), environment);
   try {
     if (await server.start(stopping)) return server;
-    await server.close();
-    return null;
   } catch (error) {
     await server.close();
     throw error;
   }
+  await server.close();
+  return null;
 }
 
-/** A server from its start to its end. */
 class Server implements App {
   readonly #closing = new AbortController();
   readonly #ended = new AbortController();
   readonly #services: Services;
-  readonly #constants: Constants;
-  #prepared: PreparedConfiguration;
-  #configured: Configured;
+  readonly #state: ServerState;
+  #active: ActiveConfiguration;
+  #handlers: Handlers;
   #certificates: Certificates | null = null;
   #listener: Listener | null = null;
   #admin: Listener | null = null;
@@ -87,19 +96,22 @@ class Server implements App {
     readonly store: Store,
     readonly environment: AppEnvironment,
   ) {
-    this.#prepared = prepareConfigured(config, this.#ended.signal);
-    this.#services = createServices(store, () => this.#prepared, environment);
-    const certificateExpiresAt = () => this.#certificates?.expiresAt() ?? null;
-    const metrics = wireMetrics(() => this.#prepared, this.#services, certificateExpiresAt);
-    this.#constants = {
-      services: this.#services,
-      metrics,
-      startedAt: environment.clock.now(),
-      certificateExpiresAt,
+    this.#active = this.#activate(config);
+    this.#services = createServices(store, () => this.#active, environment);
+    const startedAt = environment.clock.now();
+    const about = () => ({
+      version,
+      startedAt,
+      draining: this.#closing.signal.aborted,
+      certificateExpiresAt: this.#certificates?.expiresAt() ?? null,
+    });
+    this.#state = {
+      metrics: createMetrics({ ...this.#services, about }),
+      about,
       isListening: () => this.#listener !== null,
       closing: this.#closing.signal,
     };
-    this.#configured = createConfigured(this.#prepared, this.#constants);
+    this.#handlers = createHandlers(config, this.#services, this.#state);
   }
 
   get url(): URL {
@@ -107,33 +119,32 @@ class Server implements App {
     return this.#listener.url;
   }
 
-  /** Resolves with whether it listens: not when it is stopped while it waits for a certificate. */
+  /** Resolves with whether the server listens. It does not when it is stopped while it waits for a certificate. */
   async start(stopping: AbortSignal): Promise<boolean> {
     const { config, environment } = this;
     const { log } = environment;
-    const abandoned = await applyConfiguration(this.#prepared, this.#services);
-    const handleAdmin: HandleAdmin = (request, isOwnHost) => this.#configured.handleAdmin(request, isOwnHost);
+    const abandoned = await this.#recover();
+    const handleAdmin: HandleAdmin = (request, isOwnHost) => this.#handlers.admin(request, isOwnHost);
     this.#certificates = await createCertificates(
-      () => this.#prepared.config,
+      () => this.#active.config,
       environment,
       this.#closing.signal,
     );
-    const { first } = this.#certificates;
-    // People can look at a server that waits for its first certificate.
+    // The admin listener shows a server that waits for its first certificate.
     if (config.server.acme !== null) this.#admin = await openAdmin(config, handleAdmin, log);
-    const certificate = await Promise.race([first, untilAborted(stopping)]);
+    const certificate = await Promise.race([this.#certificates?.first ?? null, untilAborted(stopping)]);
     if (stopping.aborted) return false;
     this.#listener = await openListener({
       ...config.server,
-      // Counted for each request, so that a reload can change the limit.
+      // The handler limits bodies, so that a reload can change the limit.
       maxBody: null,
       certificate,
-      handle: (request, peer) => this.#configured.listener.handle(request, peer),
+      handle: (request, peer) => this.#handlers.public.handle(request, peer),
     });
-    if (certificate !== null) this.#certificates.serveOn(this.#listener, certificate);
+    if (certificate !== null) this.#certificates?.serveOn(this.#listener, certificate);
     this.#admin ??= await openAdmin(config, handleAdmin, log);
-    describeListeners(config, this.#listener, this.#admin, log);
-    // Deliveries are accepted meanwhile.
+    logListeners(config, this.#listener.url, this.#admin?.url ?? null, log);
+    // The server accepts deliveries meanwhile.
     void this.#recoverInterrupted(abandoned).finally(() => this.#services.worker.begin());
     this.#restartBackgroundTasks();
     return true;
@@ -142,44 +153,63 @@ class Server implements App {
   async reload(next: Config): Promise<void> {
     const { log } = this.environment;
     if (this.#closing.signal.aborted) return;
-    // Generated secrets and the payloads of running deployments are there.
+    // It holds generated secrets and the payloads of running deployments.
     if (next.dataDir !== this.config.dataDir) {
       throw new AppError(
         "configuration",
-        `data_dir cannot become ${next.dataDir} while the server runs: restart it, or put ${this.config.dataDir} back`,
+        `data_dir cannot change to ${next.dataDir} while the server runs: restart it, or set data_dir back to ${this.config.dataDir}`,
       );
     }
-    for (const setting of listRestartRequired(this.config, next)) {
+    for (const [setting, read] of Object.entries(NEED_RESTART)) {
+      if (isDeepStrictEqual(read(this.config), read(next))) continue;
       log.warn({ setting }, `${setting} needs a restart; keeping the old value`);
     }
     createSecrets(next, log);
-    this.#prepared = prepareConfigured(next, this.#ended.signal);
-    this.#configured = createConfigured(this.#prepared, this.#constants);
-    const { targets, sources } = next;
-    await cancelUnconfigured(targets, { ...this.#services, publish: this.#services.eventBus.publish });
-    await this.#certificates?.look();
+    this.#active = this.#activate(next);
+    this.#handlers = createHandlers(next, this.#services, this.#state);
+    await cancelUnconfigured(next.targets, this.#services);
+    await this.#certificates?.checkNow();
     this.#restartBackgroundTasks();
-    const fields = { sources: sources.map(({ path }) => path), targets: targets.length };
+    const fields = { sources: next.sources.map(({ path }) => path), targets: next.targets.length };
     log.info(fields, "configuration reloaded");
   }
 
   async close(): Promise<void> {
-    this.#configured.listener.drain();
+    const { worker, locks, notifier } = this.#services;
+    this.#handlers.public.drain();
     this.#closing.abort();
-    // While something runs, senders get a 503 and people can look at the server.
+    // Meanwhile senders get a 503, and the admin listener still responds.
     await Promise.allSettled([
-      this.#services.worker.stop(this.#prepared.config.server.shutdownGrace),
+      worker.stop(this.#active.config.server.shutdownGrace),
       this.#certificates?.stop(),
       this.#backgroundTasksEnded,
     ]);
     await Promise.allSettled([this.#listener?.stop(REQUEST_GRACE), this.#admin?.stop(REQUEST_GRACE)]);
-    await Promise.allSettled([this.#services.locks.stop(), this.#services.notifier.stop()]);
+    await Promise.allSettled([locks.stop(), notifier.stop()]);
     await this.store.close();
-    // After the store: a notification that is given up now is not recorded, and sent again after the next start.
+    // After the store: a notification that is aborted now is not recorded, and is sent again after the next start.
     this.#ended.abort();
   }
 
-  /** Ends the processes that a crash left running, and reverts what their deployments had made live. */
+  #activate(config: Config): ActiveConfiguration {
+    const options = { publicUrl: config.server.publicUrl, signal: this.#ended.signal };
+    return { config, channels: createNotificationChannels(config.notify, config.targets, options) };
+  }
+
+  /** Recovers the state of the last run, before anything is claimed or routed. */
+  async #recover(): Promise<readonly AbandonedRun[]> {
+    const { config, channels } = this.#active;
+    const { locks, ipAllowlist } = this.#services;
+    // A killed run may have left payload files.
+    rmSync(payloadDirectoryOf(config), { recursive: true, force: true });
+    mkdirSync(payloadDirectoryOf(config), { mode: 0o700 });
+    const abandoned = await recoverQueue(config.targets, channels, this.#services);
+    await locks.load();
+    await ipAllowlist.load();
+    return abandoned;
+  }
+
+  /** Ends the processes that a crash left running, and reverts the deployments that had gone live. */
   async #recoverInterrupted(abandoned: readonly AbandonedRun[]): Promise<void> {
     const { clock, log, env } = this.environment;
     try {
@@ -194,23 +224,34 @@ class Server implements App {
     });
   }
 
-  /** Wakes the worker and the notifier, and restarts the background tasks with the present configuration. */
+  /** Restarts the background tasks with the active configuration, and wakes the worker and the notifier. */
   #restartBackgroundTasks(): void {
-    const { worker, notifier } = this.#services;
+    const { worker, notifier, log } = this.#services;
     this.#backgroundTasks.abort();
     this.#backgroundTasks = new AbortController();
     const signal = AbortSignal.any([this.#backgroundTasks.signal, this.#closing.signal]);
-    const tasks = runBackgroundTasks(this.#prepared.config, this.#services, signal).catch(
-      (error: unknown) => {
-        this.environment.log.error(
-          { err: error },
-          "internal error in background tasks; they restart at the next reload",
-        );
-      },
+    const tasks = runBackgroundTasks(this.#active.config, this.#services, signal).catch((error: unknown) =>
+      log.error({ err: error }, "internal error in background tasks; they restart at the next reload"),
     );
     this.#backgroundTasksEnded = Promise.allSettled([this.#backgroundTasksEnded, tasks]);
     worker.wake();
     notifier.wake();
+  }
+}
+
+/**
+ * Opens the admin listener. Resolves with null when its default port is in use, because the server can accept deliveries
+ * without it. Rejects when a configured port is.
+ */
+async function openAdmin({ admin }: Config, handle: HandleAdmin, log: Log): Promise<Listener | null> {
+  const isOwnHost = createHostCheck(admin.host);
+  const handleOwn = (request: Request) => handle(request, isOwnHost);
+  try {
+    return await openListener({ ...admin, maxBody: MAX_ADMIN_BODY, certificate: null, handle: handleOwn });
+  } catch (error) {
+    if (admin.isConfigured) throw error;
+    log.warn({ err: error }, "admin listener not started: set [admin] port to a free port");
+    return null;
   }
 }
 
@@ -227,27 +268,15 @@ function createSecrets(config: Config, log: Log): void {
   }
 }
 
-/** Logs where the server listens, and for which sources and targets. */
-export function describeListeners(
-  { sources, targets }: Config,
-  { url }: Listener,
-  admin: Listener | null,
-  log: Log,
-): void {
-  log.info(
-    {
-      url: url.href,
-      port: portOf(url),
-      admin_url: admin?.url.href ?? null,
-      sources: sources.map(({ path }) => path),
-      targets: targets.length,
-    },
-    `listening on ${url.href}`,
-  );
-}
-
-/** Null for a unix socket. */
-function portOf({ protocol, port }: URL): number | null {
-  if (protocol === "unix:") return null;
-  return Number(port || (protocol === "https:" ? 443 : 80));
+function logListeners({ sources, targets }: Config, url: URL, adminUrl: URL | null, log: Log): void {
+  const defaultPort = url.protocol === "https:" ? 443 : 80;
+  const fields = {
+    url: url.href,
+    // A unix socket has none.
+    port: url.protocol === "unix:" ? null : Number(url.port || defaultPort),
+    admin_url: adminUrl?.href ?? null,
+    sources: sources.map(({ path }) => path),
+    targets: targets.length,
+  };
+  log.info(fields, `listening on ${url.href}`);
 }

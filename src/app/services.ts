@@ -5,99 +5,96 @@ import { runProcess } from "../deploy/process/process.ts";
 import { withPayloadFile } from "../deploy/workspace.ts";
 import type { NotificationChannel } from "../domain/notification.ts";
 import type { Store } from "../domain/store.ts";
-import { type AttemptLimiter, createAttemptLimiter } from "../flow/attempt-limiter.ts";
+import { createAttemptLimiter } from "../flow/attempt-limiter.ts";
 import { createEventBus, type EventBus } from "../flow/event-bus.ts";
-import { type AllowlistServices, createIpAllowlist, type IpAllowlist } from "../flow/ip-allowlist.ts";
+import { createIpAllowlist, type IpAllowlist } from "../flow/ip-allowlist.ts";
 import { createLocks, type Locks } from "../flow/locks.ts";
 import { createNotifier, type Notifier } from "../flow/notifier.ts";
+import type { FlowServices } from "../flow/services.ts";
 import { createWorker, type Worker } from "../flow/worker.ts";
-import type { Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
+import { createThrottledLog } from "../lib/throttled-log.ts";
 import { providers } from "../providers/index.ts";
 
-/** What the program needs from outside, passed in so that tests decide it. */
-export interface AppEnvironment {
-  readonly clock: Clock;
-  readonly log: Log;
+/** The parts of the outside world that tests replace. */
+export interface AppEnvironment extends Pick<FlowServices, "clock" | "log" | "print"> {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Writes one line to standard output. */
-  readonly print: (line: string) => void;
 }
 
-/** The parts that outlive a configuration: what is queued, runs or is being sent. */
-export interface Services extends AppEnvironment {
-  readonly store: Store;
-  readonly eventBus: EventBus;
-  readonly locks: Locks;
-  readonly worker: Worker;
-  readonly notifier: Notifier;
-  readonly attemptLimiter: AttemptLimiter;
-  readonly ipAllowlist: IpAllowlist;
-}
-
-/** The part of the configuration that the services read, each time anew. */
-interface Configured {
+/** A configuration and the notification channels that were created from it. A reload replaces both. */
+export interface ActiveConfiguration {
   readonly config: Config;
   readonly channels: readonly NotificationChannel[];
 }
 
-/** Creates the services. Nothing runs before the worker and the notifier are woken. */
+/** The services that outlive a configuration. They read the active one each time. */
+export interface Services extends FlowServices, AppEnvironment {
+  readonly eventBus: EventBus;
+  readonly locks: Locks;
+  readonly worker: Worker;
+  readonly notifier: Notifier;
+  readonly ipAllowlist: IpAllowlist;
+}
+
+/** Creates the services. The worker and the notifier do nothing before they are woken. */
 export function createServices(
   store: Store,
-  configured: () => Configured,
+  active: () => ActiveConfiguration,
   environment: AppEnvironment,
 ): Services {
   const { clock, env, log } = environment;
   const eventBus = createEventBus(clock);
   const { publish } = eventBus;
-  const channels = () => configured().channels;
+  const targets = () => active().config.targets;
+  const channels = () => active().channels;
   const notifier = createNotifier({ store, channels, clock, log });
   const worker = createWorker({
     store,
     clock,
     log,
     configured: () => {
-      const { sources, targets, server } = configured().config;
+      const { sources, targets, server } = active().config;
       return { sources, targets, maxDeployments: server.maxDeployments, subscriptions: channels() };
     },
     publish,
     wakeNotifier: notifier.wake,
     deploy: (job, io) =>
-      withPayloadFile(temporaryOf(configured().config), job.deployment.id, job.payload, (payloadFile) =>
+      withPayloadFile(payloadDirectoryOf(active().config), job.deployment.id, job.payload, (payloadFile) =>
         deploy({ ...job, payloadFile }, { clock, env, run: runProcess, ...io }),
       ),
   });
-  const targets = () => configured().config.targets;
-  const locks = createLocks({ store, targets, clock, log, publish, wakeWorker: worker.wake });
-  const ipAllowlist = createIpAllowlist({
-    ...describePublishers(() => configured().config.server.rangesUrls),
+  return {
+    ...environment,
     store,
-    clock,
-    log,
-  });
-  const attemptLimiter = createAttemptLimiter(clock);
-  return { ...environment, store, eventBus, locks, worker, notifier, attemptLimiter, ipAllowlist };
+    eventBus,
+    publish,
+    targets,
+    worker,
+    wakeWorker: worker.wake,
+    notifier,
+    wakeNotifier: notifier.wake,
+    locks: createLocks({ store, targets, clock, log, publish, wakeWorker: worker.wake }),
+    ipAllowlist: createIpAllowlist({ ...describePublishers(active), store, clock, log }),
+    attemptLimiter: createAttemptLimiter(clock),
+    logThrottled: createThrottledLog(log, clock),
+  };
 }
 
-/** The lists of ranges that providers publish, and how each is downloaded from where the configuration says. */
-function describePublishers(
-  urls: () => Readonly<Record<string, string>>,
-): Pick<AllowlistServices, "builtIn" | "fetch"> {
-  const publishers = new Map(
-    providers.flatMap(({ name, publishedRanges }) =>
-      publishedRanges === undefined ? [] : [[name, publishedRanges]],
-    ),
+/** The address ranges that providers publish, and their download from the configured URLs. */
+function describePublishers(active: () => ActiveConfiguration) {
+  const publishers = providers.flatMap(({ name, publishedRanges }) =>
+    publishedRanges === undefined ? [] : [{ name, ...publishedRanges }],
   );
   return {
-    builtIn: Object.fromEntries([...publishers].map(([name, { builtIn }]) => [name, builtIn])),
-    async fetch(list, signal) {
-      const publisher = publishers.get(list);
-      return publisher === undefined ? [] : publisher.fetch(urls()[list] ?? publisher.url, signal);
+    builtIn: Object.fromEntries(publishers.map(({ name, builtIn }) => [name, builtIn])),
+    async fetch(list: string, signal: AbortSignal): Promise<readonly string[]> {
+      const publisher = publishers.find(({ name }) => name === list);
+      const url = active().config.server.rangesUrls[list] ?? publisher?.url ?? "";
+      return publisher === undefined ? [] : publisher.fetch(url, signal);
     },
   };
 }
 
 /** The directory of the payload files of running deployments. */
-export function temporaryOf({ dataDir }: Config): string {
+export function payloadDirectoryOf({ dataDir }: Config): string {
   return join(dataDir, "tmp");
 }

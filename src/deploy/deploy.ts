@@ -5,101 +5,86 @@ import { shortenCommit } from "../lib/text.ts";
 import { type DeploymentContext, type DeployServices, isRollback, type Progress } from "./context.ts";
 import { describeFailure } from "./failure.ts";
 import { awaitHealth } from "./health.ts";
-import { createDeadline, type Deadline } from "./process/deadline.ts";
+import { type Deadline, withDeadline } from "./process/deadline.ts";
 import { commandEnvironment } from "./process/environment.ts";
-import { killOrphansOf } from "./process/orphans.ts";
+import { killOrphans } from "./process/orphans.ts";
 import { revertDeployment } from "./revert.ts";
 import { runSteps } from "./steps.ts";
 import { createWorkspace } from "./workspace.ts";
 
-/** Milliseconds for the cleanup. Nothing else of the target is deployed meanwhile. */
+/** Milliseconds. The next deployment of the target waits for the cleanup. */
 const CLEANUP_TIME = 60_000;
 
 /**
- * Runs one deployment from the fetch to the cleanup. Resolves with how it ended, also when it failed, timed out or was
- * ended through `signal`; then what was live before is live again.
+ * Runs one deployment from the fetch to the cleanup. Resolves with its result, also when it failed, timed out or was
+ * ended through `signal`; in these cases the previous release is live again.
  */
-export async function deploy(
-  context: DeploymentContext,
-  services: DeployServices,
-): Promise<DeploymentResult> {
-  const { directory, timeout } = context.target;
-  const progress: Progress = {
-    placed: { directory, release: null, ref: null, commit: null },
-    note: null,
-    doing: "starting",
-    steps: [],
-  };
-  const deadline = createDeadline(timeout, services);
-  try {
-    return await deployWithin(deadline, context, services, progress);
-  } finally {
-    deadline.stop();
-  }
+export function deploy(context: DeploymentContext, services: DeployServices): Promise<DeploymentResult> {
+  return withDeadline(context.target.timeout, services, (deadline) =>
+    deployUntil(deadline, context, services),
+  );
 }
 
-async function deployWithin(
+async function deployUntil(
   deadline: Deadline,
   context: DeploymentContext,
   services: DeployServices,
-  progress: Progress,
 ): Promise<DeploymentResult> {
+  const { target, deployment } = context;
+  const progress: Progress = {
+    activity: "starting",
+    steps: [],
+    placed: { directory: target.directory, release: null, ref: null, commit: null },
+    note: null,
+  };
   const io: ProcessIo = { onLine: services.onLine, signal: deadline.signal };
   let workspace: Workspace | null = null;
   try {
-    workspace = openWorkspace(context, services, progress);
-    const skip = workspace === null ? null : await prepareRelease(workspace, context, progress, io);
+    workspace = createWorkspace(target, deployment.id, services, (activity) => {
+      progress.activity = activity;
+    });
+    const skip = await prepareRelease(workspace, context, progress, io);
     if (skip !== null) {
       return end(progress, { state: "cancelled", code: skip.code }, [skip.reason, progress.note]);
     }
-    await goLive(workspace, context, services, progress, io);
+    await activateRelease(workspace, context, services, progress, io);
   } catch (error) {
-    // Processes that a failed step left in the background would go on in a release that is removed.
-    if (progress.steps.length > 0 || io.signal.aborted) await killOrphansOf(context, services);
-    const { reason, ...ending } = deadline.cause(progress.doing) ?? {
+    // Background processes of a failed step would continue in a release that is removed.
+    if (progress.steps.length > 0 || io.signal.aborted) {
+      await killOrphans([{ deployment: deployment.id, target }], services.clock);
+    }
+    const { reason, ...ending } = deadline.earlyEnd(progress.activity) ?? {
       state: "failed" as const,
       ...describeFailure(error),
     };
     const reverted =
-      workspace === null
-        ? null
-        : await revertDeployment(workspace, context, services, progress, ending.state);
+      workspace && (await revertDeployment(workspace, context, services, progress, ending.state));
     return end(progress, ending, [reason, reverted]);
   }
   services.onDecided();
-  // A rollback creates nothing, and has to be quick.
+  // A rollback has to be quick, and leaves nothing to clean up.
   const problem = workspace === null || isRollback(context) ? null : await cleanUp(workspace, services);
   return end(progress, { state: "succeeded", code: null }, [progress.note, problem]);
 }
 
-function openWorkspace(
-  { target, deployment }: DeploymentContext,
-  services: DeployServices,
+/** Puts the files where the commands run. Resolves with the reason when there is nothing to deploy, else with null. */
+async function prepareRelease(
+  workspace: Workspace | null,
+  { target, deployment, history }: DeploymentContext,
   progress: Progress,
-): Workspace | null {
-  const { choice } = deployment;
-  if (target.repository === null && choice !== null) {
+  io: ProcessIo,
+): Promise<SkipReason | null> {
+  const { choice, pushedCommit, previousCommit, attempt } = deployment;
+  if (workspace === null) {
+    if (choice === null) return null;
     throw new DeploymentError(
       choice.kind === "commit" ? "commit_missing" : "release_missing",
       `target ${target.name} has no repository to choose a commit or release from`,
     );
   }
-  return createWorkspace(target, deployment.id, services, (what) => {
-    progress.doing = what;
-  });
-}
-
-/** Brings the files to where they can go live. Resolves with why they must not, or null. */
-async function prepareRelease(
-  workspace: Workspace,
-  { deployment, history }: DeploymentContext,
-  progress: Progress,
-  io: ProcessIo,
-): Promise<SkipReason | null> {
-  const { choice, pushedCommit, previousCommit, attempt } = deployment;
-  const begin = (what: string) => {
+  const begin = (activity: string) => {
     io.signal.throwIfAborted();
-    progress.doing = what;
+    progress.activity = activity;
   };
   if (choice?.kind === "release") {
     begin("looking for the release");
@@ -110,12 +95,13 @@ async function prepareRelease(
   }
   begin("fetching");
   const fetched = await workspace.fetch({ pushedCommit, chosenCommit: choice?.commit ?? null }, io);
-  progress.placed = { ...progress.placed, ref: fetched.ref, commit: fetched.commit };
+  const { ref, commit } = fetched;
+  progress.placed = { ...progress.placed, ref, commit };
   progress.note = fetched.note;
-  if (!isRequestedByPerson(deployment, fetched.commit)) {
-    begin("comparing the tip with what is live");
+  if (!isRequestedByPerson(deployment, commit)) {
+    begin("comparing the tip with the live commit");
     const skip =
-      (await findRollback(deployment, fetched.commit, history)) ??
+      (await findRollback(deployment, commit, history)) ??
       (await workspace.reasonToSkip(fetched, previousCommit, io));
     io.signal.throwIfAborted();
     if (skip !== null) return skip;
@@ -123,13 +109,13 @@ async function prepareRelease(
   begin("verifying the signature");
   await workspace.verify(fetched, io);
   begin("checking out");
-  progress.placed = { ...progress.placed, ...(await workspace.checkout(fetched, previousCommit, io)) };
+  progress.placed = { ref, commit, ...(await workspace.checkout(fetched, previousCommit, io)) };
   return null;
 }
 
 /**
- * A push of another commit than the tip says nothing new of the tip: the push was late, or the remote does not have the
- * pushed commit yet. It does not deploy again what a person rolled back.
+ * A push of another commit than the tip is late, or the remote does not have the pushed commit yet. Such a push does not
+ * deploy a tip that a person rolled back.
  */
 async function findRollback(
   { trigger, pushedCommit }: Deployment,
@@ -139,16 +125,16 @@ async function findRollback(
   if (trigger !== "push" || pushedCommit === null || pushedCommit === tip) return null;
   const { rolledBackCommits } = await history();
   if (!rolledBackCommits.includes(tip)) return null;
-  return { code: "rolled_back", reason: `a person went back from the tip, ${shortenCommit(tip)}` };
+  return { code: "rolled_back", reason: `the tip, ${shortenCommit(tip)}, was rolled back` };
 }
 
-/** Whether a person asked for this commit: as an operator, or by a redelivery or replay. */
+/** Whether a person asked for this commit: by a command, or by repeating the delivery of the live commit. */
 function isRequestedByPerson({ trigger, previousCommit }: Deployment, commit: string): boolean {
   const isRepeated = trigger === "redelivery" || trigger === "replay";
   return trigger === "manual" || trigger === "rollback" || (isRepeated && commit === previousCommit);
 }
 
-async function goLive(
+async function activateRelease(
   workspace: Workspace | null,
   context: DeploymentContext,
   services: DeployServices,
@@ -158,43 +144,37 @@ async function goLive(
   const { target, deployment } = context;
   const { placed } = progress;
   io.signal.throwIfAborted();
-  const env = commandEnvironment(
-    { ...context, previousCommit: deployment.previousCommit, placed },
-    services.env,
-  );
+  const env = commandEnvironment(context, deployment.previousCommit, placed, services.env);
   const options = { cwd: placed.directory, env, ...io };
   if (!isRollback(context)) await runSteps(target.run, services.run, options, progress);
-  progress.doing = "going live";
+  progress.activity = "activating the release";
   await workspace?.activate(io);
   io.signal.throwIfAborted();
   await runSteps(target.after, services.run, options, progress);
   if (target.health === null) return;
-  progress.doing = "waiting for the health check";
-  const problem = await awaitHealth(target.health, services.clock, io);
+  progress.activity = "waiting for the health check";
+  await awaitHealth(target.health, services.clock, io);
   io.signal.throwIfAborted();
-  if (problem !== null) throw new DeploymentError("health_check_failed", problem);
 }
 
-/** Resolves with what went wrong, or null. The deployment has succeeded all the same. */
-async function cleanUp(workspace: Workspace, services: DeployServices): Promise<string | null> {
-  const deadline = createDeadline(CLEANUP_TIME, services);
-  try {
-    await workspace.cleanup({ onLine: () => {}, signal: deadline.signal });
-    return null;
-  } catch (error) {
-    if (deadline.signal.aborted) return "cleanup timed out; the next deployment finishes it";
-    return `cleanup failed: ${describeFailure(error).reason}`;
-  } finally {
-    deadline.stop();
-  }
+/** Resolves with what went wrong, or null. Either way the deployment has succeeded. */
+function cleanUp(workspace: Workspace, services: DeployServices): Promise<string | null> {
+  return withDeadline(CLEANUP_TIME, services, async ({ signal }) => {
+    try {
+      await workspace.cleanup({ onLine: () => {}, signal });
+      return null;
+    } catch (error) {
+      if (signal.aborted) return "cleanup timed out; the next deployment finishes it";
+      return `cleanup failed: ${describeFailure(error).reason}`;
+    }
+  });
 }
 
 function end(
-  progress: Progress,
+  { placed: { ref, commit, release }, steps }: Progress,
   ending: Pick<DeploymentResult, "state" | "code">,
   reasons: readonly (string | null)[],
 ): DeploymentResult {
-  const { ref, commit, release } = progress.placed;
   const reason = reasons.filter((each) => each !== null).join("; ") || null;
-  return { ...ending, reason, branch: ref, commit, release, steps: progress.steps };
+  return { ...ending, reason, branch: ref, commit, release, steps };
 }

@@ -9,7 +9,7 @@ export interface Failure {
   readonly reason: string;
 }
 
-/** System errors (errno(3)) whose cause is known. A deployment writes only to the target's directory. */
+/** System errors (errno(3)) with a known cause. A deployment writes only to the target's directory. */
 const SYSTEM_ERRORS: Readonly<Record<string, FailureCode>> = {
   ENOSPC: "disk_full",
   EDQUOT: "disk_full",
@@ -19,17 +19,19 @@ const SYSTEM_ERRORS: Readonly<Record<string, FailureCode>> = {
   ENOTDIR: "directory_unusable",
 };
 
-/** Describes an error that ended a deployment, or one of its parts. */
+/** Describes the error that ended a deployment or a part of it. */
 export function describeFailure(error: unknown): Failure {
-  if (error instanceof DeploymentError) return { code: error.result, reason: toOneLine(error.message) };
-  if (error instanceof AppError) {
-    const code = error.code === "configuration" ? "configuration_invalid" : "system_error";
-    return { code, reason: toOneLine(error.message) };
-  }
   if (!(error instanceof Error)) return { code: "internal_error", reason: "internal error" };
-  const system = systemErrorCode(error);
-  if (system === null) {
-    return { code: "internal_error", reason: `internal error: ${toOneLine(error.message)}` };
+  const message = toOneLine(error.message);
+  if (error instanceof DeploymentError) return { code: error.result, reason: message };
+  if (error instanceof AppError) {
+    return {
+      code: error.code === "configuration" ? "configuration_invalid" : "system_error",
+      reason: message,
+    };
   }
-  return { code: SYSTEM_ERRORS[system] ?? "system_error", reason: toOneLine(error.message) };
+  const system = systemErrorCode(error);
+  return system === null
+    ? { code: "internal_error", reason: `internal error: ${message}` }
+    : { code: SYSTEM_ERRORS[system] ?? "system_error", reason: message };
 }

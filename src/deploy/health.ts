@@ -1,3 +1,4 @@
+import { DeploymentError } from "../domain/deployment-error.ts";
 import type { ProcessIo } from "../domain/layout.ts";
 import type { HealthCheck } from "../domain/target.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -20,47 +21,43 @@ export interface HealthResponse {
 }
 
 /**
- * Requests the health URL until it returns 2xx or its time is over. Each change of the outcome is one line of output.
- * Resolves with null when the release is healthy, else with why it is not: of the last request when `signal` ends the
- * check early.
+ * Requests the health URL until it returns 2xx. Prints each change of the outcome as one line. Rejects with a
+ * {@link DeploymentError} when it is not healthy in time, or when `signal` ends the check.
  */
 export async function awaitHealth(
   { url, within }: HealthCheck,
   clock: Clock,
   { onLine, signal }: ProcessIo,
-): Promise<string | null> {
+): Promise<void> {
   const shown = withoutSecrets(url);
   const end = clock.now().getTime() + within;
   let last: HealthResponse | null = null;
   for (;;) {
     const left = end - clock.now().getTime();
     const latest = await requestHealth(url, Math.max(1, Math.min(REQUEST_TIMEOUT, left)), signal);
-    // A last request that had hardly any time says less than the one before it.
+    // The last request may have had too little time to be meaningful.
     const response: HealthResponse = last !== null && latest.isTimeout && left < PAUSE ? last : latest;
     const { isHealthy, summary, detail } = response;
     const isChange = summary !== last?.summary || detail !== last?.detail;
     if (isChange && !signal.aborted) onLine(`${shown} ${summary}${detail}`);
-    if (isHealthy) return null;
+    if (isHealthy) return;
     if (signal.aborted || clock.now().getTime() >= end) {
-      return `${shown} ${summary} for ${formatDuration(within)}${detail}`;
+      const reason = `${shown} ${summary} for ${formatDuration(within)}${detail}`;
+      throw new DeploymentError("health_check_failed", reason);
     }
     last = response;
     await clock.sleep(PAUSE, signal);
   }
 }
 
-/** Sends one request that takes at most `timeout` milliseconds, on a connection of its own. */
+/** Sends one request on a connection of its own. `timeout` is in milliseconds. */
 export async function requestHealth(
   url: string,
   timeout: number,
   signal: AbortSignal,
 ): Promise<HealthResponse> {
-  const result = await httpClient.request(url, {
-    headers: { connection: "close", "user-agent": "hooklatch" },
-    timeout,
-    signal,
-    maxBody: 0,
-  });
+  const headers = { connection: "close", "user-agent": "hooklatch" };
+  const result = await httpClient.request(url, { headers, timeout, signal, maxBody: 0 });
   if (result.kind === "response") {
     const isHealthy = result.status >= 200 && result.status < 300;
     return { isHealthy, summary: `returned ${result.status}`, detail: "", isTimeout: false };

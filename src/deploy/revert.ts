@@ -1,22 +1,21 @@
 import type { AbandonedRun, DeploymentResult } from "../domain/deployment.ts";
-import { describeInterruption } from "../domain/deployment-result.ts";
 import type { PlacedRelease, RevertResult, Workspace } from "../domain/layout.ts";
 import type { Target } from "../domain/target.ts";
 import { shortenCommit } from "../lib/text.ts";
 import { type DeploymentContext, type DeployServices, isRollback, type Progress } from "./context.ts";
 import { describeFailure } from "./failure.ts";
-import { createDeadline } from "./process/deadline.ts";
+import { withDeadline } from "./process/deadline.ts";
 import { commandEnvironment } from "./process/environment.ts";
-import { killOrphansOf } from "./process/orphans.ts";
+import { killOrphans } from "./process/orphans.ts";
 import { runSteps } from "./steps.ts";
 import { createWorkspace } from "./workspace.ts";
 
-/** Milliseconds for the `after` steps of what is put back. The deployment's own time may be over. */
+/** Milliseconds for the `after` steps of the previous release, beyond the deployment's own time. */
 const AFTER_TIME = 60_000;
 
 /**
- * Reverts a deployment that did not succeed. Where it was live already, the `after` steps run again for what was live
- * before, unless the server is stopping. Resolves with what happened in words, or null where nothing changed.
+ * Reverts a deployment that did not succeed. If it had gone live, the `after` steps run again for the previous release,
+ * unless the server is stopping. Resolves with what changed, in words, or null when nothing did.
  */
 export async function revertDeployment(
   workspace: Workspace,
@@ -29,24 +28,25 @@ export async function revertDeployment(
   try {
     reverted = await workspace.revert();
   } catch (error) {
-    return `putting back what was live failed: ${describeFailure(error).reason}`;
+    return `reverting to the previous release failed: ${describeFailure(error).reason}`;
   }
-  const failed = progress.placed;
-  // A release that was made is gone; one that was rolled back to is still there.
-  if (!isRollback(context)) progress.placed = { ...failed, release: null };
+  const { commit } = progress.placed;
+  // A new release was removed. One that a rollback took is still on disk.
+  if (!isRollback(context)) progress.placed = { ...progress.placed, release: null };
   if (reverted.kind !== "put back" || state === "interrupted") {
     return describeRevert(reverted, context.target, services.onLine);
   }
   const name = describePlaced(reverted.placed);
-  services.onLine(`putting back ${name}`);
-  const problem = await runAfter(reverted.placed, failed.commit, context, services, progress);
-  return problem === null ? `${name} is live again` : `${name} is live again, but ${problem}`;
+  services.onLine(`reverting to ${name}`);
+  const problem = await runAfter(reverted.placed, commit, context, services, progress);
+  const end = problem === null ? "" : `, but its after steps did not finish: ${problem}`;
+  return `${name} is live again${end}`;
 }
 
 /**
- * Reverts what a deployment made live whose server was killed, when no other deployment follows that would. `live` is
- * the commit that the store has as live. The `after` steps do not run, as after any stop. Resolves with what happened
- * in words, or null where there was nothing to revert.
+ * Reverts a deployment that was killed after it went live, when no other deployment follows. `live` is the commit that
+ * is live according to the store. The `after` steps do not run. Resolves with what changed, in words, or null when
+ * nothing did.
  */
 export async function revertInterruptedRun(
   { target, deployment }: AbandonedRun,
@@ -54,11 +54,10 @@ export async function revertInterruptedRun(
   services: Pick<DeployServices, "clock" | "run" | "env" | "onLine">,
 ): Promise<string | null> {
   const workspace = createWorkspace(target, deployment, services, () => {});
-  if (workspace === null) return null;
-  return describeRevert(await workspace.restore(live), target, services.onLine);
+  return workspace && describeRevert(await workspace.restore(live), target, services.onLine);
 }
 
-/** What changed, where no `after` steps run. */
+/** Describes a revert after which no `after` steps run. */
 function describeRevert(
   reverted: RevertResult,
   { after }: Target,
@@ -66,44 +65,42 @@ function describeRevert(
 ): string | null {
   if (reverted.kind === "untouched") return null;
   if (reverted.kind === "taken down") {
-    onLine("nothing was live before: taking it down again");
-    return "nothing was live before, so it was taken down again";
+    onLine("taking the release down: nothing was live before");
+    return "nothing was live before, so nothing is live now";
   }
   const name = describePlaced(reverted.placed);
-  onLine(`putting back ${name}`);
-  return after.length === 0
-    ? `${name} is live again`
-    : `${name} is live again, but its after steps did not run`;
+  onLine(`reverting to ${name}`);
+  return `${name} is live again${after.length === 0 ? "" : ", but its after steps did not run"}`;
 }
 
 function describePlaced({ release, commit }: PlacedRelease): string {
   if (release !== null) return `release ${release}`;
-  return commit === null ? "what was live" : `commit ${shortenCommit(commit)}`;
+  return commit === null ? "the previous release" : `commit ${shortenCommit(commit)}`;
 }
 
 /** Resolves with why the steps failed, or null. */
-async function runAfter(
+function runAfter(
   placed: PlacedRelease,
   previousCommit: string | null,
   context: DeploymentContext,
   services: DeployServices,
   { steps }: Progress,
 ): Promise<string | null> {
-  // What ended the deployment must not end this too.
-  const signal = services.signal.aborted ? new AbortController().signal : services.signal;
-  const deadline = createDeadline(AFTER_TIME, { clock: services.clock, signal });
-  const progress = { doing: "starting", steps };
-  const env = commandEnvironment({ ...context, previousCommit, placed }, services.env);
-  const options = { cwd: placed.directory, env, onLine: services.onLine, signal: deadline.signal };
-  try {
-    await runSteps(context.target.after, services.run, options, progress);
-    return null;
-  } catch (error) {
-    if (deadline.signal.aborted) await killOrphansOf(context, services);
-    const early = deadline.cause(progress.doing);
-    if (early === null) return describeFailure(error).reason;
-    return early.reason ?? describeInterruption(early.code) ?? early.state;
-  } finally {
-    deadline.stop();
-  }
+  const { deployment, target } = context;
+  const { clock, run, onLine } = services;
+  // A signal that ended the deployment must not end these steps too.
+  const outer = services.signal.aborted ? new AbortController().signal : services.signal;
+  return withDeadline(AFTER_TIME, { clock, signal: outer }, async ({ signal, earlyEnd }) => {
+    const progress = { activity: "starting", steps };
+    const env = commandEnvironment(context, previousCommit, placed, services.env);
+    try {
+      await runSteps(target.after, run, { cwd: placed.directory, env, onLine, signal }, progress);
+      return null;
+    } catch (error) {
+      if (signal.aborted) await killOrphans([{ deployment: deployment.id, target }], clock);
+      const early = earlyEnd(progress.activity);
+      if (early === null) return describeFailure(error).reason;
+      return early.reason ?? "hooklatch was stopped";
+    }
+  });
 }

@@ -9,19 +9,19 @@ import { layouts } from "./layouts/index.ts";
 import { cleanEnvironment, deploymentVariables } from "./process/environment.ts";
 
 /**
- * Creates the workspace of one deployment, by its id; `onActivity` is called with what is being done there. Null for a
- * target without git: its commands run in the directory as it is.
+ * Creates the workspace of a deployment, given by its id. Returns null for a target without a repository, whose commands
+ * run in the directory as it is.
  */
 export function createWorkspace(
   target: Target,
   deployment: number,
   { clock, run, env }: Pick<DeployServices, "clock" | "run" | "env">,
-  onActivity: (what: string) => void,
+  onActivity: (activity: string) => void,
 ): Workspace | null {
   if (target.repository === null) return null;
   const known: Readonly<Record<string, Layout>> = layouts;
   const layout = known[target.layout];
-  if (layout === undefined) throw new AppError("configuration", `there is no layout ${target.layout}`);
+  if (layout === undefined) throw new AppError("configuration", `unknown layout ${target.layout}`);
   const clean = cleanEnvironment(target, env);
   return layout.createWorkspace(target, {
     clock,
@@ -32,8 +32,8 @@ export function createWorkspace(
 }
 
 /**
- * Writes the payload's JSON to a file that only this user can read, calls `use` with its path and removes the file. A
- * payload never becomes part of a command line or of the environment, which are small and visible to others.
+ * Writes the payload's JSON to a file with mode 0600, calls `use` with its path, and removes the file. Command lines and
+ * environments are too small for a payload, and other processes can read them.
  */
 export async function withPayloadFile<T>(
   directory: string,
@@ -43,9 +43,9 @@ export async function withPayloadFile<T>(
 ): Promise<T> {
   if (json === null) return use(null);
   const path = join(directory, `payload-${deployment}.json`);
-  await rm(path, { force: true });
-  await writeFile(path, json, { mode: 0o600, flag: "wx" });
   try {
+    await rm(path, { force: true });
+    await writeFile(path, json, { mode: 0o600, flag: "wx" });
     return await use(path);
   } finally {
     await rm(path, { force: true });

@@ -1,15 +1,10 @@
 import { isSkipCode } from "../domain/codes.ts";
 import type { Deployment } from "../domain/deployment.ts";
 import { describeResult } from "../domain/deployment-result.ts";
-import type {
-  Notification,
-  NotificationChannel,
-  NotificationKind,
-  SendOutcome,
-} from "../domain/notification.ts";
+import type { Notification, NotificationChannel, NotificationKind } from "../domain/notification.ts";
 import type { CommitStatus } from "../domain/target.ts";
 import { shortenCommit, toOneLine } from "../lib/text.ts";
-import { type Patience, type Refusal, requestedCommit, sendPost } from "./post.ts";
+import { type ExplainRejection, requestedCommit, type SendLimits, sendPost } from "./post.ts";
 
 interface Status {
   readonly commit: string;
@@ -25,38 +20,32 @@ export function createGithubStatusChannel(
   target: string,
   repository: string,
   { token, apiUrl }: CommitStatus,
-  patience: Patience,
+  limits: SendLimits,
 ): NotificationChannel {
-  const address = `${apiUrl.replace(/\/+$/, "")}/repos/${repository.split("/").map(encodeURIComponent).join("/")}`;
-  const refusal = explainRefusal(repository);
-
-  async function sendStatus({ commit, state, description }: Status): Promise<SendOutcome> {
-    const compose = () => ({
-      url: `${address}/statuses/${commit}`,
-      headers: {
-        accept: "application/vnd.github+json",
-        authorization: `Bearer ${token.reveal()}`,
-        "content-type": "application/json",
-        "user-agent": "hooklatch",
-        "x-github-api-version": "2022-11-28",
-      },
-      body: JSON.stringify({
-        state,
-        context: `hooklatch/${target}`,
-        description: toOneLine(description, 140),
-      }),
-    });
-    return sendPost(compose, refusal, patience);
-  }
-
+  const path = repository.split("/").map(encodeURIComponent).join("/");
+  const address = `${apiUrl.replace(/\/+$/, "")}/repos/${path}/statuses`;
+  const explainRejection = createRejectionExplainer(repository);
+  const compose = ({ commit, state, description }: Status) => ({
+    url: `${address}/${commit}`,
+    headers: {
+      accept: "application/vnd.github+json",
+      authorization: `Bearer ${token.reveal()}`,
+      "x-github-api-version": "2022-11-28",
+    },
+    body: JSON.stringify({
+      state,
+      context: `hooklatch/${target}`,
+      description: toOneLine(description, 140),
+    }),
+  });
   return {
     name: `commit status of ${target}`,
     targets: [target],
     kinds: ["started", "succeeded", "failed", "cancelled", "interrupted"],
     async send(notification, deployment) {
       for (const status of chooseStatuses(notification, deployment)) {
-        const outcome = await sendStatus(status);
-        // The next attempt starts with the first again: GitHub shows a commit's newest status, so repeating one is fine.
+        const outcome = await sendPost(() => compose(status), explainRejection, limits);
+        // The next attempt repeats the first status too: GitHub shows a commit's newest one.
         if (outcome.kind !== "taken") return outcome;
       }
       return { kind: "taken" };
@@ -65,7 +54,7 @@ export function createGithubStatusChannel(
 }
 
 /**
- * The start is set at the requested commit. The end is set at the deployed commit and, where another was requested, also
+ * The start is set at the requested commit. The end is set at the deployed commit and, when another was requested, also
  * there, so that no commit stays pending.
  */
 function chooseStatuses({ kind }: Notification, deployment: Deployment): readonly Status[] {
@@ -85,18 +74,18 @@ function chooseStatuses({ kind }: Notification, deployment: Deployment): readonl
   return statuses;
 }
 
-/** A status needs a whole object name. A commit that a person chose may be only the beginning of one. */
+/** A status needs a full object name. A commit that a person chose may be abbreviated. */
 function onlyFull(commit: string | null): string | null {
   return commit !== null && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(commit) ? commit : null;
 }
 
-/** A skipped deployment had nothing to do, and must not hold up what waits for the status. */
+/** A skipped deployment had nothing to do, and must not block what requires the status. */
 function endState(kind: NotificationKind, { code }: Deployment): Status["state"] {
   if (kind === "succeeded" || kind === "recovered" || isSkipCode(code)) return "success";
   return kind === "failed" ? "failure" : "error";
 }
 
-/** @param instead what was deployed in place of the commit that has the status; null where it was that commit. */
+/** @param instead the commit that was deployed in place of the one with the status; null when it was that one. */
 function describeEnd(kind: NotificationKind, deployment: Deployment, instead: string | null): string {
   const reason = describeResult(deployment);
   const why = reason === null ? "" : `: ${reason}`;
@@ -105,13 +94,13 @@ function describeEnd(kind: NotificationKind, deployment: Deployment, instead: st
   return instead === null ? `${outcome}${why}` : `${outcome} with ${shortenCommit(instead)}${why}`;
 }
 
-/** Says what to check, by the response's status code. A rate limit passes, and so do GitHub's own failures. */
-function explainRefusal(repository: string): Refusal {
+/** A rate limit passes, and so do GitHub's own failures. Every other rejection says what to check. */
+function createRejectionExplainer(repository: string): ExplainRejection {
   return (status, headers) => {
     if (status >= 300 && status < 400) return `was ${repository} renamed? configure its current name`;
     switch (status) {
       case 401:
-        return "check that the token is right and has not expired";
+        return "check that the token is correct and has not expired";
       case 403:
         return isRateLimited(headers) ? null : `the token may not write commit statuses of ${repository}`;
       case 404:

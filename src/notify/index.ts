@@ -4,13 +4,13 @@ import { createGithubStatusChannel } from "./github-status.ts";
 import { createSlackChannel } from "./slack.ts";
 import { createStandardChannel } from "./standard.ts";
 
-/** What channels need besides their own settings. */
+/** The options of all channels. */
 export interface ChannelOptions {
   /** The server's own address, for receivers; null when it is not known. */
   readonly publicUrl: string | null;
-  /** Milliseconds until a slow receiver is given up; 15 s when left out. */
+  /** Milliseconds that a receiver may take to respond; 15 s by default. */
   readonly timeout?: number;
-  /** Aborted when nobody waits for receivers any more. */
+  /** Aborted when the program ends. */
   readonly signal: AbortSignal;
 }
 
@@ -20,16 +20,16 @@ export function createNotificationChannels(
   targets: readonly Target[],
   { publicUrl, timeout = 15_000, signal }: ChannelOptions,
 ): readonly NotificationChannel[] {
-  const patience = { timeout, signal };
+  const limits = { timeout, signal };
   const notified = settings.map((setting) =>
     setting.format === "slack"
-      ? createSlackChannel(setting, patience)
-      : createStandardChannel(setting, publicUrl, patience),
+      ? createSlackChannel(setting, limits)
+      : createStandardChannel(setting, publicUrl, limits),
   );
   const statuses = targets.flatMap(({ name, repository, commitStatus }) =>
     repository === null || commitStatus === null
       ? []
-      : [createGithubStatusChannel(name, repository.fullName, commitStatus, patience)],
+      : [createGithubStatusChannel(name, repository.fullName, commitStatus, limits)],
   );
   return [...notified, ...statuses];
 }

@@ -8,7 +8,7 @@ import type {
   NotificationSettings,
 } from "../domain/notification.ts";
 import { shortenCommit, toOneLine } from "../lib/text.ts";
-import { type Patience, type Refusal, requestedCommit, sendPost } from "./post.ts";
+import { type ExplainRejection, requestedCommit, type SendLimits, sendPost } from "./post.ts";
 
 /**
  * Creates a channel that posts one line to a chat room, in the format that the incoming webhooks of Slack, Mattermost
@@ -17,7 +17,7 @@ import { type Patience, type Refusal, requestedCommit, sendPost } from "./post.t
  */
 export function createSlackChannel(
   { name, targets, kinds, url }: NotificationSettings,
-  patience: Patience,
+  limits: SendLimits,
 ): NotificationChannel {
   return {
     name,
@@ -26,16 +26,16 @@ export function createSlackChannel(
     send(notification, deployment) {
       const compose = () => ({
         url: url.reveal(),
-        headers: { "content-type": "application/json", "user-agent": "hooklatch" },
+        headers: {},
         body: JSON.stringify({ text: writeText(notification, deployment) }),
       });
-      return sendPost(compose, refusal, patience);
+      return sendPost(compose, explainRejection, limits);
     },
   };
 }
 
-/** A hook that was removed, or whose chat channel was archived, does not come back. */
-const refusal: Refusal = (status) =>
+/** A webhook that was removed, or whose chat channel was archived, does not return. */
+const explainRejection: ExplainRejection = (status) =>
   [403, 404, 410].includes(status) ? "the chat's webhook is removed or disabled; create a new one" : null;
 
 const WORDS: Readonly<Record<NotificationKind, string>> = {
@@ -47,17 +47,14 @@ const WORDS: Readonly<Record<NotificationKind, string>> = {
   interrupted: "was interrupted",
 };
 
-/** Discord takes 2000 characters, and the longest escape is `&amp;`: even a reason of nothing but `&` fits. */
+/** Discord accepts 2000 characters, and the longest escape is `&amp;`: even a reason of nothing but `&` fits. */
 const MAX_REASON = 300;
 const MAX_BRANCH = 60;
 
 function writeText({ kind }: Notification, deployment: Deployment): string {
   const { id, target, code, trigger, branch } = deployment;
   const commit = deployment.commit ?? requestedCommit(deployment);
-  const place = [
-    branch === null ? null : toOneLine(branch, MAX_BRANCH),
-    commit === null ? null : shortenCommit(commit),
-  ];
+  const place = [branch && toOneLine(branch, MAX_BRANCH), commit && shortenCommit(commit)];
   const facts = [`deployment ${id}`, trigger === "push" ? "" : trigger, place.filter(Boolean).join(" ")];
   const reason = describeResult(deployment);
   const why = reason === null ? "" : `: ${escapeText(toOneLine(reason, MAX_REASON))}`;
@@ -66,9 +63,9 @@ function writeText({ kind }: Notification, deployment: Deployment): string {
 }
 
 /**
- * Escapes text of unknown origin so that it mentions nobody and formats nothing in any of the three. `&`, `<` and `>` are
- * escaped as Slack documents it, which disables its `<!channel>` and `<address|text>`. For the rest there is no escape
- * that all three know: what begins a mention, an emphasis, code, a spoiler or a link's address is written in its
+ * Escapes untrusted text so that it mentions nobody and formats nothing in any of the three chats. `&`, `<` and `>` are
+ * escaped as Slack documents it, which disables its `<!channel>` and `<address|text>`. There is no common escape for
+ * what begins a mention, an emphasis, code, a spoiler or a link's address; these characters are written in their
  * fullwidth form. A `_` within a word formats nothing and stays.
  * Source: https://docs.slack.dev/messaging/formatting-message-text
  */
@@ -80,7 +77,7 @@ export function escapeText(text: string): string {
     .replaceAll(/[@*~`]|\|{2,}|(?<=\])\(|(?<![\p{L}\p{N}])_+|_+(?![\p{L}\p{N}])/gu, widen);
 }
 
-/** U+FF01 to U+FF5E are the fullwidth forms of the characters `!` to `~`, in their order. */
+/** U+FF01 to U+FF5E are the fullwidth forms of the characters `!` to `~`, in the same order. */
 function widen(ascii: string): string {
   return [...ascii].map((character) => String.fromCharCode(character.charCodeAt(0) + 0xfee0)).join("");
 }

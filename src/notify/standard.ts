@@ -1,13 +1,8 @@
 import { createHmac } from "node:crypto";
 import { toDeploymentFields } from "../api/deployment.ts";
 import type { Deployment } from "../domain/deployment.ts";
-import type {
-  HttpPost,
-  Notification,
-  NotificationChannel,
-  NotificationSettings,
-} from "../domain/notification.ts";
-import { type Patience, type Refusal, sendPost } from "./post.ts";
+import type { Notification, NotificationChannel, NotificationSettings } from "../domain/notification.ts";
+import { type ExplainRejection, type SendLimits, sendPost } from "./post.ts";
 
 /**
  * Creates a channel that sends a signed POST (Standard Webhooks 1.0.0). Each attempt has its own time and signature; the
@@ -19,37 +14,32 @@ import { type Patience, type Refusal, sendPost } from "./post.ts";
 export function createStandardChannel(
   { name, targets, kinds, url, secret }: NotificationSettings,
   publicUrl: string | null,
-  patience: Patience,
+  limits: SendLimits,
 ): NotificationChannel {
   return {
     name,
     targets,
     kinds,
     send(notification, deployment, now) {
-      const compose = (): HttpPost => {
+      const compose = () => {
         const id = `msg_${notification.id}_${notification.createdAt.getTime()}`;
         const timestamp = Math.floor(now.getTime() / 1000);
         const body = writeBody(notification, deployment, publicUrl);
-        return {
-          url: url.reveal(),
-          headers: {
-            "content-type": "application/json",
-            "user-agent": "hooklatch",
-            "webhook-id": id,
-            "webhook-timestamp": `${timestamp}`,
-            "webhook-signature": signMessage(secret?.reveal() ?? "", id, timestamp, body),
-          },
-          body,
+        const headers = {
+          "webhook-id": id,
+          "webhook-timestamp": `${timestamp}`,
+          "webhook-signature": signMessage(secret?.reveal() ?? "", id, timestamp, body),
         };
+        return { url: url.reveal(), headers, body };
       };
-      return sendPost(compose, refusal, patience);
+      return sendPost(compose, explainRejection, limits);
     },
   };
 }
 
-/** The specification retries everything but 2xx and 410: a receiver that recovers gets what waited. */
-const refusal: Refusal = (status) =>
-  status === 410 ? "it accepts no more messages; remove it from the configuration" : null;
+/** The specification retries after every status but 2xx and 410. */
+const explainRejection: ExplainRejection = (status) =>
+  status === 410 ? "it accepts no further messages; remove it from the configuration" : null;
 
 /**
  * The `webhook-signature` header: `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, under the key in base64 that
@@ -59,8 +49,8 @@ const refusal: Refusal = (status) =>
  */
 export function signMessage(secret: string, id: string, timestamp: number, body: string): string {
   const [, encoded] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
-  // Anything else would decode to a shorter key, or to an empty one, which everybody knows.
-  if (encoded === undefined) throw new Error("the signing secret is not `whsec_` and base64");
+  // Other text would decode to a shorter key or to an empty one.
+  if (encoded === undefined) throw new Error("the signing secret is not `whsec_` followed by base64");
   const key = Buffer.from(encoded, "base64");
   return `v1,${createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest("base64")}`;
 }
@@ -73,10 +63,6 @@ function writeBody(
   return JSON.stringify({
     type: `deployment.${kind}`,
     timestamp: createdAt.toISOString(),
-    data: {
-      deployment: deployment.id,
-      ...toDeploymentFields(deployment),
-      server: publicUrl,
-    },
+    data: { deployment: deployment.id, ...toDeploymentFields(deployment), server: publicUrl },
   });
 }

@@ -38,7 +38,7 @@ function accountUrl(): string {
   return JSON.parse(readFileSync(fileNamed("account"), "utf8")).url;
 }
 
-describe.skipIf(!HAS_PEBBLE)("the certificate manager (skipped without the program pebble)", () => {
+describe.skipIf(!HAS_PEBBLE)("a certificate manager (skipped without the program pebble)", () => {
   test("obtains one certificate for all domains with a chain and a new EC key", async () => {
     const pair = await site.manager({ domains: ["hooks.example.com", "www.example.com"] }).obtain(NEVER);
 
@@ -55,14 +55,14 @@ describe.skipIf(!HAS_PEBBLE)("the certificate manager (skipped without the progr
     const answer = site.answer;
     site.answer = (token) => {
       tokens.push(token);
-      expect(manager.challenges.answer(token)).toStartWith(`${token}.`);
-      expect(manager.challenges.answer("another")).toBeNull();
+      expect(manager.answerChallenge(token)).toStartWith(`${token}.`);
+      expect(manager.answerChallenge("another")).toBeNull();
       return answer(token);
     };
     await manager.obtain(NEVER);
 
     expect(tokens).not.toBeEmpty();
-    expect(tokens.map((token) => manager.challenges.answer(token)).every((each) => each === null)).toBe(true);
+    expect(tokens.map((token) => manager.answerChallenge(token)).every((each) => each === null)).toBe(true);
   });
 
   test("stores all files for the owner only and leaves no temporary files", async () => {

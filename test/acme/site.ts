@@ -71,15 +71,15 @@ export class Site {
       this.logLines.push({ level, fields, message });
     };
     const log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
-    const tools = {
+    const options = {
       clock: this.clock,
       log,
       random: () => 0.5,
       ...(timeout === undefined ? {} : { timeout }),
     };
-    const manager = createCertificateManager(this.settings(changes), this.directory, tools);
+    const manager = createCertificateManager(this.settings(changes), this.directory, options);
     this.answer = (token) => {
-      const answer = manager.challenges.answer(token);
+      const answer = manager.answerChallenge(token);
       return answer === null ? new Response(null, { status: 404 }) : new Response(answer);
     };
     return manager;

@@ -8,7 +8,9 @@ const GROUP = 500;
 /** Fills a data directory with distinct skipped pushes through the store. */
 export async function fillStore(dataDir: string, count: number): Promise<void> {
   const store = await stores.sqlite(dataDir);
-  const decisions = Object.freeze([{ target: "t0", deploy: false, reason: 'branch "dev" is not "main"' }]);
+  const decisions = [
+    { target: "t0", deploy: false, code: "branch", reason: 'branch "dev" is not "main"' },
+  ] as const;
   const start = performance.now();
   for (let done = 0; done < count; done += GROUP) {
     await Promise.all(
@@ -26,14 +28,13 @@ export async function fillStore(dataDir: string, count: number): Promise<void> {
             headers: { "content-type": "application/json", "x-github-event": "push" },
             body: Buffer.from(pushBody({ after: commit })),
             decisions,
+            otherTargets: 0,
           },
           {
             pushedCommit: commit,
             onRedelivery: "run",
             detectDuplicates: true,
             replayOf: null,
-            blockedByLock: [],
-            notDeployed: [],
           },
         );
       }),

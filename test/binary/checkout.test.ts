@@ -54,8 +54,9 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
       "theme",
     );
     rmSync(theme.path, { recursive: true });
-    const { state, reason } = await blog.deploy({ "index.html": "two" });
-    expect({ state, reason }).toMatchObject({ state: "failed", reason: expect.stringContaining(theme.path) });
+    const { state, code, reason } = await blog.deploy({ "index.html": "two" });
+    expect([state, code]).toEqual(["failed", "checkout_failed"]);
+    expect(reason).toContain(theme.path);
     expect(blog.read("index.html")).toBe("one");
     expect(existsSync(blog.live("theme/theme.css"))).toBe(false);
   });
@@ -82,8 +83,8 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
       blog.repository.git("lfs", "install", "--local");
       blog.repository.commit({ ".gitattributes": "*.bin filter=lfs -text\n", "large.bin": "large" });
       rmSync(`${blog.repository.path}/.git/lfs`, { recursive: true });
-      const { state, reason } = await blog.deploy();
-      expect(state).toBe("failed");
+      const { state, code, reason } = await blog.deploy();
+      expect([state, code]).toEqual(["failed", "checkout_failed"]);
       // The rest of the reason is the output of git-lfs.
       expect(reason?.split(": ")[0]).toMatchSnapshot();
       expect(existsSync(blog.live("large.bin"))).toBe(false);

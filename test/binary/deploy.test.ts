@@ -77,6 +77,7 @@ describe("a push to the watched branch", () => {
     await push();
     expect(await server.untilDeployed(2)).toMatchObject({
       state: "failed",
+      code: "step_failed",
       reason: expect.stringContaining("test ! -e broken"),
     });
     expect(readlinkSync(site("current"))).toBe(live);
@@ -158,7 +159,12 @@ env = { NODE_ENV = "production" }`);
     await server.end("SIGKILL");
     workshop.write("site/go", "");
     server = await workshop.serve([], { SECRET });
-    expect(server.log.find((line) => "queued_again_as" in line)).toMatchObject({ deployment: 1 });
+    // The second push was queued already, so the first is not repeated.
+    expect(server.log.find(({ code }) => code === "crash")).toMatchObject({
+      deployment: 1,
+      retried_as: null,
+      superseded_by: 2,
+    });
     expect(await server.untilDeployed(2)).toMatchObject({ state: "succeeded", commit: queued });
     expect(readFileSync(site("current/index.html"), "utf8")).toBe("second\n");
   });

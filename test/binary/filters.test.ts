@@ -63,7 +63,8 @@ describe("paths and ignore_paths", () => {
     await expectDeployed({ "src/a/b/c.ts": "c\n" });
     await expectDeployed({ "src/a/b/c.ts": null });
     expect(site.read("current/docs/index.html")).toBe("{}\n");
-    const { reason } = await site.readDeployment(2);
+    const { code, reason } = await site.readDeployment(2);
+    expect(code).toBe("paths_unchanged");
     expect((await site.run("deployment", "list")).stdout).toContain(` ${reason}\n`);
     expect([...outcomes, reason]).toMatchSnapshot();
   });
@@ -115,7 +116,8 @@ describe("[skip deploy]", () => {
     await site.start();
     expect(await site.server.untilDeployed(2)).toMatchObject({ state: "cancelled" });
     const { reason, ...deployment } = await site.readDeployment(2);
-    expect(deployment).toMatchObject({ trigger: "catch-up", commit: site.repository.tip });
+    const { tip: commit } = site.repository;
+    expect(deployment).toMatchObject({ code: "skip_requested", trigger: "catch-up", commit });
     expect(reason).toContain("[skip deploy]");
     expect(reason).toMatchSnapshot();
     // The server logs a debug line about a target each time that there is nothing to catch up with.

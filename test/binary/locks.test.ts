@@ -42,7 +42,7 @@ describe("a locked target", () => {
     const delivery = await site.readDelivery(2);
     expect(delivery).toMatchObject({
       status: "skipped",
-      decisions: [{ target: "blog", deploy: false }],
+      decisions: [{ target: "blog", deploy: false, code: "locked" }],
       deployments: [],
     });
     expect(delivery.decisions[0]?.reason).toMatch(/\bada\b.*\brelease freeze$/);

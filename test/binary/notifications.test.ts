@@ -77,7 +77,7 @@ describe("[[notify]]", () => {
     }
     await until(() => receiver.received.length === 3 && chat.received.length === 3);
     expect(receiver.received.map(verified)).toMatchObject([
-      { type: "deployment.failed", data: { deployment: 1, target: "blog", state: "failed" } },
+      { type: "deployment.failed", data: { deployment: 1, target: "blog", code: "step_failed" } },
       { type: "deployment.recovered", data: { deployment: 2, state: "succeeded", reason: null } },
       { type: "deployment.succeeded", data: { deployment: 3, commit: blog.repository.tip } },
     ]);
@@ -202,7 +202,7 @@ describe("commit statuses", () => {
   test("are success with the reason for a skipped commit", async () => {
     await serve('ignore_paths = ["docs"]');
     await blog.deploy({ "index.html": "one" });
-    expect(await blog.deploy({ "docs/index.md": "one" })).toMatchObject({ state: "cancelled" });
+    expect(await blog.deploy({ "docs/index.md": "one" })).toMatchObject({ code: "paths_unchanged" });
     const commit = blog.repository.tip;
     await untilSent(commit, "success");
     expect(statusesOf(commit).at(-1)).toStartWith("hooklatch/blog success: ");

@@ -19,7 +19,7 @@ const LINE = "a line of output that is neither long nor short, as builds print t
 /** Commands that print 100 MB. */
 const FLOODS: Readonly<Record<string, string>> = {
   "fast lines": `yes '${LINE}' | head -c 100000000`,
-  "lines of 50 MB": "for character in x y; do head -c 50000000 /dev/zero | tr '\\\\0' $character; echo; done",
+  "lines of 50 MB": "for character in x y; do head -c 50000000 /dev/zero | tr '\\0' $character; echo; done",
   "both streams at once": `yes '${LINE}' | head -c 50000000 >&2 & yes '${LINE}' | head -c 50000000; wait`,
 };
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fingerprintOf } from "../../src/deploy/git/host-key.ts";
+import { fingerprintOf } from "../../src/deploy/git/errors.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { Repository } from "../support/git.ts";
 import { GitOverHttps } from "../support/git-over-https.ts";
@@ -47,9 +47,9 @@ describe.skipIf(!hasSshd).each(["releases", "worktree"] as const)(
     test("reports the fingerprint and the known_hosts line of an unknown host, and accepts that line", async () => {
       writeFileSync(knownHosts(), "");
       await serve();
-      const { state, reason } = await blog.deploy({ "index.html": "one" });
+      const { state, code, reason } = await blog.deploy({ "index.html": "one" });
       const [, type = "", base64 = ""] = sshd.line.split(" ");
-      expect(state).toBe("failed");
+      expect([state, code]).toEqual(["failed", "fetch_failed"]);
       const fingerprint = fingerprintOf(base64);
       for (const fact of [sshd.host, knownHosts(), `${type} ${fingerprint}`]) expect(reason).toContain(fact);
       const [line = ""] = new RegExp(`\\S+ ${type} ${RegExp.escape(base64)}$`).exec(reason ?? "") ?? [];
@@ -68,8 +68,8 @@ describe.skipIf(!hasSshd).each(["releases", "worktree"] as const)(
       await blog.server.end("SIGTERM");
       const [, base64 = ""] = makeKey(blog.at("keys", "another")).split(" ");
       await serve(blog.at("keys", "another"));
-      const { state, reason } = await blog.deploy({ "index.html": "two" });
-      expect(state).toBe("failed");
+      const { state, code, reason } = await blog.deploy({ "index.html": "two" });
+      expect([state, code]).toEqual(["failed", "fetch_failed"]);
       const [sshMessage, message = ""] = reason?.split(/(?<=\(publickey\))/) ?? [];
       expect(sshMessage).toEndWith("Permission denied (publickey)");
       expect(message).toContain(blog.at("keys", "another"));
@@ -147,7 +147,7 @@ env = { GIT_SSL_CAINFO = ${JSON.stringify(blog.at("forge-cert.pem"))}, GIT_TRACE
     const wrong = "wr0ng-token-that-is-still-a-secret";
     await serve(wrong);
     const deployment = await blog.deploy({ "index.html": "one" });
-    expect(deployment.state).toBe("failed");
+    expect(deployment).toMatchObject({ state: "failed", code: "fetch_failed" });
     for (const fact of [forge.origin, "`token`"]) expect(deployment.reason).toContain(fact);
     expect(words(deployment.reason ?? "")).toMatchSnapshot();
     expect(existsSync(blog.live("index.html"))).toBe(false);
@@ -168,8 +168,8 @@ test("a cancelled deployment ends a fetch that gets no response", async () => {
   const id = await blog.push({ "index.html": "one" });
   await requested.promise;
   await blog.run("deployment", "cancel", String(id), "--by", "Ada");
-  const { state, reason, release } = await blog.untilEnded(id);
-  expect([state, release]).toEqual(["cancelled", null]);
+  const { reason, ...ended } = await blog.untilEnded(id);
+  expect(ended).toMatchObject({ state: "cancelled", code: "cancelled", release: null });
   expect(reason).toContain("Ada");
   expect(reason).toMatchSnapshot();
   expect(existsSync("/proc/self/environ") ? blog.processesOf(id) : []).toEqual([]);

@@ -30,6 +30,7 @@ interface Case {
 
 interface CaseWithoutRestart extends Case {
   readonly state: string;
+  readonly code: string;
   /** What the reason must name. */
   readonly reason: RegExp;
 }
@@ -42,12 +43,14 @@ const WITHOUT_RESTART: Readonly<Record<string, CaseWithoutRestart>> = {
       await blog.untilEnded(id);
     },
     state: "cancelled",
+    code: "cancelled",
     reason: /\bAda\b/,
   },
   "a timeout": {
     timeout: "4s",
     end: (blog, id) => blog.untilEnded(id),
     state: "failed",
+    code: "timeout",
     reason: /\b4s\b.*"sh step\.sh"/,
   },
 };
@@ -58,7 +61,7 @@ const WITH_RESTART: Readonly<Record<string, Case>> = {
     async end(blog, id) {
       expect(await blog.server.end("SIGTERM")).toBe(0);
       const ended = blog.server.log.find(({ deployment, state }) => deployment === id && state !== undefined);
-      expect(ended).toMatchObject({ state: "interrupted" });
+      expect(ended).toMatchObject({ state: "interrupted", code: "shutdown" });
       expect(blog.processesOf(id)).toEqual([]);
       expect(blog.read("index.html")).toBe("one");
       blog.workshop.write("alive/enough", "");
@@ -72,7 +75,7 @@ const WITH_RESTART: Readonly<Record<string, Case>> = {
       blog.workshop.write("alive/enough", "");
       await blog.restart();
       const interrupted = blog.server.log.find(({ deployment }) => deployment === id);
-      expect(interrupted).toMatchObject({ queued_again_as: id + 1 });
+      expect(interrupted).toMatchObject({ code: "crash", retried_as: id + 1 });
     },
   },
 };
@@ -102,7 +105,7 @@ describe.skipIf(!hasProc).each(["releases", "worktree"] as const)("layout %s (ne
       await ending.end(blog, id);
       expect(blog.processesOf(id)).toEqual([]);
       const ended = await blog.show(id);
-      expect(ended).toMatchObject({ state: ending.state, release: null });
+      expect(ended).toMatchObject({ state: ending.state, code: ending.code, release: null });
       expect(ended.reason).toMatch(ending.reason);
       expect(blog.read("index.html")).toBe("one");
       expect(blog.releases.length).toBe(layout === "releases" ? 1 : 0);
@@ -120,7 +123,7 @@ describe.skipIf(!hasProc).each(["releases", "worktree"] as const)("layout %s (ne
       const id = await deployWithChildren(blog, layout, ending);
       await ending.end(blog, id);
       const ended = await blog.show(id);
-      expect(ended).toMatchObject({ state: "interrupted" });
+      expect(ended).toMatchObject({ state: "interrupted", retried_as: id + 1 });
       expect(ended.reason).toMatch(new RegExp(`\\b${id + 1}\\b`));
       expect(await blog.untilEnded(id + 1)).toMatchObject({
         state: "succeeded",

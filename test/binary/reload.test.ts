@@ -174,8 +174,8 @@ ${describeTarget("docs", "docs", site.repository).replace('name = "docs"', 'name
     await site.push();
     site.configure({ target: NO_TARGET });
     await site.hangUp();
-    const { state, reason } = await site.readDeployment(2);
-    expect(state).toBe("cancelled");
+    const { state, code, reason } = await site.readDeployment(2);
+    expect([state, code]).toEqual(["cancelled", "not_configured"]);
     expect(reason).toContain("blog");
     const list = await site.run("target", "list");
     expect(list.stdout).toBe("");
@@ -202,7 +202,7 @@ ${describeTarget("docs", "docs", site.repository).replace('name = "docs"', 'name
     expect(unlock.exitCode).toBe(0);
     expect(unlock.stdout).toMatch(/^blog\b.*\n$/);
     const deployments = await site.listDeployments();
-    expect(deployments).toMatchObject([{ state: "cancelled" }]);
+    expect(deployments).toMatchObject([{ state: "cancelled", code: "not_configured" }]);
     expect(deployments[0]?.reason).toContain("blog");
     expect([unlock.stdout.trimEnd(), deployments[0]?.reason]).toMatchSnapshot();
     expect((await site.run("target", "unlock", "blog")).exitCode).toBe(1);

@@ -59,6 +59,7 @@ afterEach(() => healthSite.server.stop(true));
 /** A commit that fails at one point of its deployment. */
 interface Failure {
   readonly files: Readonly<Record<string, string>>;
+  readonly code: string;
   /** Matches the facts that the reason must name. */
   readonly facts: RegExp;
   readonly wentLive: boolean;
@@ -67,31 +68,37 @@ interface Failure {
 const FAILURES: Readonly<Record<string, Failure>> = {
   "a run step fails": {
     files: { "fail-run": "" },
+    code: "step_failed",
     facts: /"test ! -e fail-run".*\b1\b/,
     wentLive: false,
   },
   "a run step is killed": {
     files: { "kill-run": "" },
+    code: "step_failed",
     facts: /"test ! -e kill-run \|\| kill -9 \$\$".*\bSIGKILL\b/,
     wentLive: false,
   },
   "an after step fails": {
     files: { "fail-after": "" },
+    code: "step_failed",
     facts: /"test ! -e fail-after".*\b1\b/,
     wentLive: true,
   },
   "the health check gets HTTP 500": {
     files: { health: "500" },
+    code: "health_check_failed",
     facts: /^http:\S+\/health .*\b500\b.*\b1s\b/,
     wentLive: true,
   },
   "the health check gets a redirect": {
     files: { health: "302" },
+    code: "health_check_failed",
     facts: /^http:\S+\/health .*\b302\b.*\b1s\b/,
     wentLive: true,
   },
   "the health check gets no response": {
     files: { health: "hangs" },
+    code: "health_check_failed",
     facts: /^http:\S+\/health .*\b1s\b/,
     wentLive: true,
   },
@@ -126,7 +133,7 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
     const link = layout === "releases" ? readlinkSync(blog.site("current")) : null;
 
     const second = await blog.deploy({ "index.html": "two", ...failure.files });
-    expect(second).toMatchObject({ state: "failed", release: null });
+    expect(second).toMatchObject({ state: "failed", code: failure.code, release: null });
     expect(second.reason).toMatch(failure.facts);
     expect(second.reason?.includes(nameOf(first))).toBe(failure.wentLive);
     expect(wordsAbout(first, second.reason)).toMatchSnapshot();
@@ -156,7 +163,7 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
     async (_, failure) => {
       await blog.serve({ layout, keys: describeKeys() });
       const first = await blog.deploy({ "index.html": "one", ...failure.files });
-      expect(first).toMatchObject({ state: "failed", release: null });
+      expect(first).toMatchObject({ state: "failed", code: failure.code, release: null });
       expect(first.reason).toMatch(failure.facts);
       expect(words(first.reason ?? "")).toMatchSnapshot();
       expect(existsSync(blog.live("index.html"))).toBe(false);
@@ -168,8 +175,8 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
     await blog.serve({ layout, keys: describeKeys(['test ! -e "$BROKEN"']) });
     const first = await blog.deploy({ "index.html": "one" });
     blog.workshop.write("broken", "");
-    const { state, reason } = await blog.deploy({ "index.html": "two" });
-    expect(state).toBe("failed");
+    const { state, code, reason } = await blog.deploy({ "index.html": "two" });
+    expect([state, code]).toEqual(["failed", "step_failed"]);
     // The reason names the step for both runs.
     expect(reason?.split('test ! -e \\"$BROKEN\\"')).toHaveLength(3);
     expect(reason).toContain(nameOf(first));
@@ -181,8 +188,8 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
   test("fails when the port of the health check is closed", async () => {
     const url = `http://127.0.0.1:${freePort()}/health`;
     await blog.serve({ layout, keys: describeKeys([], url) });
-    const { state, reason } = await blog.deploy({ "index.html": "one" });
-    expect(state).toBe("failed");
+    const { state, code, reason } = await blog.deploy({ "index.html": "one" });
+    expect([state, code]).toEqual(["failed", "health_check_failed"]);
     expect(reason).toContain(url);
     expect(words(reason ?? "")).toMatchSnapshot();
   });
@@ -219,8 +226,8 @@ describe.each(["releases", "worktree"] as const)("layout %s", (layout) => {
       const id = await blog.push({ "index.html": "two", "after.sh": "false" });
       await until(() => existsSync(blog.at("runs")));
       await blog.run("deployment", "cancel", String(id), "--by", "Ada");
-      const { state, reason } = await blog.untilEnded(id);
-      expect(state).toBe("failed");
+      const { state, code, reason } = await blog.untilEnded(id);
+      expect([state, code]).toEqual(["failed", "step_failed"]);
       expect(reason).toContain(nameOf(first));
       expect(wordsAbout(first, reason)).toMatchSnapshot();
       expect(blog.processesOf(id)).toEqual([]);

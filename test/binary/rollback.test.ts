@@ -129,8 +129,8 @@ describe("hooklatch target rollback", () => {
     const tip = await site.deploy({ "index.html": "third\n" });
     await site.run("target", "rollback", "blog");
     const { body } = await site.push({ after: late });
-    const { state, reason } = await site.untilEnded(body.deployments?.[0]?.id ?? 0);
-    expect(state).toBe("cancelled");
+    const { state, code, reason } = await site.untilEnded(body.deployments?.[0]?.id ?? 0);
+    expect([state, code]).toEqual(["cancelled", "rolled_back"]);
     expect(reason).toContain(tip.slice(0, 12));
     expect(words(reason ?? "", { [tip.slice(0, 12)]: "<commit>" })).toMatchSnapshot();
     expect(site.read("current/index.html")).toBe("first\n");
@@ -159,7 +159,11 @@ describe("hooklatch target rollback", () => {
       expect(result).toEqual({ exitCode: 1, stdout: "" });
       for (const fact of [health, "500", healthy]) expect(stderr).toContain(fact);
       expect(words(stderr)).toMatchSnapshot();
-      expect(await site.readDeployment(3)).toMatchObject({ state: "failed", release: broken });
+      expect(await site.readDeployment(3)).toMatchObject({
+        state: "failed",
+        code: "health_check_failed",
+        release: broken,
+      });
       expect(site.current).toBe(healthy);
       expect(await Bun.file(site.path("../after")).text()).toBe("healthy\n");
       expect((await site.readTarget()).live).toMatchObject({ release: healthy });

@@ -238,7 +238,7 @@ describe("layout releases: the cleanup after a crash", () => {
     const packs = readdirSync(at("repo/objects/pack"));
     const result = await site.deploy({ ...BUILD, env });
     const gitMessage = `bad config line 1 in file ${env.GIT_CONFIG_GLOBAL}`;
-    expect(result.state).toBe("failed");
+    expect(result).toMatchObject({ state: "failed", code: "git_failed" });
     expect(result.reason).toContain(gitMessage);
     expect(snapshotText(result.reason, { [gitMessage]: "<git's message>" })).toMatchSnapshot();
     expect(readdirSync(at("repo/objects/pack"))).toEqual(packs);

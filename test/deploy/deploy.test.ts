@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { createRunProcess } from "../../src/deploy/process/process.ts";
 import type { Interruption } from "../../src/domain/deployment.ts";
 import type { RunProcess } from "../../src/domain/layout.ts";
-import { createClock, idOf, Site, snapshotText } from "./site.ts";
+import { createClock, idOf, type Outcome, Site, snapshotText } from "./site.ts";
 
 setDefaultTimeout(120_000);
 
@@ -27,6 +27,8 @@ const page = () => readFileSync(join(site.live, "index.html"), "utf8");
 
 /** A command that prints `ready` and then runs for a minute. */
 const LONG = "echo ready; sleep 60";
+
+const CANCELLED: Interruption = { kind: "cancelled", reason: "Ada said so" };
 
 test("prints each command before its output, line by line", async () => {
   const { lines } = await site.deploy({ run: ["echo one\necho two", ["echo", "three four"]] });
@@ -55,7 +57,8 @@ test("calls onDecided before the cleanup, and never for a failed deployment", as
 });
 
 test("ends the background processes of a failed step", async () => {
-  const { reason, lines, steps } = await site.deploy({ run: ["setsid sleep 600 & echo $!; exit 3"] });
+  const { code, reason, lines, steps } = await site.deploy({ run: ["setsid sleep 600 & echo $!; exit 3"] });
+  expect(code).toBe("step_failed");
   expect(steps).toMatchObject([{ exitCode: 3 }]);
   expect(snapshotText(reason)).toMatchSnapshot();
   const command = `/proc/${lines.at(-1)}/cmdline`;
@@ -64,7 +67,8 @@ test("ends the background processes of a failed step", async () => {
 });
 
 test("reports the signal that ended a command of a shell", async () => {
-  const { reason, steps } = await site.deploy({ run: ["sh -c 'kill -9 $$'; exit $?"] });
+  const { code, reason, steps } = await site.deploy({ run: ["sh -c 'kill -9 $$'; exit $?"] });
+  expect(code).toBe("step_failed");
   expect(steps).toMatchObject([{ exitCode: 137 }]);
   expect(reason).toContain("SIGKILL");
   expect(snapshotText(reason)).toMatchSnapshot();
@@ -77,7 +81,7 @@ describe("the timeout", () => {
     const clock = createClock();
     const onLine = (line: string) => line === "ready" && clock.advance(600_000);
     const result = await site.deploy({ run: [LONG, "echo never"], timeout: 600_000 }, { clock, onLine });
-    expect(result.state).toBe("failed");
+    expect(result).toMatchObject({ state: "failed", code: "timeout" });
     expect(snapshotText(result.reason)).toMatchSnapshot();
     expect(result.steps).toMatchObject([{ command: LONG, exitCode: null, signal: "SIGTERM" }]);
     expect(page()).toBe("one");
@@ -90,6 +94,7 @@ describe("the timeout", () => {
     const clock = createClock();
     const onLine = (line: string) => line === "ready" && clock.advance(90_000);
     const result = await site.deploy({ after: [LONG], timeout: 90_000 }, { clock, onLine });
+    expect(result.code).toBe("timeout");
     expect(result.reason).toContain("90s");
     expect(result.reason).toContain(idOf(first));
     expect(snapshotText(result.reason)).toMatchSnapshot();
@@ -101,7 +106,7 @@ describe("the timeout", () => {
     const onLine = (line: string) => line.startsWith("$ git fetch") && clock.advance(600_000);
     const deployment = { pushedCommit: "b".repeat(40) };
     const result = await site.deploy({ run: ["echo never"] }, { clock, onLine, deployment });
-    expect(result).toMatchObject({ state: "failed", steps: [] });
+    expect(result).toMatchObject({ state: "failed", code: "timeout", steps: [] });
     expect(result.reason).toContain("10m");
     expect(existsSync(site.live)).toBe(false);
   });
@@ -110,14 +115,14 @@ describe("the timeout", () => {
 test("reports a timeout while waiting for the pushed commit", async () => {
   const clock = createClock(() => clock.advance(600_000));
   const result = await site.deploy({}, { clock, deployment: { pushedCommit: "b".repeat(40) } });
-  expect(result.state).toBe("failed");
+  expect(result).toMatchObject({ state: "failed", code: "timeout" });
   expect(snapshotText(result.reason)).toMatchSnapshot();
 });
 
 test("fails and leaves no timer when the layout is unknown", async () => {
   const clock = createClock();
   const result = await site.deploy({ layout: "containers" }, { clock });
-  expect(result.state).toBe("failed");
+  expect(result).toMatchObject({ state: "failed", code: "configuration_invalid" });
   expect(result.reason).toContain("containers");
   expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(clock.sleeping).toBe(0);
@@ -138,34 +143,35 @@ describe("the release in the result", () => {
 });
 
 describe("a deployment that is ended from outside", () => {
-  const kinds: readonly Interruption["kind"][] = ["cancelled", "interrupted"];
+  const ends: readonly (readonly [string, Interruption, Partial<Outcome>])[] = [
+    ["cancelled", CANCELLED, { state: "cancelled", code: "cancelled", reason: "Ada said so" }],
+    ["interrupted", { kind: "interrupted" }, { state: "interrupted", code: "shutdown", reason: null }],
+  ];
 
-  test.each(kinds)("is %s with the given reason, and the live release stays", async (kind) => {
+  test.each(ends)("is %s with the given reason, and the live release stays", async (_, interruption, end) => {
     await site.deploy();
     site.repository.commit({ "index.html": "two" });
     const controller = new AbortController();
-    const onLine = (line: string) =>
-      line === "ready" && controller.abort({ kind, reason: "Ada said so" } satisfies Interruption);
+    const onLine = (line: string) => line === "ready" && controller.abort(interruption);
     const result = await site.deploy({ run: [LONG, "echo never"] }, { onLine, signal: controller.signal });
-    expect(result).toMatchObject({ state: kind, reason: "Ada said so" });
+    expect(result).toMatchObject(end);
     expect(result.lines).not.toContain("never");
     expect(page()).toBe("one");
   });
 
   test("ignores the success of a step that ends because of the signal", async () => {
     const controller = new AbortController();
-    const onLine = (line: string) =>
-      line === "ready" && controller.abort({ kind: "cancelled", reason: "stop" });
+    const onLine = (line: string) => line === "ready" && controller.abort(CANCELLED);
     const run = ["trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done"];
     const result = await site.deploy({ run }, { onLine, signal: controller.signal });
-    expect(result).toMatchObject({ state: "cancelled", reason: "stop", release: null });
+    expect(result).toMatchObject({ state: "cancelled", code: "cancelled", release: null });
     expect(existsSync(site.live)).toBe(false);
   });
 
   test("starts nothing when the signal is already aborted", async () => {
-    const signal = AbortSignal.abort({ kind: "interrupted", reason: "stopping" } satisfies Interruption);
+    const signal = AbortSignal.abort({ kind: "interrupted" } satisfies Interruption);
     const result = await site.deploy({ run: ["touch ../../started"] }, { signal });
-    expect(result).toMatchObject({ state: "interrupted", reason: "stopping", steps: [] });
+    expect(result).toMatchObject({ state: "interrupted", code: "shutdown", reason: null, steps: [] });
     expect(existsSync(join(site.directory, "started"))).toBe(false);
   });
 });
@@ -174,6 +180,7 @@ test("reports both errors when the revert fails too", async () => {
   await site.deploy();
   const after = ["rm ../../current && mkdir ../../current && exit 1"];
   const result = await site.deploy({ after });
+  expect(result).toMatchObject({ state: "failed", code: "step_failed" });
   expect(result.reason).toContain(JSON.stringify(after[0]));
   expect(result.reason).toContain(join(site.directory, "current"));
   expect(snapshotText(result.reason)).toMatchSnapshot();
@@ -182,7 +189,7 @@ test("reports both errors when the revert fails too", async () => {
 test("succeeds and reports the error when only the cleanup fails", async () => {
   const after = ["mv ../../repo ../../repo-moved"];
   const result = await site.deploy({ after });
-  expect(result.state).toBe("succeeded");
+  expect(result).toMatchObject({ state: "succeeded", code: null });
   expect(result.reason).toContain(join(site.directory, "repo"));
   expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(readlinkSync(join(site.directory, "current"))).toBe(`releases/${result.release}`);
@@ -240,7 +247,7 @@ describe("the cleanup", () => {
 test("reports an error of the file system in one line", async () => {
   writeFileSync(site.directory, "a file, not a directory");
   const result = await site.deploy();
-  expect(result.state).toBe("failed");
+  expect(result).toMatchObject({ state: "failed", code: "directory_unusable" });
   expect(result.reason).toContain(site.directory);
   expect(result.reason).not.toContain("\n");
 });
@@ -257,7 +264,7 @@ describe("a target without a repository", () => {
   test("fails when its directory does not exist", async () => {
     rmSync(site.directory, { recursive: true, force: true });
     const result = await site.deploy({ repository: null, run: ["pwd"] });
-    expect(result).toMatchObject({ state: "failed", steps: [] });
+    expect(result).toMatchObject({ state: "failed", code: "directory_unusable", steps: [] });
     expect(result.reason).toContain(site.directory);
     expect(snapshotText(result.reason)).toMatchSnapshot();
     expect(existsSync(site.directory)).toBe(false);

@@ -7,6 +7,7 @@ import { fetchTip } from "../../src/deploy/git/fetch.ts";
 import { createGit, SILENT_IO } from "../../src/deploy/git/git.ts";
 import { makeBare } from "../../src/deploy/git/repair.ts";
 import { createRunProcess } from "../../src/deploy/process/process.ts";
+import type { FailureCode } from "../../src/domain/codes.ts";
 import type { WatchedRef } from "../../src/domain/target.ts";
 import { GIT_ENV, git, Repository } from "../support/git.ts";
 import { words } from "../support/words.ts";
@@ -37,19 +38,19 @@ async function choose(
 ) {
   const env = { PATH: String(process.env.PATH), ...GIT_ENV };
   const opened = createGit(bare, { GIT_DIR: bare }, { run: createRunProcess({ killAfter: 100 }), env });
-  expect(await makeBare(bare, opened)).toBeNull();
-  const watch = { fullName: "octocat/blog", ref, cloneUrl: repository.path };
-  const wanted = { watch, into: "refs/hooklatch/tip", pushedCommit, chosenCommit };
-  return fetchTip(opened, wanted, { clock, onActivity: () => {} }, SILENT_IO);
+  expect(await makeBare(bare, opened)).toEqual({ kind: "succeeded" });
+  const watched = { fullName: "octocat/blog", ref, cloneUrl: repository.path };
+  const request = { repository: watched, into: "refs/hooklatch/tip", pushedCommit, chosenCommit };
+  return fetchTip(opened, request, { clock, onActivity: () => {} }, SILENT_IO);
 }
 
 /** Returns the message of the error that the choice rejects with. */
-async function errorFor(chosenCommit: string): Promise<string> {
+async function errorFor(chosenCommit: string, code: FailureCode): Promise<string> {
   const error = await choose(chosenCommit).then(
     () => null,
     (thrown) => thrown,
   );
-  expect(error).toMatchObject({ code: "failed" });
+  expect(error).toMatchObject({ code: "failed", result: code });
   return error.message;
 }
 
@@ -74,7 +75,7 @@ describe("a commit that a person chose", () => {
     const aside = repository.commit({ a: "2" });
     repository.git("config", "uploadpack.allowAnySHA1InWant", "true");
     const start = aside.slice(0, 7);
-    const message = await errorFor(start);
+    const message = await errorFor(start, "commit_missing");
     for (const fact of [start, repository.path]) expect(message).toContain(fact);
     expect(words(message, { [start]: "<abbreviated commit>" })).toMatchSnapshot();
     expect(await choose(aside)).toEqual({ ref: "main", commit: aside, note: null });
@@ -86,7 +87,7 @@ describe("a commit that a person chose", () => {
   test("is rejected when it does not exist", async () => {
     repository.commit({ a: "1" });
     const nothing = "0123456789".repeat(4);
-    const message = await errorFor(nothing);
+    const message = await errorFor(nothing, "commit_missing");
     for (const fact of [nothing, repository.path]) expect(message).toContain(fact);
     expect(words(message)).toMatchSnapshot();
   });
@@ -94,7 +95,7 @@ describe("a commit that a person chose", () => {
   test("is rejected when the object is not a commit", async () => {
     repository.commit({ a: "1" });
     const tree = repository.git("rev-parse", "HEAD^{tree}");
-    const message = await errorFor(tree);
+    const message = await errorFor(tree, "commit_missing");
     for (const fact of [tree, repository.path]) expect(message).toContain(fact);
     expect(words(message)).toMatchSnapshot();
   });
@@ -115,7 +116,7 @@ describe("a commit that a person chose", () => {
     repository.git("update-ref", "refs/heads/main", one);
     repository.git("merge", "--quiet", "--strategy=ours", "--allow-unrelated-histories", "-m", "Both", other);
     const start = one.slice(0, 7);
-    const message = await errorFor(start);
+    const message = await errorFor(start, "commit_ambiguous");
     expect(message).toContain(start);
     expect(words(message, { [start]: "<abbreviated commit>" })).toMatchSnapshot();
     expect(await choose(one)).toMatchObject({ commit: one });

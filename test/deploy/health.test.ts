@@ -1,13 +1,14 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { createServer } from "node:net";
 import { awaitHealth } from "../../src/deploy/health.ts";
+import { DeploymentError } from "../../src/domain/deployment-error.ts";
 import { words } from "../support/words.ts";
 import { createClock } from "./site.ts";
 
 setDefaultTimeout(120_000);
 
 /** The server's responses in order. It repeats the last one. */
-let answers: (() => Response | Promise<Response>)[] = [];
+let responses: (() => Response | Promise<Response>)[] = [];
 let server: ReturnType<typeof Bun.serve>;
 let requests: { readonly method: string; readonly url: string; readonly port: number | undefined }[] = [];
 beforeEach(() => {
@@ -17,8 +18,8 @@ beforeEach(() => {
     port: 0,
     fetch(request) {
       requests.push({ method: request.method, url: request.url, port: server.requestIP(request)?.port });
-      const [next = () => new Response("")] = answers;
-      if (answers.length > 1) answers.shift();
+      const [next = () => new Response("")] = responses;
+      if (responses.length > 1) responses.shift();
       return next();
     },
   });
@@ -28,16 +29,21 @@ afterEach(() => server.stop(true));
 const url = () => `http://127.0.0.1:${server.port}/health`;
 const status = (code: number) => () => new Response("body", { status: code });
 
+/** Runs a health check. Resolves with its lines and, when it fails, with the reason. */
 async function check(
   address: string,
   { within = 30_000, clock = createClock(), signal = new AbortController().signal } = {},
 ) {
   const lines: string[] = [];
-  const reason = await awaitHealth({ url: address, within }, clock, {
-    onLine: (line) => lines.push(line),
-    signal,
-  });
-  return { reason, lines };
+  const io = { onLine: (line: string) => lines.push(line), signal };
+  const error = await awaitHealth({ url: address, within }, clock, io).then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  if (error === null) return { reason: null, lines };
+  if (!(error instanceof DeploymentError)) throw error;
+  expect(error.result).toBe("health_check_failed");
+  return { reason: error.message, lines };
 }
 
 const text = (message: string | null) => words(String(message));
@@ -46,7 +52,7 @@ const text = (message: string | null) => words(String(message));
 const codeIn = (message: string | null) => Number(/\b[2-5]\d\d\b/.exec(String(message))?.[0]);
 
 test("succeeds at the first 2xx response and stops", async () => {
-  answers = [status(204)];
+  responses = [status(204)];
   const { reason, lines } = await check(url());
   expect(reason).toBeNull();
   expect(lines.map(codeIn)).toEqual([204]);
@@ -55,7 +61,7 @@ test("succeeds at the first 2xx response and stops", async () => {
 });
 
 test("tries again every half a second and logs each change of the response", async () => {
-  answers = [503, 503, 500, 503, 200].map(status);
+  responses = [503, 503, 500, 503, 200].map(status);
   const clock = createClock();
   const { reason, lines } = await check(url(), { clock });
   expect(reason).toBeNull();
@@ -65,7 +71,7 @@ test("tries again every half a second and logs each change of the response", asy
 });
 
 test("fails at its timeout with the last response", async () => {
-  answers = [status(500), status(503)];
+  responses = [status(500), status(503)];
   const { reason } = await check(url());
   expect(codeIn(reason)).toBe(503);
   expect(reason).toContain("30s");
@@ -73,13 +79,13 @@ test("fails at its timeout with the last response", async () => {
 });
 
 test("opens a new connection for each try, because an old one may lead to the previous release", async () => {
-  answers = [503, 503, 200].map(status);
+  responses = [503, 503, 200].map(status);
   await check(url());
   expect(new Set(requests.map(({ port }) => port)).size).toBe(3);
 });
 
 test("follows no redirect", async () => {
-  answers = [() => Response.redirect(`${url()}/elsewhere`, 302)];
+  responses = [() => Response.redirect(`${url()}/elsewhere`, 302)];
   const { reason } = await check(url());
   expect(codeIn(reason)).toBe(302);
   expect(text(reason)).toMatchSnapshot();
@@ -95,13 +101,13 @@ test("reports a refused connection", async () => {
 });
 
 test("reports a response that takes too long", async () => {
-  answers = [() => new Promise(() => {})];
+  responses = [() => new Promise(() => {})];
   const { reason } = await check(url(), { within: 50 });
   expect(text(reason)).toMatchSnapshot();
 });
 
 test("reports the previous response when the last try has no time for one", async () => {
-  answers = [status(500), () => new Promise(() => {})];
+  responses = [status(500), () => new Promise(() => {})];
   // After the pause of half a second, the second try has no time.
   const { reason, lines } = await check(url(), { within: 500 });
   expect(requests.length).toBe(2);
@@ -112,7 +118,7 @@ test("reports the previous response when the last try has no time for one", asyn
 test("does not read a response body that never ends", async () => {
   const endless = () =>
     new Response(new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(1024)) }));
-  answers = [endless];
+  responses = [endless];
   expect((await check(url())).reason).toBeNull();
 });
 
@@ -127,7 +133,7 @@ test("reports a server that does not speak HTTP", async () => {
 });
 
 test("never reveals the user, query and fragment of the URL", async () => {
-  answers = [status(500)];
+  responses = [status(500)];
   const address = `http://ada:pass-word@127.0.0.1:${server.port}/health?token=s3cret#fragment`;
   const { reason, lines } = await check(address);
   expect([reason, ...lines].join("\n")).not.toMatch(/ada|pass-word|s3cret|fragment/);
@@ -139,7 +145,7 @@ test("never reveals the user, query and fragment of the URL", async () => {
 
 test("ends with the signal during a try", async () => {
   const controller = new AbortController();
-  answers = [
+  responses = [
     () => {
       controller.abort();
       return new Promise<Response>(() => {});

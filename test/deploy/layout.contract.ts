@@ -56,7 +56,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
       await site.deploy();
       site.repository.commit({ "index.html": "two" });
       const result = await site.deploy({ run: ["echo fine", "exit 3", "echo never"], after: ["echo never"] });
-      expect(result.state).toBe("failed");
+      expect(result).toMatchObject({ state: "failed", code: "step_failed" });
       expect(result.reason).toContain("exit 3");
       expect(snapshotText(result.reason)).toMatchSnapshot();
       expect(result.steps.map(({ exitCode }) => exitCode)).toEqual([0, 3]);
@@ -70,7 +70,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
       const result = await site.deploy({
         after: [`cat index.html; test "$(cat index.html)" = one || kill -9 $$`],
       });
-      expect(result.state).toBe("failed");
+      expect(result).toMatchObject({ state: "failed", code: "step_failed" });
       expect(result.reason).toContain("SIGKILL");
       expect(result.reason).toContain(idOf(first));
       expect(result.steps.map(({ exitCode }) => exitCode)).toEqual([null, 0]);
@@ -99,7 +99,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
       await site.deploy();
       site.repository.git("branch", "--move", "main", "other");
       const result = await site.deploy();
-      expect(result).toMatchObject({ state: "failed", commit: null });
+      expect(result).toMatchObject({ state: "failed", code: "ref_missing", commit: null });
       expect(result.reason).toContain("main");
       expect(result.reason).toContain(site.repository.path);
       expect(snapshotText(result.reason)).toMatchSnapshot();
@@ -119,7 +119,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
       const cloneUrl = join(site.root, "nowhere");
       const result = await site.deploy({ repository: repository && { ...repository, cloneUrl } });
       const gitMessage = `'${cloneUrl}' does not appear to be a git repository`;
-      expect(result.state).toBe("failed");
+      expect(result).toMatchObject({ state: "failed", code: "fetch_failed" });
       expect(result.reason).toContain(gitMessage);
       expect(snapshotText(result.reason, { [gitMessage]: "<git's message>" })).toMatchSnapshot();
     });
@@ -128,7 +128,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
       const { repository } = site.watch();
       for (const cloneUrl of ["--upload-pack=touch hacked", "ext::touch hacked"]) {
         const result = await site.deploy({ repository: repository && { ...repository, cloneUrl } });
-        expect(result.state).toBe("failed");
+        expect(result).toMatchObject({ state: "failed", code: "fetch_failed" });
       }
       const found = [site.directory, join(site.directory, "repo")].map((at) =>
         existsSync(join(at, "hacked")),
@@ -271,7 +271,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
     test("fails when no tag matches", async () => {
       site.repository.git("tag", "w1");
       const result = await site.deploy(site.watch({ kind: "tag", pattern: "v*" }));
-      expect(result.state).toBe("failed");
+      expect(result).toMatchObject({ state: "failed", code: "ref_missing" });
       for (const text of [site.repository.path, "v*"]) expect(result.reason).toContain(text);
       expect(snapshotText(result.reason)).toMatchSnapshot();
     });

@@ -52,7 +52,7 @@ describe("a query of the remote", () => {
     const answer = await queryTip({ kind: "branch", name: "main" }, cloneUrl);
     const reason = answer.kind === "unreachable" ? answer.reason : "";
     const gitMessage = `'${cloneUrl}' does not appear to be a git repository`;
-    expect(answer).toEqual({ kind: "unreachable", reason });
+    expect(answer).toEqual({ kind: "unreachable", isTimeout: false, reason });
     expect(reason).toContain(gitMessage);
     expect(words(reason, { [gitMessage]: "<git's message>" })).toMatchSnapshot();
   });

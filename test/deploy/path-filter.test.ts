@@ -35,7 +35,8 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
       site.repository.commit({ "index.html": "two" });
       const commit = site.repository.commit({ "index.html": "three" }, message);
       const result = await deploy({ run: ["echo never"] });
-      expect(result).toMatchObject({ state: "cancelled", commit, branch: "main", release: null });
+      const code = "skip_requested";
+      expect(result).toMatchObject({ state: "cancelled", code, commit, branch: "main", release: null });
       expect(result.reason).toContain("[skip deploy]");
       expect(snapshotText(result.reason)).toMatchSnapshot();
       expect(result.steps).toEqual([]);
@@ -121,9 +122,10 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     site.repository.commit(files);
     const result = await deploy({ ...settings, run: ["echo ran"] });
     if (facts === null) {
-      expect(result).toMatchObject({ state: "succeeded", reason: null });
+      expect(result).toMatchObject({ state: "succeeded", code: null, reason: null });
     } else {
-      expect(result).toMatchObject({ state: "cancelled", commit: site.repository.tip, release: null });
+      const { tip: commit } = site.repository;
+      expect(result).toMatchObject({ state: "cancelled", code: "paths_unchanged", commit, release: null });
       for (const fact of facts) expect(result.reason).toContain(fact);
       expect(snapshotText(result.reason)).toMatchSnapshot();
     }

@@ -44,12 +44,12 @@ function reachedAt(cloneUrl: string, access: Partial<RepositoryAccess>, env = {}
 /** Returns the reason why both a fetch and a query of the remote fail. */
 async function reasonOf(target: Partial<Target>): Promise<string> {
   const result = await site.deploy(target);
-  expect(result).toMatchObject({ state: "failed", steps: [] });
-  const tools = {
+  expect(result).toMatchObject({ state: "failed", code: "fetch_failed", steps: [] });
+  const services = {
     run: createRunProcess({ killAfter: 100 }),
     env: { PATH: process.env.PATH, HOME: site.root },
   };
-  const answer = await readRemoteTip(site.target(target), tools);
+  const answer = await readRemoteTip(site.target(target), services);
   const reason = answer.kind === "unreachable" ? answer.reason : answer.kind;
   expect(result.reason).toEndWith(reason);
   return reason;

@@ -113,7 +113,7 @@ test("creates nothing outside the release when a parent of a shared path is a li
   symlinkSync(outside, join(site.repository.path, "var"));
   site.repository.commitAll();
   const result = await site.deploy({ shared: ["var/cache"], run: ["echo never"] });
-  expect(result).toMatchObject({ state: "failed", steps: [] });
+  expect(result).toMatchObject({ state: "failed", code: "shared_path_unusable", steps: [] });
   expect(result.reason).toContain("var/cache");
   expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(readdirSync(outside)).toEqual([]);
@@ -133,8 +133,8 @@ test("creates a shared path as an empty directory when the repository has a link
 test("rejects a shared path that is not inside a release", async () => {
   const reasons: (string | null)[] = [];
   for (const path of ["../elsewhere", "/etc", ".", ".git/hooks", "a/../.."]) {
-    const { state, reason } = await site.deploy({ shared: [path] });
-    expect(state).toBe("failed");
+    const { state, code, reason } = await site.deploy({ shared: [path] });
+    expect([state, code]).toEqual(["failed", "shared_path_unusable"]);
     expect(reason).toContain(path);
     reasons.push(reason);
   }
@@ -168,7 +168,7 @@ test("fails with advice and changes nothing when current is not a link", async (
   mkdirSync(at("current"), { recursive: true });
   writeFileSync(at("current/index.html"), "not a release");
   const result = await site.deploy();
-  expect(result.state).toBe("failed");
+  expect(result).toMatchObject({ state: "failed", code: "directory_unusable" });
   expect(result.reason).toContain(at("current"));
   expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(readFileSync(at("current/index.html"), "utf8")).toBe("not a release");

@@ -32,11 +32,14 @@ const PRINT_LIVE = "echo live: $(cat index.html) $HOOKLATCH_COMMIT after $HOOKLA
 
 const text = (message: string | null | undefined) => snapshotText(message);
 
+const CANCELLED: Interruption = { kind: "cancelled", reason: "Ada said so" };
+const INTERRUPTED: Interruption = { kind: "interrupted" };
+
 /** Aborts the deployment at the first output line that ends like this. */
-function abortAt(lineEnd: string, kind: Interruption["kind"]) {
+function abortAt(lineEnd: string, interruption: Interruption) {
   const controller = new AbortController();
   const onLine = (line: string) => {
-    if (line.endsWith(lineEnd)) controller.abort({ kind, reason: "Ada said so" } satisfies Interruption);
+    if (line.endsWith(lineEnd)) controller.abort(interruption);
   };
   return { onLine, signal: controller.signal };
 }
@@ -80,7 +83,7 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
       { ...health(), after: [PRINT_LIVE] },
       { deployment: { previousCommit: first.commit } },
     );
-    expect(result).toMatchObject({ state: "failed", commit, release: null });
+    expect(result).toMatchObject({ state: "failed", code: "health_check_failed", commit, release: null });
     for (const fact of [url(), "503", idOf(first)]) expect(result.reason).toContain(fact);
     expect(result.steps.map(({ command, exitCode }) => [command, exitCode])).toEqual([
       [PRINT_LIVE, 0],
@@ -100,7 +103,7 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
   test("removes an unhealthy first release and deploys the next one", async () => {
     site.repository.commit({ "index.html": "sick", "deep/file": "" });
     const result = await site.deploy({ ...health(), after: ["echo after"] });
-    expect(result).toMatchObject({ state: "failed", release: null });
+    expect(result).toMatchObject({ state: "failed", code: "health_check_failed", release: null });
     for (const fact of [url(), "503"]) expect(result.reason).toContain(fact);
     expect(text(result.reason)).toMatchSnapshot();
     expect(result.steps.length).toBe(1);
@@ -113,7 +116,7 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
 
   test("removes a first release whose step fails before it is live", async () => {
     const result = await site.deploy({ run: ["false"], after: ["echo never"] });
-    expect(result.state).toBe("failed");
+    expect(result).toMatchObject({ state: "failed", code: "step_failed" });
     expect(text(result.reason)).toMatchSnapshot();
     expect(page()).toBeNull();
     expect(result.lines).not.toContain("never");
@@ -143,28 +146,28 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     await expectGrandchildrenGone(result);
   });
 
-  test.each(["cancelled", "interrupted"] as const)(
-    "ends all processes of a step that is %s",
-    async (kind) => {
-      await site.deploy();
-      site.repository.commit({ "index.html": "two" });
-      const running = { run: [STUBBORN, "echo never"], after: ["echo never"] };
-      const controller = new AbortController();
-      const onLine = (line: string) =>
-        line.startsWith("grandchild") && controller.abort({ kind, reason: "Ada said so" });
-      const result = await site.deploy(running, { onLine, signal: controller.signal });
-      expect(result).toMatchObject({ state: kind, reason: "Ada said so" });
-      expect(result.lines).not.toContain("never");
-      expect(page()).toBe("one");
-      await expectGrandchildrenGone(result);
-    },
-  );
+  test.each([
+    ["cancelled", CANCELLED, "cancelled", "Ada said so"],
+    ["interrupted", INTERRUPTED, "shutdown", null],
+  ] as const)("ends all processes of a step that is %s", async (state, interruption, code, reason) => {
+    await site.deploy();
+    site.repository.commit({ "index.html": "two" });
+    const running = { run: [STUBBORN, "echo never"], after: ["echo never"] };
+    const controller = new AbortController();
+    const onLine = (line: string) => line.startsWith("grandchild") && controller.abort(interruption);
+    const result = await site.deploy(running, { onLine, signal: controller.signal });
+    expect(result).toMatchObject({ state, code, reason });
+    expect(result.lines).not.toContain("never");
+    expect(page()).toBe("one");
+    await expectGrandchildrenGone(result);
+  });
 
   test("runs the after steps for the previous release after a cancellation", async () => {
     const first = await site.deploy();
     site.repository.commit({ "index.html": "sick" });
-    const result = await site.deploy({ ...health(), after: [PRINT_LIVE] }, abortAt("503", "cancelled"));
-    expect(result).toMatchObject({ state: "cancelled", commit: site.repository.tip });
+    const result = await site.deploy({ ...health(), after: [PRINT_LIVE] }, abortAt("503", CANCELLED));
+    const { tip: commit } = site.repository;
+    expect(result).toMatchObject({ state: "cancelled", code: "cancelled", commit });
     for (const fact of ["Ada said so", idOf(first)]) expect(result.reason).toContain(fact);
     expect(text(result.reason)).toMatchSnapshot();
     expect(result.steps.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
@@ -174,9 +177,9 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
   test("skips the after steps of the previous release when the server stops", async () => {
     const first = await site.deploy();
     site.repository.commit({ "index.html": "sick" });
-    const result = await site.deploy({ ...health(), after: [PRINT_LIVE] }, abortAt("503", "interrupted"));
-    expect(result.state).toBe("interrupted");
-    for (const fact of ["Ada said so", idOf(first)]) expect(result.reason).toContain(fact);
+    const result = await site.deploy({ ...health(), after: [PRINT_LIVE] }, abortAt("503", INTERRUPTED));
+    expect(result).toMatchObject({ state: "interrupted", code: "shutdown" });
+    expect(result.reason).toContain(idOf(first));
     expect(text(result.reason)).toMatchSnapshot();
     expect(result.steps.length).toBe(1);
     expect(page()).toBe("one");
@@ -186,9 +189,9 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     const first = await site.deploy();
     site.repository.commit({ "index.html": "two" });
     const after = ["test $(cat index.html) = one && echo back && sleep 60"];
-    const result = await site.deploy({ after }, abortAt("back", "interrupted"));
-    expect(result.state).toBe("failed");
-    for (const fact of ["Ada said so", idOf(first)]) expect(result.reason).toContain(fact);
+    const result = await site.deploy({ after }, abortAt("back", INTERRUPTED));
+    expect(result).toMatchObject({ state: "failed", code: "step_failed" });
+    expect(result.reason).toContain(idOf(first));
     expect(text(result.reason)).toMatchSnapshot();
   });
 
@@ -197,7 +200,7 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     site.repository.commit({ "index.html": "sick" });
     const clock = createClock((milliseconds) => milliseconds === 500 && clock.advance(600_000));
     const result = await site.deploy(health(), { clock });
-    expect(result.state).toBe("failed");
+    expect(result).toMatchObject({ state: "failed", code: "timeout" });
     for (const fact of ["10m", idOf(first)]) expect(result.reason).toContain(fact);
     expect(text(result.reason)).toMatchSnapshot();
     expect(page()).toBe("one");
@@ -216,7 +219,7 @@ describe("a target without a repository", () => {
     const address = url();
     await server.stop(true);
     const result = await site.deploy({ ...settings, repository: null, after: ["echo after"] });
-    expect(result.state).toBe("failed");
+    expect(result).toMatchObject({ state: "failed", code: "health_check_failed" });
     expect(result.reason).toContain(address);
     expect(text(result.reason)).toMatchSnapshot();
     expect(result.steps.length).toBe(1);
@@ -228,7 +231,7 @@ describe("a target without a repository", () => {
       { repository: null, run: ["echo never"] },
       { deployment: { trigger: "rollback", choice: { kind: "release", release: null } } },
     );
-    expect(result).toMatchObject({ state: "failed", steps: [] });
+    expect(result).toMatchObject({ state: "failed", code: "release_missing", steps: [] });
     expect(result.reason).toContain("blog");
     expect(text(result.reason)).toMatchSnapshot();
   });

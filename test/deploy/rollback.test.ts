@@ -55,11 +55,11 @@ const NEVER: Partial<Target> = { run: ["echo never"] };
 function rollBack(
   release: string | null = null,
   target: Partial<Target> = {},
-  tools: Parameters<Site["deploy"]>[1] = {},
+  options: Parameters<Site["deploy"]>[1] = {},
 ) {
   return site.deploy(
     { ...NEVER, ...target },
-    { ...tools, deployment: { ...toRelease(release), ...tools.deployment } },
+    { ...options, deployment: { ...toRelease(release), ...options.deployment } },
   );
 }
 
@@ -96,7 +96,13 @@ test("rolls back or forward to a named release", async () => {
 test("fails and changes nothing when there is no previous release", async () => {
   const [one] = await deployAll(["one"]);
   const result = await rollBack(null, { after: ["echo never"] });
-  expect(result).toMatchObject({ state: "failed", commit: null, release: null, lines: [] });
+  expect(result).toMatchObject({
+    state: "failed",
+    code: "release_missing",
+    commit: null,
+    release: null,
+    lines: [],
+  });
   expect(result.reason).toContain(String(one?.release));
   expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(live()).toBe(String(one?.release));
@@ -108,7 +114,7 @@ test("lists the existing releases when the named release does not exist", async 
   const reasons: string[] = [];
   for (const name of ["20200101T000000Z-aaaaaaaaaaaa", "../shared", ".coming", ""]) {
     const result = await rollBack(name);
-    expect(result).toMatchObject({ state: "failed", lines: [] });
+    expect(result).toMatchObject({ state: "failed", code: "release_missing", lines: [] });
     expect(result.reason).toContain(name);
     expect(result.reason).toMatch(new RegExp(`${two?.release}.*${one?.release}`));
     reasons.push(snapshotText(result.reason, releases));
@@ -119,7 +125,7 @@ test("lists the existing releases when the named release does not exist", async 
 
 test("fails and creates nothing when nothing was ever deployed", async () => {
   const result = await rollBack();
-  expect(result.state).toBe("failed");
+  expect(result).toMatchObject({ state: "failed", code: "release_missing" });
   expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(existsSync(site.directory)).toBe(false);
 });
@@ -130,14 +136,19 @@ test("never selects an incomplete release", async () => {
   mkdirSync(at("releases/.coming", two), { recursive: true });
   expect(await layouts.releases.releasesOf?.(site.directory)).not.toContain(two);
   expect(await rollBack(null)).toMatchObject({ state: "succeeded", release: one?.release });
-  expect(await rollBack(two)).toMatchObject({ state: "failed" });
+  expect(await rollBack(two)).toMatchObject({ state: "failed", code: "release_missing" });
   expect(page()).toBe("one");
 });
 
 test("reverts an unhealthy rollback and keeps the release", async () => {
   const [one, two] = await deployAll(["one", "two"]);
   const result = await rollBack(null, { after: ["cat index.html; test $(cat index.html) = two"] });
-  expect(result).toMatchObject({ state: "failed", commit: one?.commit, release: one?.release });
+  expect(result).toMatchObject({
+    state: "failed",
+    code: "step_failed",
+    commit: one?.commit,
+    release: one?.release,
+  });
   const outputLines = result.lines.filter((line) => line.includes(String(two?.release)));
   expect(outputLines).toHaveLength(1);
   expect(result.reason).toContain(String(two?.release));
@@ -211,7 +222,7 @@ test("rolls back from a release that a person made current by hand", async () =>
 test("runs the after steps when the live release is named", async () => {
   const [, two] = await deployAll(["one", "two"]);
   const result = await rollBack(two?.release, { after: ["cat index.html; exit 1"] });
-  expect(result).toMatchObject({ state: "failed", steps: [{ exitCode: 1 }] });
+  expect(result).toMatchObject({ state: "failed", code: "step_failed", steps: [{ exitCode: 1 }] });
   expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(live()).toBe(String(two?.release));
 });
@@ -237,7 +248,7 @@ test("fails with advice when current is not a link", async () => {
   rmSync(at("current"));
   mkdirSync(at("current"));
   const result = await rollBack();
-  expect(result.state).toBe("failed");
+  expect(result).toMatchObject({ state: "failed", code: "directory_unusable" });
   expect(result.reason).toContain(at("current"));
   expect(snapshotText(result.reason)).toMatchSnapshot();
 });
@@ -267,7 +278,7 @@ test("fails for the layout worktree and recommends an alternative", async () => 
   site.repository.commit({ "index.html": "one" });
   await site.deploy();
   const result = await rollBack();
-  expect(result).toMatchObject({ state: "failed", lines: [] });
+  expect(result).toMatchObject({ state: "failed", code: "release_missing", lines: [] });
   for (const fact of ["worktree", "hooklatch target deploy blog --commit <commit>"]) {
     expect(result.reason).toContain(fact);
   }

@@ -42,7 +42,8 @@ const deploy = (target: Partial<Target> = {}, options: Parameters<Site["deploy"]
  * of git at all.
  */
 function expectRejected(result: Outcome, commit: string, gitMessage: string | null): void {
-  expect(result).toMatchObject({ state: "failed", commit, release: null, steps: [] });
+  const code = "commit_not_signed";
+  expect(result).toMatchObject({ state: "failed", code, commit, release: null, steps: [] });
   for (const fact of [commit.slice(0, 12), "allowed_signers"]) expect(result.reason).toContain(fact);
   const verification = result.lines.findIndex((line) => line.startsWith("$ git verify-commit"));
   const output = result.lines.slice(verification + 1);

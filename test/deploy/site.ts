@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DeploymentContext, DeployTools } from "../../src/deploy/context.ts";
+import type { DeploymentContext, DeployServices } from "../../src/deploy/context.ts";
 import { deploy } from "../../src/deploy/deploy.ts";
 import { createRunProcess } from "../../src/deploy/process/process.ts";
 import { revertInterruptedRun } from "../../src/deploy/revert.ts";
@@ -64,7 +64,7 @@ export class Site {
     return targetOf("blog", { ...own, ...changes });
   }
 
-  /** Deploys the watched branch or tag. The arguments override parts of the target, job and tools. */
+  /** Deploys the watched branch or tag. The arguments override parts of the target, context and services. */
   async deploy(
     target: Partial<Target> = {},
     {
@@ -75,10 +75,10 @@ export class Site {
       signal = new AbortController().signal,
       run = createRunProcess({ killAfter: 100 }),
       onDecided = () => {},
-      ...job
+      ...context
     }: Partial<Omit<DeploymentContext, "deployment">> & {
       deployment?: Partial<Deployment>;
-    } & Partial<DeployTools> = {},
+    } & Partial<DeployServices> = {},
   ): Promise<Outcome> {
     const lines: string[] = [];
     const collect = (line: string) => {
@@ -92,7 +92,7 @@ export class Site {
         event: "push",
         history: async () => NO_HISTORY,
         payloadFile: null,
-        ...job,
+        ...context,
       },
       { clock, env, signal, run, onLine: collect, onDecided },
     );
@@ -117,9 +117,13 @@ export class Site {
       id: this.#deployments,
       target: "blog",
       state: "running",
+      code: null,
       reason: null,
       trigger: "push",
       attempt: 1,
+      retryOf: null,
+      retriedAs: null,
+      supersededBy: null,
       delivery: 7,
       pushedCommit: null,
       choice: null,

@@ -121,7 +121,7 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     site.repository.git("config", "--file", ".gitmodules", "submodule.lib.url", "../nowhere");
     site.repository.commitAll();
     const result = await site.deploy({ run: ["echo never"] });
-    expect(result).toMatchObject({ state: "failed", steps: [] });
+    expect(result).toMatchObject({ state: "failed", code: "checkout_failed", steps: [] });
     expect(snapshotText(result.reason, gitMessagesIn(result.lines))).toMatchSnapshot();
     expect(result.lines.join("\n")).toContain("nowhere");
     expect(read("index.html")).toBe("one");
@@ -195,7 +195,7 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
       for (const settings of ["/dev/null", config]) {
         const env = { ...GIT_ENV, GIT_CONFIG_GLOBAL: settings, PATH: programs };
         const result = await site.deploy({ env });
-        expect(result.state).toBe("failed");
+        expect(result).toMatchObject({ state: "failed", code: "checkout_failed" });
         reasons.push(snapshotText(result.reason));
         expect(existsSync(live("large.bin"))).toBe(false);
       }
@@ -216,7 +216,7 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
       commitLarge(site.repository, "large");
       rmSync(join(site.repository.path, ".git/lfs"), { recursive: true });
       const result = await site.deploy({ run: ["echo never"] });
-      expect(result).toMatchObject({ state: "failed", steps: [] });
+      expect(result).toMatchObject({ state: "failed", code: "checkout_failed", steps: [] });
       expect(snapshotText(result.reason, gitMessagesIn(result.lines))).toMatchSnapshot();
     });
   });
@@ -321,7 +321,7 @@ describe("a private repository", () => {
       env: { ...GIT_ENV, GIT_CONFIG_GLOBAL: config, GIT_SSL_CAINFO: certificate.cert },
     });
     await server.stop();
-    expect(result.state).toBe("failed");
+    expect(result).toMatchObject({ state: "failed", code: "checkout_failed" });
     expect(result.reason).toContain("transport 'file' not allowed");
   });
 
@@ -337,7 +337,7 @@ describe("a private repository", () => {
         access: { sshKey: join(site.root, "key"), knownHosts, token: null },
       });
       sshd.stop();
-      expect(result.state).toBe("failed");
+      expect(result).toMatchObject({ state: "failed", code: "checkout_failed" });
       for (const fact of [sshd.host, knownHosts]) expect(result.reason).toContain(fact);
       expect(result.reason).toEndWith(sshd.line);
     },

@@ -71,7 +71,7 @@ test("rejects a directory that has files but is not a checkout", async () => {
   mkdirSync(site.directory);
   writeFileSync(at("precious"), "precious");
   const result = await site.deploy();
-  expect(result.state).toBe("failed");
+  expect(result).toMatchObject({ state: "failed", code: "directory_unusable" });
   expect(result.reason).toContain(site.directory);
   expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(readdirSync(site.directory)).toEqual(["precious"]);
@@ -116,7 +116,7 @@ test("returns to the live commit when HEAD is damaged", async () => {
   writeFileSync(at(".git/HEAD"), "");
   site.repository.commit({ "index.html": "two", "new.html": "" });
   const result = await site.deploy({ run: ["false"] }, { deployment: { previousCommit: commit } });
-  expect(result.state).toBe("failed");
+  expect(result).toMatchObject({ state: "failed", code: "step_failed" });
   expect(snapshotText(result.reason)).toMatchSnapshot();
   expect(readFileSync(at("index.html"), "utf8")).toBe("one");
   expect(existsSync(at("new.html"))).toBe(false);
@@ -137,7 +137,7 @@ test("removes the files of submodules with a failed first deployment", async () 
   site.repository.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", other.path, "sub");
   site.repository.commitAll();
   const failed = await site.deploy({ run: ["test -e sub/file && exit 7"] });
-  expect(failed).toMatchObject({ state: "failed", steps: [{ exitCode: 7 }] });
+  expect(failed).toMatchObject({ state: "failed", code: "step_failed", steps: [{ exitCode: 7 }] });
   expect(snapshotText(failed.reason)).toMatchSnapshot();
   expect(readdirSync(site.directory)).toEqual([".git"]);
   expect((await site.deploy()).state).toBe("succeeded");

@@ -9,7 +9,7 @@ import {
   expectRejection,
   LONG_TIMEOUT,
   NOW,
-  noticeOf,
+  notificationOf,
   PUSHED,
   reasonOf,
   TIP,
@@ -29,9 +29,9 @@ interface Status {
 }
 
 /** The statuses that GitHub receives. */
-async function statusesOf(news: NotificationKind, settings: Partial<Deployment>): Promise<readonly Status[]> {
+async function statusesOf(kind: NotificationKind, settings: Partial<Deployment>): Promise<readonly Status[]> {
   await using receiver = receive(() => new Response("{}", { status: 201 }));
-  expect(await channelTo(receiver).send(noticeOf(news), deploymentOf(settings), NOW)).toEqual({
+  expect(await channelTo(receiver).send(notificationOf(kind), deploymentOf(settings), NOW)).toEqual({
     kind: "taken",
   });
   return receiver.received.map(({ path, body }) => {
@@ -45,7 +45,7 @@ async function statusesOf(news: NotificationKind, settings: Partial<Deployment>)
 describe("a commit status", () => {
   test("is a POST request as the API of GitHub requires", async () => {
     await using receiver = receive(() => new Response("{}", { status: 201 }));
-    await channelTo(receiver).send(noticeOf("succeeded"), deploymentOf(), NOW);
+    await channelTo(receiver).send(notificationOf("succeeded"), deploymentOf(), NOW);
     const [message] = receiver.received;
     expect(message?.method).toBe("POST");
     expect(message?.path).toBe(`/api/v3/repos/octocat/blog/statuses/${TIP}`);
@@ -55,7 +55,7 @@ describe("a commit status", () => {
     expect(message?.headers.get("user-agent")).toBe("hooklatch");
   });
 
-  const skipped = "skipped: no file that differs fits `paths`";
+  const skipped = "no file differs from the live commit";
   test.each<[string, NotificationKind, Partial<Deployment>, [commit: string, state: string, fact: string][]]>(
     [
       ["pending at the pushed commit", "started", { commit: null }, [[TIP, "pending", ""]]],
@@ -79,13 +79,13 @@ describe("a commit status", () => {
       [
         "failure with the reason in one line",
         "failed",
-        { reason: "step\n1 exited with 1" },
+        { code: "step_failed", reason: "step\n1 exited with 1" },
         [[TIP, "failure", "step 1 exited with 1"]],
       ],
       [
         "failure at the deployed and at the pushed commit",
         "failed",
-        { reason: "no", pushedCommit: PUSHED },
+        { code: "timeout", reason: "no", pushedCommit: PUSHED },
         [
           [TIP, "failure", "no"],
           [PUSHED, "failure", "0123456789ab"],
@@ -94,28 +94,28 @@ describe("a commit status", () => {
       [
         "failure at the pushed commit when the fetch fails",
         "failed",
-        { reason: "no", commit: null },
+        { code: "fetch_failed", reason: "no", commit: null },
         [[TIP, "failure", "no"]],
       ],
       [
         "error when the deployment is cancelled",
         "cancelled",
-        { reason: "by ada" },
+        { code: "cancelled", reason: "by ada" },
         [[TIP, "error", "by ada"]],
       ],
-      ["error when the deployment is interrupted", "interrupted", {}, [[TIP, "error", ""]]],
+      ["error when the deployment is interrupted", "interrupted", { code: "shutdown" }, [[TIP, "error", ""]]],
       [
         "success when the deployment is skipped",
         "cancelled",
-        { reason: skipped, pushedCommit: PUSHED },
+        { code: "paths_unchanged", reason: skipped, pushedCommit: PUSHED },
         [
           [TIP, "success", skipped],
           [PUSHED, "success", skipped],
         ],
       ],
     ],
-  )("is %s", async (_, news, settings, expected) => {
-    const statuses = await statusesOf(news, settings);
+  )("is %s", async (_, kind, settings, expected) => {
+    const statuses = await statusesOf(kind, settings);
     expect(statuses).toEqual(
       expected.map(([commit, state, fact]) => ({
         commit,
@@ -133,8 +133,8 @@ describe("a commit status", () => {
       { pushedCommit: null, commit: null, choice: { kind: "commit", commit: "0123456" } },
     ],
     ["no commit", "failed", { pushedCommit: null, commit: null }],
-  ])("is not sent for a deployment with %s", async (_, news, settings) => {
-    expect(await statusesOf(news, settings)).toEqual([]);
+  ])("is not sent for a deployment with %s", async (_, kind, settings) => {
+    expect(await statusesOf(kind, settings)).toEqual([]);
   });
 
   test("has a description of at most 140 characters", async () => {
@@ -148,7 +148,7 @@ describe("a commit status", () => {
     async (status) => {
       await using receiver = receive(() => new Response("{}", { status }));
       const deployment = deploymentOf({ pushedCommit: PUSHED });
-      const outcome = await channelTo(receiver).send(noticeOf("succeeded"), deployment, NOW);
+      const outcome = await channelTo(receiver).send(notificationOf("succeeded"), deployment, NOW);
       expectRejection(outcome, "refused", receiver, status);
       expect(reasonOf(outcome)).toMatchSnapshot();
       expect(receiver.received).toHaveLength(1);
@@ -162,14 +162,14 @@ describe("a commit status", () => {
     [502, {}],
   ])("may be retried after the response %d with the headers %j", async (status, headers) => {
     await using receiver = receive(() => new Response("{}", { status, headers }));
-    const outcome = await channelTo(receiver).send(noticeOf("failed"), deploymentOf(), NOW);
+    const outcome = await channelTo(receiver).send(notificationOf("failed"), deploymentOf(), NOW);
     expectRejection(outcome, "failed", receiver, status);
   });
 
   test("may be retried when only the first of two statuses was accepted", async () => {
     await using receiver = receive((index) => new Response("{}", { status: index === 0 ? 201 : 503 }));
     const deployment = deploymentOf({ pushedCommit: PUSHED });
-    expect(await channelTo(receiver).send(noticeOf("succeeded"), deployment, NOW)).toMatchObject({
+    expect(await channelTo(receiver).send(notificationOf("succeeded"), deployment, NOW)).toMatchObject({
       kind: "failed",
     });
     expect(receiver.received).toHaveLength(2);

@@ -3,7 +3,7 @@ import { createNotificationChannels } from "../../src/notify/index.ts";
 import { loadSecret } from "../providers/load-secret.ts";
 import { targetOf } from "../support/target.ts";
 import { receive } from "./receiver.ts";
-import { deploymentOf, LONG_TIMEOUT, NOW, noticeOf, reasonOf, settingsOf } from "./samples.ts";
+import { deploymentOf, LONG_TIMEOUT, NOW, notificationOf, reasonOf, settingsOf } from "./samples.ts";
 
 const OPTIONS = { publicUrl: null, signal: LONG_TIMEOUT.signal };
 
@@ -40,13 +40,13 @@ test("each channel sends the configured format and times out", async () => {
     [],
     { ...OPTIONS, timeout: 200 },
   );
-  await standard?.send(noticeOf("failed"), deploymentOf(), NOW);
-  await slack?.send(noticeOf("failed"), deploymentOf(), NOW);
+  await standard?.send(notificationOf("failed"), deploymentOf(), NOW);
+  await slack?.send(notificationOf("failed"), deploymentOf(), NOW);
   expect(receiver.received.map(({ body }) => Object.keys(JSON.parse(body)))).toEqual([
     ["type", "timestamp", "data"],
     ["text"],
   ]);
-  const outcome = await slack?.send(noticeOf("failed"), deploymentOf(), NOW);
+  const outcome = await slack?.send(notificationOf("failed"), deploymentOf(), NOW);
   expect(outcome).toEqual({ kind: "failed", reason: expect.stringContaining("0.2 s") });
   expect(reasonOf(outcome)).toMatchSnapshot();
 });

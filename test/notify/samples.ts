@@ -14,7 +14,7 @@ export const SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 export const LONG_TIMEOUT = { timeout: 5000, signal: new AbortController().signal };
 
 /** A notification of the deployment below. */
-export function noticeOf(kind: NotificationKind): Notification {
+export function notificationOf(kind: NotificationKind): Notification {
   const createdAt = new Date("2026-11-21T20:30:00.250Z");
   return { id: 7, channel: "ops", deployment: 12, kind, attempts: 0, createdAt };
 }
@@ -25,9 +25,13 @@ export function deploymentOf(settings: Partial<Deployment> = {}): Deployment {
     id: 12,
     target: "blog",
     state: "succeeded",
+    code: null,
     reason: null,
     trigger: "push",
     attempt: 1,
+    retryOf: null,
+    retriedAs: null,
+    supersededBy: null,
     delivery: 3,
     pushedCommit: TIP,
     choice: null,

@@ -8,7 +8,7 @@ import {
   expectRejection,
   LONG_TIMEOUT,
   NOW,
-  noticeOf,
+  notificationOf,
   PUSHED,
   reasonOf,
   settingsOf,
@@ -22,9 +22,9 @@ function channelTo({ origin }: Receiver) {
 }
 
 /** The text of the message that the chat receives. */
-async function textOf(news: NotificationKind, settings: Partial<Deployment>): Promise<string> {
+async function textOf(kind: NotificationKind, settings: Partial<Deployment>): Promise<string> {
   await using receiver = receive();
-  expect(await channelTo(receiver).send(noticeOf(news), deploymentOf(settings), NOW)).toEqual({
+  expect(await channelTo(receiver).send(notificationOf(kind), deploymentOf(settings), NOW)).toEqual({
     kind: "taken",
   });
   expect(receiver.received).toHaveLength(1);
@@ -37,30 +37,49 @@ async function textOf(news: NotificationKind, settings: Partial<Deployment>): Pr
 }
 
 describe("a chat message", () => {
-  const reason = 'step "npm test" exited with 1';
+  const code = "step_failed";
+  const reason = 'step "npm test" exited with code 1';
   const commit = "main 0123456789ab";
   test.each<[title: string, NotificationKind, Partial<Deployment>, facts: string[]]>([
-    ["a failure", "failed", { state: "failed", reason }, [reason, commit]],
+    ["a failure", "failed", { state: "failed", code, reason }, [reason, commit]],
     ["a success after a failure", "recovered", {}, [commit]],
     ["a success", "succeeded", {}, [commit]],
     ["a rollback", "succeeded", { trigger: "rollback", branch: null }, ["rollback", "0123456789ab"]],
     [
       "a failure without a deployed commit",
       "failed",
-      { state: "failed", reason: "branch main is gone", branch: null, commit: null, pushedCommit: PUSHED },
-      ["branch main is gone", "aaaaaaaaaaaa"],
+      {
+        state: "failed",
+        code: "ref_missing",
+        reason: "no branch main",
+        branch: null,
+        commit: null,
+        pushedCommit: PUSHED,
+      },
+      ["no branch main", "aaaaaaaaaaaa"],
     ],
     [
       "a failure without any commit",
       "failed",
-      { state: "failed", trigger: "manual", branch: null, commit: null, pushedCommit: null },
+      { state: "failed", code, trigger: "manual", branch: null, commit: null, pushedCommit: null },
       ["manual"],
     ],
     ["a start", "started", { state: "running" }, [commit]],
-    ["a cancellation", "cancelled", { state: "cancelled", reason: "by ada" }, ["by ada", commit]],
-    ["an interruption", "interrupted", { state: "interrupted" }, [commit]],
-  ])("reports %s", async (_, news, settings, facts) => {
-    const text = await textOf(news, settings);
+    [
+      "a cancellation",
+      "cancelled",
+      { state: "cancelled", code: "cancelled", reason: "by ada" },
+      ["by ada", commit],
+    ],
+    [
+      "a skipped deployment",
+      "cancelled",
+      { state: "cancelled", code: "paths_unchanged", reason: "no change" },
+      ["no change", commit],
+    ],
+    ["an interruption", "interrupted", { state: "interrupted", code: "shutdown" }, [commit]],
+  ])("reports %s", async (_, kind, settings, facts) => {
+    const text = await textOf(kind, settings);
     expect(text).toStartWith("*blog* ");
     for (const fact of ["deployment 12", ...facts]) expect(text).toContain(fact);
     expect(text).toMatchSnapshot();
@@ -84,14 +103,14 @@ describe("a chat message", () => {
 
   test.each([403, 404, 410])("is not retried after the response %d", async (status) => {
     await using receiver = receive(() => new Response("no_service", { status }));
-    const outcome = await channelTo(receiver).send(noticeOf("failed"), deploymentOf(), NOW);
+    const outcome = await channelTo(receiver).send(notificationOf("failed"), deploymentOf(), NOW);
     expectRejection(outcome, "refused", receiver, status);
     expect(reasonOf(outcome)).toMatchSnapshot();
   });
 
   test.each([400, 429, 500])("may be retried after the response %d", async (status) => {
     await using receiver = receive(() => new Response("no", { status }));
-    expect(await channelTo(receiver).send(noticeOf("failed"), deploymentOf(), NOW)).toMatchObject({
+    expect(await channelTo(receiver).send(notificationOf("failed"), deploymentOf(), NOW)).toMatchObject({
       kind: "failed",
     });
   });
@@ -109,7 +128,7 @@ describe("text escaping for chats", () => {
     ["_it_ __init__ snake_case_name _", "＿it＿ ＿＿init＿＿ snake_case_name ＿"],
     ["[ok](https://evil.example) ![](x)", "[ok]（https://evil.example) ![]（x)"],
     ["||spoiler|| a | b", "｜｜spoiler｜｜ a | b"],
-    [`step "npm run build:all" exited with 1`, `step "npm run build:all" exited with 1`],
+    [`step "npm run build:all" failed`, `step "npm run build:all" failed`],
     [TIP, TIP],
   ])("removes mentions and formatting from %p", (text, escaped) => {
     expect(escapeText(text)).toBe(escaped);

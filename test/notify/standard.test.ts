@@ -9,7 +9,7 @@ import {
   expectRejection,
   LONG_TIMEOUT,
   NOW,
-  noticeOf,
+  notificationOf,
   PUSHED,
   reasonOf,
   SIGNING_SECRET,
@@ -46,12 +46,14 @@ describe("Standard Webhooks signature", () => {
 describe("a Standard Webhooks message", () => {
   test.each<NotificationKind>(["failed", "recovered", "succeeded"])(
     "is signed and has the type deployment.%s",
-    async (news) => {
+    async (kind) => {
       await using receiver = receive();
-      const state = news === "failed" ? "failed" : "succeeded";
-      const deployment = deploymentOf({ state, reason: "health did not answer <2xx>", pushedCommit: PUSHED });
+      const state = kind === "failed" ? "failed" : "succeeded";
+      const code = kind === "failed" ? "health_check_failed" : null;
+      const reason = "the health URL returned <503>";
+      const deployment = deploymentOf({ state, code, reason, pushedCommit: PUSHED });
       // The package compares the time of the message with the system clock.
-      const outcome = await channelTo(receiver).send(noticeOf(news), deployment, new Date());
+      const outcome = await channelTo(receiver).send(notificationOf(kind), deployment, new Date());
       expect(outcome).toEqual({ kind: "taken" });
       expect(receiver.received).toHaveLength(1);
       const [message] = receiver.received;
@@ -61,15 +63,19 @@ describe("a Standard Webhooks message", () => {
       expect(message?.headers.get("user-agent")).toBe("hooklatch");
       const headers = Object.fromEntries(message?.headers ?? []);
       expect(new Webhook(SIGNING_SECRET).verify(message?.body ?? "", headers)).toEqual({
-        type: `deployment.${news}`,
+        type: `deployment.${kind}`,
         timestamp: "2026-11-21T20:30:00.250Z",
         data: {
           deployment: 12,
           target: "blog",
           state,
-          reason: "health did not answer <2xx>",
+          code,
+          reason,
           trigger: "push",
           attempt: 1,
+          retry_of: null,
+          retried_as: null,
+          superseded_by: null,
           delivery: 3,
           pushed_commit: PUSHED,
           branch: "main",
@@ -89,12 +95,14 @@ describe("a Standard Webhooks message", () => {
     await using receiver = receive((index) => new Response(null, { status: index === 0 ? 502 : 204 }));
     const channel = channelTo(receiver);
     const later = new Date(NOW.getTime() + 60_000);
-    expect(await channel.send(noticeOf("failed"), deploymentOf(), NOW)).toMatchObject({ kind: "failed" });
-    expect(await channel.send({ ...noticeOf("failed"), attempts: 1 }, deploymentOf(), later)).toEqual({
+    expect(await channel.send(notificationOf("failed"), deploymentOf(), NOW)).toMatchObject({
+      kind: "failed",
+    });
+    expect(await channel.send({ ...notificationOf("failed"), attempts: 1 }, deploymentOf(), later)).toEqual({
       kind: "taken",
     });
     const [first, second] = receiver.received;
-    expect(first?.headers.get("webhook-id")).toBe(`msg_7_${noticeOf("failed").createdAt.getTime()}`);
+    expect(first?.headers.get("webhook-id")).toBe(`msg_7_${notificationOf("failed").createdAt.getTime()}`);
     expect(second?.headers.get("webhook-id")).toBe(first?.headers.get("webhook-id") ?? "");
     expect(second?.body).toBe(first?.body ?? "");
     expect(Number(first?.headers.get("webhook-timestamp"))).toBe(Math.floor(NOW.getTime() / 1000));
@@ -106,14 +114,14 @@ describe("a Standard Webhooks message", () => {
     "may be retried after the response %d",
     async (status) => {
       await using receiver = receive(() => new Response("no", { status }));
-      const outcome = await channelTo(receiver).send(noticeOf("failed"), deploymentOf(), NOW);
+      const outcome = await channelTo(receiver).send(notificationOf("failed"), deploymentOf(), NOW);
       expectRejection(outcome, "failed", receiver, status);
     },
   );
 
   test("is not retried after the response 410", async () => {
     await using receiver = receive(() => new Response("no", { status: 410 }));
-    const outcome = await channelTo(receiver).send(noticeOf("failed"), deploymentOf(), NOW);
+    const outcome = await channelTo(receiver).send(notificationOf("failed"), deploymentOf(), NOW);
     expectRejection(outcome, "refused", receiver, 410);
     expect(reasonOf(outcome)).toMatchSnapshot();
   });
@@ -125,7 +133,7 @@ describe("a Standard Webhooks message", () => {
     await using receiver = receive();
     const settings = { ...settingsOf("standard", receiver.origin), secret };
     const channel = createStandardChannel(settings, null, LONG_TIMEOUT);
-    const outcome = await channel.send(noticeOf("failed"), deploymentOf(), NOW);
+    const outcome = await channel.send(notificationOf("failed"), deploymentOf(), NOW);
     expect(outcome).toEqual({ kind: "failed", reason: expect.not.stringContaining("hush") });
     expect(reasonOf(outcome)).toMatchSnapshot();
     expect(receiver.received).toEqual([]);

@@ -76,9 +76,9 @@ ${more}`,
 
   /** Reloads the configuration. Resolves when the server has applied or rejected it. */
   async hangUp(): Promise<void> {
-    const before = this.#told().length;
+    const before = this.#reloads().length;
     process.kill(this.server.pid, "SIGHUP");
-    await this.server.until(() => this.#told().length > before);
+    await this.server.until(() => this.#reloads().length > before);
   }
 
   /** Sends a push of the repository's tip in the format of GitHub. */
@@ -178,8 +178,10 @@ ${more}`,
     return this.workshop.dispose();
   }
 
-  #told() {
-    return this.server.log.filter(({ msg }) => /configuration stays as it was|took over/.test(String(msg)));
+  /** The log lines about reloads that succeeded or failed. */
+  #reloads() {
+    const pattern = /^configuration (?:not )?reloaded|^the configuration stays as it was/;
+    return this.server.log.filter(({ msg }) => pattern.test(String(msg)));
   }
 }
 

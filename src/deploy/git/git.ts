@@ -5,8 +5,7 @@ import { DeploymentError } from "../../domain/deployment-error.ts";
 import type { LayoutContext, ProcessIo, ProcessResult } from "../../domain/layout.ts";
 import { describeCommand } from "../../domain/target.ts";
 import { toOneLine } from "../../lib/text.ts";
-import { describeGitError } from "./errors.ts";
-import type { FailedCall } from "./host-key.ts";
+import { describeGitError, type FailedCall } from "./errors.ts";
 
 /** Settings for every call. They override the account's own configuration. */
 const SETTINGS = {
@@ -23,14 +22,14 @@ const SETTINGS = {
   "gc.autoDetach": "false",
   // `v1.0-rc1` is older than `v1.0` (git-tag(1), "versionsort.suffix").
   "versionsort.suffix": "-",
-  // Files in Git LFS are checked out as pointers, even where the account has it set up; `lfs.ts` replaces them.
+  // Files in Git LFS are checked out as pointers, also for an account with the filter; `checkout.ts` replaces them.
   "filter.lfs.smudge": "",
   "filter.lfs.clean": "",
   "filter.lfs.process": "",
   "filter.lfs.required": "false",
 } as const;
 
-/** Makes every program fail instead of asking: an unanswered question would block the deployment until its time-out. */
+/** Makes every program fail instead of asking: an unanswered question would block until the deployment's timeout. */
 const NON_INTERACTIVE = {
   GIT_ASKPASS: "false",
   // There is no terminal either: every process has its own session.
@@ -42,18 +41,17 @@ const FORCED = { GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" } as const;
 /** How many of git's last lines are searched for the reason of a failure. */
 const REMEMBERED_LINES = 40;
 
-/** Discards the output of work that must not be cut short. */
+/** Discards the output of work that must not be interrupted. */
 export const SILENT_IO: ProcessIo = { onLine: () => {}, signal: new AbortController().signal };
 
-/** Discards the output of work that may be cut short. */
+/** Discards the output of work that `signal` may interrupt. */
 export function withoutOutput({ signal }: Pick<ProcessIo, "signal">): ProcessIo {
   return { ...SILENT_IO, signal };
 }
 
-/** How git is run, and in which environment. */
 type GitContext = Pick<LayoutContext, "run" | "env">;
 
-/** The code of a deployment that ends because a git command failed. */
+/** The code of a deployment that a failed git command ends. */
 const FAILURES: Readonly<Record<string, FailureCode>> = {
   fetch: "fetch_failed",
   worktree: "checkout_failed",
@@ -67,21 +65,26 @@ const FAILURES: Readonly<Record<string, FailureCode>> = {
 /** git settings for one call. They are in the argument list, which other users can read: never a secret. */
 export type GitSettings = Readonly<Record<string, string>>;
 
+/** How a command ended. The reason completes "git <command> …". */
+export type GitOutcome =
+  | { readonly kind: "succeeded" }
+  | { readonly kind: "failed"; readonly reason: string };
+
 /** The `git` program in one directory. Arguments are lists that no shell parses. */
 export interface Git {
-  /** Runs a command with its output in `io`. Rejects with a {@link DeploymentError} that says why it failed. */
-  act(args: readonly string[], io: ProcessIo, settings?: GitSettings): Promise<void>;
-  /** As `act`, but resolves with why it failed, or null. */
-  attempt(args: readonly string[], io: ProcessIo, settings?: GitSettings): Promise<string | null>;
-  /** The lines that a command prints; null when it fails, which for many commands means no. */
-  ask(args: readonly string[], signal?: AbortSignal): Promise<readonly string[] | null>;
+  /** Runs a command with its output in `io`. Rejects with a {@link DeploymentError} when it fails. */
+  run(args: readonly string[], io: ProcessIo, settings?: GitSettings): Promise<void>;
+  /** As `run`, but returns the failure. */
+  attempt(args: readonly string[], io: ProcessIo, settings?: GitSettings): Promise<GitOutcome>;
+  /** The lines that a command prints; null when it fails, by which many commands answer no. */
+  read(args: readonly string[], signal?: AbortSignal): Promise<readonly string[] | null>;
   /** The commit of a revision, peeled from tags; null when there is none. */
   findCommit(revision: string, signal?: AbortSignal): Promise<string | null>;
 }
 
 /**
  * Creates git for calls in `directory`. `location` are the variables that name its repository (git(1), "The Git
- * Repository"), so that git never searches for one further up.
+ * Repository"), so that git does not search the directories above for one.
  */
 export function createGit(
   directory: string,
@@ -89,51 +92,48 @@ export function createGit(
   context: GitContext,
 ): Git {
   const env = { ...NON_INTERACTIVE, ...context.env, ...FORCED, ...location };
-  const git = (args: readonly string[], io: ProcessIo, own: GitSettings = {}) => {
-    const settings = Object.entries({ ...SETTINGS, ...own }).flatMap(([key, value]) => [
-      "-c",
-      `${key}=${value}`,
-    ]);
-    return context.run(["git", ...settings, ...args], { cwd: directory, env, ...io });
+  const call = (args: readonly string[], io: ProcessIo, settings: GitSettings = {}) => {
+    const all = Object.entries({ ...SETTINGS, ...settings });
+    const options = all.flatMap(([key, value]) => ["-c", `${key}=${value}`]);
+    return context.run(["git", ...options, ...args], { cwd: directory, env, ...io });
   };
+  const git: Git = {
+    async attempt(args, io, settings) {
+      const last: string[] = [];
+      const onLine = (line: string) => {
+        const safe = hideCredentials(line);
+        io.onLine(safe);
+        last.push(safe);
+        if (last.length > REMEMBERED_LINES) last.shift();
+      };
+      io.onLine(`$ ${hideCredentials(describeCommand(["git", ...args]))}`);
+      const result = await call(args, { ...io, onLine }, settings);
+      return describeEnd(result, last, { run: context.run, env, cwd: directory, signal: io.signal });
+    },
+    async run(args, io, settings) {
+      const [command = ""] = args;
+      const outcome = await git.attempt(args, io, settings);
+      if (outcome.kind === "succeeded") return;
+      throw new DeploymentError(FAILURES[command] ?? "git_failed", `git ${command} ${outcome.reason}`);
+    },
+    async read(args, signal = SILENT_IO.signal) {
+      const lines: string[] = [];
+      const { exitCode } = await call(args, { onLine: (line) => lines.push(line), signal });
+      return exitCode === 0 ? lines : null;
+    },
+    async findCommit(revision, signal) {
+      const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", `${revision}^{commit}`];
+      // Warnings are on the same stream as the answer.
+      return (await git.read(args, signal))?.find(isObjectName) ?? null;
+    },
+  };
+  return git;
+}
 
-  async function attempt(
-    args: readonly string[],
-    io: ProcessIo,
-    settings?: GitSettings,
-  ): Promise<string | null> {
-    const last: string[] = [];
-    const onLine = (line: string) => {
-      const safe = hideCredentials(line);
-      io.onLine(safe);
-      last.push(safe);
-      if (last.length > REMEMBERED_LINES) last.shift();
-    };
-    io.onLine(`$ ${hideCredentials(describeCommand(["git", ...args]))}`);
-    const result = await git(args, { ...io, onLine }, settings);
-    return explain(result, last, { run: context.run, env, cwd: directory, signal: io.signal });
-  }
-
-  async function act(args: readonly string[], io: ProcessIo, settings?: GitSettings): Promise<void> {
-    const reason = await attempt(args, io, settings);
-    const command = args[0] ?? "";
-    if (reason !== null)
-      throw new DeploymentError(FAILURES[command] ?? "git_failed", `git ${command} ${reason}`);
-  }
-
-  async function ask(args: readonly string[], signal = SILENT_IO.signal): Promise<readonly string[] | null> {
-    const lines: string[] = [];
-    const result = await git(args, { onLine: (line) => lines.push(line), signal });
-    return result.exitCode === 0 ? lines : null;
-  }
-
-  async function findCommit(revision: string, signal?: AbortSignal): Promise<string | null> {
-    const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", `${revision}^{commit}`];
-    // Warnings are on the same stream as the answer.
-    return (await ask(args, signal))?.find(isObjectName) ?? null;
-  }
-
-  return { act, attempt, ask, findCommit };
+/** Creates git for a working tree. If that is damaged, git must not use a repository in a directory above it. */
+export async function createCheckoutGit(directory: string, context: GitContext): Promise<Git> {
+  const real = await realpath(directory);
+  return createGit(real, { GIT_CEILING_DIRECTORIES: dirname(real) }, context);
 }
 
 /** Whether the text is a full object name, SHA-1 or SHA-256. */
@@ -141,41 +141,47 @@ export function isObjectName(text: string): boolean {
   return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 }
 
-/** Removes the credentials before the `@` of HTTP addresses: they may be a token. */
+/** The commits of the objects whose names begin with `digits`. Branches and tags of that name are ignored. */
+export async function findCommitsByPrefix(
+  git: Git,
+  digits: string,
+  signal?: AbortSignal,
+): Promise<readonly string[]> {
+  const objects = (await git.read(["rev-parse", `--disambiguate=${digits}`], signal)) ?? [];
+  const commits = await Promise.all(objects.filter(isObjectName).map((name) => git.findCommit(name, signal)));
+  return [...new Set(commits.filter((commit) => commit !== null))];
+}
+
+/** Removes the credentials before the `@` of HTTP addresses, which may be a token. */
 export function hideCredentials(text: string): string {
   return text.replace(/(\bhttps?:\/\/)[^\s/@]+@/gi, "$1");
 }
 
-async function explain(
+async function describeEnd(
   { exitCode, signal }: ProcessResult,
   lines: readonly string[],
   call: FailedCall,
-): Promise<string | null> {
-  if (signal !== null) return `was ended by ${signal}`;
-  if (exitCode === 0) return null;
-  if (exitCode === 127) return "failed: there is no git program in PATH";
-  const refusal = call.signal.aborted ? null : await describeGitError(lines, call);
-  return `failed: ${toOneLine(refusal ?? (findReason(lines) || `exit code ${exitCode}`))}`;
+): Promise<GitOutcome> {
+  if (exitCode === 0) return { kind: "succeeded" };
+  if (signal !== null) return { kind: "failed", reason: `was terminated by ${signal}` };
+  if (exitCode === 127) return { kind: "failed", reason: "failed: there is no git program in PATH" };
+  const known = call.signal.aborted ? null : await describeGitError(lines, call);
+  const reason = known ?? (findReason(lines) || `exit code ${exitCode}`);
+  return { kind: "failed", reason: `failed: ${toOneLine(reason)}` };
 }
 
-/** What git adds after another git that it called has printed the reason. */
+/** Printed after the reason, by a git that called another git. */
 const CONSEQUENCE =
   /^fatal: (?:clone of '.*' into submodule path '.*' failed|Failed to recurse into submodule path)/;
 
 /**
- * The line that says what went wrong: the last `fatal:` or `error:`, since advice may follow it. Where that only says that
- * the remote could not be read, the line before it says why ("Permission denied (publickey).").
+ * Finds the line with the reason: the last `fatal:` or `error:`, since advice may follow it. When that line only says
+ * that the remote could not be read, the line before it has the cause ("Permission denied (publickey).").
  */
 function findReason(lines: readonly string[]): string {
-  const said = lines.filter((line) => line.trim() !== "" && !CONSEQUENCE.test(line));
-  const at = said.findLastIndex((line) => /^(?:fatal|error): /.test(line));
-  const unreadable = said[at]?.startsWith("fatal: Could not read from remote repository") ?? false;
-  const line = said[unreadable && at > 0 ? at - 1 : at] ?? said.at(-1) ?? "";
+  const candidates = lines.filter((line) => line.trim() !== "" && !CONSEQUENCE.test(line));
+  const at = candidates.findLastIndex((line) => /^(?:fatal|error): /.test(line));
+  const isUnreadable = candidates[at]?.startsWith("fatal: Could not read from remote repository") ?? false;
+  const line = candidates[isUnreadable && at > 0 ? at - 1 : at] ?? candidates.at(-1) ?? "";
   return line.replace(/^(?:fatal|error): /, "");
-}
-
-/** Creates git for a working tree. In a broken one, git must not use a repository in a directory above it. */
-export async function createCheckoutGit(directory: string, context: GitContext): Promise<Git> {
-  const real = await realpath(directory);
-  return createGit(real, { GIT_CEILING_DIRECTORIES: dirname(real) }, context);
 }

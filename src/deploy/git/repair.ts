@@ -1,31 +1,33 @@
 import type { Dirent } from "node:fs";
 import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Git, SILENT_IO } from "./git.ts";
+import { systemErrorCode } from "../../lib/errors.ts";
+import { type Git, type GitOutcome, SILENT_IO } from "./git.ts";
 
 /**
- * Removes what a killed git leaves in its directory: lock files, which would stop every later git, and half-received
- * packs. Only for a directory that no other process uses. No ref ends in `.lock` (git-check-ref-format(1)), so nothing
- * else is mistaken for a lock.
+ * Removes what a killed git leaves in its directory: lock files, which would stop every later git, and partial packs.
+ * No other process may use the directory. No ref ends in `.lock` (git-check-ref-format(1)), so every such file is a lock.
  */
 export async function removeStaleLocks(gitDirectory: string): Promise<void> {
-  await removeIn(gitDirectory, async ({ name }) => name.endsWith(".lock"));
-  await removeIn(join(gitDirectory, "objects", "pack"), async ({ name }) => /^\.?tmp[-_]/.test(name));
+  await removeIn(gitDirectory, ({ name }) => name.endsWith(".lock"));
+  await removeIn(join(gitDirectory, "objects", "pack"), ({ name }) => /^\.?tmp[-_]/.test(name));
 }
 
 /**
  * Removes files that a power failure left empty because they were renamed before their content was on disk: HEAD, index
- * and refs. Git refuses empty ones, and creates or fetches missing ones.
+ * and refs. Git rejects empty ones, and creates or fetches missing ones.
  */
 export async function removeBlankFiles(gitDirectory: string): Promise<void> {
-  for (const name of ["HEAD", "index"]) {
-    const path = join(gitDirectory, name);
+  for (const path of ["HEAD", "index"].map((name) => join(gitDirectory, name))) {
     if (await isBlank(path)) await rm(path);
   }
   await removeIn(join(gitDirectory, "refs"), ({ parentPath, name }) => isBlank(join(parentPath, name)));
 }
 
-async function removeIn(directory: string, isLeftover: (entry: Dirent) => Promise<boolean>): Promise<void> {
+async function removeIn(
+  directory: string,
+  isLeftover: (entry: Dirent) => boolean | Promise<boolean>,
+): Promise<void> {
   for (const entry of await entriesOf(directory)) {
     const path = join(directory, entry.name);
     // A link counts as a file here, so nothing is removed behind one.
@@ -41,10 +43,7 @@ function isObjectDirectory(entry: Dirent): boolean {
 
 /** Whether a file exists and is empty, or begins with zeros. */
 async function isBlank(path: string): Promise<boolean> {
-  const file = await open(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
-    throw error;
-  });
+  const file = await open(path).catch(nullIfAbsent);
   if (file === null) return false;
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
@@ -56,34 +55,32 @@ async function isBlank(path: string): Promise<boolean> {
 
 /** A directory's entries; none when it does not exist or is no directory. */
 export async function entriesOf(directory: string): Promise<readonly Dirent[]> {
-  return readdir(directory, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
-    throw error;
-  });
+  return (await readdir(directory, { withFileTypes: true }).catch(nullIfAbsent)) ?? [];
 }
 
-const INIT = ["init", "--quiet", "--bare", "--template="] as const;
+function nullIfAbsent(error: unknown): null {
+  if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return null;
+  throw error;
+}
 
-/**
- * Creates a bare repository in `directory`, or repairs the one that a killed git or a power failure left. Resolves with
- * why git still cannot use it, or null.
- */
-export async function makeBare(directory: string, git: Git): Promise<string | null> {
+/** Creates a bare repository in `directory`, or repairs what a killed git or a power failure left there. */
+export async function makeBare(directory: string, git: Git): Promise<GitOutcome> {
   await removeStaleLocks(directory);
-  if ((await initialise(git)) === null) return null;
+  const outcome = await initialise(git);
+  if (outcome.kind === "succeeded") return outcome;
   await removeBlankFiles(directory);
   return initialise(git);
 }
 
 /** In an existing repository, `git init` only adds what is missing (git-init(1)). */
-async function initialise(git: Git): Promise<string | null> {
-  const reason = await git.attempt(INIT, SILENT_IO);
-  if (reason !== null) return `git init ${reason}`;
-  return (await isSound(git)) ? null : "git cannot read the repository";
+async function initialise(git: Git): Promise<GitOutcome> {
+  const outcome = await git.attempt(["init", "--quiet", "--bare", "--template="], SILENT_IO);
+  if (outcome.kind === "failed") return { kind: "failed", reason: `git init ${outcome.reason}` };
+  return (await isSound(git)) ? outcome : { kind: "failed", reason: "git cannot read the repository" };
 }
 
 /** Whether git can open the repository, and every ref names an existing object. */
 export async function isSound(git: Git): Promise<boolean> {
-  const lines = await git.ask(["for-each-ref"]);
+  const lines = await git.read(["for-each-ref"]);
   return lines !== null && !lines.some((line) => line.startsWith("warning: ignoring broken ref"));
 }

@@ -1,25 +1,19 @@
-import type { Stats } from "node:fs";
-import { cp, lstat, mkdir, rename, rm, symlink } from "node:fs/promises";
+import { lstatSync } from "node:fs";
+import { cp, mkdir, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, normalize, relative, sep } from "node:path";
 import { DeploymentError } from "../../domain/deployment-error.ts";
 
-/** The directories of a shared path and its link. Both absolute and real, since the link is relative. */
-export interface SharedPaths {
-  readonly release: string;
-  readonly shared: string;
-}
-
 /**
- * Replaces `path` in a release with a link to `<shared>/<path>`. Where that does not exist yet, it starts as a copy of
- * what the repository has at the path, or else as a directory.
+ * Replaces `path` in a release with a link to `<shared>/<path>`. When that does not exist yet, it starts as a copy of
+ * what the repository has at the path, or else as a directory. `release` and `shared` are absolute paths without symbolic
+ * links, since the link is relative.
  */
-export async function linkShared({ release, shared }: SharedPaths, path: string): Promise<void> {
+export async function linkShared(release: string, shared: string, path: string): Promise<void> {
   const parts = partsOf(path);
-  const name = join(...parts);
   await makeParents(release, parts.slice(0, -1), path);
-  const inRelease = join(release, name);
-  const inShared = join(shared, name);
-  if ((await inspect(inShared)) === null) await seed(inShared, inRelease);
+  const inRelease = join(release, ...parts);
+  const inShared = join(shared, ...parts);
+  if (inspect(inShared) === undefined) await seed(inShared, inRelease);
   await rm(inRelease, { recursive: true, force: true });
   await symlink(relative(dirname(inRelease), inShared), inRelease);
 }
@@ -42,8 +36,8 @@ async function makeParents(release: string, parents: readonly string[], path: st
   let at = release;
   for (const part of parents) {
     at = join(at, part);
-    const found = await inspect(at);
-    if (found === null) await mkdir(at);
+    const found = inspect(at);
+    if (found === undefined) await mkdir(at);
     else if (!found.isDirectory()) {
       const what = found.isSymbolicLink() ? "a symbolic link" : "a file";
       throw new DeploymentError(
@@ -55,23 +49,20 @@ async function makeParents(release: string, parents: readonly string[], path: st
 }
 
 /** Copies next to the final path and moves the copy there, so that an interrupted copy is never used. */
-async function seed(place: string, from: string): Promise<void> {
-  await mkdir(dirname(place), { recursive: true });
-  const found = await inspect(from);
-  if (found === null || found.isSymbolicLink()) {
-    await mkdir(place);
+async function seed(path: string, from: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const found = inspect(from);
+  if (found === undefined || found.isSymbolicLink()) {
+    await mkdir(path);
     return;
   }
-  const copy = join(dirname(place), `.${basename(place)}.seed`);
+  const copy = join(dirname(path), `.${basename(path)}.seed`);
   await rm(copy, { recursive: true, force: true });
   await cp(from, copy, { recursive: true, verbatimSymlinks: true });
-  await rename(copy, place);
+  await rename(copy, path);
 }
 
-/** What is at a path, without following links; null when nothing is. */
-async function inspect(path: string): Promise<Stats | null> {
-  return lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return null;
-    throw error;
-  });
+/** Follows no links. Undefined when nothing exists at the path. */
+function inspect(path: string) {
+  return lstatSync(path, { throwIfNoEntry: false });
 }

@@ -1,183 +1,139 @@
-import { mkdir, stat } from "node:fs/promises";
+import { existsSync, statSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DeploymentError } from "../../domain/deployment-error.ts";
-import type {
-  Checkout,
-  FetchedCommit,
-  FetchRequest,
-  Layout,
-  LayoutContext,
-  PlacedRelease,
-  ProcessIo,
-  RevertResult,
-  SkipReason,
-  Workspace,
-} from "../../domain/layout.ts";
+import type { Layout, LayoutContext, ProcessIo, RevertResult, Workspace } from "../../domain/layout.ts";
 import type { Target } from "../../domain/target.ts";
+import { completeCheckout } from "../git/checkout.ts";
 import { fetchTip, repositoryOf } from "../git/fetch.ts";
-import { createCheckoutGit, type Git, SILENT_IO, withoutOutput } from "../git/git.ts";
+import { createCheckoutGit, type Git, isObjectName, SILENT_IO, withoutOutput } from "../git/git.ts";
 import { findSkipReason } from "../git/path-filter.ts";
 import { entriesOf, isSound, removeBlankFiles, removeStaleLocks } from "../git/repair.ts";
 import { assertSigned } from "../git/signature.ts";
-import { completeCheckout } from "../git/submodules.ts";
-import { createDeadline } from "../process/deadline.ts";
-import { syncFileSystem } from "./syncfs.ts";
-import {
-  readCheckpoint,
-  removeCheckpoint,
-  type WorktreeState,
-  writeCheckpoint,
-} from "./worktree-checkpoint.ts";
+import { withDeadline } from "../process/deadline.ts";
+import { syncFileSystem } from "./file-system.ts";
 
 /** The directory itself is the checkout. `shared` is not used: ignored files stay in place. */
 export const worktree: Layout = {
   name: "worktree",
   summary: "the directory itself is the checkout, reset to the tip; ignored files stay",
   releasesOf: null,
-  createWorkspace: (target, context) => new WorktreeWorkspace(target, context),
+  createWorkspace,
 };
 
 /** A branch that never has a commit, for a directory in which nothing is checked out. */
 const NOTHING = "hooklatch/nothing";
 
-/** Milliseconds for the submodules of the commit that is put back. */
-const MOVE_BACK_TIME = 60_000;
+/** Milliseconds to fetch submodules during a revert, from a remote that may not respond. */
+const REVERT_TIME = 60_000;
 
-class WorktreeWorkspace implements Workspace {
-  /** The state to go back to; null where nothing was checked out before. */
-  #before: WorktreeState | null = null;
-  /** How far this deployment changed the files. */
-  #stage: "untouched" | "checking out" | "live" = "untouched";
-  #opened: Git | null = null;
+function createWorkspace(target: Target, context: LayoutContext): Workspace {
+  const { directory, repository } = target;
+  const gitDirectory = join(directory, ".git");
+  const branch = repository?.ref.kind === "branch" ? repository.ref.name : null;
+  /** The state to go back to; null when nothing was checked out before. */
+  let before: WorktreeState | null = null;
+  /** How far this deployment, or a killed one, changed the files. */
+  let stage: "untouched" | "checking out" | "live" = "untouched";
+  let opened: Git | null = null;
 
-  constructor(
-    readonly target: Target,
-    readonly context: LayoutContext,
-  ) {}
-
-  async fetch({ pushedCommit, chosenCommit }: FetchRequest, io: ProcessIo): Promise<FetchedCommit> {
-    const watch = repositoryOf(this.target);
-    const git = await this.#prepare(watch.cloneUrl);
-    const into = `refs/remotes/origin/${watch.ref.kind === "branch" ? watch.ref.name : "HEAD"}`;
-    return fetchTip(git, { watch, into, pushedCommit, chosenCommit }, this.context, io);
-  }
-
-  async reasonToSkip(
-    { commit }: FetchedCommit,
-    live: string | null,
-    io: ProcessIo,
-  ): Promise<SkipReason | null> {
-    return findSkipReason(await this.#git(), this.target, { tip: commit, live }, io);
-  }
-
-  async verify({ commit }: FetchedCommit, io: ProcessIo): Promise<void> {
-    const { allowedSigners } = this.target;
-    if (allowedSigners !== null) await assertSigned(await this.#git(), commit, allowedSigners, io);
-  }
-
-  async checkout({ ref, commit }: FetchedCommit, live: string | null, io: ProcessIo): Promise<Checkout> {
-    const git = await this.#git();
-    const watch = repositoryOf(this.target);
-    const branch = watch.ref.kind === "branch" ? ref : null;
-    const { before, isUnproven } = await writeCheckpoint(git, live, branch);
-    this.#before = before;
-    // The files of a killed deployment are live already.
-    this.#stage = isUnproven ? "live" : "checking out";
-    await moveTo(git, { branch, commit }, io);
-    await completeCheckout(git, watch.cloneUrl, io);
-    return { directory: this.target.directory, release: null };
-  }
-
-  async takeRelease(): Promise<PlacedRelease> {
-    throw new DeploymentError(
-      "release_missing",
-      `the layout worktree has no releases; deploy a commit instead: hooklatch target deploy ${this.target.name} --commit <commit>`,
-    );
-  }
-
-  async activate(io: ProcessIo): Promise<void> {
-    // In this layout files are live as soon as they are checked out.
-    this.#stage = "live";
-    await syncFileSystem(this.target.directory, this.context, io);
-  }
-
-  async revert(): Promise<RevertResult> {
-    const stage = this.#stage;
-    if (stage === "untouched") return { kind: "untouched" };
-    const git = await this.#git();
-    // A killed git may have left its lock.
-    await removeStaleLocks(join(this.target.directory, ".git"));
-    const before = this.#before;
-    if (before === null) await moveToNothing(git);
-    else await this.#moveBack(git, before);
-    await removeCheckpoint(git);
-    if (stage !== "live") return { kind: "untouched" };
-    if (before === null) return { kind: "taken down" };
-    const { branch: ref, commit } = before;
-    return { kind: "put back", placed: { directory: this.target.directory, release: null, ref, commit } };
-  }
-
-  async restore(live: string | null): Promise<RevertResult> {
-    if ((await stat(join(this.target.directory, ".git")).catch(() => null)) === null) {
-      return { kind: "untouched" };
-    }
-    const git = await this.#git();
-    if ((await readCheckpoint(git)) === null) return { kind: "untouched" };
-    const { ref } = repositoryOf(this.target);
-    this.#before = (await writeCheckpoint(git, live, ref.kind === "branch" ? ref.name : null)).before;
-    this.#stage = "live";
-    return this.revert();
-  }
-
-  async cleanup(io: ProcessIo): Promise<void> {
-    const git = await this.#git();
-    await removeCheckpoint(git);
-    await git.act(["gc", "--auto", "--quiet"], withoutOutput(io));
-  }
-
-  async #moveBack(git: Git, before: WorktreeState): Promise<void> {
-    await moveTo(git, before, SILENT_IO);
-    // Submodules may have to be fetched from a remote that does not answer.
-    const limit = createDeadline(MOVE_BACK_TIME, { clock: this.context.clock, signal: SILENT_IO.signal });
-    try {
-      await completeCheckout(git, repositoryOf(this.target).cloneUrl, withoutOutput(limit));
-    } finally {
-      limit.stop();
-    }
+  async function openGit(): Promise<Git> {
+    opened ??= await createCheckoutGit(directory, context);
+    return opened;
   }
 
   /** Creates the checkout, or repairs the one that a killed deployment left. */
-  async #prepare(cloneUrl: string): Promise<Git> {
-    const { directory } = this.target;
+  async function prepare(cloneUrl: string): Promise<Git> {
     await mkdir(directory, { recursive: true });
-    const git = await this.#git();
+    const git = await openGit();
     const isNew = !(await isCheckout(directory));
-    await this.#repair(git);
-    if (isNew) await setting(git, "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*");
-    await setting(git, "remote.origin.url", cloneUrl);
+    await removeStaleLocks(gitDirectory);
+    await removeBlankFiles(gitDirectory);
+    // A sound repository stays as it is: the user may have created it.
+    if (!(await isSound(git))) await git.run(["init", "--quiet", "--template="], SILENT_IO);
+    if (isNew) await configure(git, "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*");
+    await configure(git, "remote.origin.url", cloneUrl);
     return git;
   }
 
-  /** Creates what is missing of a repository. Changes nothing in a sound one: it may be somebody's. */
-  async #repair(git: Git): Promise<void> {
-    const own = join(this.target.directory, ".git");
-    await removeStaleLocks(own);
-    await removeBlankFiles(own);
-    if (!(await isSound(git))) await git.act(["init", "--quiet", "--template="], SILENT_IO);
+  async function revert(): Promise<RevertResult> {
+    if (stage === "untouched") return { kind: "untouched" };
+    const git = await openGit();
+    // A killed git may have left its lock.
+    await removeStaleLocks(gitDirectory);
+    if (before === null) await moveToNothing(git);
+    else await moveBack(git, before);
+    await removeCheckpoint(git);
+    if (stage !== "live") return { kind: "untouched" };
+    if (before === null) return { kind: "taken down" };
+    return {
+      kind: "put back",
+      placed: { directory, release: null, ref: before.branch, commit: before.commit },
+    };
   }
 
-  async #git(): Promise<Git> {
-    this.#opened ??= await createCheckoutGit(this.target.directory, this.context);
-    return this.#opened;
+  async function moveBack(git: Git, state: WorktreeState): Promise<void> {
+    await moveTo(git, state, SILENT_IO);
+    await withDeadline(REVERT_TIME, { ...context, signal: SILENT_IO.signal }, (deadline) =>
+      completeCheckout(git, repositoryOf(target).cloneUrl, withoutOutput(deadline)),
+    );
   }
+
+  return {
+    async fetch(request, io) {
+      const watched = repositoryOf(target);
+      const git = await prepare(watched.cloneUrl);
+      const into = `refs/remotes/origin/${branch ?? "HEAD"}`;
+      return fetchTip(git, { ...request, repository: watched, into }, context, io);
+    },
+    reasonToSkip: async ({ commit }, live, io) =>
+      findSkipReason(await openGit(), target, { tip: commit, live }, io),
+    verify: async ({ commit }, io) => assertSigned(await openGit(), commit, target.allowedSigners, io),
+    async checkout({ commit }, live, io) {
+      const git = await openGit();
+      const checkpoint = await writeCheckpoint(git, live, branch);
+      before = checkpoint.before;
+      // The files of a killed deployment are live already.
+      stage = checkpoint.isFromCrashedRun ? "live" : "checking out";
+      await moveTo(git, { branch, commit }, io);
+      await completeCheckout(git, repositoryOf(target).cloneUrl, io);
+      return { directory, release: null };
+    },
+    async takeRelease() {
+      throw new DeploymentError(
+        "release_missing",
+        `the layout worktree has no releases; deploy a commit instead: hooklatch target deploy ${target.name} --commit <commit>`,
+      );
+    },
+    async activate(io) {
+      // In this layout files are live as soon as they are checked out.
+      stage = "live";
+      await syncFileSystem(directory, context, io);
+    },
+    revert,
+    async restore(live) {
+      if (!existsSync(gitDirectory)) return { kind: "untouched" };
+      const git = await openGit();
+      if ((await readCheckpoint(git)) === null) return { kind: "untouched" };
+      before = (await writeCheckpoint(git, live, branch)).before;
+      stage = "live";
+      return revert();
+    },
+    async cleanup(io) {
+      const git = await openGit();
+      await removeCheckpoint(git);
+      await git.run(["gc", "--auto", "--quiet"], withoutOutput(io));
+    },
+  };
 }
 
 /** Whether there is a checkout already. Rejects a directory with other files, which would be removed. */
 async function isCheckout(directory: string): Promise<boolean> {
-  const git = join(directory, ".git");
-  const found = await stat(git).catch(() => null);
+  const path = join(directory, ".git");
+  const found = statSync(path, { throwIfNoEntry: false });
+  // Of a linked working tree, `.git` is a file (git-worktree(1)).
   if (found?.isFile()) return true;
-  if (found?.isDirectory()) return (await stat(join(git, "HEAD")).catch(() => null)) !== null;
+  if (found?.isDirectory()) return existsSync(join(path, "HEAD"));
   if ((await entriesOf(directory)).length === 0) return false;
   throw new DeploymentError(
     "directory_unusable",
@@ -185,26 +141,88 @@ async function isCheckout(directory: string): Promise<boolean> {
   );
 }
 
-function setting(git: Git, key: string, value: string): Promise<void> {
-  return git.act(["config", "--replace-all", "--", key, value], SILENT_IO);
+function configure(git: Git, key: string, value: string): Promise<void> {
+  return git.run(["config", "--replace-all", "--", key, value], SILENT_IO);
 }
 
 /** Checks `commit` out, on `branch` or detached. Moves no other branch; ignored files stay. */
-async function moveTo(
-  git: Git,
-  { branch, commit }: { branch: string | null; commit: string },
-  io: ProcessIo,
-) {
+async function moveTo(git: Git, { branch, commit }: WorktreeState, io: ProcessIo): Promise<void> {
   const where = branch === null ? ["--detach"] : ["--no-track", "-B", branch];
-  await git.act(["checkout", "--force", ...where, commit, "--"], io);
-  await git.act(["clean", "-ffd"], io);
+  await git.run(["checkout", "--force", ...where, commit, "--"], io);
+  await git.run(["clean", "-ffd"], io);
 }
 
-/** Removes what was checked out where nothing was before. Ignored files stay. */
+/** Removes what was checked out when nothing was before. Ignored files stay. */
 async function moveToNothing(git: Git): Promise<void> {
-  // While `.gitignore` still says what is ignored.
-  await git.act(["clean", "-ffd"], SILENT_IO);
+  // Before the switch removes `.gitignore`.
+  await git.run(["clean", "-ffd"], SILENT_IO);
   // Git leaves the files of submodules in place.
   await git.attempt(["submodule", "--quiet", "deinit", "--all", "--force"], SILENT_IO);
-  await git.act(["switch", "--discard-changes", "--orphan", NOTHING], SILENT_IO);
+  await git.run(["switch", "--discard-changes", "--orphan", NOTHING], SILENT_IO);
+}
+
+const HEADS = "refs/heads/";
+
+/**
+ * The repository's setting that holds, while a deployment runs, the commit to go back to, or {@link NONE}. After a kill,
+ * HEAD names what the killed deployment checked out, which may not work.
+ */
+const SETTING = "hooklatch.before";
+const NONE = "nothing";
+
+/** What was checked out before a deployment. */
+interface WorktreeState {
+  readonly commit: string;
+  /** Null when HEAD was detached. */
+  readonly branch: string | null;
+}
+
+/** The state to go back to. */
+interface WorktreeCheckpoint {
+  /** Null when nothing was checked out before. */
+  readonly before: WorktreeState | null;
+  /** Whether a killed deployment checked out the present files. */
+  readonly isFromCrashedRun: boolean;
+}
+
+/** Records what was checked out before this deployment, unless a killed one has recorded it already. */
+async function writeCheckpoint(
+  git: Git,
+  live: string | null,
+  branch: string | null,
+): Promise<WorktreeCheckpoint> {
+  const recorded = await readCheckpoint(git);
+  if (recorded === NONE) return { before: null, isFromCrashedRun: true };
+  const commit = recorded === null ? null : await git.findCommit(recorded);
+  if (commit !== null) return { before: { commit, branch }, isFromCrashedRun: true };
+  const before = (await readState(git)) ?? (await findLive(git, live, branch));
+  await git.run(["config", "--replace-all", "--", SETTING, before?.commit ?? NONE], SILENT_IO);
+  return { before, isFromCrashedRun: false };
+}
+
+/** A commit or {@link NONE}; null when no deployment was killed. */
+async function readCheckpoint(git: Git): Promise<string | null> {
+  // Warnings are on the same stream as the answer.
+  const lines = await git.read(["config", "--local", "--get", SETTING]);
+  return lines?.find((line) => line === NONE || isObjectName(line)) ?? null;
+}
+
+/** Called when the deployment is over. */
+async function removeCheckpoint(git: Git): Promise<void> {
+  await git.read(["config", "--local", "--unset-all", SETTING]);
+}
+
+async function readState(git: Git): Promise<WorktreeState | null> {
+  const [commit, lines] = await Promise.all([
+    git.findCommit("HEAD"),
+    git.read(["symbolic-ref", "--quiet", "HEAD"]),
+  ]);
+  const ref = lines?.find((line) => line.startsWith(HEADS));
+  return commit === null ? null : { commit, branch: ref?.slice(HEADS.length) ?? null };
+}
+
+/** For a checkout that lost its HEAD in a power failure: its files are those of the live commit. */
+async function findLive(git: Git, live: string | null, branch: string | null): Promise<WorktreeState | null> {
+  const commit = live === null ? null : await git.findCommit(live);
+  return commit === null ? null : { commit, branch };
 }

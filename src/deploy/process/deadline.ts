@@ -2,41 +2,44 @@ import type { DeploymentResult, Interruption } from "../../domain/deployment.ts"
 import type { Clock } from "../../lib/clock.ts";
 import { formatDuration } from "../../lib/duration.ts";
 
-/** How a deployment that is ended early ends. */
+/** The result of a deployment that is ended early. */
 export type EarlyEnd = Pick<DeploymentResult, "state" | "code" | "reason">;
 
-/** One signal for everything that may end a deployment early. */
+/** A time limit, combined with an outer signal. */
 export interface Deadline {
+  /** Aborted when the time is over, or when the outer signal is. */
   readonly signal: AbortSignal;
-  /** Why the work was ended early; null when it was not. `doing` completes "timed out after … while". */
-  cause(doing: string): EarlyEnd | null;
-  /** Stops the clock: the work is done. */
-  stop(): void;
+  /** Why the work was ended early; null when it was not. `activity` completes "timed out after … while". */
+  readonly earlyEnd: (activity: string) => EarlyEnd | null;
 }
 
-/** Starts the clock: the signal is aborted after `milliseconds`, or when the outer one is. */
-export function createDeadline(
+/** Runs work that has at most `milliseconds`. The work itself must heed the deadline's signal. */
+export async function withDeadline<Result>(
   milliseconds: number,
-  outside: { readonly clock: Clock; readonly signal: AbortSignal },
-): Deadline {
-  const stopped = new AbortController();
+  outer: { readonly clock: Clock; readonly signal: AbortSignal },
+  work: (deadline: Deadline) => Promise<Result>,
+): Promise<Result> {
+  const finished = new AbortController();
   const timeout = new AbortController();
-  void outside.clock.sleep(milliseconds, stopped.signal).then(() => {
-    if (!stopped.signal.aborted) timeout.abort();
+  void outer.clock.sleep(milliseconds, finished.signal).then(() => {
+    if (!finished.signal.aborted) timeout.abort();
   });
-  return {
-    signal: AbortSignal.any([outside.signal, timeout.signal]),
-    cause(doing) {
-      if (outside.signal.aborted) return readInterruption(outside.signal.reason);
-      if (!timeout.signal.aborted) return null;
-      const reason = `timed out after ${formatDuration(milliseconds)} while ${doing}`;
-      return { state: "failed", code: "timeout", reason };
-    },
-    stop: () => stopped.abort(),
-  };
+  try {
+    return await work({
+      signal: AbortSignal.any([outer.signal, timeout.signal]),
+      earlyEnd(activity) {
+        if (outer.signal.aborted) return readInterruption(outer.signal.reason);
+        if (!timeout.signal.aborted) return null;
+        const reason = `timed out after ${formatDuration(milliseconds)} while ${activity}`;
+        return { state: "failed", code: "timeout", reason };
+      },
+    });
+  } finally {
+    finished.abort();
+  }
 }
 
-/** An abort signal's reason can be anything. One that says nothing counts as a shutdown. */
+/** An abort reason can be any value. An unknown one counts as a shutdown. */
 function readInterruption(reason: Partial<Interruption> | undefined): EarlyEnd {
   if (reason?.kind !== "cancelled") return { state: "interrupted", code: "shutdown", reason: null };
   return { state: "cancelled", code: "cancelled", reason: reason.reason ?? null };

@@ -1,0 +1,63 @@
+import { DeploymentError } from "../../domain/deployment-error.ts";
+import type { ProcessIo } from "../../domain/layout.ts";
+import { type Git, type GitSettings, SILENT_IO } from "./git.ts";
+
+/** The settings of `git lfs install` (git-lfs-install(1)). Without them git-lfs leaves the pointers in place. */
+const LFS_FILTER: GitSettings = {
+  "filter.lfs.smudge": "git-lfs smudge -- %f",
+  "filter.lfs.clean": "git-lfs clean -- %f",
+  "filter.lfs.process": "git-lfs filter-process",
+  "filter.lfs.required": "true",
+};
+
+const LFS_FILES = ":(attr:filter=lfs)";
+
+const IN_SUBMODULES = ["submodule", "--quiet", "foreach", "--recursive"] as const;
+
+/** Constant commands for the shell of `git submodule foreach`. */
+const LIST_LFS_FILES = `git ls-files --stage '${LFS_FILES}'`;
+const PULL_LFS_FILES = `test -z "$(${LIST_LFS_FILES})" || git lfs pull`;
+
+/**
+ * Checks out what git does not check out by itself: submodules, recursively, and the content of files in Git LFS. `git`
+ * works in the checkout, at its final path, which submodules record. Rejects with a {@link DeploymentError}.
+ */
+export async function completeCheckout(git: Git, cloneUrl: string, io: ProcessIo): Promise<void> {
+  const [hasLfsFiles, modules] = await Promise.all([
+    listsLfsFiles(git, ["ls-files", "--stage", LFS_FILES], io),
+    git.read(["ls-files", "--", ".gitmodules"], io.signal),
+    // The base of relative submodule URLs, and of Git LFS.
+    git.run(["config", "--replace-all", "--", "remote.origin.url", cloneUrl], SILENT_IO),
+  ]);
+  if (hasLfsFiles) await runLfs(git, ["lfs", "pull"], io);
+  if (!modules?.includes(".gitmodules")) return;
+  await updateSubmodules(git, cloneUrl, io);
+  if (await listsLfsFiles(git, [...IN_SUBMODULES, LIST_LFS_FILES], io)) {
+    await runLfs(git, [...IN_SUBMODULES, PULL_LFS_FILES], io);
+  }
+}
+
+async function updateSubmodules(git: Git, cloneUrl: string, io: ProcessIo): Promise<void> {
+  // Only a local repository may have local submodules: one from elsewhere must not read local files.
+  const isLocal = cloneUrl.startsWith("/") || cloneUrl.startsWith("file:");
+  const settings = { "protocol.file.allow": isLocal ? "always" : "never" };
+  // A known URL may have changed.
+  await git.run(["submodule", "--quiet", "sync", "--recursive"], io);
+  await git.run(["submodule", "update", "--init", "--recursive", "--force"], io, settings);
+  await git.run([...IN_SUBMODULES, "git clean -ffd --quiet"], io);
+}
+
+/** Warnings are on the same stream as the answer, which is `<mode> <object> <stage>` and the file (git-ls-files(1)). */
+async function listsLfsFiles(git: Git, args: readonly string[], { signal }: ProcessIo): Promise<boolean> {
+  return ((await git.read(args, signal)) ?? []).some((line) => /^\d{6} [0-9a-f]{40,64} \d\t/.test(line));
+}
+
+async function runLfs(git: Git, args: readonly string[], io: ProcessIo): Promise<void> {
+  if ((await git.read(["lfs", "version"], io.signal)) === null && !io.signal.aborted) {
+    throw new DeploymentError(
+      "checkout_failed",
+      "this repository has files in Git LFS, and git-lfs is not installed (Debian: apt-get install git-lfs)",
+    );
+  }
+  await git.run(args, io, LFS_FILTER);
+}
