@@ -31,14 +31,6 @@ const OTHER_TESTS = ["bench", "binary", "docs", "faults", "fixtures", "fuzz", "s
 /** Product text for users of a particular provider: the demo, a first configuration, and an example in the help. */
 const MAY_NAME_PROVIDERS = ["cli/commands/demo.ts", "cli/commands/hash.ts", "cli/commands/init.ts"];
 
-/** To be removed. */
-const OLD_CYCLES = [
-  "domain/deployment.ts -> domain/lock.ts -> domain/deployment.ts",
-  "domain/notification.ts -> domain/deployment.ts -> domain/notification.ts",
-  "domain/provider.ts -> domain/delivery.ts -> domain/source.ts -> domain/provider.ts",
-  "store/sqlite/deliveries/index.ts -> store/sqlite/deliveries/list.ts -> store/sqlite/deliveries/index.ts",
-];
-
 /** Names that do not describe the content of a file or directory. */
 const CATCH_ALL_NAMES = /(^|\/)(utils?|helpers?|types?|common|misc|shared)(\/|\.ts$)/;
 
@@ -155,7 +147,7 @@ describe("the layers of src", () => {
       done.add(file);
     }
     for (const file of files) visit(file, []);
-    expect(cycles.filter((cycle) => !OLD_CYCLES.includes(cycle))).toEqual([]);
+    expect(cycles).toEqual([]);
   });
 
   test("use the web framework only in http/", () => {

@@ -4,7 +4,7 @@ import { runProcess } from "../deploy/process/process.ts";
 import type { Target } from "../domain/target.ts";
 import { catchUp } from "../flow/catch-up.ts";
 import { prune } from "../flow/prune.ts";
-import { runEvery } from "../lib/interval.ts";
+import { runEvery } from "../lib/clock.ts";
 import type { Services } from "./services.ts";
 
 /** Milliseconds between two searches for rows older than the retention. */

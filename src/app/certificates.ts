@@ -5,7 +5,7 @@ import { createHttp01Redirect } from "../http/http01-redirect.ts";
 import { type Listener, openListener } from "../http/server/listen.ts";
 import { type Certificate, readCertificate } from "../http/tls/certificate.ts";
 import { watchCertificate } from "../http/tls/certificate-watcher.ts";
-import { createThrottledLog } from "../lib/throttled-log.ts";
+import { createThrottledLog } from "../lib/log.ts";
 import type { AppEnvironment } from "./services.ts";
 
 /** The source of the public listener's certificate. */

@@ -11,7 +11,7 @@ import { type AdminServices, createAdmin } from "../http/admin/index.ts";
 import { createBodyBudget } from "../http/body-budget.ts";
 import { createPublic, type PublicListener } from "../http/public.ts";
 import { parseTrustedProxy } from "../lib/ip-address.ts";
-import { createThrottledLog } from "../lib/throttled-log.ts";
+import { createThrottledLog } from "../lib/log.ts";
 import { equalInConstantTime } from "../providers/hmac.ts";
 import { collectGarbage } from "../runtime/index.ts";
 import type { Services } from "./services.ts";

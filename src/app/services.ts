@@ -12,7 +12,7 @@ import { createLocks, type Locks } from "../flow/locks.ts";
 import { createNotifier, type Notifier } from "../flow/notifier.ts";
 import type { FlowServices } from "../flow/services.ts";
 import { createWorker, type Worker } from "../flow/worker.ts";
-import { createThrottledLog } from "../lib/throttled-log.ts";
+import { createThrottledLog } from "../lib/log.ts";
 import { providers } from "../providers/index.ts";
 
 /** The parts of the outside world that tests replace. */

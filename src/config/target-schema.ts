@@ -79,7 +79,7 @@ export const TargetTable = TableSetting(
           within: Defaulted(Timer, "30s"),
         },
         {
-          url: "URL that must answer 2xx once the release is live. Otherwise the previous release is put back.",
+          url: "URL that must answer 2xx once the release is live. Otherwise the previous release becomes live again.",
           within: "Time that the URL has to answer.",
         },
       ),

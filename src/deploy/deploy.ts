@@ -1,9 +1,8 @@
 import type { Deployment, DeploymentResult } from "../domain/deployment.ts";
-import { DeploymentError } from "../domain/deployment-error.ts";
 import type { ProcessIo, SkipReason, Workspace } from "../domain/layout.ts";
 import { shortenCommit } from "../lib/text.ts";
 import { type DeploymentContext, type DeployServices, isRollback, type Progress } from "./context.ts";
-import { describeFailure } from "./failure.ts";
+import { DeploymentError, describeFailure } from "./failure.ts";
 import { awaitHealth } from "./health.ts";
 import { type Deadline, withDeadline } from "./process/deadline.ts";
 import { commandEnvironment } from "./process/environment.ts";

@@ -1,7 +1,17 @@
 import type { FailureCode } from "../domain/codes.ts";
-import { DeploymentError } from "../domain/deployment-error.ts";
 import { AppError, systemErrorCode } from "../lib/errors.ts";
 import { toOneLine } from "../lib/text.ts";
+
+/** Ends a deployment as `failed`. The message becomes the deployment's reason. */
+export class DeploymentError extends AppError {
+  constructor(
+    readonly result: FailureCode,
+    message: string,
+    cause?: unknown,
+  ) {
+    super("failed", message, cause);
+  }
+}
 
 /** Why something failed: a code, and one line for people. */
 export interface Failure {

@@ -1,10 +1,10 @@
-import { DeploymentError } from "../domain/deployment-error.ts";
 import type { ProcessIo } from "../domain/layout.ts";
 import type { HealthCheck } from "../domain/target.ts";
 import type { Clock } from "../lib/clock.ts";
 import { formatDuration } from "../lib/duration.ts";
 import { describeHttpFailure } from "../lib/http-client.ts";
 import { httpClient } from "../runtime/index.ts";
+import { DeploymentError } from "./failure.ts";
 
 /** Milliseconds that one response may take. */
 export const REQUEST_TIMEOUT = 5_000;

@@ -33,7 +33,7 @@ export async function revertDeployment(
   const { commit } = progress.placed;
   // A new release was removed. One that a rollback took is still on disk.
   if (!isRollback(context)) progress.placed = { ...progress.placed, release: null };
-  if (reverted.kind !== "put back" || state === "interrupted") {
+  if (reverted.kind !== "reverted" || state === "interrupted") {
     return describeRevert(reverted, context.target, services.onLine);
   }
   const name = describePlaced(reverted.placed);

@@ -1,9 +1,9 @@
 import { constants } from "node:os";
-import { DeploymentError } from "../domain/deployment-error.ts";
 import type { ProcessResult, RunProcess } from "../domain/layout.ts";
 import { type Command, describeCommand } from "../domain/target.ts";
 import { toOneLine } from "../lib/text.ts";
 import type { Progress } from "./context.ts";
+import { DeploymentError } from "./failure.ts";
 
 /** Runs commands in order and records each result. Rejects with a {@link DeploymentError} at the first that fails. */
 export async function runSteps(

@@ -114,7 +114,7 @@ export type RevertResult =
   /** It was not live: nothing changed. */
   | { readonly kind: "untouched" }
   /** The release or commit that was live before it is live again. */
-  | { readonly kind: "put back"; readonly placed: PlacedRelease }
+  | { readonly kind: "reverted"; readonly placed: PlacedRelease }
   /** Nothing was live before it, and nothing is now. */
   | { readonly kind: "taken down" };
 

@@ -5,9 +5,9 @@ import {
   type PublishedRangesStore,
 } from "../domain/published-ranges.ts";
 import type { Source } from "../domain/source.ts";
-import { runEvery } from "../lib/interval.ts";
+import { runEvery } from "../lib/clock.ts";
 import { isWithin, parseRange, type Range } from "../lib/ip-address.ts";
-import { createThrottledLog } from "../lib/throttled-log.ts";
+import { createThrottledLog } from "../lib/log.ts";
 import type { FlowServices } from "./services.ts";
 
 /** Checks from which addresses a source accepts requests, and keeps the published lists up to date. */

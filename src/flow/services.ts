@@ -2,8 +2,7 @@ import type { PublishEvent } from "../domain/server-event.ts";
 import type { Store } from "../domain/store.ts";
 import type { Target } from "../domain/target.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
-import type { ThrottledLog } from "../lib/throttled-log.ts";
+import type { Log, ThrottledLog } from "../lib/log.ts";
 import type { AttemptLimiter } from "./attempt-limiter.ts";
 import type { EventBus } from "./event-bus.ts";
 

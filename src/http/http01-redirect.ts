@@ -1,4 +1,4 @@
-import type { ThrottledLog } from "../lib/throttled-log.ts";
+import type { ThrottledLog } from "../lib/log.ts";
 import { RESPONSE_HEADERS, respond, respondProblem, respondText } from "./responses.ts";
 
 /** The services of the plain HTTP listener. */

@@ -5,8 +5,7 @@ import type { Source } from "../domain/source.ts";
 import type { HandshakeOutcome, HandshakeRequest } from "../flow/authorise.ts";
 import type { ReceivedRequest, ReceiveOutcome } from "../flow/receive.ts";
 import { findClientAddress, isWithin, parseRange, type TrustedProxy } from "../lib/ip-address.ts";
-import type { Log } from "../lib/log.ts";
-import type { ThrottledLog } from "../lib/throttled-log.ts";
+import type { Log, ThrottledLog } from "../lib/log.ts";
 import { declaresMoreThan, isAcceptedContent, readBody } from "./body.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import {

@@ -1,8 +1,7 @@
 import type { ApiReceipt } from "../api/delivery.ts";
 import type { AcceptOutcome } from "../flow/accept-delivery.ts";
 import { AppError } from "../lib/errors.ts";
-import type { Log } from "../lib/log.ts";
-import type { ThrottledLog } from "../lib/throttled-log.ts";
+import type { Log, ThrottledLog } from "../lib/log.ts";
 
 /** The HTTP status code of each problem, by its `status` word. */
 const PROBLEMS = {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { createServer } from "node:net";
+import { DeploymentError } from "../../src/deploy/failure.ts";
 import { awaitHealth } from "../../src/deploy/health.ts";
-import { DeploymentError } from "../../src/domain/deployment-error.ts";
 import { words } from "../support/words.ts";
 import { createClock } from "./site.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createThrottledLog } from "../../src/lib/throttled-log.ts";
+import { createThrottledLog } from "../../src/lib/log.ts";
 import { TestClock } from "../support/clock.ts";
 import { logInto } from "../support/public.ts";
 

@@ -180,7 +180,7 @@ ${more}`,
 
   /** The log lines about reloads that succeeded or failed. */
   #reloads() {
-    const pattern = /^configuration (?:not )?reloaded|^the configuration stays as it was/;
+    const pattern = /^configuration (?:not )?reloaded/;
     return this.server.log.filter(({ msg }) => pattern.test(String(msg)));
   }
 }

@@ -4,7 +4,8 @@ import { AppError } from "../../lib/errors.ts";
 import { listCommand, printResponse, withAdminOptions } from "../admin-command.ts";
 import { type AdminOptions, findAdmin, type Problem, readAdmin, toAppError } from "../api/client.ts";
 import { checkAddress, withExamples } from "../arguments.ts";
-import { clientColumns } from "../output/client.ts";
+import { formatTime, type Style } from "../output/style.ts";
+import type { Column } from "../output/table.ts";
 import type { Terminal } from "../terminal.ts";
 
 /** `hooklatch client`: the addresses that may POST because they showed a verify token. */
@@ -63,4 +64,20 @@ function explainProblem(address: string, source: string | undefined, problem: Pr
     "failed",
     `${address} is not authorised at ${where}; list the clients with: hooklatch client list`,
   );
+}
+
+/** The columns of a list of clients. */
+function clientColumns(style: Style): readonly Column<ApiClient>[] {
+  const isExpired = ({ expires_at }: ApiClient) => style.now.getTime() > Date.parse(expires_at);
+  return [
+    { heading: "ADDRESS", text: ({ address }) => address },
+    { heading: "SOURCE", text: ({ source }) => source },
+    { heading: "AUTHORISED", text: ({ authorised_at }) => formatTime(authorised_at, style) },
+    { heading: "EXPIRES", text: ({ expires_at }) => formatTime(expires_at, style) },
+    {
+      heading: "MAY POST",
+      text: (client) => (isExpired(client) ? "no, expired" : "yes"),
+      colour: (client) => (isExpired(client) ? "yellow" : "green"),
+    },
+  ];
 }

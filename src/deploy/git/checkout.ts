@@ -1,5 +1,5 @@
-import { DeploymentError } from "../../domain/deployment-error.ts";
 import type { ProcessIo } from "../../domain/layout.ts";
+import { DeploymentError } from "../failure.ts";
 import { type Git, type GitSettings, SILENT_IO } from "./git.ts";
 
 /** The settings of `git lfs install` (git-lfs-install(1)). Without them git-lfs leaves the pointers in place. */

@@ -1,10 +1,10 @@
-import { DeploymentError } from "../../domain/deployment-error.ts";
 import type { FetchedCommit, FetchRequest, LayoutContext, ProcessIo } from "../../domain/layout.ts";
 import { tagMatches } from "../../domain/match.ts";
 import type { Target, WatchedRepository } from "../../domain/target.ts";
 import { formatDuration } from "../../lib/duration.ts";
 import { AppError } from "../../lib/errors.ts";
 import { shortenCommit } from "../../lib/text.ts";
+import { DeploymentError } from "../failure.ts";
 import { findCommitsByPrefix, type Git, hideCredentials, isObjectName } from "./git.ts";
 
 /**

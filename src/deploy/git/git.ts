@@ -1,10 +1,10 @@
 import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { FailureCode } from "../../domain/codes.ts";
-import { DeploymentError } from "../../domain/deployment-error.ts";
 import type { LayoutContext, ProcessIo, ProcessResult } from "../../domain/layout.ts";
 import { describeCommand } from "../../domain/target.ts";
 import { toOneLine } from "../../lib/text.ts";
+import { DeploymentError } from "../failure.ts";
 import { describeGitError, type FailedCall } from "./errors.ts";
 
 /** Settings for every call. They override the account's own configuration. */

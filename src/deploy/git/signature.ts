@@ -1,6 +1,6 @@
-import { DeploymentError } from "../../domain/deployment-error.ts";
 import type { ProcessIo } from "../../domain/layout.ts";
 import { shortenCommit, toOneLine } from "../../lib/text.ts";
+import { DeploymentError } from "../failure.ts";
 import type { Git } from "./git.ts";
 
 /**

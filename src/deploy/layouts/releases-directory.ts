@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, open, readlink, realpath, rename, rm, rmdir, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { DeploymentError } from "../../domain/deployment-error.ts";
 import { isReleaseName } from "../../domain/release.ts";
 import { systemErrorCode } from "../../lib/errors.ts";
+import { DeploymentError } from "../failure.ts";
 import { entriesOf } from "../git/repair.ts";
 
 /** Where releases are created. A release with an entry here is incomplete, also at its final path. */

@@ -1,6 +1,5 @@
 import { mkdir, realpath, rename, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { DeploymentError } from "../../domain/deployment-error.ts";
 import type {
   Layout,
   LayoutContext,
@@ -11,6 +10,7 @@ import type {
 } from "../../domain/layout.ts";
 import { findRelease, isReleaseName, isReleaseOf, nameRelease } from "../../domain/release.ts";
 import type { Target } from "../../domain/target.ts";
+import { DeploymentError } from "../failure.ts";
 import { completeCheckout } from "../git/checkout.ts";
 import { fetchTip, repositoryOf } from "../git/fetch.ts";
 import { createCheckoutGit, createGit, findCommitsByPrefix, SILENT_IO, withoutOutput } from "../git/git.ts";
@@ -123,7 +123,7 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
     }
     if (!wasLive) return { kind: "untouched" };
     if (previous === null) return { kind: "taken down" };
-    return { kind: "put back", placed: await describeRelease(previous) };
+    return { kind: "reverted", placed: await describeRelease(previous) };
   }
 
   /** Describes what a link leads to. The commit's full name comes from the repository, and is null without it. */

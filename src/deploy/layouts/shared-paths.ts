@@ -1,7 +1,7 @@
 import { lstatSync } from "node:fs";
 import { cp, mkdir, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, normalize, relative, sep } from "node:path";
-import { DeploymentError } from "../../domain/deployment-error.ts";
+import { DeploymentError } from "../failure.ts";
 
 /**
  * Replaces `path` in a release with a link to `<shared>/<path>`. When that does not exist yet, it starts as a copy of

@@ -1,9 +1,9 @@
 import { existsSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { DeploymentError } from "../../domain/deployment-error.ts";
 import type { Layout, LayoutContext, ProcessIo, RevertResult, Workspace } from "../../domain/layout.ts";
 import type { Target } from "../../domain/target.ts";
+import { DeploymentError } from "../failure.ts";
 import { completeCheckout } from "../git/checkout.ts";
 import { fetchTip, repositoryOf } from "../git/fetch.ts";
 import { createCheckoutGit, type Git, isObjectName, SILENT_IO, withoutOutput } from "../git/git.ts";
@@ -67,7 +67,7 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
     if (stage !== "live") return { kind: "untouched" };
     if (before === null) return { kind: "taken down" };
     return {
-      kind: "put back",
+      kind: "reverted",
       placed: { directory, release: null, ref: before.branch, commit: before.commit },
     };
   }

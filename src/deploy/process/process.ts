@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { setImmediate, setTimeout } from "node:timers/promises";
-import { DeploymentError } from "../../domain/deployment-error.ts";
 import type { ProcessIo, RunProcess } from "../../domain/layout.ts";
 import { spawnProcess } from "../../runtime/index.ts";
+import { DeploymentError } from "../failure.ts";
 import { OutputLines } from "./output-lines.ts";
 
 /** Milliseconds between TERM and KILL for an aborted process group. */

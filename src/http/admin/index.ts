@@ -1,5 +1,5 @@
 import { normaliseAddress } from "../../lib/ip-address.ts";
-import { createThrottledLog, type ThrottledLog } from "../../lib/throttled-log.ts";
+import { createThrottledLog, type ThrottledLog } from "../../lib/log.ts";
 import { RESPONSE_HEADERS, respondProblem } from "../responses.ts";
 import type { AdminServices } from "./services.ts";
 
