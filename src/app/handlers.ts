@@ -22,7 +22,7 @@ export interface Handlers {
   readonly admin: HandleAdmin;
 }
 
-/** Handles a request to the admin listener, given the check for the listener's own Host headers. */
+/** Handles a request to the admin listener, given the address or host name that it listens on. */
 export type HandleAdmin = ReturnType<typeof createAdmin>;
 
 /** The state of the server, which does not depend on the configuration. */
@@ -64,6 +64,7 @@ export function createHandlers(config: Config, services: Services, state: Server
       targets,
       releasesOf,
       token: config.admin.token,
+      hosts: config.admin.hosts,
       equal: equalInConstantTime,
       operator: createOperator({ ...services, releasesOf }),
       replay: (id) => replay(id, sources, flowServices),

@@ -9,7 +9,6 @@ import { revertInterruptedRun } from "../deploy/revert.ts";
 import type { AbandonedRun } from "../domain/deployment.ts";
 import type { Store } from "../domain/store.ts";
 import { cancelUnconfigured, recoverQueue, revertInterrupted } from "../flow/recovery.ts";
-import { createHostCheck } from "../http/admin/index.ts";
 import { createMetrics } from "../http/prometheus.ts";
 import { type Listener, openListener } from "../http/server/listen.ts";
 import { AppError } from "../lib/errors.ts";
@@ -124,7 +123,7 @@ class Server implements App {
     const { config, environment } = this;
     const { log } = environment;
     const abandoned = await this.#recover();
-    const handleAdmin: HandleAdmin = (request, isOwnHost) => this.#handlers.admin(request, isOwnHost);
+    const handleAdmin: HandleAdmin = (request, host) => this.#handlers.admin(request, host);
     this.#certificates = await createCertificates(
       () => this.#active.config,
       environment,
@@ -244,8 +243,7 @@ class Server implements App {
  * without it. Rejects when a configured port is.
  */
 async function openAdmin({ admin }: Config, handle: HandleAdmin, log: Log): Promise<Listener | null> {
-  const isOwnHost = createHostCheck(admin.host);
-  const handleOwn = (request: Request) => handle(request, isOwnHost);
+  const handleOwn = (request: Request) => handle(request, admin.host);
   try {
     return await openListener({ ...admin, maxBody: MAX_ADMIN_BODY, certificate: null, handle: handleOwn });
   } catch (error) {

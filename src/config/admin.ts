@@ -1,3 +1,4 @@
+import { isLoopback } from "../lib/ip-address.ts";
 import { Secret } from "../lib/secret.ts";
 import { isSet, type ReadContext } from "./read/context.ts";
 import { child, variable } from "./read/issues.ts";
@@ -13,6 +14,8 @@ export interface Admin {
   /** Whether the file sets the port. Only then does the start fail when the port is taken. */
   readonly isConfigured: boolean;
   readonly token: Secret;
+  /** Further host names that requests may use, without a port. */
+  readonly hosts: readonly string[];
 }
 
 const TOKEN = "HOOKLATCH_ADMIN_TOKEN";
@@ -23,8 +26,13 @@ export function resolveAdmin(
   dataDir: string,
   context: ReadContext,
 ): { readonly admin: Admin; readonly generated: readonly GeneratedSecret[] } {
-  const { host, port } = values;
-  const resolved = (token: Secret) => Object.freeze({ host, port, isConfigured: has("port"), token });
+  const { host, port, hosts } = values;
+  if (!isLoopback(host)) {
+    const risk =
+      "other machines can reach the admin listener, and its plain HTTP shows the token to the network path";
+    context.issues.warn(child(place, "host"), `${risk}; listen on 127.0.0.1 and use an ssh tunnel`);
+  }
+  const resolved = (token: Secret) => Object.freeze({ host, port, isConfigured: has("port"), token, hosts });
   if (!has("token") && !isSet(TOKEN, context)) {
     const name = { what: "admin token", source: null, name: "admin.token" };
     const stored = findGeneratedSecret(name, dataDir, context);

@@ -32,10 +32,13 @@ export function readRepository(
 }
 
 function readRef({ has, place, values }: TargetSettings, { issues }: ReadContext): WatchedRef | undefined {
-  const { branch, tag } = values;
+  const { branch, tag, prereleases } = values;
   if (has("branch") && has("tag")) issues.fault(place, 'set "branch" or "tag", not both');
   if (!has("branch") && !has("tag"))
     issues.fault(place, 'a target with "repository" needs "branch" or "tag"');
+  if (has("prereleases") && !has("tag")) {
+    issues.fault(child(place, "prereleases"), 'needs "tag": add it, or remove this key');
+  }
   const branchProblem = branch === undefined ? null : findBranchProblem(branch);
   if (branchProblem !== null) {
     const found = `found ${formatValue(branch)}: ${branchProblem}`;
@@ -47,7 +50,7 @@ function readRef({ has, place, values }: TargetSettings, { issues }: ReadContext
     issues.fault(child(place, "tag"), `expected a tag or a pattern such as "v*", ${found}`);
   }
   if (branch !== undefined) return Object.freeze({ kind: "branch", name: branch });
-  return tag === undefined ? undefined : Object.freeze({ kind: "tag", pattern: tag });
+  return tag === undefined ? undefined : Object.freeze({ kind: "tag", pattern: tag, prereleases });
 }
 
 function readCloneUrl(

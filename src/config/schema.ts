@@ -191,9 +191,22 @@ export const AdminTable = TableSetting(
     host: Defaulted(CheckedString("host", isHost, { expected: EXPECTED_HOST }), "127.0.0.1"),
     port: Defaulted(Port, 9001),
     token: Type.Optional(SecretSetting),
+    hosts: Defaulted(
+      Type.Array(
+        CheckedString("host", isHost, {
+          expected: 'a host name such as "hooklatch.internal", without a port',
+        }),
+        {
+          expected: "a list of host names",
+        },
+      ),
+      [],
+    ),
   },
   {
     host: "IP address or host name to listen on.",
+    hosts:
+      "Further names by which other machines reach the listener, such as the name of a container. Requests for any other name are rejected.",
     port: "TCP port. `0` picks a free one, which the log names.",
     token:
       "Token that every request must show. Default: `$HOOKLATCH_ADMIN_TOKEN`, else generated and stored in `<data_dir>/secrets/admin.token`.",

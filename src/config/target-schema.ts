@@ -45,6 +45,7 @@ export const TargetTable = TableSetting(
     ),
     branch: Type.Optional(Type.String({ expected: "the name of a branch" })),
     tag: Type.Optional(Type.String({ expected: 'a tag or a pattern such as "v*"' })),
+    prereleases: Defaulted(Switch, false),
     clone_url: Type.Optional(
       Type.String({ secret: true, expected: "a URL or path that git can clone from" }),
     ),
@@ -101,6 +102,8 @@ export const TargetTable = TableSetting(
       "Repository, compared without regard to case. Without it there is [no git step](deployments.md#targets-without-a-repository): every delivery runs the commands in `directory`.",
     branch: "Branch, compared exactly. With `repository`, either `branch` or `tag` is required.",
     tag: "Tag or pattern; `*` matches any text. The newest matching tag by version is deployed.",
+    prereleases:
+      "Whether a `tag` pattern with `*` also matches pre-releases by Semantic Versioning, such as `v2.0.0-rc.1`.",
     clone_url:
       "Address to clone from. It is never taken from a payload. Default: the repository on the public host of the provider.",
     ssh_key:

@@ -71,10 +71,16 @@ export interface WatchedRepository {
   readonly cloneUrl: string;
 }
 
-export type WatchedRef =
-  | { readonly kind: "branch"; readonly name: string }
+export type WatchedRef = { readonly kind: "branch"; readonly name: string } | WatchedTags;
+
+/** The tags that a target follows. */
+export interface WatchedTags {
+  readonly kind: "tag";
   /** A pattern in which `*` stands for any text, such as `v*`. */
-  | { readonly kind: "tag"; readonly pattern: string };
+  readonly pattern: string;
+  /** Whether a pattern with `*` also matches pre-releases, such as `v2.0.0-rc.1`. */
+  readonly prereleases: boolean;
+}
 
 /** A line for `/bin/sh -c`, or a list of arguments that runs without a shell. */
 export type Command = string | readonly string[];

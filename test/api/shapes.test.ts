@@ -17,6 +17,7 @@ import { RESULT_CODES } from "../../src/domain/codes.ts";
 import type { DeliverySummary } from "../../src/domain/delivery.ts";
 import type { Deployment } from "../../src/domain/deployment.ts";
 import type { PushEvent, Ref } from "../../src/domain/event.ts";
+import type { WatchedRef } from "../../src/domain/target.ts";
 import { at, COMMIT_A, COMMIT_B, delivery, lockOf, success } from "../store/sample.ts";
 import { targetOf } from "../support/target.ts";
 
@@ -168,13 +169,13 @@ describe("a deployment's `chosen`", () => {
 
 describe("a target's branch and tag", () => {
   test("depend on the ref that it deploys", () => {
-    const describe = (ref: { kind: "branch"; name: string } | { kind: "tag"; pattern: string }) => {
+    const describe = (ref: WatchedRef) => {
       const repository = { fullName: "octocat/blog", ref, cloneUrl: "x" };
       const { branch, tag } = toApiTarget(targetOf("blog", { repository }), NO_STATUS);
       return { branch, tag };
     };
     expect(describe({ kind: "branch", name: "main" })).toEqual({ branch: "main", tag: null });
-    expect(describe({ kind: "tag", pattern: "v*" })).toEqual({ branch: null, tag: "v*" });
+    expect(describe({ kind: "tag", pattern: "v*", prereleases: false })).toEqual({ branch: null, tag: "v*" });
   });
 });
 

@@ -122,7 +122,7 @@ describe("hooklatch deployment show", () => {
 });
 
 describe("hooklatch deployment log", () => {
-  test("prints the stored output, resets colours at the end of each line, and reports an empty log", async () => {
+  test("prints the stored output, resets colours at the end of each line, shows concealed text, and reports an empty log", async () => {
     server.respondWith({
       "GET /api/deployments/12/log": new Response("one\n\u001b[31mtwo\u001b[0m\u001b[2J\n\n"),
     });
@@ -130,9 +130,13 @@ describe("hooklatch deployment log", () => {
     expect(plain).toEqual({ exitCode: 0, stdout: "one\n\u001b[31mtwo\u001b[0m\u001b[2J\n\n", stderr: "" });
     const coloured = await hooklatch("deployment log 12", { isTty: { stdout: true, stderr: true } });
     expect(coloured.stdout).toBe("one\n\u001b[31mtwo\u001b[0m\\u001b[2J\n\n");
-    server.respondWith({ "GET /api/deployments/12/log": new Response("\u001b[8mhidden\nnext\n") });
+    server.respondWith({
+      "GET /api/deployments/12/log": new Response(
+        "\u001b[8mhidden\n\u001b[1;8mbold\n\u001b[38;5;8mgrey\u001b[0m\n",
+      ),
+    });
     const concealed = await hooklatch("deployment log 12", { isTty: { stdout: true, stderr: true } });
-    expect(concealed.stdout).toBe("\u001b[8mhidden\u001b[0m\nnext\n");
+    expect(concealed.stdout).toBe("hidden\u001b[0m\n\u001b[1mbold\u001b[0m\n\u001b[38;5;8mgrey\u001b[0m\n");
     server.respondWith({ "GET /api/deployments/12/log": new Response("") });
     const empty = await hooklatch("deployment log 12");
     expect(empty).toMatchObject({ exitCode: 0, stdout: "" });

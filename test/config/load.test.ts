@@ -323,7 +323,10 @@ describe("a target", () => {
     expect(sources[0]?.onRedelivery).toBe("skip");
     expect(targets[0]).toMatchObject({
       source: "any",
-      repository: { ref: { kind: "tag", pattern: "v*" }, cloneUrl: "git@example.com:octocat/tool.git" },
+      repository: {
+        ref: { kind: "tag", pattern: "v*", prereleases: false },
+        cloneUrl: "git@example.com:octocat/tool.git",
+      },
       catchUp: false,
       health: { within: 30_000 },
     });

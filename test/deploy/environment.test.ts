@@ -89,7 +89,10 @@ test("omits variables that have no value", async () => {
 test("sets HOOKLATCH_TAG and not HOOKLATCH_BRANCH for a tag", async () => {
   site.repository.commit({ "index.html": "one" });
   site.repository.git("tag", "v1");
-  const { lines } = await site.deploy({ ...site.watch({ kind: "tag", pattern: "v*" }), run: ["env"] });
+  const { lines } = await site.deploy({
+    ...site.watch({ kind: "tag", pattern: "v*", prereleases: false }),
+    run: ["env"],
+  });
   expect(printed(lines)).toMatchObject({ HOOKLATCH_TAG: "v1" });
   expect(printed(lines)).not.toHaveProperty("HOOKLATCH_BRANCH");
 });

@@ -29,7 +29,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 const MAIN: WatchedRef = { kind: "branch", name: "main" };
-const VERSIONS: WatchedRef = { kind: "tag", pattern: "v*" };
+const VERSIONS: WatchedRef = { kind: "tag", pattern: "v*", prereleases: false };
 
 async function choose(
   chosenCommit: string | null,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { WatchedTags } from "../../src/domain/target.ts";
 import { createClock, idOf, Site, snapshotText } from "./site.ts";
 
 /** Tests the contract of a layout with a real repository. */
@@ -230,7 +231,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
     });
 
     test("deploys the newest version among the matching tags", async () => {
-      const tags: WatchTags = { kind: "tag", pattern: "v*" };
+      const tags: WatchedTags = { kind: "tag", pattern: "v*", prereleases: false };
       const commits = new Map<string, string>();
       for (const tag of ["v9", "v10-rc1", "v10", "w11"]) {
         commits.set(tag, site.repository.commit({ "index.html": tag }));
@@ -245,8 +246,19 @@ export function testLayout(layout: string, gitDirectory: string): void {
       expect(page()).toBe("v9");
     });
 
+    test("leaves pre-releases out, unless the target includes them", async () => {
+      const stable: WatchedTags = { kind: "tag", pattern: "v*", prereleases: false };
+      const commit = site.repository.commit({ "index.html": "stable" });
+      site.repository.git("tag", "v1.9.1");
+      const candidate = site.repository.commit({ "index.html": "candidate" });
+      site.repository.git("tag", "v2.0.0-rc.1");
+      expect(await site.deploy(site.watch(stable))).toMatchObject({ branch: "v1.9.1", commit });
+      const all = site.watch({ ...stable, prereleases: true });
+      expect(await site.deploy(all)).toMatchObject({ branch: "v2.0.0-rc.1", commit: candidate });
+    });
+
     test("follows a moved tag and skips a tag of a tree", async () => {
-      const tags: WatchTags = { kind: "tag", pattern: "*" };
+      const tags: WatchedTags = { kind: "tag", pattern: "*", prereleases: false };
       site.repository.git("tag", "release/1");
       await site.deploy(site.watch(tags));
       const commit = site.repository.commit({ "index.html": "two" });
@@ -262,7 +274,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
       const commit = site.repository.commit({ "index.html": "two" });
       site.repository.git("tag", "v2.0.0");
       const clock = createClock();
-      const watch = site.watch({ kind: "tag", pattern: "v*" });
+      const watch = site.watch({ kind: "tag", pattern: "v*", prereleases: false });
       const result = await site.deploy(watch, { clock, deployment: { pushedCommit } });
       expect(result).toMatchObject({ state: "succeeded", branch: "v2.0.0", commit, reason: null });
       expect(clock.skipped).toEqual([]);
@@ -270,7 +282,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
 
     test("fails when no tag matches", async () => {
       site.repository.git("tag", "w1");
-      const result = await site.deploy(site.watch({ kind: "tag", pattern: "v*" }));
+      const result = await site.deploy(site.watch({ kind: "tag", pattern: "v*", prereleases: false }));
       expect(result).toMatchObject({ state: "failed", code: "ref_missing" });
       for (const text of [site.repository.path, "v*"]) expect(result.reason).toContain(text);
       expect(snapshotText(result.reason)).toMatchSnapshot();
@@ -284,5 +296,3 @@ export function testLayout(layout: string, gitDirectory: string): void {
     });
   });
 }
-
-type WatchTags = { readonly kind: "tag"; readonly pattern: string };

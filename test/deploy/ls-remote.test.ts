@@ -43,8 +43,11 @@ describe("a query of the remote", () => {
     repository.git("tag", "-a", "v10", "-m", "ten");
     repository.commit({ a: "3" });
     repository.git("tag", "other");
-    expect(await queryTip({ kind: "tag", pattern: "v*" })).toEqual({ kind: "found", commit });
-    expect(await queryTip({ kind: "tag", pattern: "w*" })).toEqual({ kind: "absent" });
+    expect(await queryTip({ kind: "tag", pattern: "v*", prereleases: false })).toEqual({
+      kind: "found",
+      commit,
+    });
+    expect(await queryTip({ kind: "tag", pattern: "w*", prereleases: false })).toEqual({ kind: "absent" });
   });
 
   test("reports why the remote is unreachable", async () => {

@@ -26,7 +26,7 @@ test("checks out a local branch of that name, with the clone URL as origin", asy
 
 test("checks out a tag without a branch", async () => {
   site.repository.git("tag", "v1");
-  await site.deploy(site.watch({ kind: "tag", pattern: "v*" }));
+  await site.deploy(site.watch({ kind: "tag", pattern: "v*", prereleases: false }));
   expect(here("rev-parse", "HEAD")).toBe(site.repository.tip);
   expect(here("branch", "--show-current")).toBe("");
 });

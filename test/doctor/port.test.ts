@@ -52,7 +52,7 @@ async function check(
   adminPort: number,
   { isConfigured = true, host = "127.0.0.1", httpPort = 0 } = {},
 ) {
-  const admin = { host: "127.0.0.1", port: adminPort, isConfigured, token: TOKEN };
+  const admin = { host: "127.0.0.1", port: adminPort, isConfigured, token: TOKEN, hosts: [] };
   const acme = httpPort === 0 ? null : { settings: SETTINGS, httpPort };
   return linesOf(await checkPorts({ server: serverWith({ host, port, acme }), admin }));
 }

@@ -172,7 +172,7 @@ describe("target check", () => {
     origin.commit({ "index.html": "Hello" });
     const refs = [
       { kind: "branch", name: "dev" },
-      { kind: "tag", pattern: "v*" },
+      { kind: "tag", pattern: "v*", prereleases: false },
     ] as const;
     const lines: string[] = [];
     for (const ref of refs) {

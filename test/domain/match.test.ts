@@ -22,7 +22,7 @@ function target(name: string, ref: WatchedRef | null, fullName = "octocat/blog")
 
 const main = { kind: "branch", name: "main" } as const;
 const blog = target("blog", main);
-const releases = target("releases", { kind: "tag", pattern: "v*" });
+const releases = target("releases", { kind: "tag", pattern: "v*", prereleases: false });
 const script = target("script", null);
 
 function push(changes: Partial<PushEvent> = {}): PushEvent {
@@ -137,6 +137,13 @@ describe("a target of tags", () => {
 
   test.each<[what: string, event: Event, code: DecisionCode, ...names: string[]]>([
     ["another tag", push({ ref: { kind: "tag", name: "main" } }), "tag", '"main"', '"v*"'],
+    [
+      "a pre-release",
+      push({ ref: { kind: "tag", name: "v2.0.0-rc.1" } }),
+      "tag",
+      '"v2.0.0-rc.1"',
+      "prereleases",
+    ],
     ["a branch", push({ ref: { kind: "branch", name: "v1" } }), "tag", "branch", '"v1"'],
     ["another ref", push({ ref: { kind: "other", name: "refs/x/v1" } }), "tag", '"refs/x/v1"'],
     [
@@ -211,7 +218,24 @@ describe("tagMatches", () => {
     ["v1", "v?", false],
   ] as const) {
     test(`${JSON.stringify(tag)} ${fits ? "matches" : "does not match"} ${JSON.stringify(pattern)}`, () => {
-      expect(tagMatches(tag, pattern)).toBe(fits);
+      expect(tagMatches(tag, { kind: "tag", pattern, prereleases: true })).toBe(fits);
+    });
+  }
+
+  for (const [tag, pattern, isFollowed] of [
+    ["v2.0.0-rc.1", "v*", false],
+    ["v2.0.0-0", "v*", false],
+    ["site-v2.0.0-beta", "site-v*", false],
+    ["v2-rc1", "v*", false],
+    ["v2.0rc1", "v*", false],
+    ["v2.0.0-rc.1", "v2.0.0-rc.1", true],
+    ["v2.0.0+build-7", "v*", true],
+    ["release-2026-11-29", "*", true],
+    ["v1-prefetch", "v*", true],
+  ] as const) {
+    test(`${tag} ${isFollowed ? "matches" : "does not match"} ${pattern} without pre-releases`, () => {
+      expect(tagMatches(tag, { kind: "tag", pattern, prereleases: false })).toBe(isFollowed);
+      expect(tagMatches(tag, { kind: "tag", pattern, prereleases: true })).toBe(true);
     });
   }
 
@@ -223,7 +247,9 @@ describe("tagMatches", () => {
     fc.assert(
       fc.property(text, pattern, (tag, shell) => {
         const escaped = shell.split("*").map((part) => part.replaceAll(/[.+\\$]/g, "\\$&"));
-        expect(tagMatches(tag, shell)).toBe(new RegExp(`^${escaped.join(".*")}$`, "s").test(tag));
+        expect(tagMatches(tag, { kind: "tag", pattern: shell, prereleases: true })).toBe(
+          new RegExp(`^${escaped.join(".*")}$`, "s").test(tag),
+        );
       }),
       { numRuns: 2000 },
     );
@@ -235,7 +261,7 @@ describe("tagMatches", () => {
         const literal = (part: string) => part.replaceAll("*", "");
         const pattern = `${pairs.map(([part]) => `${literal(part)}*`).join("")}${literal(last)}`;
         const tag = `${pairs.map(([part, filling]) => literal(part) + filling).join("")}${literal(last)}`;
-        expect(tagMatches(tag, pattern)).toBe(true);
+        expect(tagMatches(tag, { kind: "tag", pattern, prereleases: true })).toBe(true);
       }),
     );
   });

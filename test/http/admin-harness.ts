@@ -8,7 +8,7 @@ import { createEventBus, type EventBus } from "../../src/flow/event-bus.ts";
 import { createLocks } from "../../src/flow/locks.ts";
 import { createOperator } from "../../src/flow/operator.ts";
 import type { ReplayOutcome } from "../../src/flow/replay.ts";
-import { type AdminServices, createAdmin, createHostCheck } from "../../src/http/admin/index.ts";
+import { type AdminServices, createAdmin } from "../../src/http/admin/index.ts";
 import { createMetrics, type Metrics } from "../../src/http/prometheus.ts";
 import { github } from "../../src/providers/github/index.ts";
 import { equalInConstantTime } from "../../src/providers/hmac.ts";
@@ -80,11 +80,11 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
     certificateExpiresAt: new Date("2027-01-01T00:00:00Z"),
   });
   const metrics = createMetrics({ ...services, targets: () => targets, about });
-  const isOwnHost = createHostCheck("127.0.0.1");
   const admin = createAdmin({
     ...services,
     targets,
     token: secretOf(TOKEN),
+    hosts: ["hooklatch.internal"],
     equal: equalInConstantTime,
     sources: [SOURCE],
     operator: createOperator({
@@ -122,9 +122,9 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
       if (body !== undefined && own["content-type"] === undefined) own["content-type"] = "application/json";
       const text = typeof body === "string" ? body : JSON.stringify(body);
       const init = { method, headers: own, ...(body === undefined ? {} : { body: text }) };
-      return admin(new Request(`http://${HOST}${path}`, { ...init, ...(signal && { signal }) }), isOwnHost);
+      return admin(new Request(`http://${HOST}${path}`, { ...init, ...(signal && { signal }) }), "127.0.0.1");
     },
-    send: (request) => admin(request, isOwnHost),
+    send: (request) => admin(request, "127.0.0.1"),
     async readStore() {
       const range = { limit: 500, before: null };
       return [

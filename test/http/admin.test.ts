@@ -102,6 +102,13 @@ describe("admin listener", () => {
     },
   );
 
+  test("accepts a Host that [admin] hosts names", async () => {
+    const { status } = await admin.request("GET", "/api/status", {
+      headers: { host: "hooklatch.internal:9001" },
+    });
+    expect(status).toBe(200);
+  });
+
   test.each([...ROUTES])("returns 421 and changes nothing for another Host: %s %s", async (method, path) => {
     await fill();
     const before = await admin.readStore();

@@ -1,6 +1,6 @@
 import type { FetchedCommit, FetchRequest, LayoutContext, ProcessIo } from "../../domain/layout.ts";
 import { tagMatches } from "../../domain/match.ts";
-import type { Target, WatchedRepository } from "../../domain/target.ts";
+import type { Target, WatchedRepository, WatchedTags } from "../../domain/target.ts";
 import { formatDuration } from "../../lib/duration.ts";
 import { AppError } from "../../lib/errors.ts";
 import { shortenCommit } from "../../lib/text.ts";
@@ -50,7 +50,7 @@ export async function fetchTip(
     const tip = await fetchOnce(git, request, null, io);
     const commit = await findChosen(git, repository.cloneUrl, chosenCommit.toLowerCase(), io);
     const { ref } = repository;
-    const name = ref.kind === "branch" ? tip.ref : await findTagAt(git, commit, ref.pattern, io);
+    const name = ref.kind === "branch" ? tip.ref : await findTagAt(git, commit, ref, io);
     return { ref: name, commit, note: null };
   }
   const pushed = pushedCommit !== null && isObjectName(pushedCommit) ? pushedCommit : null;
@@ -92,8 +92,8 @@ async function findChosen(git: Git, cloneUrl: string, chosen: string, io: Proces
 }
 
 /** The newest matching tag at a commit, or the commit itself. */
-async function findTagAt(git: Git, commit: string, pattern: string, io: ProcessIo): Promise<string> {
-  const tags = await listTags(git, pattern, io.signal);
+async function findTagAt(git: Git, commit: string, watched: WatchedTags, io: ProcessIo): Promise<string> {
+  const tags = await listTags(git, watched, io.signal);
   return tags.find(({ objects }) => objects.includes(commit))?.name ?? commit;
 }
 
@@ -101,7 +101,7 @@ function fetchOnce(git: Git, request: TipRequest, pushed: string | null, io: Pro
   const { ref } = request.repository;
   return ref.kind === "branch"
     ? fetchBranch(git, request, ref.name, pushed, io)
-    : fetchTags(git, request, ref.pattern, pushed, io);
+    : fetchTags(git, request, ref, pushed, io);
 }
 
 async function fetchBranch(
@@ -138,12 +138,12 @@ async function contains(git: Git, tip: string, pushed: string, signal: AbortSign
 async function fetchTags(
   git: Git,
   { repository: { cloneUrl } }: TipRequest,
-  pattern: string,
+  watched: WatchedTags,
   pushed: string | null,
   io: ProcessIo,
 ): Promise<Tip> {
   await git.run([...FETCH, "--prune", "--", cloneUrl, "+refs/tags/*:refs/tags/*"], io);
-  const tags = await listTags(git, pattern, io.signal);
+  const tags = await listTags(git, watched, io.signal);
   // An older version may have been pushed: it has arrived when any tag is at it.
   const hasArrived = pushed === null || tags.some((tag) => tag.objects.includes(pushed));
   const missing = hasArrived ? null : `no tag is at the pushed commit ${shortenCommit(pushed)}`;
@@ -152,7 +152,10 @@ async function fetchTags(
     // A tag may also name a file or a tree, which cannot be deployed.
     if (commit !== null) return { ref: name, commit, missing };
   }
-  throw new DeploymentError("ref_missing", `no tag in ${hideCredentials(cloneUrl)} matches ${pattern}`);
+  throw new DeploymentError(
+    "ref_missing",
+    `no tag in ${hideCredentials(cloneUrl)} matches ${watched.pattern}`,
+  );
 }
 
 interface Tag {
@@ -162,14 +165,14 @@ interface Tag {
 }
 
 /** The matching tags, the newest version first. */
-async function listTags(git: Git, pattern: string, signal: AbortSignal): Promise<readonly Tag[]> {
+async function listTags(git: Git, watched: WatchedTags, signal: AbortSignal): Promise<readonly Tag[]> {
   const format = "%(objectname) %(*objectname) %(refname)";
   const args = ["for-each-ref", "--sort=-version:refname", `--format=${format}`, "refs/tags/"];
   const lines = (await git.read(args, signal)) ?? [];
   return lines.flatMap((line) => {
     const [, object, peeled, name] =
       /^([0-9a-f]{40,64}) ([0-9a-f]{40,64})? refs\/tags\/(.+)$/.exec(line) ?? [];
-    if (object === undefined || name === undefined || !tagMatches(name, pattern)) return [];
+    if (object === undefined || name === undefined || !tagMatches(name, watched)) return [];
     return [{ name, objects: peeled === undefined ? [object] : [object, peeled] } satisfies Tag];
   });
 }

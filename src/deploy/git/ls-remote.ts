@@ -46,5 +46,5 @@ function readRef(line: string): readonly [name: string, commit: string][] {
 function isWatched(name: string, watched: WatchedRef): boolean {
   if (watched.kind === "branch") return name === `refs/heads/${watched.name}`;
   const tag = name.slice("refs/tags/".length);
-  return name.startsWith("refs/tags/") && !tag.endsWith("^{}") && tagMatches(tag, watched.pattern);
+  return name.startsWith("refs/tags/") && !tag.endsWith("^{}") && tagMatches(tag, watched);
 }

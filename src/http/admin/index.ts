@@ -5,15 +5,13 @@ import type { AdminServices } from "./services.ts";
 
 export type { AdminServices } from "./services.ts";
 
-/** Whether a Host header is one of the listener's own. */
-type IsOwnHost = (header: string) => boolean;
-
 type RouteRequest = (request: Request) => Response | Promise<Response>;
 
-/** Creates the handler of the admin listener, which requires the token for every request. */
-export function createAdmin(
-  services: AdminServices,
-): (request: Request, isOwnHost: IsOwnHost) => Promise<Response> {
+/**
+ * Creates the handler of the admin listener on `host`, an address or a host name. Every request needs the token and one
+ * of the listener's own Host headers.
+ */
+export function createAdmin(services: AdminServices): (request: Request, host: string) => Promise<Response> {
   const logThrottled = createThrottledLog(services.log, services.clock);
   let routes: Promise<RouteRequest> | null = null;
   /** Loads the routes with the first request, because loading them takes milliseconds of every start. */
@@ -21,8 +19,8 @@ export function createAdmin(
     routes ??= import("./app.ts").then(({ createAdminApp }) => createAdminApp(services).compile().fetch);
     return (await routes)(request);
   };
-  return async (request, isOwnHost) => {
-    const response = refuse(request, isOwnHost, services, logThrottled) ?? (await routeHead(request, route));
+  return async (request, host) => {
+    const response = refuse(request, host, services, logThrottled) ?? (await routeHead(request, route));
     for (const [name, value] of Object.entries(RESPONSE_HEADERS)) response.headers.set(name, value);
     return response;
   };
@@ -39,11 +37,12 @@ async function routeHead(request: Request, route: RouteRequest): Promise<Respons
 /** The response to a request without access; null for a request with access. */
 function refuse(
   request: Request,
-  isOwnHost: IsOwnHost,
-  { token, equal }: AdminServices,
+  host: string,
+  { token, equal, hosts }: AdminServices,
   logThrottled: ThrottledLog,
 ): Response | null {
-  if (!isOwnHost(request.headers.get("host") ?? "")) return respondProblem("misdirected request");
+  if (!isOwnHost(request.headers.get("host") ?? "", host, hosts))
+    return respondProblem("misdirected request");
   const [, shown] = /^bearer +(\S.*)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
   if (shown !== undefined && equal(shown, token.reveal())) return null;
   // A request without a token is not logged: `hooklatch check` sends one to find out which program listens.
@@ -60,18 +59,15 @@ function refuse(
 const ALL_ADDRESSES = ["0.0.0.0", "::"];
 
 /**
- * Creates the check of Host headers for a listener on `host`. It accepts that address or name and `localhost`, with any
- * port, because a tunnel has a port of its own. A listener on all addresses accepts every address. A page whose DNS name
- * points to this listener (DNS rebinding) sends that name in Host, never an address.
+ * Whether a Host header is one of the listener's own: the address or name that it listens on, `localhost` and `others`,
+ * with any port, because a tunnel has a port of its own. A listener on all addresses accepts every address. A page whose
+ * DNS name points to this listener (DNS rebinding) sends that name in Host, never an address.
  */
-export function createHostCheck(host: string): IsOwnHost {
-  const own = normaliseHost(host);
-  const isOnAllAddresses = ALL_ADDRESSES.includes(own);
-  return (header) => {
-    const [, written = ""] = /^(\[[^\]]*\]|[^:]*)(?::\d*)?$/.exec(header) ?? [];
-    const name = normaliseHost(written.replace(/^\[(.*)\]$/, "$1"));
-    return name === own || name === "localhost" || (isOnAllAddresses && normaliseAddress(name) !== null);
-  };
+export function isOwnHost(header: string, listener: string, others: readonly string[]): boolean {
+  const [, written = ""] = /^(\[[^\]]*\]|[^:]*)(?::\d*)?$/.exec(header) ?? [];
+  const name = normaliseHost(written.replace(/^\[(.*)\]$/, "$1"));
+  if (ALL_ADDRESSES.includes(normaliseHost(listener)) && normaliseAddress(name) !== null) return true;
+  return [listener, "localhost", ...others].some((own) => normaliseHost(own) === name);
 }
 
 function normaliseHost(host: string): string {

@@ -11,6 +11,8 @@ import type { Metrics } from "../prometheus.ts";
 /** The services of the admin listener. */
 export interface AdminServices extends Pick<FlowServices, "store" | "clock" | "log"> {
   readonly token: Secret;
+  /** Host names that requests may use besides the listener's own, without a port. */
+  readonly hosts: readonly string[];
   /** Compares two texts in constant time. */
   readonly equal: (a: string, b: string) => boolean;
   readonly sources: readonly Source[];
