@@ -63,7 +63,7 @@ export interface Delivery extends NewDelivery {
   readonly id: number;
   /** The first delivery with the same id from the same hook, when the sender sent it again. */
   readonly redeliveryOf: number | null;
-  /** The delivery that an operator replayed as this one. */
+  /** The delivery that a person replayed as this one. */
   readonly replayOf: number | null;
   /** The ids of the deployments that it queued, oldest first. */
   readonly deployments: readonly number[];

@@ -26,7 +26,7 @@ export interface Deployment {
   readonly delivery: number | null;
   /** The commit that the delivery named. The deployed commit, the tip, is in `commit`. */
   readonly pushedCommit: string | null;
-  /** An operator's choice; null for the tip. */
+  /** A person's choice; null for the tip. */
   readonly choice: Choice | null;
   /** The deployed branch or tag; null until known, and for targets without git. */
   readonly branch: string | null;
@@ -45,7 +45,7 @@ export const TRIGGERS = ["push", "redelivery", "replay", "catch-up", "manual", "
 
 export type Trigger = (typeof TRIGGERS)[number];
 
-/** An operator's choice to deploy something other than the tip. */
+/** A person's choice to deploy something other than the tip. */
 export type Choice =
   /** A commit by at least its first 7 hex digits. */
   | { readonly kind: "commit"; readonly commit: string }
@@ -76,7 +76,7 @@ export interface DeploymentResult {
 
 /** Why a running deployment is ended from outside: the reason of its abort signal. */
 export type Interruption =
-  /** An operator cancelled it; the reason names the operator. */
+  /** A person cancelled it; the reason names the person. */
   | { readonly kind: "cancelled"; readonly reason: string }
   /** The server stops. */
   | { readonly kind: "interrupted" };

@@ -25,7 +25,7 @@ export interface LayoutContext {
 
 /**
  * One target's directory during one deployment. The methods are called in the order in which they are listed, with
- * `takeRelease` in place of the first four where an operator chose a release. Any of them may reject with a
+ * `takeRelease` in place of the first four where a person chose a release. Any of them may reject with a
  * `DeploymentError`, which ends the deployment.
  */
 export interface Workspace {
@@ -70,7 +70,7 @@ export interface SkipReason {
   readonly reason: string;
 }
 
-/** The release that an operator chose. */
+/** The release that a person chose. */
 export interface RollbackRequest {
   /** The release to make live; null for the one before the live one. */
   readonly name: string | null;
@@ -83,7 +83,7 @@ export interface RollbackRequest {
 export interface FetchRequest {
   /** The commit that a push named. The tip should contain it. */
   readonly pushedCommit: string | null;
-  /** The commit that an operator chose instead of the tip, 7 to 64 hex digits. */
+  /** The commit that a person chose instead of the tip, 7 to 64 hex digits. */
   readonly chosenCommit: string | null;
 }
 
@@ -126,7 +126,7 @@ export interface ProcessIo {
   readonly signal: AbortSignal;
 }
 
-/** Runs one process to its end. Rejects only when the working directory does not exist. */
+/** Runs one process to its end. Rejects when it cannot be started in the working directory. */
 export type RunProcess = (
   argv: readonly string[],
   options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> } & ProcessIo,

@@ -1,6 +1,6 @@
 import type { QueuedDeployment } from "./deployment.ts";
 
-/** Prevents deliveries from deploying a target until it expires or an operator removes it. */
+/** Prevents deliveries from deploying a target until it expires or a person removes it. */
 export interface Lock {
   readonly target: string;
   readonly reason: string;

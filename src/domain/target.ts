@@ -6,7 +6,7 @@ export interface Target {
   readonly name: string;
   /** The name of the source whose deliveries it listens to. */
   readonly source: string;
-  /** Null for a target without git, which every delivery of its source runs. */
+  /** Null for a target without git, which every delivery of its source but a ping runs. */
   readonly repository: WatchedRepository | null;
   /** Absolute path. No other target has it. */
   readonly directory: string;

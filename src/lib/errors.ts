@@ -7,7 +7,7 @@ export type ErrorCode =
   /** The operation failed: something outside the program is not as required. */
   | "failed";
 
-/** A fault of the program or the machine, with a message that users may see and that says what to do. */
+/** An error with a message that users may see and that says what to do. */
 export class AppError extends Error {
   constructor(
     readonly code: ErrorCode,

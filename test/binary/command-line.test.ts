@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { Workshop } from "../support/executable.ts";
+import { EXECUTABLE, Workshop } from "../support/executable.ts";
 import { Repository } from "../support/git.ts";
 import { words } from "../support/words.ts";
 
@@ -20,6 +20,10 @@ afterEach(() => workshop.dispose());
 const lastLine = (text: string) => text.trimEnd().split("\n").at(-1) ?? "";
 
 describe("the executable", () => {
+  test("contains no path of the machine that built it", () => {
+    expect(readFileSync(EXECUTABLE).includes(join(import.meta.dir, "../.."))).toBe(false);
+  });
+
   test("prints its version and its help, and exits with 0", async () => {
     expect(await workshop.run(["--version"])).toEqual({
       exitCode: 0,

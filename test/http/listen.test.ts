@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type Listener, type ListenOptions, openListener } from "../../src/http/server/listen.ts";
 import { readCertificate } from "../../src/http/tls/certificate.ts";
 import { AppError } from "../../src/lib/errors.ts";
+import { openHttpServer } from "../../src/runtime/index.ts";
 import { catchError } from "../providers/catch-error.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { words } from "../support/words.ts";
@@ -66,6 +67,19 @@ async function openOtherServer(at: string): Promise<Server> {
 }
 
 describe("listener on a unix socket", () => {
+  test("has mode 0660 from the moment it is bound", async () => {
+    const modes: string[] = [];
+    const onBound = () => modes.push((statSync(path()).mode & 0o777).toString(8));
+    const server = await openHttpServer({
+      address: { kind: "socket", path: path(), onBound },
+      certificate: null,
+      maxBody: null,
+      handle: async () => new Response(),
+    });
+    await server.stop(0);
+    expect(modes).toEqual(["660"]);
+  });
+
   test("serves requests with the peer `unix` and has mode 0660", async () => {
     const { url } = await openSocket();
     expect(url.href).toBe(`unix:${path()}`);

@@ -6,7 +6,7 @@ import { GIT_ENV } from "./git.ts";
 const ROOT = join(import.meta.dir, "../..");
 
 /** The compiled executable that users copy to a server. */
-const EXECUTABLE = join(ROOT, "dist/hooklatch");
+export const EXECUTABLE = join(ROOT, "dist/hooklatch");
 
 /** Builds a missing or stale executable, so that `bun test` never runs against an old one. */
 function buildWhenStale(): void {

@@ -10,9 +10,10 @@ const KILL_TIMEOUT = 30_000;
 
 /**
  * Ends the processes that runs left behind when they were ended or their server was killed, git included: TERM, then
- * KILL, to whole process groups. These are processes of the same user with the deployment's variables in their environment (a working directory in the target's
- * directory counts as HOOKLATCH_DIRECTORY), and the processes of a group that one of them leads. Resolves with the ids
- * of the processes that ended. Finds none without Linux's `/proc` (proc(5)).
+ * KILL, to whole process groups. These are processes of the same user with the deployment's variables in their
+ * environment (a working directory in the target's directory counts as HOOKLATCH_DIRECTORY), and the processes of a
+ * group that one of them leads. Resolves with the ids of the processes that ended. Finds none without Linux's `/proc`
+ * (proc(5)).
  */
 export async function killOrphans(runs: readonly AbandonedRun[], clock: Clock): Promise<readonly number[]> {
   if (runs.length === 0 || process.platform !== "linux") return [];

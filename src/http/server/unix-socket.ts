@@ -1,12 +1,9 @@
-import { chmodSync, lstatSync, renameSync, rmSync, type Stats } from "node:fs";
+import { lstatSync, renameSync, rmSync, type Stats } from "node:fs";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { AppError, systemErrorCode } from "../../lib/errors.ts";
 
-/** The owner and the group may connect. A proxy gets access through the group. */
-const MODE = 0o660;
-
-/** The path at which a socket is bound. It gets its mode there, before it appears at its own path. */
+/** The path at which a socket is bound. It is moved to its own path, where it may replace the one of an older server. */
 export function temporaryPathOf(path: string): string {
   return `${path}.new`;
 }
@@ -34,7 +31,6 @@ export async function removeStaleSocket(path: string): Promise<void> {
  * replaced it.
  */
 export function publishSocket(path: string): () => void {
-  chmodSync(temporaryPathOf(path), MODE);
   renameSync(temporaryPathOf(path), path);
   const published = readStats(path);
   return () => {

@@ -39,7 +39,14 @@ function openSocket(
   { certificate, ...options }: HttpServerOptions,
 ): HttpServer {
   function open(used: TlsCertificate | null): ServerInstance {
-    const server = serve({ unix: path }, used, options);
+    // The owner and the group may connect from the moment the socket exists. A proxy gets access through the group.
+    const umask = process.umask(0o117);
+    let server: ServerInstance;
+    try {
+      server = serve({ unix: path }, used, options);
+    } finally {
+      process.umask(umask);
+    }
     try {
       onBound();
       return server;
