@@ -1,6 +1,7 @@
 import type { Client } from "acme-client";
 import type { BufferedHttpRequest } from "../lib/http-client.ts";
 import { parseCertificates } from "../lib/pem.ts";
+import type { Secret } from "../lib/secret.ts";
 import { httpClient } from "../runtime/index.ts";
 import { AcmeConnectionError, AcmeResponseError, OrderError, readProblem, readText } from "./errors.ts";
 import type { AcmeStorage } from "./storage.ts";
@@ -44,10 +45,11 @@ export async function loadAcme(connection: AcmeConnection): Promise<Acme> {
   return acme;
 }
 
-/** The CA and the contact address of an account. */
+/** The CA, the contact address of an account, and the account of the CA's site that it is bound to. */
 interface AccountSettings {
   readonly directory: string;
   readonly email: string | null;
+  readonly eab: { readonly keyId: string; readonly key: Secret } | null;
 }
 
 /** Creates a client for the stored account, with its present e-mail address at the CA. Null without an account. */
@@ -70,11 +72,15 @@ export async function openAccount(
 /** Creates an account with a new key, agrees to the CA's terms, stores it, and creates a client for it. */
 export async function createAccount(
   acme: Acme,
-  { directory, email }: AccountSettings,
+  { directory, email, eab }: AccountSettings,
   storage: AcmeStorage,
 ): Promise<Client> {
   const key = await acme.crypto.createPrivateEcdsaKey("P-256");
-  const client = new acme.Client({ directoryUrl: directory, accountKey: key });
+  const client = new acme.Client({
+    directoryUrl: directory,
+    accountKey: key,
+    ...(eab === null ? {} : { externalAccountBinding: { kid: eab.keyId, hmacKey: eab.key.reveal() } }),
+  });
   await client.createAccount({ termsOfServiceAgreed: true, contact: contactOf(email) });
   storage.saveAccount({ url: client.getAccountUrl(), key: key.toString(), email });
   return client;

@@ -173,7 +173,7 @@ const REMEDIES: ReadonlyMap<string, (domain: string) => string> = new Map(
     unsupportedContact: explainRejectedContact,
     userActionRequired: () => "the CA requires an action on the account first",
     externalAccountRequired: () =>
-      "this CA requires an account from its site (external account binding), which is not supported: use another CA",
+      "this CA requires an account from its site (external account binding): set `eab` in [server.acme] to the key id and key from there",
     rateLimited: () => "the CA's rate limit is reached; wait some hours before the next attempt",
     accountDoesNotExist: () => "the CA does not know the account",
     serverInternal: () => "the CA has an internal error; try again later",

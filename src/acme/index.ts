@@ -1,6 +1,7 @@
 import type { Client } from "acme-client";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import type { Secret } from "../lib/secret.ts";
 import type { CertificatePair } from "./certificate.ts";
 import { type AcmeConnection, createAccount, loadAcme, openAccount, readDirectory } from "./client.ts";
 import { describeAcmeError, isUnknownAccount } from "./errors.ts";
@@ -21,6 +22,8 @@ export interface AcmeSettings {
   readonly directory: string;
   /** PEM certificates that verify a private CA; null for the public roots. */
   readonly ca: string | null;
+  /** The account that the CA's site issued (RFC 8555, section 7.3.4); null for a CA that requires none. */
+  readonly eab: { readonly keyId: string; readonly key: Secret } | null;
 }
 
 /** Gets a certificate from a CA, stores it and renews it. */

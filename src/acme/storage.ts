@@ -24,10 +24,15 @@ export type AcmeStorage = ReturnType<typeof createAcmeStorage>;
 /** Creates the storage in `directory`, which need not exist. */
 export function createAcmeStorage(
   directory: string,
-  settings: { readonly directory: string; readonly domains: readonly string[] },
+  settings: {
+    readonly directory: string;
+    readonly domains: readonly string[];
+    readonly eab: { readonly keyId: string } | null;
+  },
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ) {
-  const accountFile = join(directory, `account-${digest(settings.directory)}.json`);
+  const account = [settings.directory, ...(settings.eab === null ? [] : [settings.eab.keyId])].join("\n");
+  const accountFile = join(directory, `account-${digest(account)}.json`);
   const order = [settings.directory, ...settings.domains.toSorted()].join("\n");
   const pairFile = join(directory, `certificate-${digest(order)}.pem`);
   return {

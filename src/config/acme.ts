@@ -2,11 +2,13 @@ import { resolve } from "node:path";
 import { domainToASCII } from "node:url";
 import { readSocketPath } from "../lib/ip-address.ts";
 import { parseCertificates } from "../lib/pem.ts";
+import type { Secret } from "../lib/secret.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child, formatValue, type Place } from "./read/issues.ts";
 import { readTable } from "./read/table.ts";
 import { readText } from "./read/toml.ts";
 import { AcmeTable, EXPECTED_DOMAIN } from "./schema.ts";
+import { loadSecret } from "./secrets.ts";
 
 /** `[server.acme]`: HTTPS with a certificate from a CA (RFC 8555). */
 export interface AcmeConfig {
@@ -19,6 +21,8 @@ export interface AcmeConfig {
     readonly directory: string;
     /** PEM certificates that verify the directory's own certificate; null for the public roots. */
     readonly ca: string | null;
+    /** The account that the CA's site issued (RFC 8555, section 7.3.4); null for a CA that requires none. */
+    readonly eab: { readonly keyId: string; readonly key: Secret } | null;
   };
   /** The port on which the CA's challenges are answered, on the public listener's host. */
   readonly httpPort: number;
@@ -39,6 +43,7 @@ export function resolveAcme(raw: unknown, place: Place, context: ReadContext): A
       email: values.email ?? null,
       directory,
       ca: values.ca === undefined ? null : readRoots(values.ca, child(place, "ca"), context),
+      eab: values.eab === undefined ? null : readBinding(values.eab, child(place, "eab"), context),
     }),
     httpPort: values.http_port,
   });
@@ -64,6 +69,19 @@ export function checkAcmeWithServer(
       `the domains of [server.acme] do not include ${formatValue(publicHost)}: senders will reject the certificate`,
     );
   }
+}
+
+function readBinding(
+  { key_id: keyId, hmac_key: key }: { readonly key_id: string; readonly hmac_key: Secret },
+  place: Place,
+  context: ReadContext,
+) {
+  const at = child(place, "hmac_key");
+  loadSecret(key, at, context);
+  if (key.loaded && !/^[A-Za-z0-9_+/-]+={0,2}$/.test(key.reveal())) {
+    context.issues.fault(at, "expected a key in base64url");
+  }
+  return Object.freeze({ keyId, key });
 }
 
 function describeTerms(directory: string): string {

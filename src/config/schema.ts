@@ -174,6 +174,18 @@ export const AcmeTable = TableSetting(
       80,
     ),
     ca: Type.Optional(Path),
+    eab: Type.Optional(
+      TableSetting(
+        {
+          key_id: Type.String({ minLength: 1, expected: "the key id from the site of the CA" }),
+          hmac_key: SecretSetting,
+        },
+        {
+          key_id: "Key id from the site of the CA.",
+          hmac_key: "Key from the site of the CA, in base64url.",
+        },
+      ),
+    ),
   },
   {
     domains: "Names in the certificate. Wildcards are not possible.",
@@ -182,6 +194,7 @@ export const AcmeTable = TableSetting(
     directory: "ACME directory of the CA.",
     http_port: "Port on which the CA's challenges are answered. Port 80 of the domain must lead to it.",
     ca: "PEM file with the root certificate of a private CA, instead of the public roots.",
+    eab: "Account at a CA that requires one from its site (external account binding, RFC 8555, section 7.3.4).",
   },
 );
 

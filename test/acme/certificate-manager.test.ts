@@ -2,8 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, t
 import { X509Certificate } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { CertificateError } from "../../src/acme/errors.ts";
 import type { CertificatePair } from "../../src/acme/index.ts";
+import { catchError } from "../providers/catch-error.ts";
 import { HAS_PEBBLE } from "../support/pebble.ts";
+import { secretOf } from "../support/public.ts";
 import { until } from "../support/until.ts";
 import { refuse, Site } from "./site.ts";
 
@@ -63,6 +66,31 @@ describe.skipIf(!HAS_PEBBLE)("a certificate manager (skipped without the program
 
     expect(tokens).not.toBeEmpty();
     expect(tokens.map((token) => manager.answerChallenge(token)).every((each) => each === null)).toBe(true);
+  });
+
+  test("creates an account that is bound to the account of the CA's site, once for each key id", async () => {
+    const keys = {
+      "kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W",
+      "kid-2": "b10lLJs8l1GPIzsLP0s6pMt8O0XVGnfTaCeROxQM0BIt2XrJMDHJZBM5NuQmQJQH",
+    };
+    const bound = new Site(undefined, keys);
+    try {
+      await bound.pebble.start();
+      expect(await catchError(() => bound.manager().obtain(NEVER))).toBeInstanceOf(CertificateError);
+      for (const [keyId, key] of Object.entries(keys)) {
+        const pair = await bound.manager({ eab: { keyId, key: secretOf(key) } }).obtain(NEVER);
+        expect(namesOf(pair)).toBe("DNS:hooks.example.com");
+      }
+      const accounts = readdirSync(bound.directory).filter((file) => file.startsWith("account-"));
+      expect(accounts).toHaveLength(2);
+      const wrong = { keyId: "kid-2", key: secretOf(keys["kid-1"]) };
+      rmSync(bound.directory, { recursive: true });
+      expect(await catchError(() => bound.manager({ eab: wrong }).obtain(NEVER))).toBeInstanceOf(
+        CertificateError,
+      );
+    } finally {
+      await bound.dispose();
+    }
   });
 
   test("stores all files for the owner only and leaves no temporary files", async () => {

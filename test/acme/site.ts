@@ -38,13 +38,13 @@ export class Site {
   readonly #servers: Bun.Server<undefined>[] = [];
 
   /** The CA validates challenges on `httpPort` instead of the web server. Nothing has to listen there. */
-  constructor(httpPort?: number) {
+  constructor(httpPort?: number, accountKeys: Pebble["accountKeys"] = null) {
     this.#web = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
       fetch: (request) => this.answer(new URL(request.url).pathname.split("/").at(-1) ?? ""),
     });
-    this.pebble = new Pebble(join(this.path, "pebble"), httpPort ?? this.#web.port ?? 0);
+    this.pebble = new Pebble(join(this.path, "pebble"), httpPort ?? this.#web.port ?? 0, accountKeys);
   }
 
   /** The directory of the manager. */
@@ -54,7 +54,7 @@ export class Site {
 
   settings(changes: Partial<AcmeSettings> = {}): AcmeSettings {
     const { directory, ca } = this.pebble;
-    return { domains: ["hooks.example.com"], email: null, directory, ca, ...changes };
+    return { domains: ["hooks.example.com"], email: null, directory, ca, eab: null, ...changes };
   }
 
   /** Starts the CA unless it runs, and clears the directory, the log and the clock. */

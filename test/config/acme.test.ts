@@ -31,11 +31,27 @@ describe("automatic HTTPS", () => {
           email: null,
           directory: "https://acme-v02.api.letsencrypt.org/directory",
           ca: null,
+          eab: null,
         },
         httpPort: 80,
       },
     });
     expectNoFindings();
+  });
+
+  test("reads the key of an account that the CA's site issued, and never prints it", () => {
+    const key = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+    home.write("eab.key", `${key}\n`);
+    write('eab = { key_id = "kid-1", hmac_key = "file:eab.key" }');
+    const { acme } = configOf(home.load()).server;
+    expect(acme?.settings.eab?.keyId).toBe("kid-1");
+    expect(acme?.settings.eab?.key.reveal()).toBe(key);
+    expect(JSON.stringify(acme)).not.toContain(key);
+
+    home.write("eab.key", "not base64url, but long enough");
+    expect(home.load()).toMatchObject({ kind: "invalid" });
+    write('eab = { key_id = "kid-1" }');
+    expect(home.load()).toMatchObject({ kind: "invalid" });
   });
 
   test("supports another CA with its root certificate in a file", () => {
@@ -60,6 +76,7 @@ describe("automatic HTTPS", () => {
         email: "you+ca@example.com",
         directory: "https://ca.example.com:14000/dir",
         ca: readFileSync(cert, "utf8"),
+        eab: null,
       },
       httpPort: 5002,
     });

@@ -9,6 +9,7 @@ const settings = {
   email: null,
   directory: "https://ca.example/dir",
   ca: null,
+  eab: null,
 };
 
 test("the ACME check returns no results without [server.acme]", () => {

@@ -45,6 +45,7 @@ const SETTINGS = {
   email: null,
   directory: "https://ca.example/dir",
   ca: null,
+  eab: null,
 };
 
 async function check(

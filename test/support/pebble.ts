@@ -23,10 +23,14 @@ export class Pebble {
   #names: Socket | null = null;
   #child: Bun.Subprocess | null = null;
 
-  /** Creates the directory `path` for its files. It validates challenges on `httpPort`. */
+  /**
+   * Creates the directory `path` for its files.
+   * It validates challenges on `httpPort`. With `accountKeys`, base64url by key id, it requires external account binding.
+   */
   constructor(
     path: string,
     readonly httpPort: number,
+    readonly accountKeys: Readonly<Record<string, string>> | null = null,
   ) {
     mkdirSync(path, { recursive: true });
     this.#path = path;
@@ -47,6 +51,8 @@ export class Pebble {
       privateKey: this.certificate.key,
       httpPort: this.httpPort,
       tlsPort: freePort(),
+      externalAccountBindingRequired: this.accountKeys !== null,
+      externalAccountMACKeys: this.accountKeys ?? {},
     };
     writeFileSync(config, JSON.stringify({ pebble }));
     this.#child = Bun.spawn(
