@@ -3,7 +3,9 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
+import { makeCertificate } from "../support/certificate.ts";
 import { EXECUTABLE, Workshop } from "../support/executable.ts";
+import { freePort } from "../support/free-port.ts";
 import { Repository } from "../support/git.ts";
 import { words } from "../support/words.ts";
 
@@ -78,6 +80,30 @@ describe("the executable", () => {
       expect(words(stderr)).toMatchSnapshot(command);
     }
     expect(readdirSync(workshop.path)).toEqual(["hooklatch.toml"]);
+  });
+
+  test.each(["BUN_INSPECT", "BUN_INSPECT_CONNECT_TO"])(
+    "exits with 2 and names $%s, which opens a debugger",
+    async (name) => {
+      const env = { [name]: `127.0.0.1:${freePort()}`, PORT: "0" };
+      const { exitCode, stderr } = await workshop.run(["serve"], env);
+      expect(exitCode).toBe(2);
+      expect(lastLine(stderr)).toContain(name);
+      expect(readdirSync(workshop.path)).toEqual([]);
+    },
+  );
+
+  test("verifies certificates also with NODE_TLS_REJECT_UNAUTHORIZED=0, and logs a warning", async () => {
+    const { cert, key } = makeCertificate(workshop.path, "own");
+    const env = { NODE_TLS_REJECT_UNAUTHORIZED: "0" };
+    const server = await workshop.serve([], { ...env, PORT: "0", TLS_CERT: cert, TLS_KEY: key });
+    expect(server.log.some(({ level, msg }) => level === "warn" && String(msg).includes("NODE_TLS"))).toBe(
+      true,
+    );
+    const send = ["send", "ping", "--url", `${server.url.origin}/webhook`];
+    const { exitCode, stderr } = await workshop.run(send, env);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("SELF_SIGNED");
   });
 
   test("exits with 1 and reports the port when it is in use", async () => {

@@ -14,9 +14,13 @@ export function serve(terminal: Terminal): Command {
     .option(...CONFIG_OPTION);
   command.action(async () => {
     const { config: file, debug = false } = command.optsWithGlobals<{ config?: string; debug?: boolean }>();
+    refuseDebugger(terminal.env);
     const { config, warnings } = readConfiguration(file, terminal, { toServe: true });
     const log = await createLog({ write: terminal.log, pretty: terminal.isTty.stderr, debug });
     for (const warning of warnings) log.warn({}, describeIssue(warning));
+    if (terminal.env.NODE_TLS_REJECT_UNAUTHORIZED === "0") {
+      log.warn({}, "NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored: hooklatch verifies every certificate");
+    }
 
     const stopping = new AbortController();
     const stopped = terminal.untilStopped().then(() => stopping.abort());
@@ -36,6 +40,19 @@ export function serve(terminal: Terminal): Command {
     log.info({}, "stopped");
   });
   return withExamples(command, "hooklatch serve --config /etc/hooklatch/hooklatch.toml");
+}
+
+/** Variables with which Bun opens a debugger, or connects to one, in every program that is made with it. */
+const DEBUGGER_VARIABLES = ["BUN_INSPECT", "BUN_INSPECT_CONNECT_TO"];
+
+/** Throws an {@link AppError} when a debugger is open, because whoever reaches it runs code in the server. */
+function refuseDebugger(env: Terminal["env"]): void {
+  const variable = DEBUGGER_VARIABLES.find((name) => (env[name] ?? "") !== "");
+  if (variable === undefined) return;
+  throw new AppError(
+    "configuration",
+    `$${variable} opens a debugger, through which others can run code in the server: unset it`,
+  );
 }
 
 /** Commands to try on a server without a configuration. */
