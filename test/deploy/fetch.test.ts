@@ -37,7 +37,10 @@ async function choose(
   pushedCommit: string | null = null,
 ) {
   const env = { PATH: String(process.env.PATH), ...GIT_ENV };
-  const opened = createGit(bare, { GIT_DIR: bare }, { run: createRunProcess({ killAfter: 100 }), env });
+  const opened = createGit(
+    { kind: "repository", path: bare, from: bare },
+    { run: createRunProcess({ killAfter: 100 }), env },
+  );
   expect(await makeBare(bare, opened)).toEqual({ kind: "succeeded" });
   const watched = { fullName: "octocat/blog", ref, cloneUrl: repository.path };
   const request = { repository: watched, into: "refs/hooklatch/tip", pushedCommit, chosenCommit };

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readRemoteTip } from "../../src/deploy/git/ls-remote.ts";
 import { runProcess } from "../../src/deploy/process/process.ts";
+import type { RunProcess } from "../../src/domain/layout.ts";
 import type { WatchedRef } from "../../src/domain/target.ts";
-import { Repository } from "../support/git.ts";
+import { git, Repository } from "../support/git.ts";
 import { targetOf } from "../support/target.ts";
 import { words } from "../support/words.ts";
 
@@ -21,9 +22,9 @@ beforeEach(() => {
 
 afterEach(() => rmSync(directory, { recursive: true }));
 
-function queryTip(ref: WatchedRef, cloneUrl = repository.path) {
+function queryTip(ref: WatchedRef, cloneUrl = repository.path, run = runProcess) {
   const target = targetOf("blog", { repository: { fullName: "octocat/blog", ref, cloneUrl } });
-  return readRemoteTip(target, { run: runProcess, env: { PATH: process.env.PATH } });
+  return readRemoteTip(target, { run, env: { PATH: process.env.PATH } });
 }
 
 describe("a query of the remote", () => {
@@ -48,6 +49,44 @@ describe("a query of the remote", () => {
       commit,
     });
     expect(await queryTip({ kind: "tag", pattern: "w*", prereleases: false })).toEqual({ kind: "absent" });
+  });
+
+  test("ignores a repository that another user planted in or above its directory", async () => {
+    const commit = repository.commit({ a: "1" });
+    const program = join(directory, "planted");
+    writeFileSync(program, `#!/bin/sh\ntouch ${directory}/executed\nexec git-upload-pack "$@"\n`, {
+      mode: 0o755,
+    });
+    const url = `file://${repository.path}`;
+    const plant = (path: string) => {
+      git(directory, "init", "--quiet", "--bare", path);
+      git(path, "config", `remote.${url}.uploadpack`, program);
+    };
+    plant(directory);
+    let cwd = "";
+    const main = { kind: "branch", name: "main" } as const;
+    const run: RunProcess = (argv, options) => {
+      cwd = options.cwd;
+      expect(statSync(cwd).mode & 0o777).toBe(0o700);
+      plant(cwd);
+      return runProcess(argv, options);
+    };
+    // Where git would search, the planted configuration does run the program.
+    const before = process.env.TMPDIR;
+    process.env.TMPDIR = directory;
+    try {
+      git(directory, "-c", "safe.bareRepository=all", "ls-remote", "--", url);
+      expect(existsSync(join(directory, "executed"))).toBe(true);
+      rmSync(join(directory, "executed"));
+      expect(await queryTip(main, url)).toEqual({ kind: "found", commit });
+      expect(await queryTip(main, url, run)).toEqual({ kind: "found", commit });
+    } finally {
+      if (before === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before;
+    }
+    expect(cwd).toStartWith(join(directory, "hooklatch-git-"));
+    expect(existsSync(join(directory, "executed"))).toBe(false);
+    expect(existsSync(cwd)).toBe(false);
   });
 
   test("reports why the remote is unreachable", async () => {

@@ -1,5 +1,5 @@
 import { realpath } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import type { FailureCode } from "../../domain/codes.ts";
 import type { LayoutContext, ProcessIo, ProcessResult } from "../../domain/layout.ts";
 import { describeCommand } from "../../domain/target.ts";
@@ -11,6 +11,8 @@ import { describeGitError, type FailedCall } from "./errors.ts";
 const SETTINGS = {
   // Only the target's commands run, no hooks from templates.
   "core.hooksPath": "/dev/null",
+  // A directory that merely looks like a repository could name commands in its configuration (git-config(1)).
+  "safe.bareRepository": "explicit",
   // `ext::` URLs run commands (git-remote-ext(1)).
   "protocol.ext.allow": "never",
   "submodule.recurse": "false",
@@ -83,19 +85,39 @@ export interface Git {
 }
 
 /**
- * Creates git for calls in `directory`. `location` are the variables that name its repository (git(1), "The Git
- * Repository"), so that git does not search the directories above for one.
+ * Where git runs, and which repository it uses. Paths are absolute. Git never searches the directories above for a
+ * repository: whoever may write there could plant one whose configuration runs commands.
  */
-export function createGit(
-  directory: string,
-  location: Readonly<Record<string, string>>,
-  context: GitContext,
-): Git {
-  const env = { ...NON_INTERACTIVE, ...context.env, ...FORCED, ...location };
+export type GitLocation =
+  /** A repository by its own directory. `from` is where git runs. */
+  | { readonly kind: "repository"; readonly path: string; readonly from: string }
+  /** A working tree with its `.git`. */
+  | { readonly kind: "checkout"; readonly path: string }
+  /** No repository. The directory is empty, and only this user can write to it. */
+  | { readonly kind: "none"; readonly path: string };
+
+/** The variables that name the repository (git(1), "The Git Repository"), and where git runs. */
+function locate(location: GitLocation): { readonly cwd: string; readonly variables: GitSettings } {
+  const { kind, path } = location;
+  const ceiling = { GIT_CEILING_DIRECTORIES: dirname(path) };
+  switch (kind) {
+    case "repository":
+      return { cwd: location.from, variables: { ...ceiling, GIT_DIR: path } };
+    case "checkout":
+      return { cwd: path, variables: ceiling };
+    case "none":
+      return { cwd: path, variables: { ...ceiling, GIT_DIR: join(path, "none") } };
+  }
+}
+
+/** Creates git for calls at one location. */
+export function createGit(location: GitLocation, context: GitContext): Git {
+  const { cwd, variables } = locate(location);
+  const env = { ...NON_INTERACTIVE, ...context.env, ...FORCED, ...variables };
   const call = (args: readonly string[], io: ProcessIo, settings: GitSettings = {}) => {
     const all = Object.entries({ ...SETTINGS, ...settings });
     const options = all.flatMap(([key, value]) => ["-c", `${key}=${value}`]);
-    return context.run(["git", ...options, ...args], { cwd: directory, env, ...io });
+    return context.run(["git", ...options, ...args], { cwd, env, ...io });
   };
   const git: Git = {
     async attempt(args, io, settings) {
@@ -108,7 +130,7 @@ export function createGit(
       };
       io.onLine(`$ ${hideCredentials(describeCommand(["git", ...args]))}`);
       const result = await call(args, { ...io, onLine }, settings);
-      return describeEnd(result, last, { run: context.run, env, cwd: directory, signal: io.signal });
+      return describeEnd(result, last, { run: context.run, env, cwd, signal: io.signal });
     },
     async run(args, io, settings) {
       const [command = ""] = args;
@@ -132,8 +154,7 @@ export function createGit(
 
 /** Creates git for a working tree. If that is damaged, git must not use a repository in a directory above it. */
 export async function createCheckoutGit(directory: string, context: GitContext): Promise<Git> {
-  const real = await realpath(directory);
-  return createGit(real, { GIT_CEILING_DIRECTORIES: dirname(real) }, context);
+  return createGit({ kind: "checkout", path: await realpath(directory) }, context);
 }
 
 /** Whether the text is a full object name, SHA-1 or SHA-256. */

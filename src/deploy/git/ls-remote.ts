@@ -1,4 +1,7 @@
+import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ProcessIo } from "../../domain/layout.ts";
 import { tagMatches } from "../../domain/match.ts";
 import type { RemoteTip, Target, WatchedRef } from "../../domain/target.ts";
 import { formatDuration } from "../../lib/duration.ts";
@@ -6,7 +9,7 @@ import type { DeployServices } from "../context.ts";
 import { cleanEnvironment } from "../process/environment.ts";
 import { credentialEnvironment } from "./credentials.ts";
 import { repositoryOf } from "./fetch.ts";
-import { createGit, isObjectName } from "./git.ts";
+import { createGit, type GitOutcome, isObjectName } from "./git.ts";
 
 /** Milliseconds that the remote may take. */
 const TIMEOUT = 30_000;
@@ -14,18 +17,16 @@ const TIMEOUT = 30_000;
 /** Asks the target's clone URL for the branch's tip, or the newest matching tag (git-ls-remote(1)). */
 export async function readRemoteTip(
   target: Target,
-  { run, env: serverEnv }: Pick<DeployServices, "run" | "env">,
+  services: Pick<DeployServices, "run" | "env">,
   stop: AbortSignal = new AbortController().signal,
 ): Promise<RemoteTip> {
   const { cloneUrl, ref } = repositoryOf(target);
-  const clean = cleanEnvironment(target, serverEnv);
-  const git = createGit(tmpdir(), {}, { run, env: { ...clean, ...credentialEnvironment(target, clean) } });
   const pattern = ref.kind === "branch" ? `refs/heads/${ref.name}` : "refs/tags/*";
   const lines: string[] = [];
   const onLine = (line: string) => lines.push(line);
   const signal = AbortSignal.any([stop, AbortSignal.timeout(TIMEOUT)]);
   const args = ["ls-remote", "--sort=-version:refname", "--", cloneUrl, pattern];
-  const outcome = await git.attempt(args, { onLine, signal });
+  const outcome = await runInPrivate(target, args, services, { onLine, signal });
   if (signal.aborted) {
     return { kind: "unreachable", isTimeout: true, reason: `timed out after ${formatDuration(TIMEOUT)}` };
   }
@@ -35,6 +36,23 @@ export async function readRemoteTip(
   const newest = [...refs.keys()].find((name) => isWatched(name, ref));
   const commit = newest === undefined ? undefined : (refs.get(`${newest}^{}`) ?? refs.get(newest));
   return commit === undefined ? { kind: "absent" } : { kind: "found", commit };
+}
+
+/** Runs git in a new directory that only this user can read or write, and removes it. */
+async function runInPrivate(
+  target: Target,
+  args: readonly string[],
+  { run, env: serverEnv }: Pick<DeployServices, "run" | "env">,
+  io: ProcessIo,
+): Promise<GitOutcome> {
+  const clean = cleanEnvironment(target, serverEnv);
+  const env = { ...clean, ...credentialEnvironment(target, clean) };
+  const path = await mkdtemp(join(await realpath(tmpdir()), "hooklatch-git-"));
+  try {
+    return await createGit({ kind: "none", path }, { run, env }).attempt(args, io);
+  } finally {
+    await rm(path, { recursive: true, force: true });
+  }
 }
 
 /** A line has an object name, a tab and a ref. Git's warnings are on the same stream. */

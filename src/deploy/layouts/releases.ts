@@ -36,7 +36,7 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
   const { directory } = target;
   const repository = join(directory, "repo");
   const releasesDir = new ReleasesDirectory(directory);
-  const openGit = (path: string) => createGit(path, { GIT_DIR: path }, context);
+  const openGit = (path: string) => createGit({ kind: "repository", path, from: path }, context);
   const git = openGit(repository);
   /** What `current` pointed to before this deployment. */
   let previous: string | null = null;
@@ -131,7 +131,7 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
     const name = basename(link);
     const ref = target.repository?.ref;
     // Not in the repository, which may be missing.
-    const outside = createGit(directory, { GIT_DIR: repository }, context);
+    const outside = createGit({ kind: "repository", path: repository, from: directory }, context);
     // A build may have moved the release's HEAD, so only its name is certain.
     const digits = isReleaseName(name) ? name.slice(name.indexOf("-") + 1) : null;
     const commits = digits === null ? [] : await findCommitsByPrefix(outside, digits);
