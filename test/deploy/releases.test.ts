@@ -6,6 +6,8 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -26,7 +28,8 @@ afterEach(() => site.remove());
 
 const at = (...path: readonly string[]) => join(site.directory, ...path);
 const names = () => readdirSync(at("releases")).sort();
-const workTrees = () => git(at("repo"), "worktree", "list", "--porcelain").match(/^worktree .*/gm)?.length;
+/** The releases whose commits the mirror keeps. */
+const kept = () => git(at("repo"), "for-each-ref", "--format=%(refname:lstrip=3)", "refs/hooklatch/releases");
 
 test("names the release after its time and commit, and makes current a relative link to it", async () => {
   const { release } = await site.deploy();
@@ -53,13 +56,13 @@ test("runs the steps in the directory of the release before it is live", async (
   ]);
 });
 
-test("removes a failed release and its git worktree", async () => {
+test("removes a failed release and its ref in the mirror", async () => {
   const { release } = await site.deploy();
   await site.deploy({ run: ["mkdir deep && touch deep/file && exit 1"] });
   await site.deploy({ after: ["false"] });
   expect(names()).toEqual([String(release)]);
   expect(readlinkSync(at("current"))).toBe(`releases/${release}`);
-  expect(workTrees()).toBe(2);
+  expect(kept()).toBe(String(release));
 });
 
 test("removes current when the first deployment fails after going live", async () => {
@@ -72,7 +75,7 @@ test("keeps as many releases as configured and removes the others", async () => 
   const made: string[] = [];
   for (let n = 0; n < 5; n += 1) made.push(String((await site.deploy({ keepReleases: 3 })).release));
   expect(names()).toEqual(made.slice(2));
-  expect(workTrees()).toBe(4);
+  expect(kept().split("\n")).toEqual(made.slice(2));
 });
 
 test("never removes the live release, the previous release or other directories", async () => {
@@ -83,6 +86,73 @@ test("never removes the live release, the previous release or other directories"
   const second = await site.deploy({ keepReleases: 1 });
   expect(names()).toEqual([String(first.release), String(second.release), "notes"].sort());
   expect(String(second.release) > "20261121T203501Z").toBe(true);
+});
+
+describe("a release", () => {
+  const RUN = [
+    "git sparse-checkout set docs",
+    "git config filter.secret.smudge false && git config filter.secret.required true",
+    "git config core.bare true",
+    "git update-ref refs/tags/made HEAD && rm -f .git/refs/tags/v1",
+  ];
+
+  test("cannot change the repository of a later one", async () => {
+    site.repository.commit({ "docs/a": "a", "app/b": "b", ".gitattributes": "index.html filter=secret\n" });
+    expect(await site.deploy({ run: RUN })).toMatchObject({ state: "succeeded" });
+    site.repository.commit({ "index.html": "two" });
+    const run = [
+      "git status --short --branch",
+      "git rev-parse --is-inside-work-tree",
+      "cat app/b index.html",
+    ];
+    const result = await site.deploy({ run: [...run, "git tag --list"] });
+    expect(result).toMatchObject({ state: "succeeded", reason: null });
+    const output = result.lines.filter((line) => !line.startsWith("$ "));
+    expect(output.slice(-3)).toEqual(["## HEAD (no branch)", "true", "btwo"]);
+  });
+
+  test("is a repository also where nothing else of the target exists", async () => {
+    site.repository.git("tag", "--annotate", "--message", "one", "v1");
+    site.repository.commit({ "index.html": "two" });
+    const copy = join(site.root, "copy");
+    await site.deploy({ run: ["test -d .git", `cp -a . ${copy}`] });
+    rmSync(site.directory, { recursive: true });
+    expect(git(copy, "rev-parse", "HEAD")).toBe(site.repository.tip);
+    expect(git(copy, "fsck", "--strict")).toBe("");
+    expect(git(copy, "describe")).toBe(site.repository.git("describe"));
+    expect(git(copy, "status", "--short")).toBe("");
+  });
+
+  test("shares its objects with the mirror and takes up no further space for them", async () => {
+    const { release } = await site.deploy();
+    const packs = readdirSync(at("repo/objects/pack")).filter((name) => name.endsWith(".pack"));
+    expect(packs.length).toBe(1);
+    const inodes = [at("repo"), at("releases", String(release), ".git")].map(
+      (path) => statSync(join(path, "objects/pack", String(packs[0]))).ino,
+    );
+    expect(inodes[0]).toBe(inodes[1]);
+  });
+
+  test("keeps its commit in the mirror when the branch no longer has it", async () => {
+    const first = await site.deploy();
+    site.repository.git("reset", "--hard", "--quiet", "HEAD~0");
+    site.repository.git("commit", "--amend", "--quiet", "--message", "Another");
+    await site.deploy();
+    git(at("repo"), "reflog", "expire", "--expire=now", "--all");
+    git(at("repo"), "gc", "--quiet", "--prune=now");
+    expect(git(at("repo"), "cat-file", "-t", String(first.commit))).toBe("commit");
+  });
+
+  test("made by version 0.1.0 stays usable and is removed in its turn", async () => {
+    const { release } = await site.deploy();
+    const old = "20261120T000000Z-aaaaaaaaaaaa";
+    git(at("repo"), "worktree", "add", "--quiet", "--detach", at("releases", old), "refs/hooklatch/tip");
+    await site.deploy({ keepReleases: 3 });
+    expect(git(at("releases", old), "status", "--short")).toBe("");
+    const last = await site.deploy({ keepReleases: 3 });
+    expect(names()).toEqual([String(release), expect.any(String), String(last.release)]);
+    expect(existsSync(at("repo/worktrees", old))).toBe(false);
+  });
 });
 
 test("shares a path between releases, initialised from the repository", async () => {
@@ -144,17 +214,17 @@ test("rejects a shared path that is not inside a release", async () => {
 
 test("removes the unfinished release of a killed deployment", async () => {
   const { release } = await site.deploy();
-  const unfinished = at("releases/.coming/20261121T203000Z-aaaaaaaaaaaa");
+  const unfinished = "20261121T203000Z-aaaaaaaaaaaa";
   mkdirSync(at("releases/.coming"));
-  git(at("repo"), "worktree", "add", "--quiet", "--detach", unfinished, "refs/hooklatch/tip");
-  git(at("repo"), "worktree", "lock", unfinished);
+  git(site.directory, "clone", "--quiet", "repo", join("releases/.coming", unfinished, unfinished));
+  git(at("repo"), "update-ref", `refs/hooklatch/releases/${unfinished}`, "refs/hooklatch/tip");
   mkdirSync(at("releases/.going/20261121T203001Z-aaaaaaaaaaaa"), { recursive: true });
   symlinkSync("releases/20261121T203000Z-aaaaaaaaaaaa", at(".current-next"));
   const next = await site.deploy();
   expect(next.state).toBe("succeeded");
   expect(names()).toEqual([String(release), String(next.release)]);
   expect(readdirSync(site.directory).sort()).toEqual(["current", "releases", "repo", "shared"]);
-  expect(workTrees()).toBe(3);
+  expect(kept().split("\n")).toEqual([String(release), String(next.release)]);
 });
 
 test("continues with an unfinished repository and keeps other files", async () => {
@@ -177,7 +247,7 @@ test("fails with advice and changes nothing when current is not a link", async (
 
 test("removes an interrupted checkout, and the next deployment succeeds", async () => {
   const controller = new AbortController();
-  const onLine = (line: string) => line.startsWith("$ git worktree add") && controller.abort();
+  const onLine = (line: string) => line.startsWith("$ git checkout") && controller.abort();
   const result = await site.deploy({}, { onLine, signal: controller.signal });
   expect(result).toMatchObject({ state: "interrupted", release: null });
   expect(names()).toEqual([]);

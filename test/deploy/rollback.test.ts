@@ -229,7 +229,7 @@ test("runs the after steps when the live release is named", async () => {
 
 test("returns the deployed commit even if the build changed the checkout", async () => {
   const [one, two] = await deployAll(["one", "two", "three"], {
-    run: ["git commit --quiet --allow-empty --message Built && rm .git"],
+    run: ["git commit --quiet --allow-empty --message Built && rm -r .git"],
   });
   site.repository.git("tag", String(two?.commit?.slice(0, 12)), String(one?.commit));
   expect(await rollBack()).toMatchObject({ state: "succeeded", commit: two?.commit });

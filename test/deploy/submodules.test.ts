@@ -153,7 +153,6 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     if (layout === "worktree") return;
     expect(await site.deploy({ run: ["false"], keepReleases: 2 })).toMatchObject({ state: "failed" });
     expect(readdirSync(join(site.directory, "releases")).length).toBe(2);
-    expect(readdirSync(join(site.directory, "repo/worktrees")).length).toBe(2);
   });
 
   describe.skipIf(!hasLfs)("with Git LFS (needs git-lfs)", () => {
@@ -180,6 +179,26 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
       updateSubmodule(site.repository, "lib");
       expect(await site.deploy()).toMatchObject({ state: "succeeded", reason: null });
       expect(read("lib/large.bin")).toBe("large in lib");
+    });
+
+    test("ignores another LFS server that the repository names", async () => {
+      const { lib } = new Nested(site);
+      for (const repository of [lib, site.repository]) {
+        repository.commit({ ".lfsconfig": "[lfs]\n\turl = http://127.0.0.1:9/elsewhere\n" });
+        commitLarge(repository, "large");
+      }
+      updateSubmodule(site.repository, "lib");
+      expect(await site.deploy()).toMatchObject({ state: "succeeded", reason: null });
+      expect(["large.bin", "lib/large.bin"].map((path) => read(path))).toEqual(["large", "large"]);
+    });
+
+    test("fetches the content of an unchanged file once", async () => {
+      commitLarge(site.repository, "large");
+      await site.deploy();
+      rmSync(join(site.repository.path, ".git/lfs"), { recursive: true });
+      site.repository.git("commit", "--quiet", "--no-verify", "--allow-empty", "--message", "Another");
+      expect(await site.deploy()).toMatchObject({ state: "succeeded", reason: null });
+      expect(read("large.bin")).toBe("large");
     });
 
     test("fails and keeps the live release without the git-lfs program", async () => {

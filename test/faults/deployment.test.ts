@@ -90,8 +90,8 @@ const STEPS: readonly Stage[] = [
 
 const OF_RELEASES: readonly Stage[] = [
   { stage: "the fetch", command: "fetch --no-auto-gc", moments: ["amid", "before", "after", "beside"] },
-  { stage: "the checkout", command: "worktree add", moments: ["amid", "before", "after", "beside"] },
-  { stage: "the move of the release to its path", command: "worktree repair", moments: ["after", "before"] },
+  { stage: "the checkout", command: "checkout --force", moments: ["amid", "before", "after", "beside"] },
+  { stage: "the creation of the release", command: "config gc.auto", moments: ["after", "before"] },
   ...STEPS,
 ];
 

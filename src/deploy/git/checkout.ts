@@ -14,9 +14,21 @@ const LFS_FILES = ":(attr:filter=lfs)";
 
 const IN_SUBMODULES = ["submodule", "--quiet", "foreach", "--recursive"] as const;
 
-/** Constant commands for the shell of `git submodule foreach`. */
+/** Constant commands for the shell of `git submodule foreach`. The second does for a submodule what `lfsUrlOf` does. */
 const LIST_LFS_FILES = `git ls-files --stage '${LFS_FILES}'`;
-const PULL_LFS_FILES = `test -z "$(${LIST_LFS_FILES})" || git lfs pull`;
+const PULL_LFS_FILES = `test -z "$(${LIST_LFS_FILES})" && exit
+url=$(git config --get remote.origin.url)
+case $url in http://*|https://*|git://*) url=\${url%/}; url=\${url%.git}.git/info/lfs;; esac
+git -c lfs.url="$url" lfs pull`;
+
+/**
+ * The server of the files in Git LFS that belongs to a clone URL (git-lfs, docs/api/server-discovery). Given with each
+ * call, because `.lfsconfig` in the repository could otherwise name any host.
+ */
+function lfsUrlOf(cloneUrl: string): string {
+  if (!/^(?:https?|git):\/\//.test(cloneUrl)) return cloneUrl;
+  return `${cloneUrl.replace(/\/$/, "").replace(/\.git$/, "")}.git/info/lfs`;
+}
 
 /**
  * Checks out what git does not check out by itself: submodules, recursively, and the content of files in Git LFS. `git`
@@ -29,11 +41,11 @@ export async function completeCheckout(git: Git, cloneUrl: string, io: ProcessIo
     // The base of relative submodule URLs, and of Git LFS.
     git.run(["config", "--replace-all", "--", "remote.origin.url", cloneUrl], SILENT_IO),
   ]);
-  if (hasLfsFiles) await runLfs(git, ["lfs", "pull"], io);
+  if (hasLfsFiles) await runLfs(git, ["lfs", "pull"], { ...LFS_FILTER, "lfs.url": lfsUrlOf(cloneUrl) }, io);
   if (!modules?.includes(".gitmodules")) return;
   await updateSubmodules(git, cloneUrl, io);
   if (await listsLfsFiles(git, [...IN_SUBMODULES, LIST_LFS_FILES], io)) {
-    await runLfs(git, [...IN_SUBMODULES, PULL_LFS_FILES], io);
+    await runLfs(git, [...IN_SUBMODULES, PULL_LFS_FILES], LFS_FILTER, io);
   }
 }
 
@@ -52,12 +64,17 @@ async function listsLfsFiles(git: Git, args: readonly string[], { signal }: Proc
   return ((await git.read(args, signal)) ?? []).some((line) => /^\d{6} [0-9a-f]{40,64} \d\t/.test(line));
 }
 
-async function runLfs(git: Git, args: readonly string[], io: ProcessIo): Promise<void> {
+async function runLfs(
+  git: Git,
+  args: readonly string[],
+  settings: GitSettings,
+  io: ProcessIo,
+): Promise<void> {
   if ((await git.read(["lfs", "version"], io.signal)) === null && !io.signal.aborted) {
     throw new DeploymentError(
       "checkout_failed",
       "this repository has files in Git LFS, and git-lfs is not installed (Debian: apt-get install git-lfs)",
     );
   }
-  await git.run(args, io, LFS_FILTER);
+  await git.run(args, io, settings);
 }

@@ -38,7 +38,8 @@ const NON_INTERACTIVE = {
   SSH_ASKPASS_REQUIRE: "never",
 } as const;
 
-const FORCED = { GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" } as const;
+/** Repositories that are created keep their refs in files, which `repair.ts` and `release-repository.ts` rely on. */
+const FORCED = { GIT_TERMINAL_PROMPT: "0", LC_ALL: "C", GIT_DEFAULT_REF_FORMAT: "files" } as const;
 
 /** How many of git's last lines are searched for the reason of a failure. */
 const REMEMBERED_LINES = 40;
@@ -56,7 +57,6 @@ type GitContext = Pick<LayoutContext, "run" | "env">;
 /** The code of a deployment that a failed git command ends. */
 const FAILURES: Readonly<Record<string, FailureCode>> = {
   fetch: "fetch_failed",
-  worktree: "checkout_failed",
   checkout: "checkout_failed",
   clean: "checkout_failed",
   switch: "checkout_failed",

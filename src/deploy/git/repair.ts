@@ -10,7 +10,12 @@ import { type Git, type GitOutcome, SILENT_IO } from "./git.ts";
  */
 export async function removeStaleLocks(gitDirectory: string): Promise<void> {
   await removeIn(gitDirectory, ({ name }) => name.endsWith(".lock"));
-  await removeIn(join(gitDirectory, "objects", "pack"), ({ name }) => /^\.?tmp[-_]/.test(name));
+  await removeIn(join(gitDirectory, "objects", "pack"), ({ name }) => isPartial(name));
+}
+
+/** Whether a file among the objects is one that git had not finished. */
+export function isPartial(name: string): boolean {
+  return /^\.?tmp[-_]/.test(name);
 }
 
 /**

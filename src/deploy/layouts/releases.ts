@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, realpath, rename, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type {
@@ -15,7 +16,8 @@ import { completeCheckout } from "../git/checkout.ts";
 import { fetchTip, repositoryOf } from "../git/fetch.ts";
 import { createCheckoutGit, createGit, findCommitsByPrefix, SILENT_IO, withoutOutput } from "../git/git.ts";
 import { findSkipReason } from "../git/path-filter.ts";
-import { entriesOf, makeBare } from "../git/repair.ts";
+import { createReleaseRepository, shareLfsFiles } from "../git/release-repository.ts";
+import { makeBare } from "../git/repair.ts";
 import { assertSigned } from "../git/signature.ts";
 import { removeTrees, syncFileSystem } from "./file-system.ts";
 import { ReleasesDirectory } from "./releases-directory.ts";
@@ -23,6 +25,9 @@ import { linkShared } from "./shared-paths.ts";
 
 /** The ref of the fetched tip, which no branch name collides with. */
 const TIP = "refs/hooklatch/tip";
+
+/** The refs of the releases' commits, by the name of the release. */
+const RELEASES = "refs/hooklatch/releases/";
 
 /** Each commit in its own directory; `current` is a link that is replaced in one step. */
 export const releases: Layout = {
@@ -93,22 +98,19 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
     return found === undefined ? current : linkTo(found);
   }
 
-  /** Removes files that are not needed, and git's records of removed working trees. Resolves as `removeTrees`. */
+  /** Removes files that are not needed, and the mirror's refs of removed releases. Resolves as `removeTrees`. */
   async function sweep(signal: AbortSignal) {
     const outcome = await removeTrees(await releasesDir.leftovers(), context, signal);
-    await pruneWorktrees();
-    return outcome;
-  }
-
-  async function pruneWorktrees(): Promise<void> {
-    const records = join(repository, "worktrees");
-    const names = (await entriesOf(records)).map(({ name }) => name);
+    // Version 0.1.0 created releases as linked working trees of the mirror.
+    if (existsSync(join(repository, "worktrees"))) {
+      await git.run(["worktree", "prune", "--expire=now"], SILENT_IO);
+    }
     const placed = await releasesDir.names();
-    // Git names a working tree after its directory. This is faster than asking git whether all exist.
-    if (names.every((name) => placed.includes(name))) return;
-    // A killed `worktree add` leaves its record locked. Nothing else here locks one.
-    for (const name of names) await rm(join(records, name, "locked"), { force: true });
-    await git.run(["worktree", "prune", "--expire=now"], SILENT_IO);
+    for (const ref of (await git.read(["for-each-ref", "--format=%(refname)", RELEASES])) ?? []) {
+      if (!ref.startsWith(RELEASES) || placed.includes(ref.slice(RELEASES.length))) continue;
+      await git.run(["update-ref", "-d", ref], SILENT_IO);
+    }
+    return outcome;
   }
 
   async function goBack(): Promise<RevertResult> {
@@ -157,11 +159,13 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
       isNew = true;
       const checkout = await releasesDir.begin(name);
       const path = join(await realpath(releasesDir.path), name);
-      await git.run(["worktree", "add", "--detach", "--", checkout, commit], io);
+      // The next deployments compare with this commit, which may leave the branch.
+      await git.run(["update-ref", `${RELEASES}${name}`, commit], SILENT_IO);
+      await createReleaseRepository(checkout, { path: repository, git }, commit, context, io);
       await releasesDir.place(name);
-      // Git records the path of each working tree, and would prune one that is missing.
-      await git.run(["worktree", "repair", "--", path], SILENT_IO);
+      await shareLfsFiles(repository, join(path, ".git"), io.signal);
       await completeCheckout(await createCheckoutGit(path, context), repositoryOf(target).cloneUrl, io);
+      await shareLfsFiles(join(path, ".git"), repository, io.signal);
       const shared = join(await realpath(directory), "shared");
       for (const each of target.shared) await linkShared(path, shared, each);
       return { directory: join(releasesDir.path, name), release: name };

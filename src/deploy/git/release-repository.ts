@@ -1,0 +1,77 @@
+import { existsSync } from "node:fs";
+import { constants, copyFile, link, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { LayoutContext, ProcessIo } from "../../domain/layout.ts";
+import { systemErrorCode } from "../../lib/errors.ts";
+import { createCheckoutGit, type Git, SILENT_IO } from "./git.ts";
+import { entriesOf, isPartial } from "./repair.ts";
+
+/** The bare repository that a target's commits are fetched into. */
+export interface Mirror {
+  readonly path: string;
+  readonly git: Git;
+}
+
+/** Errors of link(2) where a file system or its protection allows no hard link (proc(5), "protected_hardlinks"). */
+const UNLINKABLE = ["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP"];
+
+/**
+ * Creates a repository with `commit` checked out in `path`, which must not exist. It shares objects with the mirror by hard
+ * links, which git never writes through, and nothing else: no command in it changes the mirror or another release. It has
+ * the mirror's tags. Rejects with a {@link DeploymentError}.
+ */
+export async function createReleaseRepository(
+  path: string,
+  mirror: Mirror,
+  commit: string,
+  context: Pick<LayoutContext, "run" | "env">,
+  io: ProcessIo,
+): Promise<void> {
+  await mkdir(path);
+  const git = await createCheckoutGit(path, context);
+  await git.run(["init", "--quiet", "--template="], SILENT_IO);
+  const own = join(path, ".git");
+  await linkTree(join(mirror.path, "objects"), join(own, "objects"), io.signal);
+  await copyIfPresent(join(mirror.path, "shallow"), join(own, "shallow"));
+  const tags = await mirror.git.read(["for-each-ref", "--format=%(objectname) %(refname)", "refs/tags/"]);
+  const lines = (tags ?? []).filter((line) => /^[0-9a-f]{40,64} refs\/tags\//.test(line));
+  // The format of git-pack-refs(1). A file for each tag would take long.
+  await writeFile(join(own, "packed-refs"), lines.map((line) => `${line}\n`).join(""));
+  // Repacking would copy the objects.
+  await git.run(["config", "gc.auto", "0"], SILENT_IO);
+  await git.run(["checkout", "--force", "--detach", commit, "--"], io);
+}
+
+/** Gives a repository the content of the files in Git LFS that another one has, by its git directory. */
+export async function shareLfsFiles(from: string, to: string, signal: AbortSignal): Promise<void> {
+  const objects = join("lfs", "objects");
+  if (existsSync(join(from, objects))) await linkTree(join(from, objects), join(to, objects), signal);
+}
+
+async function linkTree(from: string, to: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  await mkdir(to, { recursive: true });
+  for (const entry of await entriesOf(from)) {
+    const [source, copy] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) await linkTree(source, copy, signal);
+    else if (!isPartial(entry.name)) await linkOrCopy(source, copy);
+  }
+}
+
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (systemErrorCode(error) === "EEXIST") return;
+    if (!UNLINKABLE.includes(systemErrorCode(error) ?? "")) throw error;
+    await copyFile(from, to, constants.COPYFILE_FICLONE);
+  }
+}
+
+async function copyIfPresent(from: string, to: string): Promise<void> {
+  try {
+    await copyFile(from, to);
+  } catch (error) {
+    if (systemErrorCode(error) !== "ENOENT") throw error;
+  }
+}
