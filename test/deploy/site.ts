@@ -44,11 +44,16 @@ export function idOf({ release, commit }: Pick<Outcome, "release" | "commit">): 
 /** A repository and the directory it is deployed to, below one temporary directory. */
 export class Site {
   readonly root = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
-  readonly directory = join(this.root, "site");
+  readonly directory: string;
   readonly repository = new Repository(join(this.root, "repository"));
   #deployments = 0;
 
-  constructor(readonly layout: string) {}
+  constructor(
+    readonly layout: string,
+    directory?: string,
+  ) {
+    this.directory = directory ?? join(this.root, "site");
+  }
 
   /** The directory with the live files. */
   get live(): string {

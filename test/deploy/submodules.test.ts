@@ -236,7 +236,8 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
       rmSync(join(site.repository.path, ".git/lfs"), { recursive: true });
       const result = await site.deploy({ run: ["echo never"] });
       expect(result).toMatchObject({ state: "failed", code: "checkout_failed", steps: [] });
-      expect(snapshotText(result.reason, gitMessagesIn(result.lines))).toMatchSnapshot();
+      expect(result.reason).toContain("remote missing object");
+      expect(snapshotText(result.reason)).toMatchSnapshot();
     });
   });
 });

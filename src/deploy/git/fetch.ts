@@ -84,7 +84,7 @@ async function findChosen(git: Git, cloneUrl: string, chosen: string, io: Proces
   }
   const outcome = await git.attempt([...FETCH, "--", cloneUrl, chosen], io);
   if (outcome.kind === "failed" && !/not our ref|unadvertised object|remote ref/.test(outcome.reason)) {
-    throw new DeploymentError("fetch_failed", `git fetch ${outcome.reason}`);
+    throw new DeploymentError(outcome.code ?? "fetch_failed", `git fetch ${outcome.reason}`);
   }
   const commit = outcome.kind === "failed" ? null : await git.findCommit(chosen, io.signal);
   if (commit !== null) return commit;
@@ -116,7 +116,8 @@ async function fetchBranch(
   if (outcome.kind === "failed" && outcome.reason.includes("couldn't find remote ref")) {
     throw new DeploymentError("ref_missing", `branch ${branch} does not exist in ${place}`);
   }
-  if (outcome.kind === "failed") throw new DeploymentError("fetch_failed", `git fetch ${outcome.reason}`);
+  if (outcome.kind === "failed")
+    throw new DeploymentError(outcome.code ?? "fetch_failed", `git fetch ${outcome.reason}`);
   const commit = await git.findCommit(into, io.signal);
   if (commit === null) throw new DeploymentError("ref_missing", `branch ${branch} of ${place} has no commit`);
   const hasArrived = pushed === null || pushed === commit || (await contains(git, commit, pushed, io.signal));

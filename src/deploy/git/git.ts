@@ -5,7 +5,9 @@ import type { LayoutContext, ProcessIo, ProcessResult } from "../../domain/layou
 import { describeCommand } from "../../domain/target.ts";
 import { toOneLine } from "../../lib/text.ts";
 import { DeploymentError } from "../failure.ts";
+import { createErrorMemory, findCause, isDiskFull } from "./cause.ts";
 import { describeGitError, type FailedCall } from "./errors.ts";
+import { removeLeftovers } from "./leftovers.ts";
 
 /** Settings for every call. They override the account's own configuration. */
 const SETTINGS = {
@@ -41,9 +43,6 @@ const NON_INTERACTIVE = {
 /** Repositories that are created keep their refs in files, which `repair.ts` and `release-repository.ts` rely on. */
 const FORCED = { GIT_TERMINAL_PROMPT: "0", LC_ALL: "C", GIT_DEFAULT_REF_FORMAT: "files" } as const;
 
-/** How many of git's last lines are searched for the reason of a failure. */
-const REMEMBERED_LINES = 40;
-
 /** Discards the output of work that must not be interrupted. */
 export const SILENT_IO: ProcessIo = { onLine: () => {}, signal: new AbortController().signal };
 
@@ -70,13 +69,14 @@ export type GitSettings = Readonly<Record<string, string>>;
 /** How a command ended. The reason completes "git <command> …". */
 export type GitOutcome =
   | { readonly kind: "succeeded" }
-  | { readonly kind: "failed"; readonly reason: string };
+  /** The code is null where the cause has none of its own: then the command that failed chooses it. */
+  | { readonly kind: "failed"; readonly code: FailureCode | null; readonly reason: string };
 
 /** The `git` program in one directory. Arguments are lists that no shell parses. */
 export interface Git {
   /** Runs a command with its output in `io`. Rejects with a {@link DeploymentError} when it fails. */
   run(args: readonly string[], io: ProcessIo, settings?: GitSettings): Promise<void>;
-  /** As `run`, but returns the failure. */
+  /** As `run`, but returns the failure. Either leaves no lock and no partial pack behind. */
   attempt(args: readonly string[], io: ProcessIo, settings?: GitSettings): Promise<GitOutcome>;
   /** The lines that a command prints; null when it fails, by which many commands answer no. */
   read(args: readonly string[], signal?: AbortSignal): Promise<readonly string[] | null>;
@@ -110,6 +110,10 @@ function locate(location: GitLocation): { readonly cwd: string; readonly variabl
   }
 }
 
+function gitDirectoryOf({ kind, path }: GitLocation): string {
+  return kind === "checkout" ? join(path, ".git") : path;
+}
+
 /** Creates git for calls at one location. */
 export function createGit(location: GitLocation, context: GitContext): Git {
   const { cwd, variables } = locate(location);
@@ -121,22 +125,28 @@ export function createGit(location: GitLocation, context: GitContext): Git {
   };
   const git: Git = {
     async attempt(args, io, settings) {
-      const last: string[] = [];
+      const output = createErrorMemory();
       const onLine = (line: string) => {
         const safe = hideCredentials(line);
         io.onLine(safe);
-        last.push(safe);
-        if (last.length > REMEMBERED_LINES) last.shift();
+        output.add(safe);
       };
       io.onLine(`$ ${hideCredentials(describeCommand(["git", ...args]))}`);
       const result = await call(args, { ...io, onLine }, settings);
-      return describeEnd(result, last, { run: context.run, env, cwd, signal: io.signal });
+      if (result.exitCode === 0) return { kind: "succeeded" };
+      const isFull = await isDiskFull(cwd);
+      // First, so that the disk has room again and the next command finds no lock.
+      if (location.kind !== "none") await removeLeftovers(gitDirectoryOf(location));
+      return describeEnd(result, output.lines(), { run: context.run, env, cwd, signal: io.signal, isFull });
     },
     async run(args, io, settings) {
       const [command = ""] = args;
       const outcome = await git.attempt(args, io, settings);
       if (outcome.kind === "succeeded") return;
-      throw new DeploymentError(FAILURES[command] ?? "git_failed", `git ${command} ${outcome.reason}`);
+      throw new DeploymentError(
+        outcome.code ?? FAILURES[command] ?? "git_failed",
+        `git ${command} ${outcome.reason}`,
+      );
     },
     async read(args, signal = SILENT_IO.signal) {
       const lines: string[] = [];
@@ -181,28 +191,14 @@ export function hideCredentials(text: string): string {
 async function describeEnd(
   { exitCode, signal }: ProcessResult,
   lines: readonly string[],
-  call: FailedCall,
+  call: FailedCall & { readonly isFull: boolean },
 ): Promise<GitOutcome> {
-  if (exitCode === 0) return { kind: "succeeded" };
-  if (signal !== null) return { kind: "failed", reason: `was terminated by ${signal}` };
-  if (exitCode === 127) return { kind: "failed", reason: "failed: there is no git program in PATH" };
+  const fail = (reason: string, code: FailureCode | null = null) =>
+    ({ kind: "failed", code, reason }) as const;
+  if (signal !== null) return fail(`was terminated by ${signal}`);
+  if (exitCode === 127) return fail("failed: there is no git program in PATH");
   const known = call.signal.aborted ? null : await describeGitError(lines, call);
-  const reason = known ?? (findReason(lines) || `exit code ${exitCode}`);
-  return { kind: "failed", reason: `failed: ${toOneLine(reason)}` };
-}
-
-/** Printed after the reason, by a git that called another git. */
-const CONSEQUENCE =
-  /^fatal: (?:clone of '.*' into submodule path '.*' failed|Failed to recurse into submodule path)/;
-
-/**
- * Finds the line with the reason: the last `fatal:` or `error:`, since advice may follow it. When that line only says
- * that the remote could not be read, the line before it has the cause ("Permission denied (publickey).").
- */
-function findReason(lines: readonly string[]): string {
-  const candidates = lines.filter((line) => line.trim() !== "" && !CONSEQUENCE.test(line));
-  const at = candidates.findLastIndex((line) => /^(?:fatal|error): /.test(line));
-  const isUnreadable = candidates[at]?.startsWith("fatal: Could not read from remote repository") ?? false;
-  const line = candidates[isUnreadable && at > 0 ? at - 1 : at] ?? candidates.at(-1) ?? "";
-  return line.replace(/^(?:fatal|error): /, "");
+  if (known !== null) return fail(`failed: ${toOneLine(known)}`);
+  const { code, reason } = findCause(lines, call.isFull);
+  return fail(`failed: ${toOneLine(reason || `exit code ${exitCode}`)}`, code);
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { LayoutContext, ProcessIo } from "../../domain/layout.ts";
 import { systemErrorCode } from "../../lib/errors.ts";
 import { createCheckoutGit, type Git, SILENT_IO } from "./git.ts";
-import { entriesOf, isPartial } from "./repair.ts";
+import { entriesOf, isPartial } from "./leftovers.ts";
 
 /** The bare repository that a target's commits are fetched into. */
 export interface Mirror {

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { isReleaseName } from "../../domain/release.ts";
 import { systemErrorCode } from "../../lib/errors.ts";
 import { DeploymentError } from "../failure.ts";
-import { entriesOf } from "../git/repair.ts";
+import { entriesOf } from "../git/leftovers.ts";
 
 /** Where releases are created. A release with an entry here is incomplete, also at its final path. */
 const INCOMPLETE = ".coming";
@@ -72,8 +72,14 @@ export class ReleasesDirectory {
 
   /** Moves a file or directory away in one step. A part of it is never visible at its path; it is removed later. */
   async discard(path: string): Promise<void> {
-    await mkdir(join(this.path, REMOVED), { recursive: true });
-    await rename(path, join(await mkdtemp(join(this.path, REMOVED, "gone-")), "it"));
+    try {
+      await mkdir(join(this.path, REMOVED), { recursive: true });
+      await rename(path, join(await mkdtemp(join(this.path, REMOVED, "gone-")), "it"));
+    } catch (error) {
+      // A full disk may have no room for another directory.
+      if (!["ENOSPC", "EDQUOT"].includes(systemErrorCode(error) ?? "")) throw error;
+      await rm(path, { recursive: true, force: true });
+    }
   }
 
   /** The paths that can be removed. The entry of a live release that is incomplete stays. */

@@ -7,8 +7,9 @@ import { DeploymentError } from "../failure.ts";
 import { completeCheckout } from "../git/checkout.ts";
 import { fetchTip, repositoryOf } from "../git/fetch.ts";
 import { createCheckoutGit, type Git, isObjectName, SILENT_IO, withoutOutput } from "../git/git.ts";
+import { entriesOf, removeBlankFiles, removeLeftovers } from "../git/leftovers.ts";
 import { findSkipReason } from "../git/path-filter.ts";
-import { entriesOf, isSound, removeBlankFiles, removeStaleLocks } from "../git/repair.ts";
+import { isSound } from "../git/repair.ts";
 import { assertSigned } from "../git/signature.ts";
 import { withDeadline } from "../process/deadline.ts";
 import { syncFileSystem } from "./file-system.ts";
@@ -47,7 +48,7 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
     await mkdir(directory, { recursive: true });
     const git = await openGit();
     const isNew = !(await isCheckout(directory));
-    await removeStaleLocks(gitDirectory);
+    await removeLeftovers(gitDirectory);
     await removeBlankFiles(gitDirectory);
     // A sound repository stays as it is: the user may have created it.
     if (!(await isSound(git))) await git.run(["init", "--quiet", "--template="], SILENT_IO);
@@ -60,7 +61,9 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
     if (stage === "untouched") return { kind: "untouched" };
     const git = await openGit();
     // A killed git may have left its lock.
-    await removeStaleLocks(gitDirectory);
+    await removeLeftovers(gitDirectory);
+    // A failed checkout leaves new files, which the disk may have no room for.
+    await git.attempt(["clean", "-ffd"], SILENT_IO);
     if (before === null) await moveToNothing(git);
     else await moveBack(git, before);
     await removeCheckpoint(git);
