@@ -113,15 +113,17 @@ async function prepareRelease(
 }
 
 /**
- * A push of another commit than the tip is late, or the remote does not have the pushed commit yet. Such a push does not
- * deploy a tip that a person rolled back.
+ * A push of another commit than the tip is late, or the remote does not have the pushed commit yet, and a redelivery repeats
+ * a push that may be older than a rollback: anyone who recorded it can send it again. Neither deploys a tip that a person
+ * rolled back.
  */
 async function findRollback(
   { trigger, pushedCommit }: Deployment,
   tip: string,
   history: DeploymentContext["history"],
 ): Promise<SkipReason | null> {
-  if (trigger !== "push" || pushedCommit === null || pushedCommit === tip) return null;
+  const isLate = trigger === "push" && pushedCommit !== null && pushedCommit !== tip;
+  if (!isLate && trigger !== "redelivery") return null;
   const { rolledBackCommits } = await history();
   if (!rolledBackCommits.includes(tip)) return null;
   return { code: "rolled_back", reason: `the tip, ${shortenCommit(tip)}, was rolled back` };

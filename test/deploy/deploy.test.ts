@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { createRunProcess } from "../../src/deploy/process/process.ts";
 import type { Interruption } from "../../src/domain/deployment.ts";
 import type { RunProcess } from "../../src/domain/layout.ts";
+import { NO_HISTORY } from "../../src/domain/release.ts";
 import { createClock, idOf, type Outcome, Site, snapshotText } from "./site.ts";
 
 setDefaultTimeout(120_000);
@@ -269,4 +270,21 @@ describe("a target without a repository", () => {
     expect(snapshotText(result.reason)).toMatchSnapshot();
     expect(existsSync(site.directory)).toBe(false);
   });
+});
+
+test.each([
+  ["push", "the tip", "succeeded"],
+  ["push", "an older commit", "cancelled"],
+  ["redelivery", "the tip", "cancelled"],
+  ["redelivery", "an older commit", "cancelled"],
+  ["replay", "the tip", "succeeded"],
+  ["manual", "the tip", "succeeded"],
+] as const)("a %s of %s that was rolled back is %s", async (trigger, commit, state) => {
+  const older = site.repository.tip;
+  const tip = site.repository.commit({ "index.html": "two" });
+  const pushedCommit = commit === "the tip" ? tip : older;
+  const history = async () => ({ ...NO_HISTORY, rolledBackCommits: [tip] });
+  const deployment = { trigger, pushedCommit, previousCommit: older };
+  const result = await site.deploy({}, { history, deployment });
+  expect([result.state, result.code]).toEqual([state, state === "cancelled" ? "rolled_back" : null]);
 });
