@@ -12,8 +12,8 @@ const VARIABLE = {
 };
 
 const SharedPath = Type.String({
-  pattern: `^(?!\\.[gG][iI][tT](?:/|$))${SEGMENT}(?:/${SEGMENT})*$`,
-  expected: 'a relative path inside the release, such as "uploads", without "." or "..", outside ".git"',
+  pattern: `^(?!\\.[gG][iI][tT](?:/|$))${SEGMENT}(?:/${SEGMENT})*/?$`,
+  expected: 'a relative path inside the release, such as "uploads/", without "." or "..", outside ".git"',
 });
 
 /** Git gets them as pathspecs from the top of the repository with `glob` magic (gitglossary(7)). */
@@ -116,7 +116,8 @@ export const TargetTable = TableSetting(
     after: "Commands once the release is live.",
     env: "Environment variables for the commands.",
     pass_env: "Variables of the server's environment that the commands get.",
-    shared: "Paths that are linked into every release from `<directory>/shared`, so that they survive it.",
+    shared:
+      "Paths that are linked into every release from `<directory>/shared`, so that they survive it. A directory ends in `/`.",
     keep_releases: "Number of releases that stay on disk. The live one and the previous one always stay.",
     timeout: "Limit for the whole deployment.",
     health: "[Health check](deployments.md#health-check) after the release went live.",

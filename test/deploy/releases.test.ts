@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createRunProcess } from "../../src/deploy/process/process.ts";
 import type { RunProcess } from "../../src/domain/layout.ts";
 import { git } from "../support/git.ts";
@@ -175,6 +175,45 @@ test("shares a single file", async () => {
   writeFileSync(at("shared/config/site.ini"), "theme=dark");
   await site.deploy({ shared: ["config/site.ini"], keepReleases: 1 });
   expect(readFileSync(at("current/config/site.ini"), "utf8")).toBe("theme=dark");
+});
+
+test.each([
+  [".env", null],
+  ["config/app.yml", null],
+  ["v1.2", null],
+  ["uploads", "directory"],
+  [".cache/", "directory"],
+  ["var/v1.2/", "directory"],
+] as const)("without a shared %s or one in the repository, creates: %s", async (path, kind) => {
+  const result = await site.deploy({ shared: [path], run: ["true"] });
+  if (kind === "directory") {
+    expect(result).toMatchObject({ state: "succeeded", reason: null });
+    expect(statSync(at("shared", path)).isDirectory()).toBe(true);
+    expect(statSync(at("current", path)).isDirectory()).toBe(true);
+    return;
+  }
+  expect(result).toMatchObject({ state: "failed", code: "shared_path_unusable", steps: [] });
+  expect(result.reason).toContain(at("shared", path));
+  expect(snapshotText(result.reason)).toMatchSnapshot();
+  expect(existsSync(at("shared", path))).toBe(false);
+  mkdirSync(dirname(at("shared", path)), { recursive: true });
+  writeFileSync(at("shared", path), "KEY=1");
+  expect(await site.deploy({ shared: [path] })).toMatchObject({ state: "succeeded", reason: null });
+  expect(readFileSync(at("current", path), "utf8")).toBe("KEY=1");
+});
+
+test("rejects a file where an entry of shared names a directory", async () => {
+  site.repository.commit({ "own.txt": "a file" });
+  await site.deploy();
+  writeFileSync(at("shared/data"), "a file");
+  const reasons: string[] = [];
+  for (const path of ["own.txt/", "data/"]) {
+    const result = await site.deploy({ shared: [path] });
+    expect(result).toMatchObject({ state: "failed", code: "shared_path_unusable" });
+    reasons.push(snapshotText(result.reason));
+  }
+  expect(reasons).toMatchSnapshot();
+  expect(readFileSync(at("shared/data"), "utf8")).toBe("a file");
 });
 
 test("creates nothing outside the release when a parent of a shared path is a link", async () => {
