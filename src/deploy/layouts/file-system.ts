@@ -6,14 +6,42 @@ type Processes = Pick<LayoutContext, "run" | "env">;
 /** Whether a program succeeded, or the reason why not. */
 type ProgramOutcome = { readonly kind: "succeeded" } | { readonly kind: "failed"; readonly reason: string };
 
-/** Removes directories with rm(1), which `signal` can interrupt: a large directory takes long. */
+/**
+ * Gives the owner write access to the directories below `paths`, by which their files can be removed: a build may have
+ * taken it away (`chmod -R a-w`, Go's module cache). The mode of files stays, since hard links share it. Repositories are
+ * included. Follows no links. The script is constant, and the paths are its arguments.
+ */
+export async function makeRemovable(
+  paths: readonly string[],
+  processes: Processes,
+  signal: AbortSignal,
+): Promise<void> {
+  // Before find(1) reads a directory. One of another user stays as it is, and the removal then reports it.
+  const script = 'find "$@" -type d ! -perm -700 -exec chmod u+rwx {} \\; 2>/dev/null; true';
+  await runProgram(["/bin/sh", "-c", script, "sh", ...paths], processes, signal);
+}
+
+/** Gives the owner write access to a directory and everything in it. Follows no links. */
+export async function makeWritable(path: string, processes: Processes, signal: AbortSignal): Promise<void> {
+  await runProgram(["chmod", "-R", "u+rwX", "--", path], processes, signal);
+}
+
+/**
+ * Removes directories with rm(1), which `signal` can interrupt: a large directory takes long. Read-only ones are made
+ * writable first.
+ */
 export async function removeTrees(
   paths: readonly string[],
   processes: Processes,
   signal: AbortSignal,
 ): Promise<ProgramOutcome> {
   if (paths.length === 0) return { kind: "succeeded" };
-  const outcome = await runProgram(["rm", "-rf", "--", ...paths], processes, signal);
+  const remove = () => runProgram(["rm", "-rf", "--", ...paths], processes, signal);
+  let outcome = await remove();
+  if (outcome.kind === "failed" && !signal.aborted) {
+    await makeRemovable(paths, processes, signal);
+    outcome = await remove();
+  }
   if (outcome.kind === "succeeded") return outcome;
   const reason = `could not remove ${paths.join(" and ")}: ${outcome.reason || "interrupted"}`;
   return { kind: "failed", reason };

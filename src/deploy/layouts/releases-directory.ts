@@ -1,4 +1,17 @@
-import { mkdir, mkdtemp, open, readlink, realpath, rename, rm, rmdir, symlink } from "node:fs/promises";
+import { constants } from "node:fs";
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  open,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  symlink,
+} from "node:fs/promises";
 import { basename, join } from "node:path";
 import { isReleaseName } from "../../domain/release.ts";
 import { systemErrorCode } from "../../lib/errors.ts";
@@ -74,6 +87,9 @@ export class ReleasesDirectory {
   async discard(path: string): Promise<void> {
     try {
       await mkdir(join(this.path, REMOVED), { recursive: true });
+      // A directory can be moved only by who may write to it, because of its `..` (rename(2)).
+      const { mode } = await lstat(path);
+      if (mode & constants.S_IFDIR && !(mode & constants.S_IWUSR)) await chmod(path, mode | 0o700);
       await rename(path, join(await mkdtemp(join(this.path, REMOVED, "gone-")), "it"));
     } catch (error) {
       // A full disk may have no room for another directory.

@@ -12,7 +12,7 @@ import { findSkipReason } from "../git/path-filter.ts";
 import { isSound } from "../git/repair.ts";
 import { assertSigned } from "../git/signature.ts";
 import { withDeadline } from "../process/deadline.ts";
-import { syncFileSystem } from "./file-system.ts";
+import { makeRemovable, makeWritable, syncFileSystem } from "./file-system.ts";
 
 /** The directory itself is the checkout. `shared` is not used: ignored files stay in place. */
 export const worktree: Layout = {
@@ -46,6 +46,10 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
   /** Creates the checkout, or repairs the one that a killed deployment left. */
   async function prepare(cloneUrl: string): Promise<Git> {
     await mkdir(directory, { recursive: true });
+    // A step can have taken the access away from everything, the repository included.
+    const wasReadOnly = isReadOnly(gitDirectory);
+    if (isReadOnly(directory)) await makeRemovable([directory], context, SILENT_IO.signal);
+    if (wasReadOnly) await makeWritable(gitDirectory, context, SILENT_IO.signal);
     const git = await openGit();
     const isNew = !(await isCheckout(directory));
     await removeLeftovers(gitDirectory);
@@ -57,6 +61,18 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
     return git;
   }
 
+  /** Changes the files. Where a step has made some read-only, makes them writable and tries again. */
+  async function changeFiles(change: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+    try {
+      await change();
+    } catch (error) {
+      const isDenied = error instanceof DeploymentError && error.message.includes("Permission denied");
+      if (!isDenied || signal.aborted) throw error;
+      await makeRemovable([directory], context, signal);
+      await change();
+    }
+  }
+
   async function revert(): Promise<RevertResult> {
     if (stage === "untouched") return { kind: "untouched" };
     const git = await openGit();
@@ -64,7 +80,7 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
     await removeLeftovers(gitDirectory);
     // A failed checkout leaves new files, which the disk may have no room for.
     await git.attempt(["clean", "-ffd"], SILENT_IO);
-    if (before === null) await moveToNothing(git);
+    if (before === null) await changeFiles(() => moveToNothing(git), SILENT_IO.signal);
     else await moveBack(git, before);
     await removeCheckpoint(git);
     if (stage !== "live") return { kind: "untouched" };
@@ -76,7 +92,7 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
   }
 
   async function moveBack(git: Git, state: WorktreeState): Promise<void> {
-    await moveTo(git, state, SILENT_IO);
+    await changeFiles(() => moveTo(git, state, SILENT_IO), SILENT_IO.signal);
     await withDeadline(REVERT_TIME, { ...context, signal: SILENT_IO.signal }, (deadline) =>
       completeCheckout(git, repositoryOf(target).cloneUrl, withoutOutput(deadline)),
     );
@@ -98,7 +114,7 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
       before = checkpoint.before;
       // The files of a killed deployment are live already.
       stage = checkpoint.isFromCrashedRun ? "live" : "checking out";
-      await moveTo(git, { branch, commit }, io);
+      await changeFiles(() => moveTo(git, { branch, commit }, io), io.signal);
       await completeCheckout(git, repositoryOf(target).cloneUrl, io);
       return { directory, release: null };
     },
@@ -153,6 +169,12 @@ async function moveTo(git: Git, { branch, commit }: WorktreeState, io: ProcessIo
   const where = branch === null ? ["--detach"] : ["--no-track", "-B", branch];
   await git.run(["checkout", "--force", ...where, commit, "--"], io);
   await git.run(["clean", "-ffd"], io);
+}
+
+/** Whether a directory exists, belongs to this user, and refuses the user's own changes. */
+function isReadOnly(directory: string): boolean {
+  const found = statSync(directory, { throwIfNoEntry: false });
+  return found !== undefined && found.uid === process.getuid?.() && (found.mode & 0o700) !== 0o700;
 }
 
 /** Removes what was checked out when nothing was before. Ignored files stay. */
