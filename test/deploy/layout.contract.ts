@@ -280,6 +280,22 @@ export function testLayout(layout: string, gitDirectory: string): void {
       expect(clock.skipped).toEqual([]);
     });
 
+    test("has the tags of a fresh clone, also after tags were moved, renamed and deleted", async () => {
+      const tag = (name: string) =>
+        site.repository.git("tag", "--annotate", "--force", "--message", name, name);
+      for (const name of ["v1", "v2", "gone", "nested"]) tag(name);
+      await site.deploy();
+      site.repository.commit({ "index.html": "two" });
+      site.repository.git("tag", "--delete", "v2", "gone", "nested");
+      tag("v1");
+      tag("nested/deeper");
+      site.repository.commit({ "index.html": "three" });
+      const result = await site.deploy({ run: ["git describe", "git tag --list"] });
+      expect(result).toMatchObject({ state: "succeeded", reason: null });
+      const described = site.repository.git("describe");
+      expect(result.lines.slice(-4)).toEqual([described, "$ git tag --list", "nested/deeper", "v1"]);
+    });
+
     test("fails when no tag matches", async () => {
       site.repository.git("tag", "w1");
       const result = await site.deploy(site.watch({ kind: "tag", pattern: "v*", prereleases: false }));

@@ -143,3 +143,29 @@ test("removes the files of submodules with a failed first deployment", async () 
   expect((await site.deploy()).state).toBe("succeeded");
   expect(readFileSync(at("sub/file"), "utf8")).toBe("from the submodule");
 });
+
+test.each([
+  ["release", "release/v2"],
+  ["feature/a", "feature"],
+])("follows the branch %s that was renamed to %s, and back", async (from, to) => {
+  const watch = (name: string) => site.watch({ kind: "branch", name });
+  const rename = (old: string, name: string) => {
+    site.repository.git("branch", "--move", old, "between");
+    site.repository.git("branch", "--move", "between", name);
+  };
+  rename("main", from);
+  await site.deploy(watch(from));
+  rename(from, to);
+  site.repository.commit({ "index.html": "renamed" });
+  const failed = await site.deploy({ ...watch(to), run: ["false"] });
+  expect(failed).toMatchObject({ state: "failed", code: "step_failed" });
+  expect(failed.reason).not.toContain("reverting");
+  expect(git(site.directory, "symbolic-ref", "--short", "HEAD")).toBe(from);
+  for (const name of [to, from]) {
+    if (name === from) rename(to, from);
+    const commit = site.repository.commit({ "index.html": `now ${name}` });
+    expect(await site.deploy(watch(name))).toMatchObject({ state: "succeeded", reason: null, commit });
+    expect(readFileSync(join(site.directory, "index.html"), "utf8")).toBe(`now ${name}`);
+    expect(git(site.directory, "status", "--short", "--branch")).toBe(`## ${name}`);
+  }
+});

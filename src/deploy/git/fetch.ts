@@ -34,6 +34,9 @@ interface Tip {
   readonly missing: string | null;
 }
 
+/** The tags become the same as the remote's, deleted and moved ones too. */
+const ALL_TAGS = "+refs/tags/*:refs/tags/*";
+
 /**
  * Fetches and finds what to deploy: the chosen commit, the branch's tip, or the newest matching tag by version order.
  * Fetches again for up to a minute while the pushed commit is missing, then takes the tip as it is and says so in `note`.
@@ -112,7 +115,8 @@ async function fetchBranch(
   io: ProcessIo,
 ): Promise<Tip> {
   const place = hideCredentials(cloneUrl);
-  const outcome = await git.attempt([...FETCH, "--", cloneUrl, `+refs/heads/${branch}:${into}`], io);
+  const refspecs = [`+refs/heads/${branch}:${into}`, ALL_TAGS];
+  const outcome = await git.attempt([...FETCH, "--prune", "--", cloneUrl, ...refspecs], io);
   if (outcome.kind === "failed" && outcome.reason.includes("couldn't find remote ref")) {
     throw new DeploymentError("ref_missing", `branch ${branch} does not exist in ${place}`);
   }
@@ -143,7 +147,7 @@ async function fetchTags(
   pushed: string | null,
   io: ProcessIo,
 ): Promise<Tip> {
-  await git.run([...FETCH, "--prune", "--", cloneUrl, "+refs/tags/*:refs/tags/*"], io);
+  await git.run([...FETCH, "--prune", "--", cloneUrl, ALL_TAGS], io);
   const tags = await listTags(git, watched, io.signal);
   // An older version may have been pushed: it has arrived when any tag is at it.
   const hasArrived = pushed === null || tags.some((tag) => tag.objects.includes(pushed));

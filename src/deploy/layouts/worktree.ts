@@ -9,6 +9,7 @@ import { fetchTip, repositoryOf } from "../git/fetch.ts";
 import { createCheckoutGit, type Git, isObjectName, SILENT_IO, withoutOutput } from "../git/git.ts";
 import { entriesOf, removeBlankFiles, removeLeftovers } from "../git/leftovers.ts";
 import { findSkipReason } from "../git/path-filter.ts";
+import { removeConflictingRefs } from "../git/ref-conflicts.ts";
 import { isSound } from "../git/repair.ts";
 import { assertSigned } from "../git/signature.ts";
 import { withDeadline } from "../process/deadline.ts";
@@ -102,6 +103,7 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
     async fetch(request, io) {
       const watched = repositoryOf(target);
       const git = await prepare(watched.cloneUrl);
+      if (branch !== null) await removeConflictingRefs(git, "refs/remotes/origin/", branch, io);
       const into = `refs/remotes/origin/${branch ?? "HEAD"}`;
       return fetchTip(git, { ...request, repository: watched, into }, context, io);
     },
@@ -164,9 +166,13 @@ function configure(git: Git, key: string, value: string): Promise<void> {
   return git.run(["config", "--replace-all", "--", key, value], SILENT_IO);
 }
 
-/** Checks `commit` out, on `branch` or detached. Moves no other branch; ignored files stay. */
+/**
+ * Checks `commit` out, on `branch` or detached. Moves no other branch, and removes one only where its name excludes
+ * `branch`; ignored files stay.
+ */
 async function moveTo(git: Git, { branch, commit }: WorktreeState, io: ProcessIo): Promise<void> {
   const where = branch === null ? ["--detach"] : ["--no-track", "-B", branch];
+  if (branch !== null) await removeConflictingRefs(git, HEADS, branch, io);
   await git.run(["checkout", "--force", ...where, commit, "--"], io);
   await git.run(["clean", "-ffd"], io);
 }
