@@ -30,10 +30,12 @@ async function deployUntil(
   services: DeployServices,
 ): Promise<DeploymentResult> {
   const { target, deployment } = context;
+  // Catch-up has asked the remote: its commit is the tip, also for a deployment that fails before the fetch.
+  const commit = deployment.trigger === "catch-up" ? deployment.pushedCommit : null;
   const progress: Progress = {
     activity: "starting",
     steps: [],
-    placed: { directory: target.directory, release: null, ref: null, commit: null },
+    placed: { directory: target.directory, release: null, ref: null, commit },
     note: null,
   };
   const io: ProcessIo = { onLine: services.onLine, signal: deadline.signal };

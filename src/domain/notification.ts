@@ -59,18 +59,27 @@ export interface Notification {
   readonly createdAt: Date;
 }
 
+/** The target's last deployment before another one that succeeded or failed. */
+export interface DeploymentBefore {
+  readonly state: DeploymentState;
+  /** Whether both failed with the same commit, code and reason. */
+  readonly isSameFailure: boolean;
+}
+
 /**
- * The kind of notification that a subscription gets when a deployment reaches `state`; null for none. `before` is the
- * state of the target's last deployment before it that succeeded or failed.
+ * The kind of notification that a subscription gets when a deployment reaches `state`; null for none. `before` is null
+ * when no deployment of the target ended before. The same failure is reported once, except to a subscription that got
+ * the start of the deployment.
  */
 export function chooseNotification(
   { targets, kinds }: NotificationSubscription,
   target: string,
   state: DeploymentState,
-  before: DeploymentState | null,
+  before: DeploymentBefore | null,
 ): NotificationKind | null {
   if (targets !== null && !targets.includes(target)) return null;
-  if (state === "succeeded" && before === "failed" && kinds.includes("recovered")) return "recovered";
+  if (state === "succeeded" && before?.state === "failed" && kinds.includes("recovered")) return "recovered";
+  if (state === "failed" && before?.isSameFailure && !kinds.includes("started")) return null;
   return kinds.find((kind) => kind === (state === "running" ? "started" : state)) ?? null;
 }
 

@@ -80,6 +80,10 @@ export function decideCatchUp(tip: string, status: TargetStatus): { deploy: bool
   if (latest.state === "interrupted" && latest.attempt > 1 && (latest.pushedCommit ?? tip) === tip) {
     return skip(`deployment ${latest.id} was interrupted, and so was the one before`);
   }
+  // Also before the commit was fetched, for example when the directory is not writable.
+  if (latest.state === "failed" && latest.choice === null && (latest.commit ?? latest.pushedCommit) === tip) {
+    return skip(`deployment ${latest.id} of this commit failed`);
+  }
   if (latest.state === "cancelled" && (latest.commit ?? latest.pushedCommit ?? tip) === tip) {
     return skip(`deployment ${latest.id} of this commit was cancelled`);
   }

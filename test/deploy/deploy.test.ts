@@ -288,3 +288,11 @@ test.each([
   const result = await site.deploy({}, { history, deployment });
   expect([result.state, result.code]).toEqual([state, state === "cancelled" ? "rolled_back" : null]);
 });
+
+test("records the tip that catch-up asked for, also when the deployment fails before the fetch", async () => {
+  writeFileSync(site.directory, "a file");
+  const tip = site.repository.tip;
+  const result = await site.deploy({}, { deployment: { trigger: "catch-up", pushedCommit: tip } });
+  expect(result).toMatchObject({ state: "failed", code: "directory_unusable", commit: tip });
+  expect((await site.deploy({}, { deployment: { pushedCommit: tip } })).commit).toBeNull();
+});

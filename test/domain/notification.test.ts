@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { DeploymentState } from "../../src/domain/deployment.ts";
 import {
   chooseNotification,
   type NotificationKind,
@@ -10,6 +11,10 @@ function subscriptionOf(
   targets: readonly string[] | null = null,
 ): NotificationSubscription {
   return { name: "chat", targets, kinds };
+}
+
+function ended(state: DeploymentState | null, isSameFailure = false) {
+  return state === null ? null : { state, isSameFailure };
 }
 
 test.each([
@@ -35,7 +40,7 @@ test.each([
   ["an interruption", ["interrupted"], "interrupted", null, "interrupted"],
   ["a start", ["started", "failed"], "running", "failed", "started"],
 ] as const)("chooseNotification notifies the channel of %s", (_what, kinds, state, before, kind) => {
-  expect(chooseNotification(subscriptionOf(kinds), "blog", state, before)).toBe(kind);
+  expect(chooseNotification(subscriptionOf(kinds), "blog", state, ended(before))).toBe(kind);
 });
 
 test.each([
@@ -44,7 +49,14 @@ test.each([
   ["a queued deployment", ["started", "succeeded"], "queued", null],
   ["a superseded deployment", ["failed", "cancelled"], "superseded", null],
 ] as const)("chooseNotification does not notify the channel of %s", (_what, kinds, state, before) => {
-  expect(chooseNotification(subscriptionOf(kinds), "blog", state, before)).toBeNull();
+  expect(chooseNotification(subscriptionOf(kinds), "blog", state, ended(before))).toBeNull();
+});
+
+test("chooseNotification reports the same failure once, but always ends what it reported as started", () => {
+  const same = ended("failed", true);
+  expect(chooseNotification(subscriptionOf(["failed"]), "blog", "failed", same)).toBeNull();
+  expect(chooseNotification(subscriptionOf(["started", "failed"]), "blog", "failed", same)).toBe("failed");
+  expect(chooseNotification(subscriptionOf(["recovered"]), "blog", "succeeded", same)).toBe("recovered");
 });
 
 test("chooseNotification notifies the channel of its own targets only", () => {

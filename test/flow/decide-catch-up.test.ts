@@ -78,6 +78,14 @@ describe("decideCatchUp", () => {
       "had a queued deployment of this commit cancelled",
       { live: live("old"), latest: last("cancelled", null, { pushedCommit: "tip" }) },
     ],
+    [
+      "failed before this commit was fetched",
+      { live: live("old"), latest: last("failed", null, { pushedCommit: "tip" }) },
+    ],
+    [
+      "failed before its first commit was fetched",
+      { live: null, latest: last("failed", null, { pushedCommit: "tip" }) },
+    ],
     ["is locked", { live: live("old"), latest: last("succeeded"), lock: freeze }],
   ])("does not deploy a target that %s", (_what, own) => {
     expect(decideCatchUp("tip", statusOf(own))).toMatchObject({ deploy: false });
@@ -92,6 +100,18 @@ describe("decideCatchUp", () => {
       { live: live("old"), latest: last("interrupted", null, { attempt: 2, pushedCommit: "older" }) },
     ],
     ["failed with another commit", { live: live("old"), latest: last("failed", "bad") }],
+    [
+      "failed before another commit was fetched",
+      { live: live("old"), latest: last("failed", null, { pushedCommit: "bad" }) },
+    ],
+    [
+      "failed to deploy a chosen commit",
+      {
+        live: live("old"),
+        latest: last("failed", "tip", { choice: { kind: "commit", commit: "tip" } }),
+        latestOfTip: last("succeeded", "old"),
+      },
+    ],
     ["failed before the commit was known", { live: null, latest: last("failed", null) }],
     [
       "received a new commit after a rollback",

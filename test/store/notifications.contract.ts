@@ -6,7 +6,7 @@ import type {
 } from "../../src/domain/notification.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { OpenedStore } from "./opened-store.ts";
-import { at, COMMIT_A, rejection, request, runNext, success } from "./sample.ts";
+import { at, COMMIT_A, COMMIT_B, rejection, request, runNext, success } from "./sample.ts";
 
 /** The contract of every store for notifications. */
 export function notificationsContract(open: () => Promise<OpenedStore>): void {
@@ -112,6 +112,43 @@ export function notificationsContract(open: () => Promise<OpenedStore>): void {
       expect(kindsOf(await due(1))).toEqual([["all", "recovered"]]);
       for (const { id } of await due(1)) await store.removeNotification(id);
       expect(kindsOf(await due(1))).toEqual([["all", "succeeded"]]);
+    });
+
+    test("reports the same failure once until the commit, code, reason or state changes", async () => {
+      const chat = [subscriptionTo("chat", ["failed", "recovered"])];
+      const results = [
+        failure,
+        failure,
+        { ...failure, reason: "another" },
+        { ...failure, reason: "another", code: "timeout" },
+        { ...failure, reason: "another", code: "timeout", commit: COMMIT_B },
+        { ...failure, reason: "another", code: "timeout", commit: COMMIT_B },
+        success(COMMIT_B),
+        failure,
+      ] as const;
+      const ids: number[] = [];
+      for (const result of results) ids.push(await deploy(result, chat));
+      const notified: (number | undefined)[] = [];
+      for (let [next] = await due(1); next !== undefined; [next] = await due(1)) {
+        notified.push(next.deployment);
+        await store.removeNotification(next.id);
+      }
+      expect(notified).toEqual([0, 2, 3, 4, 6, 7].map((at) => ids[at]));
+    });
+
+    test("reports the same failure of a commit that could not be fetched once", async () => {
+      const chat = [subscriptionTo("chat", ["failed"])];
+      const ids: number[] = [];
+      for (const commit of [COMMIT_A, COMMIT_A, COMMIT_B]) {
+        await store.queueDeployment(request("blog", { trigger: "catch-up", commit }), at(0));
+        ids.push(await runNext(store, "blog", { ...failure, commit: null }, at(1), chat));
+      }
+      const notified: (number | undefined)[] = [];
+      for (let [next] = await due(1); next !== undefined; [next] = await due(1)) {
+        notified.push(next.deployment);
+        await store.removeNotification(next.id);
+      }
+      expect(notified).toEqual([ids[0], ids[2]]);
     });
 
     test("reports a success after a success as succeeded, even after an earlier failure", async () => {

@@ -57,9 +57,16 @@ export function createNotifications(connection: Connection): NotificationStore {
  * replace those of the same deployment that wait for the same channel: the end replaces the start.
  */
 export function prepareNotify(connection: Connection) {
-  const selectBefore = connection.prepare<{ state: DeploymentState }, { id: number; target: string }>(`
-    SELECT state FROM deployment
-    WHERE id = (
+  const selectBefore = connection.prepare<
+    { state: DeploymentState; isSameFailure: 0 | 1 },
+    { id: number; target: string }
+  >(`
+    SELECT before.state, before.state = 'failed' AND this.state = 'failed'
+      AND before.code IS this.code AND before.reason IS this.reason
+      AND coalesce(before."commit", before.pushed_commit) IS coalesce(this."commit", this.pushed_commit)
+      AS isSameFailure
+    FROM deployment AS before JOIN deployment AS this ON this.id = $id
+    WHERE before.id = (
       SELECT max(id) FROM (
         SELECT max(id) AS id FROM deployment WHERE target = $target AND state = 'succeeded' AND id < $id
         UNION ALL
@@ -76,7 +83,8 @@ export function prepareNotify(connection: Connection) {
     now: Date,
   ): void => {
     if (subscriptions.length === 0) return;
-    const before = selectBefore.get({ id, target })?.state ?? null;
+    const row = selectBefore.get({ id, target });
+    const before = row === null ? null : { ...row, isSameFailure: row.isSameFailure === 1 };
     for (const subscription of subscriptions) {
       const kind = chooseNotification(subscription, target, state, before);
       if (kind === null) continue;
