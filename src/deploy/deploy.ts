@@ -3,6 +3,7 @@ import type { ProcessIo, SkipReason, Workspace } from "../domain/layout.ts";
 import { shortenCommit } from "../lib/text.ts";
 import { type DeploymentContext, type DeployServices, isRollback, type Progress } from "./context.ts";
 import { DeploymentError, describeFailure } from "./failure.ts";
+import { describeDamagedKey } from "./git/key-file.ts";
 import { awaitHealth } from "./health.ts";
 import { type Deadline, withDeadline } from "./process/deadline.ts";
 import { commandEnvironment } from "./process/environment.ts";
@@ -56,7 +57,7 @@ async function deployUntil(
     }
     const { reason, ...ending } = deadline.earlyEnd(progress.activity) ?? {
       state: "failed" as const,
-      ...describeFailure(error),
+      ...describeFailure(error, target.directory),
     };
     const reverted =
       workspace && (await revertDeployment(workspace, context, services, progress, ending.state));
@@ -95,6 +96,8 @@ async function prepareRelease(
     return null;
   }
   begin("fetching");
+  const damaged = describeDamagedKey(target);
+  if (damaged !== null) throw new DeploymentError("fetch_failed", damaged);
   const fetched = await workspace.fetch({ pushedCommit, chosenCommit: choice?.commit ?? null }, io);
   const { ref, commit } = fetched;
   progress.placed = { ...progress.placed, ref, commit };

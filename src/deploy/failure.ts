@@ -29,8 +29,18 @@ const SYSTEM_ERRORS: Readonly<Record<string, FailureCode>> = {
   ENOTDIR: "directory_unusable",
 };
 
-/** Describes the error that ended a deployment or a part of it. */
-export function describeFailure(error: unknown): Failure {
+/**
+ * Describes the error that ended a deployment or a part of it. A read-only file system is seldom one: the service manager
+ * shows it so (systemd.exec(5), ProtectSystem=), and `directory` names what the service has to be allowed to write to.
+ */
+export function describeFailure(error: unknown, directory: string | null = null): Failure {
+  const failure = describeError(error);
+  if (directory === null || !/read-only file system/i.test(failure.reason)) return failure;
+  const advice = `if the service's unit has ProtectSystem=, add ReadWritePaths=${directory} to it`;
+  return { ...failure, reason: `${failure.reason}; ${advice}` };
+}
+
+function describeError(error: unknown): Failure {
   if (!(error instanceof Error)) return { code: "internal_error", reason: "internal error" };
   const message = toOneLine(error.message);
   if (error instanceof DeploymentError) return { code: error.result, reason: message };

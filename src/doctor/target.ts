@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { transportOf } from "../config/repository.ts";
+import { findKeyFileProblem } from "../deploy/git/key-file.ts";
 import { readRemoteTip } from "../deploy/git/ls-remote.ts";
 import { REQUEST_TIMEOUT, requestHealth, withoutSecrets } from "../deploy/health.ts";
 import { cleanEnvironment } from "../deploy/process/environment.ts";
@@ -92,10 +93,12 @@ function checkProgram(name: string, program: "ssh" | "ssh-keygen", env: Environm
 /** ssh ignores a key of the current user that others may read (ssh(1), "FILES"). */
 function checkKey(label: string, file: string): CheckResult {
   const result = checkFile(label, file, `create it with ssh-keygen -t ed25519 -N "" -f ${file}`);
-  const isIgnored = ownerOf(file) === process.getuid?.() && isOpenToOthers(file);
-  return result.level === "ok" && isIgnored
-    ? fail(`${label} ${file} is accessible to other users, so ssh ignores it: run chmod go= ${file}`)
-    : result;
+  if (result.level !== "ok") return result;
+  if (ownerOf(file) === process.getuid?.() && isOpenToOthers(file)) {
+    return fail(`${label} ${file} is accessible to other users, so ssh ignores it: run chmod go= ${file}`);
+  }
+  const problem = findKeyFileProblem(file);
+  return problem === null ? result : fail(`${label} ${file} ${problem}`);
 }
 
 function checkSigners({ name, allowedSigners }: Target, env: Environment): readonly CheckResult[] {

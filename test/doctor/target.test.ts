@@ -22,8 +22,10 @@ afterEach(() => rmSync(root, { recursive: true }));
 
 const path = (name: string) => join(root, name);
 
+const KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n-----END OPENSSH PRIVATE KEY-----\n";
+
 function write(name: string, mode = 0o600): string {
-  writeFileSync(path(name), "", { mode });
+  writeFileSync(path(name), name === "key" ? KEY : "", { mode });
   return path(name);
 }
 
@@ -51,6 +53,14 @@ describe("target check", () => {
     expect(levelsOf(lines)).toEqual(["ok", "ok"]);
     expectFacts(lines, [`ssh_key ${path("key")}`, `known_hosts ${path("known_hosts")}`]);
     expect(wordsOf(lines)).toMatchSnapshot();
+  });
+
+  test("fails a key that is damaged", async () => {
+    const sshKey = write("key");
+    writeFileSync(sshKey, KEY.trimEnd());
+    const lines = await check({ access: { sshKey, knownHosts: null, token: null } });
+    expect(levelsOf(lines)).toEqual(["fail"]);
+    expectFacts(lines, ["does not end with a newline"]);
   });
 
   test("fails a key that is readable by others, and a directory in place of a file", async () => {

@@ -97,4 +97,33 @@ describe("readCertificate", () => {
       await failureOf(good, [good.cert], new Date(0)),
     ]).toMatchSnapshot();
   });
+
+  describe("of a chain", () => {
+    let text: { readonly leaf: string; readonly other: string };
+    beforeAll(() => {
+      const other = makeCertificate(directory, "other");
+      text = { leaf: readFileSync(good.cert, "utf8"), other: readFileSync(other.cert, "utf8") };
+    });
+    const write = (content: string): CertificatePair => {
+      const cert = join(directory, "chain.pem");
+      writeFileSync(cert, content);
+      return { ...good, cert };
+    };
+
+    test("in another order names the order", async () => {
+      const message = await failureOf(write(text.other + text.leaf), ["number 2", "first"]);
+      expect(message).toMatchSnapshot();
+    });
+
+    test("without a newline between two certificates names that", async () => {
+      const message = await failureOf(write(text.leaf.trimEnd() + text.other), ["-----END", "one line"]);
+      expect(message).toMatchSnapshot();
+    });
+
+    test("after a byte order mark is served without the mark", () => {
+      expect(readCertificate(write(`\uFEFF${text.leaf}${text.other}`), now).cert).toBe(
+        text.leaf + text.other,
+      );
+    });
+  });
 });

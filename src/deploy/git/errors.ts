@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
 import type { RunProcess } from "../../domain/layout.ts";
 import { describeCommand } from "../../domain/target.ts";
+import { userName } from "../../lib/os-user.ts";
 import { hasToken } from "./credentials.ts";
 
 /** Milliseconds that a program may take whose output explains a failure. */
@@ -25,6 +27,7 @@ export async function describeGitError(lines: readonly string[], call: FailedCal
   return (
     (await explainHostKey(lines, call)) ??
     explainKeyFile(lines) ??
+    explainOwner(lines, call) ??
     (await explainDenial(lines, call)) ??
     explainHttp(lines, call)
   );
@@ -82,6 +85,17 @@ function explainKeyFile(lines: readonly string[]): string | null {
   if (missing !== undefined) return `the key ${missing} does not exist`;
   const [, unusable, why] = find(lines, /^Load key "(.+)": (.+)$/) ?? [];
   return unusable === undefined ? null : `ssh cannot use the key ${unusable}: ${why}`;
+}
+
+/** Git reads no repository of another user (git-config(1), "safe.directory"). */
+function explainOwner(lines: readonly string[], { env }: FailedCall): string | null {
+  const [, problem, path = ""] =
+    find(lines, /^fatal: (detected dubious ownership in repository at '(.+)')$/) ?? [];
+  const owner = problem === undefined ? undefined : statSync(path, { throwIfNoEntry: false })?.uid;
+  if (problem === undefined || owner === undefined) return problem ?? null;
+  const user = env.USER ?? userName(process.getuid?.() ?? 0) ?? String(process.getuid?.());
+  const change = describeCommand(["chown", "-R", user, path]);
+  return `${problem}: it belongs to ${userName(owner) ?? `user ${owner}`}, and hooklatch runs as ${user}; give it to ${user}: ${change}`;
 }
 
 async function explainDenial(lines: readonly string[], call: FailedCall): Promise<string | null> {

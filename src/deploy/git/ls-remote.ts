@@ -10,6 +10,7 @@ import { cleanEnvironment } from "../process/environment.ts";
 import { credentialEnvironment } from "./credentials.ts";
 import { repositoryOf } from "./fetch.ts";
 import { createGit, type GitOutcome, isObjectName } from "./git.ts";
+import { describeDamagedKey } from "./key-file.ts";
 
 /** Milliseconds that the remote may take. */
 const TIMEOUT = 30_000;
@@ -21,6 +22,8 @@ export async function readRemoteTip(
   stop: AbortSignal = new AbortController().signal,
 ): Promise<RemoteTip> {
   const { cloneUrl, ref } = repositoryOf(target);
+  const damaged = describeDamagedKey(target);
+  if (damaged !== null) return { kind: "unreachable", isTimeout: false, reason: `failed: ${damaged}` };
   const pattern = ref.kind === "branch" ? `refs/heads/${ref.name}` : "refs/tags/*";
   const lines: string[] = [];
   const onLine = (line: string) => lines.push(line);

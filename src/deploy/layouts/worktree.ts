@@ -7,6 +7,7 @@ import { DeploymentError } from "../failure.ts";
 import { completeCheckout } from "../git/checkout.ts";
 import { fetchTip, repositoryOf } from "../git/fetch.ts";
 import { createCheckoutGit, type Git, isObjectName, SILENT_IO, withoutOutput } from "../git/git.ts";
+import { assertUnmarked } from "../git/index-marks.ts";
 import { entriesOf, removeBlankFiles, removeLeftovers } from "../git/leftovers.ts";
 import { findSkipReason } from "../git/path-filter.ts";
 import { removeConflictingRefs } from "../git/ref-conflicts.ts";
@@ -112,6 +113,7 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
     verify: async ({ commit }, io) => assertSigned(await openGit(), commit, target.allowedSigners, io),
     async checkout({ commit }, live, io) {
       const git = await openGit();
+      await assertUnmarked(git, directory, commit);
       const checkpoint = await writeCheckpoint(git, live, branch);
       before = checkpoint.before;
       // The files of a killed deployment are live already.

@@ -41,11 +41,13 @@ export function readContents(files: CertificateFiles): TlsCertificate {
 }
 
 /** Checks the text of the two files as {@link readCertificate} does. */
-export function checkCertificate(
-  files: CertificateFiles,
-  { cert, key }: TlsCertificate,
-  now: Date,
-): Certificate {
+export function checkCertificate(files: CertificateFiles, contents: TlsCertificate, now: Date): Certificate {
+  const [cert, key] = [withoutByteOrderMark(contents.cert), withoutByteOrderMark(contents.key)];
+  if (/-----END [A-Z0-9 ]+----------BEGIN /.test(cert)) {
+    throw invalid(
+      `${files.cert} has -----END and -----BEGIN on one line: put a newline between the certificates`,
+    );
+  }
   const parsed = parseCertificates(cert);
   if (parsed.kind === "damaged") {
     throw invalid(
@@ -58,6 +60,12 @@ export function checkCertificate(
   const privateKey = parsePrivateKey(key);
   if (privateKey === null) throw invalid(`${files.key} is not a PEM private key without a passphrase`);
   if (!leaf.checkPrivateKey(privateKey)) {
+    const position = parsed.certificates.findIndex((each) => each.checkPrivateKey(privateKey));
+    if (position > 0) {
+      throw invalid(
+        `the first certificate in ${files.cert} is not the one of the key ${files.key}, which is number ${position + 1}: put the server's certificate first, then its issuers`,
+      );
+    }
     throw invalid(`the key ${files.key} does not belong to the certificate ${files.cert}`);
   }
   const [validFrom, validTo] = [new Date(leaf.validFrom), new Date(leaf.validTo)];
@@ -69,6 +77,11 @@ export function checkCertificate(
     throw invalid(`the certificate ${files.cert} is not valid before ${start}: check the clock`);
   }
   return { cert, key, validFrom, validTo };
+}
+
+/** OpenSSL does not find a certificate after the mark that some editors put at the beginning of a file. */
+function withoutByteOrderMark(text: string): string {
+  return text.replace(/^\uFEFF/, "");
 }
 
 function describeReadError(file: string, what: string, error: unknown): string {
