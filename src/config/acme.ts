@@ -3,11 +3,11 @@ import { domainToASCII } from "node:url";
 import { readSocketPath } from "../lib/ip-address.ts";
 import { parseCertificates } from "../lib/pem.ts";
 import type { Secret } from "../lib/secret.ts";
+import { AcmeTable, EXPECTED_DOMAIN } from "./acme-schema.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child, formatValue, type Place } from "./read/issues.ts";
 import { readTable } from "./read/table.ts";
 import { readText } from "./read/toml.ts";
-import { AcmeTable, EXPECTED_DOMAIN } from "./schema.ts";
 import { loadSecret } from "./secrets.ts";
 
 /** `[server.acme]`: HTTPS with a certificate from a CA (RFC 8555). */

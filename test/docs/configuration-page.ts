@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { OptionalKind, type TObject, type TSchema } from "@sinclair/typebox";
+import { AcmeTable } from "../../src/config/acme-schema.ts";
 import {
-  AcmeTable,
   AdminTable,
   DocumentTable,
   NotifyTable,
