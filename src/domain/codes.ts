@@ -23,6 +23,7 @@ export const REFUSAL_CODES = {
   method_not_allowed: "The source does not accept this method.",
   payload_too_large: "The body is larger than `max_body`.",
   unsupported_media_type: "The source does not accept this content type, or the body is encoded.",
+  body_fragmented: "The body comes in too many small chunks.",
   body_incomplete: "The connection ended before the body was complete.",
   over_capacity: "Requests of unverified senders use all the memory reserved for them.",
   too_many_attempts: "The address showed too many wrong tokens or passwords and has to wait.",

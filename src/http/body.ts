@@ -1,3 +1,4 @@
+import { createGrowingBuffer } from "../lib/growing-buffer.ts";
 import type { BodyBudget } from "./body-budget.ts";
 
 /** A request's body, or why it was not read. */
@@ -5,6 +6,8 @@ export type BodyOutcome =
   /** Call `release` when the body is no longer needed. */
   | { readonly kind: "read"; readonly bytes: Uint8Array; readonly release: () => void }
   | { readonly kind: "too large" }
+  /** It comes in so many small chunks that reading it would delay others. */
+  | { readonly kind: "fragmented" }
   /** The budget is used up. The sender may try again. */
   | { readonly kind: "no room" }
   /** The connection ended or timed out, so that the sender gets no response. */
@@ -12,6 +15,16 @@ export type BodyOutcome =
 
 /** In bytes. Larger bodies are read in chunks. */
 const SMALL = 64 * 1024;
+
+/** In bytes: what a request counts at least, because its stream takes memory too. */
+const SMALLEST_COST = 4 * 1024;
+
+/**
+ * The limit for the number of chunks: this many, and one more for each so many bytes. Reading a chunk takes a
+ * microsecond or more, and the runtime passes on all that arrived in one turn of the event loop.
+ */
+const MAX_SMALL_CHUNKS = 1024;
+const BYTES_PER_CHUNK = 256;
 
 const UTF8_NAMES = ["utf-8", '"utf-8"', "utf8", '"utf8"'];
 
@@ -58,30 +71,36 @@ async function readWhole(request: Request, length: number, budget: BodyBudget): 
   }
 }
 
-/** Reads a body in chunks, and counts them as they arrive. */
+/** Reads a body in chunks, and counts the memory for it as it grows. */
 async function readChunks(request: Request, limit: number, budget: BodyBudget): Promise<BodyOutcome> {
   const reader = request.body?.getReader();
   const reservation = budget.reserve(() => void reader?.cancel());
-  const fail = (kind: "too large" | "no room" | "incomplete"): BodyOutcome => {
+  const fail = (kind: "too large" | "fragmented" | "no room" | "incomplete"): BodyOutcome => {
     reservation.release();
     return { kind };
   };
+  /** Otherwise the runtime would buffer the rest. */
+  const cancel = (kind: "too large" | "fragmented"): BodyOutcome => {
+    void reader?.cancel();
+    return fail(kind);
+  };
   try {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
+    const buffer = createGrowingBuffer(limit);
+    let cost = Math.min(limit, SMALLEST_COST);
+    if (!reservation.add(cost)) return fail("no room");
+    let chunks = 0;
     for (let next = await reader?.read(); next !== undefined && !next.done; next = await reader?.read()) {
-      size += next.value.byteLength;
-      if (size > limit) {
-        // Otherwise the runtime would buffer the rest.
-        void reader?.cancel();
-        return fail("too large");
-      }
-      if (!reservation.add(next.value.byteLength)) return fail("no room");
-      chunks.push(next.value);
+      const { byteLength } = next.value;
+      if (buffer.length + byteLength > limit) return cancel("too large");
+      if (++chunks > MAX_SMALL_CHUNKS + buffer.length / BYTES_PER_CHUNK) return cancel("fragmented");
+      const growth = Math.max(0, buffer.capacityFor(byteLength) - cost);
+      if (!reservation.add(growth)) return fail("no room");
+      cost += growth;
+      buffer.append(next.value);
     }
     // The stream of an evicted request ends like that of a complete one.
     if (!reservation.add(0)) return fail("no room");
-    return { kind: "read", bytes: Buffer.concat(chunks, size), release: reservation.release };
+    return { kind: "read", bytes: buffer.bytes(), release: reservation.release };
   } catch {
     return fail(reservation.add(0) ? "incomplete" : "no room");
   }

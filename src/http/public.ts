@@ -194,6 +194,8 @@ async function serve(
   switch (body.kind) {
     case "too large":
       return refuse("payload too large", "payload_too_large");
+    case "fragmented":
+      return refuse("invalid payload", "body_fragmented", "the body comes in too many small chunks");
     case "no room":
       return refuse("unavailable", "over_capacity");
     case "incomplete":

@@ -1,4 +1,5 @@
 import { systemErrorCode } from "./errors.ts";
+import { createGrowingBuffer } from "./growing-buffer.ts";
 import { isLoopback } from "./ip-address.ts";
 
 /** One outgoing request. */
@@ -126,15 +127,13 @@ async function readBody({ body }: Response, maxBody: number): Promise<Uint8Array
     body?.cancel().catch(() => undefined);
     return new Uint8Array();
   }
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+  const buffer = createGrowingBuffer(maxBody);
   for await (const chunk of body ?? []) {
-    length += chunk.byteLength;
     // Leaving the loop cancels the rest.
-    if (length > maxBody) return null;
-    chunks.push(chunk);
+    if (buffer.length + chunk.byteLength > maxBody) return null;
+    buffer.append(chunk);
   }
-  return Buffer.concat(chunks);
+  return buffer.bytes();
 }
 
 const CERTIFICATE_CODE =

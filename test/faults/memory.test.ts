@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { SECRET, writeConfiguration } from "../support/configuration.ts";
 import { type Server, Workshop } from "../support/executable.ts";
 import { deliver } from "../support/github.ts";
+import { measureHealth } from "../support/health.ts";
 import { pushBody } from "../support/payloads.ts";
 import { digest, Kept } from "../support/stored-data.ts";
 import { until } from "../support/until.ts";
@@ -13,9 +15,14 @@ import { type Pace, Stranger } from "./strangers.ts";
 setDefaultTimeout(120_000);
 
 const STRANGERS = 200;
-const PACES: readonly Pace[] = ["fast", "slow", "stalled"];
+const PACES: readonly Pace[] = ["fast", "slow", "stalled", "dust"];
 const PUSHES = times({ short: 20, long: 200 });
 const MIB = 1024 * 1024;
+const DUST_SENDERS = 20;
+const DUST_MILLISECONDS = times({ short: 8_000, long: 20_000 });
+const SEND_DUST = fileURLToPath(new URL("./send-dust.ts", import.meta.url));
+/** The limit for the median response time of /healthz, in milliseconds. */
+const HEALTH_LIMIT = 250;
 /** The limit for the resident memory of the server, whatever strangers send. */
 const MEMORY_LIMIT = 512 * MIB;
 
@@ -73,7 +80,7 @@ test.skipIf(!hasProc)(
     const idle = memory(server, "VmRSS");
     const strangers = Array.from({ length: STRANGERS }, (_, index) => {
       const pace = PACES[index % PACES.length] ?? "fast";
-      return new Stranger(webhook(server), pace, index % 2 === 0);
+      return new Stranger(webhook(server), pace, pace === "dust" || index % 2 === 0);
     });
     let rejections = 0;
     let most = 0;
@@ -120,5 +127,28 @@ test.skipIf(!hasProc)(
     for (const stranger of strangers) stranger.disconnect();
     expect(memory(server, "VmHWM") - idle).toBeLessThan(MEMORY_LIMIT / 4);
     expect(Object.keys(countResponses(strangers)).sort()).toEqual(["404", "405", "413"]);
+  },
+);
+
+test.skipIf(!hasProc).each(["/github-webhook", "/nowhere"])(
+  `responds in time and uses less than 512 MiB while ${DUST_SENDERS} strangers send chunks of one byte to %p${hasProc ? "" : " (skipped: /proc does not exist)"}`,
+  async (path) => {
+    const server = await workshop.serve([], { SECRET });
+    const senders = Bun.spawn(
+      [process.execPath, SEND_DUST, new URL(path, server.url).href, String(DUST_SENDERS)],
+      { stdin: "ignore" },
+    );
+    const times = await measureHealth(server, DUST_MILLISECONDS);
+    senders.kill();
+    await senders.exited;
+    const median = times[times.length >> 1] ?? Number.POSITIVE_INFINITY;
+    const peak = memory(server, "VmHWM");
+    console.log(
+      `dust: ${times.length} requests to /healthz, median ${Math.round(median)} ms, longest ${Math.round(times.at(-1) ?? 0)} ms; ` +
+        `peak ${Math.round(peak / MIB)} MiB`,
+    );
+    expect(median).toBeLessThan(HEALTH_LIMIT);
+    expect(peak).toBeLessThan(MEMORY_LIMIT);
+    expect(await sendUntilAccepted(server, 1)).toBe(0);
   },
 );

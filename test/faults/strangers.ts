@@ -1,13 +1,14 @@
-import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
-/** How a stranger sends its body: as fast as possible, in small chunks, or without its last chunk. */
-export type Pace = "fast" | "slow" | "stalled";
+/** How a stranger sends its body: as fast as possible, in small chunks, without its last chunk, or in chunks of one byte. */
+export type Pace = "fast" | "slow" | "stalled" | "dust";
 
 const BODY = 25 * 1024 * 1024;
 const FAST = Buffer.alloc(256 * 1024, "x");
 const SMALL = FAST.subarray(0, 16 * 1024);
 const SMALL_EVERY = 5;
+/** Many chunks of one byte. */
+const DUST = Buffer.from("1\r\na\r\n".repeat(10_000));
 
 /** Sends bodies of 25 MiB with a wrong signature, one request at a time, each on a new connection. */
 export class Stranger {
@@ -49,15 +50,24 @@ export class Stranger {
   }
 
   async #sendBody(socket: Socket, closed: Promise<void>): Promise<void> {
+    if (this.pace === "dust") return this.#sendDust(socket, closed);
     const chunk = this.pace === "slow" ? SMALL : FAST;
     const end = this.pace === "stalled" ? BODY - FAST.length : BODY;
     for (let sent = 0; sent < end && !socket.destroyed; sent += chunk.length) {
       const hasRoom = socket.write(this.chunked ? frame(chunk) : chunk);
       this.sent += chunk.length;
-      if (!hasRoom) await Promise.race([once(socket, "drain"), closed]);
+      if (!hasRoom) await Promise.race([drained(socket), closed]);
       if (this.pace === "slow") await Bun.sleep(SMALL_EVERY);
     }
     if (this.chunked && this.pace !== "stalled") socket.write("0\r\n\r\n");
+  }
+
+  async #sendDust(socket: Socket, closed: Promise<void>): Promise<void> {
+    while (!socket.destroyed) {
+      const hasRoom = socket.write(DUST);
+      this.sent += DUST.length;
+      await (hasRoom ? Bun.sleep(0) : Promise.race([drained(socket), closed]));
+    }
   }
 
   #head(): string {
@@ -79,6 +89,11 @@ export class Stranger {
     this.responses.set(Number(code), (this.responses.get(Number(code)) ?? 0) + 1);
     socket.destroy();
   }
+}
+
+/** Unlike `once`, it does not reject when the server resets the connection. */
+function drained(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once("drain", () => resolve()));
 }
 
 function frame(chunk: Buffer): Buffer {

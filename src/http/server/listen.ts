@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { AppError, systemErrorCode } from "../../lib/errors.ts";
 import { readSocketPath, UNIX } from "../../lib/ip-address.ts";
@@ -34,7 +35,24 @@ export interface Listener {
  */
 export async function openListener(options: ListenOptions): Promise<Listener> {
   const path = readSocketPath(options.host);
-  return path === null ? openPort(options) : openSocket(path, options);
+  const closing: ListenOptions = {
+    ...options,
+    handle: async (request, peer) => closeUnread(request, await options.handle(request, peer)),
+  };
+  return path === null ? openPort(closing) : openSocket(path, closing);
+}
+
+/**
+ * Closes the connection of a chunked request that was refused or whose body was not read, because more of it may come.
+ * The runtime would parse the rest, which takes long for small chunks.
+ */
+async function closeUnread(request: Request, response: Response): Promise<Response> {
+  const isRead = response.ok && request.bodyUsed;
+  if (isRead || !request.headers.has("transfer-encoding")) return response;
+  response.headers.set("connection", "close");
+  // A sender that reconnects at once would otherwise keep the runtime in one turn of its event loop.
+  await nextTurn();
+  return response;
 }
 
 async function openPort({ host, port, ...options }: ListenOptions): Promise<Listener> {
