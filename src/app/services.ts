@@ -10,6 +10,7 @@ import { createEventBus, type EventBus } from "../flow/event-bus.ts";
 import { createIpAllowlist, type IpAllowlist } from "../flow/ip-allowlist.ts";
 import { createLocks, type Locks } from "../flow/locks.ts";
 import { createNotifier, type Notifier } from "../flow/notifier.ts";
+import { createRefusals, type Refusals } from "../flow/refusals.ts";
 import type { FlowServices } from "../flow/services.ts";
 import { createWorker, type Worker } from "../flow/worker.ts";
 import { createThrottledLog } from "../lib/log.ts";
@@ -33,6 +34,7 @@ export interface Services extends FlowServices, AppEnvironment {
   readonly worker: Worker;
   readonly notifier: Notifier;
   readonly ipAllowlist: IpAllowlist;
+  readonly refusals: Refusals;
 }
 
 /** Creates the services. The worker and the notifier do nothing before they are woken. */
@@ -43,6 +45,7 @@ export function createServices(
 ): Services {
   const { clock, env, log } = environment;
   const eventBus = createEventBus(clock);
+  const logThrottled = createThrottledLog(log, clock);
   const { publish } = eventBus;
   const targets = () => active().config.targets;
   const channels = () => active().channels;
@@ -75,7 +78,8 @@ export function createServices(
     locks: createLocks({ store, targets, clock, log, publish, wakeWorker: worker.wake }),
     ipAllowlist: createIpAllowlist({ ...describePublishers(active), store, clock, log }),
     attemptLimiter: createAttemptLimiter(clock),
-    logThrottled: createThrottledLog(log, clock),
+    logThrottled,
+    refusals: createRefusals({ clock, logThrottled }),
   };
 }
 

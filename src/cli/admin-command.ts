@@ -58,47 +58,58 @@ export interface ListCommand<Item extends TSchema> {
   readonly allPages?: boolean;
 }
 
-interface ListOptions extends AdminOptions {
+/** The options of a list: those of every list, and its filters. */
+export interface ListOptions extends AdminOptions {
   readonly limit?: number;
   readonly before?: number;
   readonly [filter: string]: unknown;
 }
 
-/**
- * Makes a command print a list as a table on standard output. Messages, such as that the list is empty, go to standard
- * error.
- */
+/** Makes a command print a list, see {@link printList}. */
 export function listCommand<Item extends TSchema>(
   command: Command,
-  { path, item, columns, emptyMessage, filters, allPages = false }: ListCommand<Item>,
+  list: ListCommand<Item>,
   terminal: Terminal,
 ): Command {
-  if (!allPages) {
-    command
-      .addOption(
-        new Option("--limit <number>", "items to print, at most 500 (default: 50)").argParser(parseLimit),
-      )
-      .addOption(new Option("--before <id>", "print only items older than this one").argParser(parseId));
+  const complete = list.allPages === true ? withAdminOptions(command) : withListOptions(command);
+  return complete.action((options: ListOptions) => printList(list, options, terminal));
+}
+
+/** Adds the options that choose a page, and those of {@link withAdminOptions}. */
+export function withListOptions(command: Command): Command {
+  command
+    .addOption(
+      new Option("--limit <number>", "items to print, at most 500 (default: 50)").argParser(parseLimit),
+    )
+    .addOption(new Option("--before <id>", "print only items older than this one").argParser(parseId));
+  return withAdminOptions(command);
+}
+
+/**
+ * Prints a list as a table on standard output. Messages, such as that the list is empty, go to standard error.
+ */
+export async function printList<Item extends TSchema>(
+  { path, item, columns, emptyMessage, filters, allPages = false }: ListCommand<Item>,
+  options: ListOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const { limit, before } = options;
+  const filtered = filters.flatMap((name) =>
+    options[name] === undefined ? [] : [[name, String(options[name])] as const],
+  );
+  const request: AdminRequest = { path, query: { ...Object.fromEntries(filtered), limit, before } };
+  const admin = findAdmin(options, terminal);
+  const response: AdminResponse<Page<Static<Item>>> = allPages
+    ? await readAllPages(item, admin, request)
+    : await readAdmin(ApiPage(item), admin, request);
+  printResponse(response, options, terminal, ({ items }, style) =>
+    items.length === 0 ? "" : formatTable(columns(style), items, style),
+  );
+  if (options.json) return;
+  const { items, next } = response.value;
+  if (items.length === 0) {
+    const isFiltered = before !== undefined || filtered.length > 0;
+    terminal.err(`hooklatch: ${isFiltered ? "no results match these filters" : emptyMessage}\n`);
   }
-  return withAdminOptions(command).action(async (options: ListOptions) => {
-    const { limit, before } = options;
-    const filtered = filters.flatMap((name) =>
-      options[name] === undefined ? [] : [[name, String(options[name])] as const],
-    );
-    const request: AdminRequest = { path, query: { ...Object.fromEntries(filtered), limit, before } };
-    const admin = findAdmin(options, terminal);
-    const response: AdminResponse<Page<Static<Item>>> = allPages
-      ? await readAllPages(item, admin, request)
-      : await readAdmin(ApiPage(item), admin, request);
-    printResponse(response, options, terminal, ({ items }, style) =>
-      items.length === 0 ? "" : formatTable(columns(style), items, style),
-    );
-    if (options.json) return;
-    const { items, next } = response.value;
-    if (items.length === 0) {
-      const isFiltered = before !== undefined || filtered.length > 0;
-      terminal.err(`hooklatch: ${isFiltered ? "no results match these filters" : emptyMessage}\n`);
-    }
-    if (next !== null) terminal.err(`hooklatch: there are more: list them with --before ${next}\n`);
-  });
+  if (next !== null) terminal.err(`hooklatch: there are more: list them with --before ${next}\n`);
 }

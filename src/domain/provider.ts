@@ -77,6 +77,10 @@ export interface SourceHandler {
   readonly contentTypes: readonly string[];
   /** Lower-case names of the provider's headers that are stored with a delivery. Never one that holds a secret. */
   readonly storedHeaders: readonly string[];
+  /** The header with the id that the sender gives each delivery; null without one. */
+  readonly idHeader: string | null;
+  /** The header with the signature, as its documentation writes it; null where nothing is signed. */
+  readonly signatureHeader: string | null;
   /** Whether the response to each delivery has the status `success`, whether it deploys or not. */
   readonly answersSuccess: boolean;
   /** Whether requests carry a token or a password, which can be guessed. A signature cannot. */

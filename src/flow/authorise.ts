@@ -27,21 +27,16 @@ export async function authorise(
   source: Source,
   handshake: Handshake,
   request: HandshakeRequest,
-  services: Pick<FlowServices, "store" | "clock" | "log" | "logThrottled" | "attemptLimiter" | "publish">,
+  services: Pick<FlowServices, "store" | "clock" | "log" | "attemptLimiter" | "publish">,
 ): Promise<HandshakeOutcome> {
-  const { store, clock, log, logThrottled, attemptLimiter, publish } = services;
-  const fields = { source: source.name, client: request.client };
+  const { store, clock, log, attemptLimiter, publish } = services;
   const wait = attemptLimiter.retryAfter(request.client);
-  if (wait > 0) {
-    logThrottled({ ...fields, code: "too_many_attempts" }, "request refused: too many attempts");
-    return { kind: "too many attempts", wait };
-  }
+  if (wait > 0) return { kind: "too many attempts", wait };
   const result = handshake.verify(request.query, request.headers);
   if (result.kind === "refused" || request.client === null) {
     const { code, isThrottled } =
       result.kind === "refused" ? result : ({ code: "client_address_unknown", isThrottled: false } as const);
     if (isThrottled) attemptLimiter.recordFailure(request.client);
-    logThrottled({ ...fields, code }, "request refused: bad token");
     return { kind: "bad token", code };
   }
   const now = clock.now();

@@ -20,7 +20,7 @@ export type ReceiveOutcome =
   | TooManyAttempts
   | UnreadablePayload;
 
-type ReceiveServices = AcceptServices & Pick<FlowServices, "logThrottled" | "attemptLimiter">;
+type ReceiveServices = AcceptServices & Pick<FlowServices, "attemptLimiter">;
 
 /**
  * Handles one webhook request: verifies the sender, parses the body, decides which targets it deploys, and stores it
@@ -32,27 +32,18 @@ export async function receive(
   request: ReceivedRequest,
   services: ReceiveServices,
 ): Promise<ReceiveOutcome> {
-  const { logThrottled, attemptLimiter } = services;
+  const { attemptLimiter } = services;
   const { handler } = source;
   const { body, client } = request;
-  const fields = { source: source.name, client };
   const wait = handler.usesGuessableSecrets ? attemptLimiter.retryAfter(client) : 0;
-  if (wait > 0) {
-    logThrottled({ ...fields, code: "too_many_attempts" }, "request refused: too many attempts");
-    return { kind: "too many attempts", wait };
-  }
+  if (wait > 0) return { kind: "too many attempts", wait };
   const verified = await verify(source, request, services);
   if (verified.kind === "refused") {
     const { kind, status, code } = verified;
-    logThrottled({ ...fields, code }, `request refused: ${status}`);
     return { kind, status, code };
   }
   const parsed = handler.parse(request);
-  if (parsed.kind === "unreadable") {
-    const { code, reason } = parsed;
-    logThrottled({ ...fields, code, reason }, "request refused: invalid payload");
-    return parsed;
-  }
+  if (parsed.kind === "unreadable") return parsed;
   const headers = selectHeaders(request.headers, handler.storedHeaders);
   const delivery = { parsed, client: client ?? "unknown", headers, body, replayOf: null };
   return acceptDelivery(source, delivery, services);

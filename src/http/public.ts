@@ -4,6 +4,7 @@ import type { Handshake } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import type { HandshakeOutcome, HandshakeRequest } from "../flow/authorise.ts";
 import type { ReceivedRequest, ReceiveOutcome } from "../flow/receive.ts";
+import type { Refusals } from "../flow/refusals.ts";
 import { findClientAddress, isWithin, parseRange, type TrustedProxy } from "../lib/ip-address.ts";
 import type { Log, ThrottledLog } from "../lib/log.ts";
 import { declaresMoreThan, isAcceptedContent, readBody } from "./body.ts";
@@ -31,8 +32,8 @@ export interface PublicServices {
   /** Whether the source accepts requests from this address. */
   readonly isAllowed: (source: Source, address: string | null) => boolean;
   readonly log: Log;
-  readonly logThrottled: ThrottledLog;
-  /** The same at level `error`. */
+  readonly refusals: Pick<Refusals, "record">;
+  /** For errors that any sender can cause. */
   readonly logErrorThrottled: ThrottledLog;
   readonly receive: (source: Source, request: ReceivedRequest) => Promise<ReceiveOutcome>;
   readonly authorise: (
@@ -59,6 +60,8 @@ interface Reply {
   readonly status: string;
   /** Null for an accepted request. */
   readonly code: RefusalCode | null;
+  /** What exactly was refused; null where the code says it all. */
+  readonly reason: string | null;
 }
 
 /** Creates the public listener. It serves the sources' paths and `/healthz`. */
@@ -135,41 +138,38 @@ function withRoutableUrl(request: Request): Request {
   return path === undefined ? request : new Request(`http://localhost${path}`, request);
 }
 
-/** Serves a request and counts the response, also after an error. */
+/** Serves a request, counts the response, also after an error, and records a refusal. */
 async function serveSource(
   source: Source,
   request: Request,
   peer: string | null,
   services: PublicServices,
 ): Promise<Response> {
-  const { response, status, code } = await serve(source, request, peer, services).catch(
-    (error: unknown): Reply => {
-      const status = problemOf(error);
-      const response = respondInternalError(error, services.log, services.logErrorThrottled);
-      return { response, status, code: status === "unavailable" ? status : "internal_error" };
-    },
-  );
-  services.count(source.name, status, code);
-  return response;
+  const { log, logErrorThrottled, trustedProxies, refusals, count } = services;
+  const { headers } = request;
+  const client = findClientAddress(peer, headers.get("x-forwarded-for"), trustedProxies);
+  try {
+    const { response, status, code, reason } = await serve(source, request, client, services);
+    if (code !== null) refusals.record(source, status, { client, code, reason, headers });
+    count(source.name, status, code);
+    return response;
+  } catch (error) {
+    const status = problemOf(error);
+    count(source.name, status, status === "unavailable" ? status : "internal_error");
+    return respondInternalError(error, log, logErrorThrottled);
+  }
 }
 
 /** Checks in the order of their cost: the address, the method, the size and type, and then the sender. */
 async function serve(
   source: Source,
   request: Request,
-  peer: string | null,
+  client: string | null,
   services: PublicServices,
 ): Promise<Reply> {
-  const { maxBody, bodyBudget, trustedProxies, isAllowed, logThrottled, receive, authorise } = services;
+  const { maxBody, bodyBudget, isAllowed, receive, authorise } = services;
   const { headers, method, url } = request;
   const { handshake, contentTypes } = source.handler;
-  const client = findClientAddress(peer, headers.get("x-forwarded-for"), trustedProxies);
-
-  function refuse(status: Problem, code: RefusalCode, reason?: string): Reply {
-    logThrottled({ source: source.name, client, code }, `request refused: ${status}`);
-    return { response: respondProblem(status, reason === undefined ? {} : { reason }), status, code };
-  }
-
   if (!isAllowed(source, client)) {
     return refuse(
       "not authorised",
@@ -183,7 +183,8 @@ async function serve(
   }
   if (method !== "POST") {
     const response = respondMethodNotAllowed(handshake === null ? ["POST"] : ["GET", "POST"]);
-    return { ...refuse("method not allowed", "method_not_allowed"), response };
+    const reason = `the request is a ${method.slice(0, 20)}`;
+    return { response, status: "method not allowed", code: "method_not_allowed", reason };
   }
   if (declaresMoreThan(maxBody, headers)) return refuse("payload too large", "payload_too_large");
   if (!isAcceptedContent(headers, contentTypes)) {
@@ -208,17 +209,23 @@ async function serve(
   }
 }
 
+/** A refusal without a response of its own. The reason is sent, too. */
+function refuse(status: Problem, code: RefusalCode, reason?: string): Reply {
+  const response = respondProblem(status, reason === undefined ? {} : { reason });
+  return { response, status, code, reason: reason ?? null };
+}
+
 function replyToHandshake(outcome: HandshakeOutcome): Reply {
   switch (outcome.kind) {
     case "bad token":
-      return { response: respondProblem("bad token"), status: "bad token", code: outcome.code };
+      return refuse("bad token", outcome.code);
     case "too many attempts":
       return replyTooManyAttempts(outcome.wait);
     case "authorised": {
       const { challenge } = outcome;
       // The WebSub and Meta handshakes expect the text of `hub.challenge` alone.
       const response = challenge === null ? respond(200, { status: "success" }) : respondText(challenge);
-      return { response, status: "success", code: null };
+      return { response, status: "success", code: null, reason: null };
     }
   }
 }
@@ -226,18 +233,18 @@ function replyToHandshake(outcome: HandshakeOutcome): Reply {
 function replyToDelivery(outcome: ReceiveOutcome): Reply {
   switch (outcome.kind) {
     case "refused":
-      return { response: respondProblem(outcome.status), status: outcome.status, code: outcome.code };
+      return refuse(outcome.status, outcome.code);
     case "too many attempts":
       return replyTooManyAttempts(outcome.wait);
     case "unreadable": {
       const { code, reason } = outcome;
       const status = "invalid payload";
       const response = respond(code === "unexpected_payload" ? 422 : 400, { status, reason });
-      return { response, status, code };
+      return { response, status, code, reason };
     }
     default: {
       const { code, receipt } = toReceiptResponse(outcome);
-      return { response: respond(code, receipt), status: receipt.status, code: null };
+      return { response: respond(code, receipt), status: receipt.status, code: null, reason: null };
     }
   }
 }
@@ -247,5 +254,6 @@ function replyTooManyAttempts(wait: number): Reply {
     response: respondTooManyAttempts(wait),
     status: "too many attempts",
     code: "too_many_attempts",
+    reason: null,
   };
 }

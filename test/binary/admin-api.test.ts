@@ -21,7 +21,7 @@ const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/
 const COMMIT = expect.stringMatching(/^[0-9a-f]{40}$/);
 const NUMBER = expect.any(Number);
 
-const LISTS = ["targets", "deployments", "deliveries", "clients"].map((name) => `/api/${name}`);
+const LISTS = ["targets", "deployments", "deliveries", "refusals", "clients"].map((name) => `/api/${name}`);
 const PATHS = [
   ...LISTS,
   "/api/status",
@@ -259,6 +259,7 @@ describe("the admin listener", () => {
         "GET /api/deployments/{id}",
         "GET /api/deployments/{id}/log",
         "GET /api/events",
+        "GET /api/refusals",
         "GET /api/status",
         "GET /api/targets",
         "GET /api/targets/{name}",

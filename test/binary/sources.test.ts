@@ -13,6 +13,9 @@ const TOKEN = "a token of the tests, long enough";
 
 let workshop: Workshop;
 
+const readAdminToken = () =>
+  readFileSync(join(workshop.path, "hooklatch-data/secrets/admin.token"), "utf8").trim();
+
 beforeEach(() => {
   workshop = new Workshop();
 });
@@ -30,6 +33,25 @@ const show = (server: Server, token: string) =>
   fetch(new URL("/webhook", server.url), { headers: { authorization: `Bearer ${token}` } });
 
 describe("a server without configuration", () => {
+  test("remembers refused requests and says what to do", async () => {
+    const server = await workshop.serve([], { PORT: "0" });
+    await fetch(new URL("/github-webhook", server.url), {
+      method: "POST",
+      body: "{}",
+      headers: { "content-type": "application/json", "x-github-delivery": "6f3a-11" },
+    });
+    await hello(server);
+    const adminUrl = String(server.log.find(({ url }) => typeof url === "string")?.admin_url);
+    const args = ["delivery", "list", "--refused", "--json", "--admin-url", adminUrl];
+    const { stdout } = await workshop.run(args, { HOOKLATCH_ADMIN_TOKEN: readAdminToken() });
+    const { items } = JSON.parse(stdout) as { items: { hint: string }[] };
+    expect(items).toMatchObject([
+      { source: "webhook", code: "client_unknown", client: "127.0.0.1", provider_id: null },
+      { source: "github", code: "signature_missing", client: "127.0.0.1", provider_id: "6f3a-11" },
+    ]);
+    expect(items[1]?.hint).toContain("X-Hub-Signature-256");
+  });
+
   test("creates secrets once, readable only by their owner, and logs their files but never their values", async () => {
     const server = await workshop.serve([], { PORT: "0" });
     const files = ["github.secret", "webhook.verify-token"].map((name) =>

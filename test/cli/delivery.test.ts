@@ -176,6 +176,33 @@ describe("hooklatch delivery list", () => {
     expect(words(all.stderr + filtered.stderr)).toMatchSnapshot();
   });
 
+  test("lists the refused requests with reason and hint", async () => {
+    const refused = {
+      id: 12,
+      time: "2026-11-21T20:30:00.000Z",
+      source: "github",
+      client: null,
+      code: "signature_missing",
+      reason: `The request has no signature.\u001b[31m\u202e`,
+      hint: "set the secret",
+      provider_id: "6f3a",
+    };
+    server.respondWith({ "GET /api/refusals": page(refused) });
+    const { exitCode, stdout } = await hooklatch("delivery list --refused --source github --limit 5");
+    expect(exitCode).toBe(0);
+    expect(server.requests.map(({ path }) => path)).toEqual(["/api/refusals?source=github&limit=5"]);
+    expect(stdout).not.toMatch(UNPRINTABLE);
+    expect(stdout).toMatchSnapshot();
+    const { stdout: json } = await hooklatch("delivery list --refused --json");
+    expect(JSON.parse(json)).toEqual({ items: [refused], next: null });
+  });
+
+  test("rejects filters that refused requests do not have", async () => {
+    const { exitCode, stderr } = await hooklatch("delivery list --refused --target blog");
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("--target");
+  });
+
   test("describes in its help which deliveries are stored", async () => {
     expect((await hooklatch("delivery list --help")).stdout).toMatchSnapshot();
   });

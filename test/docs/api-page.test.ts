@@ -3,6 +3,7 @@ import { Value } from "@sinclair/typebox/value";
 import { ApiClient } from "../../src/api/client.ts";
 import { ApiDelivery } from "../../src/api/delivery.ts";
 import { ApiDeployment } from "../../src/api/deployment.ts";
+import { ApiRefusal } from "../../src/api/refusal.ts";
 import { ApiStatus } from "../../src/api/status.ts";
 import { ApiTarget } from "../../src/api/target.ts";
 import { describeApi } from "./api-page.ts";
@@ -11,7 +12,7 @@ const text = await Bun.file(`${import.meta.dir}/../../docs/api.md`).text();
 
 test("every JSON example in docs/api.md has the shape that the server returns", () => {
   const examples = Array.from(text.matchAll(/```json\n([\s\S]*?)```/g), ([, json = ""]) => JSON.parse(json));
-  const schemas = [ApiStatus, ApiTarget, ApiDeployment, ApiDelivery, ApiClient];
+  const schemas = [ApiStatus, ApiTarget, ApiDeployment, ApiDelivery, ApiRefusal, ApiClient];
   expect(examples).toHaveLength(schemas.length);
   for (const [index, schema] of schemas.entries()) {
     const strict = { ...schema, additionalProperties: false };

@@ -5,6 +5,7 @@ import { ApiClient } from "../../src/api/client.ts";
 import { ApiDeliveryDetails } from "../../src/api/delivery.ts";
 import { ApiDeployment } from "../../src/api/deployment.ts";
 import { COMMON_PROBLEMS } from "../../src/api/problem.ts";
+import { ApiRefusal } from "../../src/api/refusal.ts";
 import { ApiStatus } from "../../src/api/status.ts";
 import { ApiTargetDetails } from "../../src/api/target.ts";
 import { DECISION_CODES, NOTIFICATION_CODES, REFUSAL_CODES, RESULT_CODES } from "../../src/domain/codes.ts";
@@ -18,6 +19,7 @@ const OBJECTS: Readonly<Record<string, TObject>> = {
   target: ApiTargetDetails,
   deployment: ApiDeployment,
   delivery: ApiDeliveryDetails,
+  refusal: ApiRefusal,
   client: ApiClient,
 };
 

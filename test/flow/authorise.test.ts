@@ -26,7 +26,6 @@ test("publishes an event for an authorised client, and none for a rejected one",
     store: opened.store,
     clock: new TestClock(),
     log: logInto([]),
-    logThrottled: () => {},
     attemptLimiter: createAttemptLimiter(new TestClock()),
     publish: (event: ServerEvent) => void events.push(event),
   };

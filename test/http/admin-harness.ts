@@ -7,6 +7,7 @@ import type { Target } from "../../src/domain/target.ts";
 import { createEventBus, type EventBus } from "../../src/flow/event-bus.ts";
 import { createLocks } from "../../src/flow/locks.ts";
 import { createOperator } from "../../src/flow/operator.ts";
+import { createRefusals, type Refusals } from "../../src/flow/refusals.ts";
 import type { ReplayOutcome } from "../../src/flow/replay.ts";
 import { type AdminServices, createAdmin } from "../../src/http/admin/index.ts";
 import { createMetrics, type Metrics } from "../../src/http/prometheus.ts";
@@ -32,6 +33,7 @@ export interface AdminHarness {
   readonly store: Store;
   readonly eventBus: EventBus;
   readonly metrics: Metrics;
+  readonly refusals: Refusals;
   readonly log: string[];
   /** The ids of the deliveries that were replayed. */
   readonly replayed: number[];
@@ -46,7 +48,8 @@ export interface AdminHarness {
   close(): Promise<void>;
 }
 
-const SOURCE: Source = {
+/** The source of the server. */
+export const SOURCE: Source = {
   name: "github",
   provider: "github",
   path: "/github-webhook",
@@ -79,6 +82,7 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
     publicUrl: "https://hooks.example.com",
     certificateExpiresAt: new Date("2027-01-01T00:00:00Z"),
   });
+  const refusals = createRefusals({ clock, logThrottled: () => {} });
   const metrics = createMetrics({ ...services, targets: () => targets, about });
   const admin = createAdmin({
     ...services,
@@ -103,6 +107,7 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
       return { kind: "stored", status: "ok", reason: null, receipt };
     },
     releasesOf,
+    refusals,
     canAccept: async () => true,
     metrics,
     about,
@@ -113,6 +118,7 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
     store,
     eventBus,
     metrics,
+    refusals,
     log,
     replayed,
     clock,

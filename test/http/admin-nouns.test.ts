@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { at, COMMIT_A, COMMIT_B, delivery, keep, pushFor, success } from "../store/sample.ts";
-import { type AdminHarness, openAdmin, RELEASES } from "./admin-harness.ts";
+import { type AdminHarness, openAdmin, RELEASES, SOURCE } from "./admin-harness.ts";
 
 let admin: AdminHarness;
 const NOW = "2026-11-21T20:30:00.000Z";
@@ -264,6 +264,35 @@ describe("admin API > deliveries", () => {
     const response = await other.request("POST", "/api/deliveries/1/replay");
     expect([response.status, await response.json()]).toEqual([409, { status: "not replayable", reason }]);
     await other.close();
+  });
+});
+
+describe("admin API > refusals", () => {
+  const record = (id: string) =>
+    admin.refusals.record(SOURCE, "signature verification failed", {
+      client: null,
+      code: "signature_missing",
+      reason: null,
+      headers: new Headers({ "x-github-delivery": id }),
+    });
+
+  test("are listed with reason, hint and the sender's id", async () => {
+    record("6f3a");
+    const [code, body] = await call("GET", "/api/refusals?source=github");
+    expect(code).toBe(200);
+    expect(body).toMatchObject({
+      items: [
+        { id: 1, time: NOW, source: "github", client: null, code: "signature_missing", provider_id: "6f3a" },
+      ],
+      next: null,
+    });
+    expect(body).toMatchSnapshot();
+    expect((await call("GET", "/api/refusals?source=other"))[1]).toEqual({ items: [], next: null });
+  });
+
+  test("are listed page by page", async () => {
+    for (const id of ["a", "b", "c"]) record(id);
+    expect(await readPages("/api/refusals", 2)).toEqual([[3, 2], [1]]);
   });
 });
 

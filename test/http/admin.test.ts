@@ -28,6 +28,7 @@ const ROUTES = [
   ["GET", "/api/deliveries"],
   ["GET", "/api/deliveries/1"],
   ["POST", "/api/deliveries/1/replay"],
+  ["GET", "/api/refusals"],
   ["GET", "/api/clients"],
   ["DELETE", "/api/clients/192.0.2.1"],
   ["GET", "/api/events"],

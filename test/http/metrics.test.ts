@@ -93,7 +93,7 @@ describe("metrics", () => {
       bodyBudget: createBodyBudget(1024, () => {}),
       trustedProxies: [],
       isAllowed: () => true,
-      logThrottled: () => {},
+      refusals: { record: () => {} },
       logErrorThrottled: () => {},
       async receive() {
         throw new Error("an internal error");

@@ -363,7 +363,7 @@ describe("generic source", () => {
       headers: { "content-type": "application/json", "x-hub-signature-256": "sha256=0" },
     });
     await handshake(`?verify_token=${VERIFY_TOKEN}`);
-    expect(harness.log.map(fieldsOf)).toEqual([
+    expect(harness.log.map(fieldsOf)).toMatchObject([
       { source: "webhook", client: "192.0.2.1", code: "token_mismatch" },
       { source: "webhook", client: "192.0.2.2", code: "client_unknown" },
       { source: "github", client: "192.0.2.1", code: "signature_mismatch" },
@@ -664,7 +664,7 @@ describe("refused request", () => {
     ["token_repeated", "/webhook?verify_token=x&verify_token=x", {}],
   ];
 
-  test.each(cases)("is logged and counted with the code %s", async (code, path, init) => {
+  test.each(cases)("is logged, remembered and counted with the code %s", async (code, path, init) => {
     const counted: unknown[] = [];
     await reopen({ count: (...response) => void counted.push(response) });
     const response = await harness.send(path, await init);
@@ -673,6 +673,8 @@ describe("refused request", () => {
     expect(counted).toEqual([[source, status, code]]);
     expect(harness.log).toHaveLength(1);
     expect(fieldsOf(harness.log[0] ?? "")).toMatchObject({ source, client: "192.0.2.1", code });
+    const { items } = harness.refusals.list(null, { limit: 10, before: null });
+    expect(items).toMatchObject([{ source, client: "192.0.2.1", code }]);
   });
 });
 
@@ -710,7 +712,7 @@ describe("request from an address outside the IP allowlist", () => {
     const { reason, others } = await readReason(response);
     expect(others).toEqual({ status: "not authorised" });
     expect(await harness.countStored()).toBe(0);
-    expect(harness.log.map(fieldsOf)).toEqual([
+    expect(harness.log.map(fieldsOf)).toMatchObject([
       { source: "github", client: "192.0.2.1", code: "address_not_allowed" },
     ]);
     expect([reason, ...messagesOf(harness.log)]).toMatchSnapshot();

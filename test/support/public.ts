@@ -8,6 +8,7 @@ import { createAttemptLimiter } from "../../src/flow/attempt-limiter.ts";
 import { authorise } from "../../src/flow/authorise.ts";
 import { createLocks } from "../../src/flow/locks.ts";
 import { receive } from "../../src/flow/receive.ts";
+import { createRefusals, type Refusals } from "../../src/flow/refusals.ts";
 import { createRouter } from "../../src/flow/route-delivery.ts";
 import { createBodyBudget } from "../../src/http/body-budget.ts";
 import { createPublic } from "../../src/http/public.ts";
@@ -46,6 +47,7 @@ export interface PublicHarness {
   readonly store: Store;
   readonly clock: TestClock;
   readonly log: string[];
+  readonly refusals: Refusals;
   readonly printed: string[];
   /** The number of times the worker was woken. */
   readonly woken: () => number;
@@ -114,7 +116,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     store,
     clock,
     log: logInto(log),
-    logThrottled: createThrottledLog(logInto(log), clock),
+    refusals: createRefusals({ clock, logThrottled: createThrottledLog(logInto(log), clock) }),
     routeDelivery: createRouter({ targetsOf, locks, clock }),
     attemptLimiter: createAttemptLimiter(clock),
     publish: () => {},
@@ -127,7 +129,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     bodyBudget: createBodyBudget(options.maxUnverified ?? 1024 * 1024, () => {}),
     trustedProxies: (options.trustedProxies ?? []).map(parseTrustedProxy),
     isAllowed: options.isAllowed ?? (() => true),
-    logThrottled: tools.logThrottled,
+    refusals: tools.refusals,
     logErrorThrottled: createThrottledLog(logInto(log), clock, "error"),
     receive: (source, request) => receive(source, request, tools),
     authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
@@ -138,6 +140,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     store,
     clock,
     log,
+    refusals: tools.refusals,
     printed,
     woken: () => woken,
     send: (path, init, peer = "192.0.2.1") =>

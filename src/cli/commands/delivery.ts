@@ -1,11 +1,18 @@
 import { Command, Option } from "commander";
 import { ApiDelivery, ApiDeliveryDetails, ApiReceipt } from "../../api/delivery.ts";
+import { ApiRefusal } from "../../api/refusal.ts";
 import { DELIVERY_STATUSES } from "../../domain/delivery.ts";
 import { AppError } from "../../lib/errors.ts";
-import { listCommand, printResponse, withAdminOptions } from "../admin-command.ts";
+import {
+  type ListOptions,
+  printList,
+  printResponse,
+  withAdminOptions,
+  withListOptions,
+} from "../admin-command.ts";
 import { type AdminOptions, findAdmin, type Problem, readAdmin, toAppError } from "../api/client.ts";
 import { parseId, withExamples } from "../arguments.ts";
-import { deliveryColumns, formatDelivery, formatReplay } from "../output/delivery.ts";
+import { deliveryColumns, formatDelivery, formatReplay, refusalColumns } from "../output/delivery.ts";
 import { makeTextPrintable } from "../output/sanitise.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -20,9 +27,26 @@ export function delivery(terminal: Terminal): Command {
 }
 
 const NOT_LISTED = `
-Refused requests, such as those with a wrong signature, and duplicates are not
-stored, but are in the server's log. A request that is not in the log did not
-arrive: see the sender's own list of deliveries.`;
+Refused requests, such as those with a wrong signature, are not stored:
+--refused lists the latest 1,000 since the start of the server. Duplicates are
+only in its log. A request that is in neither did not arrive: see the sender's
+own list of deliveries.`;
+
+const STORED = {
+  path: "/api/deliveries",
+  item: ApiDelivery,
+  columns: deliveryColumns,
+  emptyMessage: "no deliveries yet; list refused requests with --refused",
+  filters: ["source", "status", "target"],
+};
+
+const REFUSED = {
+  path: "/api/refusals",
+  item: ApiRefusal,
+  columns: refusalColumns,
+  emptyMessage: "no request was refused since the start of the server",
+  filters: ["source"],
+};
 
 function defineList(terminal: Terminal): Command {
   const command = new Command("list")
@@ -30,22 +54,21 @@ function defineList(terminal: Terminal): Command {
     .option("--source <source>", "only deliveries to this source")
     .addOption(new Option("--status <status>", "only deliveries with this status").choices(DELIVERY_STATUSES))
     .option("--target <target>", "only deliveries about this target, deployed or not")
+    .addOption(
+      new Option(
+        "--refused",
+        "the latest refused requests instead, with the reason and what to do",
+      ).conflicts(["status", "target"]),
+    )
     .addHelpText("after", NOT_LISTED);
-  const list = listCommand(
-    command,
-    {
-      path: "/api/deliveries",
-      item: ApiDelivery,
-      columns: deliveryColumns,
-      emptyMessage: "no deliveries yet; refused requests are only in the server's log",
-      filters: ["source", "status", "target"],
-    },
-    terminal,
+  withListOptions(command).action((options: ListOptions) =>
+    options.refused === true ? printList(REFUSED, options, terminal) : printList(STORED, options, terminal),
   );
   return withExamples(
-    list,
+    command,
     "hooklatch delivery list --target blog",
     "hooklatch delivery list --status skipped",
+    "hooklatch delivery list --refused",
   );
 }
 

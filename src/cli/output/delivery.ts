@@ -1,4 +1,5 @@
 import type { ApiDelivery, ApiDeliveryDetails, ApiReceipt } from "../../api/delivery.ts";
+import type { ApiRefusal } from "../../api/refusal.ts";
 import { formatOutcome, formatQueued } from "./deployment.ts";
 import { makePrintable } from "./sanitise.ts";
 import { type Colour, colourOf, formatTime, type Style } from "./style.ts";
@@ -14,6 +15,22 @@ export function deliveryColumns(style: Style): readonly Column<ApiDelivery>[] {
     { heading: "STATUS", text: ({ status }) => status, colour: ({ status }) => colourOf(status) },
     { heading: "CLIENT", text: ({ client }) => client },
     { heading: "RESULT", text: summarise, colour: worstColour, prose: "short" },
+  ];
+}
+
+/** The columns of a list of refused requests. */
+export function refusalColumns(style: Style): readonly Column<ApiRefusal>[] {
+  return [
+    { heading: "TIME", text: ({ time }) => formatTime(time, style) },
+    { heading: "SOURCE", text: ({ source }) => source },
+    { heading: "CLIENT", text: ({ client }) => client ?? "unknown" },
+    { heading: "CODE", text: ({ code }) => code },
+    { heading: "PROVIDER ID", text: ({ provider_id }) => provider_id },
+    {
+      heading: "REASON",
+      text: ({ reason, hint }) => (hint === null ? reason : `${reason} (${hint})`),
+      prose: "whole",
+    },
   ];
 }
 

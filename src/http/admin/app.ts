@@ -9,6 +9,7 @@ import { clients } from "./clients.ts";
 import { deliveries } from "./deliveries.ts";
 import { deployments } from "./deployments.ts";
 import { events } from "./events.ts";
+import { refusals } from "./refusals.ts";
 import { BodyRefused } from "./request.ts";
 import { createRoutes } from "./route.ts";
 import { server } from "./server.ts";
@@ -23,6 +24,7 @@ export function createAdminApp(services: AdminServices) {
     .use(targets(services))
     .use(deployments(services))
     .use(deliveries(services))
+    .use(refusals(services))
     .use(clients(services))
     .use(events(services));
   return app.get("/openapi.json", () => describeApi(app, services.about().version), {

@@ -3,6 +3,7 @@ import type { Source } from "../../domain/source.ts";
 import type { Target } from "../../domain/target.ts";
 import type { EventBus } from "../../flow/event-bus.ts";
 import type { Operator } from "../../flow/operator.ts";
+import type { Refusals } from "../../flow/refusals.ts";
 import type { ReplayOutcome } from "../../flow/replay.ts";
 import type { FlowServices } from "../../flow/services.ts";
 import type { Secret } from "../../lib/secret.ts";
@@ -20,6 +21,7 @@ export interface AdminServices extends Pick<FlowServices, "store" | "clock" | "l
   readonly operator: Operator;
   readonly eventBus: EventBus;
   readonly metrics: Metrics;
+  readonly refusals: Pick<Refusals, "list">;
   readonly replay: (id: number) => Promise<ReplayOutcome>;
   /** The names of a target's complete releases, newest first; null if its layout has no releases. */
   readonly releasesOf: (target: Target) => Promise<readonly string[] | null>;

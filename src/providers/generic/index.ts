@@ -42,6 +42,8 @@ function createHandler(settings: GenericSettings): SourceHandler {
   return {
     contentTypes: ["application/json"],
     storedHeaders: [],
+    idHeader: null,
+    signatureHeader: settings.hmac?.header ?? null,
     answersSuccess: true,
     usesGuessableSecrets: requires(settings, "bearer") || requires(settings, "basic"),
     handshake: requires(settings, "client") ? createHandshake(token, { lifetime, prefixV6 }) : null,

@@ -48,6 +48,8 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
       "x-github-hook-installation-target-id",
       "x-github-hook-installation-target-type",
     ],
+    idHeader: "x-github-delivery",
+    signatureHeader: "X-Hub-Signature-256",
     answersSuccess: false,
     usesGuessableSecrets: false,
     handshake: null,
