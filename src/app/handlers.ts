@@ -51,6 +51,7 @@ export function createHandlers(config: Config, services: Services, state: Server
       maxBody: server.maxBody,
       bodyBudget: createBodyBudget(server.maxUnverified, collectGarbage),
       trustedProxies: server.trustedProxies.map(parseTrustedProxy),
+      clientIpHeader: server.clientIpHeader,
       isAllowed: services.ipAllowlist.isAllowed,
       logErrorThrottled: createThrottledLog(log, clock, "error"),
       receive: (source, request) => receive(source, request, flowServices),

@@ -105,6 +105,15 @@ export const ServerTable = TableSetting(
       ),
       [],
     ),
+    client_ip_header: Defaulted(
+      Type.Union(
+        [Type.Literal("X-Forwarded-For"), Type.Literal("X-Real-IP"), Type.Literal("CF-Connecting-IP")],
+        {
+          expected: '"X-Forwarded-For", "X-Real-IP" or "CF-Connecting-IP"',
+        },
+      ),
+      "X-Forwarded-For",
+    ),
     max_body: Defaulted(SizeSetting, "25MiB"),
     max_unverified: Type.Optional(SizeSetting),
     shutdown_grace: Defaulted(Timer, "30s"),
@@ -134,7 +143,9 @@ export const ServerTable = TableSetting(
     port: "TCP port. `0` picks a free one, which the log names. Default: `$PORT`, else `9000`.",
     public_url: "Address under which senders reach the server. It is used in messages and links only.",
     trusted_proxies:
-      'Proxies whose `X-Forwarded-For` header is trusted; see [Behind a proxy](operations.md#behind-a-proxy). `"unix"` means all clients of the unix socket.',
+      'Proxies whose header with the client\'s address is trusted; see [Behind a proxy](operations.md#behind-a-proxy). `"unix"` means all clients of the unix socket.',
+    client_ip_header:
+      'Header in which the trusted proxies send the client\'s address: `"X-Forwarded-For"`, `"X-Real-IP"` or `"CF-Connecting-IP"`. A proxy must set it, not pass on what it received.',
     max_body: "Largest body of a request; a larger one is answered 413. GitHub sends at most 25 MB.",
     max_unverified:
       'Memory for the bodies of all requests whose senders are not verified yet. Beyond it, requests are answered 503. Default: `"256MiB"`, or `max_body` if that is larger.',

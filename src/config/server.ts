@@ -22,8 +22,10 @@ export interface Server {
   readonly maxBody: number;
   /** Bytes held in all for requests whose senders are not verified yet. */
   readonly maxUnverified: number;
-  /** Proxies whose X-Forwarded-For counts: IP addresses, CIDR ranges, and `unix` for peers of the socket. */
+  /** Proxies whose header with the client's address counts: IP addresses, CIDR ranges, and `unix` for peers of the socket. */
   readonly trustedProxies: readonly string[];
+  /** The header in which those proxies send the client's address. */
+  readonly clientIpHeader: string;
   /** Without a slash at its end; for messages and links only. */
   readonly publicUrl: string | null;
   /** In milliseconds. */
@@ -72,6 +74,7 @@ export function resolveServer(raw: unknown, place: Place, context: ServerContext
     maxBody,
     maxUnverified,
     trustedProxies: Object.freeze(values.trusted_proxies),
+    clientIpHeader: values.client_ip_header,
     publicUrl: values.public_url?.replace(/\/+$/, "") ?? null,
     shutdownGrace: values.shutdown_grace,
     maxDeployments: values.max_deployments,

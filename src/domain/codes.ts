@@ -35,7 +35,7 @@ export const REFUSAL_CODES = {
   challenge_invalid: "The `hub.` parameters are not those of a subscription.",
   credentials_missing: "The request has no user and password.",
   credentials_mismatch: "The user or the password is wrong.",
-  client_address_unknown: "The address that the token would authorise is not known.",
+  client_address_unknown: "The address of the client is not known: a trusted proxy sends none.",
   client_unknown: "The address showed no token, or it was revoked.",
   client_expired: "The authorisation of the address has expired.",
   invalid_payload: "The body is not UTF-8 or not JSON, or a header of the event is malformed.",

@@ -1,7 +1,10 @@
 import type { Clock } from "../lib/clock.ts";
 import { guessKey } from "../lib/ip-address.ts";
 
-/** Limits wrong tokens and passwords by the address that showed them, against guessing. */
+/**
+ * Limits wrong tokens and passwords by the address that showed them, against guessing. Requests whose address is not
+ * known (null) are not counted, because one sender of wrong tokens would lock out all of them.
+ */
 export interface AttemptLimiter {
   /** Milliseconds until the address may try again; 0 when it may now. */
   retryAfter(address: string | null): number;
@@ -53,13 +56,14 @@ export function createAttemptLimiter(clock: Clock): AttemptLimiter {
 
   return {
     retryAfter(address) {
-      if (attempts.size === 0) return 0;
+      if (address === null || attempts.size === 0) return 0;
       const now = clock.now().getTime();
-      return Math.max(0, find(keyOf(address), now).blockedUntil - now);
+      return Math.max(0, find(guessKey(address), now).blockedUntil - now);
     },
     recordFailure(address) {
+      if (address === null) return;
       const now = clock.now().getTime();
-      const key = keyOf(address);
+      const key = guessKey(address);
       const found = find(key, now);
       attempts.delete(key);
       attempts.set(key, addFailure(found, now));
@@ -74,9 +78,4 @@ function addFailure({ failures, waits, blockedUntil }: Attempts, now: number): A
   if (counted.length < MAX_FAILURES) return { failures: counted, waits, blockedUntil };
   const wait = Math.min(FIRST_WAIT * 2 ** waits, LONGEST_WAIT);
   return { failures: [now], waits: waits + 1, blockedUntil: now + wait };
-}
-
-/** Connections without an address share one count. */
-function keyOf(address: string | null): string {
-  return address === null ? "" : guessKey(address);
 }

@@ -17,6 +17,8 @@ export interface HandshakeRequest {
 export type HandshakeOutcome =
   | { readonly kind: "authorised"; readonly challenge: string | null }
   | { readonly kind: "bad token"; readonly code: RefusalCode }
+  /** The token is right, but there is no address to authorise. */
+  | { readonly kind: "address unknown" }
   | TooManyAttempts;
 
 /**
@@ -33,12 +35,11 @@ export async function authorise(
   const wait = attemptLimiter.retryAfter(request.client);
   if (wait > 0) return { kind: "too many attempts", wait };
   const result = handshake.verify(request.query, request.headers);
-  if (result.kind === "refused" || request.client === null) {
-    const { code, isThrottled } =
-      result.kind === "refused" ? result : ({ code: "client_address_unknown", isThrottled: false } as const);
-    if (isThrottled) attemptLimiter.recordFailure(request.client);
-    return { kind: "bad token", code };
+  if (result.kind === "refused") {
+    if (result.isThrottled) attemptLimiter.recordFailure(request.client);
+    return { kind: "bad token", code: result.code };
   }
+  if (request.client === null) return { kind: "address unknown" };
   const now = clock.now();
   const client: Client = {
     source: source.name,

@@ -63,5 +63,6 @@ async function verify(
   if (result.kind === "verified") return result;
   if (result.isThrottled) attemptLimiter.recordFailure(request.client);
   if (result.code === "client_expired" && client !== null) await store.forgetClient(client);
-  return result;
+  const isUnknown = result.code === "client_unknown" && request.client === null;
+  return isUnknown ? { ...result, code: "client_address_unknown" } : result;
 }

@@ -5,7 +5,7 @@ import type { Source } from "../domain/source.ts";
 import type { HandshakeOutcome, HandshakeRequest } from "../flow/authorise.ts";
 import type { ReceivedRequest, ReceiveOutcome } from "../flow/receive.ts";
 import type { Refusals } from "../flow/refusals.ts";
-import { findClientAddress, isWithin, parseRange, type TrustedProxy } from "../lib/ip-address.ts";
+import { findClientAddress, isWithin, parseRange, type TrustedProxy, UNIX } from "../lib/ip-address.ts";
 import type { Log, ThrottledLog } from "../lib/log.ts";
 import { declaresMoreThan, isAcceptedContent, readBody } from "./body.ts";
 import type { BodyBudget } from "./body-budget.ts";
@@ -27,8 +27,10 @@ export interface PublicServices {
   /** In bytes. */
   readonly maxBody: number;
   readonly bodyBudget: BodyBudget;
-  /** The proxies whose X-Forwarded-For header is trusted. */
+  /** The proxies whose header with the client's address is trusted. */
   readonly trustedProxies: readonly TrustedProxy[];
+  /** The name of that header. */
+  readonly clientIpHeader: string;
   /** Whether the source accepts requests from this address. */
   readonly isAllowed: (source: Source, address: string | null) => boolean;
   readonly log: Log;
@@ -69,6 +71,7 @@ export function createPublic(services: PublicServices): PublicListener {
   const { log, logErrorThrottled } = services;
   const sources = new Map(services.sources.map((source) => [source.path, source]));
   const warnAboutProxy = createProxyWarning(services.trustedProxies, log);
+  const findClient = createClientFinder(services);
   let isDraining = false;
 
   const app = new Elysia({ strictPath: true })
@@ -95,7 +98,7 @@ export function createPublic(services: PublicServices): PublicListener {
       const source = sources.get(pathOf(request.url));
       return source === undefined
         ? routeOther(withRoutableUrl(request))
-        : serveSource(source, request, peer, services);
+        : serveSource(source, request, findClient(peer, request.headers), services);
     },
     drain() {
       isDraining = true;
@@ -124,6 +127,33 @@ function createProxyWarning(
   };
 }
 
+/**
+ * Creates the search for the client's address. It warns once when a trusted proxy does not send it: then nobody behind
+ * that proxy can be authorised, restricted or slowed down by address.
+ */
+function createClientFinder({
+  trustedProxies,
+  clientIpHeader,
+  log,
+}: Pick<PublicServices, "trustedProxies" | "clientIpHeader" | "log">): (
+  peer: string | null,
+  headers: Headers,
+) => string | null {
+  let isDone = false;
+  return (peer, headers) => {
+    const client = findClientAddress(peer, headers.get(clientIpHeader), trustedProxies);
+    const isProxy = peer !== null && (peer !== UNIX || trustedProxies.includes(UNIX));
+    if (client === null && isProxy && !isDone) {
+      isDone = true;
+      log.warn(
+        { proxy: peer, header: clientIpHeader },
+        `the trusted proxy ${peer} sends no client address in ${clientIpHeader}: let it set this header, or set client_ip_header to the one it sets`,
+      );
+    }
+    return client;
+  };
+}
+
 /** The path as received, with a fragment. A missing or malformed Host header leaves the URL without a host. */
 function pathOf(url: string): string {
   return /^(?:https?:\/\/[^/?#]*)?([^?]*)/.exec(url)?.[1] ?? "";
@@ -142,12 +172,11 @@ function withRoutableUrl(request: Request): Request {
 async function serveSource(
   source: Source,
   request: Request,
-  peer: string | null,
+  client: string | null,
   services: PublicServices,
 ): Promise<Response> {
-  const { log, logErrorThrottled, trustedProxies, refusals, count } = services;
+  const { log, logErrorThrottled, refusals, count } = services;
   const { headers } = request;
-  const client = findClientAddress(peer, headers.get("x-forwarded-for"), trustedProxies);
   try {
     const { response, status, code, reason } = await serve(source, request, client, services);
     if (code !== null) refusals.record(source, status, { client, code, reason, headers });
@@ -219,6 +248,8 @@ function replyToHandshake(outcome: HandshakeOutcome): Reply {
   switch (outcome.kind) {
     case "bad token":
       return refuse("bad token", outcome.code);
+    case "address unknown":
+      return refuse("not authorised", "client_address_unknown", "the address of the client is not known");
     case "too many attempts":
       return replyTooManyAttempts(outcome.wait);
     case "authorised": {

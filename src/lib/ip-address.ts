@@ -9,7 +9,7 @@ export type Range = readonly [Address, number];
 /** The peer of a connection through a unix socket, which has no address. `trusted_proxies` uses the same word. */
 export const UNIX = "unix";
 
-/** A proxy whose X-Forwarded-For is trusted: a range of addresses, or every peer of the unix socket. */
+/** A proxy whose header with the client's address is trusted: a range of addresses, or every peer of the unix socket. */
 export type TrustedProxy = Range | typeof UNIX;
 
 /** The path in a host such as `unix:/run/hooklatch.sock`; null for a host that is not a unix socket. */
@@ -59,30 +59,29 @@ export function isWithin(address: string, ranges: readonly Range[]): boolean {
 }
 
 /**
- * Finds the client's address. It is the peer, unless the peer is a trusted proxy; then it is the last X-Forwarded-For
- * entry that is not a trusted proxy. The client itself chooses what is left of that entry. An invalid entry ends the
- * search at the hop before it.
+ * Finds the client's address. It is the peer, unless the peer is a trusted proxy; then it is the last entry of the
+ * proxy's header that is not a trusted proxy. The client itself chooses what is left of that entry. Where the header is
+ * missing, or a trusted proxy reports something else than an address, such as `unknown`, the address is not known: the
+ * proxy's own address would stand for all of its clients.
  *
  * @param peer the socket's address or {@link UNIX}; null when the connection is closed.
- * @param forwardedFor all X-Forwarded-For headers in order, joined by commas.
+ * @param forwarded all headers of that name in order, joined by commas.
  * @returns the normalised address; null when no trusted party reports one.
  */
 export function findClientAddress(
   peer: string | null,
-  forwardedFor: string | null,
+  forwarded: string | null,
   trusted: readonly TrustedProxy[],
 ): string | null {
   const ranges = trusted.filter((proxy) => proxy !== UNIX);
-  let client = peer === null ? null : normaliseAddress(peer);
-  let isTrusted = peer === UNIX ? trusted.includes(UNIX) : client !== null && isWithin(client, ranges);
-  const entries = isTrusted ? (forwardedFor?.split(",") ?? []) : [];
-  while (isTrusted) {
-    const previous = normaliseAddress(stripPort(entries.pop() ?? ""));
-    if (previous === null) break;
-    client = previous;
-    isTrusted = isWithin(client, ranges);
+  const direct = peer === null ? null : normaliseAddress(peer);
+  const isTrusted = peer === UNIX ? trusted.includes(UNIX) : direct !== null && isWithin(direct, ranges);
+  if (!isTrusted) return direct;
+  for (const entry of (forwarded ?? "").split(",").reverse()) {
+    const client = normaliseAddress(stripPort(entry));
+    if (client === null || !isWithin(client, ranges)) return client;
   }
-  return client;
+  return null;
 }
 
 /**

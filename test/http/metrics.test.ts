@@ -92,6 +92,7 @@ describe("metrics", () => {
       maxBody: 1024,
       bodyBudget: createBodyBudget(1024, () => {}),
       trustedProxies: [],
+      clientIpHeader: "X-Forwarded-For",
       isAllowed: () => true,
       refusals: { record: () => {} },
       logErrorThrottled: () => {},

@@ -646,6 +646,58 @@ describe("public listener", () => {
   });
 });
 
+describe("a trusted proxy", () => {
+  const show = { query: `/webhook?verify_token=${VERIFY_TOKEN}` };
+  const handshake = (headers: Record<string, string>, peer: string) =>
+    harness.send(show.query, { headers }, peer);
+  const post = (headers: Record<string, string>, peer: string) =>
+    harness.send(
+      "/webhook",
+      { method: "POST", body: "{}", headers: { "content-type": "application/json", ...headers } },
+      peer,
+    );
+  const codes = () => harness.refusals.list(null, { limit: 100, before: null }).items.map(({ code }) => code);
+
+  test.each([
+    ["10.0.0.1", {}],
+    ["10.0.0.1", { "x-forwarded-for": "unknown" }],
+    ["10.0.0.1", { "x-real-ip": "203.0.113.5" }],
+    ["10.0.0.1", { "x-forwarded-for": "10.0.0.2" }],
+    ["unix", {}],
+  ])("at %p that sends no client address with %p admits nobody", async (peer, headers) => {
+    await reopen({ trustedProxies: ["10.0.0.0/8", "unix"] });
+    const first = await handshake(headers, peer);
+    expect([first.status, (await readReason(first)).others]).toEqual([401, { status: "not authorised" }]);
+    const second = await post(headers, peer);
+    expect([second.status, await second.json()]).toEqual([401, { status: "not authorised" }]);
+    expect(codes()).toEqual(["client_address_unknown", "client_address_unknown"]);
+    expect(await harness.countStored()).toBe(0);
+    const warnings = harness.log.filter(
+      (line) => line.includes("client_ip_header") && line.includes("proxy"),
+    );
+    expect(warnings.filter((line) => !line.startsWith("request refused"))).toHaveLength(1);
+  });
+
+  test("that sends no client address locks nobody out", async () => {
+    await reopen({ trustedProxies: ["unix"] });
+    for (let count = 0; count < 20; count++) {
+      const response = await harness.send("/webhook?verify_token=wrong", {}, "unix");
+      expect(response.status).toBe(401);
+    }
+    const known = { "x-forwarded-for": "198.51.100.4" };
+    expect((await handshake(known, "unix")).status).toBe(200);
+    expect((await post(known, "unix")).status).toBe(200);
+  });
+
+  test.each(["X-Real-IP", "CF-Connecting-IP"])("may send it in %s", async (clientIpHeader) => {
+    await reopen({ trustedProxies: ["10.0.0.0/8"], clientIpHeader });
+    const headers = { [clientIpHeader]: "203.0.113.5", "x-forwarded-for": "198.51.100.4" };
+    expect((await handshake(headers, "10.0.0.1")).status).toBe(200);
+    expect(await harness.store.findClient("webhook", "203.0.113.5")).not.toBeNull();
+    expect((await post({ [clientIpHeader]: "203.0.113.6" }, "10.0.0.1")).status).toBe(401);
+  });
+});
+
 describe("refused request", () => {
   const github = "/github-webhook";
   const signed = (event: string, body: string) => delivery(event, body);

@@ -219,7 +219,9 @@ describe("findClientAddress", () => {
 
   test.each([
     ["the address of an untrusted peer", "192.0.2.1", "203.0.113.1", "192.0.2.1"],
-    ["the peer when the header is missing", "10.0.0.1", null, "10.0.0.1"],
+    ["null when the header is missing", "10.0.0.1", null, null],
+    ["null when the header is empty", "10.0.0.1", "", null],
+    ["null when the client is unknown to the proxy", "10.0.0.1", "unknown", null],
     ["the last entry from a trusted peer", "10.0.0.1", "203.0.113.1, 198.51.100.2", "198.51.100.2"],
     [
       "the last entry that is not a trusted proxy",
@@ -227,7 +229,7 @@ describe("findClientAddress", () => {
       "203.0.113.1, 198.51.100.2, 10.1.1.1",
       "198.51.100.2",
     ],
-    ["the first entry when all are trusted proxies", "10.0.0.1", "10.0.0.3,10.0.0.2", "10.0.0.3"],
+    ["null when all are trusted proxies", "10.0.0.1", "10.0.0.3,10.0.0.2", null],
     ["an IPv4 entry without its port", "10.0.0.1", "198.51.100.2:4711", "198.51.100.2"],
     ["an IPv6 entry without brackets and port", "10.0.0.1", "[2001:db8::2]:4711", "2001:db8::2"],
     ["an IPv6 entry without brackets", "10.0.0.1", "\t[2001:DB8:0::2] ", "2001:db8::2"],
@@ -238,12 +240,12 @@ describe("findClientAddress", () => {
       "2001:db8::2:4711",
     ],
     ["a mapped entry as an IPv4 address", "10.0.0.1", "[::FFFF:c633:6402]:1", "198.51.100.2"],
-    ["the last valid hop before garbage", "10.0.0.1", "203.0.113.1, garbage, 10.1.1.1", "10.1.1.1"],
-    ["the last valid hop before an empty entry", "10.0.0.1", "203.0.113.1,,10.1.1.1", "10.1.1.1"],
-    ["the last valid hop before an entry with a zone", "10.0.0.1", "203.0.113.1, fe80::1%eth0", "10.0.0.1"],
-    ["the last valid hop before a quoted entry", "10.0.0.1", '"198.51.100.2"', "10.0.0.1"],
-    ["the last valid hop before an invalid port", "10.0.0.1", "198.51.100.2:port", "10.0.0.1"],
-    ["the last valid hop before an IPv4 entry in brackets", "10.0.0.1", "[198.51.100.2]", "10.0.0.1"],
+    ["null when a trusted hop reports garbage", "10.0.0.1", "203.0.113.1, garbage, 10.1.1.1", null],
+    ["null when a trusted hop reports an empty entry", "10.0.0.1", "203.0.113.1,,10.1.1.1", null],
+    ["null when a trusted hop reports an entry with a zone", "10.0.0.1", "203.0.113.1, fe80::1%eth0", null],
+    ["null when a trusted hop reports a quoted entry", "10.0.0.1", '"198.51.100.2"', null],
+    ["null when a trusted hop reports an invalid port", "10.0.0.1", "198.51.100.2:port", null],
+    ["null when a trusted hop reports an IPv4 entry in brackets", "10.0.0.1", "[198.51.100.2]", null],
     [
       "the last entry from a trusted peer with a mapped address",
       "::ffff:10.0.0.1",

@@ -64,6 +64,7 @@ export interface HarnessOptions {
   readonly maxBody?: number;
   readonly maxUnverified?: number;
   readonly trustedProxies?: readonly string[];
+  readonly clientIpHeader?: string;
   readonly print?: boolean;
   /** Called for every response. */
   readonly count?: (source: string, status: string, code: string | null) => void;
@@ -128,6 +129,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     maxBody: options.maxBody ?? 64 * 1024,
     bodyBudget: createBodyBudget(options.maxUnverified ?? 1024 * 1024, () => {}),
     trustedProxies: (options.trustedProxies ?? []).map(parseTrustedProxy),
+    clientIpHeader: options.clientIpHeader ?? "X-Forwarded-For",
     isAllowed: options.isAllowed ?? (() => true),
     refusals: tools.refusals,
     logErrorThrottled: createThrottledLog(logInto(log), clock, "error"),
