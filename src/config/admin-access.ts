@@ -16,6 +16,8 @@ export interface AdminAccess {
   readonly port: number;
   /** Loaded. */
   readonly token: Secret;
+  /** Whether the configuration file was found by search. The token then goes to loopback only. */
+  readonly isFound: boolean;
 }
 
 const TOKEN_ELSEWHERE =
@@ -32,7 +34,7 @@ export function loadAdminAccess(
 ): AdminAccess {
   const read = readDocumentKeys(["data_dir", "admin"], explicitFile, environment, systemFile);
   if (read.kind === "invalid") throw new AppError("configuration", describeIssue(read.fault));
-  const { root, context } = read;
+  const { root, context, isFound } = read;
   const { issues } = context;
   const dataDir = resolveDataDirectory(root, context);
   const adminTable = readTable(AdminTable, root.values.admin, child(root.place, "admin"), issues);
@@ -46,7 +48,7 @@ export function loadAdminAccess(
   if (!admin.token.loaded) {
     throw new AppError("failed", explainMissingToken(dataDir, root.has("data_dir"), context));
   }
-  return { host: admin.host, port: admin.port, token: admin.token };
+  return { host: admin.host, port: admin.port, token: admin.token, isFound };
 }
 
 /** Under systemd the service's data directory may be $STATE_DIRECTORY, which a shell does not have. */

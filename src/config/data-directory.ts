@@ -22,21 +22,30 @@ export function resolveDataDirectory({ has, values }: Document, context: ReadCon
   return resolve(context.cwd, named ?? ofSystemd() ?? "hooklatch-data");
 }
 
+/** Some keys of a configuration's top level. */
+interface DocumentKeys {
+  readonly kind: "read";
+  readonly root: Document;
+  readonly context: ReadContext;
+  /** Whether the file was found by search. */
+  readonly isFound: boolean;
+}
+
 /** Reads some keys of a configuration's top level. Faults in other keys are ignored. */
 export function readDocumentKeys(
   keys: readonly string[],
   explicitFile: string | undefined,
   environment: Environment,
   systemFile: string,
-): InvalidDocument | { readonly kind: "read"; readonly root: Document; readonly context: ReadContext } {
-  const document = findDocument(explicitFile, environment, systemFile);
+): InvalidDocument | DocumentKeys {
+  const document = findDocument({ named: explicitFile, systemFile }, environment);
   if (document.kind === "invalid") return document;
-  const { file, label, table } = document;
+  const { file, label, table, isFound } = document;
   const issues = new IssueList();
   const directory = file === null ? environment.cwd : dirname(file);
   const written = Object.fromEntries(Object.entries(table).filter(([key]) => keys.includes(key)));
   const root = readTable(DocumentTable, written, { file: label, path: "" }, issues);
-  return { kind: "read", root, context: { ...environment, directory, issues } };
+  return { kind: "read", isFound, root, context: { ...environment, directory, issues } };
 }
 
 /** The data directory of a configuration that may have other faults; null when its file cannot be read. */

@@ -32,6 +32,8 @@ export interface Lists {
 export interface LoadOptions {
   /** The last place where the file is searched. */
   readonly systemFile?: string;
+  /** The file that an earlier search found. No other place is searched, and its owner is checked again. */
+  readonly foundBefore?: string | undefined;
   /** Whether the caller will serve with it: only then must the certificate files be readable. */
   readonly toServe?: boolean;
   /** A file that is not written yet and replaces the search: its absolute path, its name in issues, and its text. */
@@ -42,6 +44,8 @@ export interface LoadOptions {
 export interface Config {
   /** The absolute path of the file; null when there was none. */
   readonly file: string | null;
+  /** Whether the file was found by search: neither `--config` nor `$HOOKLATCH_CONFIG` names it. */
+  readonly isFound: boolean;
   /** Absolute. */
   readonly dataDir: string;
   readonly server: Server;
@@ -84,11 +88,11 @@ export function loadConfig(
   explicitFile: string | undefined,
   environment: Environment,
   lists: Lists,
-  { systemFile = SYSTEM_FILE, toServe = false, draft }: LoadOptions = {},
+  { systemFile = SYSTEM_FILE, foundBefore, toServe = false, draft }: LoadOptions = {},
 ): Loaded {
   const document =
     draft === undefined
-      ? findDocument(explicitFile, environment, systemFile)
+      ? findDocument({ named: explicitFile, systemFile, foundBefore }, environment)
       : parseDocument(draft.text, draft.file, draft.label);
   const { file } = document;
   if (document.kind === "invalid") return { kind: "invalid", faults: [document.fault], file };
@@ -102,7 +106,7 @@ export function loadConfig(
 }
 
 function resolveConfig(
-  { file, label, table }: ConfigDocument,
+  { file, label, table, isFound }: ConfigDocument,
   context: ReadContext & Lists & { readonly toServe: boolean },
 ): Config {
   const { issues, providers } = context;
@@ -134,6 +138,7 @@ function resolveConfig(
 
   return Object.freeze({
     file,
+    isFound,
     dataDir,
     server,
     admin,

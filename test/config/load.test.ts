@@ -23,6 +23,7 @@ describe("the manual's example", () => {
     const { sources, admin, secrets, ...rest } = config;
     expect(rest).toEqual({
       file: join(FIXTURES, "contract.toml"),
+      isFound: false,
       dataDir: "/var/lib/hooklatch",
       server: {
         host: "0.0.0.0",

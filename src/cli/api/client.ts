@@ -7,7 +7,7 @@ import { loadAdminAccess } from "../../config/admin-access.ts";
 import { MAX_PAGE } from "../../domain/page.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { HttpRequest, HttpResponse } from "../../lib/http-client.ts";
-import { localOrigin } from "../../lib/ip-address.ts";
+import { isLoopback, localOrigin } from "../../lib/ip-address.ts";
 import { currentUser } from "../../lib/os-user.ts";
 import { httpClient } from "../../runtime/index.ts";
 import { makePrintable } from "../output/sanitise.ts";
@@ -38,7 +38,7 @@ export interface Admin {
 export function findAdmin({ config: file, adminUrl }: AdminOptions, terminal: Terminal): Admin {
   if (adminUrl !== undefined) return findRemoteAdmin(adminUrl, terminal);
   const access = loadAdminAccess(file, terminal);
-  const { token, port } = access;
+  const { token, port, host, isFound } = access;
   if (port === 0) {
     throw new AppError(
       "configuration",
@@ -46,6 +46,12 @@ export function findAdmin({ config: file, adminUrl }: AdminOptions, terminal: Te
     );
   }
   const url = localOrigin("http", access);
+  if (isFound && !isLoopback(new URL(url).hostname)) {
+    throw new AppError(
+      "configuration",
+      `the configuration was only found by search, so the admin token is not sent to its [admin] host ${host}: pass --config to name the file, or --admin-url`,
+    );
+  }
   return { url, token: token.reveal(), tokenOrigin: String(token), isRemote: false };
 }
 

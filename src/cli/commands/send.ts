@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import type { Config } from "../../config/load.ts";
@@ -11,7 +12,7 @@ import type { SampleRequest, SourceHandler } from "../../domain/provider.ts";
 import type { Source } from "../../domain/source.ts";
 import type { Target } from "../../domain/target.ts";
 import { AppError } from "../../lib/errors.ts";
-import { localOrigin, readSocketPath } from "../../lib/ip-address.ts";
+import { isLoopback, localOrigin, readSocketPath } from "../../lib/ip-address.ts";
 import { providers } from "../../providers/index.ts";
 import { sendDelivery, showToken } from "../api/request.ts";
 import { checkDeliveryId, checkFullCommit, withExamples } from "../arguments.ts";
@@ -170,7 +171,7 @@ function checkUrl(url: string): string {
   );
 }
 
-function localUrl({ server }: Config, { path }: Source): string {
+function localUrl({ server, isFound }: Config, { path }: Source): string {
   if (readSocketPath(server.host) !== null) {
     const advice = "pass the URL of the proxy in front of it as --url";
     throw new AppError("configuration", `the server listens on ${server.host}: ${advice}`);
@@ -178,7 +179,21 @@ function localUrl({ server }: Config, { path }: Source): string {
   if (server.port === 0) {
     throw new AppError("configuration", "the server uses any free port: pass the URL in its log as --url");
   }
-  return `${localOrigin(server.protocol, server)}${path}`;
+  const origin = localOrigin(server.protocol, server);
+  if (isFound && !isOwnAddress(new URL(origin).hostname)) {
+    throw new AppError(
+      "configuration",
+      `the configuration was only found by search, and its [server] host ${server.host} is not an address of this machine: pass --config to name the file, or --url`,
+    );
+  }
+  return `${origin}${path}`;
+}
+
+/** Whether a host is loopback or an address of a network interface. A name could lead anywhere. */
+function isOwnAddress(hostname: string): boolean {
+  const address = hostname.replace(/^\[|\]$/g, "");
+  const own = Object.values(networkInterfaces()).flatMap((entries = []) => entries);
+  return isLoopback(hostname) || own.some((entry) => entry.address === address);
 }
 
 const NO_COMMIT = "0".repeat(40);

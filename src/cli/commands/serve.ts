@@ -26,7 +26,7 @@ export function serve(terminal: Terminal): Command {
     const stopped = terminal.untilStopped().then(() => stopping.abort());
     const print = (line: string) => terminal.out(`${line}\n`);
     const environment = { clock: terminal.clock, log, env: terminal.env, print };
-    const reloader = createReloader(config.file ?? file, log, terminal);
+    const reloader = createReloader(config, file, log, terminal);
     const app = await startApp(config, environment, stopping.signal);
     if (app === null) return;
     reloader.attach(app);
@@ -85,20 +85,24 @@ interface Reloader {
  * Handles SIGHUP from now on: its default action would end a server that waits for its first certificate. Logs the faults
  * of an invalid configuration, which changes nothing.
  *
- * @param file the configuration file of the start; undefined for none.
+ * @param first the configuration of the start.
+ * @param named the file that `--config` names.
  */
-function createReloader(file: string | undefined, log: Log, terminal: Terminal): Reloader {
+function createReloader(first: Config, named: string | undefined, log: Log, terminal: Terminal): Reloader {
   let app: App | null = null;
   let isPending = false;
   // A file in use stays the one to read: if it is gone, a search would end at the defaults.
-  let current = file;
+  let foundBefore = first.isFound ? first.file : null;
 
   async function reload(running: App): Promise<void> {
     try {
-      const { config, warnings } = readConfiguration(current, terminal, { toServe: true });
+      const { config, warnings } = readConfiguration(named, terminal, {
+        toServe: true,
+        foundBefore: foundBefore ?? undefined,
+      });
       for (const warning of warnings) log.warn({}, describeIssue(warning));
       await running.reload(config);
-      current = config.file ?? current;
+      if (config.isFound) foundBefore = config.file;
     } catch (error) {
       const kept = "configuration not reloaded; the old one stays active";
       if (!(error instanceof AppError)) log.error({ err: error }, kept);

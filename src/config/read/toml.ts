@@ -1,7 +1,8 @@
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, fstatSync, lstatSync, openSync, readFileSync, type Stats, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { systemErrorCode } from "../../lib/errors.ts";
+import { userName } from "../../lib/os-user.ts";
 import type { Environment } from "./context.ts";
 import { type ConfigIssue, type IssueCode, variable } from "./issues.ts";
 
@@ -13,6 +14,8 @@ export interface ConfigDocument {
   /** The name of the file in issues. */
   readonly label: string;
   readonly table: Readonly<Record<string, unknown>>;
+  /** Whether the file was found by search: neither `--config` nor `$HOOKLATCH_CONFIG` names it. */
+  readonly isFound: boolean;
 }
 
 /** A configuration file that cannot be read or is not TOML. */
@@ -25,37 +28,76 @@ export interface InvalidDocument {
 /** The last place where the file is searched. */
 export const SYSTEM_FILE = "/etc/hooklatch/hooklatch.toml";
 
+/** Where a configuration file is searched. */
+export interface FileSearch {
+  /** The file that `--config` names. */
+  readonly named: string | undefined;
+  /** The last place of the search. */
+  readonly systemFile: string;
+  /** The file that an earlier search found: the only place of this one. */
+  readonly foundBefore?: string | undefined;
+}
+
 /**
  * Finds and parses the configuration file: `named`, else `$HOOKLATCH_CONFIG`, else `./hooklatch.toml`, else
- * `systemFile`. A file that is named must exist.
+ * `systemFile`. A file that is named must exist. A file that is only found must not be under the control of another
+ * user, who could make this user run commands and send secrets.
  */
 export function findDocument(
-  named: string | undefined,
+  { named, systemFile, foundBefore }: FileSearch,
   { env, cwd }: Environment,
-  systemFile: string,
 ): ConfigDocument | InvalidDocument {
   const chosen = named ?? env.HOOKLATCH_CONFIG;
   if (named === undefined && chosen === "") {
     const message = "is set but empty: give it a value or unset it";
     return { kind: "invalid", file: null, fault: { ...variable("HOOKLATCH_CONFIG"), message } };
   }
-  for (const label of chosen === undefined ? ["hooklatch.toml", systemFile] : [chosen]) {
+  const mustExist = chosen ?? foundBefore;
+  for (const label of mustExist === undefined ? ["hooklatch.toml", systemFile] : [mustExist]) {
     const file = resolve(cwd, label);
-    const found = readText(file);
-    if (found.kind === "text") return parseDocument(found.text, file, label);
-    if (chosen === undefined && found.missing) continue;
+    const isFound = chosen === undefined;
+    const found = readText(file, isFound ? (stats) => describeDistrust(file, stats) : undefined);
+    if (found.kind === "text") return parseDocument(found.text, file, label, isFound);
+    if (mustExist === undefined && found.missing) continue;
     const origin = named === undefined && chosen !== undefined ? " ($HOOKLATCH_CONFIG names it)" : "";
     const fault = { file: label, path: "", message: `${found.problem}${origin}`, code: found.code };
     return { kind: "invalid", file, fault };
   }
-  return { kind: "document", file: null, label: "defaults", table: {} };
+  return { kind: "document", file: null, label: "defaults", table: {}, isFound: false };
+}
+
+/** Why a file that was only found is not used; null if it may be. A symbolic link counts by its own owner too. */
+function describeDistrust(file: string, stats: Stats): string | null {
+  const user = process.geteuid?.() ?? 0;
+  const problem = findTrustProblem(stats, user) ?? findTrustProblem({ ...lstatSync(file), mode: 0 }, user);
+  if (problem === null) return null;
+  return `is not used because it was found by search and ${problem}; name it with --config if you trust it`;
+}
+
+/**
+ * Why a file is under the control of someone else than `user`; null if it is not. It must belong to the user or root and
+ * must not be writable by its group or others.
+ */
+export function findTrustProblem(
+  { uid, mode }: { readonly uid: number; readonly mode: number },
+  user: number,
+): string | null {
+  if (uid !== user && uid !== 0) return `belongs to ${userName(uid) ?? `user ${uid}`}`;
+  if ((mode & 0o022) === 0) return null;
+  const writers = [...(mode & 0o020 ? ["its group"] : []), ...(mode & 0o002 ? ["others"] : [])];
+  return `is writable by ${writers.join(" and ")} (chmod go-w makes it private)`;
 }
 
 /** Parses the text of a configuration file; `label` names it in issues. */
-export function parseDocument(text: string, file: string, label: string): ConfigDocument | InvalidDocument {
+export function parseDocument(
+  text: string,
+  file: string,
+  label: string,
+  isFound = false,
+): ConfigDocument | InvalidDocument {
   try {
     // Keys such as `__proto__` have no use and are dangerous when a table is copied.
-    return { kind: "document", file, label, table: parse(text, { unsafeKeyBehaviour: "throw" }) };
+    return { kind: "document", file, label, table: parse(text, { unsafeKeyBehaviour: "throw" }), isFound };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     return { kind: "invalid", file, fault: { file: label, path: "", message: describeSyntaxError(error) } };
@@ -87,11 +129,23 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   EISDIR: "is a directory",
 };
 
-/** Reads a file as UTF-8. Only regular files are read: a pipe or device could block the start forever. */
-export function readText(file: string): FileText {
+/**
+ * Reads a file as UTF-8. Only regular files are read: a pipe or device could block the start forever.
+ *
+ * @param reject says why the opened file is not to be read; null if it is.
+ */
+export function readText(file: string, reject: (stats: Stats) => string | null = () => null): FileText {
   try {
     if (!statSync(file).isFile()) return unreadable("is not a regular file");
-    return { kind: "text", text: new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file)) };
+    const descriptor = openSync(file, "r");
+    try {
+      const problem = reject(fstatSync(descriptor));
+      if (problem !== null) return unreadable(problem);
+      const bytes = readFileSync(descriptor);
+      return { kind: "text", text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+    } finally {
+      closeSync(descriptor);
+    }
   } catch (error) {
     return unreadable(error instanceof TypeError ? "is not UTF-8 text" : describeReadError(error));
   }
