@@ -25,6 +25,9 @@ export type RouteDelivery = (source: Source, event: Event) => RoutingResult;
 /** How many results are cached: more than the branches that a busy organisation pushes to in an hour. */
 const MAX_CACHED = 1000;
 
+/** Characters of an event that is cached, so that the cache takes a few megabytes at most. */
+const MAX_CACHED_LENGTH = 1000;
+
 /** Creates the function that routes events. Equal events have equal results, which are cached until a lock changes. */
 export function createRouter({
   targetsOf,
@@ -45,7 +48,7 @@ export function createRouter({
     const key = JSON.stringify([source.name, { ...event, commit: null }]);
     const result =
       cache.get(key) ?? route(source, event, targetsOf(source), (target) => locks.of(target, now));
-    cache.set(key, result);
+    if (key.length <= MAX_CACHED_LENGTH) cache.set(key, result);
     return result;
   };
 }

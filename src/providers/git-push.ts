@@ -7,9 +7,13 @@ export const ObjectName = Type.String({
 });
 
 /**
- * A full ref name. Rejects only what git rejects in any ref name: ASCII control characters (git-check-ref-format(1)) and
- * lone surrogates. The name may look like an option or a shell command.
+ * A full ref name. Rejects only what git rejects in any ref name: ASCII control characters (git-check-ref-format(1)),
+ * lone surrogates, and more than the 4096 characters of a path. The bound is in the expression, because a separate one
+ * would not stop it. The name may look like an option or a shell command.
  */
-export const FullRef = Type.RegExp(/^refs\/(?:[\u0080-\u009f]|[^\p{Cc}\p{Cs}])+$/u, {
-  expected: "a full ref name",
+export const FullRef = Type.RegExp(/^refs\/(?:[\u0080-\u009f]|[^\p{Cc}\p{Cs}]){1,4091}$/u, {
+  expected: "a full ref name of at most 4096 characters",
 });
+
+/** The full name of a repository. Forges allow fewer characters; it is remembered, so it must be bounded. */
+export const RepositoryName = Type.String({ maxLength: 1024, expected: "a name of at most 1024 characters" });

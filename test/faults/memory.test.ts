@@ -23,6 +23,8 @@ const DUST_MILLISECONDS = times({ short: 8_000, long: 20_000 });
 const SEND_DUST = fileURLToPath(new URL("./send-dust.ts", import.meta.url));
 /** The limit for the median response time of /healthz, in milliseconds. */
 const HEALTH_LIMIT = 250;
+/** The limit for what remains of large names: a few bodies that are not collected yet. */
+const NAMES_LIMIT = 200 * MIB;
 /** The limit for the resident memory of the server, whatever strangers send. */
 const MEMORY_LIMIT = 512 * MIB;
 
@@ -127,6 +129,24 @@ test.skipIf(!hasProc)(
     for (const stranger of strangers) stranger.disconnect();
     expect(memory(server, "VmHWM") - idle).toBeLessThan(MEMORY_LIMIT / 4);
     expect(Object.keys(countResponses(strangers)).sort()).toEqual(["404", "405", "413"]);
+  },
+);
+
+test.skipIf(!hasProc)(
+  `remembers nothing of 60 signed pushes with 10 MiB in a name${hasProc ? "" : " (skipped: /proc does not exist)"}`,
+  async () => {
+    const server = await workshop.serve([], { SECRET });
+    const idle = memory(server, "VmRSS");
+    for (let number = 0; number < 60; number++) {
+      const name = `octocat/${number}${"x".repeat(10 * MIB)}`;
+      const fields = number % 2 === 0 ? { repository: { full_name: name } } : { ref: `refs/heads/${name}` };
+      const body = pushBody({ number, ...fields });
+      const response = await deliver(webhook(server), "push", body, { secret: SECRET });
+      expect(response.status).toBe(422);
+    }
+    const kept = memory(server, "VmRSS") - idle;
+    console.log(`names: ${Math.round(kept / MIB)} MiB more than before`);
+    expect(kept).toBeLessThan(NAMES_LIMIT);
   },
 );
 

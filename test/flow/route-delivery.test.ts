@@ -98,6 +98,14 @@ describe("createRouter", () => {
   });
 });
 
+test("createRouter caches no event with long names", () => {
+  const route = createTestRouter(() => [targetOf("blog")]);
+  const result = (length: number) => route(githubSource, push("x".repeat(length)));
+  expect(result(10)).toBe(result(10));
+  expect(result(1000)).not.toBe(result(1000));
+  expect(result(1000)).toEqual(result(1000));
+});
+
 describe("createRouter with a locked target", () => {
   const targets = [targetOf("blog"), targetOf("docs")];
   const codesOf = ({ decisions }: RoutingResult) =>

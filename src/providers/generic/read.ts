@@ -2,7 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { asksToSkip, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
 import type { ParseResult, RawRequest } from "../../domain/provider.ts";
 import { createLazyValidator } from "../../lib/schema.ts";
-import { FullRef, ObjectName } from "../git-push.ts";
+import { FullRef, ObjectName, RepositoryName } from "../git-push.ts";
 import { decodeJsonBody } from "../json.ts";
 
 /** The parts of a push that GitHub, Gitea and Forgejo have in common. */
@@ -11,7 +11,7 @@ const PushLike = Type.Object({
   after: Type.Optional(Type.Unknown()),
   deleted: Type.Optional(Type.Unknown()),
   head_commit: Type.Optional(Type.Unknown()),
-  repository: Type.Object({ full_name: Type.String() }),
+  repository: Type.Object({ full_name: RepositoryName }),
 });
 
 const pushLike = createLazyValidator(PushLike);

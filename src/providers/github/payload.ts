@@ -1,5 +1,5 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import { FullRef, ObjectName } from "../git-push.ts";
+import { FullRef, ObjectName, RepositoryName } from "../git-push.ts";
 
 /**
  * The parts of GitHub's payloads that are used. Required at the top level is what GitHub requires, deeper only what is
@@ -44,7 +44,7 @@ const Timestamp = Type.Union([Type.Integer(), Type.String(), Type.Null()], {
 const Account = Type.Object({ login: Type.String(), id: Type.Optional(Type.Integer()) });
 
 const Repository = Type.Object({
-  full_name: Type.String(),
+  full_name: RepositoryName,
   id: Type.Optional(Type.Integer()),
   name: Type.Optional(Type.String()),
   owner: Type.Optional(nullable(Account, "an account or null")),

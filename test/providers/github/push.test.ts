@@ -53,6 +53,16 @@ describe("GitHub push", () => {
     expect(annotatedTag.after).not.toBe(annotatedTag.head_commit.id);
   });
 
+  test.each([
+    ["/ref", { ref: `refs/heads/${"x".repeat(5000)}` }],
+    ["/repository/full_name", { repository: { ...ordinary.repository, full_name: "x".repeat(1025) } }],
+  ])("rejects a longer %s than a forge allows", async (field, change) => {
+    const result = await receive("push", { ...ordinary, ...change });
+    expect(result).toMatchObject({ kind: "unreadable", code: "unexpected_payload" });
+    expect(result.kind === "unreadable" && result.reason).toContain(field);
+    expect(JSON.stringify(result)).not.toContain("xxx");
+  });
+
   test("accepts optional fields that are missing, null or unknown", async () => {
     const { sender: _, ...anonymous } = ordinary;
     const [commit] = ordinary.commits;
