@@ -6,7 +6,18 @@ import { child, formatValue, quote } from "./read/issues.ts";
 import { type TargetSettings, TargetTable } from "./target-schema.ts";
 
 /** Keys that have a meaning without a repository. */
-const INDEPENDENT = ["name", "source", "directory", "run", "after", "env", "pass_env", "timeout", "health"];
+const INDEPENDENT = [
+  "name",
+  "source",
+  "directory",
+  "run",
+  "after",
+  "env",
+  "pass_env",
+  "timeout",
+  "health",
+  "queue",
+];
 
 /**
  * Reads what a target watches; null for a target without a repository, undefined when it has faults. Without a provider,

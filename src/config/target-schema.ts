@@ -89,6 +89,9 @@ export const TargetTable = TableSetting(
     ignore_paths: Type.Optional(Globs),
     verify_commit: Defaulted(Switch, false),
     allowed_signers: Type.Optional(Path),
+    queue: Type.Optional(
+      Type.Union([Type.Literal("latest"), Type.Literal("all")], { expected: '"latest" or "all"' }),
+    ),
     catch_up: Defaulted(Switch, true),
     status_token: Type.Optional(SecretSetting),
     status_url: Type.Optional(BaseUrl("https://api.github.com")),
@@ -127,6 +130,8 @@ export const TargetTable = TableSetting(
     verify_commit: "Deploy only commits that are signed by a key in `allowed_signers`.",
     allowed_signers:
       "File of SSH keys in the format of ssh-keygen(1), ALLOWED SIGNERS. Required with `verify_commit = true`.",
+    queue:
+      'What happens to deliveries while a deployment runs: `"latest"` keeps the newest, `"all"` runs every one in order, and answers 503 beyond 1,000. Default: `"latest"` with `repository`, else `"all"`.',
     catch_up: "Deploy [missed pushes](deployments.md#missed-pushes).",
     status_token:
       "Token that reports the result as a [commit status](deployments.md#commit-status). Default: no status is reported.",

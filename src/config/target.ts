@@ -59,6 +59,7 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
     keepReleases: values.keep_releases,
     timeout: values.timeout,
     health: values.health ? Object.freeze(values.health) : null,
+    queue: values.queue ?? (repository === null ? "all" : "latest"),
     catchUp: values.catch_up,
     access,
     paths: Object.freeze(values.paths ?? []),

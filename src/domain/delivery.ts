@@ -110,13 +110,16 @@ export interface AcceptOptions {
   readonly detectDuplicates: boolean;
   /** The delivery that is replayed; null for a delivery from the network. */
   readonly replayOf: number | null;
+  /** The targets with `queue = "all"`: each of their deployments waits for its turn. None by default. */
+  readonly queueAll?: readonly string[];
 }
 
 /** The part of the store that holds deliveries. */
 export interface DeliveryStore {
   /**
    * Stores the delivery and queues a deployment for each decision that deploys, in one commit that is on disk before
-   * this resolves. A queued deployment of the same target becomes `superseded`. Where a decision's code is `locked`,
+   * this resolves. A queued deployment of the same target becomes `superseded`, unless the
+   * target is in `queueAll`. When {@link MAX_QUEUED} of such a target wait, nothing is stored. Where a decision's code is `locked`,
    * the target's lock records the delivery, and unlocking deploys it.
    *
    * A delivery that has an identity and is not a replay is first compared with the stored deliveries of its source:
@@ -140,7 +143,9 @@ export interface DeliveryStore {
 export type AcceptResult =
   | ({ readonly kind: "stored" } & Receipt)
   /** Nothing was stored; `delivery` is the id of the first one. */
-  | { readonly kind: "duplicate"; readonly delivery: number };
+  | { readonly kind: "duplicate"; readonly delivery: number }
+  /** Nothing was stored. */
+  | { readonly kind: "queue full"; readonly target: string };
 
 /** Proof that a delivery is stored. */
 export interface Receipt {

@@ -91,6 +91,9 @@ export interface Live {
 /** At most this many bytes of a deployment's output are stored. Beyond it lines from the middle are removed. */
 export const MAX_OUTPUT_BYTES = 10 * 1024 * 1024;
 
+/** At most this many deployments of a target with `queue = "all"` are queued by deliveries. */
+export const MAX_QUEUED = 1000;
+
 /** A request for a deployment without a delivery. */
 export interface DeploymentRequest {
   readonly target: string;
@@ -98,6 +101,8 @@ export interface DeploymentRequest {
   /** The commit that is expected at the tip; null for any. */
   readonly commit: string | null;
   readonly choice: Choice | null;
+  /** Whether it waits for its turn and supersedes nothing (`queue = "all"`); false by default. */
+  readonly queueAll?: boolean;
 }
 
 /** A deployment that was queued now. */

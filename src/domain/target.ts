@@ -27,6 +27,8 @@ export interface Target {
   /** Milliseconds for a whole deployment. */
   readonly timeout: number;
   readonly health: HealthCheck | null;
+  /** Whether every accepted delivery is deployed in order, or only the newest of those that wait. */
+  readonly queue: "all" | "latest";
   /** Whether catch-up deploys the branch when a push was missed. */
   readonly catchUp: boolean;
   readonly access: RepositoryAccess;

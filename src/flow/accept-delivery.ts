@@ -1,7 +1,9 @@
 import type { DeliveryStatus, Receipt } from "../domain/delivery.ts";
+import { MAX_QUEUED } from "../domain/deployment.ts";
 import type { Decision } from "../domain/match.ts";
 import type { ParsedPayload } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
+import { AppError } from "../lib/errors.ts";
 import { toOneLineJson } from "../lib/text.ts";
 import { publishDeployments } from "./event-bus.ts";
 import type { RouteDelivery } from "./route-delivery.ts";
@@ -48,7 +50,7 @@ export async function acceptDelivery(
   const { store, clock, log, publish, wakeWorker, print, routeDelivery } = services;
   const { parsed, replayOf, client, headers, body } = delivery;
   const { event, identity } = parsed;
-  const { deploys, ...routed } = routeDelivery(source, event);
+  const { deploys, queueAll, ...routed } = routeDelivery(source, event);
   const { status, reason, decisions } = routed;
   const accepted = await store.accept(
     {
@@ -67,6 +69,7 @@ export async function acceptDelivery(
       // Repeating a ping or an event without effect does no harm.
       detectDuplicates: event.kind === "push" || deploys || decisions.some(({ code }) => code === "locked"),
       replayOf,
+      queueAll,
     },
   );
 
@@ -74,6 +77,10 @@ export async function acceptDelivery(
   if (accepted.kind === "duplicate") {
     log.warn({ ...fields, delivery: accepted.delivery }, "duplicate delivery ignored");
     return { kind: "duplicate", first: accepted.delivery };
+  }
+  if (accepted.kind === "queue full") {
+    const reason = `the queue of target ${accepted.target} is full: ${MAX_QUEUED} deployments wait`;
+    throw new AppError("unavailable", reason);
   }
   const { kind: _, ...receipt } = accepted;
   const { delivery: id, redeliveryOf: redelivery_of, superseded } = receipt;

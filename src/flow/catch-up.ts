@@ -52,7 +52,13 @@ async function catchUpOne(target: Target, services: CatchUpServices, signal: Abo
     const { rolledBackCommits } = await readReleaseHistory(target.name, store);
     if (rolledBackCommits.includes(tip.commit)) return skip("the tip was rolled back");
     const queued = await store.queueDeployment(
-      { target: target.name, trigger: "catch-up", commit: tip.commit, choice: null },
+      {
+        target: target.name,
+        trigger: "catch-up",
+        commit: tip.commit,
+        choice: null,
+        queueAll: target.queue === "all",
+      },
       clock.now(),
     );
     log.info({ ...fields, deployment: queued.deployment.id, commit: tip.commit, reason }, "catching up");

@@ -77,12 +77,15 @@ export function createOperator(
   const targets = new Map(services.targets().map((target) => [target.name, target]));
 
   async function request(
-    target: string,
+    { name: target, queue }: Target,
     trigger: "manual" | "rollback",
     choice: Choice | Impossible | null,
   ): Promise<DeployOutcome> {
     if (choice?.kind === "impossible") return choice;
-    const queued = await store.queueDeployment({ target, trigger, commit: null, choice }, clock.now());
+    const queued = await store.queueDeployment(
+      { target, trigger, commit: null, choice, queueAll: queue === "all" },
+      clock.now(),
+    );
     const deployment = queued.deployment.id;
     log.info({ target, deployment, trigger, choice }, "deployment requested");
     publishQueued(queued, publish);
@@ -96,7 +99,7 @@ export function createOperator(
       if (target === undefined) return { kind: "unknown target" };
       const lock = locks.of(name, clock.now());
       if (lock !== null && !force) return { kind: "locked", reason: describeLock(lock) };
-      return request(name, "manual", commit === null ? null : chooseCommit(target, commit));
+      return request(target, "manual", commit === null ? null : chooseCommit(target, commit));
     },
 
     async rollback(name, release) {
@@ -104,7 +107,7 @@ export function createOperator(
       if (target === undefined) return { kind: "unknown target" };
       const complete = await releasesOf(target);
       const live = (await store.readLive(name))?.release ?? null;
-      return request(name, "rollback", chooseRelease(target, release, complete, live));
+      return request(target, "rollback", chooseRelease(target, release, complete, live));
     },
 
     async cancel(id, by) {

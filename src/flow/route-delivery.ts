@@ -16,6 +16,8 @@ export interface RoutingResult {
   readonly otherTargets: number;
   /** Whether any target is deployed. */
   readonly deploys: boolean;
+  /** The targets that deploy every delivery in order. */
+  readonly queueAll: readonly string[];
   /** Why targets are not deployed, for the sender, up to ten by name; null where nothing needs explaining. */
   readonly reason: string | null;
 }
@@ -59,8 +61,10 @@ function route(
   targets: readonly Target[],
   lockOf: (target: string) => Lock | null,
 ): RoutingResult {
+  const queueAll = targets.filter(({ queue }) => queue === "all").map(({ name }) => name);
   const all = matchTargets(event, targets).map((decision): Decision => {
-    const lock = decision.deploy ? lockOf(decision.target) : null;
+    // Otherwise deliveries but the newest would be lost: their deployments wait in the queue until the lock is removed.
+    const lock = decision.deploy && !queueAll.includes(decision.target) ? lockOf(decision.target) : null;
     if (lock === null) return decision;
     return { target: decision.target, deploy: false, code: "locked", reason: describeLock(lock) };
   });
@@ -75,6 +79,7 @@ function route(
     decisions,
     otherTargets: all.length - decisions.length,
     deploys,
+    queueAll,
     reason: isPlain ? null : summariseDecisions(all, source.name),
   };
 }

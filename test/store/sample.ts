@@ -61,6 +61,7 @@ export async function keep(
 ): Promise<Receipt> {
   const acceptance = await store.accept(given, options(own));
   if (acceptance.kind === "duplicate") throw new Error(`a duplicate of ${acceptance.delivery}`);
+  if (acceptance.kind === "queue full") throw new Error(`the queue of ${acceptance.target} is full`);
   return acceptance;
 }
 

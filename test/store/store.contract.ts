@@ -8,6 +8,7 @@ import { listsContract } from "./lists.contract.ts";
 import { locksContract } from "./locks.contract.ts";
 import { notificationsContract } from "./notifications.contract.ts";
 import type { OpenedStore } from "./opened-store.ts";
+import { queueContract } from "./queue.contract.ts";
 import { rangesContract } from "./ranges.contract.ts";
 import { retentionContract } from "./retention.contract.ts";
 import {
@@ -31,6 +32,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     locksContract(open);
     notificationsContract(open);
     rangesContract(open);
+    queueContract(open);
 
     let opened: OpenedStore;
     let store: Store;

@@ -20,6 +20,7 @@ export function targetOf(name: string, settings: Partial<Target> = {}): Target {
     keepReleases: 5,
     timeout: 600_000,
     health: null,
+    queue: "latest",
     catchUp: true,
     access: { sshKey: null, knownHosts: null, token: null },
     paths: [],

@@ -79,7 +79,15 @@ export function createLocks(connection: Connection, queue: Queue, flush: () => v
   ): Pick<UnlockResult, "queued" | "skippedDelivery"> {
     if (delivery === null || trigger === null) return { queued: null, skippedDelivery: null };
     if (isOvertaken(target, delivery)) return { queued: null, skippedDelivery: delivery };
-    const request = { target, trigger, delivery, pushedCommit: pushed_commit, choice: null, createdAt };
+    const request = {
+      target,
+      trigger,
+      delivery,
+      pushedCommit: pushed_commit,
+      choice: null,
+      queueAll: false,
+      createdAt,
+    };
     return { queued: queue.add(request), skippedDelivery: null };
   }
 

@@ -1,5 +1,5 @@
 import type { AcceptOptions, AcceptResult, NewDelivery } from "../../../domain/delivery.ts";
-import type { QueuedDeployment, Trigger } from "../../../domain/deployment.ts";
+import { MAX_QUEUED, type QueuedDeployment, type Trigger } from "../../../domain/deployment.ts";
 import type { Connection } from "../connection.ts";
 import type { Queue } from "../deployments/queue.ts";
 import type { RecordBlocked } from "../locks.ts";
@@ -36,12 +36,12 @@ export function prepareInsert(connection: Connection, { seen, queue, recordBlock
     { decisions, receivedAt }: NewDelivery,
     delivery: number,
     trigger: Trigger,
-    pushedCommit: string | null,
+    { pushedCommit, queueAll = [] }: AcceptOptions,
   ): readonly QueuedDeployment[] {
     const request = { trigger, delivery, pushedCommit, choice: null, createdAt: receivedAt.getTime() };
     const queued: QueuedDeployment[] = [];
     for (const { target, deploy, code } of decisions) {
-      if (deploy) queued.push(queue.add({ target, ...request }));
+      if (deploy) queued.push(queue.add({ target, ...request, queueAll: queueAll.includes(target) }));
       else insertNotDeployed.run({ target, delivery });
       if (code === "locked") recordBlocked({ target, delivery, trigger, pushedCommit });
     }
@@ -50,7 +50,7 @@ export function prepareInsert(connection: Connection, { seen, queue, recordBlock
 
   return (delivery: NewDelivery, options: AcceptOptions): AcceptResult => {
     const { source, identity } = delivery;
-    const { pushedCommit, onRedelivery, replayOf } = options;
+    const { onRedelivery, replayOf, queueAll = [] } = options;
     const sha256 = digest(delivery.body);
     const fingerprint = identity === null ? null : { source, identity, body: sha256 };
     const keys = fingerprint === null ? [] : keysOf(fingerprint);
@@ -59,13 +59,17 @@ export function prepareInsert(connection: Connection, { seen, queue, recordBlock
     if (comparison.kind === "duplicate" || (comparison.kind === "redelivery" && onRedelivery === "skip")) {
       return { kind: "duplicate", delivery: comparison.first };
     }
+    const full = delivery.decisions.find(
+      ({ deploy, target }) => deploy && queueAll.includes(target) && queue.countWaiting(target) >= MAX_QUEUED,
+    );
+    if (full !== undefined) return { kind: "queue full", target: full.target };
     const redeliveryOf = comparison.kind === "redelivery" ? comparison.first : null;
     const { encoding: body_encoding, bytes: body } = pack(delivery.body);
     const head = toNewHeadRow({ ...delivery, redeliveryOf, replayOf });
     const id = Number(insert.run({ ...head, body_sha256: sha256, body_encoding, body }).lastInsertRowid);
     seen.note(id, keys);
     const trigger = replayOf !== null ? "replay" : redeliveryOf !== null ? "redelivery" : "push";
-    const queued = applyDecisions(delivery, id, trigger, pushedCommit);
+    const queued = applyDecisions(delivery, id, trigger, options);
     return {
       kind: "stored",
       delivery: id,

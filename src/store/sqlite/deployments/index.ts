@@ -30,10 +30,19 @@ export function createDeployments(
   }
 
   return {
-    queueDeployment: ({ target, trigger, commit, choice }, now) =>
+    queueDeployment: ({ target, trigger, commit, choice, queueAll = false }, now) =>
       attemptTransaction(() => {
         const createdAt = now.getTime();
-        return queue.add({ target, trigger, delivery: null, pushedCommit: commit, choice, createdAt });
+        const request = {
+          target,
+          trigger,
+          delivery: null,
+          pushedCommit: commit,
+          choice,
+          queueAll,
+          createdAt,
+        };
+        return queue.add(request);
       }),
     claim: (targets, now) =>
       attemptTransaction(() => {

@@ -9,58 +9,71 @@ export interface QueueRequest {
   readonly delivery: number | null;
   readonly pushedCommit: string | null;
   readonly choice: Choice | null;
+  /** Whether no later deployment supersedes it, and it supersedes none. */
+  readonly queueAll: boolean;
   /** In Unix milliseconds. */
   readonly createdAt: number;
 }
 
 /** Queues deployments, inside the caller's transaction. */
 export interface Queue {
-  /** Queues a deployment. A queued one of the same target is superseded. */
+  /** Queues a deployment. It supersedes a queued one of the same target, unless either of them has `queueAll`. */
   add(request: QueueRequest): QueuedDeployment;
-  /** The id of the target's queued deployment; null when there is none. */
+  /** The id of the target's oldest queued deployment; null when there is none. */
   findWaiting(target: string): number | null;
+  /** How many deployments of the target are queued. */
+  countWaiting(target: string): number;
   /**
    * Queues an interrupted deployment again and returns the new one. Null when a newer one of its target is queued, which
-   * then supersedes it, and after a second crash, which the deployment may have caused.
+   * then supersedes it unless it has `queueAll`, and after a second crash, which the deployment may have caused.
    */
   retry(interrupted: number, createdAt: number, cause: "crash" | "shutdown"): Deployment | null;
 }
 
-/** Creates the {@link Queue}. At most one deployment of a target is queued. */
+/** Creates the {@link Queue}. At most one deployment of a target without `queueAll` is queued. */
 export function createQueue(connection: Connection): Queue {
-  const insert = connection.prepare<DeploymentRow, Omit<QueueRequest, "choice"> & ChoiceRow>(`
-    INSERT INTO deployment (target, state, trigger, delivery, pushed_commit, choice, chosen, created_at)
-    VALUES ($target, 'queued', $trigger, $delivery, $pushedCommit, $choice, $chosen, $createdAt)
+  const insert = connection.prepare<
+    DeploymentRow,
+    Omit<QueueRequest, "choice" | "queueAll"> & ChoiceRow & { queueAll: 0 | 1 }
+  >(`
+    INSERT INTO deployment (target, state, trigger, delivery, pushed_commit, choice, chosen, queue_all, created_at)
+    VALUES ($target, 'queued', $trigger, $delivery, $pushedCommit, $choice, $chosen, $queueAll, $createdAt)
     RETURNING ${ROW_COLUMNS}`);
   const supersede = connection.prepare<DeploymentRow, { id: number; target: string; endedAt: number }>(`
     UPDATE deployment SET state = 'superseded', code = 'superseded', superseded_by = $id, ended_at = $endedAt
-    WHERE target = $target AND state = 'queued' AND id < $id
+    WHERE target = $target AND state = 'queued' AND queue_all = 0 AND id < $id
     RETURNING ${ROW_COLUMNS}`);
   const selectWaiting = connection.prepare<{ id: number }, { target: string }>(
-    "SELECT id FROM deployment WHERE target = $target AND state = 'queued'",
+    "SELECT id FROM deployment WHERE target = $target AND state = 'queued' ORDER BY id LIMIT 1",
+  );
+  const countWaiting = connection.prepare<{ waiting: number }, { target: string }>(
+    "SELECT count(*) AS waiting FROM deployment WHERE target = $target AND state = 'queued'",
   );
   const insertRetry = connection.prepare<DeploymentRow, { id: number; createdAt: number; crashes: 0 | 1 }>(`
     INSERT INTO deployment
-      (target, state, trigger, delivery, pushed_commit, choice, chosen, attempt, retry_of, created_at)
-    SELECT target, 'queued', trigger, delivery, pushed_commit, choice, chosen, attempt + $crashes, id, $createdAt
+      (target, state, trigger, delivery, pushed_commit, choice, chosen, queue_all, attempt, retry_of, created_at)
+    SELECT target, 'queued', trigger, delivery, pushed_commit, choice, chosen, queue_all, attempt + $crashes, id,
+      $createdAt
     FROM deployment AS interrupted
     WHERE id = $id AND attempt + $crashes <= 2
-      AND NOT EXISTS (SELECT 1 FROM deployment WHERE target = interrupted.target AND state = 'queued')
+      AND (queue_all
+        OR NOT EXISTS (SELECT 1 FROM deployment WHERE target = interrupted.target AND state = 'queued'))
     RETURNING ${ROW_COLUMNS}`);
   const supersedeByWaiting = connection.prepare<never, { id: number }>(`
     UPDATE deployment SET superseded_by = (
       SELECT id FROM deployment AS next WHERE next.target = deployment.target AND next.state = 'queued')
-    WHERE id = $id`);
+    WHERE id = $id AND queue_all = 0`);
 
   return {
-    add({ choice, ...columns }) {
-      const row = insert.get({ ...columns, ...toChoiceRow(choice) });
+    add({ choice, queueAll, ...columns }) {
+      const row = insert.get({ ...columns, ...toChoiceRow(choice), queueAll: queueAll ? 1 : 0 });
       if (row === null) throw new Error("SQLite returned no row for an INSERT");
       const { target, createdAt: endedAt } = columns;
-      const superseded = supersede.all({ id: row.id, target, endedAt });
+      const superseded = queueAll ? [] : supersede.all({ id: row.id, target, endedAt });
       return { deployment: toWaitingDeployment(row), superseded: superseded.map(toWaitingDeployment) };
     },
     findWaiting: (target) => selectWaiting.get({ target })?.id ?? null,
+    countWaiting: (target) => countWaiting.get({ target })?.waiting ?? 0,
     retry(interrupted, createdAt, cause) {
       const row = insertRetry.get({ id: interrupted, createdAt, crashes: cause === "crash" ? 1 : 0 });
       if (row !== null) return toWaitingDeployment(row);
@@ -70,7 +83,10 @@ export function createQueue(connection: Connection): Queue {
   };
 }
 
-/** Prepares the claim of the oldest queued deployment whose target is requested, idle and not locked. */
+/**
+ * Prepares the claim of the oldest queued deployment whose target is requested, idle and not locked. A retry with
+ * `queueAll` comes before what was queued after the interrupted deployment.
+ */
 export function prepareClaim(connection: Connection) {
   const selectFree = connection.prepare<{ id: number; target: string }, { now: number }>(`
     SELECT id, target FROM deployment AS waiting
@@ -78,7 +94,7 @@ export function prepareClaim(connection: Connection) {
       AND NOT EXISTS (SELECT 1 FROM deployment WHERE target = waiting.target AND state = 'running')
       AND (trigger IN ('manual', 'rollback') OR NOT EXISTS (
         SELECT 1 FROM lock WHERE lock.target = waiting.target AND (until IS NULL OR until > $now)))
-    ORDER BY id`);
+    ORDER BY queue_all AND retry_of IS NOT NULL DESC, id`);
   const start = connection.prepare<never, { id: number; now: number; previousCommit: string | null }>(`
     UPDATE deployment SET state = 'running', started_at = $now, previous_commit = $previousCommit
     WHERE id = $id`);
