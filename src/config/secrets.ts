@@ -26,6 +26,12 @@ const MIN_BYTES = 16;
 /** Loads a secret from its origin. A missing, unreadable or empty one is a fault at `place`, a short one a warning. */
 export function loadSecret(secret: Secret, place: Place, context: ReadContext): void {
   if (!loadValue(secret, place, context)) return;
+  if (isQuoted(secret.reveal())) {
+    context.issues.warn(
+      place,
+      `the value of ${secret} begins and ends with a quotation mark, which is part of the secret: remove the marks unless the sender uses them too`,
+    );
+  }
   warnOfLiteral(secret, place, context);
   if (Buffer.byteLength(secret.reveal()) < MIN_BYTES) {
     context.issues.warn(
@@ -46,13 +52,32 @@ export function loadToken(token: Secret, place: Place, context: ReadContext): vo
 /** Loads a value that may be short. Returns false, and adds a fault, when there is none. */
 export function loadValue(secret: Secret, place: Place, context: ReadContext): boolean {
   const found = findValue(secret.origin, context);
-  if (found.kind === "text" && found.text !== "") {
-    secret.load(found.text);
+  // Editors, `echo` and Kubernetes end a value with a newline. No sender signs with white space around its secret.
+  const text = found.kind === "text" ? found.text.trim() : "";
+  if (secret.origin.kind === "literal" && isUnexpanded(text)) {
+    context.issues.fault(
+      place,
+      'the secret looks like a variable that was not expanded: write "env:NAME" to read an environment variable',
+    );
+    return false;
+  }
+  if (text !== "") {
+    secret.load(text);
     return true;
   }
   if (found.kind === "text") context.issues.fault(place, `the secret ${secret} is empty`);
   else context.issues.fault(place, found.problem, found.code);
   return false;
+}
+
+/** Whether a value is in quotation marks, which `docker run --env-file` keeps. */
+function isQuoted(text: string): boolean {
+  return /^(["']).+\1$/s.test(text);
+}
+
+/** Whether a value is `$NAME`, `${NAME}`, Caddy's `{$NAME}` or a template's `{{ … }}`. */
+function isUnexpanded(text: string): boolean {
+  return /^(?:\$[A-Za-z_]\w*|\$\{[^}]*\}|\{\$[^}]*\}|\{\{.*\}\})$/s.test(text);
 }
 
 /** Warns of a secret that is written in the configuration itself. */
@@ -94,10 +119,10 @@ export function findGeneratedSecret(
   const place: Place = { file, path: "" };
   if (found.kind === "unreadable") {
     if (!found.missing) issues.fault(place, `the ${what} ${found.problem}`, found.code);
-  } else if (dropNewline(found.text) === "") {
+  } else if (found.text.trim() === "") {
     issues.fault(place, `the ${what} is empty: remove the file, and the next start generates a new one`);
   } else {
-    secret.load(dropNewline(found.text));
+    secret.load(found.text.trim());
   }
   return { what, source, secret, file };
 }
@@ -135,17 +160,12 @@ function findValue(origin: SecretOrigin, context: ReadContext): FoundValue {
 function readSecretFile(file: string, written: string): FoundValue {
   const found = readText(file);
   return found.kind === "text"
-    ? { kind: "text", text: dropNewline(found.text) }
+    ? { kind: "text", text: found.text }
     : missing(`${written} ${found.problem}`, found.code);
 }
 
 function missing(problem: string, code?: IssueCode): FoundValue {
   return { kind: "missing", problem, code };
-}
-
-/** Editors and `echo` end a file with a newline. */
-function dropNewline(text: string): string {
-  return text.replace(/\r?\n$/, "");
 }
 
 /**

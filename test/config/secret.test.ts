@@ -35,11 +35,31 @@ function messageOf(action: () => unknown): string {
 }
 
 describe("a secret", () => {
-  test("from the environment is not trimmed", () => {
-    expect(tokenFrom("env:TOKEN", { TOKEN: ` ${VALUE}\n` })).toBe(` ${VALUE}\n`);
+  test.each(["\n", "\r", "\r\n", "\n\n", " ", "\t"])("loses the white space around it: %j", (space) => {
+    const text = `${space}${VALUE}${space}`;
+    home.write("etc/token", text);
+    const env = { TOKEN: text, CREDENTIALS_DIRECTORY: home.path("etc") };
+    for (const secret of ["env:TOKEN", "file:token", "credential:token"]) {
+      expect(tokenFrom(secret, env)).toBe(VALUE);
+    }
   });
 
-  test("from a file loses one trailing newline", () => {
+  test("in quotation marks is accepted with a warning that does not repeat it", () => {
+    const loaded = load("env:TOKEN", { TOKEN: `"${VALUE}"` });
+    expectFindings(loaded, [[TOKEN, "env:TOKEN"]]);
+    expect(JSON.stringify(loaded)).not.toContain(VALUE);
+  });
+
+  test.each(["$TOKEN", "${TOKEN}", "{$TOKEN}", "{{ token }}"])(
+    "is not a variable that was not expanded: %s",
+    (text) => {
+      const loaded = load(text, { TOKEN: VALUE });
+      expect(loaded.kind).toBe("invalid");
+      expectFindings(loaded, [[TOKEN, "env:NAME"]]);
+    },
+  );
+
+  test("from a file loses all newlines at its end", () => {
     home.write("etc/unix.secret", `${VALUE}\n`);
     home.write("etc/windows.secret", `${VALUE}\r\n`);
     home.write("etc/bare.secret", VALUE);
@@ -47,7 +67,7 @@ describe("a secret", () => {
     expect(tokenFrom("file:unix.secret")).toBe(VALUE);
     expect(tokenFrom("file:windows.secret")).toBe(VALUE);
     expect(tokenFrom(`file:${home.path("etc/bare.secret")}`)).toBe(VALUE);
-    expect(tokenFrom("file:two.secret")).toBe(`${VALUE}\n`);
+    expect(tokenFrom("file:two.secret")).toBe(VALUE);
   });
 
   test("comes from systemd credentials", () => {
