@@ -39,17 +39,15 @@ export function readRepository(
   const cloneUrl = readCloneUrl(target, provider, context);
   const { repository } = target.values;
   if (repository === undefined || ref === undefined || cloneUrl === undefined) return undefined;
-  return Object.freeze({ fullName: repository, ref, cloneUrl });
+  return Object.freeze({ fullName: repository, ref, cloneUrl, depth: target.values.depth ?? null });
 }
 
 function readRef({ has, place, values }: TargetSettings, { issues }: ReadContext): WatchedRef | undefined {
-  const { branch, tag, prereleases } = values;
+  const { branch, tag } = values;
   if (has("branch") && has("tag")) issues.fault(place, 'set "branch" or "tag", not both');
   if (!has("branch") && !has("tag"))
     issues.fault(place, 'a target with "repository" needs "branch" or "tag"');
-  if (has("prereleases") && !has("tag")) {
-    issues.fault(child(place, "prereleases"), 'needs "tag": add it, or remove this key');
-  }
+  if (has("prereleases") && !has("tag")) issues.fault(child(place, "prereleases"), 'needs "tag"');
   const branchProblem = branch === undefined ? null : findBranchProblem(branch);
   if (branchProblem !== null) {
     const found = `found ${formatValue(branch)}: ${branchProblem}`;
@@ -61,7 +59,8 @@ function readRef({ has, place, values }: TargetSettings, { issues }: ReadContext
     issues.fault(child(place, "tag"), `expected a tag or a pattern such as "v*", ${found}`);
   }
   if (branch !== undefined) return Object.freeze({ kind: "branch", name: branch });
-  return tag === undefined ? undefined : Object.freeze({ kind: "tag", pattern: tag, prereleases });
+  if (tag === undefined) return undefined;
+  return Object.freeze({ kind: "tag", pattern: tag, prereleases: values.prereleases });
 }
 
 function readCloneUrl(

@@ -49,6 +49,7 @@ export const TargetTable = TableSetting(
     clone_url: Type.Optional(
       Type.String({ secret: true, expected: "a URL or path that git can clone from" }),
     ),
+    depth: Type.Optional(Type.Integer({ minimum: 1, expected: "a whole number from 1" })),
     ssh_key: Type.Optional(Path),
     known_hosts: Type.Optional(Path),
     token: Type.Optional(SecretSetting),
@@ -106,9 +107,11 @@ export const TargetTable = TableSetting(
     branch: "Branch, compared exactly. With `repository`, either `branch` or `tag` is required.",
     tag: "Tag or pattern; `*` matches any text. The newest matching tag by version is deployed.",
     prereleases:
-      "Whether a `tag` pattern with `*` also matches pre-releases by Semantic Versioning, such as `v2.0.0-rc.1`.",
+      "Whether a pattern in `tag` also matches pre-releases by Semantic Versioning, such as `v2.0.0-rc.1`. A pattern that names them, such as `v*-rc*`, always does.",
     clone_url:
       "Address to clone from. It is never taken from a payload. Default: the repository on the public host of the provider.",
+    depth:
+      "Number of commits to fetch from the tip back, for large repositories; more only when needed. See [Large repositories](deployments.md#large-repositories). Default: the whole history.",
     ssh_key:
       "Private key for an ssh `clone_url`, a file with mode 0600; see [Private repositories](deployments.md#private-repositories). Default: the keys that ssh finds itself.",
     known_hosts: "File with the host keys for an ssh `clone_url`. Default: the files that ssh finds itself.",

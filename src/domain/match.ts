@@ -1,6 +1,6 @@
 import type { DecisionCode } from "./codes.ts";
 import type { Event, PushEvent, Ref } from "./event.ts";
-import type { Target, WatchedRef, WatchedTags } from "./target.ts";
+import type { Target, WatchedRef, WatchedTag } from "./target.ts";
 
 /** Whether a delivery deploys a target, and why not. */
 export interface Decision {
@@ -75,11 +75,11 @@ function findRefMismatch(ref: Ref, watched: WatchedRef): Mismatch | null {
     return { code: "branch", reason: `${pushed} is not ${kind}${quote(watched.name)}` };
   }
   if (ref.kind !== "tag") return { code: "tag", reason: `${pushed} is not a tag` };
-  if (tagMatches(ref.name, watched)) return null;
-  if (matchesPattern(ref.name, watched.pattern)) {
-    return { code: "tag", reason: `${pushed} is a pre-release: set prereleases = true to deploy it` };
-  }
-  return { code: "tag", reason: `${pushed} does not match ${quote(watched.pattern)}` };
+  if (isWatchedTag(ref.name, watched)) return null;
+  const reason = tagMatches(ref.name, watched.pattern)
+    ? `${pushed} is a pre-release: set prereleases = true to deploy it`
+    : `${pushed} does not match ${quote(watched.pattern)}`;
+  return { code: "tag", reason };
 }
 
 function findPushMismatch({ ref, deleted, skip }: PushEvent): Mismatch | null {
@@ -92,21 +92,23 @@ function describeRef({ kind, name }: Ref): string {
   return kind === "other" ? `ref ${quote(name)}` : `${kind} ${quote(name)}`;
 }
 
-/** Whether a target follows a tag. A pattern without `*` names a pre-release itself. */
-export function tagMatches(tag: string, { pattern, prereleases }: WatchedTags): boolean {
-  return matchesPattern(tag, pattern) && (prereleases || tag === pattern || !isPrerelease(tag));
+/** Whether a target deploys a tag: it matches the pattern, and is no pre-release unless those are wanted. */
+export function isWatchedTag(tag: string, { pattern, prereleases }: WatchedTag): boolean {
+  if (!tagMatches(tag, pattern)) return false;
+  // A pattern with a hyphen after its first `*`, such as `v*-rc*`, names pre-releases, and one without `*` names one tag.
+  return prereleases || !/^[^*]*\*[^-]*$/.test(pattern) || !isPrerelease(tag);
 }
 
 /**
- * Whether a hyphen and an identifier follow the three numbers of a version (Semantic Versioning 2.0.0, item 9), or one of
- * the usual words follows a shorter version, as in `v2-rc1`. A build's date, as in `2026-11-29`, is neither.
+ * Whether a tag names a pre-release: a hyphen follows the numbers of its version (Semantic Versioning 2.0.0, 9). Text before
+ * the version is allowed, and a `v` before a single number: `v2.0.0-rc.1`, `web@1.0.0-beta`, `v10-rc1`, not `day-2026-11-29`.
  */
-function isPrerelease(tag: string): boolean {
-  return /(?<!\d)\d+\.\d+\.\d+-[0-9A-Za-z]|\d-?(?:alpha|beta|dev|pre|rc)(?![a-z])/i.test(tag);
+export function isPrerelease(tag: string): boolean {
+  return /(?:^|[^\d.])(?:\d+(?:\.\d+)+-[\dA-Za-z]|(?<=v)\d+-[A-Za-z])/.test(tag);
 }
 
 /** Matches a pattern in which `*` stands for any text. Not a RegExp, whose backtracking a long tag would exploit. */
-function matchesPattern(tag: string, pattern: string): boolean {
+export function tagMatches(tag: string, pattern: string): boolean {
   const [first = "", ...rest] = pattern.split("*");
   const last = rest.pop();
   if (last === undefined) return tag === pattern;

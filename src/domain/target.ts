@@ -71,16 +71,18 @@ export interface WatchedRepository {
   readonly ref: WatchedRef;
   /** From the configuration or the provider's own rule; never from a payload. */
   readonly cloneUrl: string;
+  /** How many commits of the history are fetched; null for all. */
+  readonly depth: number | null;
 }
 
-export type WatchedRef = { readonly kind: "branch"; readonly name: string } | WatchedTags;
+export type WatchedRef = { readonly kind: "branch"; readonly name: string } | WatchedTag;
 
 /** The tags that a target follows. */
-export interface WatchedTags {
+export interface WatchedTag {
   readonly kind: "tag";
-  /** A pattern in which `*` stands for any text, such as `v*`. */
+  /** `*` stands for any text, such as in `v*`. */
   readonly pattern: string;
-  /** Whether a pattern with `*` also matches pre-releases, such as `v2.0.0-rc.1`. */
+  /** Whether the pattern also matches pre-releases, such as `v2.0.0-rc.1`. */
   readonly prereleases: boolean;
 }
 

@@ -17,7 +17,6 @@ import { RESULT_CODES } from "../../src/domain/codes.ts";
 import type { DeliverySummary } from "../../src/domain/delivery.ts";
 import type { Deployment } from "../../src/domain/deployment.ts";
 import type { PushEvent, Ref } from "../../src/domain/event.ts";
-import type { WatchedRef } from "../../src/domain/target.ts";
 import { at, COMMIT_A, COMMIT_B, delivery, lockOf, success } from "../store/sample.ts";
 import { targetOf } from "../support/target.ts";
 
@@ -169,8 +168,10 @@ describe("a deployment's `chosen`", () => {
 
 describe("a target's branch and tag", () => {
   test("depend on the ref that it deploys", () => {
-    const describe = (ref: WatchedRef) => {
-      const repository = { fullName: "octocat/blog", ref, cloneUrl: "x" };
+    const describe = (
+      ref: { kind: "branch"; name: string } | { kind: "tag"; pattern: string; prereleases: boolean },
+    ) => {
+      const repository = { fullName: "octocat/blog", ref, cloneUrl: "x", depth: null };
       const { branch, tag } = toApiTarget(targetOf("blog", { repository }), NO_STATUS);
       return { branch, tag };
     };

@@ -15,7 +15,12 @@ const HTTPS = "https://git.example.com/octocat/blog.git";
 const SSH = "git@git.example.com:octocat/blog.git";
 
 function target(cloneUrl: string, access: Partial<RepositoryAccess>, settings: Partial<Target> = {}): Target {
-  const repository = { fullName: "octocat/blog", ref: { kind: "branch", name: "main" } as const, cloneUrl };
+  const repository = {
+    fullName: "octocat/blog",
+    ref: { kind: "branch", name: "main" } as const,
+    cloneUrl,
+    depth: null,
+  };
   const full = { sshKey: null, knownHosts: null, token: null, ...access };
   return targetOf("blog", { repository, access: full, ...settings });
 }

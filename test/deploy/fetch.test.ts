@@ -42,7 +42,7 @@ async function choose(
     { run: createRunProcess({ killAfter: 100 }), env },
   );
   expect(await makeBare(bare, opened)).toEqual({ kind: "succeeded" });
-  const watched = { fullName: "octocat/blog", ref, cloneUrl: repository.path };
+  const watched = { fullName: "octocat/blog", ref, cloneUrl: repository.path, depth: null };
   const request = { repository: watched, into: "refs/hooklatch/tip", pushedCommit, chosenCommit };
   return fetchTip(opened, request, { clock, onActivity: () => {} }, SILENT_IO);
 }

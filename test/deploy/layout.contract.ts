@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { WatchedTags } from "../../src/domain/target.ts";
+import type { WatchedTag } from "../../src/domain/target.ts";
 import { createClock, idOf, Site, snapshotText } from "./site.ts";
 
 /** Tests the contract of a layout with a real repository. */
@@ -231,7 +232,7 @@ export function testLayout(layout: string, gitDirectory: string): void {
     });
 
     test("deploys the newest version among the matching tags", async () => {
-      const tags: WatchedTags = { kind: "tag", pattern: "v*", prereleases: false };
+      const tags: WatchedTag = { kind: "tag", pattern: "v*", prereleases: false };
       const commits = new Map<string, string>();
       for (const tag of ["v9", "v10-rc1", "v10", "w11"]) {
         commits.set(tag, site.repository.commit({ "index.html": tag }));
@@ -246,19 +247,8 @@ export function testLayout(layout: string, gitDirectory: string): void {
       expect(page()).toBe("v9");
     });
 
-    test("leaves pre-releases out, unless the target includes them", async () => {
-      const stable: WatchedTags = { kind: "tag", pattern: "v*", prereleases: false };
-      const commit = site.repository.commit({ "index.html": "stable" });
-      site.repository.git("tag", "v1.9.1");
-      const candidate = site.repository.commit({ "index.html": "candidate" });
-      site.repository.git("tag", "v2.0.0-rc.1");
-      expect(await site.deploy(site.watch(stable))).toMatchObject({ branch: "v1.9.1", commit });
-      const all = site.watch({ ...stable, prereleases: true });
-      expect(await site.deploy(all)).toMatchObject({ branch: "v2.0.0-rc.1", commit: candidate });
-    });
-
     test("follows a moved tag and skips a tag of a tree", async () => {
-      const tags: WatchedTags = { kind: "tag", pattern: "*", prereleases: false };
+      const tags: WatchedTag = { kind: "tag", pattern: "*", prereleases: false };
       site.repository.git("tag", "release/1");
       await site.deploy(site.watch(tags));
       const commit = site.repository.commit({ "index.html": "two" });
@@ -296,6 +286,70 @@ export function testLayout(layout: string, gitDirectory: string): void {
       expect(result.lines.slice(-4)).toEqual([described, "$ git tag --list", "nested/deeper", "v1"]);
     });
 
+    test("deploys a pre-release only where those are wanted", async () => {
+      const commits = new Map<string, string>();
+      for (const tag of ["v1.9.0", "v2.0.0-rc.1", "v1.9.1"]) {
+        commits.set(tag, site.repository.commit({ "index.html": tag }));
+        site.repository.git("tag", tag);
+      }
+      for (const [pattern, prereleases, branch] of [
+        ["v*", false, "v1.9.1"],
+        ["v*", true, "v2.0.0-rc.1"],
+        ["v*-rc.*", false, "v2.0.0-rc.1"],
+      ] as const) {
+        const result = await site.deploy(site.watch({ kind: "tag", pattern, prereleases }));
+        expect(result).toMatchObject({ state: "succeeded", branch, commit: commits.get(branch) });
+      }
+    });
+
+    describe("with a depth", () => {
+      const shallow = () => ({ repository: { ...required(site.watch().repository), depth: 1 } });
+      const fetches = (lines: readonly string[]) =>
+        lines.filter((line) => line.startsWith("$ git fetch")).length;
+
+      test("fetches no history, and is sound", async () => {
+        site.repository.commit({ big: randomBytes(3_000_000).toString("hex") });
+        site.repository.commit({ big: null });
+        const result = await site.deploy({ ...shallow(), run: ["git log --oneline | wc -l", "git fsck"] });
+        expect(result).toMatchObject({ state: "succeeded", reason: null });
+        expect(result.lines).toContain("1");
+        const { stdout } = Bun.spawnSync(["du", "-sk", site.directory]);
+        expect(Number.parseInt(stdout.toString(), 10)).toBeLessThan(1024);
+      });
+
+      test("compares the paths with the live commit", async () => {
+        const live = (await site.deploy(shallow())).commit;
+        for (let n = 0; n < 3; n += 1) site.repository.commit({ "docs/a": String(n) });
+        const deployment = { previousCommit: live };
+        const result = await site.deploy({ ...shallow(), paths: ["src/**"] }, { deployment });
+        expect(result).toMatchObject({ state: "cancelled", code: "paths_unchanged" });
+        site.repository.commit({ "src/a": "new" });
+        const next = await site.deploy({ ...shallow(), paths: ["src/**"] }, { deployment });
+        expect(next).toMatchObject({ state: "succeeded" });
+      });
+
+      test("fetches more for a late push, without a wait", async () => {
+        const pushedCommit = site.repository.tip;
+        for (let n = 0; n < 5; n += 1) site.repository.commit({ "index.html": String(n) });
+        const clock = createClock();
+        const result = await site.deploy(shallow(), { clock, deployment: { pushedCommit } });
+        expect(result).toMatchObject({ state: "succeeded", commit: site.repository.tip, reason: null });
+        expect(clock.skipped).toEqual([]);
+        expect(fetches(result.lines)).toBe(2);
+      });
+
+      test("fetches more for a commit that a person chose by some of its digits", async () => {
+        const chosen = site.repository.tip;
+        for (let n = 0; n < 5; n += 1) site.repository.commit({ "index.html": String(n) });
+        const choice = { kind: "commit", commit: chosen.slice(0, 10) } as const;
+        expect(await site.deploy(shallow(), { deployment: { choice } })).toMatchObject({
+          state: "succeeded",
+          commit: chosen,
+        });
+        expect(page()).toBe("one");
+      });
+    });
+
     test("fails when no tag matches", async () => {
       site.repository.git("tag", "w1");
       const result = await site.deploy(site.watch({ kind: "tag", pattern: "v*", prereleases: false }));
@@ -311,4 +365,9 @@ export function testLayout(layout: string, gitDirectory: string): void {
       expect(fetch).toContain(`-- ${site.repository.path} +refs/heads/main:${refspec}`);
     });
   });
+}
+
+function required<T>(value: T | null): T {
+  if (value === null) throw new Error("the target has no repository");
+  return value;
 }

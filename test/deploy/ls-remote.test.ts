@@ -23,7 +23,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 function queryTip(ref: WatchedRef, cloneUrl = repository.path, run = runProcess) {
-  const target = targetOf("blog", { repository: { fullName: "octocat/blog", ref, cloneUrl } });
+  const target = targetOf("blog", { repository: { fullName: "octocat/blog", ref, cloneUrl, depth: null } });
   return readRemoteTip(target, { run, env: { PATH: process.env.PATH } });
 }
 

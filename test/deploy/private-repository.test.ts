@@ -36,7 +36,12 @@ const at = (...path: readonly string[]) => join(site.root, ...path);
 const page = () => readFileSync(join(site.live, "index.html"), "utf8");
 
 function reachedAt(cloneUrl: string, access: Partial<RepositoryAccess>, env = {}): Partial<Target> {
-  const repository = { fullName: "octocat/blog", ref: { kind: "branch", name: "main" } as const, cloneUrl };
+  const repository = {
+    fullName: "octocat/blog",
+    ref: { kind: "branch", name: "main" } as const,
+    cloneUrl,
+    depth: null,
+  };
   const full = { sshKey: null, knownHosts: null, token: null, ...access };
   return { repository, access: full, env: { ...GIT_ENV, ...env } };
 }

@@ -61,7 +61,7 @@ export class Site {
   }
 
   watch(ref: WatchedRef = MAIN): Pick<Target, "repository"> {
-    return { repository: { fullName: "octocat/blog", ref, cloneUrl: this.repository.path } };
+    return { repository: { fullName: "octocat/blog", ref, cloneUrl: this.repository.path, depth: null } };
   }
 
   target(changes: Partial<Target> = {}): Target {

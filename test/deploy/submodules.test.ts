@@ -60,7 +60,7 @@ function commitLarge(repository: Repository, content: string): void {
 }
 
 function watching(cloneUrl: string): WatchedRepository {
-  return { fullName: "octocat/blog", ref: { kind: "branch", name: "main" }, cloneUrl };
+  return { fullName: "octocat/blog", ref: { kind: "branch", name: "main" }, cloneUrl, depth: null };
 }
 
 describe.each(["releases", "worktree"])("layout %s", (layout) => {

@@ -149,7 +149,12 @@ describe("target check", () => {
 
   test("fails an ssh URL when ssh is missing, unless GIT_SSH is set", async () => {
     const ref = { kind: "branch", name: "main" } as const;
-    const repository = { fullName: "octocat/blog", ref, cloneUrl: "git@127.0.0.1:octocat/blog.git" };
+    const repository = {
+      fullName: "octocat/blog",
+      ref,
+      cloneUrl: "git@127.0.0.1:octocat/blog.git",
+      depth: null,
+    };
     // The result for the directory comes first, the result for the remote last.
     const resultsBetween = async (env: Record<string, string>) =>
       linesOf(await checkTarget(targetOf("blog", { repository, directory: root, env }), CONTEXT)).slice(
@@ -168,6 +173,7 @@ describe("target check", () => {
       fullName: "octocat/blog",
       ref: { kind: "branch", name: "main" },
       cloneUrl: path("none"),
+      depth: null,
     } as const;
     const results = await checkTarget(targetOf("blog", { repository, directory: root }), CONTEXT);
     expect(results.at(-1)?.level).toBe("fail");
@@ -186,7 +192,7 @@ describe("target check", () => {
     ] as const;
     const lines: string[] = [];
     for (const ref of refs) {
-      const repository = { fullName: "octocat/blog", ref, cloneUrl: origin.path };
+      const repository = { fullName: "octocat/blog", ref, cloneUrl: origin.path, depth: null };
       const results = await checkTarget(targetOf("blog", { repository, directory: root }), CONTEXT);
       lines.push(...linesOf(results.slice(-1)));
     }
@@ -198,7 +204,7 @@ describe("target check", () => {
   test("warns about a checkout that the service's user does not own", async () => {
     mkdirSync(path("site/.git"), { recursive: true });
     const ref = { kind: "branch", name: "main" } as const;
-    const repository = { fullName: "octocat/blog", ref, cloneUrl: path("none") };
+    const repository = { fullName: "octocat/blog", ref, cloneUrl: path("none"), depth: null };
     const target = targetOf("blog", { repository, layout: "worktree", directory: path("site") });
     const [place] = await checkTarget(target, { ...CONTEXT, user: 4_000_000 });
     expect(place?.level).toBe("warn");
@@ -210,7 +216,7 @@ describe("target check", () => {
 
   test("warns about a source that accepts any JSON for a target with a repository", async () => {
     const ref = { kind: "branch", name: "main" } as const;
-    const repository = { fullName: "octocat/blog", ref, cloneUrl: path("none") };
+    const repository = { fullName: "octocat/blog", ref, cloneUrl: path("none"), depth: null };
     const target = targetOf("blog", { repository, directory: root });
     const last = (await checkTarget(target, { ...CONTEXT, reportsPushes: false })).at(-1);
     expect(last?.level).toBe("warn");
@@ -226,6 +232,7 @@ describe("target check", () => {
       fullName: "octocat/blog",
       ref: { kind: "branch", name: "main" },
       cloneUrl: origin.path,
+      depth: null,
     } as const;
     const levelOf = async (directory: string, layout = "worktree") => {
       const target = targetOf("blog", { repository, layout, directory });

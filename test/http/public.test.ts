@@ -143,7 +143,12 @@ describe("GitHub source", () => {
   });
 
   test("deploys the matching targets and returns the reason for each other target", async () => {
-    const dev = { fullName: "octocat/blog", ref: { kind: "branch", name: "dev" }, cloneUrl: "x" } as const;
+    const dev = {
+      fullName: "octocat/blog",
+      ref: { kind: "branch", name: "dev" },
+      cloneUrl: "x",
+      depth: null,
+    } as const;
     await reopen({
       targets: [targetOf("blog"), targetOf("preview", { repository: dev }), targetOf("BLOG-2")],
     });

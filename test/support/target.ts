@@ -9,6 +9,7 @@ export function targetOf(name: string, settings: Partial<Target> = {}): Target {
       fullName: "octocat/blog",
       ref: { kind: "branch", name: "main" },
       cloneUrl: "/nowhere/blog.git",
+      depth: null,
     },
     directory: `/nowhere/${name}`,
     layout: "releases",

@@ -1,6 +1,6 @@
 import type { FetchedCommit, FetchRequest, LayoutContext, ProcessIo } from "../../domain/layout.ts";
-import { tagMatches } from "../../domain/match.ts";
-import type { Target, WatchedRepository, WatchedTags } from "../../domain/target.ts";
+import { isWatchedTag } from "../../domain/match.ts";
+import type { Target, WatchedRepository, WatchedTag } from "../../domain/target.ts";
 import { formatDuration } from "../../lib/duration.ts";
 import { AppError } from "../../lib/errors.ts";
 import { shortenCommit } from "../../lib/text.ts";
@@ -27,6 +27,17 @@ interface TipRequest extends FetchRequest {
   readonly into: string;
 }
 
+/** Commits that are fetched beyond `depth` while the pushed commit, which may be older than the tip, is not found. */
+const DEEPER = [100, 1_000];
+
+/** The depth that stands for the whole history (git-fetch(1), --unshallow). */
+const WHOLE = 2_147_483_647;
+
+/** The option for the history to fetch. Without a depth the repository stays as it is: complete, or as a person cloned it. */
+function depthOption(depth: number | null): readonly string[] {
+  return depth === null ? [] : [`--depth=${Math.min(depth, WHOLE)}`];
+}
+
 /** A commit to deploy. `missing` says why the push has not arrived yet; null when it has. */
 interface Tip {
   readonly ref: string;
@@ -49,28 +60,42 @@ export async function fetchTip(
   io: ProcessIo,
 ): Promise<FetchedCommit> {
   const { repository, pushedCommit, chosenCommit } = request;
+  const { depth } = repository;
   if (chosenCommit !== null) {
-    const tip = await fetchOnce(git, request, null, io);
-    const commit = await findChosen(git, repository.cloneUrl, chosenCommit.toLowerCase(), io);
+    const tip = await fetchOnce(git, request, { pushed: null, depth }, io);
+    const commit = await findChosen(git, request, chosenCommit.toLowerCase(), io);
     const { ref } = repository;
     const name = ref.kind === "branch" ? tip.ref : await findTagAt(git, commit, ref, io);
     return { ref: name, commit, note: null };
   }
   const pushed = pushedCommit !== null && isObjectName(pushedCommit) ? pushedCommit : null;
+  // The first of these needs no wait: the commit may be there, beyond the depth.
+  const waits = depth === null ? WAITS : [0, ...WAITS];
   for (let attempt = 0; ; attempt += 1) {
-    const { missing, ...tip } = await fetchOnce(git, request, pushed, io);
-    const wait = WAITS[attempt];
+    const deeper = attempt === 0 ? 0 : (DEEPER[attempt - 1] ?? DEEPER.at(-1) ?? 0);
+    const wanted = { pushed, depth: depth === null ? null : depth + deeper };
+    const { missing, ...tip } = await fetchOnce(git, request, wanted, io);
+    const wait = waits[attempt];
     if (missing !== null && wait === undefined) io.onLine(`${missing}; continuing without it`);
     if (missing === null || wait === undefined || io.signal.aborted) return { ...tip, note: missing };
     onActivity("waiting for the pushed commit");
+    if (wait === 0) {
+      io.onLine(`${missing}; fetching more of the history`);
+      continue;
+    }
     io.onLine(`${missing}; fetching again in ${formatDuration(wait)}`);
     await clock.sleep(wait, io.signal);
   }
 }
 
 /** Finds the commit that a person chose, or fetches it by its name: it may no longer be on any branch. */
-async function findChosen(git: Git, cloneUrl: string, chosen: string, io: ProcessIo): Promise<string> {
-  const [found, ...others] = await findCommitsByPrefix(git, chosen, io.signal);
+async function findChosen(git: Git, request: TipRequest, chosen: string, io: ProcessIo): Promise<string> {
+  const { cloneUrl, depth } = request.repository;
+  let [found, ...others] = await findCommitsByPrefix(git, chosen, io.signal);
+  if (found === undefined && depth !== null && !isObjectName(chosen)) {
+    await fetchOnce(git, request, { pushed: null, depth: WHOLE }, io);
+    [found, ...others] = await findCommitsByPrefix(git, chosen, io.signal);
+  }
   if (others.length > 0) {
     throw new DeploymentError(
       "commit_ambiguous",
@@ -85,7 +110,7 @@ async function findChosen(git: Git, cloneUrl: string, chosen: string, io: Proces
       `commit ${chosen} is not in what was fetched from ${place}; give its full name`,
     );
   }
-  const outcome = await git.attempt([...FETCH, "--", cloneUrl, chosen], io);
+  const outcome = await git.attempt([...FETCH, ...depthOption(depth), "--", cloneUrl, chosen], io);
   if (outcome.kind === "failed" && !/not our ref|unadvertised object|remote ref/.test(outcome.reason)) {
     throw new DeploymentError(outcome.code ?? "fetch_failed", `git fetch ${outcome.reason}`);
   }
@@ -95,28 +120,36 @@ async function findChosen(git: Git, cloneUrl: string, chosen: string, io: Proces
 }
 
 /** The newest matching tag at a commit, or the commit itself. */
-async function findTagAt(git: Git, commit: string, watched: WatchedTags, io: ProcessIo): Promise<string> {
+async function findTagAt(git: Git, commit: string, watched: WatchedTag, io: ProcessIo): Promise<string> {
   const tags = await listTags(git, watched, io.signal);
   return tags.find(({ objects }) => objects.includes(commit))?.name ?? commit;
 }
 
-function fetchOnce(git: Git, request: TipRequest, pushed: string | null, io: ProcessIo): Promise<Tip> {
+interface Wanted {
+  /** The commit that should have arrived; null for none. */
+  readonly pushed: string | null;
+  readonly depth: number | null;
+}
+
+function fetchOnce(git: Git, request: TipRequest, wanted: Wanted, io: ProcessIo): Promise<Tip> {
   const { ref } = request.repository;
   return ref.kind === "branch"
-    ? fetchBranch(git, request, ref.name, pushed, io)
-    : fetchTags(git, request, ref, pushed, io);
+    ? fetchBranch(git, request, ref.name, wanted, io)
+    : fetchTags(git, request, ref, wanted, io);
 }
 
 async function fetchBranch(
   git: Git,
   { repository: { cloneUrl }, into }: TipRequest,
   branch: string,
-  pushed: string | null,
+  { pushed, depth }: Wanted,
   io: ProcessIo,
 ): Promise<Tip> {
   const place = hideCredentials(cloneUrl);
-  const refspecs = [`+refs/heads/${branch}:${into}`, ALL_TAGS];
-  const outcome = await git.attempt([...FETCH, "--prune", "--", cloneUrl, ...refspecs], io);
+  // With a depth git fetches only the tags of the commits that it fetches: each other one would bring its files.
+  const refspecs = [`+refs/heads/${branch}:${into}`, ...(depth === null ? [ALL_TAGS] : [])];
+  const args = [...FETCH, ...depthOption(depth), "--prune", "--", cloneUrl, ...refspecs];
+  const outcome = await git.attempt(args, io);
   if (outcome.kind === "failed" && outcome.reason.includes("couldn't find remote ref")) {
     throw new DeploymentError("ref_missing", `branch ${branch} does not exist in ${place}`);
   }
@@ -143,11 +176,11 @@ async function contains(git: Git, tip: string, pushed: string, signal: AbortSign
 async function fetchTags(
   git: Git,
   { repository: { cloneUrl } }: TipRequest,
-  watched: WatchedTags,
-  pushed: string | null,
+  watched: WatchedTag,
+  { pushed, depth }: Wanted,
   io: ProcessIo,
 ): Promise<Tip> {
-  await git.run([...FETCH, "--prune", "--", cloneUrl, ALL_TAGS], io);
+  await git.run([...FETCH, ...depthOption(depth), "--prune", "--", cloneUrl, ALL_TAGS], io);
   const tags = await listTags(git, watched, io.signal);
   // An older version may have been pushed: it has arrived when any tag is at it.
   const hasArrived = pushed === null || tags.some((tag) => tag.objects.includes(pushed));
@@ -170,14 +203,14 @@ interface Tag {
 }
 
 /** The matching tags, the newest version first. */
-async function listTags(git: Git, watched: WatchedTags, signal: AbortSignal): Promise<readonly Tag[]> {
+async function listTags(git: Git, watched: WatchedTag, signal: AbortSignal): Promise<readonly Tag[]> {
   const format = "%(objectname) %(*objectname) %(refname)";
   const args = ["for-each-ref", "--sort=-version:refname", `--format=${format}`, "refs/tags/"];
   const lines = (await git.read(args, signal)) ?? [];
   return lines.flatMap((line) => {
     const [, object, peeled, name] =
       /^([0-9a-f]{40,64}) ([0-9a-f]{40,64})? refs\/tags\/(.+)$/.exec(line) ?? [];
-    if (object === undefined || name === undefined || !tagMatches(name, watched)) return [];
+    if (object === undefined || name === undefined || !isWatchedTag(name, watched)) return [];
     return [{ name, objects: peeled === undefined ? [object] : [object, peeled] } satisfies Tag];
   });
 }

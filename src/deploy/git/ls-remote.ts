@@ -2,7 +2,7 @@ import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ProcessIo } from "../../domain/layout.ts";
-import { tagMatches } from "../../domain/match.ts";
+import { isWatchedTag } from "../../domain/match.ts";
 import type { RemoteTip, Target, WatchedRef } from "../../domain/target.ts";
 import { formatDuration } from "../../lib/duration.ts";
 import type { DeployServices } from "../context.ts";
@@ -67,5 +67,5 @@ function readRef(line: string): readonly [name: string, commit: string][] {
 function isWatched(name: string, watched: WatchedRef): boolean {
   if (watched.kind === "branch") return name === `refs/heads/${watched.name}`;
   const tag = name.slice("refs/tags/".length);
-  return name.startsWith("refs/tags/") && !tag.endsWith("^{}") && tagMatches(tag, watched);
+  return name.startsWith("refs/tags/") && !tag.endsWith("^{}") && isWatchedTag(tag, watched);
 }
