@@ -138,6 +138,35 @@ describe.each(["releases", "worktree"])("layout %s", (layout) => {
     expect(existsSync(join(site.root, "hacked"))).toBe(false);
   });
 
+  test.each(["repo", "releases", "repo, packed", "repo, by a URL", "repo, by a URL with a host"])(
+    "cannot contain another target as a submodule: its %s",
+    async (what) => {
+      const other = new Site("releases");
+      other.repository.commit({ "secret.txt": "secret" });
+      const { release } = await other.deploy();
+      if (what === "repo, packed") git(join(other.directory, "repo"), "pack-refs", "--all", "--prune");
+      const path = join(other.directory, what === "releases" ? `releases/${release}` : "repo");
+      const urls: Record<string, string> = {
+        "repo, by a URL": `file://${path.replace("repo", "%72epo")}`,
+        "repo, by a URL with a host": `file:/${path}`,
+      };
+      const url = urls[what] ?? path;
+      // In a submodule of a submodule, which is checked like the first.
+      const { lib } = new Nested(site);
+      lib.git("config", "--file", ".gitmodules", "submodule.core.url", url);
+      lib.git("update-index", "--cacheinfo", `160000,${other.repository.tip},core`);
+      lib.git("add", ".gitmodules");
+      lib.git("commit", "--quiet", "--message", "Another");
+      updateSubmodule(site.repository, "lib");
+      const result = await site.deploy();
+      other.remove();
+      expect(result).toMatchObject({ state: "failed", code: "checkout_failed" });
+      expect(result.reason).toContain(url);
+      expect(result.reason).toContain("another target");
+      expect(existsSync(live("lib/core/secret.txt"))).toBe(false);
+    },
+  );
+
   test("deploys updates and the removal of a submodule", async () => {
     const { lib } = new Nested(site);
     for (let round = 1; round <= 4; round += 1) {

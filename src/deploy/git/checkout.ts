@@ -1,6 +1,7 @@
 import type { ProcessIo } from "../../domain/layout.ts";
 import { DeploymentError } from "../failure.ts";
 import { type Git, type GitSettings, SILENT_IO } from "./git.ts";
+import { updateLocalSubmodules } from "./local-submodules.ts";
 
 /** The settings of `git lfs install` (git-lfs-install(1)). Without them git-lfs leaves the pointers in place. */
 const LFS_FILTER: GitSettings = {
@@ -52,10 +53,14 @@ export async function completeCheckout(git: Git, cloneUrl: string, io: ProcessIo
 async function updateSubmodules(git: Git, cloneUrl: string, io: ProcessIo): Promise<void> {
   // Only a local repository may have local submodules: one from elsewhere must not read local files.
   const isLocal = cloneUrl.startsWith("/") || cloneUrl.startsWith("file:");
-  const settings = { "protocol.file.allow": isLocal ? "always" : "never" };
-  // A known URL may have changed.
-  await git.run(["submodule", "--quiet", "sync", "--recursive"], io);
-  await git.run(["submodule", "update", "--init", "--recursive", "--force"], io, settings);
+  if (isLocal) {
+    await updateLocalSubmodules(git, io);
+  } else {
+    // A known URL may have changed.
+    await git.run(["submodule", "--quiet", "sync", "--recursive"], io);
+    const settings = { "protocol.file.allow": "never" };
+    await git.run(["submodule", "update", "--init", "--recursive", "--force"], io, settings);
+  }
   await git.run([...IN_SUBMODULES, "git clean -ffd --quiet"], io);
 }
 

@@ -82,6 +82,8 @@ export interface Git {
   read(args: readonly string[], signal?: AbortSignal): Promise<readonly string[] | null>;
   /** The commit of a revision, peeled from tags; null when there is none. */
   findCommit(revision: string, signal?: AbortSignal): Promise<string | null>;
+  /** The same git for a checkout in a directory below, such as a submodule. */
+  inside(directory: string): Promise<Git>;
 }
 
 /**
@@ -158,6 +160,7 @@ export function createGit(location: GitLocation, context: GitContext): Git {
       // Warnings are on the same stream as the answer.
       return (await git.read(args, signal))?.find(isObjectName) ?? null;
     },
+    inside: (directory) => createCheckoutGit(join(cwd, directory), context),
   };
   return git;
 }
