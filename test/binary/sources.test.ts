@@ -76,6 +76,35 @@ describe("a server without configuration", () => {
     expect((await show(again, token)).status).toBe(200);
   });
 
+  test("logs no secret that a request shows or that the configuration holds, also with --debug", async () => {
+    const wrong = {
+      token: "a wrong token of the tests",
+      query: "a-wrong-token-in-the-query",
+      user: "a wrong password",
+    };
+    const env = { PORT: "0", WEBHOOK_VERIFY_TOKEN: TOKEN, GITHUB_WEBHOOK_SECRET: SECRET };
+    const server = await workshop.serve(["--debug"], env);
+    expect((await show(server, TOKEN)).status).toBe(200);
+    expect((await show(server, wrong.token)).status).toBe(401);
+    for (const token of [TOKEN, wrong.query]) {
+      await fetch(new URL(`/webhook?verify_token=${encodeURIComponent(token)}`, server.url));
+    }
+    const credentials = Buffer.from(`ada:${wrong.user}`).toString("base64");
+    await fetch(new URL("/webhook", server.url), { headers: { authorization: `Basic ${credentials}` } });
+    const github = new URL("/github-webhook", server.url);
+    expect((await deliver(github, "ping", pingBody(), { secret: SECRET })).status).toBe(200);
+    expect((await deliver(github, "ping", pingBody(), { secret: wrong.token })).status).toBe(401);
+    const admin = String(server.log.find(({ url }) => typeof url === "string")?.admin_url);
+    for (const token of [readAdminToken(), wrong.token]) {
+      await fetch(new URL("/api/status", admin), { headers: { authorization: `Bearer ${token}` } });
+    }
+    await server.end("SIGTERM");
+    expect(server.log.filter(({ level }) => level === "warn").length).toBeGreaterThan(3);
+    const secrets = [TOKEN, SECRET, readAdminToken(), credentials, ...Object.values(wrong)];
+    const shown = secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]);
+    expect(shown.filter((text) => (server.stderr + server.stdout).includes(text))).toEqual([]);
+  });
+
   test.each(["", "?verify_token=", "?verify_token=undefined", "?verify_token=null"])(
     "rejects GET with %p as a bad token, and POST signed with a guessable secret",
     async (query) => {

@@ -49,7 +49,9 @@ async function expectStartupError(...facts: readonly string[]): Promise<void> {
   const messages = messagesIn(stderr);
   expect(messages).toHaveLength(1);
   for (const fact of [file(), ...facts]) expect(messages[0]).toContain(fact);
-  expect(words(messages.join("\n"))).toMatchSnapshot();
+  // The number of migrations changes with every new one.
+  const message = messages.join("\n").replace(/\bsupports \d+/, "supports <schema>");
+  expect(words(message)).toMatchSnapshot();
 }
 
 async function expectDamageReport(): Promise<void> {
