@@ -4,15 +4,16 @@ import { waitFor } from "./event-bus.ts";
 import type { FlowServices } from "./services.ts";
 
 export type Followed =
-  | ({ readonly kind: "line" } & OutputLine)
+  /** The next lines, at least one. */
+  | { readonly kind: "lines"; readonly lines: readonly OutputLine[] }
   | { readonly kind: "end"; readonly deployment: Deployment };
 
-/** How many lines are in memory at once, however slow the consumer is. */
+/** How many lines are read and in memory at once, however slow the consumer is. */
 const BATCH = 500;
 
 /**
- * Yields each stored line with a number greater than `after` (-1 for all) once, in order, as it arrives; then `end` when
- * the deployment has ended. Waits while it is queued. Returns early when `signal` is aborted, or when the deployment is
+ * Yields each stored line with a number greater than `after` (-1 for all) once, in order, as it arrives, in batches; then
+ * `end` when the deployment has ended. Waits while it is queued. Returns early when `signal` is aborted, or when the deployment is
  * not stored.
  */
 export async function* followOutput(
@@ -37,11 +38,9 @@ export async function* followOutput(
       const deployment = await store.readDeployment(id);
       if (deployment === null) return;
       for (let batch = await read(last); batch.length > 0; batch = await read(last)) {
-        for (const line of batch) {
-          if (signal.aborted) return;
-          last = line.line;
-          yield { kind: "line", ...line };
-        }
+        if (signal.aborted) return;
+        last = batch.at(-1)?.line ?? last;
+        yield { kind: "lines", lines: batch };
       }
       if (signal.aborted) return;
       if (hasEnded(deployment.state)) return yield { kind: "end", deployment };

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ApiReceipt } from "../api/delivery.ts";
 import type { AcceptOutcome } from "../flow/accept-delivery.ts";
 import { AppError } from "../lib/errors.ts";
@@ -57,6 +58,25 @@ export function respond(
 /** Responds with plain text. */
 export function respondText(text: string): Response {
   return new Response(text, {
+    headers: { ...RESPONSE_HEADERS, "content-type": "text/plain; charset=utf-8" },
+  });
+}
+
+/** Responds with plain text in parts, which are read as fast as the client takes them, one in each turn of the event loop. */
+export function respondWithText(parts: AsyncGenerator<string>): Response {
+  const encoder = new TextEncoder();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      await nextTurn();
+      const { done, value } = await parts.next();
+      if (done === true) controller.close();
+      else controller.enqueue(encoder.encode(value));
+    },
+    async cancel() {
+      await parts.return(undefined);
+    },
+  });
+  return new Response(body, {
     headers: { ...RESPONSE_HEADERS, "content-type": "text/plain; charset=utf-8" },
   });
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FlowServices } from "../flow/services.ts";
 import { respondProblem } from "./responses.ts";
 
@@ -43,11 +44,11 @@ export interface StreamServices extends Pick<FlowServices, "clock" | "log"> {
 
 /**
  * Responds with an event stream, or 422 for an invalid Last-Event-ID. `open` gets the id of the last event that the
- * client received, null for a new client, and a signal that is aborted when the client disconnects. Events are read one
- * by one, as fast as the client takes them.
+ * client received, null for a new client, and a signal that is aborted when the client disconnects. It yields batches of
+ * events, which are read as fast as the client takes them, one batch in each turn of the event loop.
  */
 export function respondWithEventStream(
-  open: (lastId: number | null, signal: AbortSignal) => AsyncGenerator<StreamedEvent>,
+  open: (lastId: number | null, signal: AbortSignal) => AsyncGenerator<readonly StreamedEvent[]>,
   { request, clock, log, closing }: StreamServices,
 ): Response {
   const lastId = request.headers.get("last-event-id");
@@ -58,7 +59,7 @@ export function respondWithEventStream(
   const enders = [request.signal, closing];
   const events = open(lastId === null ? null : Number(lastId), ended.signal);
   const encoder = new TextEncoder();
-  let next: Promise<IteratorResult<StreamedEvent>> | null = null;
+  let next: Promise<IteratorResult<readonly StreamedEvent[]>> | null = null;
   let isCancelled = false;
 
   function end(): void {
@@ -73,7 +74,7 @@ export function respondWithEventStream(
   for (const ender of enders) ender.addEventListener("abort", end);
   if (enders.some(({ aborted }) => aborted)) end();
 
-  /** The next encoded event, a heartbeat when there is none for a while, null at the end. */
+  /** The next encoded events, a heartbeat when there is none for a while, null at the end. */
   async function read(): Promise<string | null> {
     next ??= events.next();
     const sleeping = new AbortController();
@@ -81,7 +82,9 @@ export function respondWithEventStream(
     sleeping.abort();
     if (result === undefined) return HEARTBEAT;
     next = null;
-    return result.done === true ? null : frameEvent(result.value);
+    // Otherwise a few clients that read fast would delay all other requests.
+    await nextTurn();
+    return result.done === true ? null : result.value.map(frameEvent).join("");
   }
 
   const body = new ReadableStream<Uint8Array>({

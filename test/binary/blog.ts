@@ -107,6 +107,15 @@ export class Blog implements AsyncDisposable {
     return (await this.run("deployment", "log", String(id))).stdout.split("\n").slice(0, -1);
   }
 
+  /** Opens a deployment's log as an event stream. */
+  openLog(id: number, signal: AbortSignal): Promise<Response> {
+    const token = readFileSync(this.at("data", "secrets", "admin.token"), "utf8").trim();
+    return fetch(`http://127.0.0.1:${this.#adminPort}/api/deployments/${id}/log`, {
+      headers: { authorization: `Bearer ${token}`, accept: "text/event-stream" },
+      signal,
+    });
+  }
+
   /** Runs a command of the executable while the server is running. */
   run(...args: readonly string[]) {
     return this.workshop.run(args, this.#env);

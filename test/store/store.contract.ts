@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type Choice, MAX_OUTPUT_BYTES } from "../../src/domain/deployment.ts";
+import { type Choice, MAX_OUTPUT_BYTES, OUTPUT_LINE_COST } from "../../src/domain/deployment.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { numbersIn } from "../support/words.ts";
 import { duplicatesContract } from "./duplicates.contract.ts";
@@ -682,5 +682,5 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
 
 /** Lines of 1024 bytes each, including the newline. */
 function numberedLines(from: number, count: number): string[] {
-  return Array.from({ length: count }, (_, n) => `line ${from + n} `.padEnd(1023, "."));
+  return Array.from({ length: count }, (_, n) => `line ${from + n} `.padEnd(1024 - OUTPUT_LINE_COST, "."));
 }

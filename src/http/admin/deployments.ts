@@ -4,7 +4,7 @@ import { toApiPage } from "../../api/page.ts";
 import { Conflict, NotFound } from "../../api/problem.ts";
 import { DEPLOYMENT_STATES, hasEnded } from "../../domain/deployment.ts";
 import { followOutput } from "../../flow/follow.ts";
-import { respond, respondText } from "../responses.ts";
+import { respond, respondWithText } from "../responses.ts";
 import { acceptsEventStream, EVENT_STREAM, respondWithEventStream, type StreamedEvent } from "../sse.ts";
 import { choiceOf, IdText, Input, jsonBody, Line, NameText, readRange } from "./request.ts";
 import { createRoutes, describeList, describeResponses, describeRoute } from "./route.ts";
@@ -85,7 +85,7 @@ async function respondWithLog(id: number, request: Request, services: AdminServi
   const { store } = services;
   if ((await store.readDeployment(id)) === null) return respond(404, UNKNOWN);
   if (!acceptsEventStream(request.headers)) {
-    return respondText((await store.readOutput(id)).map((line) => `${line}\n`).join(""));
+    return respondWithText(readLines(id, services));
   }
   return respondWithEventStream((lastId, signal) => streamOutput(id, lastId, services, signal), {
     ...services,
@@ -99,10 +99,24 @@ async function* streamOutput(
   lastId: number | null,
   services: AdminServices,
   signal: AbortSignal,
-): AsyncGenerator<StreamedEvent> {
+): AsyncGenerator<readonly StreamedEvent[]> {
   for await (const each of followOutput(id, (lastId ?? 0) - 1, services, signal)) {
-    yield each.kind === "line"
-      ? { id: each.line + 1, event: "line", data: each.text }
-      : { id: null, event: "end", data: JSON.stringify(toApiEnd(each.deployment)) };
+    yield each.kind === "lines"
+      ? each.lines.map(({ line, text }) => ({ id: line + 1, event: "line", data: text }))
+      : [{ id: null, event: "end", data: JSON.stringify(toApiEnd(each.deployment)) }];
+  }
+}
+
+/** Lines that are read at once for the plain log. */
+const LINES_AT_ONCE = 500;
+
+/** The output so far as text, in parts. */
+async function* readLines(id: number, { store }: AdminServices): AsyncGenerator<string> {
+  for (let last = -1; ; ) {
+    const lines = await store.readOutputAfter(id, last, LINES_AT_ONCE);
+    const newest = lines.at(-1);
+    if (newest === undefined) return;
+    last = newest.line;
+    yield lines.map(({ text }) => `${text}\n`).join("");
   }
 }

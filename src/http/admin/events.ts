@@ -35,15 +35,20 @@ async function* follow(
   after: number,
   eventBus: EventBus,
   signal: AbortSignal,
-): AsyncGenerator<StreamedEvent> {
+): AsyncGenerator<readonly StreamedEvent[]> {
   const waiter = waitFor(eventBus, ({ kind }) => kind !== "output", signal);
   try {
     let last = after;
     while (!signal.aborted) {
       waiter.reset();
-      for (const { id, at, event } of eventBus.since(last)) {
-        last = id;
-        yield { id, event: event.kind, data: toApiServerEvent(event, at) };
+      const events = eventBus.since(last);
+      last = events.at(-1)?.id ?? last;
+      if (events.length > 0) {
+        yield events.map(({ id, at, event }) => ({
+          id,
+          event: event.kind,
+          data: toApiServerEvent(event, at),
+        }));
       }
       if (!signal.aborted) await waiter.wait();
     }

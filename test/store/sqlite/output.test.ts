@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import fc from "fast-check";
+import { OUTPUT_LINE_COST } from "../../../src/domain/deployment.ts";
 import { type Connection, openDatabase } from "../../../src/store/sqlite/connection.ts";
 import { createOutput } from "../../../src/store/sqlite/deployments/output.ts";
 import { migrate } from "../../../src/store/sqlite/migrate.ts";
@@ -32,11 +33,11 @@ async function appendAll(limit: number, batches: readonly (readonly string[])[])
 }
 
 const bytesOf = (lines: readonly string[]) =>
-  lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+  lines.reduce((sum, line) => sum + Buffer.byteLength(line) + OUTPUT_LINE_COST, 0);
 
 const line = fc.string({ unit: "grapheme", maxLength: 25 });
 const batches = fc.array(fc.array(line, { maxLength: 12 }), { maxLength: 12 });
-const limit = fc.integer({ min: 64, max: 400 });
+const limit = fc.integer({ min: 96, max: 800 });
 
 describe("cutting output", () => {
   test("keeps the first and last lines in order, as many as fit, for any batching", async () => {
@@ -64,7 +65,7 @@ describe("cutting output", () => {
   });
 
   test("cuts a line that is longer than the limit", async () => {
-    const stored = await appendAll(40, [["a"], ["x".repeat(50)], ["b"]]);
+    const stored = await appendAll(100, [["a"], ["x".repeat(100)], ["b"]]);
     expect(stored).toEqual(["a", expect.any(String), "b"]);
     expect(numbersIn(stored[1])).toEqual([1]);
     expect(stored[1]).toMatchSnapshot();
@@ -72,7 +73,7 @@ describe("cutting output", () => {
 
   test("deletes cut lines from the database", async () => {
     const given = Array.from({ length: 30 }, (_, n) => [`line ${n}`, "more"]);
-    const stored = await appendAll(100, given);
+    const stored = await appendAll(325, given);
     const rows = connection
       .prepare<{ text: string }>(`SELECT text FROM output WHERE deployment = ${deployments} ORDER BY line`)
       .all({});

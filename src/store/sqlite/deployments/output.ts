@@ -1,10 +1,10 @@
-import { MAX_OUTPUT_BYTES, type OutputLine } from "../../../domain/deployment.ts";
+import { MAX_OUTPUT_BYTES, OUTPUT_LINE_COST, type OutputLine } from "../../../domain/deployment.ts";
 import type { DeploymentStore } from "../../../domain/deployment-store.ts";
 import type { Connection } from "../connection.ts";
 
 /**
  * Which lines of a deployment's output are stored, counted from 0: the head [0, headLines) and the tail
- * [tailStart, nextLine). The lines between were removed. Bytes are UTF-8, each line with its newline.
+ * [tailStart, nextLine). The lines between were removed. Bytes are UTF-8, and {@link OUTPUT_LINE_COST} for each line.
  */
 type Extent = {
   headLines: number;
@@ -80,7 +80,7 @@ function prepareRead(connection: Connection, extents: ReturnType<typeof prepareE
 /** Prepares the removal of the oldest lines of the tail until everything fits in `limit`. */
 function prepareCut(connection: Connection, limit: number) {
   const selectSizes = connection.prepare<{ size: number }, { deployment: number; from: number }>(`
-    SELECT octet_length(text) + 1 AS size FROM output
+    SELECT octet_length(text) + ${OUTPUT_LINE_COST} AS size FROM output
     WHERE deployment = $deployment AND line >= $from ORDER BY line`);
   const remove = connection.prepare<never, { deployment: number; from: number; to: number }>(
     "DELETE FROM output WHERE deployment = $deployment AND line >= $from AND line < $to",
@@ -120,7 +120,7 @@ function sizeOfCut({ headLines, tailStart }: Extent): number {
 }
 
 function sizeOf(text: string): number {
-  return Buffer.byteLength(text) + 1;
+  return Buffer.byteLength(text) + OUTPUT_LINE_COST;
 }
 
 function describeCut(lines: number): string {
