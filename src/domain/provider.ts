@@ -73,7 +73,7 @@ export interface OptionIssue {
 
 /** A provider with the settings of one source. */
 export interface SourceHandler {
-  /** Accepted media types. Any other is answered 415. */
+  /** Accepted media types; `*` stands for any text. Any other is answered 415. */
   readonly contentTypes: readonly string[];
   /** Lower-case names of the provider's headers that are stored with a delivery. Never one that holds a secret. */
   readonly storedHeaders: readonly string[];

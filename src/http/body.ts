@@ -34,15 +34,23 @@ export function isAcceptedContent(headers: Headers, accepted: readonly string[])
 }
 
 /**
- * Whether a Content-Type header is one of `accepted`. Any parameters are allowed except a `charset` other than UTF-8
+ * Whether a Content-Type header is one of `accepted`, where `*` stands for any text, as in `application/*+json` (RFC 6839).
+ * Any parameters are allowed except a `charset` other than UTF-8
  * (RFC 9110, section 8.3; JSON is UTF-8 by RFC 8259).
  */
 export function isAcceptedMediaType(header: string | null, accepted: readonly string[]): boolean {
   const [type = "", ...parameters] = (header ?? "").toLowerCase().split(";");
-  if (!accepted.includes(type.trim())) return false;
+  if (!accepted.some((each) => matchesType(type.trim(), each))) return false;
   return parameters
     .map((parameter) => /^\s*charset\s*=\s*(.*?)\s*$/.exec(parameter)?.[1])
     .every((charset) => charset === undefined || UTF8_NAMES.includes(charset));
+}
+
+function matchesType(type: string, accepted: string): boolean {
+  const [start = "", end] = accepted.split("*");
+  if (end === undefined) return type === accepted;
+  // Something must take the place of the `*`.
+  return type.length > accepted.length - 1 && type.startsWith(start) && type.endsWith(end);
 }
 
 /** Whether Content-Length is greater than `limit` bytes. */

@@ -23,6 +23,12 @@ export function decodeUtf8(bytes: Uint8Array): string | null {
   }
 }
 
+/** Decodes a JSON body of any sender, which may begin with a byte order mark: a parser may ignore it (RFC 8259, 8.1). */
+export function decodeMarkedJsonBody(body: Uint8Array): DecodeResult {
+  const hasMark = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
+  return decodeJsonBody(hasMark ? body.subarray(3) : body);
+}
+
 /** Decodes a JSON body, which must be UTF-8. */
 export function decodeJsonBody(body: Uint8Array): DecodeResult {
   const text = decodeUtf8(body);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
+import { isAcceptedMediaType } from "../../src/http/body.ts";
 import { generic } from "../../src/providers/generic/index.ts";
 import { GenericOptions } from "../../src/providers/generic/options.ts";
 import ordinary from "../fixtures/github/push-ordinary.json";
@@ -99,6 +100,33 @@ describe("generic source handler > read", () => {
       expect(readJson(JSON.stringify(payload))).toMatchObject({ kind: "parsed", event, identity: null });
     });
   }
+
+  test.each([
+    ["before and after are equal", { ref, before: after, after, repository }],
+    ["before and after are zeros", { ref, before: zero, after: zero, repository }],
+  ])("reads a push whose %s as the test of Gitea", (_what, payload) => {
+    const event = { kind: "other", name: "test delivery" } as const;
+    expect(readJson(JSON.stringify(payload))).toMatchObject({ kind: "parsed", event });
+  });
+
+  test("ignores one byte order mark", () => {
+    expect(readJson('\ufeff{"a":1}')).toMatchObject({ kind: "parsed", json: '{"a":1}' });
+    expect(readJson('\ufeff\ufeff{"a":1}')).toMatchObject({ kind: "unreadable" });
+  });
+
+  test("accepts every type of JSON and no other", () => {
+    const accepts = (type: string) => isAcceptedMediaType(type, handler.contentTypes);
+    for (const type of [
+      "application/json",
+      "application/cloudevents+json; charset=utf-8",
+      "application/vnd.docker.distribution.events.v2+JSON",
+    ]) {
+      expect(accepts(type)).toBe(true);
+    }
+    for (const type of ["application/+json", "text/x+json", "application/jsonp", "application/*+json2", ""]) {
+      expect(accepts(type)).toBe(false);
+    }
+  });
 
   for (const [what, payload] of [
     ["an object", { hello: "world" }],

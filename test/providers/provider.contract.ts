@@ -157,7 +157,6 @@ export function describeProvider(subject: ProviderSubject): void {
         ["white space", bytes(" \n")],
         ["a body that is not UTF-8", Uint8Array.of(0x22, 0xff, 0x22)],
         ["an encoded surrogate", Uint8Array.of(0x22, 0xed, 0xa0, 0x80, 0x22)],
-        ["a byte order mark", bytes('\ufeff{"a":1}')],
         ["plain text", bytes("hello")],
         ["truncated JSON", bytes('{"a":')],
         ["two JSON values", bytes("{}{}")],

@@ -40,7 +40,7 @@ function createHandler(settings: GenericSettings): SourceHandler {
     client_prefix_v6: prefixV6 = 128,
   } = settings;
   return {
-    contentTypes: ["application/json"],
+    contentTypes: ["application/json", "application/*+json"],
     storedHeaders: [],
     idHeader: null,
     signatureHeader: settings.hmac?.header ?? null,

@@ -2,12 +2,13 @@ import { type Static, Type } from "@sinclair/typebox";
 import { asksToSkip, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
 import type { ParseResult, RawRequest } from "../../domain/provider.ts";
 import { createLazyValidator } from "../../lib/schema.ts";
-import { FullRef, ObjectName, RepositoryName } from "../git-push.ts";
-import { decodeJsonBody } from "../json.ts";
+import { FullRef, isTestPush, ObjectName, RepositoryName, TEST_DELIVERY } from "../git-push.ts";
+import { decodeMarkedJsonBody } from "../json.ts";
 
 /** The parts of a push that GitHub, Gitea and Forgejo have in common. */
 const PushLike = Type.Object({
   ref: FullRef,
+  before: Type.Optional(Type.Unknown()),
   after: Type.Optional(Type.Unknown()),
   deleted: Type.Optional(Type.Unknown()),
   head_commit: Type.Optional(Type.Unknown()),
@@ -20,11 +21,13 @@ const objectName = createLazyValidator(ObjectName);
 
 /** Decodes any JSON. A payload with the fields of a push is one. */
 export function readPayload({ body }: RawRequest): ParseResult {
-  const decoded = decodeJsonBody(body);
+  const decoded = decodeMarkedJsonBody(body);
   if (decoded.kind === "unreadable") return decoded;
   const { text: json, value: payload } = decoded;
   const event = pushLike().Check(payload)
-    ? toPushEvent(payload)
+    ? isTestPush(payload)
+      ? TEST_DELIVERY
+      : toPushEvent(payload)
     : { kind: "other" as const, name: "payload" };
   return { kind: "parsed", event, json, identity: null };
 }

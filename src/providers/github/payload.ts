@@ -2,8 +2,8 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { FullRef, ObjectName, RepositoryName } from "../git-push.ts";
 
 /**
- * The parts of GitHub's payloads that are used. Required at the top level is what GitHub requires, deeper only what is
- * used; other known fields must have their type. Unknown fields are accepted, because GitHub adds them without notice.
+ * The parts of GitHub's payloads that are used. Only what a decision needs is required, because forges that speak GitHub's
+ * dialect leave out the rest; other known fields must have their type. Unknown fields are accepted, because GitHub adds them without notice.
  * Source: the schemas `webhook-push` and `webhook-ping` of github/rest-api-description. A payload that matches those
  * matches these, except a ping without any field of its own.
  */
@@ -13,10 +13,10 @@ function nullable<Schema extends TSchema>(schema: Schema, expected: string) {
 }
 
 const NullableText = nullable(Type.String(), "string or null");
-const Paths = Type.Array(Type.String());
+const Paths = nullable(Type.Array(Type.String()), "a list of paths or null");
 
 const Person = Type.Object({
-  name: Type.String(),
+  name: Type.Optional(Type.String()),
   email: Type.Optional(NullableText),
   username: Type.Optional(Type.String()),
 });
@@ -59,15 +59,15 @@ export const Push = Type.Object({
   ref: FullRef,
   before: ObjectName,
   after: ObjectName,
-  created: Type.Boolean(),
-  deleted: Type.Boolean(),
-  forced: Type.Boolean(),
-  base_ref: NullableText,
-  compare: Type.String(),
-  commits: Type.Array(Commit),
-  head_commit: nullable(HeadCommit, "a commit or null"),
+  created: Type.Optional(Type.Boolean()),
+  deleted: Type.Optional(Type.Boolean()),
+  forced: Type.Optional(Type.Boolean()),
+  base_ref: Type.Optional(NullableText),
+  compare: Type.Optional(Type.String()),
+  commits: Type.Optional(Type.Array(Commit)),
+  head_commit: Type.Optional(nullable(HeadCommit, "a commit or null")),
   repository: Repository,
-  pusher: Person,
+  pusher: Type.Optional(Person),
   sender: Type.Optional(Account),
 });
 export type Push = Static<typeof Push>;

@@ -2,6 +2,7 @@ import { asksToSkip, type Event, isZeroCommit, type PushEvent, parseRef } from "
 import type { ParseResult, RawRequest, UnreadablePayload } from "../../domain/provider.ts";
 import { createLazyValidator, describeSchemaErrors } from "../../lib/schema.ts";
 import { decodeJsonField } from "../form.ts";
+import { isTestPush, TEST_DELIVERY } from "../git-push.ts";
 import { decodeJsonBody, invalid } from "../json.ts";
 import { Ping, Push } from "./payload.ts";
 
@@ -49,7 +50,7 @@ function readEvent(name: string, payload: unknown): Event | UnreadablePayload {
     reason: `${name}: ${reason}`,
   });
   if (name === "push") {
-    if (push().Check(payload)) return toPushEvent(payload);
+    if (push().Check(payload)) return isTestPush(payload) ? TEST_DELIVERY : toPushEvent(payload);
     return unexpected(describeSchemaErrors(push(), payload));
   }
   if (!isObject(payload)) return unexpected("the payload expected object");
@@ -75,7 +76,7 @@ function hasAll(payload: object, fields: readonly string[]): boolean {
 
 function toPushEvent(payload: Push): PushEvent {
   const ref = parseRef(payload.ref);
-  const deleted = payload.deleted || isZeroCommit(payload.after);
+  const deleted = payload.deleted === true || isZeroCommit(payload.after);
   // For an annotated tag `after` is the tag object, and head_commit is the tagged commit.
   const commit = ref.kind === "tag" ? (payload.head_commit?.id ?? null) : payload.after;
   return {

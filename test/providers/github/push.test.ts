@@ -63,6 +63,28 @@ describe("GitHub push", () => {
     expect(JSON.stringify(result)).not.toContain("xxx");
   });
 
+  test.each([
+    ["has only what a decision needs", {}],
+    ["has null for the paths of a commit", { commits: [{ ...ordinary.commits[0], added: null }] }],
+  ])("accepts a push of another forge that %s", async (_what, more) => {
+    const { ref, before, after } = ordinary;
+    const payload = { ref, before, after, repository: { full_name: REPOSITORY }, ...more };
+    expect(await receive("push", payload)).toMatchObject({
+      kind: "parsed",
+      event: { kind: "push", repository: REPOSITORY, deleted: false, commit: after },
+    });
+    expect(await receive("push", { ...payload, after: ZERO })).toMatchObject({
+      event: { deleted: true, commit: null },
+    });
+  });
+
+  test("reads a push that moves nothing as the test of Gitea", async () => {
+    expect(await receive("push", { ...ordinary, before: ordinary.after })).toMatchObject({
+      kind: "parsed",
+      event: { kind: "other", name: "test delivery" },
+    });
+  });
+
   test("accepts optional fields that are missing, null or unknown", async () => {
     const { sender: _, ...anonymous } = ordinary;
     const [commit] = ordinary.commits;
