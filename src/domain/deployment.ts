@@ -93,6 +93,7 @@ export const MAX_OUTPUT_BYTES = 10 * 1024 * 1024;
 
 /** At most this many deployments of a target with `queue = "all"` are queued by deliveries. */
 export const MAX_QUEUED = 1000;
+
 /** Bytes that each line counts besides its text, so that empty lines do not fill the database with rows. */
 export const OUTPUT_LINE_COST = 16;
 
