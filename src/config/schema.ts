@@ -220,6 +220,17 @@ export const SourceTable = TableSetting(
       Type.Union([Type.Literal("run"), Type.Literal("skip")], { expected: '"run" or "skip"' }),
       "run",
     ),
+    keep_headers: Defaulted(
+      Type.Array(
+        Type.String({
+          // A token of RFC 9110, section 5.6.2.
+          pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
+          expected: 'the name of a header, such as "x-tenant"',
+        }),
+        { maxItems: 50, expected: "a list of at most 50 names of headers" },
+      ),
+      [],
+    ),
     print: Type.Optional(Switch),
   },
   {
@@ -230,6 +241,8 @@ export const SourceTable = TableSetting(
       "Addresses that may send. The name of a provider means the [ranges that it publishes](senders.md#restrict-the-addresses). Default: any address.",
     on_redelivery:
       'What a delivery does that the sender repeats under the same id: `"run"` runs it again, `"skip"` treats it as a duplicate.',
+    keep_headers:
+      "Headers that are stored with each delivery, for [rules](deployments.md#rules) and the API, besides those that the provider names. Headers that hold credentials cannot be stored.",
     print:
       "Print each accepted payload as one line of JSON on standard output. Default: `true` if no target uses the source.",
   },

@@ -106,6 +106,12 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
     explainKey(key, known, provider, providers),
   );
   const { name, path, provider: named, print = null, on_redelivery: onRedelivery } = table.values;
+  const keepHeaders = readKeptHeaders(
+    table.values.keep_headers,
+    table.values,
+    child(place, "keep_headers"),
+    context,
+  );
   if (named !== undefined && provider === undefined) {
     const names = providers.map((known) => known.name);
     issues.fault(child(place, "provider"), describeChoice("", names, named));
@@ -119,7 +125,10 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
     return { ...checked, source: undefined };
   }
   const handler = provider.createHandler(options.values);
-  return { ...checked, source: { name, provider: provider.name, path, handler, print, onRedelivery, allow } };
+  return {
+    ...checked,
+    source: { name, provider: provider.name, path, handler, keepHeaders, print, onRedelivery, allow },
+  };
 }
 
 /** The options of all providers, unchecked, for a source whose provider is unknown. */
@@ -137,6 +146,37 @@ function explainKey(
   const owner = providers.find(({ options }) => Object.hasOwn(options.properties, key));
   if (owner === undefined || provider === undefined) return explainUnknownKey(key, known);
   return `unknown key: it is for provider "${owner.name}", not for "${provider.name}"`;
+}
+
+/** Names of headers that hold credentials. */
+const CREDENTIAL =
+  /(?:^|[-_])(?:auth|authorization|authentication|cookie2?|credentials?|jwt|key|apikey|passw(?:or)?d|secret|session|sig|sign|signature(?:-?256)?|token)(?:$|[-_])/;
+
+/** Reads `keep_headers` as lower-case names. One that may hold a credential is a fault. */
+function readKeptHeaders(
+  names: readonly string[],
+  settings: unknown,
+  place: Place,
+  { issues }: ReadContext,
+): readonly string[] {
+  const kept = names.map((name) => name.toLowerCase());
+  const used = findHeaderOptions(settings).map((name) => name.toLowerCase());
+  for (const [index, name] of kept.entries()) {
+    if (!CREDENTIAL.test(name) && !used.includes(name)) continue;
+    issues.fault(
+      child(place, index),
+      `the header ${formatValue(name)} may hold a credential, which is never stored`,
+    );
+  }
+  return Object.freeze([...new Set(kept)]);
+}
+
+/** The values of options named `header`: a header with a signature or token of the provider. */
+function findHeaderOptions(settings: unknown): readonly string[] {
+  if (typeof settings !== "object" || settings === null) return [];
+  return Object.entries(settings).flatMap(([key, value]: [string, unknown]) =>
+    key === "header" && typeof value === "string" ? [value] : findHeaderOptions(value),
+  );
 }
 
 /** Reads `allow`; null when it is not written. An entry is a range or the name of a provider that publishes ranges. */

@@ -31,6 +31,12 @@ const Command = Type.Union(
 );
 const Commands = Type.Array(Command, { expected: "a list of commands" });
 
+const ExpressionText = Type.String({
+  pattern: "\\S",
+  maxLength: 4096,
+  expected: "a CEL expression of at most 4,096 characters",
+});
+
 /** One `[[target]]`. */
 export const TargetTable = TableSetting(
   {
@@ -64,6 +70,24 @@ export const TargetTable = TableSetting(
       }),
       {},
     ),
+    payload_env: Defaulted(
+      Type.Record(Type.String({ pattern: VARIABLE.pattern }), ExpressionText, {
+        additionalProperties: false,
+        expected: "a table of environment variables and CEL expressions",
+        expectedKey: VARIABLE.expected,
+      }),
+      {},
+    ),
+    events: Type.Optional(
+      Type.Array(
+        Type.String({
+          pattern: "^[^\\x00-\\x20\\x7f](?:[^\\x00-\\x1f\\x7f]{0,98}[^\\x00-\\x20\\x7f])?$",
+          expected: 'the name of an event, such as "push" or "release.published"',
+        }),
+        { minItems: 1, uniqueItems: true, expected: "a list of names of events, at least one, each once" },
+      ),
+    ),
+    when: Type.Optional(ExpressionText),
     pass_env: Defaulted(
       Type.Array(Type.String(VARIABLE), { expected: "a list of names of environment variables" }),
       [],
@@ -121,6 +145,11 @@ export const TargetTable = TableSetting(
     run: "[Commands](deployments.md#commands) in the new release, before it goes live. A string is run by `/bin/sh -c`; a list of strings is an argument list without a shell.",
     after: "Commands once the release is live.",
     env: "Environment variables for the commands.",
+    payload_env:
+      "Environment variables whose values are [CEL expressions](deployments.md#rules) over the delivery. A missing field leaves the variable unset.",
+    events:
+      'Events that deploy the target, by the provider\'s names, such as `"push"` or, with an action, `"release.published"`; see [Rules](deployments.md#rules). Default: `["push"]` with `repository`, every event without.',
+    when: "[CEL expression](deployments.md#rules) over the delivery that must be true. Default: no condition.",
     pass_env: "Variables of the server's environment that the commands get.",
     shared:
       "Paths that are linked into every release from `<directory>/shared`, so that they survive it. A directory ends in `/`.",

@@ -5,6 +5,7 @@ import type { ReadContext } from "./read/context.ts";
 import { child, describeChoice, formatValue, type IssueList, type Place } from "./read/issues.ts";
 import { checkUnique, readTable, type WrittenTable } from "./read/table.ts";
 import { readRepository } from "./repository.ts";
+import { readRules } from "./rules.ts";
 import { type CheckedSource, findSource } from "./source.ts";
 import { type TargetSettings, TargetTable } from "./target-schema.ts";
 
@@ -37,6 +38,7 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
   const access = readCredentials(settings, repository, context);
   const allowedSigners = readAllowedSigners(settings, context);
   const commitStatus = readCommitStatus(settings, source?.provider, context);
+  const { allowsCatchUp, ...rules } = readRules(settings, context);
   const directory = resolveDirectory(settings, context);
   checkDirectory(settings, directory, context);
   checkLayout(settings, context);
@@ -49,6 +51,7 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
     name: values.name,
     source: source.name,
     repository,
+    ...rules,
     directory,
     layout: values.layout,
     run: Object.freeze(values.run),
@@ -60,7 +63,7 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
     timeout: values.timeout,
     health: values.health ? Object.freeze(values.health) : null,
     queue: values.queue ?? (repository === null ? "all" : "latest"),
-    catchUp: values.catch_up,
+    catchUp: values.catch_up && allowsCatchUp,
     access,
     paths: Object.freeze(values.paths ?? []),
     ignorePaths: Object.freeze(values.ignore_paths ?? []),

@@ -1,6 +1,7 @@
 import type { Deployment, StepResult } from "../domain/deployment.ts";
 import type { PlacedRelease, RunProcess } from "../domain/layout.ts";
 import type { ReleaseHistory } from "../domain/release.ts";
+import type { ReadRuleValues } from "../domain/rule.ts";
 import type { Target } from "../domain/target.ts";
 import type { Clock } from "../lib/clock.ts";
 
@@ -8,8 +9,12 @@ import type { Clock } from "../lib/clock.ts";
 export interface DeploymentContext {
   readonly deployment: Deployment;
   readonly target: Target;
-  /** The kind of event; null when no delivery asked for the deployment. */
+  /** The name of the event; null when no delivery asked for the deployment. */
   readonly event: string | null;
+  /** The action of the event; null where it has none. */
+  readonly action: string | null;
+  /** Reads what `payload_env` is about; null when no delivery asked for the deployment. */
+  readonly readValues: ReadRuleValues | null;
   /** Reads the history of the target's commits and releases. */
   readonly history: () => Promise<ReleaseHistory>;
   /** The path of the delivery's payload as JSON; null when no delivery asked for the deployment. */

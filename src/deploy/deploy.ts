@@ -1,5 +1,6 @@
 import type { Deployment, DeploymentResult } from "../domain/deployment.ts";
 import type { ProcessIo, SkipReason, Workspace } from "../domain/layout.ts";
+import { readPayloadEnvironment } from "../domain/rule.ts";
 import { shortenCommit } from "../lib/text.ts";
 import { type DeploymentContext, type DeployServices, isRollback, type Progress } from "./context.ts";
 import { DeploymentError, describeFailure } from "./failure.ts";
@@ -42,6 +43,7 @@ async function deployUntil(
   const io: ProcessIo = { onLine: services.onLine, signal: deadline.signal };
   let workspace: Workspace | null = null;
   try {
+    checkPayloadVariables(context);
     workspace = createWorkspace(target, deployment.id, services, (activity) => {
       progress.activity = activity;
     });
@@ -67,6 +69,12 @@ async function deployUntil(
   // A rollback has to be quick, and leaves nothing to clean up.
   const problem = workspace === null || isRollback(context) ? null : await cleanUp(workspace, services);
   return end(progress, { state: "succeeded", code: null }, [progress.note, problem]);
+}
+
+/** Throws a {@link DeploymentError} when a value cannot be that of a variable. */
+function checkPayloadVariables({ target, readValues }: DeploymentContext): void {
+  const read = readPayloadEnvironment(target, readValues);
+  if (read.kind === "invalid") throw new DeploymentError("payload_env_invalid", read.reason);
 }
 
 /** Puts the files where the commands run. Resolves with the reason when there is nothing to deploy, else with null. */

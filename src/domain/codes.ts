@@ -7,6 +7,7 @@
 export const DECISION_CODES = {
   ping: "The event is a ping, which deploys nothing.",
   event: "The target does not deploy this kind of event.",
+  when: "The target's `when` is not true for this delivery, or cannot be evaluated.",
   repository: "The target deploys another repository.",
   branch: "The target deploys another branch.",
   tag: "The target deploys tags, and the pushed ref is not a matching tag.",
@@ -64,6 +65,7 @@ export const FAILURE_CODES = {
   directory_unusable: "The target's directory is missing, is not writable or holds other files.",
   disk_full: "The disk is full, or the quota is used up.",
   system_error: "The operating system refused an operation.",
+  payload_env_invalid: "A value of `payload_env` cannot be that of an environment variable.",
   configuration_invalid: "The target's configuration cannot be used.",
   internal_error: "An internal error occurred.",
 } as const;

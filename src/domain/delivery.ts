@@ -32,7 +32,7 @@ export interface NewDelivery {
   readonly client: string;
   /** Null where the provider's deliveries are not compared. */
   readonly identity: DeliveryIdentity | null;
-  /** Only the headers in {@link STORED_HEADERS} and those that the provider names. */
+  /** Only the headers in {@link STORED_HEADERS}, and those that the provider and the source name. */
   readonly headers: Readonly<Record<string, string>>;
   /** The body's bytes as received. */
   readonly body: Uint8Array;
@@ -91,9 +91,9 @@ export interface DeliveryFilter {
 export const STORED_HEADERS: readonly string[] = ["content-type", "user-agent", "x-request-id"];
 
 /** The headers of a request that are stored, each cut to 1,024 characters. */
-export function selectHeaders(headers: Headers, providerOwn: readonly string[]): Record<string, string> {
+export function selectHeaders(headers: Headers, further: readonly string[]): Record<string, string> {
   const selected: Record<string, string> = {};
-  for (const name of [...STORED_HEADERS, ...providerOwn]) {
+  for (const name of [...STORED_HEADERS, ...further]) {
     const value = headers.get(name);
     if (value !== null) selected[name] = value.slice(0, 1024);
   }

@@ -25,6 +25,20 @@ export interface OtherEvent {
   readonly kind: "other";
   /** The provider's name of the event, such as `issues`; `payload` where it has none. */
   readonly name: string;
+  /** What happened, such as `published`, where the provider says it. */
+  readonly action?: string;
+  /** The repository that it is about, as `owner/name`, where the provider says it. */
+  readonly repository?: string;
+}
+
+/** The name of an event in `events` and `HOOKLATCH_EVENT`. A push of every forge is a `push`. */
+export function nameOf(event: Event): string {
+  return event.kind === "other" ? event.name : event.kind;
+}
+
+/** The action of an event; null where it has none. */
+export function actionOf(event: Event): string | null {
+  return event.kind === "other" ? (event.action ?? null) : null;
 }
 
 /** A full git ref name in parts. `name` is untrusted text and never part of a command line. */

@@ -1,5 +1,5 @@
 import type { DecisionCode } from "./codes.ts";
-import type { Event, PushEvent, Ref } from "./event.ts";
+import { actionOf, type Event, nameOf, type PushEvent, type Ref } from "./event.ts";
 import type { Target, WatchedRef, WatchedTag } from "./target.ts";
 
 /** Whether a delivery deploys a target, and why not. */
@@ -30,11 +30,15 @@ export function matchTargets(event: Event, targets: readonly Target[]): readonly
 
 /**
  * Whether an event concerns a target, deployed or not. A target with a repository is concerned by the pushes to that
- * repository. An event deploys only targets that it concerns.
+ * repository, and by other events of it that the target's `events` name, with any action. An event deploys only targets
+ * that it concerns.
  */
-export function isAbout(event: Event, { repository }: Target): boolean {
-  if (repository === null) return event.kind !== "ping";
-  return event.kind === "push" && isSameRepository(event.repository, repository.fullName);
+export function isAbout(event: Event, { repository, events }: Target): boolean {
+  if (event.kind === "ping") return false;
+  if (repository === null) return true;
+  if (!isSameRepository(event.repository ?? "", repository.fullName)) return false;
+  const name = nameOf(event);
+  return event.kind === "push" || (events ?? []).some((each) => each === name || each.startsWith(`${name}.`));
 }
 
 function isSameRepository(a: string, b: string): boolean {
@@ -55,16 +59,31 @@ export function summariseDecisions(decisions: readonly Decision[], source: strin
 
 function findMismatch(event: Event, target: Target): Mismatch | null {
   if (event.kind === "ping") return { code: "ping", reason: "a ping deploys nothing" };
-  if (target.repository === null) return null;
-  if (event.kind === "other") return { code: "event", reason: `event ${quote(event.name)} is not a push` };
+  const eventMismatch = findEventMismatch(event, target);
+  if (eventMismatch !== null || target.repository === null) return eventMismatch;
   const { fullName, ref } = target.repository;
+  if (event.repository === undefined) {
+    return { code: "repository", reason: `event ${quote(nameOf(event))} does not name its repository` };
+  }
   if (!isSameRepository(event.repository, fullName)) {
     return {
       code: "repository",
       reason: `repository ${quote(event.repository)} is not ${quote(fullName)}`,
     };
   }
-  return findRefMismatch(event.ref, ref) ?? findPushMismatch(event);
+  return event.kind === "push" ? (findRefMismatch(event.ref, ref) ?? findPushMismatch(event)) : null;
+}
+
+function findEventMismatch(event: Event, { events, repository }: Target): Mismatch | null {
+  const name = nameOf(event);
+  const action = actionOf(event);
+  const full = action === null ? name : `${name}.${action}`;
+  if (events === null) {
+    if (repository === null || event.kind === "push") return null;
+    return { code: "event", reason: `event ${quote(name)} is not a push` };
+  }
+  if (events.includes(name) || events.includes(full)) return null;
+  return { code: "event", reason: `event ${quote(full)} is not one of ${events.map(quote).join(", ")}` };
 }
 
 function findRefMismatch(ref: Ref, watched: WatchedRef): Mismatch | null {
@@ -124,6 +143,6 @@ export function tagMatches(tag: string, pattern: string): boolean {
 }
 
 /** Untrusted text in quotes, cut to 200 characters. */
-function quote(text: string): string {
+export function quote(text: string): string {
   return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 }

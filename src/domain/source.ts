@@ -10,6 +10,8 @@ export interface Source {
   /** The exact path on the public listener, such as `/github-webhook`. */
   readonly path: string;
   readonly handler: SourceHandler;
+  /** Lower-case names of headers that are stored besides the provider's. None holds a credential. */
+  readonly keepHeaders: readonly string[];
   /** Whether each accepted payload is written to standard output as one line of JSON. */
   readonly print: boolean;
   /** Whether a redelivery runs, or is a duplicate. */

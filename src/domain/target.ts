@@ -1,3 +1,4 @@
+import type { Expression } from "../lib/expression.ts";
 import type { Secret } from "../lib/secret.ts";
 import { quoteForShell } from "../lib/text.ts";
 
@@ -8,6 +9,15 @@ export interface Target {
   readonly source: string;
   /** Null for a target without git, which every delivery of its source but a ping runs. */
   readonly repository: WatchedRepository | null;
+  /**
+   * The events that it deploys: names, or names with an action such as `release.published`. Null for the default: pushes
+   * with a repository, every event without one.
+   */
+  readonly events: readonly string[] | null;
+  /** The condition on the delivery; null for none. */
+  readonly when: Expression | null;
+  /** Environment variables whose values come from the delivery. */
+  readonly payloadEnv: Readonly<Record<string, Expression>>;
   /** Absolute path. No other target has it. */
   readonly directory: string;
   /** The name of a layout. */

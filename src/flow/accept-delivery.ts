@@ -2,6 +2,7 @@ import type { DeliveryStatus, Receipt } from "../domain/delivery.ts";
 import { MAX_QUEUED } from "../domain/deployment.ts";
 import type { Decision } from "../domain/match.ts";
 import type { ParsedPayload } from "../domain/provider.ts";
+import { createRuleValues } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
 import { AppError } from "../lib/errors.ts";
 import { toOneLineJson } from "../lib/text.ts";
@@ -50,7 +51,8 @@ export async function acceptDelivery(
   const { store, clock, log, publish, wakeWorker, print, routeDelivery } = services;
   const { parsed, replayOf, client, headers, body } = delivery;
   const { event, identity } = parsed;
-  const { deploys, queueAll, ...routed } = routeDelivery(source, event);
+  const values = createRuleValues(event, parsed.json, headers);
+  const { deploys, queueAll, ...routed } = routeDelivery(source, event, values);
   const { status, reason, decisions } = routed;
   const accepted = await store.accept(
     {

@@ -44,7 +44,7 @@ export async function receive(
   }
   const parsed = handler.parse(request);
   if (parsed.kind === "unreadable") return parsed;
-  const headers = selectHeaders(request.headers, handler.storedHeaders);
+  const headers = selectHeaders(request.headers, [...handler.storedHeaders, ...source.keepHeaders]);
   const delivery = { parsed, client: client ?? "unknown", headers, body, replayOf: null };
   return acceptDelivery(source, delivery, services);
 }

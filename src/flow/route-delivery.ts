@@ -2,6 +2,7 @@ import { chooseStatus, type DeliveryStatus } from "../domain/delivery.ts";
 import type { Event } from "../domain/event.ts";
 import { describeLock, type Lock } from "../domain/lock.ts";
 import { type Decision, isAbout, matchTargets, summariseDecisions } from "../domain/match.ts";
+import { applyCondition, type ReadRuleValues } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import type { Locks } from "./locks.ts";
@@ -22,7 +23,8 @@ export interface RoutingResult {
   readonly reason: string | null;
 }
 
-export type RouteDelivery = (source: Source, event: Event) => RoutingResult;
+/** `readValues` reads what the conditions of targets are about. */
+export type RouteDelivery = (source: Source, event: Event, readValues: ReadRuleValues) => RoutingResult;
 
 /** How many results are cached: more than the branches that a busy organisation pushes to in an hour. */
 const MAX_CACHED = 1000;
@@ -30,7 +32,10 @@ const MAX_CACHED = 1000;
 /** Characters of an event that is cached, so that the cache takes a few megabytes at most. */
 const MAX_CACHED_LENGTH = 1000;
 
-/** Creates the function that routes events. Equal events have equal results, which are cached until a lock changes. */
+/**
+ * Creates the function that routes events. Equal events have equal results, which are cached until a lock changes. A
+ * source of which a target has a condition on the payload is not cached.
+ */
 export function createRouter({
   targetsOf,
   locks,
@@ -41,16 +46,19 @@ export function createRouter({
 }): RouteDelivery {
   const cache = new Map<string, RoutingResult>();
   let version = locks.version(clock.now());
-  return (source, event) => {
+  return (source, event, readValues) => {
     const now = clock.now();
     const current = locks.version(now);
     if (current !== version || cache.size >= MAX_CACHED) cache.clear();
     version = current;
     // Decisions do not depend on the commit.
     const key = JSON.stringify([source.name, { ...event, commit: null }]);
-    const result =
-      cache.get(key) ?? route(source, event, targetsOf(source), (target) => locks.of(target, now));
-    if (key.length <= MAX_CACHED_LENGTH) cache.set(key, result);
+    const cached = cache.get(key);
+    if (cached !== undefined) return cached;
+    const targets = targetsOf(source);
+    const result = route(source, event, targets, readValues, (target) => locks.of(target, now));
+    const isCacheable = key.length <= MAX_CACHED_LENGTH && targets.every(({ when }) => when === null);
+    if (isCacheable) cache.set(key, result);
     return result;
   };
 }
@@ -59,10 +67,14 @@ function route(
   source: Source,
   event: Event,
   targets: readonly Target[],
+  readValues: ReadRuleValues,
   lockOf: (target: string) => Lock | null,
 ): RoutingResult {
   const queueAll = targets.filter(({ queue }) => queue === "all").map(({ name }) => name);
-  const all = matchTargets(event, targets).map((decision): Decision => {
+  const byName = new Map(targets.map((target) => [target.name, target]));
+  const all = matchTargets(event, targets).map((matched): Decision => {
+    const target = byName.get(matched.target);
+    const decision = target === undefined ? matched : applyCondition(matched, target, readValues);
     // Otherwise deliveries but the newest would be lost: their deployments wait in the queue until the lock is removed.
     const lock = decision.deploy && !queueAll.includes(decision.target) ? lockOf(decision.target) : null;
     if (lock === null) return decision;

@@ -1,10 +1,11 @@
 import type { Deployment, DeploymentResult, Interruption } from "../domain/deployment.ts";
 import { describeResult } from "../domain/deployment-result.ts";
 import type { FinishedDeployment } from "../domain/deployment-store.ts";
-import type { Event } from "../domain/event.ts";
+import { actionOf, nameOf } from "../domain/event.ts";
 import type { ProcessIo } from "../domain/layout.ts";
 import type { NotificationSubscription } from "../domain/notification.ts";
 import type { ReleaseHistory } from "../domain/release.ts";
+import { createRuleValues, type ReadRuleValues } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import { AppError } from "../lib/errors.ts";
@@ -18,8 +19,12 @@ import type { FlowServices } from "./services.ts";
 export interface DeploymentJob {
   readonly deployment: Deployment;
   readonly target: Target;
-  /** The kind of event that requested it; null when no delivery did. */
-  readonly event: Event["kind"] | null;
+  /** The name of the event that requested it; null when no delivery did. */
+  readonly event: string | null;
+  /** The action of that event; null where it has none. */
+  readonly action: string | null;
+  /** Reads what `payload_env` is about; null when no delivery requested it. */
+  readonly readValues: ReadRuleValues | null;
   /** The delivery's payload as JSON text; null when no delivery requested it. */
   readonly payload: string | null;
   /** Reads the history of the target's commits and releases. A function, because few deployments need it. */
@@ -223,8 +228,11 @@ async function createJob(
 ): Promise<DeploymentJob> {
   const history = () => readReleaseHistory(target.name, store);
   const delivery = deployment.delivery === null ? null : await store.readDelivery(deployment.delivery);
-  if (delivery === null) return { deployment, target, event: null, payload: null, history };
+  const job = { deployment, target, event: null, action: null, readValues: null, payload: null, history };
+  if (delivery === null) return job;
   const parsed = parseStoredDelivery(delivery, configured().sources)?.parsed;
-  const payload = parsed?.kind === "parsed" ? parsed.json : null;
-  return { deployment, target, event: delivery.event, payload, history };
+  if (parsed?.kind !== "parsed") return { ...job, event: delivery.event };
+  const { event, json: payload } = parsed;
+  const readValues = createRuleValues(event, payload, delivery.headers);
+  return { ...job, event: nameOf(event), action: actionOf(event), readValues, payload };
 }

@@ -55,6 +55,9 @@ describe("the manual's example", () => {
             cloneUrl: "https://github.com/octocat/blog.git",
             depth: null,
           },
+          events: null,
+          when: null,
+          payloadEnv: {},
           directory: "/srv/blog",
           layout: "releases",
           run: ["npm ci", "npm run build"],
@@ -89,6 +92,7 @@ describe("the manual's example", () => {
         provider: "github",
         path: "/github-webhook",
         print: false,
+        keepHeaders: [],
         onRedelivery: "run",
         allow: null,
       },
@@ -97,6 +101,7 @@ describe("the manual's example", () => {
         provider: "generic",
         path: "/webhook",
         print: true,
+        keepHeaders: [],
         onRedelivery: "run",
         allow: null,
       },
@@ -231,6 +236,9 @@ describe("the configuration file", () => {
     expect(config.dataDir).toBe(home.path("etc/data"));
     expect(config.server.tls).toEqual({ cert: home.path("etc/cert.pem"), key: "/keys/key.pem" });
     expect(config.targets[0]).toMatchObject({
+      events: null,
+      when: null,
+      payloadEnv: {},
       directory: home.path("site"),
       repository: { cloneUrl: home.path("site.git") },
     });
@@ -256,6 +264,9 @@ describe("a target", () => {
           cloneUrl: "https://github.com/octocat/blog.git",
           depth: null,
         },
+        events: null,
+        when: null,
+        payloadEnv: {},
         directory: "/srv/blog",
         layout: "releases",
         run: [],
@@ -289,6 +300,9 @@ describe("a target", () => {
     expect(configOf(home.load()).targets[0]).toMatchObject({
       source: "webhook",
       repository: null,
+      events: null,
+      when: null,
+      payloadEnv: {},
       directory: home.path(),
       run: [["./script", ""], "true"],
     });

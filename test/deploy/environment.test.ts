@@ -1,9 +1,11 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { cleanEnvironment } from "../../src/deploy/process/environment.ts";
+import { createRuleValues, RULE_VARIABLES } from "../../src/domain/rule.ts";
+import { compileExpression } from "../../src/lib/expression.ts";
 import { lookUpName } from "../../src/lib/os-user.ts";
 import { GIT_ENV } from "../support/git.ts";
 import { Site } from "./site.ts";
@@ -155,4 +157,51 @@ test("passes text that looks like a command unchanged", async () => {
   );
   expect(lines).toContain("$(touch hacked)");
   expect(lines).not.toContain("hacked");
+});
+
+describe("payload_env", () => {
+  const expressionOf = (text: string) => {
+    const result = compileExpression(text, RULE_VARIABLES);
+    if (result.kind === "invalid") throw new Error(result.problem);
+    return result.expression;
+  };
+  const readValues = createRuleValues(
+    { kind: "other", name: "release", action: "published" },
+    JSON.stringify({ tag: "v1 $(touch hacked)\n'; touch hacked; '", list: [1], none: null }),
+    {},
+  );
+
+  test("passes values of the payload unchanged, and the event with its action", async () => {
+    const { lines, state } = await site.deploy(
+      {
+        repository: null,
+        directory: site.root,
+        env: {},
+        run: [
+          `printf "<%s>" "$VERSION" $HOOKLATCH_EVENT $HOOKLATCH_ACTION; env | grep -c ^NONE=; true`,
+          "ls",
+        ],
+        payloadEnv: { VERSION: expressionOf("payload.tag"), NONE: expressionOf("payload.none") },
+      },
+      { env: SERVER_ENVIRONMENT, event: "release", action: "published", readValues },
+    );
+    expect(state).toBe("succeeded");
+    const printed = lines.join("\n");
+    expect(printed).toContain("<v1 $(touch hacked)\n'; touch hacked; '><release><published>0");
+    expect(lines).not.toContain("hacked");
+  });
+
+  test("fails the deployment before anything runs where a value cannot be a variable", async () => {
+    const { state, code, reason, steps } = await site.deploy(
+      {
+        repository: null,
+        directory: site.root,
+        run: ["true"],
+        payloadEnv: { LIST: expressionOf("payload.list") },
+      },
+      { env: SERVER_ENVIRONMENT, readValues },
+    );
+    expect({ state, code, steps }).toEqual({ state: "failed", code: "payload_env_invalid", steps: [] });
+    expect(reason).toMatchSnapshot();
+  });
 });

@@ -95,6 +95,8 @@ export class Site {
         target: this.target(target),
         deployment: { ...this.#nextDeployment(), ...deployment },
         event: "push",
+        action: null,
+        readValues: null,
         history: async () => NO_HISTORY,
         payloadFile: null,
         ...context,

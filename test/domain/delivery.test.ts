@@ -47,7 +47,14 @@ describe("selectHeaders", () => {
 });
 
 describe("chooseStatus", () => {
-  const common = { name: "hook", path: "/hook", print: false, onRedelivery: "run", allow: null } as const;
+  const common = {
+    name: "hook",
+    path: "/hook",
+    keepHeaders: [],
+    print: false,
+    onRedelivery: "run",
+    allow: null,
+  } as const;
   const signed: Source = { ...common, provider: "github", handler: github.createHandler({}) };
   const authorising: Source = { ...common, provider: "generic", handler: generic.createHandler({}) };
   const ping: Event = { kind: "ping" };

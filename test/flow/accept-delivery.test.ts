@@ -17,6 +17,7 @@ const source: Source = {
   path: "/hook",
   handler: github.createHandler({}),
   print: false,
+  keepHeaders: [],
   onRedelivery: "run",
   allow: null,
 };

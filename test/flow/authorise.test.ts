@@ -17,6 +17,7 @@ test("publishes an event for an authorised client, and none for a rejected one",
     path: "/webhook",
     handler,
     print: false,
+    keepHeaders: [],
     onRedelivery: "run",
     allow: null,
   };

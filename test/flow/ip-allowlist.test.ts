@@ -43,6 +43,7 @@ function sourceWithAllowlist(
     path: "/hook",
     handler: github.createHandlerWithSecret(secretOf("It's a Secret to Everybody")),
     print: false,
+    keepHeaders: [],
     onRedelivery: "run",
     allow: ranges === null ? null : { ranges: ranges.map(parseRange), published },
   };

@@ -1,16 +1,18 @@
 import { describe, expect, test } from "bun:test";
 import type { Event, PushEvent } from "../../src/domain/event.ts";
 import type { Lock } from "../../src/domain/lock.ts";
+import { createRuleValues, RULE_VARIABLES } from "../../src/domain/rule.ts";
 import type { Source } from "../../src/domain/source.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { createRouter, type RoutingResult } from "../../src/flow/route-delivery.ts";
+import { compileExpression } from "../../src/lib/expression.ts";
 import { generic } from "../../src/providers/generic/index.ts";
 import { github } from "../../src/providers/github/index.ts";
 import { TestClock } from "../support/clock.ts";
 import { targetOf } from "../support/target.ts";
 import { numbersIn } from "../support/words.ts";
 
-const common = { path: "/hook", print: false, onRedelivery: "run", allow: null } as const;
+const common = { path: "/hook", keepHeaders: [], print: false, onRedelivery: "run", allow: null } as const;
 const githubSource: Source = {
   ...common,
   name: "github",
@@ -55,7 +57,9 @@ class SetLocks {
 }
 
 function createTestRouter(targetsOf: (source: Source) => readonly Target[], locks = new SetLocks()) {
-  return createRouter({ targetsOf, locks, clock: new TestClock() });
+  const route = createRouter({ targetsOf, locks, clock: new TestClock() });
+  return (source: Source, event: Event, json = "{}") =>
+    route(source, event, createRuleValues(event, json, {}));
 }
 
 describe("createRouter", () => {
@@ -169,5 +173,29 @@ describe("createRouter with a locked target", () => {
     expect(skipped.decisions[0]?.reason).not.toContain("release freeze");
     expect(skipped.decisions[0]?.reason).toMatchSnapshot();
     expect(route(githubSource, { kind: "ping" })).toMatchObject({ status: "pong", decisions: [] });
+  });
+});
+
+describe("createRouter with a condition", () => {
+  const condition = compileExpression('payload.by != "bot"', RULE_VARIABLES);
+  const when = condition.kind === "compiled" ? condition.expression : null;
+  const targets = [targetOf("blog", { when }), targetOf("docs")];
+
+  test("decides each delivery by its own payload", () => {
+    const route = createTestRouter(() => targets);
+    const codes = (json: string) => route(githubSource, push("main"), json).decisions.map(({ code }) => code);
+    expect(codes('{"by":"ada"}')).toEqual([null, null]);
+    expect(codes('{"by":"bot"}')).toEqual(["when", null]);
+    expect(codes("{}")).toEqual(["when", null]);
+    expect(codes('{"by":"ada"}')).toEqual([null, null]);
+    expect(route(githubSource, push("main"), "{}").reason).toMatchSnapshot();
+  });
+
+  test("reports the lock only of a target whose condition is true", () => {
+    const locks = new SetLocks();
+    locks.lock("blog", "release freeze");
+    const route = createTestRouter(() => targets, locks);
+    const code = (json: string) => route(githubSource, push("main"), json).decisions[0]?.code;
+    expect<unknown>([code('{"by":"ada"}'), code('{"by":"bot"}')]).toEqual(["locked", "when"]);
   });
 });

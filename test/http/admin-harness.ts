@@ -55,6 +55,7 @@ export const SOURCE: Source = {
   path: "/github-webhook",
   handler: github.createHandler({ secrets: [secretOf("a secret that no response contains")] }),
   print: false,
+  keepHeaders: [],
   onRedelivery: "run",
   allow: null,
 };

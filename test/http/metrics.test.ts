@@ -88,7 +88,18 @@ describe("metrics", () => {
     const [name, path] = ["github", "/github-webhook"];
     const handler = github.createHandler({ secrets: [secretOf("a secret of the tests, long enough")] });
     const listener = createPublic({
-      sources: [{ name, path, provider: "github", handler, print: false, onRedelivery: "run", allow: null }],
+      sources: [
+        {
+          name,
+          path,
+          provider: "github",
+          handler,
+          keepHeaders: [],
+          print: false,
+          onRedelivery: "run",
+          allow: null,
+        },
+      ],
       maxBody: 1024,
       bodyBudget: createBodyBudget(1024, () => {}),
       trustedProxies: [],

@@ -110,6 +110,22 @@ describe("GitHub source handler > signed JSON that contains a form in a string",
     expect(reasonOf(result)).toMatchSnapshot();
   });
 
+  test("has the action and the repository of its payload, where they are texts", async () => {
+    const repository = { full_name: "octocat/blog" };
+    const published = await receive("release", { action: "published", repository });
+    expect(published).toMatchObject({
+      event: { kind: "other", name: "release", action: "published", repository: "octocat/blog" },
+    });
+    for (const payload of [
+      {},
+      { action: 1, repository: null },
+      { action: {}, repository: { full_name: [] } },
+    ]) {
+      const result = await receive("release", payload);
+      expect(result.kind === "parsed" && result.event).toEqual({ kind: "other", name: "release" });
+    }
+  });
+
   test("is read as the original event when its headers are unchanged", async () => {
     const result = await receive("issues", { action: "opened", issue: { title: hidden } });
     expect(result).toMatchObject({ kind: "parsed", event: { kind: "other", name: "issues" } });

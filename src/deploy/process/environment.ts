@@ -1,4 +1,5 @@
 import type { PlacedRelease } from "../../domain/layout.ts";
+import { readPayloadEnvironment } from "../../domain/rule.ts";
 import type { Target } from "../../domain/target.ts";
 import { currentUser } from "../../lib/os-user.ts";
 import type { DeploymentContext, DeployServices } from "../context.ts";
@@ -34,16 +35,22 @@ export function deploymentVariables({ name, directory }: Target, deployment: num
   };
 }
 
-/** The environment of a command that works on `placed`: the clean one, and the `HOOKLATCH_…` variables with a value. */
+/**
+ * The environment of a command that works on `placed`: the clean one, the values of `payload_env`, and the `HOOKLATCH_…`
+ * variables with a value.
+ */
 export function commandEnvironment(
-  { target, deployment, event, payloadFile }: DeploymentContext,
+  { target, deployment, event, action, payloadFile, readValues }: DeploymentContext,
   previousCommit: string | null,
   { ref, commit, release }: PlacedRelease,
   serverEnv: DeployServices["env"],
 ): Record<string, string> {
   const { repository } = target;
+  const payload = readPayloadEnvironment(target, readValues);
   return {
     ...cleanEnvironment(target, serverEnv),
+    // `deploy` rejects invalid values before anything runs.
+    ...(payload.kind === "read" ? payload.variables : {}),
     ...deploymentVariables(target, deployment.id),
     ...withoutAbsent({
       HOOKLATCH_BRANCH: repository?.ref.kind === "branch" ? ref : null,
@@ -54,6 +61,7 @@ export function commandEnvironment(
       HOOKLATCH_RELEASE: release,
       HOOKLATCH_DELIVERY: deployment.delivery?.toString(),
       HOOKLATCH_EVENT: event,
+      HOOKLATCH_ACTION: action,
       HOOKLATCH_PAYLOAD_FILE: payloadFile,
     }),
   };

@@ -1,4 +1,11 @@
-import { asksToSkip, type Event, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
+import {
+  asksToSkip,
+  type Event,
+  isZeroCommit,
+  type OtherEvent,
+  type PushEvent,
+  parseRef,
+} from "../../domain/event.ts";
 import type { ParseResult, RawRequest, UnreadablePayload } from "../../domain/provider.ts";
 import { createLazyValidator, describeSchemaErrors } from "../../lib/schema.ts";
 import { decodeJsonField } from "../form.ts";
@@ -63,7 +70,18 @@ function readEvent(name: string, payload: unknown): Event | UnreadablePayload {
     return ping().Check(payload) ? { kind: "ping" } : unexpected(describeSchemaErrors(ping(), payload));
   }
   if (hasAll(payload, PING_FIELDS)) return unexpected("/zen, /hook_id and /hook belong to a ping");
-  return { kind: "other", name };
+  return { kind: "other", name, ...describeOther(payload) };
+}
+
+/** A payload that lacks these, or has others, is only matched by fewer rules. */
+function describeOther(payload: object): Pick<OtherEvent, "action" | "repository"> {
+  const action = "action" in payload ? payload.action : undefined;
+  const repository = "repository" in payload ? payload.repository : undefined;
+  const name = isObject(repository) && "full_name" in repository ? repository.full_name : undefined;
+  return {
+    ...(typeof action === "string" && { action }),
+    ...(typeof name === "string" && { repository: name }),
+  };
 }
 
 function isObject(value: unknown): value is object {

@@ -1,0 +1,98 @@
+import { RULE_VARIABLES } from "../domain/rule.ts";
+import type { Target } from "../domain/target.ts";
+import { compileExpression, type Expression } from "../lib/expression.ts";
+import type { ReadContext } from "./read/context.ts";
+import { child, formatValue, type Place } from "./read/issues.ts";
+import type { TargetSettings } from "./target-schema.ts";
+
+/** The types of `payload_env` values. A `dyn` value is checked when it is evaluated. */
+const SCALARS = ["string", "int", "uint", "double", "bool", "null", "null_type", "dyn"];
+
+/** Variables that decide which programs run, or which code they load. A payload must never set them. */
+const PROTECTED_NAMES = [
+  "PATH",
+  "HOME",
+  "USER",
+  "LANG",
+  "TZ",
+  "ENV",
+  "IFS",
+  "PS4",
+  "SHELL",
+  "TMPDIR",
+  "EDITOR",
+  "PAGER",
+  "BASHOPTS",
+  "SHELLOPTS",
+  "PROMPT_COMMAND",
+  "CLASSPATH",
+  "DISPLAY",
+];
+const PROTECTED_PREFIXES =
+  /^(?:LD|DYLD|GIT|SSH|BASH|NODE|NPM|BUN|DENO|PYTHON|PERL5|PERL|RUBY|GEM|BUNDLE|JAVA|JDK|GO|CARGO|RUST|PHP|COMPOSER|DOCKER|LC|HTTP|HTTPS|ALL|NO|http|https|all|no|npm)(?:_|$|OPT|LIB|PATH|FLAGS|PROXY)/;
+
+/** Reads `events`, `when` and `payload_env` of a target. Expressions that do not compile are faults. */
+export function readRules(
+  { values, place, has }: TargetSettings,
+  context: ReadContext,
+): Pick<Target, "events" | "when" | "payloadEnv"> & { readonly allowsCatchUp: boolean } {
+  const { events = null, when: condition } = values;
+  const when = condition === undefined ? null : readCondition(condition, child(place, "when"), context);
+  const payloadEnv = readPayloadEnv({ values, place }, context);
+  const needsDelivery = condition !== undefined || (events !== null && !events.includes("push"));
+  if (needsDelivery && has("catch_up") && values.catch_up && has("repository")) {
+    const cause = condition === undefined ? "events" : "when";
+    context.issues.fault(
+      child(place, "catch_up"),
+      `a missed push has no delivery that "${cause}" could decide about: remove this key, or set it to false`,
+    );
+  }
+  return { events: events && Object.freeze(events), when, payloadEnv, allowsCatchUp: !needsDelivery };
+}
+
+function readCondition(text: string, place: Place, context: ReadContext): Expression | null {
+  const expression = compile(text, place, context);
+  if (expression === null || ["bool", "dyn"].includes(expression.type)) return expression;
+  context.issues.fault(
+    place,
+    `expected an expression that is true or false, found one of type ${expression.type}`,
+  );
+  return null;
+}
+
+function readPayloadEnv(
+  { values, place }: Pick<TargetSettings, "values" | "place">,
+  context: ReadContext,
+): Readonly<Record<string, Expression>> {
+  const at = child(place, "payload_env");
+  const compiled = Object.entries<string>(values.payload_env).flatMap(([name, text]) => {
+    const own = child(at, name);
+    if (PROTECTED_NAMES.includes(name) || PROTECTED_PREFIXES.test(name)) {
+      context.issues.fault(
+        own,
+        `a payload must not set ${name}, which changes what programs do: choose another name`,
+      );
+    }
+    for (const key of ["env", "pass_env"] as const) {
+      const isTaken = key === "env" ? Object.hasOwn(values.env, name) : values.pass_env.includes(name);
+      if (isTaken) context.issues.fault(own, `${formatValue(name)} is in "${key}" too: remove one of them`);
+    }
+    const expression = compile(text, own, context);
+    if (expression === null) return [];
+    if (!SCALARS.includes(expression.type)) {
+      context.issues.fault(
+        own,
+        `expected an expression for a string, number or boolean, found one of type ${expression.type}`,
+      );
+    }
+    return [[name, expression] as const];
+  });
+  return Object.freeze(Object.fromEntries(compiled));
+}
+
+function compile(text: string, place: Place, { issues }: ReadContext): Expression | null {
+  const result = compileExpression(text, RULE_VARIABLES);
+  if (result.kind === "compiled") return result.expression;
+  issues.fault(place, `expected a CEL expression, found ${formatValue(text)}: ${result.problem}`);
+  return null;
+}

@@ -1,0 +1,147 @@
+import { describe, expect, test } from "bun:test";
+import { configOf, expectFindings, makeHome } from "./home.ts";
+
+const home = makeHome();
+const ENV = { GITHUB_WEBHOOK_SECRET: "0123456789abcdef", WEBHOOK_VERIFY_TOKEN: "0123456789abcdef" };
+
+function load(settings: string, source = "") {
+  home.write(
+    "hooklatch.toml",
+    `[[source]]
+name = "github"
+provider = "github"
+path = "/github"
+secrets = ["env:GITHUB_WEBHOOK_SECRET"]
+${source}
+[[target]]
+name = "blog"
+repository = "octocat/blog"
+branch = "main"
+directory = "/srv/blog"
+${settings}`,
+  );
+  return home.load({ env: ENV });
+}
+
+describe("rules of a target", () => {
+  test("are read", () => {
+    const [target] = configOf(
+      load(`events = ["push", "release.published", "Push Hook"]
+when = 'payload.pusher.name != "renovate[bot]"'
+payload_env = { VERSION = "payload.release.tag_name" }`),
+    ).targets;
+    expect(target).toMatchObject({
+      events: ["push", "release.published", "Push Hook"],
+      when: { text: 'payload.pusher.name != "renovate[bot]"', type: "bool" },
+      payloadEnv: { VERSION: { text: "payload.release.tag_name", type: "dyn" } },
+      catchUp: false,
+    });
+  });
+
+  test("are absent by default, and without them missed pushes are caught up", () => {
+    const [target] = configOf(load("")).targets;
+    expect(target).toMatchObject({ events: null, when: null, payloadEnv: {}, catchUp: true });
+    expect(configOf(load('events = ["push"]')).targets[0]).toMatchObject({ catchUp: true });
+    expect(configOf(load('events = ["release"]')).targets[0]).toMatchObject({ catchUp: false });
+    expect(configOf(load("when = 'true'\ncatch_up = false")).targets[0]).toMatchObject({ catchUp: false });
+  });
+
+  test("report every fault", () => {
+    const loaded = load(`events = [" push", ""]
+when = "payload.x +"
+[target.payload_env]
+A = "payload.s.matches('(')"
+B = "[1, 2]"
+C = "unknown"
+PATH = "payload.path"
+LD_PRELOAD = "payload.path"
+NODE_OPTIONS = "payload.path"
+GIT_SSH_COMMAND = "payload.path"
+https_proxy = "payload.path"
+`);
+    expectFindings(loaded, [
+      ["hooklatch.toml: target[0].events[0]"],
+      ["hooklatch.toml: target[0].events[1]"],
+      ["hooklatch.toml: target[0].when", "character 12"],
+      ["hooklatch.toml: target[0].payload_env.A", "RE2"],
+      ["hooklatch.toml: target[0].payload_env.B", "list"],
+      ["hooklatch.toml: target[0].payload_env.C", "unknown"],
+      ["hooklatch.toml: target[0].payload_env.PATH"],
+      ["hooklatch.toml: target[0].payload_env.LD_PRELOAD"],
+      ["hooklatch.toml: target[0].payload_env.NODE_OPTIONS"],
+      ["hooklatch.toml: target[0].payload_env.GIT_SSH_COMMAND"],
+      ["hooklatch.toml: target[0].payload_env.https_proxy"],
+    ]);
+  });
+
+  test("conflict with other keys", () => {
+    const loaded = load(`when = "size(payload)"
+catch_up = true
+env = { A = "1" }
+pass_env = ["B"]
+payload_env = { A = "payload.a", B = "payload.b", HOOKLATCH_X = "payload.c" }
+events = []`);
+    expectFindings(loaded, [
+      "hooklatch.toml: target[0].payload_env.HOOKLATCH_X",
+      "hooklatch.toml: target[0].events",
+      ["hooklatch.toml: target[0].when", "int"],
+      "hooklatch.toml: target[0].catch_up",
+    ]);
+    const taken = load(`env = { A = "1" }
+pass_env = ["B"]
+payload_env = { A = "payload.a", B = "payload.b" }`);
+    expectFindings(taken, [
+      ["hooklatch.toml: target[0].payload_env.A", '"env"'],
+      ["hooklatch.toml: target[0].payload_env.B", '"pass_env"'],
+    ]);
+  });
+});
+
+describe("keep_headers", () => {
+  test("is read in lower case, each once", () => {
+    const { sources } = configOf(
+      load("", 'keep_headers = ["X-Tenant", "x-tenant", "X-Design-Id", "x-keyboard"]'),
+    );
+    expect(sources[0]?.keepHeaders).toEqual(["x-tenant", "x-design-id", "x-keyboard"]);
+  });
+
+  test.each([
+    "Authorization",
+    "proxy-authorization",
+    "Cookie",
+    "x-hub-signature-256",
+    "X-Hub-Signature",
+    "X-Gitlab-Token",
+    "x-api-key",
+    "stripe-signature",
+    "X-Secret",
+    "x-amz-security-token",
+    "x_auth",
+  ])("rejects %s", (name) => {
+    expectFindings(load("", `keep_headers = ["${name}"]`), ["hooklatch.toml: source[0].keep_headers[0]"]);
+  });
+
+  test("rejects the header that the source's provider reads a signature from, and malformed names", () => {
+    home.write(
+      "hooklatch.toml",
+      `[[source]]
+name = "shop"
+provider = "generic"
+path = "/shop"
+keep_headers = ["X-Shop", "a b", "x-ok"]
+hmac = { header = "x-shop", secrets = ["env:GITHUB_WEBHOOK_SECRET"] }`,
+    );
+    const loaded = home.load({ env: ENV });
+    expectFindings(loaded, ["hooklatch.toml: source[0].keep_headers[1]"]);
+    home.write(
+      "hooklatch.toml",
+      `[[source]]
+name = "shop"
+provider = "generic"
+path = "/shop"
+keep_headers = ["X-Shop", "x-ok"]
+hmac = { header = "x-shop", secrets = ["env:GITHUB_WEBHOOK_SECRET"] }`,
+    );
+    expectFindings(home.load({ env: ENV }), ["hooklatch.toml: source[0].keep_headers[0]"]);
+  });
+});
