@@ -1,33 +1,73 @@
-import { Command } from "commander";
+import { resolve } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
 import { findDataDirectory } from "../../config/data-directory.ts";
 import { type ConfigIssue, describeIssue } from "../../config/load.ts";
 import { adviseUnreadable } from "../../doctor/data-directory.ts";
 import { ownerOf } from "../../doctor/files.ts";
 import { type CheckResult, checkAll } from "../../doctor/index.ts";
+import { explainPayload, type PayloadSample } from "../../doctor/payload.ts";
 import { withExamples } from "../arguments.ts";
 import { CONFIG_OPTION, readConfiguration } from "../configuration.ts";
 import { makeTextPrintable } from "../output/sanitise.ts";
 import { EXIT, type Finish, type Terminal } from "../terminal.ts";
+import { readPayload } from "./send.ts";
 
 /** `hooklatch check`: prints one line per finding, and exits with 1 if one has the level `fail`. */
 export function check(terminal: Terminal, finish: Finish): Command {
   const command = new Command("check")
     .description("check the configuration and everything it refers to; change nothing")
     .option(...CONFIG_OPTION)
-    .action(async ({ config: file }: { config?: string }) => {
+    .option("--payload <file>", "only show what the JSON of this file would deploy, and which rules decide")
+    .option("--event <name>", "with --payload: the provider's name of the event", "push")
+    .option("--source <name>", "with --payload: the source that gets it (default: the only one)")
+    .option("--header <name: value>", "with --payload: a header of the request; may be repeated", addHeader)
+    .action(async (options: CheckOptions) => {
+      const { config: file, payload } = options;
       const advise = (faults: readonly ConfigIssue[]) => adviseOnFaults(faults, file, terminal);
       const { config, warnings } = readConfiguration(file, terminal, {}, advise);
       const first =
         config.file === null ? "no configuration file; using the defaults" : `configuration ${config.file}`;
-      const results: readonly CheckResult[] = [
-        { level: "ok", text: first },
-        ...warnings.map((warning) => ({ level: "warn", text: describeIssue(warning) }) as const),
-        ...(await checkAll(config, terminal)),
-      ];
+      const results: readonly CheckResult[] =
+        payload === undefined
+          ? [
+              { level: "ok", text: first },
+              ...warnings.map((warning) => ({ level: "warn", text: describeIssue(warning) }) as const),
+              ...(await checkAll(config, terminal)),
+            ]
+          : explainPayload(
+              config,
+              {
+                ...options,
+                json: readPayload(resolve(terminal.cwd, payload)),
+                headers: options.header ?? [],
+              },
+              terminal.clock,
+            );
       for (const { level, text } of results) terminal.out(`${level.padEnd(4)} ${makeTextPrintable(text)}\n`);
       if (results.some(({ level }) => level === "fail")) finish(EXIT.failed);
     });
-  return withExamples(command, "hooklatch check", "hooklatch check --config /etc/hooklatch/hooklatch.toml");
+  return withExamples(
+    command,
+    "hooklatch check",
+    "hooklatch check --config /etc/hooklatch/hooklatch.toml",
+    "hooklatch check --payload payload.json --event release",
+  );
+}
+
+interface CheckOptions {
+  readonly config?: string;
+  readonly payload?: string;
+  readonly event: string;
+  readonly source?: string;
+  readonly header?: PayloadSample["headers"];
+}
+
+function addHeader(text: string, previous: PayloadSample["headers"] = []): PayloadSample["headers"] {
+  const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)$/.exec(text) ?? [];
+  if (name === undefined || value === undefined) {
+    throw new InvalidArgumentError('expected "name: value", such as "x-tenant: acme"');
+  }
+  return [...previous, [name, value]];
 }
 
 /** The user of the service may read files that another user may not. */

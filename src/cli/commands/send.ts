@@ -238,7 +238,8 @@ async function findTip(
   return tip.kind === "found" ? tip.commit : randomCommit();
 }
 
-function readPayload(file: string): Uint8Array {
+/** Reads the file of `--payload`. Throws an {@link AppError} `failed`. */
+export function readPayload(file: string): Uint8Array {
   try {
     return readFileSync(file);
   } catch (error) {
