@@ -57,6 +57,7 @@ export function createHandlers(config: Config, services: Services, state: Server
       receive: (source, request) => receive(source, request, flowServices),
       authorise: (source, handshake, request) => authorise(source, handshake, request, flowServices),
       count: state.metrics.count,
+      closing: state.closing,
     }),
     admin: createAdmin({
       ...services,

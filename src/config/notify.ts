@@ -1,9 +1,9 @@
 import type { NotificationSettings } from "../domain/notification.ts";
+import { NotifyTable } from "./notify-schema.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child, describeChoice, formatValue, type Place } from "./read/issues.ts";
 import { parseHttpUrl, warnOfPlainHttp } from "./read/network.ts";
 import { type CheckedTable, checkUnique, readTable, type WrittenTable } from "./read/table.ts";
-import { NotifyTable } from "./schema.ts";
 import { loadSecret, loadValue, warnOfLiteral } from "./secrets.ts";
 
 type NotifySettings = CheckedTable<typeof NotifyTable>;

@@ -195,6 +195,9 @@ export const StoreTable = TableSetting(
   },
 );
 
+/** A token of RFC 9110, section 5.6.2. */
+const HEADER_NAME = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$";
+
 /** The keys of every `[[source]]`, whatever its provider. */
 export const SourceTable = TableSetting(
   {
@@ -223,13 +226,44 @@ export const SourceTable = TableSetting(
     keep_headers: Defaulted(
       Type.Array(
         Type.String({
-          // A token of RFC 9110, section 5.6.2.
-          pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
+          pattern: HEADER_NAME,
           expected: 'the name of a header, such as "x-tenant"',
         }),
         { maxItems: 50, expected: "a list of at most 50 names of headers" },
       ),
       [],
+    ),
+    wait: Type.Optional(DurationUpTo(55_000)),
+    response: Type.Optional(
+      TableSetting(
+        {
+          status: Defaulted(
+            Type.Integer({ minimum: 200, maximum: 299, expected: "a status code from 200 to 299" }),
+            200,
+          ),
+          headers: Defaulted(
+            Type.Record(
+              Type.String({ pattern: HEADER_NAME }),
+              Type.String({ pattern: "^[\\x20-\\x7e]{0,1024}$", expected: "at most 1,024 ASCII characters" }),
+              {
+                additionalProperties: false,
+                expected: "a table of headers",
+                expectedKey: "the name of a header",
+              },
+            ),
+            {},
+          ),
+          body: Defaulted(
+            Type.String({ maxLength: 65_536, expected: "a text of at most 65,536 characters" }),
+            "",
+          ),
+        },
+        {
+          status: "Status code.",
+          headers: "Headers. The content type is `text/plain` unless one of them sets it.",
+          body: "Body.",
+        },
+      ),
     ),
     print: Type.Optional(Switch),
   },
@@ -243,53 +277,10 @@ export const SourceTable = TableSetting(
       'What a delivery does that the sender repeats under the same id: `"run"` runs it again, `"skip"` treats it as a duplicate.',
     keep_headers:
       "Headers that are stored with each delivery, for [rules](deployments.md#rules) and the API, besides those that the provider names. Headers that hold credentials cannot be stored.",
+    wait: "For senders that read the response: how long it waits for the deployments of the delivery, at most 55s; see [Answers](senders.md#answers). Default: the response does not wait.",
+    response:
+      "For senders that expect a certain response: the answer to every accepted delivery; see [Answers](senders.md#answers). Default: JSON with the number of the delivery.",
     print:
       "Print each accepted payload as one line of JSON on standard output. Default: `true` if no target uses the source.",
-  },
-);
-
-/** One `[[notify]]`. */
-export const NotifyTable = TableSetting(
-  {
-    name: Type.Optional(Name),
-    url: {
-      ...SecretSetting,
-      expected: 'an https URL, or a reference to one: "env:NAME", "file:PATH" or "credential:NAME"',
-    },
-    format: Defaulted(
-      Type.Union([Type.Literal("standard"), Type.Literal("slack")], { expected: '"standard" or "slack"' }),
-      "standard",
-    ),
-    secret: Type.Optional(SecretSetting),
-    on: Defaulted(
-      Type.Array(
-        Type.Union([Type.Literal("failed"), Type.Literal("recovered"), Type.Literal("succeeded")], {
-          expected: '"failed", "recovered" or "succeeded"',
-        }),
-        {
-          minItems: 1,
-          uniqueItems: true,
-          expected: 'a list of one or more of "failed", "recovered" and "succeeded", each once',
-        },
-      ),
-      ["failed", "recovered"],
-    ),
-    targets: Type.Optional(
-      Type.Array(Type.String({ expected: "the name of a target" }), {
-        minItems: 1,
-        uniqueItems: true,
-        expected: "a list of the names of targets, at least one, each once",
-      }),
-    ),
-  },
-  {
-    name: "Name in logs, and what identifies the notification after a restart. Default: `notify 1`, `notify 2`, … by position.",
-    url: "Where to POST. The URL of a chat room is a secret: knowing it is enough to write there.",
-    format:
-      '`"standard"` is a signed POST ([Standard Webhooks](https://www.standardwebhooks.com)), `"slack"` one line of text for Slack, Mattermost, or Discord with `/slack` after the URL.',
-    secret:
-      'Signing key, `whsec_` and base64. Required with `format = "standard"`. `echo "whsec_$(openssl rand -base64 32)"` prints a new one.',
-    on: "Results that are reported. `recovered` is a success after a failure.",
-    targets: "Names of the targets whose results are reported. Default: all targets.",
   },
 );

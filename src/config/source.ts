@@ -1,6 +1,6 @@
 import { type TProperties, Type } from "@sinclair/typebox";
 import type { Provider } from "../domain/provider.ts";
-import type { AllowedSenders, Source } from "../domain/source.ts";
+import type { AllowedSenders, Answer, Source } from "../domain/source.ts";
 import { isAddressRange, parseRange } from "../lib/ip-address.ts";
 import type { Secret } from "../lib/secret.ts";
 import { findNearest } from "../lib/text.ts";
@@ -117,6 +117,7 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
     issues.fault(child(place, "provider"), describeChoice("", names, named));
   }
   if (path === "/healthz") issues.fault(child(place, "path"), "/healthz is reserved: choose another path");
+  const answer = readAnswer(table.values, place, provider, context);
   const allow = readAllowedSenders(table.values.allow, child(place, "allow"), context);
   const options = provider && readSourceOptions(provider, table, written.secretPlace, context);
   const { generated = [], secrets = [] } = options ?? {};
@@ -127,7 +128,7 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
   const handler = provider.createHandler(options.values);
   return {
     ...checked,
-    source: { name, provider: provider.name, path, handler, keepHeaders, print, onRedelivery, allow },
+    source: { name, provider: provider.name, path, handler, keepHeaders, answer, print, onRedelivery, allow },
   };
 }
 
@@ -147,6 +148,48 @@ function explainKey(
   if (owner === undefined || provider === undefined) return explainUnknownKey(key, known);
   return `unknown key: it is for provider "${owner.name}", not for "${provider.name}"`;
 }
+
+/** Headers that the server sets itself, or that control the connection. */
+const RESERVED_HEADERS = [
+  "connection",
+  "content-encoding",
+  "content-length",
+  "date",
+  "keep-alive",
+  "set-cookie",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+function readAnswer(
+  { wait, response }: { readonly wait?: number | undefined; readonly response?: FixedAnswer | undefined },
+  place: Place,
+  provider: Provider | undefined,
+  { issues }: ReadContext,
+): Answer {
+  for (const [key, value] of Object.entries({ wait, response })) {
+    if (value === undefined || provider === undefined || provider.hasReadingSenders) continue;
+    issues.fault(child(place, key), `senders of provider "${provider.name}" do not read it: remove this key`);
+  }
+  if (response === undefined)
+    return wait === undefined ? { kind: "receipt" } : { kind: "wait", milliseconds: wait };
+  if (wait !== undefined) issues.fault(child(place, "response"), 'set "wait" or "response", not both');
+  const { status, headers, body } = response;
+  for (const name of Object.keys(headers)) {
+    if (!RESERVED_HEADERS.includes(name.toLowerCase())) continue;
+    issues.fault(child(child(child(place, "response"), "headers"), name), "the server sets it: remove it");
+  }
+  if ([204, 205].includes(status) && body !== "") {
+    issues.fault(
+      child(child(place, "response"), "body"),
+      `a response ${status} has no body: remove one of them`,
+    );
+  }
+  return Object.freeze({ kind: "fixed", status, headers: Object.freeze(headers), body });
+}
+
+type FixedAnswer = Omit<Extract<Answer, { kind: "fixed" }>, "kind">;
 
 /** Names of headers that hold credentials. */
 const CREDENTIAL =

@@ -22,6 +22,8 @@ export interface Provider<Settings = StaticDecode<TObject>> {
   needsGeneratedSecret(settings: Settings): boolean;
   /** The problems that the schema of `options` cannot find. Called once the secrets are loaded. */
   checkOptions(settings: Settings): readonly OptionIssue[];
+  /** Whether its senders read the response, so that a source may set `wait` or `response`. */
+  readonly hasReadingSenders?: boolean;
   /** Whether its deliveries say which branch of which repository was pushed. */
   readonly reportsPushes: boolean;
   /** The URL from which a repository `owner/name` of this provider is cloned; null when it is not known. */

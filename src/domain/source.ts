@@ -16,9 +16,25 @@ export interface Source {
   readonly print: boolean;
   /** Whether a redelivery runs, or is a duplicate. */
   readonly onRedelivery: "run" | "skip";
+  /** What senders of accepted deliveries get. */
+  readonly answer: Answer;
   /** The addresses that may send requests; null for all. */
   readonly allow: AllowedSenders | null;
 }
+
+/** The response to an accepted delivery. */
+export type Answer =
+  /** The number of the delivery and its deployments, at once. */
+  | { readonly kind: "receipt" }
+  /** The results of its deployments, when they have ended or after this many milliseconds. */
+  | { readonly kind: "wait"; readonly milliseconds: number }
+  /** The same for every delivery. */
+  | {
+      readonly kind: "fixed";
+      readonly status: number;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly body: string;
+    };
 
 /** Addresses in one of the ranges, or in the current version of one of the published lists. */
 export interface AllowedSenders {

@@ -7,6 +7,7 @@ import type { ReceivedRequest, ReceiveOutcome } from "../flow/receive.ts";
 import type { Refusals } from "../flow/refusals.ts";
 import { findClientAddress, isWithin, parseRange, type TrustedProxy, UNIX } from "../lib/ip-address.ts";
 import type { Log, ThrottledLog } from "../lib/log.ts";
+import { type AnswerServices, answerDelivery } from "./answer.ts";
 import { declaresMoreThan, isAcceptedContent, readBody } from "./body.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import {
@@ -18,11 +19,10 @@ import {
   respondProblem,
   respondText,
   respondTooManyAttempts,
-  toReceiptResponse,
 } from "./responses.ts";
 
 /** The services of the public listener. */
-export interface PublicServices {
+export interface PublicServices extends AnswerServices {
   readonly sources: readonly Source[];
   /** In bytes. */
   readonly maxBody: number;
@@ -33,7 +33,6 @@ export interface PublicServices {
   readonly clientIpHeader: string;
   /** Whether the source accepts requests from this address. */
   readonly isAllowed: (source: Source, address: string | null) => boolean;
-  readonly log: Log;
   readonly refusals: Pick<Refusals, "record">;
   /** For errors that any sender can cause. */
   readonly logErrorThrottled: ThrottledLog;
@@ -231,11 +230,13 @@ async function serve(
     case "incomplete":
       return refuse("invalid payload", "body_incomplete", "the body is not complete");
   }
+  let outcome: ReceiveOutcome;
   try {
-    return replyToDelivery(await receive(source, { headers, body: body.bytes, client }));
+    outcome = await receive(source, { headers, body: body.bytes, client });
   } finally {
     body.release();
   }
+  return replyToDelivery(source, outcome, request, services);
 }
 
 /** A refusal without a response of its own. The reason is sent, too. */
@@ -261,7 +262,12 @@ function replyToHandshake(outcome: HandshakeOutcome): Reply {
   }
 }
 
-function replyToDelivery(outcome: ReceiveOutcome): Reply {
+async function replyToDelivery(
+  source: Source,
+  outcome: ReceiveOutcome,
+  request: Request,
+  services: AnswerServices,
+): Promise<Reply> {
   switch (outcome.kind) {
     case "refused":
       return refuse(outcome.status, outcome.code);
@@ -273,10 +279,8 @@ function replyToDelivery(outcome: ReceiveOutcome): Reply {
       const response = respond(code === "unexpected_payload" ? 422 : 400, { status, reason });
       return { response, status, code, reason };
     }
-    default: {
-      const { code, receipt } = toReceiptResponse(outcome);
-      return { response: respond(code, receipt), status: receipt.status, code: null, reason: null };
-    }
+    default:
+      return { ...(await answerDelivery(source, outcome, request, services)), code: null, reason: null };
   }
 }
 

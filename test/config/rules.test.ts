@@ -145,3 +145,55 @@ hmac = { header = "x-shop", secrets = ["env:GITHUB_WEBHOOK_SECRET"] }`,
     expectFindings(home.load({ env: ENV }), ["hooklatch.toml: source[0].keep_headers[0]"]);
   });
 });
+
+describe("answers", () => {
+  const answer = (keys: string) => {
+    home.write(
+      "hooklatch.toml",
+      `[[source]]
+name = "shop"
+provider = "generic"
+path = "/shop"
+bearer = ["env:GITHUB_WEBHOOK_SECRET"]
+${keys}`,
+    );
+    return home.load({ env: ENV });
+  };
+
+  test("are read", () => {
+    const read = (keys: string) => configOf(answer(keys)).sources[0]?.answer;
+    expect(read("")).toEqual({ kind: "receipt" });
+    expect(read('wait = "25s"')).toEqual({ kind: "wait", milliseconds: 25_000 });
+    expect(read("response = {}")).toEqual({ kind: "fixed", status: 200, headers: {}, body: "" });
+    expect(read('response = { status = 202, headers = { X-Ok = "1" }, body = "ok" }')).toEqual({
+      kind: "fixed",
+      status: 202,
+      headers: { "X-Ok": "1" },
+      body: "ok",
+    });
+  });
+
+  test("report their faults", () => {
+    expectFindings(answer('wait = "56s"'), ["hooklatch.toml: source[0].wait"]);
+    expectFindings(answer('wait = "5s"\nresponse = { body = "x" }'), ["hooklatch.toml: source[0].response"]);
+    expectFindings(answer("response = { status = 301 }"), ["hooklatch.toml: source[0].response.status"]);
+    expectFindings(answer('response = { status = 204, body = "x" }'), [
+      "hooklatch.toml: source[0].response.body",
+    ]);
+    expectFindings(answer('response = { headers = { Content-Length = "1", "a b" = "1" } }'), [
+      'hooklatch.toml: source[0].response.headers."a b"',
+    ]);
+    expectFindings(answer('response = { headers = { Content-Length = "1", x = "a\\r\\nb: c" } }'), [
+      "hooklatch.toml: source[0].response.headers.x",
+    ]);
+    expectFindings(answer('response = { headers = { Content-Length = "1", set-cookie = "a" } }'), [
+      "hooklatch.toml: source[0].response.headers.Content-Length",
+      "hooklatch.toml: source[0].response.headers.set-cookie",
+    ]);
+    expectFindings(load("", 'wait = "5s"\nresponse = {}'), [
+      "hooklatch.toml: source[0].wait",
+      "hooklatch.toml: source[0].response",
+      "hooklatch.toml: source[0].response",
+    ]);
+  });
+});

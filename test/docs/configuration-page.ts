@@ -1,14 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { OptionalKind, type TObject, type TSchema } from "@sinclair/typebox";
 import { AcmeTable } from "../../src/config/acme-schema.ts";
-import {
-  AdminTable,
-  DocumentTable,
-  NotifyTable,
-  ServerTable,
-  SourceTable,
-  StoreTable,
-} from "../../src/config/schema.ts";
+import { NotifyTable } from "../../src/config/notify-schema.ts";
+import { AdminTable, DocumentTable, ServerTable, SourceTable, StoreTable } from "../../src/config/schema.ts";
 import { createRangesTable } from "../../src/config/server.ts";
 import { TargetTable } from "../../src/config/target-schema.ts";
 import type { Provider } from "../../src/domain/provider.ts";

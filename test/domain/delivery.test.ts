@@ -51,6 +51,7 @@ describe("chooseStatus", () => {
     name: "hook",
     path: "/hook",
     keepHeaders: [],
+    answer: { kind: "receipt" },
     print: false,
     onRedelivery: "run",
     allow: null,

@@ -18,6 +18,7 @@ const source: Source = {
   handler: github.createHandler({}),
   print: false,
   keepHeaders: [],
+  answer: { kind: "receipt" },
   onRedelivery: "run",
   allow: null,
 };

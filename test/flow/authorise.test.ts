@@ -18,6 +18,7 @@ test("publishes an event for an authorised client, and none for a rejected one",
     handler,
     print: false,
     keepHeaders: [],
+    answer: { kind: "receipt" },
     onRedelivery: "run",
     allow: null,
   };

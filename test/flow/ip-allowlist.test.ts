@@ -44,6 +44,7 @@ function sourceWithAllowlist(
     handler: github.createHandlerWithSecret(secretOf("It's a Secret to Everybody")),
     print: false,
     keepHeaders: [],
+    answer: { kind: "receipt" },
     onRedelivery: "run",
     allow: ranges === null ? null : { ranges: ranges.map(parseRange), published },
   };

@@ -19,8 +19,8 @@ beforeEach(() => {
 
 function sourceOf(name: string, provider: typeof github | typeof generic): Source {
   const handler = provider.createHandler({});
-  const common = { print: false, onRedelivery: "run", allow: null } as const;
-  return { name, provider: provider.name, path: `/${name}`, handler, ...common };
+  const common = { print: false, onRedelivery: "run", allow: null, keepHeaders: [] } as const;
+  return { name, provider: provider.name, path: `/${name}`, handler, answer: { kind: "receipt" }, ...common };
 }
 
 const GITHUB = sourceOf("github", github);

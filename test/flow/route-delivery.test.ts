@@ -12,7 +12,14 @@ import { TestClock } from "../support/clock.ts";
 import { targetOf } from "../support/target.ts";
 import { numbersIn } from "../support/words.ts";
 
-const common = { path: "/hook", keepHeaders: [], print: false, onRedelivery: "run", allow: null } as const;
+const common = {
+  path: "/hook",
+  keepHeaders: [],
+  answer: { kind: "receipt" },
+  print: false,
+  onRedelivery: "run",
+  allow: null,
+} as const;
 const githubSource: Source = {
   ...common,
   name: "github",

@@ -56,6 +56,7 @@ export const SOURCE: Source = {
   handler: github.createHandler({ secrets: [secretOf("a secret that no response contains")] }),
   print: false,
   keepHeaders: [],
+  answer: { kind: "receipt" },
   onRedelivery: "run",
   allow: null,
 };

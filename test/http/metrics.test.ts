@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { createEventBus } from "../../src/flow/event-bus.ts";
 import { createBodyBudget } from "../../src/http/body-budget.ts";
 import { createMetrics } from "../../src/http/prometheus.ts";
 import { createPublic } from "../../src/http/public.ts";
@@ -95,6 +96,7 @@ describe("metrics", () => {
           provider: "github",
           handler,
           keepHeaders: [],
+          answer: { kind: "receipt" },
           print: false,
           onRedelivery: "run",
           allow: null,
@@ -115,6 +117,10 @@ describe("metrics", () => {
       },
       count: admin.metrics.count,
       log: logInto([]),
+      store: admin.store,
+      clock: new TestClock(),
+      eventBus: createEventBus(new TestClock()),
+      closing: new AbortController().signal,
     });
     const send = (path: string, init: RequestInit) =>
       listener.handle(new Request(`http://hooks.test${path}`, init), "192.0.2.1");

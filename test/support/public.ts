@@ -6,6 +6,7 @@ import type { Store } from "../../src/domain/store.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { createAttemptLimiter } from "../../src/flow/attempt-limiter.ts";
 import { authorise } from "../../src/flow/authorise.ts";
+import { createEventBus } from "../../src/flow/event-bus.ts";
 import { createLocks } from "../../src/flow/locks.ts";
 import { receive } from "../../src/flow/receive.ts";
 import { createRefusals, type Refusals } from "../../src/flow/refusals.ts";
@@ -92,6 +93,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
       }),
       print: options.print ?? false,
       keepHeaders: [],
+      answer: { kind: "receipt" },
       onRedelivery: "run",
       allow: null,
     },
@@ -102,6 +104,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
       handler: generic.createHandler({ verify_token: secretOf(VERIFY_TOKEN), client_timeout: DAY }),
       print: options.print ?? false,
       keepHeaders: [],
+      answer: { kind: "receipt" },
       onRedelivery: "run",
       allow: null,
     },
@@ -139,6 +142,10 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     authorise: (source, handshake, request) => authorise(source, handshake, request, tools),
     count: options.count ?? (() => {}),
     log: tools.log,
+    store,
+    clock,
+    eventBus: createEventBus(clock),
+    closing: new AbortController().signal,
   });
   return {
     store,

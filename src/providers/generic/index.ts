@@ -25,6 +25,7 @@ export const generic: Provider<GenericSettings> = {
   generatedSecret: "verify_token",
   needsGeneratedSecret: (settings) => requires(settings, "client"),
   checkOptions,
+  hasReadingSenders: true,
   reportsPushes: false,
   cloneUrl: () => null,
   defaultSource: { name: "webhook", path: "/webhook", secretVariable: "WEBHOOK_VERIFY_TOKEN" },
