@@ -11,7 +11,9 @@ export const NotifyTable = TableSetting(
       expected: 'an https URL, or a reference to one: "env:NAME", "file:PATH" or "credential:NAME"',
     },
     format: Defaulted(
-      Type.Union([Type.Literal("standard"), Type.Literal("slack")], { expected: '"standard" or "slack"' }),
+      Type.Union([Type.Literal("standard"), Type.Literal("slack"), Type.Literal("discord")], {
+        expected: '"standard", "slack" or "discord"',
+      }),
       "standard",
     ),
     secret: Type.Optional(SecretSetting),
@@ -40,7 +42,7 @@ export const NotifyTable = TableSetting(
     name: "Name in logs, and what identifies the notification after a restart. Default: `notify 1`, `notify 2`, … by position.",
     url: "Where to POST. The URL of a chat room is a secret: knowing it is enough to write there.",
     format:
-      '`"standard"` is a signed POST ([Standard Webhooks](https://www.standardwebhooks.com)), `"slack"` one line of text for Slack, Mattermost, or Discord with `/slack` after the URL.',
+      '`"standard"` is a signed POST ([Standard Webhooks](https://www.standardwebhooks.com)), `"slack"` one line of text for Slack or Mattermost, `"discord"` one for Discord.',
     secret:
       'Signing key, `whsec_` and base64. Required with `format = "standard"`. `echo "whsec_$(openssl rand -base64 32)"` prints a new one.',
     on: "Results that are reported. `recovered` is a success after a failure.",

@@ -53,15 +53,15 @@ function checkUrl({ place, values }: NotifySettings, context: ReadContext): void
     return;
   }
   // Knowing the URL of a chat room is enough to post there. A signed POST has a separate key.
-  if (values.format === "slack") warnOfLiteral(values.url, at, context);
+  if (values.format !== "standard") warnOfLiteral(values.url, at, context);
   warnOfPlainHttp(url, at, context);
 }
 
 function checkSecret({ has, isValid, place, values }: NotifySettings, context: ReadContext): void {
   const { issues } = context;
   const at = child(place, "secret");
-  if (values.format === "slack") {
-    if (has("secret")) issues.fault(at, 'format "slack" is not signed: remove the secret');
+  if (values.format !== "standard") {
+    if (has("secret")) issues.fault(at, `format "${values.format}" is not signed: remove the secret`);
     return;
   }
   if (!has("secret") && isValid(["format"])) {

@@ -42,7 +42,19 @@ export function readRepository(
   const cloneUrl = readCloneUrl(target, provider, context);
   const { repository } = target.values;
   if (repository === undefined || ref === undefined || cloneUrl === undefined) return undefined;
-  return Object.freeze({ fullName: repository, ref, cloneUrl, depth: target.values.depth ?? null });
+  const path = provider?.commitPath?.(repository);
+  const host = webHostOf(cloneUrl);
+  const page = path === undefined || host === null ? {} : { commitUrl: `${host}${path}` };
+  return Object.freeze({ fullName: repository, ref, cloneUrl, depth: target.values.depth ?? null, ...page });
+}
+
+/** The https address of the host of a checked clone URL; null for a local one. The port of ssh is not that of https. */
+function webHostOf(cloneUrl: string): string | null {
+  const transport = transportOf(cloneUrl);
+  if (transport === "https" || transport === "http") return new URL(cloneUrl).origin;
+  if (transport !== "ssh") return null;
+  const [, host] = /^(?:ssh:\/\/)?(?:[^@/]*@)?([A-Za-z0-9.-]+)[:/]/.exec(cloneUrl) ?? [];
+  return host === undefined ? null : `https://${host}`;
 }
 
 function readRef({ has, place, values }: TargetSettings, { issues }: ReadContext): WatchedRef | undefined {

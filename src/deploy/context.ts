@@ -40,6 +40,9 @@ export interface Progress {
   activity: string;
   readonly steps: StepResult[];
   placed: PlacedRelease;
+  /** Of the fetched commit; null before the fetch and for a rollback. */
+  subject: string | null;
+  author: string | null;
   /** A remark of the fetch for people. */
   note: string | null;
 }

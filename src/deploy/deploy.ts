@@ -1,6 +1,7 @@
 import type { Deployment, DeploymentResult } from "../domain/deployment.ts";
 import type { ProcessIo, SkipReason, Workspace } from "../domain/layout.ts";
 import { readPayloadEnvironment } from "../domain/rule.ts";
+import type { Target } from "../domain/target.ts";
 import { shortenCommit } from "../lib/text.ts";
 import { type DeploymentContext, type DeployServices, isRollback, type Progress } from "./context.ts";
 import { DeploymentError, describeFailure } from "./failure.ts";
@@ -38,6 +39,8 @@ async function deployUntil(
     activity: "starting",
     steps: [],
     placed: { directory: target.directory, release: null, ref: null, commit },
+    subject: null,
+    author: null,
     note: null,
   };
   const io: ProcessIo = { onLine: services.onLine, signal: deadline.signal };
@@ -49,7 +52,7 @@ async function deployUntil(
     });
     const skip = await prepareRelease(workspace, context, progress, io);
     if (skip !== null) {
-      return end(progress, { state: "cancelled", code: skip.code }, [skip.reason, progress.note]);
+      return end(target, progress, { state: "cancelled", code: skip.code }, [skip.reason, progress.note]);
     }
     await activateRelease(workspace, context, services, progress, io);
   } catch (error) {
@@ -63,12 +66,12 @@ async function deployUntil(
     };
     const reverted =
       workspace && (await revertDeployment(workspace, context, services, progress, ending.state));
-    return end(progress, ending, [reason, reverted]);
+    return end(target, progress, ending, [reason, reverted]);
   }
   services.onDecided();
   // A rollback has to be quick, and leaves nothing to clean up.
   const problem = workspace === null || isRollback(context) ? null : await cleanUp(workspace, services);
-  return end(progress, { state: "succeeded", code: null }, [progress.note, problem]);
+  return end(target, progress, { state: "succeeded", code: null }, [progress.note, problem]);
 }
 
 /** Throws a {@link DeploymentError} when a value cannot be that of a variable. */
@@ -110,6 +113,8 @@ async function prepareRelease(
   const { ref, commit } = fetched;
   progress.placed = { ...progress.placed, ref, commit };
   progress.note = fetched.note;
+  progress.subject = fetched.subject;
+  progress.author = fetched.author;
   if (!isRequestedByPerson(deployment, commit)) {
     begin("comparing the tip with the live commit");
     const skip =
@@ -185,10 +190,13 @@ function cleanUp(workspace: Workspace, services: DeployServices): Promise<string
 }
 
 function end(
-  { placed: { ref, commit, release }, steps }: Progress,
+  { repository }: Target,
+  { placed: { ref, commit, release }, subject, author, steps }: Progress,
   ending: Pick<DeploymentResult, "state" | "code">,
   reasons: readonly (string | null)[],
 ): DeploymentResult {
   const reason = reasons.filter((each) => each !== null).join("; ") || null;
-  return { ...ending, reason, branch: ref, commit, release, steps };
+  const base = repository?.commitUrl;
+  const commitUrl = base === undefined || commit === null ? null : `${base}${commit}`;
+  return { ...ending, reason, branch: ref, commit, subject, author, commitUrl, release, steps };
 }

@@ -31,6 +31,10 @@ export interface Deployment {
   /** The deployed branch or tag; null until known, and for targets without git. */
   readonly branch: string | null;
   readonly commit: string | null;
+  /** The subject of the commit's message, its author's name, and its page at the forge; each null where not known. */
+  readonly subject: string | null;
+  readonly author: string | null;
+  readonly commitUrl: string | null;
   /** The commit that was live before. */
   readonly previousCommit: string | null;
   readonly release: string | null;
@@ -70,6 +74,10 @@ export interface DeploymentResult {
   readonly reason: string | null;
   readonly branch: string | null;
   readonly commit: string | null;
+  /** As in {@link Deployment}; null also for a rollback, which the store completes from an earlier deployment. */
+  readonly subject: string | null;
+  readonly author: string | null;
+  readonly commitUrl: string | null;
   readonly release: string | null;
   readonly steps: readonly StepResult[];
 }

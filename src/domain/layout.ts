@@ -92,6 +92,9 @@ export interface FetchedCommit {
   /** The branch or tag, without `refs/…/`. */
   readonly ref: string;
   readonly commit: string;
+  /** The first line of the commit's message, and its author's name; each null where git cannot read it. */
+  readonly subject: string | null;
+  readonly author: string | null;
   /** Such as that the tip does not contain the pushed commit; null where there is nothing to note. */
   readonly note: string | null;
 }

@@ -15,7 +15,7 @@ export interface NotificationSettings {
   readonly url: Secret;
   /** The key that signs the request (Standard Webhooks); null for formats without a signature. */
   readonly secret: Secret | null;
-  readonly format: "standard" | "slack";
+  readonly format: "standard" | "slack" | "discord";
   readonly kinds: readonly ("failed" | "recovered" | "succeeded")[];
   /** The names of the targets to notify about; null for all. */
   readonly targets: readonly string[] | null;

@@ -28,6 +28,8 @@ export interface Provider<Settings = StaticDecode<TObject>> {
   readonly reportsPushes: boolean;
   /** The URL from which a repository `owner/name` of this provider is cloned; null when it is not known. */
   cloneUrl(repository: string): string | null;
+  /** The path of a repository's commits at the forge, up to the commit's name. */
+  commitPath?(repository: string): string;
   /** Its source on a server without any configured one. */
   readonly defaultSource?: DefaultSource;
   /** Environment variables that set options which the configuration leaves out. */

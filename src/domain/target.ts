@@ -83,6 +83,8 @@ export interface WatchedRepository {
   readonly cloneUrl: string;
   /** How many commits of the history are fetched; null for all. */
   readonly depth: number | null;
+  /** The page of a commit at the forge, up to the commit's name, where it is known. */
+  readonly commitUrl?: string;
 }
 
 export type WatchedRef = { readonly kind: "branch"; readonly name: string } | WatchedTag;

@@ -180,7 +180,15 @@ export function createWorker(services: WorkerServices): Worker {
   ): DeploymentResult {
     log.error({ ...fields, err: error }, "internal error in a deployment");
     const reason = "internal error; see the log";
-    const nothing = { branch: null, commit: null, release: null, steps: [] };
+    const nothing = {
+      branch: null,
+      commit: null,
+      subject: null,
+      author: null,
+      commitUrl: null,
+      release: null,
+      steps: [],
+    };
     return { state: "failed", code: "internal_error", reason, ...nothing };
   }
 

@@ -110,15 +110,15 @@ async function* streamDeployments(
   ids: readonly number[],
   services: AnswerServices,
   signal: AbortSignal,
-): AsyncGenerator<StreamedEvent> {
-  yield { id: null, event: "delivery", data: JSON.stringify(receipt) };
+): AsyncGenerator<readonly StreamedEvent[]> {
+  yield [{ id: null, event: "delivery", data: JSON.stringify(receipt) }];
   for (const id of ids) {
     const target = receipt.deployments?.find((deployment) => deployment.id === id)?.target;
-    yield { id: null, event: "deployment", data: JSON.stringify({ id, target }) };
+    yield [{ id: null, event: "deployment", data: JSON.stringify({ id, target }) }];
     for await (const each of followOutput(id, -1, services, signal)) {
-      yield each.kind === "line"
-        ? { id: null, event: "line", data: each.text }
-        : { id: null, event: "end", data: JSON.stringify(toApiEnd(each.deployment)) };
+      yield each.kind === "lines"
+        ? each.lines.map(({ text }) => ({ id: null, event: "line", data: text }))
+        : [{ id: null, event: "end", data: JSON.stringify(toApiEnd(each.deployment)) }];
     }
   }
 }

@@ -1,6 +1,8 @@
 import type { NotificationChannel, NotificationSettings } from "../domain/notification.ts";
 import type { Target } from "../domain/target.ts";
+import { createDiscordChannel } from "./discord.ts";
 import { createGithubStatusChannel } from "./github-status.ts";
+import type { SendLimits } from "./post.ts";
 import { createSlackChannel } from "./slack.ts";
 import { createStandardChannel } from "./standard.ts";
 
@@ -21,15 +23,26 @@ export function createNotificationChannels(
   { publicUrl, timeout = 15_000, signal }: ChannelOptions,
 ): readonly NotificationChannel[] {
   const limits = { timeout, signal };
-  const notified = settings.map((setting) =>
-    setting.format === "slack"
-      ? createSlackChannel(setting, limits)
-      : createStandardChannel(setting, publicUrl, limits),
-  );
+  const notified = settings.map((setting) => createChannel(setting, publicUrl, limits));
   const statuses = targets.flatMap(({ name, repository, commitStatus }) =>
     repository === null || commitStatus === null
       ? []
       : [createGithubStatusChannel(name, repository.fullName, commitStatus, limits)],
   );
   return [...notified, ...statuses];
+}
+
+function createChannel(
+  settings: NotificationSettings,
+  publicUrl: string | null,
+  limits: SendLimits,
+): NotificationChannel {
+  switch (settings.format) {
+    case "slack":
+      return createSlackChannel(settings, limits);
+    case "discord":
+      return createDiscordChannel(settings, limits);
+    case "standard":
+      return createStandardChannel(settings, publicUrl, limits);
+  }
 }

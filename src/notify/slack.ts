@@ -27,7 +27,9 @@ export function createSlackChannel(
       const compose = () => ({
         url: url.reveal(),
         headers: {},
-        body: JSON.stringify({ text: writeText(notification, deployment) }),
+        body: JSON.stringify({
+          text: writeText(notification, deployment, escapeText, (text) => `*${text}*`),
+        }),
       });
       return sendPost(compose, explainRejection, limits);
     },
@@ -35,7 +37,7 @@ export function createSlackChannel(
 }
 
 /** A webhook that was removed, or whose chat channel was archived, does not return. */
-const explainRejection: ExplainRejection = (status) =>
+export const explainRejection: ExplainRejection = (status) =>
   [403, 404, 410].includes(status) ? "the chat's webhook is removed or disabled; create a new one" : null;
 
 const WORDS: Readonly<Record<NotificationKind, string>> = {
@@ -50,16 +52,41 @@ const WORDS: Readonly<Record<NotificationKind, string>> = {
 /** Discord accepts 2000 characters, and the longest escape is `&amp;`: even a reason of nothing but `&` fits. */
 const MAX_REASON = 300;
 const MAX_BRANCH = 60;
+const MAX_TEXT = 2000;
+const MAX_SUBJECT = 80;
+const MAX_AUTHOR = 40;
 
-function writeText({ kind }: Notification, deployment: Deployment): string {
+/**
+ * The message as one line of at most 2000 characters, which is Discord's limit. `escapeFor` makes untrusted text harmless in
+ * the chat, and `bold` formats what it escaped. The subject of the commit, its author and the address of its page are left
+ * out where they would exceed the limit.
+ */
+export function writeText(
+  { kind }: Notification,
+  deployment: Deployment,
+  escapeFor: (text: string) => string,
+  bold: (text: string) => string,
+): string {
   const { id, target, code, trigger, branch } = deployment;
   const commit = deployment.commit ?? requestedCommit(deployment);
   const place = [branch && toOneLine(branch, MAX_BRANCH), commit && shortenCommit(commit)];
   const facts = [`deployment ${id}`, trigger === "push" ? "" : trigger, place.filter(Boolean).join(" ")];
   const reason = describeResult(deployment);
-  const why = reason === null ? "" : `: ${escapeText(toOneLine(reason, MAX_REASON))}`;
+  const why = reason === null ? "" : `: ${escapeFor(toOneLine(reason, MAX_REASON))}`;
   const what = isSkipCode(code) ? "was skipped" : WORDS[kind];
-  return `*${escapeText(target)}* ${what}${why} (${escapeText(facts.filter(Boolean).join(", "))})`;
+  const text = `${bold(escapeFor(target))} ${what}${why} (${escapeFor(facts.filter(Boolean).join(", "))})`;
+  const full = `${text}${writeCommit(deployment, escapeFor)}`;
+  return full.length <= MAX_TEXT ? full : text;
+}
+
+function writeCommit(
+  { subject, author, commitUrl }: Deployment,
+  escapeFor: (text: string) => string,
+): string {
+  const by = author === null ? "" : ` by ${escapeFor(toOneLine(author, MAX_AUTHOR))}`;
+  const what = subject === null ? "" : `: ${escapeFor(toOneLine(subject, MAX_SUBJECT))}${by}`;
+  // The configuration and the commit's hex digits make the address, so that it needs no escape.
+  return `${what}${commitUrl === null ? "" : ` ${commitUrl}`}`;
 }
 
 /**

@@ -37,7 +37,14 @@ describe("hooklatch deployment list", () => {
   test("shows the state, commit and reason of each deployment, and how to list more", async () => {
     const items = [
       deploymentJson(),
-      deploymentJson({ id: 11, state: "queued", commit: null, started_at: null, ended_at: null }),
+      deploymentJson({
+        id: 11,
+        state: "queued",
+        commit: null,
+        subject: null,
+        started_at: null,
+        ended_at: null,
+      }),
       deploymentJson({
         id: 10,
         state: "failed",
@@ -53,9 +60,9 @@ describe("hooklatch deployment list", () => {
     const [, ...rows] = stdout.split("\n").map((row) => row.split(/ {2,}/));
     const fields = ["push", "0123456789ab", "2026-11-21T20:30:00.000Z"];
     expect(rows).toEqual([
-      ["12", "blog", "succeeded", ...fields, "2.5 s", "-"],
-      ["11", "blog", "queued", ...fields, "-", "-"],
-      ["10", "blog", "failed", ...fields, "2.5 s", 'step "npm test" exited with 1'],
+      ["12", "blog", "succeeded", ...fields, "2.5 s", "Fix the menu", "-"],
+      ["11", "blog", "queued", ...fields, "-", "-", "-"],
+      ["10", "blog", "failed", ...fields, "2.5 s", "Fix the menu", 'step "npm test" exited with 1'],
       [""],
     ]);
     expect(stderr).toContain("--before 10");

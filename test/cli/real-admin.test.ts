@@ -44,6 +44,9 @@ const NOW = new Date("2026-11-21T20:30:00Z");
 const ENDING = {
   branch: "main",
   commit: "b".repeat(40),
+  subject: "Fix the menu",
+  author: "Mona",
+  commitUrl: null,
   release: RELEASES[0] ?? "",
   steps: [{ command: "npm test", exitCode: 1, signal: null, milliseconds: 5 }],
 };

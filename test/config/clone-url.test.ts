@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { checkCloneUrl, transportOf } from "../../src/config/repository.ts";
+import { configOf, makeHome } from "./home.ts";
 
 describe("a clone address", () => {
   test.each([
@@ -62,5 +63,24 @@ describe("a clone address", () => {
     ["/srv/git:hub/blog.git", "file"],
   ] as const)("%p uses the transport %s", (url, transport) => {
     expect(transportOf(url)).toBe(transport);
+  });
+});
+
+describe("the page of a commit", () => {
+  const home = makeHome();
+
+  test.each([
+    ["https://github.com/octocat/blog.git", "https://github.com/octocat/blog/commit/"],
+    ["https://ghe.example.com:8443/octocat/blog.git", "https://ghe.example.com:8443/octocat/blog/commit/"],
+    ["git@ghe.example.com:octocat/blog.git", "https://ghe.example.com/octocat/blog/commit/"],
+    ["ssh://git@ghe.example.com:2222/octocat/blog.git", "https://ghe.example.com/octocat/blog/commit/"],
+    ["/srv/git/blog.git", undefined],
+    ["file:///srv/git/blog.git", undefined],
+  ])("of a repository cloned from %s is below %p", (cloneUrl, page) => {
+    home.write(
+      "hooklatch.toml",
+      `[[target]]\nname = "blog"\nrepository = "octocat/blog"\nbranch = "main"\ndirectory = "/srv/blog"\nclone_url = "${cloneUrl}"`,
+    );
+    expect(configOf(home.load()).targets[0]?.repository?.commitUrl).toBe(page);
   });
 });

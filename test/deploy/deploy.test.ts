@@ -43,6 +43,20 @@ test("prints each command before its output, line by line", async () => {
   ]);
 });
 
+test("reports the subject and the author of the commit, and its page at the forge", async () => {
+  const commit = site.repository.commit({ a: "1" }, "Fix <b>the</b> menu\u202e \u001b[31m\n\nand more");
+  const { repository } = site.watch();
+  const commitUrl = "https://github.com/octocat/blog/commit/";
+  const result = await site.deploy({ repository: repository && { ...repository, commitUrl } });
+  expect(result).toMatchObject({ state: "succeeded", author: "Ada", commitUrl: `${commitUrl}${commit}` });
+  expect(result.subject).toBe("Fix <b>the</b> menu\\u202e  [31m");
+  const long = site.repository.commit({ a: "2" }, "x".repeat(5000));
+  const failed = await site.deploy({ run: ["false"] });
+  expect(failed).toMatchObject({ state: "failed", author: "Ada", commitUrl: null });
+  expect(failed.subject).toHaveLength(200);
+  expect(long).not.toBe(commit);
+});
+
 test("calls onDecided before the cleanup, and never for a failed deployment", async () => {
   const done: string[] = [];
   const real = createRunProcess({ killAfter: 100 });

@@ -57,18 +57,25 @@ async function errorFor(chosenCommit: string, code: FailureCode): Promise<string
   return error.message;
 }
 
+const SUMMARY = { subject: expect.any(String), author: expect.any(String) };
+
 describe("a commit that a person chose", () => {
   test("is deployed instead of the tip, by its full or abbreviated name", async () => {
     const first = repository.commit({ a: "1" });
     repository.commit({ a: "2" });
     for (const chosen of [first, first.slice(0, 7), first.slice(0, 12).toUpperCase()]) {
-      expect(await choose(chosen)).toEqual({ ref: "main", commit: first, note: null });
+      expect(await choose(chosen)).toEqual({ ref: "main", commit: first, note: null, ...SUMMARY });
     }
   });
 
   test("causes no wait for the pushed commit", async () => {
     const first = repository.commit({ a: "1" });
-    expect(await choose(first, MAIN, "b".repeat(40))).toEqual({ ref: "main", commit: first, note: null });
+    expect(await choose(first, MAIN, "b".repeat(40))).toEqual({
+      ref: "main",
+      commit: first,
+      note: null,
+      ...SUMMARY,
+    });
     expect(clock.skipped).toEqual([]);
   });
 
@@ -81,7 +88,7 @@ describe("a commit that a person chose", () => {
     const message = await errorFor(start, "commit_missing");
     for (const fact of [start, repository.path]) expect(message).toContain(fact);
     expect(words(message, { [start]: "<abbreviated commit>" })).toMatchSnapshot();
-    expect(await choose(aside)).toEqual({ ref: "main", commit: aside, note: null });
+    expect(await choose(aside)).toEqual({ ref: "main", commit: aside, note: null, ...SUMMARY });
     repository.git("checkout", "--quiet", "main");
     repository.git("branch", "-D", "other");
     expect(await choose(start)).toMatchObject({ commit: aside });
@@ -131,8 +138,13 @@ describe("a commit that a person chose", () => {
     const between = repository.commit({ a: "2" });
     repository.commit({ a: "3" });
     repository.git("tag", "v2");
-    expect(await choose(first, VERSIONS)).toEqual({ ref: "v1.10", commit: first, note: null });
-    expect(await choose(between, VERSIONS)).toEqual({ ref: between, commit: between, note: null });
+    expect(await choose(first, VERSIONS)).toEqual({ ref: "v1.10", commit: first, note: null, ...SUMMARY });
+    expect(await choose(between, VERSIONS)).toEqual({
+      ref: between,
+      commit: between,
+      note: null,
+      ...SUMMARY,
+    });
   });
 });
 

@@ -47,7 +47,16 @@ export function queueContract(open: () => Promise<OpenedStore>): void {
       async (cause) => {
         const [first, second] = [await add(), await add()];
         expect(await claim()).toBe(first);
-        const nothing = { branch: null, commit: null, release: null, reason: null, steps: [] };
+        const nothing = {
+          branch: null,
+          commit: null,
+          release: null,
+          reason: null,
+          subject: null,
+          author: null,
+          commitUrl: null,
+          steps: [],
+        };
         const retry =
           cause === "crash"
             ? (await store.recoverInterrupted(at(2), []))[0]?.retry

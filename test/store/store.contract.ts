@@ -20,6 +20,8 @@ import {
   onlyDeployment,
   pushFor,
   rejection,
+  request,
+  runNext,
   success,
 } from "./sample.ts";
 
@@ -46,6 +48,25 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     const queue = async (target: string) =>
       onlyDeployment(await keep(store, pushFor(target), { pushedCommit: COMMIT_A }));
     const stateOf = async (id: number) => (await store.readDeployment(id))?.state;
+
+    test("a rollback has the subject and the author that an earlier deployment of the commit read", async () => {
+      for (const [commit, subject] of [
+        [COMMIT_A, "First"],
+        [COMMIT_B, "Second"],
+        [COMMIT_A, null],
+      ] as const) {
+        await store.queueDeployment(request("blog"), at(0));
+        const author = subject === null ? null : "Ada";
+        const commitUrl = `https://forge.example/${commit}`;
+        await runNext(store, "blog", success(commit, { subject, author, commitUrl }));
+      }
+      expect(await store.readDeployment(3)).toMatchObject({
+        commit: COMMIT_A,
+        subject: "First",
+        author: "Ada",
+        commitUrl: `https://forge.example/${COMMIT_A}`,
+      });
+    });
 
     describe("storing deliveries", () => {
       test("returns a delivery unchanged, byte for byte, for any content", async () => {
@@ -160,6 +181,9 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
           choice: null,
           branch: null,
           commit: null,
+          subject: null,
+          author: null,
+          commitUrl: null,
           previousCommit: null,
           release: null,
           createdAt: at(7),

@@ -1,7 +1,7 @@
 import type { ApiDeployment } from "../../api/deployment.ts";
 import { isSkipCode } from "../../domain/codes.ts";
 import { formatElapsed } from "../../lib/duration.ts";
-import { shortenCommit } from "../../lib/text.ts";
+import { shortenCommit, toOneLine } from "../../lib/text.ts";
 import { colourOf, formatTime, type Style } from "./style.ts";
 import { type Column, type Field, formatFields, formatTable } from "./table.ts";
 
@@ -15,9 +15,13 @@ export function deploymentColumns(style: Style): readonly Column<ApiDeployment>[
     { heading: "COMMIT", text: ({ commit, pushed_commit }) => shorten(commit ?? pushed_commit) },
     { heading: "CREATED", text: ({ created_at }) => formatTime(created_at, style) },
     { heading: "TOOK", text: describeDuration },
+    { heading: "SUBJECT", text: ({ subject }) => subject && toOneLine(subject, MAX_SUBJECT) },
     { heading: "REASON", text: describeReason, prose: "short" },
   ];
 }
+
+/** Characters of a subject in a list. */
+const MAX_SUBJECT = 50;
 
 type Step = ApiDeployment["steps"][number];
 
@@ -42,7 +46,7 @@ export function formatDeployment(deployment: ApiDeployment, style: Style): strin
 
 function listFields(deployment: ApiDeployment, style: Style): readonly Field[] {
   const { id, target, state, delivery, branch, chosen, release, attempt, retry_of } = deployment;
-  const { created_at, started_at, ended_at, pushed_commit, commit } = deployment;
+  const { created_at, started_at, ended_at, pushed_commit, commit, subject, author, commit_url } = deployment;
   const time = (text: string | null) => (text === null ? null : formatTime(text, style));
   const took = describeDuration(deployment);
   return [
@@ -60,6 +64,9 @@ function listFields(deployment: ApiDeployment, style: Style): readonly Field[] {
     { name: "branch", text: branch },
     { name: "requested", text: chosen },
     { name: "commit", text: describeCommits(deployment) },
+    { name: "subject", text: subject },
+    { name: "author", text: author },
+    { name: "link", text: commit_url },
     { name: "pushed", text: pushed_commit === commit ? null : pushed_commit },
     { name: "release", text: release },
     { name: "created", text: time(created_at) },

@@ -3,7 +3,7 @@ import { isWatchedTag } from "../../domain/match.ts";
 import type { Target, WatchedRepository, WatchedTag } from "../../domain/target.ts";
 import { formatDuration } from "../../lib/duration.ts";
 import { AppError } from "../../lib/errors.ts";
-import { shortenCommit } from "../../lib/text.ts";
+import { shortenCommit, toOneLine } from "../../lib/text.ts";
 import { DeploymentError } from "../failure.ts";
 import { findCommitsByPrefix, type Git, hideCredentials, isObjectName } from "./git.ts";
 
@@ -12,6 +12,9 @@ import { findCommitsByPrefix, type Git, hideCredentials, isObjectName } from "./
  * that is fetched from may lag behind the one that sent the push.
  */
 const WAITS = [1_000, 2_000, 4_000, 8_000, 16_000, 29_000];
+
+/** Characters of a subject and of an author's name. */
+const MAX_SUMMARY = 200;
 
 const FETCH = ["fetch", "--no-auto-gc", "--no-recurse-submodules", "--no-write-fetch-head"] as const;
 
@@ -56,9 +59,24 @@ const ALL_TAGS = "+refs/tags/*:refs/tags/*";
 export async function fetchTip(
   git: Git,
   request: TipRequest,
-  { clock, onActivity }: Pick<LayoutContext, "clock" | "onActivity">,
+  context: Pick<LayoutContext, "clock" | "onActivity">,
   io: ProcessIo,
 ): Promise<FetchedCommit> {
+  const found = await findTip(git, request, context, io);
+  // `%x00` separates the two: neither contains a NUL.
+  const format = "--format=%s%x00%an";
+  const args = ["log", "-1", "--no-show-signature", "--encoding=UTF-8", format, found.commit, "--"];
+  const [line = ""] = (await git.read(args, io.signal)) ?? [];
+  const [subject = "", author = ""] = line.split("\0").map((text) => toOneLine(text, MAX_SUMMARY));
+  return { ...found, subject: subject || null, author: author || null };
+}
+
+async function findTip(
+  git: Git,
+  request: TipRequest,
+  { clock, onActivity }: Pick<LayoutContext, "clock" | "onActivity">,
+  io: ProcessIo,
+): Promise<Omit<FetchedCommit, "subject" | "author">> {
   const { repository, pushedCommit, chosenCommit } = request;
   const { depth } = repository;
   if (chosenCommit !== null) {

@@ -28,6 +28,7 @@ export const github: Provider<StaticDecode<typeof options>> = {
   checkOptions: () => [],
   reportsPushes: true,
   cloneUrl: (repository) => `https://github.com/${repository}.git`,
+  commitPath: (repository) => `/${repository}/commit/`,
   defaultSource: { name: "github", path: "/github-webhook", secretVariable: "GITHUB_WEBHOOK_SECRET" },
   publishedRanges,
   // https://docs.github.com/rest/commits/statuses

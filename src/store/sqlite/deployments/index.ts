@@ -74,6 +74,14 @@ export function createDeployments(
   };
 }
 
+/** What an earlier deployment of the target found out about the commit. A rollback does not read it again. */
+function selectSummary(column: "subject" | "author"): string {
+  return `
+    SELECT earlier.${column} FROM deployment AS earlier
+    WHERE earlier.target = deployment.target AND earlier."commit" = $commit AND earlier.${column} IS NOT NULL
+    ORDER BY earlier.id DESC LIMIT 1`;
+}
+
 /**
  * Prepares the recording of a running deployment's end, in the caller's transaction: its result, its steps, its
  * notifications and, for a success, what is live. Queues an interrupted one again and returns its retry.
@@ -85,7 +93,8 @@ function prepareFinish(connection: Connection, queue: Queue) {
   >(`
     UPDATE deployment
     SET state = $state, code = $code, reason = $reason, branch = $branch, "commit" = $commit, release = $release,
-      ended_at = $now
+      subject = ifnull($subject, (${selectSummary("subject")})), author = ifnull($author, (${selectSummary("author")})),
+      commit_url = $commitUrl, ended_at = $now
     WHERE id = $id AND state = 'running' RETURNING target`);
   const insertStep = connection.prepare<never, Omit<StepResult, never> & { id: number; position: number }>(`
     INSERT INTO step (deployment, position, command, exit_code, signal, milliseconds)

@@ -12,7 +12,7 @@ export type RetriedRow = DeploymentRow & { retriedAs: number | null };
 /** The columns of a {@link DeploymentRow}, also for `RETURNING`. */
 export const ROW_COLUMNS = `deployment.id, target, state, code, deployment.reason, trigger, attempt,
   retry_of AS retryOf, superseded_by AS supersededBy, delivery, pushed_commit AS pushedCommit, choice, chosen, branch,
-  "commit", previous_commit AS previousCommit, release, created_at AS createdAt, started_at AS startedAt,
+  "commit", subject, author, commit_url AS commitUrl, previous_commit AS previousCommit, release, created_at AS createdAt, started_at AS startedAt,
   ended_at AS endedAt`;
 
 /** The deployment that repeats a row of the table `deployment`. */
