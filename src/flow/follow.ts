@@ -11,10 +11,13 @@ export type Followed =
 /** How many lines are read and in memory at once, however slow the consumer is. */
 const BATCH = 500;
 
+/** Characters of a yielded batch, beyond which it has no further line. */
+const MAX_BATCH_LENGTH = 64 * 1024;
+
 /**
  * Yields each stored line with a number greater than `after` (-1 for all) once, in order, as it arrives, in batches; then
- * `end` when the deployment has ended. Waits while it is queued. Returns early when `signal` is aborted, or when the deployment is
- * not stored.
+ * `end` when the deployment has ended. Waits while it is queued. Returns early when `signal` is aborted, or when the
+ * deployment is not stored.
  */
 export async function* followOutput(
   id: number,
@@ -38,9 +41,11 @@ export async function* followOutput(
       const deployment = await store.readDeployment(id);
       if (deployment === null) return;
       for (let batch = await read(last); batch.length > 0; batch = await read(last)) {
-        if (signal.aborted) return;
         last = batch.at(-1)?.line ?? last;
-        yield { kind: "lines", lines: batch };
+        for (const lines of splitBatch(batch)) {
+          if (signal.aborted) return;
+          yield { kind: "lines", lines };
+        }
       }
       if (signal.aborted) return;
       if (hasEnded(deployment.state)) return yield { kind: "end", deployment };
@@ -49,6 +54,20 @@ export async function* followOutput(
   } finally {
     events.stop();
   }
+}
+
+/** Splits lines into batches of at most {@link MAX_BATCH_LENGTH} characters. A longer line is a batch of its own. */
+function* splitBatch(lines: readonly OutputLine[]): Generator<readonly OutputLine[]> {
+  let from = 0;
+  let length = 0;
+  for (const [at, { text }] of lines.entries()) {
+    if (at > from && length + text.length > MAX_BATCH_LENGTH) {
+      yield lines.slice(from, at);
+      [from, length] = [at, 0];
+    }
+    length += text.length;
+  }
+  yield lines.slice(from);
 }
 
 /** Whether the event may mean new lines or the end. */

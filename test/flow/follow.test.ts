@@ -67,6 +67,21 @@ function follow(id: number, after = -1, services = { store: store as FollowStore
 }
 
 describe("following the output of a deployment", () => {
+  test("yields batches of at most 64 KiB, and a longer line alone", async () => {
+    const id = await run("blog");
+    const lengths = [30_000, 30_000, 30_000, 90_000, 10, 0, 10];
+    await append(
+      id,
+      lengths.map((length) => "x".repeat(length)),
+    );
+    await finish(id);
+    const batches: number[][] = [];
+    for await (const followed of followOutput(id, -1, { store, eventBus }, stop.signal)) {
+      if (followed.kind === "lines") batches.push(followed.lines.map(({ text }) => text.length));
+    }
+    expect(batches).toEqual([[30_000, 30_000], [30_000], [90_000], [10, 0, 10]]);
+  });
+
   test("returns each line once, in order, across many batches, and then the end", async () => {
     const id = await run("blog");
     await append(id, numbers(0, 1234));
