@@ -6,6 +6,7 @@ import type { Secret } from "../lib/secret.ts";
 import { AcmeTable, EXPECTED_DOMAIN } from "./acme-schema.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child, formatValue, type Place } from "./read/issues.ts";
+import { checkExpansion } from "./read/paths.ts";
 import { readTable } from "./read/table.ts";
 import { readText } from "./read/toml.ts";
 import { loadSecret } from "./secrets.ts";
@@ -118,7 +119,9 @@ function parseDomain(text: string): string | null {
   return DNS_NAME.test(domain) ? domain : null;
 }
 
-function readRoots(file: string, place: Place, { directory, issues }: ReadContext): string | null {
+function readRoots(file: string, place: Place, context: ReadContext): string | null {
+  const { directory, issues } = context;
+  if (!checkExpansion(file, place, context)) return null;
   const found = readText(resolve(directory, file));
   const problem =
     found.kind === "unreadable"

@@ -1,9 +1,9 @@
-import { resolve } from "node:path";
 import type { Provider } from "../domain/provider.ts";
 import type { CommitStatus, RepositoryAccess, WatchedRepository } from "../domain/target.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child } from "./read/issues.ts";
 import { warnOfPlainHttp } from "./read/network.ts";
+import { resolvePath } from "./read/paths.ts";
 import { transportOf } from "./repository.ts";
 import { loadToken } from "./secrets.ts";
 import type { TargetSettings } from "./target-schema.ts";
@@ -15,12 +15,15 @@ export function readCredentials(
   context: ReadContext,
 ): RepositoryAccess {
   const { values, place } = target;
-  const toPath = (path: string | undefined) => (path === undefined ? null : resolve(context.directory, path));
+  const toPath = (key: "ssh_key" | "known_hosts") => {
+    const { [key]: path } = values;
+    return path === undefined ? null : resolvePath(path, context.directory, child(place, key), context);
+  };
   if (values.token !== undefined) loadToken(values.token, child(place, "token"), context);
   if (repository) checkTransport(target, repository, context);
   return Object.freeze({
-    sshKey: toPath(values.ssh_key),
-    knownHosts: toPath(values.known_hosts),
+    sshKey: toPath("ssh_key"),
+    knownHosts: toPath("known_hosts"),
     token: values.token ?? null,
   });
 }

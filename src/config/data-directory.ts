@@ -1,6 +1,7 @@
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { type Environment, type ReadContext, readVariable } from "./read/context.ts";
-import { IssueList } from "./read/issues.ts";
+import { child, IssueList, variable } from "./read/issues.ts";
+import { resolvePath } from "./read/paths.ts";
 import { type CheckedTable, readTable } from "./read/table.ts";
 import { findDocument, type InvalidDocument, SYSTEM_FILE } from "./read/toml.ts";
 import { DocumentTable } from "./schema.ts";
@@ -11,15 +12,21 @@ type Document = CheckedTable<typeof DocumentTable>;
  * The data directory, absolute: `data_dir`, else $HOOKLATCH_DATA_DIR, else systemd's $STATE_DIRECTORY, else
  * `hooklatch-data` in the working directory.
  */
-export function resolveDataDirectory({ has, values }: Document, context: ReadContext): string {
-  if (has("data_dir")) return resolve(context.directory, values.data_dir ?? "");
+export function resolveDataDirectory({ has, place, values }: Document, context: ReadContext): string {
+  if (has("data_dir")) {
+    return resolvePath(values.data_dir ?? "", context.directory, child(place, "data_dir"), context);
+  }
   const named = readVariable("HOOKLATCH_DATA_DIR", context);
   // systemd separates several state directories with colons (systemd.exec(5)).
   const ofSystemd = () =>
     readVariable("STATE_DIRECTORY", context)
       ?.split(":")
       .find((path) => path !== "");
-  return resolve(context.cwd, named ?? ofSystemd() ?? "hooklatch-data");
+  const [name, path] =
+    named === undefined
+      ? ["STATE_DIRECTORY", ofSystemd() ?? "hooklatch-data"]
+      : ["HOOKLATCH_DATA_DIR", named];
+  return resolvePath(path, context.cwd, variable(name), context);
 }
 
 /** Some keys of a configuration's top level. */

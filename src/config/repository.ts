@@ -3,6 +3,7 @@ import type { Provider } from "../domain/provider.ts";
 import type { WatchedRef, WatchedRepository } from "../domain/target.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child, formatValue, quote } from "./read/issues.ts";
+import { describeExpansion, hasVariable, needsShell } from "./read/paths.ts";
 import { type TargetSettings, TargetTable } from "./target-schema.ts";
 
 /** Keys that have a meaning without a repository. */
@@ -12,6 +13,7 @@ const INDEPENDENT = [
   "directory",
   "run",
   "after",
+  "path",
   "env",
   "pass_env",
   "payload_env",
@@ -81,13 +83,16 @@ function readRef({ has, place, values }: TargetSettings, { issues }: ReadContext
 function readCloneUrl(
   { has, place, values }: TargetSettings,
   provider: Provider | undefined,
-  { directory, issues }: ReadContext,
+  context: ReadContext,
 ): string | undefined {
+  const { directory, issues } = context;
   const at = child(place, "clone_url");
   if (values.clone_url !== undefined) {
     const checked = checkCloneUrl(values.clone_url, directory);
-    if (checked.kind === "valid") return checked.url;
-    issues.fault(at, `expected ${checked.expected}`);
+    const problem =
+      checked.kind === "invalid" ? `expected ${checked.expected}` : findExpansion(values.clone_url, context);
+    if (checked.kind === "valid" && problem === null) return checked.url;
+    if (problem !== null) issues.fault(at, problem);
   }
   if (has("clone_url") || values.repository === undefined || provider === undefined) return undefined;
   const url = provider.cloneUrl(values.repository) ?? undefined;
@@ -95,6 +100,17 @@ function readCloneUrl(
     issues.fault(at, `is missing: provider "${provider.name}" has no default URL to clone from`);
   }
   return url;
+}
+
+/**
+ * What a shell would expand in a valid clone URL; null for nothing. The remote expands the `~` of an ssh address. Only a
+ * path on this machine is repeated: other addresses may hold a secret.
+ */
+function findExpansion(url: string, context: ReadContext): string | null {
+  if (schemeOf(url) === undefined && transportOf(url) === "file") {
+    return needsShell(url) ? describeExpansion(url, context) : null;
+  }
+  return hasVariable(url) ? "variables are not expanded here: write the whole address" : null;
 }
 
 /**

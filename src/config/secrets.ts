@@ -6,6 +6,7 @@ import { AppError, errorMessage } from "../lib/errors.ts";
 import { parseSecretOrigin, Secret, type SecretOrigin } from "../lib/secret.ts";
 import { type Environment, isSet, type ReadContext } from "./read/context.ts";
 import { child, describeIssue, type IssueCode, IssueList, isTable, type Place } from "./read/issues.ts";
+import { describeExpansion, needsShell } from "./read/paths.ts";
 import { readText } from "./read/toml.ts";
 
 /** A secret that nothing sets. The first start generates it in a file of the data directory. */
@@ -143,9 +144,9 @@ function findValue(origin: SecretOrigin, context: ReadContext): FoundValue {
     return { kind: "text", text: context.env[name] ?? "" };
   }
   if (kind === "file") {
-    return name === ""
-      ? missing('expected "file:PATH", found no path')
-      : readSecretFile(resolve(context.directory, name), written);
+    if (name === "") return missing('expected "file:PATH", found no path');
+    if (needsShell(name)) return missing(describeExpansion(name, context));
+    return readSecretFile(resolve(context.directory, name), written);
   }
   if (!/^[^/\0]+$/.test(name) || name === "." || name === "..") {
     return missing('expected "credential:NAME" with the name of a file');

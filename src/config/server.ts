@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import type { Provider } from "../domain/provider.ts";
 import { readSocketPath, UNIX } from "../lib/ip-address.ts";
 import { Defaulted, TableSetting } from "../lib/schema.ts";
@@ -6,6 +5,7 @@ import { type AcmeConfig, checkAcmeWithServer, resolveAcme } from "./acme.ts";
 import { isSet, type ReadContext, readVariable } from "./read/context.ts";
 import { child, formatValue, type Place, variable } from "./read/issues.ts";
 import { EXPECTED_HOST, isHost } from "./read/network.ts";
+import { resolvePath } from "./read/paths.ts";
 import { type CheckedTable, extendTable, readTable } from "./read/table.ts";
 import { readText } from "./read/toml.ts";
 import { EXPECTED_PORT, ServerTable, TrustedUrl } from "./schema.ts";
@@ -139,7 +139,7 @@ function readHost(
     context.issues.fault(place, `expected ${EXPECTED_HOST}, found ${formatValue(text)}`);
     return undefined;
   }
-  const path = resolve(base, written);
+  const path = resolvePath(written, base, place, context);
   if (/^$|\/$|\p{Cc}/u.test(written)) {
     const expected = 'expected the path of a socket, such as "unix:/run/hooklatch.sock"';
     context.issues.fault(place, `${expected}, found ${formatValue(text)}`);
@@ -211,10 +211,13 @@ function resolveTls(
 ): TlsFiles {
   const isWritten = has("tls");
   const base = isWritten ? context.directory : context.cwd;
-  const files = Object.freeze({ cert: resolve(base, cert), key: resolve(base, key) });
-  if (!context.toServe) return files;
   const placeOf = (name: "cert" | "key") =>
     isWritten ? child(child(place, "tls"), name) : variable(`TLS_${name.toUpperCase()}`);
+  const files = Object.freeze({
+    cert: resolvePath(cert, base, placeOf("cert"), context),
+    key: resolvePath(key, base, placeOf("key"), context),
+  });
+  if (!context.toServe) return files;
   checkReadable(files.cert, "certificate", placeOf("cert"), context);
   checkReadable(files.key, "private key", placeOf("key"), context);
   return files;

@@ -62,6 +62,13 @@ export const TargetTable = TableSetting(
     layout: Defaulted(Type.String({ expected: "the name of a layout" }), "releases"),
     run: Defaulted(Commands, []),
     after: Defaulted(Commands, []),
+    path: Defaulted(
+      Type.Array(
+        Type.String({ pattern: "^[^:\\x00-\\x1f\\x7f]+$", expected: "a directory, without a colon" }),
+        { expected: "a list of directories" },
+      ),
+      [],
+    ),
     env: Defaulted(
       Type.Record(Type.String({ pattern: VARIABLE.pattern }), Text, {
         additionalProperties: false,
@@ -144,12 +151,13 @@ export const TargetTable = TableSetting(
       'Arrangement of the directory: `"releases"` or `"worktree"`; see [Layouts](deployments.md#layouts).',
     run: "[Commands](deployments.md#commands) in the new release, before it goes live. A string is run by `/bin/sh -c`; a list of strings is an argument list without a shell.",
     after: "Commands once the release is live.",
-    env: "Environment variables for the commands.",
     payload_env:
       "Environment variables whose values are [CEL expressions](deployments.md#rules) over the delivery. A missing field leaves the variable unset.",
     events:
       'Events that deploy the target, by the provider\'s names, such as `"push"` or, with an action, `"release.published"`; see [Rules](deployments.md#rules). Default: `["push"]` with `repository`, every event without.',
     when: "[CEL expression](deployments.md#rules) over the delivery that must be true. Default: no condition.",
+    path: "Directories, as absolute paths, in which the commands and git search programs before those of `PATH`.",
+    env: "Environment variables for the commands. The values are used as they are: `$NAME` and `~` are not expanded.",
     pass_env: "Variables of the server's environment that the commands get.",
     shared:
       "Paths that are linked into every release from `<directory>/shared`, so that they survive it. A directory ends in `/`.",

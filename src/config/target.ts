@@ -1,8 +1,9 @@
-import { dirname, relative, resolve } from "node:path";
+import { dirname, isAbsolute, relative } from "node:path";
 import type { Target } from "../domain/target.ts";
 import { readCommitStatus, readCredentials } from "./credentials.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child, describeChoice, formatValue, type IssueList, type Place } from "./read/issues.ts";
+import { checkExpansion, hasVariable, needsShell, resolvePath } from "./read/paths.ts";
 import { checkUnique, readTable, type WrittenTable } from "./read/table.ts";
 import { readRepository } from "./repository.ts";
 import { readRules } from "./rules.ts";
@@ -43,6 +44,8 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
   checkDirectory(settings, directory, context);
   checkLayout(settings, context);
   checkCommands(settings, context);
+  checkPath(settings, context);
+  checkEnvironment(settings, context);
   checkShared(values.shared, child(place, "shared"), context);
 
   if (!isValid() || values.name === undefined || directory === undefined) return undefined;
@@ -56,6 +59,7 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
     layout: values.layout,
     run: Object.freeze(values.run),
     after: Object.freeze(values.after),
+    searchPath: Object.freeze(values.path),
     env: Object.freeze(values.env),
     passEnv: Object.freeze(values.pass_env),
     shared: Object.freeze(values.shared),
@@ -75,8 +79,9 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
 /** The absolute path of the file of allowed signers; null when commits need no signature. */
 function readAllowedSigners(
   { has, isValid, place, values }: TargetSettings,
-  { issues, directory }: ReadContext,
+  context: ReadContext,
 ): string | null {
+  const { issues, directory } = context;
   const { verify_commit: verify, allowed_signers: file } = values;
   const at = child(place, "allowed_signers");
   if (verify && !has("allowed_signers")) {
@@ -90,11 +95,12 @@ function readAllowedSigners(
     if (!has("verify_commit")) issues.fault(at, 'needs "verify_commit = true"');
     else issues.warn(at, "has no effect because verify_commit is false");
   }
-  return verify && file !== undefined ? resolve(directory, file) : null;
+  return verify && file !== undefined ? resolvePath(file, directory, at, context) : null;
 }
 
-function resolveDirectory({ values }: TargetSettings, { directory }: ReadContext): string | undefined {
-  return values.directory === undefined ? undefined : resolve(directory, values.directory);
+function resolveDirectory({ values, place }: TargetSettings, context: ReadContext): string | undefined {
+  if (values.directory === undefined) return undefined;
+  return resolvePath(values.directory, context.directory, child(place, "directory"), context);
 }
 
 function checkDirectory(
@@ -118,12 +124,11 @@ function checkLayout({ values, place }: TargetSettings, { layouts, issues }: Tar
   issues.fault(child(place, "layout"), describeChoice("", layouts, values.layout));
 }
 
-function checkCommands({ values, place, has, isValid }: TargetSettings, { issues }: ReadContext): void {
+function checkCommands({ values, place, has, isValid }: TargetSettings, context: ReadContext): void {
+  const { issues } = context;
   for (const key of ["run", "after"] as const) {
     for (const [index, command] of values[key].entries()) {
-      if (typeof command === "string" || command[0] !== "") continue;
-      const problem = "expected a program as the first item, found an empty string";
-      issues.fault(child(child(place, key), index), problem);
+      if (typeof command !== "string") checkArguments(command, child(child(place, key), index), context);
     }
   }
   if (!has("repository") && values.run.length === 0 && isValid(["run"])) {
@@ -131,8 +136,59 @@ function checkCommands({ values, place, has, isValid }: TargetSettings, { issues
   }
 }
 
+/** An argument list runs without a shell. The text of a `-c` is for a shell again. */
+function checkArguments(command: readonly string[], place: Place, context: ReadContext): void {
+  const [program = "", ...words] = command;
+  if (program === "") {
+    context.issues.fault(place, "expected a program as the first item, found an empty string");
+  }
+  checkExpansion(program, child(place, 0), context);
+  const end = words.findIndex((word) => /^-\w*c$/.test(word));
+  for (const [index, word] of words.slice(0, end < 0 ? undefined : end).entries()) {
+    if (!isMeantForShell(word)) continue;
+    context.issues.warn(
+      child(place, index + 1),
+      '"~" and variables are not expanded in a list of arguments: write the value, or the command as one string',
+    );
+  }
+}
+
+/** Whether a whole text is `$NAME` or a path that begins with it or with `~`. Passwords and patterns may hold a `$`. */
+function isMeantForShell(text: string): boolean {
+  return needsShell(text) && /^(?:~|\$\w+|\$\{\w+\})(?:\/|$)/.test(text);
+}
+
+/** Reports variables that only a shell would expand. The values may be secrets and are not repeated. */
+function checkEnvironment({ values, place }: TargetSettings, { issues }: ReadContext): void {
+  for (const [name, value] of Object.entries<string>(values.env)) {
+    const at = child(child(place, "env"), name);
+    if (name === "PATH" && (hasVariable(value) || value.split(":").some(needsShell))) {
+      const remedy = 'remove it, and list the directories to search first in "path"';
+      issues.fault(at, `"~" and variables such as $PATH are not expanded here: ${remedy}`);
+    } else if (isMeantForShell(value)) {
+      issues.warn(at, '"~" and variables are not expanded here: write the value, or set it in "run"');
+    }
+  }
+}
+
+function checkPath({ values, place }: TargetSettings, context: ReadContext): void {
+  for (const [index, directory] of values.path.entries()) {
+    const at = child(child(place, "path"), index);
+    if (!checkExpansion(directory, at, context) || isAbsolute(directory)) continue;
+    // Git searches there too, before a commit is verified.
+    context.issues.fault(at, `expected an absolute path, found ${formatValue(directory)}`);
+  }
+}
+
 function checkShared(shared: readonly string[], place: Place, { issues }: ReadContext): void {
   for (const [index, path] of shared.entries()) {
+    if (needsShell(path)) {
+      const remedy = "write the path inside the release";
+      issues.fault(
+        child(place, index),
+        `"~" and variables are not expanded here, found ${formatValue(path)}: ${remedy}`,
+      );
+    }
     const outer = shared.findIndex((other, at) => at !== index && isWithin(`/${path}`, `/${other}`));
     if (outer < 0 || (shared[outer] === path && outer > index)) continue;
     const problem = `${formatValue(path)} is already covered by ${formatValue(shared[outer])}: remove it`;

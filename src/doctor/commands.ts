@@ -25,7 +25,7 @@ export async function checkCommands(
     const text = `target ${target.name}: program ${describeCommand([program])}`;
     return isAbsolute(program)
       ? warn(`${text} does not exist or is not executable: install it`)
-      : warn(`${text} not found in PATH (${path}): install it, or set env = { PATH = … }`);
+      : warn(`${text} not found in PATH (${path}): install it, or add its directory to path`);
   });
 }
 

@@ -26,6 +26,8 @@ export interface Target {
   readonly run: readonly Command[];
   /** Commands, in order, once it is live. */
   readonly after: readonly Command[];
+  /** Absolute directories that precede those of PATH. */
+  readonly searchPath: readonly string[];
   /** Environment variables for the commands. */
   readonly env: Readonly<Record<string, string>>;
   /** Names of the server's environment variables that the commands may see. */

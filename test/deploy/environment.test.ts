@@ -115,10 +115,18 @@ test("sets PATH and HOME when the service manager sets none", () => {
   expect(Object.keys(environment).filter((name) => !["PATH", "HOME", "USER"].includes(name))).toEqual([]);
 });
 
+test("puts the directories of path before those of PATH, whichever sets it", () => {
+  const pathOf = (env: Record<string, string>, server: Record<string, string>) =>
+    cleanEnvironment(site.target({ searchPath: ["/opt/node/bin", "/opt/b"], env }), server).PATH;
+  expect(pathOf({}, { PATH: "/usr/bin" })).toBe("/opt/node/bin:/opt/b:/usr/bin");
+  expect(pathOf({ PATH: "/bin" }, { PATH: "/usr/bin" })).toBe("/opt/node/bin:/opt/b:/bin");
+  expect(pathOf({}, {})).toStartWith("/opt/node/bin:/opt/b:/usr/local/sbin:");
+});
+
 test("looks up the user name when the environment does not contain it", () => {
   const script = `
     const { cleanEnvironment } = await import(${JSON.stringify(ENVIRONMENT)});
-    console.log(JSON.stringify(cleanEnvironment({ passEnv: [], env: {} }, {})));
+    console.log(JSON.stringify(cleanEnvironment({ searchPath: [], passEnv: [], env: {} }, {})));
   `;
   const printed = execFileSync(process.execPath, ["-e", script], { env: {}, encoding: "utf8" });
   const name = execFileSync("id", ["-un"], { encoding: "utf8" }).trim();

@@ -21,7 +21,7 @@ the file is found and which changes need a restart.
 
 - The file is TOML 1.0. All errors are reported at once; an unknown key is an error.
 - Durations are \`"90s"\`, \`"10m"\`, \`"24h"\` or \`"30d"\`. Sizes are \`"512KiB"\` or \`"25MiB"\`.
-- A relative path starts at the directory of the file.
+- A relative path starts at the directory of the file. \`~\` and \`$NAME\` are not expanded: a path with them is an error.
 - A secret is \`"credential:NAME"\` (a file in \`$CREDENTIALS_DIRECTORY\`, which systemd's \`LoadCredential=\` provides),
   \`"file:PATH"\` or \`"env:NAME"\`; see [Secrets](operations.md#secrets).
 `;

@@ -19,6 +19,7 @@ export function targetOf(name: string, settings: Partial<Target> = {}): Target {
     run: [],
     after: [],
     env: {},
+    searchPath: [],
     passEnv: [],
     shared: [],
     keepReleases: 5,

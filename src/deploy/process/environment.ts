@@ -11,16 +11,17 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 
 /**
  * The environment of a target's commands and of git: five variables of the server, those in `pass_env`, and those that
- * `env` sets. Nothing else is inherited, so that no secret of the server reaches a build by accident.
+ * `env` sets; the directories of `path` precede those of PATH. Nothing else is inherited, so that no secret of the server reaches a build by accident.
  */
 export function cleanEnvironment(target: Target, serverEnv: DeployServices["env"]): Record<string, string> {
   const passed = [...PASSED, ...target.passEnv].map((name) => [name, serverEnv[name]]);
-  return {
-    PATH: DEFAULT_PATH,
+  const environment: Record<string, string> = {
     ...currentUser(),
     ...withoutAbsent(Object.fromEntries(passed)),
     ...target.env,
   };
+  const { PATH = DEFAULT_PATH } = environment;
+  return { ...environment, PATH: [...target.searchPath, PATH].join(":") };
 }
 
 /**
