@@ -49,6 +49,20 @@ export function checkCertificate(
   ];
 }
 
+/** The first host name that the certificate is for, from `[server.acme]` or the file; null for none. */
+export function readCertifiedName({ acme, tls }: Pick<Config["server"], "acme" | "tls">): string | null {
+  if (acme !== null) return acme.settings.domains[0] ?? null;
+  if (tls === null) return null;
+  try {
+    const parsed = parseCertificates(readFileSync(tls.cert, "utf8"));
+    if (parsed.kind === "damaged") return null;
+    const names = parsed.certificates[0].subjectAltName?.split(", ") ?? [];
+    return names.find((name) => /^DNS:[^*]/.test(name))?.slice("DNS:".length) ?? null;
+  } catch {
+    return null; // `checkCertificate` reports a file that cannot be read.
+  }
+}
+
 function checkExpiry(label: string, leaf: X509Certificate, now: Date): CheckResult {
   const end = new Date(leaf.validTo);
   const days = daysBetween(now, end);

@@ -1,9 +1,10 @@
 import type { Config } from "../config/load.ts";
 import type { NotificationSettings } from "../domain/notification.ts";
 import type { Clock } from "../lib/clock.ts";
+import { errorMessage } from "../lib/errors.ts";
 import { providers } from "../providers/index.ts";
 import { checkAcme, checkCertificate } from "./certificate.ts";
-import { type CheckResult, ok } from "./check-result.ts";
+import { type CheckResult, fail, ok } from "./check-result.ts";
 import { checkDataDirectory } from "./data-directory.ts";
 import { ownerOf } from "./files.ts";
 import { checkClock, checkDisks, checkGit } from "./machine.ts";
@@ -28,25 +29,36 @@ export async function checkAll(
   const now = clock.now();
   const path = env.PATH ?? "";
   const [clockResult, ports, git, targets] = await Promise.all([
-    checkClock(now, path),
-    checkPorts(config),
-    checkGit(config.targets, path),
+    attempt("clock", async () => [await checkClock(now, path)]),
+    attempt("ports", () => checkPorts(config)),
+    attempt("git", () => checkGit(config.targets, path)),
     checkTargets(config, env),
   ]);
   return [
-    ...checkDataDirectory(config),
-    ...checkSecrets(config.generated, config.secrets),
-    ...checkDisks(config),
-    clockResult,
+    ...(await attempt("data directory", () => checkDataDirectory(config))),
+    ...(await attempt("secrets", () => checkSecrets(config.generated, config.secrets))),
+    ...(await attempt("disks", () => checkDisks(config))),
+    ...clockResult,
     ...ports,
-    ...checkCertificate(config, now),
-    ...checkAcme(config, clock),
-    ...checkPublicUrl(config),
-    ...checkSources(config),
+    ...(await attempt("certificate", () => checkCertificate(config, now))),
+    ...(await attempt("server.acme", () => checkAcme(config, clock))),
+    ...(await attempt("public_url", () => checkPublicUrl(config))),
+    ...(await attempt("sources", () => checkSources(config))),
     ...git,
     ...targets,
-    ...config.notify.map(checkNotify),
+    ...(await attempt("notify", () => config.notify.map(checkNotify))),
   ];
+}
+
+type Results = readonly CheckResult[];
+
+/** Runs one check. Its error is a finding, so that the other checks run. */
+export async function attempt(subject: string, check: () => Results | Promise<Results>): Promise<Results> {
+  try {
+    return await check();
+  } catch (error) {
+    return [fail(`${subject}: cannot be checked: ${errorMessage(error)}`)];
+  }
 }
 
 async function checkTargets(
@@ -58,7 +70,8 @@ async function checkTargets(
   const forges = providers.filter(({ reportsPushes }) => reportsPushes).map(({ name }) => name);
   const results = targets.map((target) => {
     const { provider = "" } = sources.find(({ name }) => name === target.source) ?? {};
-    return checkTarget(target, { env, user, reportsPushes: forges.includes(provider) });
+    const context = { env, user, reportsPushes: forges.includes(provider) };
+    return attempt(`target ${target.name}`, () => checkTarget(target, context));
   });
   return (await Promise.all(results)).flat();
 }

@@ -1,6 +1,7 @@
 import type { Config } from "../config/load.ts";
 import { isLoopback, localOrigin, readSocketPath } from "../lib/ip-address.ts";
 import { providers } from "../providers/index.ts";
+import { readCertifiedName } from "./certificate.ts";
 import { type CheckResult, ok, warn } from "./check-result.ts";
 
 /** The settings that these checks read. */
@@ -75,11 +76,14 @@ function checkPlainHttp(host: string): readonly CheckResult[] {
   ];
 }
 
-/** The public origin without `public_url`. */
-function describeOrigin({ protocol, host, port }: Config["server"]): string {
+/** The public origin without `public_url`. Behind a wildcard address, the name comes from the certificate. */
+function describeOrigin(server: Config["server"]): string {
+  const { protocol, host, port } = server;
   if (isSocket(host)) return `${host}:`;
   const isWildcard = host === "0.0.0.0" || host === "::";
-  const origin = isWildcard ? `${protocol}://YOUR-SERVER:${port}` : localOrigin(protocol, { host, port });
+  const origin = isWildcard
+    ? `${protocol}://${readCertifiedName(server) ?? "YOUR-SERVER"}:${port}`
+    : localOrigin(protocol, { host, port });
   return origin.replace(/:0$/, ":<any free port>");
 }
 

@@ -13,7 +13,6 @@ describe("a path that only a shell would expand", () => {
     ["~/blog", "/home/ada/blog"],
     ["~", "/home/ada"],
     ["$HOME/blog", "/home/ada/blog"],
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a user
     ["/srv/${USER}/blog", "/srv/ada/blog"],
   ])("%s is a fault that names %s", (written, path) => {
     home.write("hooklatch.toml", TARGET.replace("/srv/blog", written));

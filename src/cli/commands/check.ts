@@ -1,3 +1,4 @@
+import { accessSync, constants } from "node:fs";
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { findDataDirectory } from "../../config/data-directory.ts";
@@ -6,9 +7,11 @@ import { adviseUnreadable } from "../../doctor/data-directory.ts";
 import { ownerOf } from "../../doctor/files.ts";
 import { type CheckResult, checkAll } from "../../doctor/index.ts";
 import { explainPayload, type PayloadSample } from "../../doctor/payload.ts";
+import { wrapColumns } from "../../runtime/index.ts";
 import { withExamples } from "../arguments.ts";
 import { CONFIG_OPTION, readConfiguration } from "../configuration.ts";
 import { makeTextPrintable } from "../output/sanitise.ts";
+import { type Colour, createStyle, paint, type Style } from "../output/style.ts";
 import { EXIT, type Finish, type Terminal } from "../terminal.ts";
 import { readPayload } from "./send.ts";
 
@@ -23,8 +26,9 @@ export function check(terminal: Terminal, finish: Finish): Command {
     .option("--header <name: value>", "with --payload: a header of the request; may be repeated", addHeader)
     .action(async (options: CheckOptions) => {
       const { config: file, payload } = options;
-      const advise = (faults: readonly ConfigIssue[]) => adviseOnFaults(faults, file, terminal);
-      const { config, warnings } = readConfiguration(file, terminal, {}, advise);
+      const environment = { ...terminal, env: withCredentials(terminal.env) };
+      const advise = (faults: readonly ConfigIssue[]) => adviseOnFaults(faults, file, environment);
+      const { config, warnings } = readConfiguration(file, environment, {}, advise);
       const first =
         config.file === null ? "no configuration file; using the defaults" : `configuration ${config.file}`;
       const results: readonly CheckResult[] =
@@ -32,7 +36,7 @@ export function check(terminal: Terminal, finish: Finish): Command {
           ? [
               { level: "ok", text: first },
               ...warnings.map((warning) => ({ level: "warn", text: describeIssue(warning) }) as const),
-              ...(await checkAll(config, terminal)),
+              ...(await checkAll(config, environment)),
             ]
           : explainPayload(
               config,
@@ -43,7 +47,8 @@ export function check(terminal: Terminal, finish: Finish): Command {
               },
               terminal.clock,
             );
-      for (const { level, text } of results) terminal.out(`${level.padEnd(4)} ${makeTextPrintable(text)}\n`);
+      const style = createStyle(terminal);
+      for (const result of results) terminal.out(formatResult(result, style));
       if (results.some(({ level }) => level === "fail")) finish(EXIT.failed);
     });
   return withExamples(
@@ -68,6 +73,39 @@ function addHeader(text: string, previous: PayloadSample["headers"] = []): Paylo
     throw new InvalidArgumentError('expected "name: value", such as "x-tenant: acme"');
   }
   return [...previous, [name, value]];
+}
+
+/** Where systemd puts the credentials of `hooklatch.service` while it runs. */
+const SERVICE_CREDENTIALS = "/run/credentials/hooklatch.service";
+
+/** The environment, with the credentials of the running service if this user may read them and no others are set. */
+export function withCredentials(
+  env: Terminal["env"],
+  directory: string = SERVICE_CREDENTIALS,
+): Terminal["env"] {
+  if (env.CREDENTIALS_DIRECTORY !== undefined) return env;
+  try {
+    accessSync(directory, constants.R_OK | constants.X_OK);
+  } catch {
+    return env; // The service does not run, or this is not its user.
+  }
+  return { ...env, CREDENTIALS_DIRECTORY: directory };
+}
+
+const COLOURS: Readonly<Record<CheckResult["level"], Colour>> = { ok: "green", warn: "yellow", fail: "red" };
+const LEVEL_WIDTH = 5;
+
+/** A finding; a terminal wraps it below its level. */
+function formatResult({ level, text }: CheckResult, style: Style): string {
+  const printable = makeTextPrintable(text);
+  const lines =
+    style.width === null ? [printable] : wrapColumns(printable, Math.max(20, style.width - LEVEL_WIDTH));
+  return lines
+    .map((line, index) => {
+      const margin = index === 0 ? level.padEnd(LEVEL_WIDTH) : " ".repeat(LEVEL_WIDTH);
+      return `${index === 0 ? paint(margin, COLOURS[level], style) : margin}${line}\n`;
+    })
+    .join("");
 }
 
 /** The user of the service may read files that another user may not. */

@@ -17,6 +17,8 @@ export function serve(terminal: Terminal): Command {
     refuseDebugger(terminal.env);
     const { config, warnings } = readConfiguration(file, terminal, { toServe: true });
     const log = await createLog({ write: terminal.log, pretty: terminal.isTty.stderr, debug });
+    if (config.file === null) log.info({}, "no configuration file found; using the defaults");
+    else log.info({ file: config.file }, "configuration read");
     for (const warning of warnings) log.warn({}, describeIssue(warning));
     if (terminal.env.NODE_TLS_REJECT_UNAUTHORIZED === "0") {
       log.warn({}, "NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored: hooklatch verifies every certificate");
