@@ -11,6 +11,7 @@ import {
   readAdmin,
   readAllPages,
 } from "./api/client.ts";
+import { explainUnknownTarget } from "./api/unknown-target.ts";
 import { parseId, parseLimit } from "./arguments.ts";
 import { CONFIG_OPTION } from "./configuration.ts";
 import { makePrintable } from "./output/sanitise.ts";
@@ -109,7 +110,10 @@ export async function printList<Item extends TSchema>(
   const { items, next } = response.value;
   if (items.length === 0) {
     const isFiltered = before !== undefined || filtered.length > 0;
-    terminal.err(`hooklatch: ${isFiltered ? "no results match these filters" : emptyMessage}\n`);
+    const message = isFiltered ? "no results match these filters" : emptyMessage;
+    const unknown =
+      typeof options.target === "string" ? await explainUnknownTarget(options.target, admin) : null;
+    terminal.err(`hooklatch: ${unknown ?? message}\n`);
   }
   if (next !== null) terminal.err(`hooklatch: there are more: list them with --before ${next}\n`);
 }

@@ -96,8 +96,11 @@ function describeUsageError({ code, message }: CommanderError, command: Command)
   const name = fullName(command);
   const help = `see ${name} --help`;
   switch (code) {
-    case "commander.help":
-      return `${command.name()} needs a command: ${command.commands.map((each) => each.name()).join(", ")}; ${help}`;
+    case "commander.help": {
+      const [word, topic] = command.args;
+      if (word === "help" && topic !== undefined) return describeUnknown(topic, command);
+      return `${command.name()} needs a command: ${listNames(command).join(", ")}; ${help}`;
+    }
     case "commander.excessArguments":
       return describeExcess(command, help);
     default:
@@ -109,10 +112,33 @@ function describeExcess(command: Command, help: string): string {
   const word = command.args[command.registeredArguments.length] ?? "";
   if (command.name() !== "serve") return `unexpected argument ${JSON.stringify(word)}; ${help}`;
   // The first word is an argument of the default command if it is not a command.
-  const names = command.parent?.commands.map((each) => each.name()) ?? [];
-  const nearest = findNearest(word, names);
-  const hint = nearest.isLikely ? `did you mean ${nearest.word}?` : "see hooklatch --help";
+  return describeUnknown(word, command.parent ?? command);
+}
+
+/** Commands under names that other tools give them. */
+const OTHER_NAMES: Readonly<Record<string, string>> = { status: "hooklatch target list" };
+
+/** An unknown command below `parent`, and the commands that were probably meant: on any level, the exact name first. */
+function describeUnknown(word: string, parent: Command): string {
+  const nested = parent.commands.flatMap((each) => each.commands);
+  const below = (name: string) => nested.filter((each) => each.name() === name).map(fullName);
+  const findLikely = (names: readonly string[]) => {
+    const nearest = names.length === 0 ? null : findNearest(word, names);
+    return nearest?.isLikely ? nearest.word : null;
+  };
+  const top = findLikely(listNames(parent));
+  const deep = findLikely(nested.map((each) => each.name()));
+  const other = parent.parent === null && Object.hasOwn(OTHER_NAMES, word) ? OTHER_NAMES[word] : undefined;
+  const exact = other === undefined ? below(word) : [other];
+  const meant = exact.length > 0 ? exact : top !== null ? [top] : deep !== null ? below(deep) : [];
+  const hint = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : `see ${fullName(parent)} --help`;
   return `unknown command ${JSON.stringify(word)}; ${hint}`;
+}
+
+/** The names of the visible commands directly below one. */
+function listNames(command: Command): readonly string[] {
+  const visible = command.createHelp().visibleCommands(command);
+  return visible.map((each) => each.name()).filter((name) => name !== "help");
 }
 
 /** The lines of an error. The stack and the cause are for `--debug`. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { AdminServer, page, TOKEN, targetJson } from "./admin-server.ts";
+import { AdminServer, deploymentJson, page, TOKEN, targetJson } from "./admin-server.ts";
 import { runHooklatch } from "./command-line.ts";
 
 setDefaultTimeout(120_000);
@@ -16,7 +16,14 @@ beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), "hooklatch-test-"));
   server = new AdminServer();
   const names = ["blog", "beta", "docs", "$(touch x)"];
-  server.respondWith({ "GET /api/targets": page(...names.map((name) => targetJson({ name }))) });
+  server.respondWith({
+    "GET /api/targets": page(...names.map((name) => targetJson({ name }))),
+    "GET /api/targets/blog": Response.json({
+      ...targetJson({ name: "blog" }),
+      releases: ["20261121T2030Z-b", "$(x)"],
+    }),
+    "GET /api/deployments": page(deploymentJson({ id: 12 }), deploymentJson({ id: 7 })),
+  });
   const { port } = new URL(server.url);
   writeFileSync(join(home, "hooklatch.toml"), `data_dir = "data"\n[admin]\nport = ${port}\n`);
   // The scripts run the program by its name.
@@ -52,6 +59,12 @@ const COMPLETIONS: readonly (readonly [words: readonly string[], candidates: rea
     ["bash", "fish", "zsh"],
   ],
   [["--v"], ["--version"]],
+  [["target", "rollback", "blog", ""], ["20261121T2030Z-b"]],
+  [
+    ["deployment", "log", ""],
+    ["12", "7"],
+  ],
+  [["target", "deploy", "blog", "--force", "--fo"], ["--follow"]],
 ];
 
 describe("hooklatch complete", () => {
@@ -75,6 +88,9 @@ describe("hooklatch complete", () => {
       ["check", "--config", "hook"],
       ["delivery", "show", ""],
       ["nonsense", "nonsense", "x"],
+      // The only argument is given.
+      ["target", "deploy", "blog", ""],
+      ["deployment", "log", "12", ""],
     ]) {
       expect(await complete(words)).toEqual([]);
     }
@@ -186,5 +202,24 @@ describe.skipIf(Bun.which("zsh") === null)("completion in zsh", () => {
     await expectCompletion("hooklatch target deploy do", "hooklatch target deploy docs ");
     await expectCompletion("hooklatch check --config completion.z", "--config completion.zsh ");
     await expectCompletion("hooklatch target deploy --fo", "-- deploy a locked target too");
+  });
+});
+
+describe("a list of an unknown target", () => {
+  test.each(["deployment list", "delivery list"])("names the nearest target: %s", async (list) => {
+    const empty = new AdminServer();
+    try {
+      const path = list === "deployment list" ? "/api/deployments" : "/api/deliveries";
+      empty.respondWith({
+        [`GET ${path}`]: page(),
+        "GET /api/targets": page(targetJson({ name: "blog" })),
+      });
+      const run = (target: string) =>
+        runHooklatch(`${list} --target ${target} --admin-url ${empty.url}`, { cwd: home, env: empty.env });
+      expect((await run("blgo")).stderr).toContain("did you mean blog?");
+      expect((await run("blog")).stderr).not.toContain("did you mean");
+    } finally {
+      await empty.close();
+    }
   });
 });

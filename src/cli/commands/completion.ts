@@ -1,6 +1,9 @@
 import { Argument, Command, type Option } from "commander";
-import { ApiTarget } from "../../api/target.ts";
-import { findAdmin, readAllPages } from "../api/client.ts";
+import { ApiDelivery } from "../../api/delivery.ts";
+import { ApiDeployment } from "../../api/deployment.ts";
+import { ApiPage } from "../../api/page.ts";
+import { ApiTarget, ApiTargetDetails } from "../../api/target.ts";
+import { type Admin, findAdmin, readAdmin, readAllPages } from "../api/client.ts";
 import { withExamples } from "../arguments.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -85,44 +88,103 @@ async function listCandidates(
 ): Promise<readonly Candidate[]> {
   let command = program;
   let option: Option | undefined;
+  const used = new Set<Option>();
+  const values: string[] = [];
   for (const word of words.slice(0, -1)) {
     if (option !== undefined) {
       option = undefined;
       continue;
     }
-    option = command.options.find(({ required, short, long }) => required && [short, long].includes(word));
-    command = command.commands.find((each) => each.name() === word) ?? command;
+    const named = command.options.find(({ short, long }) => [short, long].includes(word));
+    const next = command.commands.find((each) => each.name() === word);
+    option = named?.required ? named : undefined;
+    if (named !== undefined) used.add(named);
+    else if (next !== undefined) command = next;
+    else if (!word.startsWith("-")) values.push(word);
   }
   const help = command.createHelp();
   if (option === undefined && words.at(-1)?.startsWith("-")) {
     return help
       .visibleOptions(command)
+      .filter((each) => !used.has(each))
       .flatMap(({ short, long, description }) =>
         [short, long].flatMap((word) => (word == null ? [] : [{ word, description }])),
       );
   }
-  const [argument] = command.registeredArguments;
+  // A value that has been given is not offered again for the next argument.
+  const argument = command.registeredArguments[values.length];
   const value = option ?? argument;
   if (value === undefined) {
+    if (command.registeredArguments.length > 0) return [];
     return help
       .visibleCommands(command)
       .map((each) => ({ word: each.name(), description: help.subcommandDescription(each) }));
   }
-  const isTarget = option?.flags.endsWith("<target>") ?? argument?.name() === "target";
-  const known = value.argChoices ?? (isTarget ? await listTargets(terminal) : []);
+  const name = option === undefined ? argument?.name() : /<(.*)>$/.exec(option.flags)?.[1];
+  const known = value.argChoices ?? (await listKnown(name ?? "", command.parent?.name(), values, terminal));
   return known.map((word) => ({ word, description: "" }));
 }
 
 /** Milliseconds that the server may take while the user waits at the keyboard. */
 const TIMEOUT = 2000;
 
-/** The names of the targets, without those that a shell would expand; empty if the server is unavailable. */
-async function listTargets(terminal: Terminal): Promise<readonly string[]> {
+/** Ids that are offered, the newest. */
+const MAX_IDS = 20;
+
+/**
+ * The values that the running server knows for an argument, without those that a shell would expand; empty if the server
+ * is unavailable.
+ *
+ * @param noun the command above, such as `deployment`.
+ * @param values the arguments before.
+ */
+async function listKnown(
+  argument: string,
+  noun: string | undefined,
+  [first = ""]: readonly string[],
+  terminal: Terminal,
+): Promise<readonly string[]> {
   try {
-    const request = { path: "/api/targets", signal: AbortSignal.timeout(TIMEOUT) };
-    const { value } = await readAllPages(ApiTarget, findAdmin({}, terminal), request);
-    return value.items.map(({ name }) => name).filter((name) => /^[\w.-]+$/.test(name));
+    const known = await readKnown(argument, noun, first, findAdmin({}, terminal));
+    return known.filter((word) => /^[\w.-]+$/.test(word));
   } catch {
     return [];
   }
+}
+
+async function readKnown(
+  argument: string,
+  noun: string | undefined,
+  first: string,
+  admin: Admin,
+): Promise<readonly string[]> {
+  const signal = AbortSignal.timeout(TIMEOUT);
+  if (argument === "target") {
+    const { value } = await readAllPages(ApiTarget, admin, { path: "/api/targets", signal });
+    return value.items.map(({ name }) => name);
+  }
+  if (argument === "release") {
+    const path = `/api/targets/${encodeURIComponent(first)}`;
+    const { value } = await readAdmin(ApiTargetDetails, admin, { path, signal });
+    return value.releases ?? [];
+  }
+  if (argument !== "id") return [];
+  const query = { limit: MAX_IDS };
+  if (noun === "deployment") {
+    const { value } = await readAdmin(ApiPage(ApiDeployment), admin, {
+      path: "/api/deployments",
+      query,
+      signal,
+    });
+    return value.items.map(({ id }) => String(id));
+  }
+  if (noun === "delivery") {
+    const { value } = await readAdmin(ApiPage(ApiDelivery), admin, {
+      path: "/api/deliveries",
+      query,
+      signal,
+    });
+    return value.items.map(({ id }) => String(id));
+  }
+  return [];
 }

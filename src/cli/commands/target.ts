@@ -3,7 +3,6 @@ import { Command, Option } from "commander";
 import { ApiDeployment, ApiQueued } from "../../api/deployment.ts";
 import { ApiLocked, ApiTarget, ApiTargetDetails, ApiUnlocked } from "../../api/target.ts";
 import { AppError } from "../../lib/errors.ts";
-import { findNearest } from "../../lib/text.ts";
 import { listCommand, printResponse, withAdminOptions } from "../admin-command.ts";
 import {
   type Admin,
@@ -14,10 +13,10 @@ import {
   findAdmin,
   operatorName,
   readAdmin,
-  readAllPages,
   toAppError,
 } from "../api/client.ts";
 import { describeFollowed, followDeployment, followToEnd } from "../api/follow.ts";
+import { explainUnknownTarget } from "../api/unknown-target.ts";
 import { checkCommit, checkDuration, checkText, withExamples } from "../arguments.ts";
 import { formatQueued } from "../output/deployment.ts";
 import { makePrintable } from "../output/sanitise.ts";
@@ -191,7 +190,11 @@ function requestTarget<Schema extends TSchema>(
 
 function explain(name: string, admin: Admin): ExplainProblem {
   return async (problem) => {
-    if (problem.code === 404) return new AppError("failed", await explainUnknown(name, admin));
+    if (problem.code === 404)
+      return new AppError(
+        "failed",
+        (await explainUnknownTarget(name, admin)) ?? `no target ${makePrintable(name)}`,
+      );
     if (problem.status === "locked") {
       const unlock = `unlock it with: hooklatch target unlock ${name}, or pass --force`;
       return new AppError("failed", `target ${name} is ${problem.reason ?? "locked"}; ${unlock}`);
@@ -199,18 +202,4 @@ function explain(name: string, admin: Admin): ExplainProblem {
     if (problem.status === "not locked") return new AppError("failed", `target ${name} is not locked`);
     return toAppError(problem);
   };
-}
-
-/** Targets that an error lists. */
-const MAX_LISTED = 10;
-
-async function explainUnknown(name: string, admin: Admin): Promise<string> {
-  const { value } = await readAllPages(ApiTarget, admin, { path: "/api/targets" });
-  const names = value.items.map((item) => makePrintable(item.name));
-  const missing = `no target ${makePrintable(name)}`;
-  if (names.length === 0) return `${missing}: the server's configuration has no [[target]]`;
-  const { word, isLikely } = findNearest(name, names);
-  if (isLikely) return `${missing}; did you mean ${word}?`;
-  const others = names.length > MAX_LISTED ? ` and ${names.length - MAX_LISTED} more` : "";
-  return `${missing}; the targets are ${names.slice(0, MAX_LISTED).join(", ")}${others}`;
 }
