@@ -159,6 +159,7 @@ describe("hooklatch init, check, serve and send", () => {
     repository.commit({ "index.html": "hello\n" });
     const init = await workshop.run([
       "init",
+      "--generic",
       "--repository",
       "octocat/blog",
       "--directory",

@@ -32,6 +32,7 @@ describe("hooklatch init", () => {
   test.each([
     ["--repository nonsense", "--repository"],
     ["--repository a/b.git", "target[0].repository"],
+    ["--repository https://token@github.com/a/b.git", "--repository"],
     ["--repository a/b --branch=--evil", "target[0].branch"],
     ["--url ftp://x", "--url"],
     ["--url https://x/path?query", "--url"],
@@ -76,10 +77,7 @@ describe("hooklatch init", () => {
     const written = readFileSync(join(cwd, "etc/hook/latch.toml"), "utf8");
     expect(written).toContain(`data_dir = "${join(cwd, "var/data")}"`);
     expect(written).toContain(`secrets = ["file:${join(cwd, "var/data/secrets/github.secret")}"]`);
-    expect(readdirSync(join(cwd, "var/data/secrets")).sort()).toEqual([
-      "github.secret",
-      "webhook.verify-token",
-    ]);
+    expect(readdirSync(join(cwd, "var/data/secrets"))).toEqual(["github.secret"]);
     expect((await hooklatch("check", { HOOKLATCH_CONFIG: "etc/hook/latch.toml" })).exitCode).toBe(0);
   });
 
@@ -103,12 +101,37 @@ describe("hooklatch init", () => {
     ).toMatchSnapshot();
   });
 
+  test("adds the source of other senders only with --generic", async () => {
+    for (const [option, isWritten] of [
+      ["", false],
+      [" --generic", true],
+    ] as const) {
+      rmSync(join(cwd, "hooklatch.toml"), { force: true });
+      expect((await hooklatch(`init${option}`)).exitCode).toBe(0);
+      expect(readFileSync(join(cwd, "hooklatch.toml"), "utf8").includes('path = "/webhook"')).toBe(isWritten);
+      expect(existsSync(join(cwd, "hooklatch-data/secrets/webhook.verify-token"))).toBe(isWritten);
+      expect((await hooklatch("check")).exitCode).toBe(0);
+    }
+  });
+
+  test.each([
+    ["https://github.com/octocat/blog", null],
+    ["https://github.com/octocat/blog.git", null],
+    ["git@github.com:octocat/blog.git", "git@github.com:octocat/blog.git"],
+    ["ssh://git@git.example.com/octocat/blog", "ssh://git@git.example.com/octocat/blog"],
+  ])("accepts the URL of a repository: %s", async (url, cloneUrl) => {
+    expect((await hooklatch(`init --repository ${url}`)).exitCode).toBe(0);
+    const written = readFileSync(join(cwd, "hooklatch.toml"), "utf8");
+    expect(written).toContain('repository = "octocat/blog"');
+    expect(/^clone_url = "(.*)"$/m.exec(written)?.[1] ?? null).toBe(cloneUrl);
+  });
+
   test("keeps and shows an existing secret", async () => {
-    const first = await hooklatch("init");
+    const first = await hooklatch("init --generic");
     const secret = readFileSync(join(cwd, "hooklatch-data/secrets/github.secret"), "utf8").trim();
     const verifyToken = readFileSync(join(cwd, "hooklatch-data/secrets/webhook.verify-token"), "utf8").trim();
     rmSync(join(cwd, "hooklatch.toml"));
-    const second = await hooklatch("init");
+    const second = await hooklatch("init --generic");
     expect(second.stdout).toContain("hooklatch-data/secrets/github.secret");
     expect(second.stdout).toContain(secret);
     expect(readFileSync(join(cwd, "hooklatch-data/secrets/github.secret"), "utf8").trim()).toBe(secret);

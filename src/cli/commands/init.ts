@@ -16,6 +16,12 @@ interface InitOptions {
   readonly branch?: string;
   readonly directory?: string;
   readonly url: string;
+  readonly generic?: boolean;
+}
+
+/** The options with the repository as its name and, if the provider does not know it, its clone URL. */
+interface Settings extends InitOptions {
+  readonly cloneUrl?: string | undefined;
 }
 
 /** `hooklatch init`: writes a configuration and secrets, and prints the settings of GitHub's webhook. */
@@ -23,16 +29,17 @@ export function init(terminal: Terminal): Command {
   const command = new Command("init")
     .description("write hooklatch.toml and fresh secrets; print what to paste into GitHub")
     .option("-c, --config <file>", "file to write (default: $HOOKLATCH_CONFIG, else hooklatch.toml)")
-    .option("--repository <owner/name>", "repository to deploy")
+    .option("--repository <owner/name>", "repository to deploy, or its clone URL")
     .option("--branch <name>", "branch to deploy (default: main)")
     .option("--directory <path>", "directory to deploy to (default: /srv/<name of the repository>)")
+    .option("--generic", "add a source at /webhook for senders other than GitHub")
     .option("--url <url>", "public URL of this server", "https://YOUR-SERVER:9000")
     .addHelpText(
       "after",
       "\nThe secrets are stored in $HOOKLATCH_DATA_DIR, else in hooklatch-data next to\nthe file.",
     )
-    .action((options: InitOptions) => {
-      checkOptions(options);
+    .action((given: InitOptions) => {
+      const options = checkOptions(given);
       const label = options.config ?? readPath("HOOKLATCH_CONFIG", terminal) ?? "hooklatch.toml";
       const file = resolve(terminal.cwd, label);
       rejectExisting(file);
@@ -45,7 +52,7 @@ export function init(terminal: Terminal): Command {
       const directory = resolve(dirname(file), dataDir);
       for (const path of [file, directory]) createParent(path);
       const secret = provideSecret(secretFile(directory, GITHUB_SECRET), terminal);
-      provideSecret(secretFile(directory, VERIFY_TOKEN), terminal);
+      if (options.generic) provideSecret(secretFile(directory, VERIFY_TOKEN), terminal);
       const text = writeConfiguration(options, dataDir, "with secrets");
       // Another process may have created the file in the meantime.
       if (!attempt(file, () => createFileAtomically(file, text, 0o644))) rejectExisting(file);
@@ -60,9 +67,14 @@ export function init(terminal: Terminal): Command {
   );
 }
 
-function checkOptions({ repository, branch, directory, url }: InitOptions): void {
-  if (repository !== undefined && !/^[^/\s]+\/[^/\s]+$/.test(repository)) {
-    throw new AppError("configuration", `--repository: expected owner/name, found ${quote(repository)}`);
+function checkOptions(options: InitOptions): Settings {
+  const { repository, branch, directory, url } = options;
+  const parsed = repository === undefined ? {} : parseRepository(repository);
+  if (parsed === null) {
+    throw new AppError(
+      "configuration",
+      `--repository: expected owner/name or a URL such as https://github.com/octocat/blog.git`,
+    );
   }
   for (const [option, value] of Object.entries({ branch, directory })) {
     if (value === undefined || repository !== undefined) continue;
@@ -72,6 +84,21 @@ function checkOptions({ repository, branch, directory, url }: InitOptions): void
     const expected = "a URL without a path, such as https://hooks.example.com:9000";
     throw new AppError("configuration", `--url: expected ${expected}, found ${quote(url)}`);
   }
+  return { ...options, ...parsed };
+}
+
+/**
+ * Reads `owner/name`, or a URL whose path ends with it. The clone URL of a public repository of GitHub is its default and
+ * not written. Null for other text, which messages must not repeat: a URL may hold a token.
+ */
+function parseRepository(text: string): Pick<Settings, "repository" | "cloneUrl"> | null {
+  if (/^[^/\s:]+\/[^/\s:]+$/.test(text)) return { repository: text };
+  const url =
+    /^(?:(?:https?|ssh):\/\/[^/\s]+\/|[\w.-]+@[\w.-]+:\/?)([^/\s:?#]+\/[^/\s:?#]+?)(?:\.git)?\/?$/.exec(text);
+  const repository = url?.[1];
+  if (repository === undefined || /^https?:\/\/[^/]*@/.test(text)) return null;
+  const isDefault = /^https:\/\/(?:www\.)?github\.com\//i.test(text);
+  return isDefault ? { repository } : { repository, cloneUrl: text };
 }
 
 /** The path in an environment variable; undefined if it is not set. An empty one is an error. */
@@ -127,7 +154,7 @@ function secretFile(dataDir: string, name: string): string {
  * @param dataDir as written: a relative path starts at the file.
  */
 function writeConfiguration(
-  { repository, branch = "main", directory, url }: InitOptions,
+  { repository, cloneUrl, branch = "main", directory, url, generic = false }: Settings,
   dataDir: string,
   secrets: "with secrets" | "without secrets",
 ): string {
@@ -140,10 +167,12 @@ function writeConfiguration(
     'source = "github"',
     `repository = ${quote(repository ?? "octocat/blog")}`,
     `branch = ${quote(branch)}`,
+    ...(cloneUrl === undefined ? [] : [`clone_url = ${quote(cloneUrl)}`]),
     `directory = ${quote(directory ?? `/srv/${name}`)}`,
     '# run = ["npm ci", "npm run build"]       # in the new release, before it goes live',
-    '# after = ["systemctl reload nginx"]      # once it is live',
+    `# after = ["systemctl restart ${name}.service"]   # once it is live; needs a polkit rule, see docs/recipes.md`,
   ];
+  const source = '[[source]]\nname = "webhook"\nprovider = "generic"\npath = "/webhook"\n';
   const example = ["# What to deploy: uncomment and edit.", ...target.map((text) => `# ${text}`)];
   return `# Configuration of hooklatch. Check it with \`hooklatch check\`.
 data_dir = ${quote(dataDir)}
@@ -167,12 +196,7 @@ name = "github"
 provider = "github"
 path = "/github-webhook"
 ${line(`secrets = [${reference(GITHUB_SECRET)}]`)}
-[[source]]
-name = "webhook"
-provider = "generic"
-path = "/webhook"
-${line(`verify_token = ${reference(VERIFY_TOKEN)}`)}
-${(repository === undefined ? example : target).join("\n")}
+${generic ? `${source}${line(`verify_token = ${reference(VERIFY_TOKEN)}`)}\n` : ""}${(repository === undefined ? example : target).join("\n")}
 `;
 }
 
