@@ -116,11 +116,26 @@ describe("the executable", () => {
     expect(words(lastLine(second.stderr))).toMatchSnapshot();
   });
 
+  test.each([
+    ['directory = "~/blog"', "target[0].directory"],
+    ['directory = "$HOME/blog"', "target[0].directory"],
+    ['directory = "site"\nenv = { PATH = "/opt/node/bin:$PATH" }', "target[0].env.PATH"],
+  ])("rejects text that only a shell would expand and creates nothing: %s", async (lines, place) => {
+    const target = '[[target]]\nname = "blog"\nrepository = "octocat/blog"\nbranch = "main"';
+    workshop.write("hooklatch.toml", `${target}\n${lines}\n`);
+    for (const command of ["check", "serve"]) {
+      const { exitCode, stderr } = await workshop.run([command]);
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain(`hooklatch.toml: ${place}: `);
+    }
+    expect(readdirSync(workshop.path)).toEqual(["hooklatch.toml"]);
+  });
+
   test("prints an error that stops the start after the log lines before it", async () => {
     using other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
     const { stderr } = await workshop.run(["serve"], { PORT: String(other.port) });
     const lines = stderr.trimEnd().split("\n");
-    const { level, file, msg } = JSON.parse(lines[0] ?? "");
+    const { level, file, msg } = JSON.parse(lines[1] ?? "");
     expect([level, file]).toEqual(["warn", expect.stringMatching(/\/admin\.token$/)]);
     expect(lines.at(-1)).toMatch(new RegExp(`^hooklatch: .*\\b${other.port}\\b.*127\\.0\\.0\\.1`));
     expect([msg, lines.at(-1)].map((text) => words(text))).toMatchSnapshot();
