@@ -1,30 +1,21 @@
 import type { NotificationChannel, NotificationSettings } from "../domain/notification.ts";
-import { type SendLimits, sendPost } from "./post.ts";
-import { explainRejection, writeText } from "./slack.ts";
+import { createChatChannel } from "./chat.ts";
+import type { SendLimits } from "./post.ts";
 
 /**
  * Creates a channel that posts one line through a webhook of Discord.
  * Source: https://docs.discord.com/developers/resources/webhook#execute-webhook
  */
 export function createDiscordChannel(
-  { name, targets, kinds, url }: NotificationSettings,
+  settings: NotificationSettings,
   limits: SendLimits,
 ): NotificationChannel {
-  return {
-    name,
-    targets,
-    kinds,
-    send(notification, deployment) {
-      const content = () => writeText(notification, deployment, escapeMarkdown, (text) => `**${text}**`);
-      const compose = () => ({
-        url: url.reveal(),
-        headers: {},
-        // Without allowed mentions, `@everyone` in a text mentions nobody.
-        body: JSON.stringify({ content: content(), allowed_mentions: { parse: [] } }),
-      });
-      return sendPost(compose, explainRejection, limits);
-    },
-  };
+  return createChatChannel(settings, limits, {
+    escapeFor: escapeMarkdown,
+    bold: (text) => `**${text}**`,
+    // Without allowed mentions, `@everyone` in a text mentions no one.
+    toBody: (content) => ({ content, allowed_mentions: { parse: [] } }),
+  });
 }
 
 /** Escapes what formats a text, links it or mentions someone. */
