@@ -12,7 +12,7 @@ import { type CheckResult, fail, ok, warn } from "./check-result.ts";
 import { checkCommands } from "./commands.ts";
 import { checkDirectory, checkFile, isEmpty, isInPath, isOpenToOthers, nameUser, ownerOf } from "./files.ts";
 
-/** What {@link checkTarget} knows about the surroundings of a target. */
+/** The environment, the user of the service and the kind of source, for {@link checkTarget}. */
 export interface TargetCheckContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The uid that the service runs as; null on a system without uids. */

@@ -127,7 +127,7 @@ function createProxyWarning(
 }
 
 /**
- * Creates the search for the client's address. It warns once when a trusted proxy does not send it: then nobody behind
+ * Creates the search for the client's address. It warns once when a trusted proxy does not send it: then no client behind
  * that proxy can be authorised, restricted or slowed down by address.
  */
 function createClientFinder({

@@ -55,7 +55,7 @@ export function createPasswordVerifier(
   }
 
   return ({ user, password }) => {
-    // The key is secret, so nobody can choose a digest, and the time of the comparison reveals nothing.
+    // The key is secret, so no sender can choose a digest, and the time of the comparison reveals nothing.
     const digest = createHmac("sha256", key).update(`${user}:${password}`).digest("hex");
     if (verified.get(user) === digest) return Promise.resolve(true);
     const known = pending.get(digest);

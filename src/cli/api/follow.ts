@@ -13,7 +13,7 @@ export type Followed =
   /** The user stopped following; the deployment continues. */
   | { readonly kind: "stopped" };
 
-/** What {@link followDeployment} reports to its caller. */
+/** The reports of {@link followDeployment} to its caller. */
 interface Follower {
   readonly terminal: Pick<Terminal, "clock" | "untilStopped">;
   /** Gets each line of output once. */

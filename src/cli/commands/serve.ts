@@ -47,7 +47,7 @@ export function serve(terminal: Terminal): Command {
 /** Variables with which Bun opens a debugger, or connects to one, in every program that is made with it. */
 const DEBUGGER_VARIABLES = ["BUN_INSPECT", "BUN_INSPECT_CONNECT_TO"];
 
-/** Throws an {@link AppError} when a debugger is open, because whoever reaches it runs code in the server. */
+/** Throws an {@link AppError} when a debugger is open, because everyone who can reach it can run code in the server. */
 function refuseDebugger(env: Terminal["env"]): void {
   const variable = DEBUGGER_VARIABLES.find((name) => (env[name] ?? "") !== "");
   if (variable === undefined) return;

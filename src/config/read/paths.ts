@@ -45,7 +45,7 @@ export function hasVariable(text: string): boolean {
   return VARIABLE.test(text);
 }
 
-/** What is wrong with a path that {@link needsShell}, and the path to write. */
+/** The fault of a path that {@link needsShell}, and the path to write. */
 export function describeExpansion(text: string, environment: Environment): string {
   const path = expand(text, environment);
   const remedy = path === null ? "write the absolute path" : `write ${formatValue(path)}`;

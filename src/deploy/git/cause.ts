@@ -22,14 +22,14 @@ export function createErrorMemory() {
   };
 }
 
-/** What git quotes of the system (errno(3)), and the code of a deployment that it ends. */
+/** System errors as git quotes them (errno(3)), and the code of the deployment that each one ends. */
 const SYSTEM_CAUSES: readonly (readonly [text: string, code: FailureCode])[] = [
   ["No space left on device", "disk_full"],
   ["Disk quota exceeded", "disk_full"],
   ["Read-only file system", "directory_unusable"],
 ];
 
-/** What git prints when it could not write and does not say why. */
+/** Messages of git after a failed write that do not name the cause. */
 const UNWRITTEN = /unable to write|write error|Out of diskspace|cannot create/;
 
 /** Bytes of free space below which a failure to write is one of a full disk. */

@@ -24,7 +24,7 @@ export function repositoryOf(target: Target): WatchedRepository {
   throw new AppError("configuration", `target ${target.name} has no repository`);
 }
 
-/** What to fetch, and the full ref name that a fetched branch gets. */
+/** The repository to fetch, and the full ref name that a fetched branch gets. */
 interface TipRequest extends FetchRequest {
   readonly repository: WatchedRepository;
   readonly into: string;

@@ -88,7 +88,7 @@ export interface Git {
 
 /**
  * Where git runs, and which repository it uses. Paths are absolute. Git never searches the directories above for a
- * repository: whoever may write there could plant one whose configuration runs commands.
+ * repository: another user who can write there could plant one whose configuration runs commands.
  */
 export type GitLocation =
   /** A repository by its own directory. `from` is where git runs. */

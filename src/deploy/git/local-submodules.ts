@@ -58,7 +58,7 @@ function pathOf(url: string): string | null {
   }
 }
 
-/** What git takes for a path: everything after the slashes, also what would be a host (`file://srv/x` is `/srv/x`). */
+/** The path of a file URL as git reads it: everything after the slashes, including a host (`file://srv/x` is `/srv/x`). */
 function decodePath(url: string): string | null {
   try {
     return `/${decodeURIComponent(url.slice("file://".length))}`;
