@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import type { OtherEvent } from "../domain/event.ts";
+import { isZeroCommit, type OtherEvent } from "../domain/event.ts";
 
 /** A git object name: 40 hex digits, or 64 in a SHA-256 repository. */
 export const ObjectName = Type.String({
@@ -19,10 +19,10 @@ export const FullRef = Type.RegExp(/^refs\/(?:[\u0080-\u009f]|[^\p{Cc}\p{Cs}]){1
 /** The full name of a repository. Forges allow fewer characters; it is remembered, so it must be bounded. */
 export const RepositoryName = Type.String({ maxLength: 1024, expected: "a name of at most 1024 characters" });
 
-/** What the test button of Gitea and Forgejo sends, see {@link isTestPush}. */
+/** The event of the test button of Gitea and Forgejo, see {@link isTestPush}. */
 export const TEST_DELIVERY: OtherEvent = { kind: "other", name: "test delivery" };
 
-/** Whether a push moves nothing: Gitea tests a webhook with a push whose `before` and `after` are equal. */
+/** Whether a push names no commit: in an empty repository, Gitea tests a webhook with zeros in `before` and `after`. */
 export function isTestPush({
   before,
   after,
@@ -30,5 +30,5 @@ export function isTestPush({
   readonly before?: unknown;
   readonly after?: unknown;
 }): boolean {
-  return typeof after === "string" && before === after;
+  return typeof after === "string" && before === after && isZeroCommit(after);
 }

@@ -78,10 +78,16 @@ describe("GitHub push", () => {
     });
   });
 
-  test("reads a push that moves nothing as the test of Gitea", async () => {
-    expect(await receive("push", { ...ordinary, before: ordinary.after })).toMatchObject({
+  test("reads a push without a commit as the test of Gitea", async () => {
+    expect(await receive("push", { ...ordinary, before: ZERO, after: ZERO })).toMatchObject({
       kind: "parsed",
       event: { kind: "other", name: "test delivery" },
+    });
+  });
+
+  test("reads a push whose before and after are the same commit as a push", async () => {
+    expect(await receive("push", { ...ordinary, before: ordinary.after })).toMatchObject({
+      event: { kind: "push", commit: ordinary.after },
     });
   });
 
