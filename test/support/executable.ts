@@ -59,8 +59,12 @@ export class Workshop {
   }
 
   /** Starts `hooklatch serve` and resolves once it listens. */
-  async serve(args: readonly string[] = [], env: Record<string, string> = {}): Promise<Server> {
-    const server = new Server(this.path, ["serve", ...args], this.env(env));
+  async serve(
+    args: readonly string[] = [],
+    env: Record<string, string> = {},
+    executable = EXECUTABLE,
+  ): Promise<Server> {
+    const server = new Server(this.path, ["serve", ...args], this.env(env), executable);
     this.#servers.push(server);
     await server.untilListening();
     return server;
@@ -81,8 +85,8 @@ export class Server {
   readonly #read: Promise<unknown>;
   #waiting: (() => void)[] = [];
 
-  constructor(cwd: string, args: readonly string[], env: Record<string, string>) {
-    this.#child = Bun.spawn([EXECUTABLE, ...args], {
+  constructor(cwd: string, args: readonly string[], env: Record<string, string>, executable = EXECUTABLE) {
+    this.#child = Bun.spawn([executable, ...args], {
       cwd,
       env,
       stdin: "ignore",
