@@ -13,6 +13,8 @@ export interface Runtime {
   readonly openSqlite: (file: string) => SqliteDatabase;
   /** SQLite's extended result code (https://www.sqlite.org/rescode.html); null for an error that is not SQLite's. */
   readonly sqliteErrorCode: (error: unknown) => number | null;
+  /** Compresses bytes to one zstd frame that names their length, at a level from 1 to 22. */
+  readonly compressZstd: (bytes: Uint8Array, level: number) => Uint8Array;
   /** Hashes a password with argon2id and a fresh salt, as a PHC string. Rejects when it is empty. */
   readonly hashArgon2id: (password: string, cost: Argon2Cost) => Promise<string>;
   /** Whether a password matches a PHC string of argon2id. */

@@ -10,6 +10,7 @@ export const {
   spawnProcess,
   openSqlite,
   sqliteErrorCode,
+  compressZstd,
   hashArgon2id,
   verifyArgon2id,
   stringWidth,

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { type Choice, MAX_OUTPUT_BYTES, OUTPUT_LINE_COST } from "../../src/domain/deployment.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { numbersIn } from "../support/words.ts";
+import { blocksContract } from "./blocks.contract.ts";
 import { duplicatesContract } from "./duplicates.contract.ts";
 import { listsContract } from "./lists.contract.ts";
 import { locksContract } from "./locks.contract.ts";
@@ -29,6 +30,7 @@ import {
 export function storeContract(name: string, open: () => Promise<OpenedStore>): void {
   describe(`${name} store`, () => {
     duplicatesContract(open);
+    blocksContract(open);
     retentionContract(open);
     listsContract(open);
     locksContract(open);

@@ -45,11 +45,20 @@ export class Kept {
 
   /** The SHA-256 of the stored body of a delivery; null when the delivery does not exist. */
   digestOf(delivery: number): string | null {
-    const row = this.#one<{ body: Uint8Array; encoding: string }>(
-      "SELECT body, body_encoding AS encoding FROM delivery WHERE id = ?",
+    const row = this.#one<{
+      body: Uint8Array;
+      encoding: string;
+      block: Uint8Array | null;
+      start: number;
+      length: number;
+    }>(
+      `SELECT body, body_encoding AS encoding, bytes AS block, block_offset AS start, block_length AS length
+       FROM delivery LEFT JOIN body_block ON body_block.id = block WHERE delivery.id = ?`,
       delivery,
     );
     if (row === null) return null;
+    if (row.block !== null)
+      return digest(zstdDecompressSync(row.block).subarray(row.start, row.start + row.length));
     return digest(row.encoding === "zstd" ? zstdDecompressSync(row.body) : row.body);
   }
 

@@ -60,6 +60,11 @@ export function sqliteErrorCode(error: unknown): number | null {
   return typeof error.errno === "number" ? error.errno : null;
 }
 
+export function compressZstd(bytes: Uint8Array, level: number): Uint8Array {
+  // Half the time of node:zlib. The type excludes views of shared memory, which no caller has.
+  return Bun.zstdCompressSync(bytes as Uint8Array<ArrayBuffer>, { level });
+}
+
 export function hashArgon2id(password: string, cost: Argon2Cost): Promise<string> {
   return Bun.password.hash(password, { algorithm: "argon2id", ...cost });
 }

@@ -2,9 +2,10 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { PublishedRangesStore } from "../../domain/published-ranges.ts";
 import type { Store } from "../../domain/store.ts";
+import { createStore, type StoreActs, type StoreEngine } from "../group.ts";
 import { createClients } from "./clients.ts";
 import { type Connection, openDatabase } from "./connection.ts";
-import { createGroupCommit } from "./deliveries/group-commit.ts";
+import { createAcceptGroup } from "./deliveries/accept-group.ts";
 import { createDeliveries } from "./deliveries/index.ts";
 import { createSeenIndex } from "./deliveries/seen-index.ts";
 import { createDeployments } from "./deployments/index.ts";
@@ -23,54 +24,55 @@ import { createRetention } from "./retention.ts";
  * damaged, another program's, not writable or written by a newer hooklatch.
  */
 export async function openSqlite(dataDirectory: string): Promise<Store> {
+  return createStore(await openEngine(dataDirectory));
+}
+
+/** Opens the engine of the store as {@link openSqlite} does. */
+export async function openEngine(dataDirectory: string): Promise<StoreEngine> {
   const unlock = await lockDirectory(dataDirectory);
   try {
-    const store = openFile(join(dataDirectory, "hooklatch.db"));
-    return {
-      ...store,
-      async close() {
-        await store.close();
-        unlock();
-      },
-    };
+    return openFile(join(dataDirectory, "hooklatch.db"), unlock);
   } catch (error) {
     unlock();
     throw error;
   }
 }
 
-function openFile(file: string): Store {
+function openFile(file: string, onClosed: () => void): StoreEngine {
   const connection = openDatabase(file);
   try {
     migrate(connection);
-    return assembleStore(connection);
+    return assembleEngine(connection, onClosed);
   } catch (error) {
     connection.close();
     throw describeOpenError(error, file);
   }
 }
 
-/** Assembles the store over an open, migrated database. */
-export function assembleStore(connection: Connection): Store {
+/** Assembles the engine of the store over an open, migrated database. */
+export function assembleEngine(connection: Connection, onClosed: () => void): StoreEngine {
   const seen = createSeenIndex(connection);
   const queue = createQueue(connection);
   const recordBlocked = prepareRecordBlocked(connection);
-  const { accept, flush } = createGroupCommit(connection, { seen, queue, recordBlocked });
-  return {
-    accept,
+  const acts: StoreActs = {
     ...createClients(connection),
     ...createDeliveries(connection),
     ...createDeployments(connection, queue),
     ...createOutput(connection),
-    ...createLocks(connection, queue, flush),
+    ...createLocks(connection, queue),
     ...createNotifications(connection),
     ...createPublishedRanges(connection),
     ...createStatistics(connection),
     ...createRetention(connection, seen),
     async close() {
-      flush();
       connection.close();
+      onClosed();
     },
+  };
+  return {
+    ...createAcceptGroup(connection, { seen, queue, recordBlocked }),
+    act: (name, args) =>
+      (acts[name] as (...given: typeof args) => ReturnType<StoreActs[typeof name]>)(...args),
   };
 }
 

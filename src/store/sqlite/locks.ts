@@ -36,11 +36,8 @@ export function prepareRecordBlocked(connection: Connection): RecordBlocked {
   return (blocked) => void update.run(blocked);
 }
 
-/**
- * The part of the store that holds locks. `flush` commits the accepts that wait: they were routed under the lock, and
- * have to be recorded on it before it is removed.
- */
-export function createLocks(connection: Connection, queue: Queue, flush: () => void): LockStore {
+/** The part of the store that holds locks. */
+export function createLocks(connection: Connection, queue: Queue): LockStore {
   const upsert = connection.prepare<never, LockRow>(`
     INSERT INTO lock (target, reason, "by", since, until) VALUES ($target, $reason, $by, $since, $until)
     ON CONFLICT (target) DO UPDATE SET
@@ -96,15 +93,13 @@ export function createLocks(connection: Connection, queue: Queue, flush: () => v
       connection.attempt(
         () => void upsert.run({ ...rest, since: since.getTime(), until: until?.getTime() ?? null }),
       ),
-    unlock(target, now) {
-      flush();
-      return connection.attemptTransaction(() => {
+    unlock: (target, now) =>
+      connection.attemptTransaction(() => {
         const row = remove.get({ target });
         if (row === null) return null;
         const result = queueBlocked(row, now.getTime());
         return { lock: toLock(row), ...result, waiting: queue.findWaiting(target) };
-      });
-    },
+      }),
     listLocks: () => connection.attempt(() => selectAll.all({}).map(toLock)),
   };
 }

@@ -1,5 +1,6 @@
 import type { DeploymentStore, Retention } from "../../domain/deployment-store.ts";
 import type { Connection } from "./connection.ts";
+import { prepareRemoveUnusedBlocks } from "./deliveries/blocks.ts";
 import { keysOf } from "./deliveries/duplicates.ts";
 import type { SeenIndex } from "./deliveries/seen-index.ts";
 
@@ -104,7 +105,7 @@ function prepareRemoveDeployments(connection: Connection, progress: Progress): R
 
 function prepareRemoveDeliveries(connection: Connection, seen: SeenIndex, progress: Progress): Remove {
   const select = connection.prepare<AgingRow, { after: number }>(`
-    SELECT id, received_at AS time, length(body) AS size FROM delivery
+    SELECT id, received_at AS time, length(body) + ifnull(block_length, 0) AS size FROM delivery
     WHERE id > $after
       AND NOT EXISTS (SELECT 1 FROM lock WHERE lock.delivery = delivery.id)
       AND NOT EXISTS (
@@ -113,20 +114,30 @@ function prepareRemoveDeliveries(connection: Connection, seen: SeenIndex, progre
           AND (state IN ('queued', 'running') OR id IN (SELECT deployment FROM live)))
     ORDER BY id`);
   const remove = connection.prepare<
-    { source: string; has_identity: 0 | 1; provider_id: string | null; body_sha256: Uint8Array },
+    {
+      source: string;
+      has_identity: 0 | 1;
+      provider_id: string | null;
+      body_sha256: Uint8Array;
+      block: number | null;
+    },
     { id: number }
-  >("DELETE FROM delivery WHERE id = $id RETURNING source, has_identity, provider_id, body_sha256");
+  >("DELETE FROM delivery WHERE id = $id RETURNING source, has_identity, provider_id, body_sha256, block");
+  const removeUnusedBlocks = prepareRemoveUnusedBlocks(connection);
 
   return ({ deliveriesBefore }, limit) => {
     const old = findOld(select.iterate({ after: progress.delivery }), deliveriesBefore, limit);
+    const blocks = new Set<number>();
     for (const id of old) {
       const row = remove.get({ id });
+      if (row !== null && row.block !== null) blocks.add(row.block);
       if (row?.has_identity === 1) {
         const identity = { id: row.provider_id, hook: null };
         seen.forget(id, keysOf({ source: row.source, identity, body: Buffer.from(row.body_sha256) }));
       }
       progress.delivery = id;
     }
+    removeUnusedBlocks(blocks);
     return old.length;
   };
 }

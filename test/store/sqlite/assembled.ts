@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import type { Store } from "../../../src/domain/store.ts";
+import { createStore } from "../../../src/store/group.ts";
 import { type Connection, openDatabase } from "../../../src/store/sqlite/connection.ts";
-import { assembleStore } from "../../../src/store/sqlite/index.ts";
+import { assembleEngine } from "../../../src/store/sqlite/index.ts";
 import { migrate } from "../../../src/store/sqlite/migrate.ts";
 import { makeDirectory } from "../directory.ts";
 
@@ -16,7 +17,7 @@ export async function assemble(): Promise<Assembled> {
   const directory = await makeDirectory();
   const connection = openDatabase(join(directory.path, "hooklatch.db"));
   migrate(connection);
-  return { directory, connection, store: assembleStore(connection) };
+  return { directory, connection, store: createStore(assembleEngine(connection, () => {})) };
 }
 
 /** The number of rows in a table. */

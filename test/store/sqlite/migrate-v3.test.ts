@@ -7,8 +7,9 @@ import type { DecisionCode } from "../../../src/domain/codes.ts";
 import { describeResult } from "../../../src/domain/deployment-result.ts";
 import type { Decision } from "../../../src/domain/match.ts";
 import type { Store } from "../../../src/domain/store.ts";
+import { createStore } from "../../../src/store/group.ts";
 import { type Connection, openDatabase } from "../../../src/store/sqlite/connection.ts";
-import { assembleStore } from "../../../src/store/sqlite/index.ts";
+import { assembleEngine } from "../../../src/store/sqlite/index.ts";
 import { migrate } from "../../../src/store/sqlite/migrate.ts";
 import { makeDirectory } from "../directory.ts";
 import { at, delivery, keep, request } from "../sample.ts";
@@ -83,7 +84,7 @@ beforeAll(async () => {
   old.close();
   connection = openDatabase(file);
   migrate(connection);
-  store = assembleStore(connection);
+  store = createStore(assembleEngine(connection, () => {}));
 });
 afterAll(async () => {
   await store.close();
@@ -97,8 +98,8 @@ function unpack(encoding: string, bytes: Uint8Array): Buffer {
 }
 
 describe("migrating a database of version 3", () => {
-  test("reaches version 6 without broken references", () => {
-    expect(all("PRAGMA user_version")).toEqual([{ user_version: 6 }]);
+  test("reaches version 7 without broken references", () => {
+    expect(all("PRAGMA user_version")).toEqual([{ user_version: 7 }]);
     expect(all("PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
     expect(all("PRAGMA foreign_key_check")).toEqual([]);
     expect(all("PRAGMA foreign_keys")).toEqual([{ foreign_keys: 1 }]);

@@ -10,10 +10,10 @@ import type { PageRange } from "../../../domain/page.ts";
 import type { Connection } from "../connection.ts";
 import { RETRIED_AS } from "../deployments/row.ts";
 import { type RangeValues, toPage, toRangeValues } from "../page.ts";
-import { unpack } from "./body.ts";
+import { prepareReadBody } from "./blocks.ts";
 import { type BodyRow, HEAD_COLUMNS, type HeadRow, toHead } from "./row.ts";
 
-/** The part of the store that reads deliveries; `group-commit.ts` writes them. */
+/** The part of the store that reads deliveries; `accept-group.ts` writes them. */
 export function createDeliveries(connection: Connection): Omit<DeliveryStore, "accept"> {
   const select = connection.prepare<HeadRow & BodyRow, { id: number }>(
     "SELECT * FROM delivery WHERE id = $id",
@@ -22,6 +22,7 @@ export function createDeliveries(connection: Connection): Omit<DeliveryStore, "a
     SELECT id AS deployment, target, state, code, reason, superseded_by AS supersededBy, ${RETRIED_AS} AS retriedAs
     FROM deployment WHERE delivery = $delivery ORDER BY id`);
   const list = prepareListDeliveries(connection);
+  const readBody = prepareReadBody(connection);
 
   function summarise(row: HeadRow): DeliverySummary {
     const outcomes = selectOutcomes.all({ delivery: row.id });
@@ -34,7 +35,7 @@ export function createDeliveries(connection: Connection): Omit<DeliveryStore, "a
         const row = select.get({ id });
         if (row === null) return null;
         const { outcomes: _, ...summary } = summarise(row);
-        return { ...summary, body: unpack({ encoding: row.body_encoding, bytes: row.body }) };
+        return { ...summary, body: readBody(row) };
       }),
     readOutcomes: (delivery) => connection.attempt(() => selectOutcomes.all({ delivery })),
     listDeliveries: (filter, range) =>

@@ -1,9 +1,12 @@
 import type { AcceptOptions, AcceptResult, NewDelivery } from "../../../domain/delivery.ts";
 import { MAX_QUEUED, type QueuedDeployment, type Trigger } from "../../../domain/deployment.ts";
+import type { Decision } from "../../../domain/match.ts";
+import type { AcceptRequest } from "../../group.ts";
 import type { Connection } from "../connection.ts";
 import type { Queue } from "../deployments/queue.ts";
 import type { RecordBlocked } from "../locks.ts";
-import { digest, pack } from "./body.ts";
+import { type BodyWriter, prepareBodyWriter } from "./blocks.ts";
+import { digest } from "./body.ts";
 import { type Comparison, keysOf, prepareFindDuplicate } from "./duplicates.ts";
 import { type BodyRow, type NewHeadRow, toNewHeadRow } from "./row.ts";
 import type { SeenIndex } from "./seen-index.ts";
@@ -17,15 +20,54 @@ export interface InsertParts {
 
 const NEW: Comparison = { kind: "new" };
 
-/** Prepares the insertion of one delivery and its deployments, inside the group's transaction. */
-export function prepareInsert(connection: Connection, { seen, queue, recordBlocked }: InsertParts) {
+/** Prepares the insertion of deliveries and their deployments, in the order of the group, in the caller's transaction. */
+export function prepareInsertGroup(connection: Connection, parts: InsertParts) {
+  const insert = prepareInsert(connection, parts);
+  const beginBodies = prepareBodyWriter(connection);
+  return (group: readonly AcceptRequest[]): readonly AcceptResult[] => {
+    const bodies = beginBodies(group.map(({ delivery }) => delivery.body.length));
+    const sets = new Map<readonly Decision[], DecisionSet>();
+    const results = group.map(({ delivery, options }) => {
+      const { decisions } = delivery;
+      const set = sets.get(decisions) ?? createDecisionSet(decisions);
+      sets.set(decisions, set);
+      return insert(delivery, options, set, bodies);
+    });
+    bodies.end();
+    parts.seen.write();
+    return results;
+  };
+}
+
+/** The decisions of a delivery, prepared once for all deliveries of a group that share them: there may be thousands. */
+interface DecisionSet {
+  /** Null for no decision. */
+  readonly json: string | null;
+  readonly deployed: readonly string[];
+  readonly notDeployed: readonly string[];
+  /** The targets whose lock blocked the delivery. */
+  readonly locked: readonly string[];
+}
+
+function createDecisionSet(decisions: readonly Decision[]): DecisionSet {
+  const targetsOf = (some: readonly Decision[]) => some.map(({ target }) => target);
+  return {
+    json: decisions.length === 0 ? null : JSON.stringify(decisions),
+    deployed: targetsOf(decisions.filter(({ deploy }) => deploy)),
+    notDeployed: targetsOf(decisions.filter(({ deploy }) => !deploy)),
+    locked: targetsOf(decisions.filter(({ code }) => code === "locked")),
+  };
+}
+
+function prepareInsert(connection: Connection, { seen, queue, recordBlocked }: InsertParts) {
   // The replayed delivery may have been removed since the replay was requested.
   const insert = connection.prepare<never, NewHeadRow & BodyRow & { body_sha256: Uint8Array }>(`
     INSERT INTO delivery (source, event, status, reason, received_at, client, has_identity, provider_id, hook,
-      redelivery_of, replay_of, headers, decisions, other_targets, body_sha256, body_encoding, body)
+      redelivery_of, replay_of, headers, decisions, other_targets, body_sha256, body_encoding, body, block,
+      block_offset, block_length)
     VALUES ($source, $event, $status, $reason, $received_at, $client, $has_identity, $provider_id, $hook,
       $redelivery_of, (SELECT id FROM delivery WHERE id = $replay_of), $headers, $decisions, $other_targets,
-      $body_sha256, $body_encoding, $body)`);
+      $body_sha256, $body_encoding, $body, $block, $block_offset, $block_length)`);
   const insertNotDeployed = connection.prepare<never, { target: string; delivery: number }>(
     "INSERT INTO not_deployed (target, delivery) VALUES ($target, $delivery)",
   );
@@ -33,23 +75,25 @@ export function prepareInsert(connection: Connection, { seen, queue, recordBlock
 
   /** Queues the delivery's deployments, and records the targets that it does not deploy. */
   function applyDecisions(
-    { decisions, receivedAt }: NewDelivery,
+    { deployed, notDeployed, locked }: DecisionSet,
     delivery: number,
+    receivedAt: Date,
     trigger: Trigger,
     { pushedCommit, queueAll = [] }: AcceptOptions,
   ): readonly QueuedDeployment[] {
     const request = { trigger, delivery, pushedCommit, choice: null, createdAt: receivedAt.getTime() };
-    const queued: QueuedDeployment[] = [];
-    for (const { target, deploy, code } of decisions) {
-      if (deploy) queued.push(queue.add({ target, ...request, queueAll: queueAll.includes(target) }));
-      else insertNotDeployed.run({ target, delivery });
-      if (code === "locked") recordBlocked({ target, delivery, trigger, pushedCommit });
-    }
-    return queued;
+    for (const target of notDeployed) insertNotDeployed.run({ target, delivery });
+    for (const target of locked) recordBlocked({ target, delivery, trigger, pushedCommit });
+    return deployed.map((target) => queue.add({ target, ...request, queueAll: queueAll.includes(target) }));
   }
 
-  return (delivery: NewDelivery, options: AcceptOptions): AcceptResult => {
-    const { source, identity } = delivery;
+  return (
+    delivery: NewDelivery,
+    options: AcceptOptions,
+    decisions: DecisionSet,
+    bodies: BodyWriter,
+  ): AcceptResult => {
+    const { source, identity, receivedAt } = delivery;
     const { onRedelivery, replayOf, queueAll = [] } = options;
     const sha256 = digest(delivery.body);
     const fingerprint = identity === null ? null : { source, identity, body: sha256 };
@@ -59,17 +103,18 @@ export function prepareInsert(connection: Connection, { seen, queue, recordBlock
     if (comparison.kind === "duplicate" || (comparison.kind === "redelivery" && onRedelivery === "skip")) {
       return { kind: "duplicate", delivery: comparison.first };
     }
-    const full = delivery.decisions.find(
-      ({ deploy, target }) => deploy && queueAll.includes(target) && queue.countWaiting(target) >= MAX_QUEUED,
+    const full = decisions.deployed.find(
+      (target) => queueAll.includes(target) && queue.countWaiting(target) >= MAX_QUEUED,
     );
-    if (full !== undefined) return { kind: "queue full", target: full.target };
+    if (full !== undefined) return { kind: "queue full", target: full };
     const redeliveryOf = comparison.kind === "redelivery" ? comparison.first : null;
-    const { encoding: body_encoding, bytes: body } = pack(delivery.body);
-    const head = toNewHeadRow({ ...delivery, redeliveryOf, replayOf });
-    const id = Number(insert.run({ ...head, body_sha256: sha256, body_encoding, body }).lastInsertRowid);
+    const head = toNewHeadRow({ ...delivery, redeliveryOf, replayOf }, decisions.json);
+    const row = { ...head, ...bodies.add(delivery.body), body_sha256: sha256 };
+    const id = Number(insert.run(row).lastInsertRowid);
+    bodies.inserted(id);
     seen.note(id, keys);
     const trigger = replayOf !== null ? "replay" : redeliveryOf !== null ? "redelivery" : "push";
-    const queued = applyDecisions(delivery, id, trigger, options);
+    const queued = applyDecisions(decisions, id, receivedAt, trigger, options);
     return {
       kind: "stored",
       delivery: id,

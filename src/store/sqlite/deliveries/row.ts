@@ -22,8 +22,17 @@ export type NewHeadRow = {
 
 export type HeadRow = NewHeadRow & { id: number };
 
-/** The columns of the body. They follow the others in the table, which are read without the pages of the body. */
-export type BodyRow = { body_encoding: Packed["encoding"]; body: Uint8Array };
+/**
+ * The columns of the body: the body itself, or its place in a block. They follow the others in the table, which are read
+ * without the pages of the body.
+ */
+export type BodyRow = {
+  body_encoding: Packed["encoding"];
+  body: Uint8Array;
+  block: number | null;
+  block_offset: number | null;
+  block_length: number | null;
+};
 
 /** The columns of a {@link HeadRow}. */
 export const HEAD_COLUMNS =
@@ -48,8 +57,11 @@ export function toHead(row: HeadRow): Omit<Delivery, "body" | "deployments"> {
   };
 }
 
-/** The row of a new delivery; null instead of an empty list of decisions. */
-export function toNewHeadRow(delivery: Omit<Delivery, "id" | "body" | "deployments">): NewHeadRow {
+/** The row of a new delivery. `decisions` is their JSON; null instead of an empty list. */
+export function toNewHeadRow(
+  delivery: Omit<Delivery, "id" | "body" | "deployments" | "decisions">,
+  decisions: string | null,
+): NewHeadRow {
   return {
     source: delivery.source,
     event: delivery.event,
@@ -63,7 +75,7 @@ export function toNewHeadRow(delivery: Omit<Delivery, "id" | "body" | "deploymen
     redelivery_of: delivery.redeliveryOf,
     replay_of: delivery.replayOf,
     headers: JSON.stringify(delivery.headers),
-    decisions: delivery.decisions.length === 0 ? null : JSON.stringify(delivery.decisions),
+    decisions,
     other_targets: delivery.otherTargets,
   };
 }
