@@ -35,6 +35,10 @@ process.exitCode = await run(process.argv.slice(2), {
   onHangUp: (listener) => {
     if (!process.stdin.isTTY) process.on("SIGHUP", listener);
   },
+  abort() {
+    log.flush();
+    process.exit(1);
+  },
   untilStopped: () =>
     new Promise((resolve) => {
       let isStopping = false;

@@ -14,7 +14,7 @@ import { type Listener, openListener } from "../http/server/listen.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { createNotificationChannels } from "../notify/index.ts";
-import { stores } from "../store/index.ts";
+import type { StoreThread } from "../store/thread/index.ts";
 import { runBackgroundTasks } from "./background-tasks.ts";
 import { type Certificates, createCertificates } from "./certificates.ts";
 import { createHandlers, type HandleAdmin, type Handlers, type ServerState } from "./handlers.ts";
@@ -37,6 +37,11 @@ export interface App {
   reload(config: Config): Promise<void>;
   /** Accepts no new request, finishes open ones, gives running deployments their grace, and closes the store. */
   close(): Promise<void>;
+  /**
+   * Answers open requests and closes the listeners, after the store has failed. Running deployments go on until the
+   * process exits, as in a crash, and the next start recovers them.
+   */
+  abandon(): Promise<void>;
 }
 
 /** Bytes of the largest request body on the admin listener. */
@@ -44,6 +49,9 @@ const MAX_ADMIN_BODY = 64 * 1024;
 
 /** Milliseconds that open requests have when the server stops. */
 const REQUEST_GRACE = 10_000;
+
+/** Milliseconds that open requests have when the store has failed: they get their 503 at once. */
+const ABANDONED_GRACE = 1_000;
 
 /** The settings that need a restart, by their names in the configuration. */
 const NEED_RESTART: Readonly<Record<string, (config: Config) => unknown>> = {
@@ -56,7 +64,7 @@ const NEED_RESTART: Readonly<Record<string, (config: Config) => unknown>> = {
 };
 
 /**
- * Starts a server. Rejects with an {@link AppError} that says what to do when the data directory, the certificate or the
+ * Starts a server, which opens its store in `storeThread`. Rejects with an {@link AppError} that says what to do when the data directory, the certificate or the
  * port is not available; nothing is left open then. Resolves with null when `stopping` is aborted while the server waits
  * for its first certificate.
  */
@@ -64,9 +72,10 @@ export async function startApp(
   config: Config,
   environment: AppEnvironment,
   stopping: AbortSignal,
+  storeThread: StoreThread,
 ): Promise<App | null> {
   createSecrets(config, environment.log);
-  const server = new Server(config, await stores.sqlite(config.dataDir), environment);
+  const server = new Server(config, await storeThread.open(config.dataDir), environment);
   try {
     if (await server.start(stopping)) return server;
   } catch (error) {
@@ -188,6 +197,12 @@ class Server implements App {
     await this.store.close();
     // After the store: a notification that is aborted now is not recorded, and is sent again after the next start.
     this.#ended.abort();
+  }
+
+  async abandon(): Promise<void> {
+    this.#handlers.public.drain();
+    this.#closing.abort();
+    await Promise.allSettled([this.#listener?.stop(ABANDONED_GRACE), this.#admin?.stop(ABANDONED_GRACE)]);
   }
 
   #activate(config: Config): ActiveConfiguration {

@@ -24,6 +24,8 @@ export interface Terminal {
   readonly onHangUp: (listener: () => void) => void;
   /** Resolves on SIGINT or SIGTERM. A second signal ends the process. */
   readonly untilStopped: () => Promise<void>;
+  /** Ends the process at once with exit code 1, after what was written to standard error. */
+  readonly abort: () => void;
 }
 
 /** Exit codes. `wrong` means that the command line or the configuration is invalid. */

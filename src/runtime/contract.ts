@@ -25,6 +25,13 @@ export interface Runtime {
   readonly truncateColumns: (text: string, columns: number) => string;
   /** Breaks a text between words into lines of at most `columns` terminal columns. Longer words are cut. */
   readonly wrapColumns: (text: string, columns: number) => readonly string[];
+  /**
+   * Starts a thread that runs a module of this program, by its path below `src`. The build has to name the module as an
+   * entry point.
+   */
+  readonly startThread: (module: string, listeners: ThreadListeners) => Thread;
+  /** In a thread: calls `onMessage` with each message to it. Returns the function that sends one back. */
+  readonly receiveInThread: (onMessage: (message: unknown) => void) => (message: unknown) => void;
   /** Returns unused memory to the system, in a few milliseconds. */
   readonly collectGarbage: () => void;
 }
@@ -70,6 +77,20 @@ export interface HttpServer {
   replaceCertificate(certificate: TlsCertificate): void;
   /** Accepts no new connection, gives requests in progress `grace` milliseconds, then closes all connections. */
   stop(grace: number): Promise<void>;
+}
+
+/** A thread of this process. Messages arrive in order, as copies (the structured clone algorithm). */
+export interface Thread {
+  post(message: unknown): void;
+  /** Ends it at once, in the middle of what it does. */
+  end(): void;
+}
+
+/** The calls that a thread causes. */
+export interface ThreadListeners {
+  readonly onMessage: (message: unknown) => void;
+  /** Called once when the thread has ended, with the reason. */
+  readonly onEnd: (reason: string) => void;
 }
 
 /** How a process starts. */

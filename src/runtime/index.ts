@@ -11,6 +11,8 @@ export const {
   openSqlite,
   sqliteErrorCode,
   compressZstd,
+  startThread,
+  receiveInThread,
   hashArgon2id,
   verifyArgon2id,
   stringWidth,

@@ -17,24 +17,33 @@ function init(args)
   head, tail = read("head"), read("tail")
   wrong = args[2] == "wrong"
   path = args[3]
-  pushes = {}
-  for commit, signature in read("signatures"):gmatch("(%x+) (%x+)\n") do
-    pushes[#pushes + 1] = { commit, signature }
-  end
+  -- A commit of 40 characters, a space, a signature of 64 and a newline.
+  line_length = 106
+  signatures = assert(io.open(args[1] .. "/signatures", "rb"))
+  local size = signatures:seek("end")
   -- The threads and rounds start at different pushes, so that no push is sent twice.
-  at = tonumber(args[4]) + number * math.floor(#pushes / 2)
+  local at = tonumber(args[4]) + number * math.floor(size / line_length / 2)
+  signatures:seek("set", (at * line_length) % size)
+end
+
+local function next_push()
+  local line = signatures:read(line_length)
+  if line == nil then
+    signatures:seek("set", 0)
+    line = signatures:read(line_length)
+  end
+  return line:sub(1, 40), line:sub(42, 105)
 end
 
 function request()
-  at = at + 1
-  local push = pushes[(at - 1) % #pushes + 1]
-  local signature = wrong and string.rep("0", 64) or push[2]
+  local commit, signature = next_push()
+  if wrong then signature = string.rep("0", 64) end
   return wrk.format("POST", path, {
     ["content-type"] = "application/json",
     ["user-agent"] = "GitHub-Hookshot/bench",
     ["x-github-event"] = "push",
-    ["x-github-delivery"] = push[1],
+    ["x-github-delivery"] = commit,
     ["x-github-hook-id"] = "1",
     ["x-hub-signature-256"] = "sha256=" .. signature,
-  }, head .. push[1] .. tail)
+  }, head .. commit .. tail)
 end

@@ -6,7 +6,7 @@ import type { Contestant } from "./contestants.ts";
 import { cpuOf, cpuOfMachine } from "./cpu.ts";
 
 /** More than any round sends, because a repeated push would be a duplicate. */
-const PUSHES = 400_000;
+const PUSHES = 800_000;
 
 /** Seconds of one round. */
 export const SECONDS = 3;
@@ -23,9 +23,9 @@ export interface Round {
   readonly interference: number;
 }
 
-/** Sends signed pushes with wrk, each only once. */
+/** Sends signed pushes with wrk, each only once to a server. */
 export class Load {
-  #sent = 0;
+  readonly #sent = new Map<Contestant, number>();
 
   /** Writes the input of load.lua: a push of about 6 KB in two halves, and signed commits to insert between them. */
   constructor(
@@ -60,13 +60,16 @@ export class Load {
   /** Runs one round. Throws when a server gives another answer than expected. */
   async run(contestant: Contestant, connections: number, signatures: "right" | "wrong"): Promise<Round> {
     const script = join(import.meta.dir, "load.lua");
+    const sent = this.#sent.get(contestant) ?? 0;
     const threads = Math.min(2, connections);
     const options = [`-t${threads}`, `-c${connections}`, `-d${SECONDS}s`, "--latency", "-s", script];
-    const input = [this.directory, signatures, contestant.path, String(this.#sent)];
+    const input = [this.directory, signatures, contestant.path, String(sent)];
     const before = { machine: cpuOfMachine(), server: cpuOf(contestant.pid), own: cpuOf(process.pid) };
+    const began = performance.now();
     const wrk = Bun.spawn(["wrk", ...options, contestant.url.href, "--", ...input], { stdout: "pipe" });
     const report = await new Response(wrk.stdout).text();
     await wrk.exited;
+    const seconds = (performance.now() - began) / 1000;
     const server = cpuOf(contestant.pid) - before.server;
     const senders = Number(wrk.resourceUsage()?.cpuTime.total ?? 0) / 1e6;
     const known = server + senders + cpuOf(process.pid) - before.own;
@@ -76,12 +79,12 @@ export class Load {
     if (Number.isNaN(rate) || /Socket errors/.test(report)) throw new Error(`wrk: ${report}`);
     if (signatures === "right" && failed > 0)
       throw new Error(`${failed} of ${all} pushes were refused by ${contestant.name}`);
-    if (signatures === "right") this.#sent = (this.#sent + all) % PUSHES;
+    if (signatures === "right") this.#sent.set(contestant, sent + all);
     return {
       rate,
       cpu: (server / all) * 1e6,
       latency: parseMilliseconds(/50% +(\S+)/.exec(report)?.[1] ?? ""),
-      interference: Math.max(0, cpuOfMachine() - before.machine - known) / SECONDS,
+      interference: (cpuOfMachine() - before.machine - known) / seconds,
     };
   }
 }

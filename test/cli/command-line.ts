@@ -26,6 +26,7 @@ export async function runHooklatch(
     isTty: { stdout: false, stderr: false },
     onHangUp: () => {},
     untilStopped: () => new Promise(() => {}),
+    abort: () => {},
     readSecret: () => Promise.reject(new Error("standard input is empty")),
     ...terminal,
     env: { PATH: process.env.PATH, ...env },

@@ -32,6 +32,7 @@ async function runHash(input: string, args: readonly string[] = []) {
     readSecret: () => Promise.resolve(input),
     onHangUp: () => {},
     untilStopped: () => new Promise(() => {}),
+    abort: () => {},
   };
   const command = hash(terminal)
     .exitOverride()

@@ -31,6 +31,7 @@ export function describeCommandLine(): string {
     readSecret: () => Promise.reject(new Error("there is no input")),
     onHangUp: () => {},
     untilStopped: () => new Promise(() => {}),
+    abort: () => {},
   };
   const program = createProgram(terminal, () => {});
   const sections = listVisible(program).map((command) => {

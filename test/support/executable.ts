@@ -104,6 +104,11 @@ export class Server {
     return this.#child.pid;
   }
 
+  /** Resolves with the exit code when the server has ended; null after a signal. */
+  get exited(): Promise<number | null> {
+    return this.#child.exited.then(() => this.#read).then(() => this.#child.exitCode);
+  }
+
   /** The lines of the log as objects. */
   get log(): readonly Record<string, unknown>[] {
     return this.stderr

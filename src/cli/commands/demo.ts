@@ -9,6 +9,7 @@ import type { SampleRequest } from "../../domain/provider.ts";
 import type { Source } from "../../domain/source.ts";
 import { AppError } from "../../lib/errors.ts";
 import { createLog } from "../../lib/log.ts";
+import { startStoreThread } from "../../store/thread/index.ts";
 import { requestSource, sendDelivery, showToken } from "../api/request.ts";
 import { withExamples } from "../arguments.ts";
 import { readConfiguration } from "../configuration.ts";
@@ -48,7 +49,8 @@ async function runDemo(home: string, keep: boolean, terminal: Terminal): Promise
   const log = await createLog({ write: (line) => lines.push(line), pretty: false, debug: false });
   const print = (line: string) => terminal.out(`    printed by the server: ${line}\n`);
   const environment = { clock: terminal.clock, log, env: terminal.env, print };
-  const app = await startApp(config, environment, stopping.signal);
+  const storeThread = startStoreThread();
+  const app = await startApp(config, environment, stopping.signal, storeThread).finally(storeThread.end);
   if (app === null) return;
   const out = (text: string) => (stopping.signal.aborted ? undefined : terminal.out(text));
   try {

@@ -3,6 +3,7 @@ import { type App, startApp } from "../../app/index.ts";
 import { type Config, describeIssue } from "../../config/load.ts";
 import { AppError } from "../../lib/errors.ts";
 import { createLog, type Log } from "../../lib/log.ts";
+import { type StoreThread, startStoreThread } from "../../store/thread/index.ts";
 import { withExamples } from "../arguments.ts";
 import { CONFIG_OPTION, readConfiguration } from "../configuration.ts";
 import type { Terminal } from "../terminal.ts";
@@ -13,35 +14,54 @@ export function serve(terminal: Terminal): Command {
     .description("run the server (also what a bare `hooklatch` does)")
     .option(...CONFIG_OPTION);
   command.action(async () => {
-    const { config: file, debug = false } = command.optsWithGlobals<{ config?: string; debug?: boolean }>();
+    const options = command.optsWithGlobals<{ config?: string; debug?: boolean }>();
     refuseDebugger(terminal.env);
-    const { config, warnings } = readConfiguration(file, terminal, { toServe: true });
-    const log = await createLog({ write: terminal.log, pretty: terminal.isTty.stderr, debug });
-    if (config.file === null) log.info({}, "no configuration file found; using the defaults");
-    else log.info({ file: config.file }, "configuration read");
-    for (const warning of warnings) log.warn({}, describeIssue(warning));
-    if (terminal.env.NODE_TLS_REJECT_UNAUTHORIZED === "0") {
-      log.warn({}, "NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored: hooklatch verifies every certificate");
+    // First: the thread loads while the configuration is read.
+    const storeThread = startStoreThread();
+    try {
+      await runServer(options, terminal, storeThread);
+    } finally {
+      storeThread.end();
     }
-
-    const stopping = new AbortController();
-    const stopped = terminal.untilStopped().then(() => stopping.abort());
-    const print = (line: string) => terminal.out(`${line}\n`);
-    const environment = { clock: terminal.clock, log, env: terminal.env, print };
-    const reloader = createReloader(config, file, log, terminal);
-    const app = await startApp(config, environment, stopping.signal);
-    if (app === null) return;
-    reloader.attach(app);
-    if (config.file === null && terminal.isTty.stdout) {
-      // The log writes its lines at the end of this turn of the event loop.
-      setImmediate(() => terminal.out(explainDefaults(app.url, config)));
-    }
-    await stopped;
-    log.info({}, "stopping: open requests and running deployments may finish within their grace periods");
-    await app.close();
-    log.info({}, "stopped");
   });
   return withExamples(command, "hooklatch serve --config /etc/hooklatch/hooklatch.toml");
+}
+
+async function runServer(
+  { config: file, debug = false }: { readonly config?: string; readonly debug?: boolean },
+  terminal: Terminal,
+  storeThread: StoreThread,
+): Promise<void> {
+  const { config, warnings } = readConfiguration(file, terminal, { toServe: true });
+  const log = await createLog({ write: terminal.log, pretty: terminal.isTty.stderr, debug });
+  if (config.file === null) log.info({}, "no configuration file found; using the defaults");
+  else log.info({ file: config.file }, "configuration read");
+  for (const warning of warnings) log.warn({}, describeIssue(warning));
+  if (terminal.env.NODE_TLS_REJECT_UNAUTHORIZED === "0") {
+    log.warn({}, "NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored: hooklatch verifies every certificate");
+  }
+
+  const stopping = new AbortController();
+  const stopped = terminal.untilStopped().then(() => stopping.abort());
+  const print = (line: string) => terminal.out(`${line}\n`);
+  const environment = { clock: terminal.clock, log, env: terminal.env, print };
+  const reloader = createReloader(config, file, log, terminal);
+  const app = await startApp(config, environment, stopping.signal, storeThread);
+  if (app === null) return;
+  reloader.attach(app);
+  void storeThread.failed.then(async (reason) => {
+    log.error({ reason }, "the store's thread ended: hooklatch exits, and its next start recovers");
+    await app.abandon();
+    terminal.abort();
+  });
+  if (config.file === null && terminal.isTty.stdout) {
+    // The log writes its lines at the end of this turn of the event loop.
+    setImmediate(() => terminal.out(explainDefaults(app.url, config)));
+  }
+  await stopped;
+  log.info({}, "stopping: open requests and running deployments may finish within their grace periods");
+  await app.close();
+  log.info({}, "stopped");
 }
 
 /** Variables with which Bun opens a debugger, or connects to one, in every program that is made with it. */

@@ -3,6 +3,7 @@ import type { OutgoingRequest } from "../../lib/http-client.ts";
 import type { Argon2Cost, ChildProcess, SpawnOptions, SqliteDatabase, SqliteValues } from "../contract.ts";
 
 export { openHttpServer } from "./http-server.ts";
+export { receiveInThread, startThread } from "./thread.ts";
 
 export function sendRequest(url: URL, request: OutgoingRequest): Promise<Response> {
   const { method = "GET", headers, body, signal, proxy, socketPath, ca, insecure = false } = request;

@@ -1,0 +1,32 @@
+import { parentPort } from "node:worker_threads";
+import type { Thread, ThreadListeners } from "../contract.ts";
+
+/** Modules of a compiled executable have this address (https://bun.com/docs/bundler/executables#worker). */
+const COMPILED = "file:///$bunfs/";
+
+export function startThread(module: string, { onMessage, onEnd }: ThreadListeners): Thread {
+  // A compiled executable names its entry points from their common directory, which is `src`.
+  const url = import.meta.url.startsWith(COMPILED)
+    ? `./${module}`
+    : new URL(`../../${module}`, import.meta.url);
+  const worker = new Worker(url);
+  let cause: string | null = null;
+  worker.onmessage = ({ data }: MessageEvent<unknown>) => onMessage(data);
+  worker.onerror = (event) => {
+    // Otherwise Bun throws it here too.
+    event.preventDefault();
+    cause = event.message;
+  };
+  worker.addEventListener("close", () => onEnd(cause ?? "it exited"));
+  return {
+    post: (message) => worker.postMessage(message),
+    end: () => void worker.terminate(),
+  };
+}
+
+export function receiveInThread(onMessage: (message: unknown) => void): (message: unknown) => void {
+  if (parentPort === null) throw new Error("this is no thread");
+  const port = parentPort;
+  port.on("message", onMessage);
+  return (message) => port.postMessage(message);
+}

@@ -1,0 +1,145 @@
+import type { AcceptOptions, AcceptResult, NewDelivery } from "../../domain/delivery.ts";
+import { AppError, type ErrorCode, errorMessage } from "../../lib/errors.ts";
+import type { AcceptRequest, ActName } from "../group.ts";
+
+/**
+ * A message to the thread of the store. It handles them one after the other and sends one {@link Reply} to each, in the
+ * same order.
+ */
+export type Message =
+  /** The first one. Bodies of groups may come through the shared memory. */
+  | { readonly kind: "open"; readonly dataDirectory: string; readonly memory: SharedArrayBuffer }
+  | { readonly kind: "act"; readonly name: ActName; readonly args: readonly unknown[] }
+  /** A group of deliveries, see {@link describeGroup}, whose bodies follow each other in `bodies`. */
+  | { readonly kind: "group"; readonly description: string; readonly bodies: Uint8Array }
+  /** The description of a group whose bodies follow each other from the start of the shared memory on. */
+  | string;
+
+export type Reply =
+  | { readonly kind: "done"; readonly value: unknown }
+  | { readonly kind: "failed"; readonly error: ErrorDescription }
+  /** For a group of deliveries that were stored and do nothing else: their ids as a JSON array. */
+  | string;
+
+/**
+ * Bytes of the memory that both threads share. The bodies of the one group that is usually under way are copied through
+ * it, which costs a quarter of sending them. Pages that are never used take no memory.
+ */
+export const SHARED_BYTES = 4 * 1024 * 1024;
+
+/** The bytes that the bodies of a group take together. */
+export function lengthOfBodies(group: readonly AcceptRequest[]): number {
+  return group.reduce((total, { delivery }) => total + delivery.body.length, 0);
+}
+
+/** Copies the bodies of a group, one after the other. */
+export function copyBodies(group: readonly AcceptRequest[], into: Uint8Array): void {
+  let at = 0;
+  for (const { delivery } of group) {
+    into.set(delivery.body, at);
+    at += delivery.body.length;
+  }
+}
+
+/** A delivery without its body. Lists that many deliveries have in common are in `shared`, and named by their place. */
+interface Row {
+  readonly delivery: Omit<NewDelivery, "body" | "decisions" | "receivedAt">;
+  /** In Unix milliseconds. */
+  readonly receivedAt: number;
+  readonly decisions: number;
+  readonly length: number;
+  readonly options: Omit<AcceptOptions, "queueAll">;
+  readonly queueAll: number;
+}
+
+interface Description {
+  readonly shared: readonly (readonly unknown[])[];
+  readonly rows: readonly Row[];
+}
+
+/** Everything about a group but its bodies, as JSON: one text is copied much faster than many objects. */
+export function describeGroup(group: readonly AcceptRequest[]): string {
+  const places = new Map<readonly unknown[], number>();
+  function place(list: readonly unknown[]): number {
+    const known = places.get(list) ?? places.size;
+    places.set(list, known);
+    return known;
+  }
+  const rows = group.map((request): Row => {
+    const { body, decisions, receivedAt, ...delivery } = request.delivery;
+    const { queueAll = [], ...options } = request.options;
+    return {
+      delivery,
+      receivedAt: receivedAt.getTime(),
+      decisions: place(decisions),
+      length: body.length,
+      options,
+      queueAll: place(queueAll),
+    };
+  });
+  return JSON.stringify({ shared: [...places.keys()], rows } satisfies Description);
+}
+
+/** The group of a description. `take` returns the given number of bytes: the bodies, one after the other. */
+export function readGroup(
+  description: string,
+  take: (length: number) => Uint8Array,
+): readonly AcceptRequest[] {
+  const { shared, rows } = JSON.parse(description) as Description;
+  const bodies = take(rows.reduce((total, { length }) => total + length, 0));
+  let at = 0;
+  return rows.map(({ delivery, receivedAt, decisions, length, options, queueAll }) => {
+    const body = bodies.subarray(at, at + length);
+    at += length;
+    return {
+      delivery: {
+        ...delivery,
+        receivedAt: new Date(receivedAt),
+        decisions: shared[decisions] as NewDelivery["decisions"],
+        body,
+      },
+      options: { ...options, queueAll: shared[queueAll] as readonly string[] },
+    };
+  });
+}
+
+/** The reply to a group. */
+export function describeResults(results: readonly AcceptResult[]): Reply {
+  const isPlain = (result: AcceptResult) =>
+    result.kind === "stored" && result.deployments.length === 0 && result.redeliveryOf === null;
+  return results.every(isPlain)
+    ? JSON.stringify(results.map((result) => (result.kind === "stored" ? result.delivery : 0)))
+    : { kind: "done", value: results };
+}
+
+/** The results of a group from their ids. */
+export function readResults(ids: string): readonly AcceptResult[] {
+  const plain = { kind: "stored", deployments: [], superseded: [], redeliveryOf: null } as const;
+  return (JSON.parse(ids) as readonly number[]).map((delivery) => ({ ...plain, delivery }));
+}
+
+/** An error that crosses to another thread. A copy of an error would be no {@link AppError}. */
+interface ErrorDescription {
+  /** Null for an internal error. */
+  readonly code: ErrorCode | null;
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string;
+  readonly cause: string | null;
+}
+
+export function describeError(error: unknown): ErrorDescription {
+  const { name, message, stack = "", cause } = error instanceof Error ? error : new Error(String(error));
+  return {
+    code: error instanceof AppError ? error.code : null,
+    name,
+    message,
+    stack,
+    cause: cause === undefined ? null : errorMessage(cause),
+  };
+}
+
+export function toError({ code, name, message, stack, cause }: ErrorDescription): Error {
+  if (code !== null) return new AppError(code, message, cause === null ? undefined : new Error(cause));
+  return Object.assign(new Error(message), { name, stack });
+}
