@@ -1,7 +1,6 @@
 import { constants } from "node:os";
 import { run } from "./cli/index.ts";
 import { createBufferedWriter } from "./cli/output/buffered-writer.ts";
-import { readSecretInput } from "./cli/secret-input.ts";
 import { systemClock } from "./lib/clock.ts";
 
 // The reader of a pipe may exit first (`hooklatch demo | head`). That is not an error, and a server continues.
@@ -31,7 +30,10 @@ process.exitCode = await run(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   err: writeError,
   log: log.add,
-  readSecret: (prompt) => readSecretInput(prompt, process.stdin, process.stderr),
+  async readSecret(prompt) {
+    const { readSecretInput } = await import("./cli/secret-input.ts");
+    return readSecretInput(prompt, process.stdin, process.stderr);
+  },
   onHangUp: (listener) => {
     if (!process.stdin.isTTY) process.on("SIGHUP", listener);
   },

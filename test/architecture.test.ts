@@ -158,12 +158,18 @@ describe("the layers of src", () => {
     expect(users.length).toBeGreaterThan(0);
   });
 
-  test("load the ACME library only when it is needed", () => {
-    const users = files.filter((file) => imports.get(file)?.includes("acme-client"));
+  test("load the libraries that few starts need only when they are needed", () => {
+    const acme = files.filter((file) => imports.get(file)?.includes("acme-client"));
     const atStart = /^import (?!type )[^;]*"acme-client"/m;
-    expect(users.filter((file) => atStart.test(sources.get(file) ?? ""))).toEqual([]);
-    expect(users.map(layerOf)).toEqual(users.map(() => "acme"));
-    expect(users.length).toBeGreaterThan(0);
+    expect(acme.filter((file) => atStart.test(sources.get(file) ?? ""))).toEqual([]);
+    expect(acme.map(layerOf)).toEqual(acme.map(() => "acme"));
+    expect(acme.length).toBeGreaterThan(0);
+    const cel = /^(?:import|export) (?!type )[\w*{},\s]* from "\.\/cel\.ts"/m;
+    expect(files.filter((file) => cel.test(sources.get(file) ?? ""))).toEqual([]);
+    expect(files.filter((file) => imports.get(file)?.includes("@marcbachmann/cel-js"))).toEqual([
+      "lib/cel.ts",
+      "lib/expression-budget.ts",
+    ]);
   });
 
   test("use Bun only in runtime/bun, which only runtime/index.ts imports", () => {

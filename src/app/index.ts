@@ -14,7 +14,6 @@ import { type Listener, openListener } from "../http/server/listen.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { createNotificationChannels } from "../notify/index.ts";
-import type { StoreThread } from "../store/thread/index.ts";
 import { runBackgroundTasks } from "./background-tasks.ts";
 import { type Certificates, createCertificates } from "./certificates.ts";
 import { createHandlers, type HandleAdmin, type Handlers, type ServerState } from "./handlers.ts";
@@ -64,7 +63,7 @@ const NEED_RESTART: Readonly<Record<string, (config: Config) => unknown>> = {
 };
 
 /**
- * Starts a server, which opens its store in `storeThread`. Rejects with an {@link AppError} that says what to do when the data directory, the certificate or the
+ * Starts a server over an open store, which it closes. Rejects with an {@link AppError} that says what to do when the data directory, the certificate or the
  * port is not available; nothing is left open then. Resolves with null when `stopping` is aborted while the server waits
  * for its first certificate.
  */
@@ -72,10 +71,15 @@ export async function startApp(
   config: Config,
   environment: AppEnvironment,
   stopping: AbortSignal,
-  storeThread: StoreThread,
+  store: Store,
 ): Promise<App | null> {
-  createSecrets(config, environment.log);
-  const server = new Server(config, await storeThread.open(config.dataDir), environment);
+  try {
+    createSecrets(config, environment.log);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  const server = new Server(config, store, environment);
   try {
     if (await server.start(stopping)) return server;
   } catch (error) {
@@ -154,7 +158,10 @@ class Server implements App {
     logListeners(config, this.#listener.url, this.#admin?.url ?? null, log);
     // The server accepts deliveries meanwhile.
     void this.#recoverInterrupted(abandoned).finally(() => this.#services.worker.begin());
-    this.#restartBackgroundTasks();
+    // Requests that came meanwhile are answered first.
+    setImmediate(() => {
+      if (!this.#closing.signal.aborted) this.#restartBackgroundTasks();
+    });
     return true;
   }
 

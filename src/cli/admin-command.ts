@@ -13,7 +13,7 @@ import {
 } from "./api/client.ts";
 import { explainUnknownTarget } from "./api/unknown-target.ts";
 import { parseId, parseLimit } from "./arguments.ts";
-import { CONFIG_OPTION } from "./configuration.ts";
+import { CONFIG_OPTION } from "./options.ts";
 import { makePrintable } from "./output/sanitise.ts";
 import { createStyle, type Style } from "./output/style.ts";
 import { type Column, formatTable } from "./output/table.ts";

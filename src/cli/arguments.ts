@@ -1,15 +1,9 @@
 import { isIP } from "node:net";
 import { Value } from "@sinclair/typebox/value";
-import { type Command, InvalidArgumentError } from "commander";
+import { InvalidArgumentError } from "commander";
 import { parseDeliveryId } from "../domain/delivery.ts";
 import { MAX_PAGE } from "../domain/page.ts";
 import { DurationSetting } from "../lib/schema.ts";
-
-/** Ends the help of a command with examples. */
-export function withExamples(command: Command, ...examples: readonly string[]): Command {
-  const lines = examples.map((example) => `\n  ${example}`).join("");
-  return command.addHelpText("after", `\nExample${examples.length > 1 ? "s" : ""}:${lines}`);
-}
 
 /** Parses the number of a delivery, a deployment or a client. */
 export function parseId(text: string): number {

@@ -14,12 +14,6 @@ import type { Terminal } from "./terminal.ts";
 /** The providers and layouts of this program. */
 const LISTS: Lists = { providers, layouts: Object.keys(layouts) };
 
-/** The `--config` option of every command that reads the configuration. */
-export const CONFIG_OPTION = [
-  "-c, --config <file>",
-  "configuration file (default: $HOOKLATCH_CONFIG, else ./hooklatch.toml, else /etc/hooklatch/hooklatch.toml)",
-] as const;
-
 /** A valid configuration. */
 export interface ReadConfiguration {
   readonly config: Config;

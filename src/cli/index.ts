@@ -2,39 +2,80 @@ import { Command, CommanderError } from "commander";
 import { version } from "../../package.json";
 import { AppError } from "../lib/errors.ts";
 import { findNearest } from "../lib/text.ts";
-import { withExamples } from "./arguments.ts";
-import { check } from "./commands/check.ts";
-import { client } from "./commands/client.ts";
-import { complete, completion } from "./commands/completion.ts";
-import { delivery } from "./commands/delivery.ts";
-import { demo } from "./commands/demo.ts";
-import { deployment } from "./commands/deployment.ts";
-import { hash } from "./commands/hash.ts";
-import { init } from "./commands/init.ts";
-import { send } from "./commands/send.ts";
-import { serve } from "./commands/serve.ts";
-import { target } from "./commands/target.ts";
+import { withExamples } from "./options.ts";
 import { makePrintable } from "./output/sanitise.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
 
-/** The visible commands, in the order of `--help`. */
-const COMMANDS = [serve, init, check, demo, send, target, deployment, delivery, client, hash, completion];
+type DefineCommand = (terminal: Terminal, finish: Finish) => Command;
+
+/** The visible commands, in the order of `--help`. Only those that are needed are loaded: that is most of a start. */
+const COMMANDS: Readonly<Record<string, () => Promise<DefineCommand>>> = {
+  serve: async () => (await import("./commands/serve.ts")).serve,
+  init: async () => (await import("./commands/init.ts")).init,
+  check: async () => (await import("./commands/check.ts")).check,
+  demo: async () => (await import("./commands/demo.ts")).demo,
+  send: async () => (await import("./commands/send.ts")).send,
+  target: async () => (await import("./commands/target.ts")).target,
+  deployment: async () => (await import("./commands/deployment.ts")).deployment,
+  delivery: async () => (await import("./commands/delivery.ts")).delivery,
+  client: async () => (await import("./commands/client.ts")).client,
+  hash: async () => (await import("./commands/hash.ts")).hash,
+  completion: async () => (await import("./commands/completion.ts")).completion,
+};
+
+const ALL_COMMANDS: readonly string[] = Object.keys(COMMANDS);
+
+/** The command that runs when none is named. */
+const DEFAULT_COMMAND = "serve";
+
+/** A command line that a command does not accept. */
+class UsageError extends Error {
+  constructor(
+    readonly reason: CommanderError,
+    readonly command: Command,
+  ) {
+    super(reason.message);
+  }
+}
 
 /** Runs one command line and resolves with its exit code. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode: number = EXIT.done;
-  const program = createProgram(terminal, (code) => {
+  const finish: Finish = (code) => {
     exitCode = code;
-  });
-  try {
+  };
+  const parse = async (commands: readonly string[]) => {
+    const program = await createProgram(terminal, finish, commands);
     await program.parseAsync(moveConfigToEnd(args), { from: "user" });
+  };
+  const named = findCommand(moveConfigToEnd(args));
+  try {
+    await parse(named).catch((error) => {
+      // No action has run. The error names other commands, or what they are called.
+      if (error instanceof UsageError && named !== ALL_COMMANDS) return parse(ALL_COMMANDS);
+      throw error;
+    });
     return exitCode;
   } catch (error) {
-    // Help and version, which are already printed. `exitOverride` turns errors of the command line into an AppError.
+    // Help and version, which are already printed.
     if (error instanceof CommanderError) return EXIT.done;
-    terminal.err(describeError(error, program.opts<{ debug?: boolean }>().debug === true));
+    const debug = args.includes("--debug");
+    if (error instanceof UsageError) {
+      terminal.err(
+        describeError(new AppError("configuration", describeUsageError(error.reason, error.command)), debug),
+      );
+      return EXIT.wrong;
+    }
+    terminal.err(describeError(error, debug));
     return error instanceof AppError && error.code === "configuration" ? EXIT.wrong : EXIT.failed;
   }
+}
+
+/** The commands to define for a command line: the one that it names, or all of them for help and for errors. */
+function findCommand([first = DEFAULT_COMMAND, ...others]: readonly string[]): readonly string[] {
+  if (first === "--debug") return findCommand(others);
+  if (first.startsWith("-c") || first.startsWith("--config")) return [DEFAULT_COMMAND];
+  return Object.hasOwn(COMMANDS, first) ? [first] : ALL_COMMANDS;
 }
 
 /** `--config FILE` is an option of the commands; this accepts it before the command too. */
@@ -49,23 +90,32 @@ Without a command, hooklatch serves. Each command has its own --help.
 Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is
 wrong.`;
 
-/** Creates the tree of commands. */
-export function createProgram(terminal: Terminal, finish: Finish): Command {
+/** Creates the tree of commands, or of the given ones. */
+export async function createProgram(
+  terminal: Terminal,
+  finish: Finish,
+  names: readonly string[] = ALL_COMMANDS,
+): Promise<Command> {
   const program = new Command("hooklatch")
     .description("Receives webhooks over HTTPS, stores every delivery, and deploys what was pushed.")
     .version(`hooklatch ${version}`, "--version", "print the version")
     .option("--debug", "log more, and print the stack of an error")
     .addHelpText("after", EXPLANATION);
   withExamples(program, "hooklatch demo", "hooklatch init --repository octocat/blog");
-  for (const define of COMMANDS)
-    program.addCommand(define(terminal, finish), { isDefault: define === serve });
-  program.addCommand(complete(terminal), { hidden: true });
+  for (const name of names) {
+    const define = await COMMANDS[name]?.();
+    if (define !== undefined)
+      program.addCommand(define(terminal, finish), { isDefault: name === DEFAULT_COMMAND });
+  }
+  if (names === ALL_COMMANDS) {
+    const { complete } = await import("./commands/completion.ts");
+    program.addCommand(complete(terminal), { hidden: true });
+  }
   for (const command of listCommands(program)) {
     command
       .helpOption("-h, --help", "print this help")
       .exitOverride((error) => {
-        if (error.exitCode === 0) throw error;
-        throw new AppError("configuration", describeUsageError(error, command));
+        throw error.exitCode === 0 ? error : new UsageError(error, command);
       })
       .configureOutput({
         writeOut: terminal.out,

@@ -15,7 +15,7 @@ command.
 `;
 
 /** Writes docs/cli.md: the help of each command. */
-export function describeCommandLine(): string {
+export async function describeCommandLine(): Promise<string> {
   let help = "";
   const terminal: Terminal = {
     env: {},
@@ -33,7 +33,7 @@ export function describeCommandLine(): string {
     untilStopped: () => new Promise(() => {}),
     abort: () => {},
   };
-  const program = createProgram(terminal, () => {});
+  const program = await createProgram(terminal, () => {});
   const sections = listVisible(program).map((command) => {
     help = "";
     command.outputHelp();

@@ -4,7 +4,7 @@ import { ApiDeployment } from "../../api/deployment.ts";
 import { ApiPage } from "../../api/page.ts";
 import { ApiTarget, ApiTargetDetails } from "../../api/target.ts";
 import { type Admin, findAdmin, readAdmin, readAllPages } from "../api/client.ts";
-import { withExamples } from "../arguments.ts";
+import { withExamples } from "../options.ts";
 import type { Terminal } from "../terminal.ts";
 
 /**

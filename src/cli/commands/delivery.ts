@@ -11,7 +11,8 @@ import {
   withListOptions,
 } from "../admin-command.ts";
 import { type AdminOptions, findAdmin, type Problem, readAdmin, toAppError } from "../api/client.ts";
-import { parseId, withExamples } from "../arguments.ts";
+import { parseId } from "../arguments.ts";
+import { withExamples } from "../options.ts";
 import { deliveryColumns, formatDelivery, formatReplay, refusalColumns } from "../output/delivery.ts";
 import { makeTextPrintable } from "../output/sanitise.ts";
 import type { Terminal } from "../terminal.ts";

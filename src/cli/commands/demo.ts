@@ -11,8 +11,8 @@ import { AppError } from "../../lib/errors.ts";
 import { createLog } from "../../lib/log.ts";
 import { startStoreThread } from "../../store/thread/index.ts";
 import { requestSource, sendDelivery, showToken } from "../api/request.ts";
-import { withExamples } from "../arguments.ts";
 import { readConfiguration } from "../configuration.ts";
+import { withExamples } from "../options.ts";
 import type { Terminal } from "../terminal.ts";
 
 const REPOSITORY = "octocat/blog";
@@ -50,7 +50,11 @@ async function runDemo(home: string, keep: boolean, terminal: Terminal): Promise
   const print = (line: string) => terminal.out(`    printed by the server: ${line}\n`);
   const environment = { clock: terminal.clock, log, env: terminal.env, print };
   const storeThread = startStoreThread();
-  const app = await startApp(config, environment, stopping.signal, storeThread).finally(storeThread.end);
+  const store = await storeThread.open(config.dataDir).catch((error) => {
+    storeThread.end();
+    throw error;
+  });
+  const app = await startApp(config, environment, stopping.signal, store);
   if (app === null) return;
   const out = (text: string) => (stopping.signal.aborted ? undefined : terminal.out(text));
   try {

@@ -14,7 +14,8 @@ import {
   toAppError,
 } from "../api/client.ts";
 import { followToEnd, linePrinter } from "../api/follow.ts";
-import { parseId, withExamples } from "../arguments.ts";
+import { parseId } from "../arguments.ts";
+import { withExamples } from "../options.ts";
 import { deploymentColumns, formatDeployment } from "../output/deployment.ts";
 import type { Finish, Terminal } from "../terminal.ts";
 

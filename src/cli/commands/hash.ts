@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { AppError } from "../../lib/errors.ts";
 import { hashPassword } from "../../providers/password.ts";
-import { withExamples } from "../arguments.ts";
+import { withExamples } from "../options.ts";
 import type { Terminal } from "../terminal.ts";
 
 /** OWASP ASVS 5.0, 6.2.1: at least eight characters, and fifteen are recommended. */

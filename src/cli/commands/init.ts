@@ -6,8 +6,8 @@ import { describeIssue, IssueList } from "../../config/read/issues.ts";
 import { provideSecretFile } from "../../config/secrets.ts";
 import { createFileAtomically } from "../../lib/atomic-file.ts";
 import { AppError, errorMessage } from "../../lib/errors.ts";
-import { withExamples } from "../arguments.ts";
 import { readConfiguration } from "../configuration.ts";
+import { withExamples } from "../options.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface InitOptions {

@@ -15,8 +15,9 @@ import { AppError } from "../../lib/errors.ts";
 import { isLoopback, localOrigin, readSocketPath } from "../../lib/ip-address.ts";
 import { providers } from "../../providers/index.ts";
 import { sendDelivery, showToken } from "../api/request.ts";
-import { checkDeliveryId, checkFullCommit, withExamples } from "../arguments.ts";
-import { CONFIG_OPTION, readConfiguration } from "../configuration.ts";
+import { checkDeliveryId, checkFullCommit } from "../arguments.ts";
+import { readConfiguration } from "../configuration.ts";
+import { CONFIG_OPTION, withExamples } from "../options.ts";
 import { makeTextPrintable } from "../output/sanitise.ts";
 import { EXIT, type Finish, type Terminal } from "../terminal.ts";
 

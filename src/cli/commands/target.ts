@@ -17,7 +17,8 @@ import {
 } from "../api/client.ts";
 import { describeFollowed, followDeployment, followToEnd } from "../api/follow.ts";
 import { explainUnknownTarget } from "../api/unknown-target.ts";
-import { checkCommit, checkDuration, checkText, withExamples } from "../arguments.ts";
+import { checkCommit, checkDuration, checkText } from "../arguments.ts";
+import { withExamples } from "../options.ts";
 import { formatQueued } from "../output/deployment.ts";
 import { makePrintable } from "../output/sanitise.ts";
 import { formatDate } from "../output/style.ts";

@@ -1,7 +1,12 @@
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { AppError } from "../../lib/errors.ts";
-import { openSqlite, type SqliteDatabase } from "../../runtime/index.ts";
+import {
+  openSqlite,
+  type SqliteDatabase,
+  type SqliteStatement,
+  type SqliteValues,
+} from "../../runtime/index.ts";
 import { describeOpenError, isBusy, toAppError } from "./errors.ts";
 
 /** An open SQLite database. */
@@ -84,6 +89,24 @@ function makePrivate(file: string): void {
   if (stats === undefined || stats.isFile()) chmodSync(file, 0o600);
 }
 
+/** Prepares a statement when it is first used: there are about a hundred, and a start needs few of them. */
+function prepareLazily<Row, Values extends SqliteValues>(
+  database: SqliteDatabase,
+  sql: string,
+): SqliteStatement<Row, Values> {
+  let prepared: SqliteStatement<Row, Values> | null = null;
+  const statement = () => {
+    prepared ??= database.prepare<Row, Values>(sql);
+    return prepared;
+  };
+  return {
+    get: (values) => statement().get(values),
+    all: (values) => statement().all(values),
+    iterate: (values) => statement().iterate(values),
+    run: (values) => statement().run(values),
+  };
+}
+
 function connect(database: SqliteDatabase, file: string): Connection {
   const begin = database.prepare("BEGIN IMMEDIATE");
   const commit = database.prepare("COMMIT");
@@ -114,7 +137,7 @@ function connect(database: SqliteDatabase, file: string): Connection {
 
   return {
     file,
-    prepare: database.prepare,
+    prepare: (sql) => prepareLazily(database, sql),
     execute: database.execute,
     transact,
     attempt,

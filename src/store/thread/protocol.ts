@@ -128,6 +128,7 @@ interface ErrorDescription {
   readonly cause: string | null;
 }
 
+/** Describes an error for the other thread. */
 export function describeError(error: unknown): ErrorDescription {
   const { name, message, stack = "", cause } = error instanceof Error ? error : new Error(String(error));
   return {
@@ -139,6 +140,7 @@ export function describeError(error: unknown): ErrorDescription {
   };
 }
 
+/** The error of a description. */
 export function toError({ code, name, message, stack, cause }: ErrorDescription): Error {
   if (code !== null) return new AppError(code, message, cause === null ? undefined : new Error(cause));
   return Object.assign(new Error(message), { name, stack });
