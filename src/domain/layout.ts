@@ -95,6 +95,8 @@ export interface FetchedCommit {
   /** The first line of the commit's message, and its author's name; each null where git cannot read it. */
   readonly subject: string | null;
   readonly author: string | null;
+  /** The whole message of the commit. */
+  readonly message: string;
   /** Such as that the tip does not contain the pushed commit; null where there is nothing to note. */
   readonly note: string | null;
 }

@@ -41,7 +41,7 @@ async function choose(
     { kind: "repository", path: bare, from: bare },
     { run: createRunProcess({ killAfter: 100 }), env },
   );
-  expect(await makeBare(bare, opened)).toEqual({ kind: "succeeded" });
+  expect(await makeBare(bare, opened)).toMatchObject({ kind: "succeeded" });
   const watched = { fullName: "octocat/blog", ref, cloneUrl: repository.path, depth: null };
   const request = { repository: watched, into: "refs/hooklatch/tip", pushedCommit, chosenCommit };
   return fetchTip(opened, request, { clock, onActivity: () => {} }, SILENT_IO);
@@ -57,7 +57,7 @@ async function errorFor(chosenCommit: string, code: FailureCode): Promise<string
   return error.message;
 }
 
-const SUMMARY = { subject: expect.any(String), author: expect.any(String) };
+const SUMMARY = { subject: expect.any(String), author: expect.any(String), message: expect.any(String) };
 
 describe("a commit that a person chose", () => {
   test("is deployed instead of the tip, by its full or abbreviated name", async () => {

@@ -1,6 +1,6 @@
 import type { ProcessIo } from "../../domain/layout.ts";
 import { DeploymentError } from "../failure.ts";
-import { type Git, type GitSettings, SILENT_IO } from "./git.ts";
+import type { Git, GitSettings } from "./git.ts";
 import { updateLocalSubmodules } from "./local-submodules.ts";
 
 /** The settings of `git lfs install` (git-lfs-install(1)). Without them git-lfs leaves the pointers in place. */
@@ -12,6 +12,9 @@ const LFS_FILTER: GitSettings = {
 };
 
 const LFS_FILES = ":(attr:filter=lfs)";
+
+/** The file that lists the submodules. */
+const MODULES = ".gitmodules";
 
 const IN_SUBMODULES = ["submodule", "--quiet", "foreach", "--recursive"] as const;
 
@@ -33,19 +36,16 @@ function lfsUrlOf(cloneUrl: string): string {
 
 /**
  * Checks out what git does not check out by itself: submodules, recursively, and the content of files in Git LFS. `git`
- * works in the checkout, at its final path, which submodules record. Rejects with a {@link DeploymentError}.
+ * works in the checkout, at its final path, which submodules record; its remote `origin` has the clone URL, the base of
+ * relative submodule URLs. Rejects with a {@link DeploymentError}.
  */
 export async function completeCheckout(git: Git, cloneUrl: string, io: ProcessIo): Promise<void> {
-  const [hasLfsFiles, modules] = await Promise.all([
-    listsLfsFiles(git, ["ls-files", "--stage", LFS_FILES], io),
-    git.read(["ls-files", "--", ".gitmodules"], io.signal),
-    // The base of relative submodule URLs, and of Git LFS.
-    git.run(["config", "--replace-all", "--", "remote.origin.url", cloneUrl], SILENT_IO),
-  ]);
+  const files = await listFiles(git, ["ls-files", "--stage", "--", LFS_FILES, MODULES], io);
+  const hasLfsFiles = files.some((file) => file !== MODULES);
   if (hasLfsFiles) await runLfs(git, ["lfs", "pull"], { ...LFS_FILTER, "lfs.url": lfsUrlOf(cloneUrl) }, io);
-  if (!modules?.includes(".gitmodules")) return;
+  if (!files.includes(MODULES)) return;
   await updateSubmodules(git, cloneUrl, io);
-  if (await listsLfsFiles(git, [...IN_SUBMODULES, LIST_LFS_FILES], io)) {
+  if ((await listFiles(git, [...IN_SUBMODULES, LIST_LFS_FILES], io)).length > 0) {
     await runLfs(git, [...IN_SUBMODULES, PULL_LFS_FILES], LFS_FILTER, io);
   }
 }
@@ -65,8 +65,13 @@ async function updateSubmodules(git: Git, cloneUrl: string, io: ProcessIo): Prom
 }
 
 /** Warnings are on the same stream as the answer, which is `<mode> <object> <stage>` and the file (git-ls-files(1)). */
-async function listsLfsFiles(git: Git, args: readonly string[], { signal }: ProcessIo): Promise<boolean> {
-  return ((await git.read(args, signal)) ?? []).some((line) => /^\d{6} [0-9a-f]{40,64} \d\t/.test(line));
+async function listFiles(
+  git: Git,
+  args: readonly string[],
+  { signal }: ProcessIo,
+): Promise<readonly string[]> {
+  const lines = (await git.read(args, signal)) ?? [];
+  return lines.flatMap((line) => /^\d{6} [0-9a-f]{40,64} \d\t(.+)$/.exec(line)?.[1] ?? []);
 }
 
 async function runLfs(

@@ -5,7 +5,7 @@ import { formatDuration } from "../../lib/duration.ts";
 import { AppError } from "../../lib/errors.ts";
 import { shortenCommit, toOneLine } from "../../lib/text.ts";
 import { DeploymentError } from "../failure.ts";
-import { findCommitsByPrefix, type Git, hideCredentials, isObjectName } from "./git.ts";
+import { type Commit, findCommitsByPrefix, type Git, hideCredentials, isObjectName } from "./git.ts";
 
 /**
  * Milliseconds before each further fetch while the tip does not contain the pushed commit, a minute in all: the server
@@ -44,7 +44,7 @@ function depthOption(depth: number | null): readonly string[] {
 /** A commit to deploy. `missing` says why the push has not arrived yet; null when it has. */
 interface Tip {
   readonly ref: string;
-  readonly commit: string;
+  readonly commit: Commit;
   readonly missing: string | null;
 }
 
@@ -62,13 +62,16 @@ export async function fetchTip(
   context: Pick<LayoutContext, "clock" | "onActivity">,
   io: ProcessIo,
 ): Promise<FetchedCommit> {
-  const found = await findTip(git, request, context, io);
-  // `%x00` separates the two: neither contains a NUL.
-  const format = "--format=%s%x00%an";
-  const args = ["log", "-1", "--no-show-signature", "--encoding=UTF-8", format, found.commit, "--"];
-  const [line = ""] = (await git.read(args, io.signal)) ?? [];
-  const [subject = "", author = ""] = line.split("\0").map((text) => toOneLine(text, MAX_SUMMARY));
-  return { ...found, subject: subject || null, author: author || null };
+  const { ref, note, commit } = await findTip(git, request, context, io);
+  const shorten = (text: string) => toOneLine(text, MAX_SUMMARY) || null;
+  return {
+    ref,
+    note,
+    commit: commit.name,
+    subject: shorten(commit.subject),
+    author: shorten(commit.author),
+    message: commit.message,
+  };
 }
 
 async function findTip(
@@ -76,14 +79,14 @@ async function findTip(
   request: TipRequest,
   { clock, onActivity }: Pick<LayoutContext, "clock" | "onActivity">,
   io: ProcessIo,
-): Promise<Omit<FetchedCommit, "subject" | "author">> {
+): Promise<Pick<FetchedCommit, "ref" | "note"> & { readonly commit: Commit }> {
   const { repository, pushedCommit, chosenCommit } = request;
   const { depth } = repository;
   if (chosenCommit !== null) {
     const tip = await fetchOnce(git, request, { pushed: null, depth }, io);
     const commit = await findChosen(git, request, chosenCommit.toLowerCase(), io);
     const { ref } = repository;
-    const name = ref.kind === "branch" ? tip.ref : await findTagAt(git, commit, ref, io);
+    const name = ref.kind === "branch" ? tip.ref : await findTagAt(git, commit.name, ref, io);
     return { ref: name, commit, note: null };
   }
   const pushed = pushedCommit !== null && isObjectName(pushedCommit) ? pushedCommit : null;
@@ -107,7 +110,7 @@ async function findTip(
 }
 
 /** Finds the commit that a person chose, or fetches it by its name: it may no longer be on any branch. */
-async function findChosen(git: Git, request: TipRequest, chosen: string, io: ProcessIo): Promise<string> {
+async function findChosen(git: Git, request: TipRequest, chosen: string, io: ProcessIo): Promise<Commit> {
   const { cloneUrl, depth } = request.repository;
   let [found, ...others] = await findCommitsByPrefix(git, chosen, io.signal);
   if (found === undefined && depth !== null && !isObjectName(chosen)) {
@@ -120,7 +123,8 @@ async function findChosen(git: Git, request: TipRequest, chosen: string, io: Pro
       `more than one commit begins with ${chosen}; give more digits of it`,
     );
   }
-  if (found !== undefined) return found;
+  const known = found === undefined ? null : await git.readCommit(found, io.signal);
+  if (known !== null) return known;
   const place = hideCredentials(cloneUrl);
   if (!isObjectName(chosen)) {
     throw new DeploymentError(
@@ -132,7 +136,7 @@ async function findChosen(git: Git, request: TipRequest, chosen: string, io: Pro
   if (outcome.kind === "failed" && !/not our ref|unadvertised object|remote ref/.test(outcome.reason)) {
     throw new DeploymentError(outcome.code ?? "fetch_failed", `git fetch ${outcome.reason}`);
   }
-  const commit = outcome.kind === "failed" ? null : await git.findCommit(chosen, io.signal);
+  const commit = outcome.kind === "failed" ? null : await git.readCommit(chosen, io.signal);
   if (commit !== null) return commit;
   throw new DeploymentError("commit_missing", `commit ${chosen} is not in ${place}`);
 }
@@ -173,15 +177,16 @@ async function fetchBranch(
   }
   if (outcome.kind === "failed")
     throw new DeploymentError(outcome.code ?? "fetch_failed", `git fetch ${outcome.reason}`);
-  const commit = await git.findCommit(into, io.signal);
+  const commit = await git.readCommit(into, io.signal);
   if (commit === null) throw new DeploymentError("ref_missing", `branch ${branch} of ${place} has no commit`);
-  const hasArrived = pushed === null || pushed === commit || (await contains(git, commit, pushed, io.signal));
+  const { name } = commit;
+  const hasArrived = pushed === null || pushed === name || (await contains(git, name, pushed, io.signal));
   return {
     ref: branch,
     commit,
     missing: hasArrived
       ? null
-      : `the tip ${shortenCommit(commit)} does not contain the pushed commit ${shortenCommit(pushed)}`,
+      : `the tip ${shortenCommit(name)} does not contain the pushed commit ${shortenCommit(pushed)}`,
   };
 }
 
@@ -204,7 +209,7 @@ async function fetchTags(
   const hasArrived = pushed === null || tags.some((tag) => tag.objects.includes(pushed));
   const missing = hasArrived ? null : `no tag is at the pushed commit ${shortenCommit(pushed)}`;
   for (const { name, objects } of tags) {
-    const commit = await git.findCommit(objects[0], io.signal);
+    const commit = await git.readCommit(objects[0], io.signal);
     // A tag may also name a file or a tree, which cannot be deployed.
     if (commit !== null) return { ref: name, commit, missing };
   }

@@ -66,6 +66,19 @@ const FAILURES: Readonly<Record<string, FailureCode>> = {
 /** git settings for one call. They are in the argument list, which other users can read: never a secret. */
 export type GitSettings = Readonly<Record<string, string>>;
 
+/** A commit as its author wrote it. */
+export interface Commit {
+  /** The full object name. */
+  readonly name: string;
+  readonly message: string;
+  readonly subject: string;
+  /** The author's name. */
+  readonly author: string;
+}
+
+/** The object name, the subject, the author's name and the message, separated by NUL, which none of them contains. */
+const COMMIT_FORMAT = "--format=%H%x00%s%x00%an%x00%B";
+
 /** How a command ended. The reason completes "git <command> …". */
 export type GitOutcome =
   | { readonly kind: "succeeded" }
@@ -82,6 +95,8 @@ export interface Git {
   read(args: readonly string[], signal?: AbortSignal): Promise<readonly string[] | null>;
   /** The commit of a revision, peeled from tags; null when there is none. */
   findCommit(revision: string, signal?: AbortSignal): Promise<string | null>;
+  /** Reads the commit of a revision, peeled from tags; null when there is none. */
+  readCommit(revision: string, signal?: AbortSignal): Promise<Commit | null>;
   /** The same git for a checkout in a directory below, such as a submodule. */
   inside(directory: string): Promise<Git>;
 }
@@ -159,6 +174,16 @@ export function createGit(location: GitLocation, context: GitContext): Git {
       const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", `${revision}^{commit}`];
       // Warnings are on the same stream as the answer.
       return (await git.read(args, signal))?.find(isObjectName) ?? null;
+    },
+    async readCommit(revision, signal) {
+      const args = ["log", "-1", "--no-show-signature", "--encoding=UTF-8", COMMIT_FORMAT];
+      const lines =
+        (await git.read([...args, "--end-of-options", `${revision}^{commit}`, "--"], signal)) ?? [];
+      // Warnings are on the same stream as the answer.
+      const start = lines.findIndex((line) => /^[0-9a-f]{40,64}\0/.test(line));
+      if (start < 0) return null;
+      const [name = "", subject = "", author = "", message = ""] = lines.slice(start).join("\n").split("\0");
+      return { name, subject, author, message };
     },
     inside: (directory) => createCheckoutGit(join(cwd, directory), context),
   };

@@ -1,19 +1,20 @@
 import { asksToSkip } from "../../domain/event.ts";
-import type { ProcessIo, SkipReason } from "../../domain/layout.ts";
+import type { FetchedCommit, ProcessIo, SkipReason } from "../../domain/layout.ts";
 import type { Target } from "../../domain/target.ts";
 import type { Git } from "./git.ts";
 
 type PathFilter = Pick<Target, "paths" | "ignorePaths">;
 
-/** Why the tip is not deployed over the live commit, which is null when it is not known; null when it is deployed. */
+/** Why the fetched tip is not deployed over the live commit, which is null when it is not known; null when it is. */
 export async function findSkipReason(
   git: Git,
   filter: PathFilter,
-  { tip, live }: { readonly tip: string; readonly live: string | null },
+  { commit: tip, message }: Pick<FetchedCommit, "commit" | "message">,
+  live: string | null,
   io: ProcessIo,
 ): Promise<SkipReason | null> {
   const { paths, ignorePaths } = filter;
-  if (asksToSkip(await readMessage(git, tip, io))) {
+  if (asksToSkip(message)) {
     return { code: "skip_requested", reason: "the commit message of the tip contains [skip deploy]" };
   }
   if (paths.length === 0 && ignorePaths.length === 0) return null;
@@ -31,11 +32,6 @@ function describeChanges(count: number, { paths, ignorePaths }: PathFilter): str
   if (paths.length === 0) return `${files}, but ${isOne ? "it matches" : "all match"} ignore_paths`;
   if (ignorePaths.length === 0) return `${files}, but ${isOne ? "it does not match" : "none matches"} paths`;
   return `${files}, but paths and ignore_paths ${isOne ? "do not select it" : "select none of them"}`;
-}
-
-async function readMessage(git: Git, commit: string, { signal }: ProcessIo): Promise<string> {
-  const lines = await git.read(["log", "-1", "--no-show-signature", "--format=%B", commit, "--"], signal);
-  return (lines ?? []).join("\n");
 }
 
 /** The globs as git's pathspecs (gitglossary(7)): from the top, `*` within a directory and `**` across them. */

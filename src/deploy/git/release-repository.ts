@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { constants, copyFile, link, mkdir, writeFile } from "node:fs/promises";
+import { appendFile, constants, copyFile, link, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { LayoutContext, ProcessIo } from "../../domain/layout.ts";
 import { systemErrorCode } from "../../lib/errors.ts";
@@ -10,6 +10,7 @@ import { entriesOf, isPartial } from "./leftovers.ts";
 export interface Mirror {
   readonly path: string;
   readonly git: Git;
+  readonly cloneUrl: string;
 }
 
 /** Errors of link(2) where a file system or its protection allows no hard link (proc(5), "protected_hardlinks"). */
@@ -29,17 +30,25 @@ export async function createReleaseRepository(
 ): Promise<void> {
   await mkdir(path);
   const git = await createCheckoutGit(path, context);
-  await git.run(["init", "--quiet", "--template="], SILENT_IO);
+  const [tags] = await Promise.all([
+    mirror.git.read(["for-each-ref", "--format=%(objectname) %(refname)", "refs/tags/"]),
+    git.run(["init", "--quiet", "--template="], SILENT_IO),
+  ]);
   const own = join(path, ".git");
   await linkTree(join(mirror.path, "objects"), join(own, "objects"), io.signal);
   await copyIfPresent(join(mirror.path, "shallow"), join(own, "shallow"));
-  const tags = await mirror.git.read(["for-each-ref", "--format=%(objectname) %(refname)", "refs/tags/"]);
   const lines = (tags ?? []).filter((line) => /^[0-9a-f]{40,64} refs\/tags\//.test(line));
   // The format of git-pack-refs(1). A file for each tag would take long.
   await writeFile(join(own, "packed-refs"), lines.map((line) => `${line}\n`).join(""));
-  // Repacking would copy the objects.
-  await git.run(["config", "gc.auto", "0"], SILENT_IO);
+  await appendFile(join(own, "config"), describeSettings(mirror.cloneUrl));
   await git.run(["checkout", "--force", "--detach", commit, "--"], io);
+}
+
+/** The settings of a release's repository, in the syntax of git-config(1). */
+function describeSettings(cloneUrl: string): string {
+  const url = `"${cloneUrl.replace(/[\\"]/g, "\\$&")}"`;
+  // Repacking would copy the objects. The URL is the base of relative submodule URLs, and of Git LFS.
+  return `[gc]\n\tauto = 0\n[remote "origin"]\n\turl = ${url}\n`;
 }
 
 /** Gives a repository the content of the files in Git LFS that another one has, by its git directory. */

@@ -62,26 +62,27 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
     await releasesDir.removeNextLink();
     isFromCrashedRun = await releasesDir.isIncomplete(await releasesDir.live());
     await releasesDir.discardIncomplete();
-    await openRepository(io.onLine);
-    const swept = await sweep(io.signal);
+    const refs = await openRepository(io.onLine);
+    const swept = await sweep(io.signal, refs);
     if (swept.kind === "failed") io.onLine(swept.reason);
   }
 
-  /** Creates the repository, or opens it. Replaces one that cannot be repaired. */
-  async function openRepository(onLine: (line: string) => void): Promise<void> {
+  /** Creates the repository, or opens it. Replaces one that cannot be repaired. Resolves with the names of its refs. */
+  async function openRepository(onLine: (line: string) => void): Promise<readonly string[]> {
     const outcome = await makeBare(repository, git);
-    if (outcome.kind === "succeeded") return;
+    if (outcome.kind === "succeeded") return outcome.refs;
     // The old one stays until a new one works: the cause may be git itself, or its settings.
     const next = await releasesDir.begin("repo");
     await rm(next, { recursive: true, force: true });
     await mkdir(next);
-    const { kind } = await makeBare(next, openGit(next));
-    if (kind === "failed") throw new DeploymentError("git_failed", outcome.reason);
+    const created = await makeBare(next, openGit(next));
+    if (created.kind === "failed") throw new DeploymentError("git_failed", outcome.reason);
     onLine(
       `${repository} cannot be repaired (${outcome.reason}): creating a new one and fetching everything again`,
     );
     await releasesDir.discard(repository);
     await rename(next, repository);
+    return created.refs;
   }
 
   /** What `current` pointed to before this deployment and before killed ones; null when nothing was live. */
@@ -98,15 +99,20 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
     return found === undefined ? current : linkTo(found);
   }
 
-  /** Removes files that are not needed, and the mirror's refs of removed releases. Resolves as `removeTrees`. */
-  async function sweep(signal: AbortSignal) {
+  /**
+   * Removes files that are not needed, and the mirror's refs of removed releases. Resolves as `removeTrees`.
+   *
+   * @param refs the mirror's refs, where they are known.
+   */
+  async function sweep(signal: AbortSignal, refs: readonly string[] | null = null) {
     const outcome = await removeTrees(await releasesDir.leftovers(), context, signal);
     // Version 0.1.0 created releases as linked working trees of the mirror.
     if (existsSync(join(repository, "worktrees"))) {
       await git.run(["worktree", "prune", "--expire=now"], SILENT_IO);
     }
     const placed = await releasesDir.names();
-    for (const ref of (await git.read(["for-each-ref", "--format=%(refname)", RELEASES])) ?? []) {
+    const known = refs ?? (await git.read(["for-each-ref", "--format=%(refname)", RELEASES])) ?? [];
+    for (const ref of known) {
       if (!ref.startsWith(RELEASES) || placed.includes(ref.slice(RELEASES.length))) continue;
       await git.run(["update-ref", "-d", ref], SILENT_IO);
     }
@@ -150,7 +156,7 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
       await prepare(io);
       return fetchTip(git, { ...request, repository: repositoryOf(target), into: TIP }, context, io);
     },
-    reasonToSkip: ({ commit }, live, io) => findSkipReason(git, target, { tip: commit, live }, io),
+    reasonToSkip: (fetched, live, io) => findSkipReason(git, target, fetched, live, io),
     verify: ({ commit }, io) => assertSigned(git, commit, target.allowedSigners, io),
     async checkout({ commit }, live, io) {
       previous = await findPrevious(live);
@@ -159,12 +165,16 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
       isNew = true;
       const checkout = await releasesDir.begin(name);
       const path = join(await realpath(releasesDir.path), name);
-      // The next deployments compare with this commit, which may leave the branch.
-      await git.run(["update-ref", `${RELEASES}${name}`, commit], SILENT_IO);
-      await createReleaseRepository(checkout, { path: repository, git }, commit, context, io);
+      const { cloneUrl } = repositoryOf(target);
+      const outcomes = await Promise.allSettled([
+        // The next deployments compare with this commit, which may leave the branch.
+        git.run(["update-ref", `${RELEASES}${name}`, commit], SILENT_IO),
+        createReleaseRepository(checkout, { path: repository, git, cloneUrl }, commit, context, io),
+      ]);
+      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
       await releasesDir.place(name);
       await shareLfsFiles(repository, join(path, ".git"), io.signal);
-      await completeCheckout(await createCheckoutGit(path, context), repositoryOf(target).cloneUrl, io);
+      await completeCheckout(await createCheckoutGit(path, context), cloneUrl, io);
       await shareLfsFiles(join(path, ".git"), repository, io.signal);
       const shared = join(await realpath(directory), "shared");
       for (const each of target.shared) await linkShared(path, shared, each);

@@ -11,7 +11,7 @@ import { assertUnmarked } from "../git/index-marks.ts";
 import { entriesOf, removeBlankFiles, removeLeftovers } from "../git/leftovers.ts";
 import { findSkipReason } from "../git/path-filter.ts";
 import { removeConflictingRefs } from "../git/ref-conflicts.ts";
-import { isSound } from "../git/repair.ts";
+import { listSoundRefs } from "../git/repair.ts";
 import { assertSigned } from "../git/signature.ts";
 import { withDeadline } from "../process/deadline.ts";
 import { makeRemovable, makeWritable, syncFileSystem } from "./file-system.ts";
@@ -57,7 +57,7 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
     await removeLeftovers(gitDirectory);
     await removeBlankFiles(gitDirectory);
     // A sound repository stays as it is: the user may have created it.
-    if (!(await isSound(git))) await git.run(["init", "--quiet", "--template="], SILENT_IO);
+    if ((await listSoundRefs(git)) === null) await git.run(["init", "--quiet", "--template="], SILENT_IO);
     if (isNew) await configure(git, "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*");
     await configure(git, "remote.origin.url", cloneUrl);
     return git;
@@ -108,8 +108,7 @@ function createWorkspace(target: Target, context: LayoutContext): Workspace {
       const into = `refs/remotes/origin/${branch ?? "HEAD"}`;
       return fetchTip(git, { ...request, repository: watched, into }, context, io);
     },
-    reasonToSkip: async ({ commit }, live, io) =>
-      findSkipReason(await openGit(), target, { tip: commit, live }, io),
+    reasonToSkip: async (fetched, live, io) => findSkipReason(await openGit(), target, fetched, live, io),
     verify: async ({ commit }, io) => assertSigned(await openGit(), commit, target.allowedSigners, io),
     async checkout({ commit }, live, io) {
       const git = await openGit();
