@@ -9,7 +9,8 @@ export function startThread(module: string, { onMessage, onEnd }: ThreadListener
   const url = import.meta.url.startsWith(COMPILED)
     ? `./${module}`
     : new URL(`../../${module}`, import.meta.url);
-  const worker = new Worker(url);
+  // A small heap: what the thread handles is short-lived.
+  const worker = new Worker(url, { smol: true });
   let cause: string | null = null;
   worker.onmessage = ({ data }: MessageEvent<unknown>) => onMessage(data);
   worker.onerror = (event) => {
