@@ -81,7 +81,8 @@ export interface HttpServer {
 
 /** A thread of this process. Messages arrive in order, as copies (the structured clone algorithm). */
 export interface Thread {
-  post(message: unknown): void;
+  /** Sends a message. The buffers in `moved` are not copied, and become empty here. */
+  post(message: unknown, moved?: readonly ArrayBuffer[]): void;
   /** Ends it at once, in the middle of what it does. */
   end(): void;
 }

@@ -20,7 +20,7 @@ export function startThread(module: string, { onMessage, onEnd }: ThreadListener
   };
   worker.addEventListener("close", () => onEnd(cause ?? "it exited"));
   return {
-    post: (message) => worker.postMessage(message),
+    post: (message, moved = []) => worker.postMessage(message, [...moved]),
     end: () => void worker.terminate(),
   };
 }

@@ -69,11 +69,11 @@ export function startStoreThread(
     thread.end();
   }
 
-  function call(message: Message): Promise<unknown> {
+  function call(message: Message, moved: readonly ArrayBuffer[] = []): Promise<unknown> {
     if (closed !== null) return Promise.reject(new AppError("unavailable", closed));
     return new Promise((resolve, reject) => {
       pending.push({ resolve, reject });
-      thread.post(message);
+      thread.post(message, moved);
     });
   }
 
@@ -83,7 +83,7 @@ export function startStoreThread(
       const bodies = new Uint8Array(length);
       copyBodies(group, bodies);
       const message = { kind: "group", description: describeGroup(group), bodies } as const;
-      return (await call(message)) as readonly AcceptResult[];
+      return (await call(message, [bodies.buffer])) as readonly AcceptResult[];
     }
     isMemoryInUse = true;
     try {
