@@ -63,9 +63,9 @@ const NEED_RESTART: Readonly<Record<string, (config: Config) => unknown>> = {
 };
 
 /**
- * Starts a server over an open store, which it closes. Rejects with an {@link AppError} that says what to do when the data directory, the certificate or the
- * port is not available; nothing is left open then. Resolves with null when `stopping` is aborted while the server waits
- * for its first certificate.
+ * Starts a server over an open store, which it closes. Rejects with an {@link AppError} that says what to do when a
+ * secret, the certificate or the port is not available; nothing is left open then. Resolves with null when `stopping` is
+ * aborted while the server waits for its first certificate.
  */
 export async function startApp(
   config: Config,
@@ -73,20 +73,17 @@ export async function startApp(
   stopping: AbortSignal,
   store: Store,
 ): Promise<App | null> {
+  let opened: Pick<App, "close"> = store;
   try {
     createSecrets(config, environment.log);
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
-  const server = new Server(config, store, environment);
-  try {
+    const server = new Server(config, store, environment);
+    opened = server;
     if (await server.start(stopping)) return server;
   } catch (error) {
-    await server.close();
+    await opened.close();
     throw error;
   }
-  await server.close();
+  await opened.close();
   return null;
 }
 

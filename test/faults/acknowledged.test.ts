@@ -44,11 +44,13 @@ secrets = ["env:SECRET"]
 name = "count"
 source = "everything"
 directory = "count"
+queue = "latest" # else their queues fill up: pushes come faster than they are deployed
 run = ["true"]
 [[target]]
 name = "list"
 source = "everything"
 directory = "list"
+queue = "latest"
 run = [["true"]]
 [[target]]
 name = "site"
