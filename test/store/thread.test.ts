@@ -65,6 +65,16 @@ describe("a store in a thread", () => {
     await store.close();
   });
 
+  test("takes subscriptions that are channels with functions, and goes on after an argument that cannot be copied", async () => {
+    const store = await startTestThread().open(directory.path);
+    const channel = { name: "hook", targets: null, kinds: ["failed"] as const, send: () => Promise.resolve() };
+    expect(await store.recoverInterrupted(at(0), [channel])).toEqual([]);
+    const uncopiable = { target: () => {} } as never;
+    expect((await rejection(store.lock(uncopiable))).name).toBe("DataCloneError");
+    expect(await store.listLocks()).toEqual([]);
+    await store.close();
+  });
+
   test("commits what waits before it closes, and rejects every later call as unavailable", async () => {
     const store = await startTestThread().open(directory.path);
     const accepted = keep(store, pushFor("blog"), { pushedCommit: COMMIT_A });

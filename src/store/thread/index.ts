@@ -12,6 +12,7 @@ import {
   readResults,
   SHARED_BYTES,
   toError,
+  toSendable,
 } from "./protocol.ts";
 
 /** A thread that runs the SQLite store, so that neither the disk nor SQLite holds up the event loop. */
@@ -72,8 +73,9 @@ export function startStoreThread(
   function call(message: Message, moved: readonly ArrayBuffer[] = []): Promise<unknown> {
     if (closed !== null) return Promise.reject(new AppError("unavailable", closed));
     return new Promise((resolve, reject) => {
-      pending.push({ resolve, reject });
+      // First: a message that cannot be copied throws, and gets no reply.
       thread.post(message, moved);
+      pending.push({ resolve, reject });
     });
   }
 
@@ -98,7 +100,7 @@ export function startStoreThread(
     acceptGroup,
     act: (async (name, args) => {
       if (name === "close" && closed !== null) return;
-      const value = await call({ kind: "act", name, args });
+      const value = await call({ kind: "act", name, args: args.map(toSendable) });
       if (name === "close") end();
       return value;
     }) as StoreEngine["act"],

@@ -118,6 +118,18 @@ export function readResults(ids: string): readonly AcceptResult[] {
   return (JSON.parse(ids) as readonly number[]).map((delivery) => ({ ...plain, delivery }));
 }
 
+/**
+ * An argument of an act that can be sent: subscriptions are channels in the caller, whose functions the store does not
+ * call, and no function can be copied.
+ */
+export function toSendable(arg: unknown): unknown {
+  if (!Array.isArray(arg)) return arg;
+  return arg.map((item: unknown) => {
+    if (typeof item !== "object" || item === null) return item;
+    return Object.fromEntries(Object.entries(item).filter(([, value]) => typeof value !== "function"));
+  });
+}
+
 /** An error that crosses to another thread. A copy of an error would be no {@link AppError}. */
 interface ErrorDescription {
   /** Null for an internal error. */
