@@ -67,7 +67,12 @@ describe("a store in a thread", () => {
 
   test("takes subscriptions that are channels with functions, and goes on after an argument that cannot be copied", async () => {
     const store = await startTestThread().open(directory.path);
-    const channel = { name: "hook", targets: null, kinds: ["failed"] as const, send: () => Promise.resolve() };
+    const channel = {
+      name: "hook",
+      targets: null,
+      kinds: ["failed"] as const,
+      send: () => Promise.resolve(),
+    };
     expect(await store.recoverInterrupted(at(0), [channel])).toEqual([]);
     const uncopiable = { target: () => {} } as never;
     expect((await rejection(store.lock(uncopiable))).name).toBe("DataCloneError");
