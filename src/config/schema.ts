@@ -230,9 +230,8 @@ export const SourceTable = TableSetting(
         },
       ),
     ),
-    on_redelivery: Defaulted(
+    on_redelivery: Type.Optional(
       Type.Union([Type.Literal("run"), Type.Literal("skip")], { expected: '"run" or "skip"' }),
-      "run",
     ),
     print: Type.Optional(Switch),
   },
@@ -243,7 +242,7 @@ export const SourceTable = TableSetting(
     allow:
       "Addresses that may send. The name of a provider means the [ranges that it publishes](senders.md#restrict-the-addresses). Default: any address.",
     on_redelivery:
-      'What a delivery does that the sender repeats under the same id: `"run"` runs it again, `"skip"` treats it as a duplicate.',
+      'What a delivery does that the sender repeats under the same id: `"run"` runs it again, `"skip"` treats it as a duplicate. Default: `"skip"` for senders that repeat deliveries on their own, `"run"` for the others.',
     print:
       "Print each accepted payload as one line of JSON on standard output. Default: `true` if no target uses the source.",
   },

@@ -26,6 +26,8 @@ export interface CheckedSource {
   readonly name: string | undefined;
   readonly path: string | undefined;
   readonly provider: Provider | undefined;
+  /** The default URL of a repository, see {@link Provider.cloneUrl}; undefined when the source has faults. */
+  readonly cloneUrl: ((repository: string) => string | null) | undefined;
   readonly generated: readonly GeneratedSecret[];
   /** The secrets that its senders use. */
   readonly secrets: readonly Secret[];
@@ -105,7 +107,7 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
   const table = readTable(schema, raw, place, issues, (key, known) =>
     explainKey(key, known, provider, providers),
   );
-  const { name, path, provider: named, print = null, on_redelivery: onRedelivery } = table.values;
+  const { name, path, provider: named, print = null } = table.values;
   if (named !== undefined && provider === undefined) {
     const names = providers.map((known) => known.name);
     issues.fault(child(place, "provider"), describeChoice("", names, named));
@@ -114,11 +116,16 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
   const allow = readAllowedSenders(table.values.allow, child(place, "allow"), context);
   const options = provider && readSourceOptions(provider, table, written.secretPlace, context);
   const { generated = [], secrets = [] } = options ?? {};
-  const checked = { place, name, path, provider, generated, secrets };
+  const cloneUrl =
+    provider && options?.valid && table.isValid(Object.keys(provider.options.properties))
+      ? (repository: string) => provider.cloneUrl(repository, options.values)
+      : undefined;
+  const checked = { place, name, path, provider, cloneUrl, generated, secrets };
   if (!table.isValid() || !options?.valid || !provider || name === undefined || path === undefined) {
     return { ...checked, source: undefined };
   }
   const handler = provider.createHandler(options.values);
+  const onRedelivery = table.values.on_redelivery ?? provider.onRedelivery;
   return { ...checked, source: { name, provider: provider.name, path, handler, print, onRedelivery, allow } };
 }
 

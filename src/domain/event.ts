@@ -1,6 +1,9 @@
 /** The content of a delivery in terms that do not depend on the provider. */
 export type Event = PingEvent | PushEvent | OtherEvent;
 
+/** What one delivery says. */
+export type Events = readonly [Event, ...Event[]];
+
 /** The sender tests whether the source responds. */
 export interface PingEvent {
   readonly kind: "ping";

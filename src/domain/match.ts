@@ -1,5 +1,5 @@
 import type { DecisionCode } from "./codes.ts";
-import type { Event, PushEvent, Ref } from "./event.ts";
+import type { Event, Events, PushEvent, Ref } from "./event.ts";
 import type { Target, WatchedRef } from "./target.ts";
 
 /** Whether a delivery deploys a target, and why not. */
@@ -18,23 +18,46 @@ interface Mismatch {
   readonly reason: string;
 }
 
+/** A decision and the event that it follows from. */
+export interface Match {
+  readonly decision: Decision;
+  /** The event's index in the delivery. */
+  readonly event: number;
+}
+
 /** Decides for each target of the delivery's source, in the configuration's order. */
-export function matchTargets(event: Event, targets: readonly Target[]): readonly Decision[] {
-  return targets.map((target) => {
-    const mismatch = findMismatch(event, target);
-    return mismatch === null
-      ? { target: target.name, deploy: true, code: null, reason: null }
-      : { target: target.name, deploy: false, ...mismatch };
-  });
+export function matchTargets(events: Events, targets: readonly Target[]): readonly Match[] {
+  return targets.map((target) => matchTarget(events, target));
+}
+
+/** The first event that deploys the target decides; else the one that came closest. */
+function matchTarget(events: Events, target: Target): Match {
+  const mismatches: Mismatch[] = [];
+  for (const [event, each] of events.entries()) {
+    const mismatch = findMismatch(each, target);
+    if (mismatch === null) {
+      return { decision: { target: target.name, deploy: true, code: null, reason: null }, event };
+    }
+    mismatches.push(mismatch);
+  }
+  // A deleted or skipped ref is the one that the target follows.
+  const closest = mismatches.findIndex(({ code }) => code !== "branch" && code !== "tag");
+  const event = Math.max(0, closest);
+  const { code = "event", reason = "" } = mismatches[event] ?? {};
+  const others = closest === -1 ? mismatches.length - 1 : 0;
+  const also = others > 0 ? ` (other refs in the push: ${others})` : "";
+  return { decision: { target: target.name, deploy: false, code, reason: `${reason}${also}` }, event };
 }
 
 /**
- * Whether an event concerns a target, deployed or not. A target with a repository is concerned by the pushes to that
- * repository. An event deploys only targets that it concerns.
+ * Whether a delivery concerns a target, deployed or not. A target with a repository is concerned by the pushes to that
+ * repository. A delivery deploys only targets that it concerns.
  */
-export function isAbout(event: Event, { repository }: Target): boolean {
-  if (repository === null) return event.kind !== "ping";
-  return event.kind === "push" && isSameRepository(event.repository, repository.fullName);
+export function isAbout(events: Events, { repository }: Target): boolean {
+  return events.some((event) => {
+    if (repository === null) return event.kind !== "ping";
+    return event.kind === "push" && isSameRepository(event.repository, repository.fullName);
+  });
 }
 
 function isSameRepository(a: string, b: string): boolean {

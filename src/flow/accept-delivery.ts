@@ -47,8 +47,9 @@ export async function acceptDelivery(
 ): Promise<AcceptOutcome> {
   const { store, clock, log, publish, wakeWorker, print, routeDelivery } = services;
   const { parsed, replayOf, client, headers, body } = delivery;
-  const { event, identity } = parsed;
-  const { deploys, ...routed } = routeDelivery(source, event);
+  const { events, identity } = parsed;
+  const [event] = events;
+  const { deploys, decidedBy, ...routed } = routeDelivery(source, events);
   const { status, reason, decisions } = routed;
   const accepted = await store.accept(
     {
@@ -62,7 +63,11 @@ export async function acceptDelivery(
       body,
     },
     {
-      pushedCommit: event.kind === "push" ? event.commit : null,
+      commitOf: (target) => {
+        const decisive = events[decidedBy.get(target) ?? 0];
+        return decisive?.kind === "push" ? decisive.commit : null;
+      },
+      repeatedBody: source.handler.repeatedBody,
       onRedelivery: source.onRedelivery,
       // Repeating a ping or an event without effect does no harm.
       detectDuplicates: event.kind === "push" || deploys || decisions.some(({ code }) => code === "locked"),

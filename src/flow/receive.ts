@@ -1,7 +1,13 @@
 import type { Client } from "../domain/client.ts";
 import type { RefusalCode } from "../domain/codes.ts";
 import { selectHeaders } from "../domain/delivery.ts";
-import type { RawRequest, RefusalStatus, UnreadablePayload, VerifyResult } from "../domain/provider.ts";
+import type {
+  Challenge,
+  RawRequest,
+  RefusalStatus,
+  UnreadablePayload,
+  VerifyResult,
+} from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import { maskClient } from "../lib/ip-address.ts";
 import { type AcceptOutcome, type AcceptServices, acceptDelivery } from "./accept-delivery.ts";
@@ -18,6 +24,7 @@ export type ReceiveOutcome =
   | AcceptOutcome
   | { readonly kind: "refused"; readonly status: RefusalStatus; readonly code: RefusalCode }
   | TooManyAttempts
+  | Challenge
   | UnreadablePayload;
 
 type ReceiveServices = AcceptServices & Pick<FlowServices, "logThrottled" | "attemptLimiter">;
@@ -32,7 +39,7 @@ export async function receive(
   request: ReceivedRequest,
   services: ReceiveServices,
 ): Promise<ReceiveOutcome> {
-  const { logThrottled, attemptLimiter } = services;
+  const { log, logThrottled, attemptLimiter } = services;
   const { handler } = source;
   const { body, client } = request;
   const fields = { source: source.name, client };
@@ -51,6 +58,10 @@ export async function receive(
   if (parsed.kind === "unreadable") {
     const { code, reason } = parsed;
     logThrottled({ ...fields, code, reason }, "request refused: invalid payload");
+    return parsed;
+  }
+  if (parsed.kind === "challenge") {
+    log.info(fields, "challenge answered");
     return parsed;
   }
   const headers = selectHeaders(request.headers, handler.storedHeaders);

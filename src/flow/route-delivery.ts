@@ -1,5 +1,5 @@
 import { chooseStatus, type DeliveryStatus } from "../domain/delivery.ts";
-import type { Event } from "../domain/event.ts";
+import type { Events } from "../domain/event.ts";
 import { describeLock, type Lock } from "../domain/lock.ts";
 import { type Decision, isAbout, matchTargets, summariseDecisions } from "../domain/match.ts";
 import type { Source } from "../domain/source.ts";
@@ -7,11 +7,13 @@ import type { Target } from "../domain/target.ts";
 import type { Locks } from "./locks.ts";
 import type { FlowServices } from "./services.ts";
 
-/** The decisions of a source's targets about an event. */
+/** The decisions of a source's targets about a delivery. */
 export interface RoutingResult {
   readonly status: DeliveryStatus;
-  /** The decisions of the targets that the event is about. Only those can deploy. */
+  /** The decisions of the targets that the delivery is about. Only those can deploy. */
   readonly decisions: readonly Decision[];
+  /** By target, the index of the event that a decision follows from. */
+  readonly decidedBy: ReadonlyMap<string, number>;
   /** How many other targets listen to the source. */
   readonly otherTargets: number;
   /** Whether any target is deployed. */
@@ -20,12 +22,12 @@ export interface RoutingResult {
   readonly reason: string | null;
 }
 
-export type RouteDelivery = (source: Source, event: Event) => RoutingResult;
+export type RouteDelivery = (source: Source, events: Events) => RoutingResult;
 
 /** How many results are cached: more than the branches that a busy organisation pushes to in an hour. */
 const MAX_CACHED = 1000;
 
-/** Creates the function that routes events. Equal events have equal results, which are cached until a lock changes. */
+/** Creates the function that routes deliveries. Equal events have equal results, which are cached until a lock changes. */
 export function createRouter({
   targetsOf,
   locks,
@@ -36,15 +38,15 @@ export function createRouter({
 }): RouteDelivery {
   const cache = new Map<string, RoutingResult>();
   let version = locks.version(clock.now());
-  return (source, event) => {
+  return (source, events) => {
     const now = clock.now();
     const current = locks.version(now);
     if (current !== version || cache.size >= MAX_CACHED) cache.clear();
     version = current;
     // Decisions do not depend on the commit.
-    const key = JSON.stringify([source.name, { ...event, commit: null }]);
+    const key = JSON.stringify([source.name, events.map((event) => ({ ...event, commit: null }))]);
     const result =
-      cache.get(key) ?? route(source, event, targetsOf(source), (target) => locks.of(target, now));
+      cache.get(key) ?? route(source, events, targetsOf(source), (target) => locks.of(target, now));
     cache.set(key, result);
     return result;
   };
@@ -52,24 +54,26 @@ export function createRouter({
 
 function route(
   source: Source,
-  event: Event,
+  events: Events,
   targets: readonly Target[],
   lockOf: (target: string) => Lock | null,
 ): RoutingResult {
-  const all = matchTargets(event, targets).map((decision): Decision => {
+  const matches = matchTargets(events, targets);
+  const all = matches.map(({ decision }): Decision => {
     const lock = decision.deploy ? lockOf(decision.target) : null;
     if (lock === null) return decision;
     return { target: decision.target, deploy: false, code: "locked", reason: describeLock(lock) };
   });
-  const concerned = new Set(targets.filter((target) => isAbout(event, target)).map(({ name }) => name));
+  const concerned = new Set(targets.filter((target) => isAbout(events, target)).map(({ name }) => name));
   const decisions = all.filter(({ target }) => concerned.has(target));
   const deploys = decisions.some(({ deploy }) => deploy);
-  const status = chooseStatus(source, event, deploys);
+  const status = chooseStatus(source, events[0], deploys);
   // A ping needs no reason, and neither does an event that every target deploys.
   const isPlain = status === "pong" || (status !== "skipped" && all.every(({ deploy }) => deploy));
   return {
     status,
     decisions,
+    decidedBy: new Map(matches.map(({ decision, event }) => [decision.target, event])),
     otherTargets: all.length - decisions.length,
     deploys,
     reason: isPlain ? null : summariseDecisions(all, source.name),

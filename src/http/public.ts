@@ -177,8 +177,8 @@ async function serve(
       "the source does not accept requests from this address",
     );
   }
+  const query = new URLSearchParams(/\?([^#]*)/.exec(url)?.[1]);
   if (method === "GET" && handshake !== null) {
-    const query = new URLSearchParams(/\?([^#]*)/.exec(url)?.[1]);
     return replyToHandshake(await authorise(source, handshake, { query, headers, client }));
   }
   if (method !== "POST") {
@@ -200,7 +200,8 @@ async function serve(
       return refuse("invalid payload", "body_incomplete", "the body is not complete");
   }
   try {
-    return replyToDelivery(await receive(source, { headers, body: body.bytes, client }));
+    const received = { method, path: source.path, query, headers, body: body.bytes, client };
+    return replyToDelivery(await receive(source, received));
   } finally {
     body.release();
   }
@@ -227,6 +228,8 @@ function replyToDelivery(outcome: ReceiveOutcome): Reply {
       return { response: respondProblem(outcome.status), status: outcome.status, code: outcome.code };
     case "too many attempts":
       return replyTooManyAttempts(outcome.wait);
+    case "challenge":
+      return { response: respondText(outcome.text), status: "success", code: null };
     case "unreadable": {
       const { code, reason } = outcome;
       const status = "invalid payload";

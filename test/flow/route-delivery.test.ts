@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Event, PushEvent } from "../../src/domain/event.ts";
+import type { Event, Events, PushEvent } from "../../src/domain/event.ts";
 import type { Lock } from "../../src/domain/lock.ts";
 import type { Source } from "../../src/domain/source.ts";
 import type { Target } from "../../src/domain/target.ts";
@@ -55,7 +55,8 @@ class SetLocks {
 }
 
 function createTestRouter(targetsOf: (source: Source) => readonly Target[], locks = new SetLocks()) {
-  return createRouter({ targetsOf, locks, clock: new TestClock() });
+  const route = createRouter({ targetsOf, locks, clock: new TestClock() });
+  return (source: Source, ...events: Events) => route(source, events);
 }
 
 describe("createRouter", () => {

@@ -3,13 +3,17 @@ import { Value } from "@sinclair/typebox/value";
 import { generic } from "../../src/providers/generic/index.ts";
 import { GenericOptions } from "../../src/providers/generic/options.ts";
 import ordinary from "../fixtures/github/push-ordinary.json";
+import { DESTINATION } from "../support/request.ts";
 import { loadSecret } from "./load-secret.ts";
 
 const DAY = 86_400_000;
 const handler = generic.createHandler({ verify_token: loadSecret("t0k3n") });
 
 describe("generic source handler > verify", () => {
-  const request = handler.compose({ kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" });
+  const request = handler.compose(
+    { kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" },
+    DESTINATION,
+  );
   const expiresAt = new Date("2026-11-22T20:30:00Z");
   const client = {
     source: "webhook",
@@ -96,7 +100,11 @@ describe("generic source handler > read", () => {
     ],
   ] as const) {
     test(`reads ${what} as a push`, () => {
-      expect(readJson(JSON.stringify(payload))).toMatchObject({ kind: "parsed", event, identity: null });
+      expect(readJson(JSON.stringify(payload))).toMatchObject({
+        kind: "parsed",
+        events: [event],
+        identity: null,
+      });
     });
   }
 
@@ -114,7 +122,7 @@ describe("generic source handler > read", () => {
     test(`reads ${what} as a generic payload`, () => {
       const json = JSON.stringify(payload);
       const event = { kind: "other", name: "payload" } as const;
-      expect(readJson(json)).toEqual({ kind: "parsed", event, json, identity: null });
+      expect(readJson(json)).toEqual({ kind: "parsed", events: [event], json, identity: null });
     });
   }
 });

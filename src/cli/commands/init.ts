@@ -1,28 +1,43 @@
 import { existsSync, lstatSync, mkdirSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
-import { Command } from "commander";
+import { dirname, relative, resolve } from "node:path";
+import { Command, Option } from "commander";
 import { readVariable } from "../../config/read/context.ts";
 import { describeIssue, IssueList } from "../../config/read/issues.ts";
 import { provideSecretFile } from "../../config/secrets.ts";
+import type { Provider } from "../../domain/provider.ts";
 import { createFileAtomically } from "../../lib/atomic-file.ts";
 import { AppError, errorMessage } from "../../lib/errors.ts";
+import { generic } from "../../providers/generic/index.ts";
+import { providers } from "../../providers/index.ts";
 import { withExamples } from "../arguments.ts";
 import { readConfiguration } from "../configuration.ts";
+import {
+  explainNextSteps,
+  type FirstConfiguration,
+  hasIssuedSecret,
+  secretFiles,
+  writeFirstConfiguration,
+} from "../output/first-configuration.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface InitOptions {
   readonly config?: string;
+  readonly provider: string;
+  readonly baseUrl?: string;
   readonly repository?: string;
   readonly branch?: string;
   readonly directory?: string;
   readonly url: string;
 }
 
-/** `hooklatch init`: writes a configuration and secrets, and prints the settings of GitHub's webhook. */
+/** `hooklatch init`: writes a configuration and secrets, and prints what to enter at the sender. */
 export function init(terminal: Terminal): Command {
+  const names = providers.filter(({ webhookForm }) => webhookForm !== null).map(({ name }) => name);
   const command = new Command("init")
-    .description("write hooklatch.toml and fresh secrets; print what to paste into GitHub")
+    .description("write hooklatch.toml and fresh secrets; print what to paste into the forge")
     .option("-c, --config <file>", "file to write (default: $HOOKLATCH_CONFIG, else hooklatch.toml)")
+    .addOption(new Option("--provider <name>", "sender of the webhooks").choices(names).default(names[0]))
+    .option("--base-url <url>", "URL of a self-hosted forge, such as https://git.example.com")
     .option("--repository <owner/name>", "repository to deploy")
     .option("--branch <name>", "branch to deploy (default: main)")
     .option("--directory <path>", "directory to deploy to (default: /srv/<name of the repository>)")
@@ -32,26 +47,29 @@ export function init(terminal: Terminal): Command {
       "\nThe secrets are stored in $HOOKLATCH_DATA_DIR, else in hooklatch-data next to\nthe file.",
     )
     .action((options: InitOptions) => {
-      checkOptions(options);
+      const first = toFirstConfiguration(options);
+      const { provider } = first;
+      checkOptions(options, provider);
       const label = options.config ?? readPath("HOOKLATCH_CONFIG", terminal) ?? "hooklatch.toml";
       const file = resolve(terminal.cwd, label);
       rejectExisting(file);
       const named = readPath("HOOKLATCH_DATA_DIR", terminal);
       const dataDir = named === undefined ? "hooklatch-data" : resolve(terminal.cwd, named);
-      const draft = { file, label, text: writeConfiguration(options, dataDir, "without secrets") };
+      const draft = { file, label, text: writeFirstConfiguration(first, dataDir, "without secrets") };
       // Nothing may be created if a value of an option or a variable is invalid.
       readConfiguration(undefined, terminal, { draft });
 
       const directory = resolve(dirname(file), dataDir);
       for (const path of [file, directory]) createParent(path);
-      const secret = provideSecret(secretFile(directory, GITHUB_SECRET), terminal);
-      provideSecret(secretFile(directory, VERIFY_TOKEN), terminal);
-      const text = writeConfiguration(options, dataDir, "with secrets");
+      const files = secretFiles(provider, directory);
+      const secret = hasIssuedSecret(first) ? null : provideSecret(files.sender, provider, terminal);
+      provideSecret(files.webhook, generic, terminal);
+      const text = writeFirstConfiguration(first, dataDir, "with secrets");
       // Another process may have created the file in the meantime.
       if (!attempt(file, () => createFileAtomically(file, text, 0o644))) rejectExisting(file);
       terminal.out(`wrote ${relative(terminal.cwd, file)}\n`);
       const configOption = options.config === undefined ? "" : ` --config ${options.config}`;
-      terminal.out(explainNextSteps(options, label, configOption, secret));
+      terminal.out(explainNextSteps(first, { file: label, configOption, secretFile: files.sender, secret }));
     });
   return withExamples(
     command,
@@ -60,9 +78,25 @@ export function init(terminal: Terminal): Command {
   );
 }
 
-function checkOptions({ repository, branch, directory, url }: InitOptions): void {
-  if (repository !== undefined && !/^[^/\s]+\/[^/\s]+$/.test(repository)) {
+function toFirstConfiguration(options: InitOptions): FirstConfiguration {
+  const { provider: name, baseUrl, repository, branch, directory, url } = options;
+  const provider = providers.find((each) => each.name === name);
+  if (provider === undefined) throw new AppError("configuration", `no provider ${name}`);
+  return { provider, baseUrl, repository, branch, directory, url };
+}
+
+function checkOptions(
+  { repository, branch, directory, url, baseUrl }: InitOptions,
+  provider: Provider,
+): void {
+  if (repository !== undefined && !provider.reportsPushes) {
+    throw new AppError("configuration", `--repository: deliveries of ${provider.name} name no repository`);
+  }
+  if (repository !== undefined && !/^[^/\s]+(?:\/[^/\s]+)+$/.test(repository)) {
     throw new AppError("configuration", `--repository: expected owner/name, found ${quote(repository)}`);
+  }
+  if (baseUrl !== undefined && provider.options.properties.base_url === undefined) {
+    throw new AppError("configuration", `--base-url: provider ${provider.name} has one host only`);
   }
   for (const [option, value] of Object.entries({ branch, directory })) {
     if (value === undefined || repository !== undefined) continue;
@@ -106,106 +140,14 @@ function attempt<Result>(file: string, act: () => Result): Result {
 }
 
 /** Creates a secret file, or keeps an existing one, which a sender may already use. */
-function provideSecret(file: string, terminal: Terminal): string {
-  const { value, isNew } = attempt(file, () => provideSecretFile(file));
+function provideSecret(file: string, { formatSecret }: Provider, terminal: Terminal): string {
+  const { value, isNew } = attempt(file, () => provideSecretFile(file, formatSecret));
   const shown = relative(terminal.cwd, file);
   terminal.out(isNew ? `wrote ${shown} (mode 0600)\n` : `kept ${shown}\n`);
   return value;
 }
 
-/** The server gives its generated secrets the same names. */
-const GITHUB_SECRET = "github.secret";
-const VERIFY_TOKEN = "webhook.verify-token";
-
-function secretFile(dataDir: string, name: string): string {
-  return join(dataDir, "secrets", name);
-}
-
-/**
- * The text of the configuration file. Without references to the secrets it can be checked before they exist.
- *
- * @param dataDir as written: a relative path starts at the file.
- */
-function writeConfiguration(
-  { repository, branch = "main", directory, url }: InitOptions,
-  dataDir: string,
-  secrets: "with secrets" | "without secrets",
-): string {
-  const reference = (name: string) => quote(`file:${secretFile(dataDir, name)}`);
-  const line = (text: string) => (secrets === "with secrets" ? `${text}\n` : "");
-  const name = repository?.split("/")[1] ?? "blog";
-  const target = [
-    "[[target]]",
-    `name = ${quote(name)}`,
-    'source = "github"',
-    `repository = ${quote(repository ?? "octocat/blog")}`,
-    `branch = ${quote(branch)}`,
-    `directory = ${quote(directory ?? `/srv/${name}`)}`,
-    '# run = ["npm ci", "npm run build"]       # in the new release, before it goes live',
-    '# after = ["systemctl reload nginx"]      # once it is live',
-  ];
-  const example = ["# What to deploy: uncomment and edit.", ...target.map((text) => `# ${text}`)];
-  return `# Configuration of hooklatch. Check it with \`hooklatch check\`.
-data_dir = ${quote(dataDir)}
-
-[server]
-# The default host is 127.0.0.1 on plain HTTP, for a proxy on this machine, and 0.0.0.0 with TLS.
-port = 9000
-${url.includes("YOUR-SERVER") ? "# " : ""}public_url = ${quote(url)}
-
-# HTTPS without a proxy: an automatic certificate (the CA must reach port 80 of this machine),
-# [server.acme]
-# domains = ["hooks.example.com"]
-# terms_agreed = true                        # of Let's Encrypt
-# or a certificate from files:
-# [server.tls]
-# cert = "/etc/letsencrypt/live/hooks.example.com/fullchain.pem"
-# key = "/etc/letsencrypt/live/hooks.example.com/privkey.pem"
-
-[[source]]
-name = "github"
-provider = "github"
-path = "/github-webhook"
-${line(`secrets = [${reference(GITHUB_SECRET)}]`)}
-[[source]]
-name = "webhook"
-provider = "generic"
-path = "/webhook"
-${line(`verify_token = ${reference(VERIFY_TOKEN)}`)}
-${(repository === undefined ? example : target).join("\n")}
-`;
-}
-
-/** The settings of the webhook, and the next commands. */
-function explainNextSteps(
-  { repository, url }: InitOptions,
-  file: string,
-  configOption: string,
-  secret: string,
-): string {
-  const page =
-    repository === undefined
-      ? "your repository's"
-      : `https://github.com/${repository}/settings/hooks/new, or`;
-  const placeholder = url.includes("YOUR-SERVER")
-    ? "Replace YOUR-SERVER with the public name of this server. "
-    : "";
-  const https = url.startsWith("https:")
-    ? `\n${placeholder}For HTTPS, set [server.acme] or [server.tls] in ${file}, or use a proxy.\n`
-    : "";
-  return `
-Paste into GitHub (${page} Settings > Webhooks > Add webhook):
-  Payload URL   ${url.replace(/\/$/, "")}/github-webhook
-  Content type  application/json
-  Secret        ${secret}
-  Events        Just the push event
-${https}
-Then run: hooklatch check${configOption}
-     and: hooklatch serve${configOption}
-`;
-}
-
-/** A TOML basic string, which has all escapes of JSON. */
+/** A JSON string, for messages. */
 function quote(text: string): string {
   return JSON.stringify(text);
 }

@@ -1,5 +1,5 @@
 import { isZeroCommit } from "../../domain/event.ts";
-import type { RawRequest, SampleRequest } from "../../domain/provider.ts";
+import type { Destination, RawRequest, SampleRequest } from "../../domain/provider.ts";
 import { AppError } from "../../lib/errors.ts";
 import { writeSignature } from "../hmac.ts";
 import { describeStyle, type GenericSettings } from "./options.ts";
@@ -8,7 +8,11 @@ import { describeStyle, type GenericSettings } from "./options.ts";
  * Composes a request with the first of the tokens and secrets. Throws an {@link AppError} `configuration` for a form,
  * which generic sources do not accept, and for a source that requires a password, of which only the hash is known.
  */
-export function composeRequest(message: SampleRequest, settings: GenericSettings): RawRequest {
+export function composeRequest(
+  message: SampleRequest,
+  settings: GenericSettings,
+  { path, query }: Destination,
+): RawRequest {
   if (message.form) {
     throw new AppError("configuration", "a generic source accepts only JSON; send it without --form");
   }
@@ -27,7 +31,7 @@ export function composeRequest(message: SampleRequest, settings: GenericSettings
   if (hmac !== undefined && secret !== undefined) {
     headers.set(hmac.header, writeSignature(secret.reveal(), body, describeStyle(hmac)));
   }
-  return { headers, body };
+  return { method: "POST", path, query, headers, body };
 }
 
 function describe(message: Exclude<SampleRequest, { kind: "payload" }>) {

@@ -24,9 +24,13 @@ export const generic: Provider<GenericSettings> = {
   options: GenericOptions,
   generatedSecret: "verify_token",
   needsGeneratedSecret: (settings) => requires(settings, "client"),
+  formatSecret: (bytes) => bytes.toString("hex"),
   checkOptions,
   reportsPushes: false,
+  hasNestedRepositories: true,
+  onRedelivery: "run",
   cloneUrl: () => null,
+  webhookForm: null,
   defaultSource: { name: "webhook", path: "/webhook", secretVariable: "WEBHOOK_VERIFY_TOKEN" },
   variables: OPTION_VARIABLES,
   createHandler,
@@ -43,11 +47,12 @@ function createHandler(settings: GenericSettings): SourceHandler {
     contentTypes: ["application/json"],
     storedHeaders: [],
     answersSuccess: true,
+    repeatedBody: "duplicate",
     usesGuessableSecrets: requires(settings, "bearer") || requires(settings, "basic"),
     handshake: requires(settings, "client") ? createHandshake(token, { lifetime, prefixV6 }) : null,
     verify: createRequestVerifier(settings),
     parse: readPayload,
-    compose: (message) => composeRequest(message, settings),
+    compose: (message, destination) => composeRequest(message, settings, destination),
   };
 }
 

@@ -1,5 +1,5 @@
 import { asksToSkip, type Event, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
-import type { ParseResult, RawRequest, UnreadablePayload } from "../../domain/provider.ts";
+import type { ParseResult, Payload, UnreadablePayload } from "../../domain/provider.ts";
 import { createLazyValidator, describeSchemaErrors } from "../../lib/schema.ts";
 import { decodeJsonField } from "../form.ts";
 import { decodeJsonBody, invalid } from "../json.ts";
@@ -17,7 +17,7 @@ const push = createLazyValidator(Push);
 const ping = createLazyValidator(Ping);
 
 /** Decodes a delivery whose signature was verified. */
-export function readDelivery({ headers, body }: RawRequest): ParseResult {
+export function readDelivery({ headers, body }: Payload): ParseResult {
   const name = headers.get("x-github-event") ?? "";
   if (!EVENT_NAME.test(name)) return invalid("the header x-github-event does not name an event");
   const identity = { id: headers.get("x-github-delivery"), hook: headers.get("x-github-hook-id") };
@@ -31,7 +31,7 @@ export function readDelivery({ headers, body }: RawRequest): ParseResult {
   if (decoded.kind === "unreadable") return decoded;
   const event = readEvent(name, decoded.value);
   if (event.kind === "unreadable") return event;
-  return { kind: "parsed", event, json: decoded.text, identity };
+  return { kind: "parsed", events: [event], json: decoded.text, identity };
 }
 
 function isForm(headers: Headers): boolean {

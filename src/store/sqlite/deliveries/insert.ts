@@ -36,12 +36,13 @@ export function prepareInsert(connection: Connection, { seen, queue, recordBlock
     { decisions, receivedAt }: NewDelivery,
     delivery: number,
     trigger: Trigger,
-    pushedCommit: string | null,
+    commitOf: AcceptOptions["commitOf"],
   ): readonly QueuedDeployment[] {
-    const request = { trigger, delivery, pushedCommit, choice: null, createdAt: receivedAt.getTime() };
+    const request = { trigger, delivery, choice: null, createdAt: receivedAt.getTime() };
     const queued: QueuedDeployment[] = [];
     for (const { target, deploy, code } of decisions) {
-      if (deploy) queued.push(queue.add({ target, ...request }));
+      const pushedCommit = commitOf(target);
+      if (deploy) queued.push(queue.add({ target, pushedCommit, ...request }));
       else insertNotDeployed.run({ target, delivery });
       if (code === "locked") recordBlocked({ target, delivery, trigger, pushedCommit });
     }
@@ -50,12 +51,13 @@ export function prepareInsert(connection: Connection, { seen, queue, recordBlock
 
   return (delivery: NewDelivery, options: AcceptOptions): AcceptResult => {
     const { source, identity } = delivery;
-    const { pushedCommit, onRedelivery, replayOf } = options;
+    const { commitOf, repeatedBody, onRedelivery, replayOf } = options;
     const sha256 = digest(delivery.body);
     const fingerprint = identity === null ? null : { source, identity, body: sha256 };
     const keys = fingerprint === null ? [] : keysOf(fingerprint);
     const isCompared = options.detectDuplicates && replayOf === null;
-    const comparison = isCompared && fingerprint !== null ? findDuplicate(fingerprint, keys) : NEW;
+    const comparison =
+      isCompared && fingerprint !== null ? findDuplicate(fingerprint, keys, repeatedBody) : NEW;
     if (comparison.kind === "duplicate" || (comparison.kind === "redelivery" && onRedelivery === "skip")) {
       return { kind: "duplicate", delivery: comparison.first };
     }
@@ -65,7 +67,7 @@ export function prepareInsert(connection: Connection, { seen, queue, recordBlock
     const id = Number(insert.run({ ...head, body_sha256: sha256, body_encoding, body }).lastInsertRowid);
     seen.note(id, keys);
     const trigger = replayOf !== null ? "replay" : redeliveryOf !== null ? "redelivery" : "push";
-    const queued = applyDecisions(delivery, id, trigger, pushedCommit);
+    const queued = applyDecisions(delivery, id, trigger, commitOf);
     return {
       kind: "stored",
       delivery: id,
