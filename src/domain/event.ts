@@ -19,6 +19,8 @@ export interface PushEvent {
   readonly deleted: boolean;
   /** The pushed commit, 40 or 64 hex digits; null when the ref was deleted or the sender does not say. */
   readonly commit: string | null;
+  /** Whether the old and the new commit are the same, as in the test of a forge. */
+  readonly unchanged?: boolean;
   /** Whether the message of the tip asks to skip the deployment, see {@link asksToSkip}. */
   readonly skip: boolean;
 }

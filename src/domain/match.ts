@@ -102,7 +102,8 @@ function findRefMismatch(ref: Ref, watched: WatchedRef): Mismatch | null {
   return { code: "tag", reason: `${pushed} does not match ${quote(watched.pattern)}` };
 }
 
-function findPushMismatch({ ref, deleted, skip }: PushEvent): Mismatch | null {
+function findPushMismatch({ ref, deleted, skip, unchanged }: PushEvent): Mismatch | null {
+  if (unchanged) return { code: "no_commit", reason: "no commit was pushed: the delivery is a test" };
   if (deleted) return { code: "deleted", reason: `${describeRef(ref)} was deleted` };
   if (!skip) return null;
   return { code: "skip_requested", reason: "the commit's message asks to skip the deployment" };
