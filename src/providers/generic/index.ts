@@ -45,13 +45,15 @@ function createHandler(settings: GenericSettings): SourceHandler {
   } = settings;
   return {
     contentTypes: ["application/json"],
-    storedHeaders: [],
+    storedHeaders: settings.id_header === undefined ? [] : [settings.id_header.toLowerCase()],
     answersSuccess: true,
-    repeatedBody: "duplicate",
-    usesGuessableSecrets: requires(settings, "bearer") || requires(settings, "basic"),
+    repeatedBody: settings.hmac?.signed?.includes("{id}") ? "new" : "duplicate",
+    usesGuessableSecrets: (["query", "header", "bearer", "basic"] as const).some((method) =>
+      requires(settings, method),
+    ),
     handshake: requires(settings, "client") ? createHandshake(token, { lifetime, prefixV6 }) : null,
     verify: createRequestVerifier(settings),
-    parse: readPayload,
+    parse: (payload) => readPayload(payload, settings.id_header),
     compose: (message, destination) => composeRequest(message, settings, destination),
   };
 }

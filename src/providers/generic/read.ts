@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { asksToSkip, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
 import type { ParseResult, Payload } from "../../domain/provider.ts";
 import { createLazyValidator } from "../../lib/schema.ts";
+import { readId } from "../forge.ts";
 import { FullRef, ObjectName } from "../git-push.ts";
 import { decodeJsonBody } from "../json.ts";
 
@@ -19,14 +20,16 @@ const commitLike = createLazyValidator(Type.Object({ message: Type.String() }));
 const objectName = createLazyValidator(ObjectName);
 
 /** Decodes any JSON. A payload with the fields of a push is one. */
-export function readPayload({ body }: Payload): ParseResult {
+export function readPayload({ headers, body }: Payload, idHeader: string | undefined): ParseResult {
+  const id = idHeader === undefined ? null : readId(headers, idHeader);
+  if (id?.kind === "unreadable") return id;
   const decoded = decodeJsonBody(body);
   if (decoded.kind === "unreadable") return decoded;
   const { text: json, value: payload } = decoded;
   const event = pushLike().Check(payload)
     ? toPushEvent(payload)
     : { kind: "other" as const, name: "payload" };
-  return { kind: "parsed", events: [event], json, identity: null };
+  return { kind: "parsed", events: [event], json, identity: id && { id: id.id, hook: null } };
 }
 
 function toPushEvent(payload: Static<typeof PushLike>): PushEvent {
