@@ -6,7 +6,9 @@ import { gitea } from "../../src/providers/gitea/index.ts";
 import { github } from "../../src/providers/github/index.ts";
 import { gitlab } from "../../src/providers/gitlab/index.ts";
 import { providers } from "../../src/providers/index.ts";
+import { slack } from "../../src/providers/slack/index.ts";
 import { standard } from "../../src/providers/standard/index.ts";
+import { stripe } from "../../src/providers/stripe/index.ts";
 import { loadSecret } from "./load-secret.ts";
 import { describeProvider } from "./provider.contract.ts";
 
@@ -96,6 +98,15 @@ describeProvider({
   client: null,
 });
 
+for (const provider of [stripe, slack]) {
+  describeProvider({
+    provider: listed(provider.name),
+    handler: provider.createHandler({ secrets: [loadSecret(WHSEC)] }),
+    unset: provider.createHandler({ secrets: [] }),
+    client: null,
+  });
+}
+
 describe("providers", () => {
   test("lists each provider once", () => {
     expect(providers.map((provider) => provider.name)).toEqual([
@@ -104,6 +115,8 @@ describe("providers", () => {
       "gitea",
       "bitbucket",
       "standard",
+      "stripe",
+      "slack",
       "generic",
     ]);
   });
