@@ -40,13 +40,13 @@ export type ApiDelivery = Static<typeof ApiDelivery>;
 /** A single delivery, with its body. */
 export const ApiDeliveryDetails = Type.Object({
   ...ApiDelivery.properties,
-  pushed: nullable(
+  pushes: Type.Array(
     Type.Object({
       repository: Type.String(),
       ref: Type.String({ description: "the full name, such as refs/heads/main" }),
       commit: nullable(Type.String()),
     }),
-    "the push; null for other events, and if its source can no longer parse it",
+    { description: "the pushes; none for other events, and if its source can no longer parse it" },
   ),
   body: Type.String({ description: "the payload as text" }),
 });
@@ -86,15 +86,15 @@ export function toApiDelivery(delivery: DeliverySummary): ApiDelivery {
   };
 }
 
-/** A delivery with its body and its push as JSON. */
+/** A delivery with its body and its pushes as JSON. */
 export function toApiDeliveryDetails(
   delivery: DeliverySummary,
   body: Uint8Array,
-  push: PushEvent | null,
+  pushes: readonly PushEvent[],
 ): ApiDeliveryDetails {
   return {
     ...toApiDelivery(delivery),
-    pushed: push && { repository: push.repository, ref: nameRef(push), commit: push.commit },
+    pushes: pushes.map((push) => ({ repository: push.repository, ref: nameRef(push), commit: push.commit })),
     // Stored bodies are UTF-8, because they were parsed before they were stored.
     body: new TextDecoder("utf-8", { ignoreBOM: true }).decode(body),
   };

@@ -4,7 +4,7 @@ import { isSet, type ReadContext } from "./read/context.ts";
 import { child, variable } from "./read/issues.ts";
 import type { CheckedTable } from "./read/table.ts";
 import type { AdminTable } from "./schema.ts";
-import { findGeneratedSecret, type GeneratedSecret, loadSecret } from "./secrets.ts";
+import { findGeneratedSecret, formatHex, type GeneratedSecret, loadSecret } from "./secrets.ts";
 
 /** Where the admin listener is. */
 export interface Admin {
@@ -34,7 +34,7 @@ export function resolveAdmin(
   }
   const resolved = (token: Secret) => Object.freeze({ host, port, isConfigured: has("port"), token, hosts });
   if (!has("token") && !isSet(TOKEN, context)) {
-    const name = { what: "admin token", source: null, name: "admin.token" };
+    const name = { what: "admin token", source: null, name: "admin.token", format: formatHex };
     const stored = findGeneratedSecret(name, dataDir, context);
     return { admin: resolved(stored.secret), generated: [stored] };
   }

@@ -219,9 +219,8 @@ export const SourceTable = TableSetting(
         },
       ),
     ),
-    on_redelivery: Defaulted(
+    on_redelivery: Type.Optional(
       Type.Union([Type.Literal("run"), Type.Literal("skip")], { expected: '"run" or "skip"' }),
-      "run",
     ),
     keep_headers: Defaulted(
       Type.Array(
@@ -274,7 +273,7 @@ export const SourceTable = TableSetting(
     allow:
       "Addresses that may send. The name of a provider means the [ranges that it publishes](senders.md#restrict-the-addresses). Default: any address.",
     on_redelivery:
-      'What a delivery does that the sender repeats under the same id: `"run"` runs it again, `"skip"` treats it as a duplicate.',
+      'What a delivery does that the sender repeats under the same id: `"run"` runs it again, `"skip"` treats it as a duplicate. Default: `"skip"` for senders that repeat deliveries on their own, `"run"` for the others.',
     keep_headers:
       "Headers that are stored with each delivery, for [rules](deployments.md#rules) and the API, besides those that the provider names. Headers that hold credentials cannot be stored.",
     wait: "For senders that read the response: how long it waits for the deployments of the delivery, at most 55s; see [Answers](senders.md#answers). Default: the response does not wait.",

@@ -82,13 +82,29 @@ function findOwnSecret(
   context: SourceContext,
 ): { readonly secret: GeneratedSecret; readonly setting: Readonly<Record<string, unknown>> } | null {
   const key = provider.generatedSecret;
-  if (typeof source !== "string" || has(key) || !provider.needsGeneratedSecret(options)) return null;
+  if (typeof source !== "string" || has(key) || !provider.needsGeneratedSecret(options)) {
+    return null;
+  }
   const isList = isListOption(provider, key);
-  const singular = isList ? key.replace(/s$/, "") : key;
-  const what = `${singular.replaceAll("_", " ")} of source ${source}`;
-  const name = `${source}.${singular.replaceAll("_", "-")}`;
-  const secret = findGeneratedSecret({ what, source, name }, context.dataDir, context);
+  const what = `${nameSecret(provider).replaceAll("_", " ")} of source ${source}`;
+  const name = generatedSecretFile(provider, source);
+  const secret = findGeneratedSecret(
+    { what, source, name, format: provider.formatSecret },
+    context.dataDir,
+    context,
+  );
   return { secret, setting: { [key]: isList ? [secret.secret] : secret.secret } };
+}
+
+/** The name of the file with the generated secret of a source. */
+export function generatedSecretFile(provider: Provider, source: string): string {
+  return `${source}.${nameSecret(provider).replaceAll("_", "-")}`;
+}
+
+/** The key of the provider's secret in the singular. */
+function nameSecret(provider: Provider): string {
+  const key = provider.generatedSecret;
+  return isListOption(provider, key) ? key.replace(/s$/, "") : key;
 }
 
 /** Whether an option of a provider takes a list. */

@@ -26,6 +26,8 @@ export interface CheckedSource {
   readonly name: string | undefined;
   readonly path: string | undefined;
   readonly provider: Provider | undefined;
+  /** Where its repositories are; undefined when the source has faults. */
+  readonly forge: Forge | undefined;
   readonly generated: readonly GeneratedSecret[];
   /** The secrets that its senders use. */
   readonly secrets: readonly Secret[];
@@ -53,6 +55,12 @@ export function writeDefaultSources(
     const setting = isListOption(provider, key) ? [reference] : reference;
     return { table: { ...table, [key]: setting }, place, secretPlace: variable(secretVariable) };
   });
+}
+
+/** The addresses of repositories, see {@link Provider}. */
+interface Forge {
+  readonly cloneUrl: (repository: string) => string | null;
+  readonly commitPath: (repository: string) => string | null;
 }
 
 /** Checks every source, and that names and paths are unique. */
@@ -105,7 +113,7 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
   const table = readTable(schema, raw, place, issues, (key, known) =>
     explainKey(key, known, provider, providers),
   );
-  const { name, path, provider: named, print = null, on_redelivery: onRedelivery } = table.values;
+  const { name, path, provider: named, print = null } = table.values;
   const keepHeaders = readKeptHeaders(
     table.values.keep_headers,
     table.values,
@@ -121,11 +129,19 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
   const allow = readAllowedSenders(table.values.allow, child(place, "allow"), context);
   const options = provider && readSourceOptions(provider, table, written.secretPlace, context);
   const { generated = [], secrets = [] } = options ?? {};
-  const checked = { place, name, path, provider, generated, secrets };
+  const forge =
+    provider && options?.valid && table.isValid(Object.keys(provider.options.properties))
+      ? {
+          cloneUrl: (repository: string) => provider.cloneUrl(repository, options.values),
+          commitPath: (repository: string) => provider.commitPath?.(repository, options.values) ?? null,
+        }
+      : undefined;
+  const checked = { place, name, path, provider, forge, generated, secrets };
   if (!table.isValid() || !options?.valid || !provider || name === undefined || path === undefined) {
     return { ...checked, source: undefined };
   }
   const handler = provider.createHandler(options.values);
+  const onRedelivery = table.values.on_redelivery ?? provider.onRedelivery;
   return {
     ...checked,
     source: { name, provider: provider.name, path, handler, keepHeaders, answer, print, onRedelivery, allow },

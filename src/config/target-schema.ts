@@ -45,7 +45,8 @@ export const TargetTable = TableSetting(
     source: Type.Optional(Type.String({ expected: "the name of a source" })),
     repository: Type.Optional(
       Type.String({
-        pattern: "^[A-Za-z0-9][\\w.-]*/(?!\\.{1,2}$)(?![\\w.-]*\\.git$)[\\w.-]+$",
+        // A `~` begins the repositories of a user at Bitbucket Data Center.
+        pattern: "^~?[A-Za-z0-9][\\w.-]*(?:/(?!\\.{1,2}(?:/|$))(?![\\w.-]*\\.git$)[\\w.-]+)+$",
         expected: 'a repository as "owner/name", without ".git"',
       }),
     ),

@@ -35,7 +35,7 @@ export function readTargets(written: readonly WrittenTable[], context: TargetCon
 function readTarget(settings: TargetSettings, context: TargetContext): Target | undefined {
   const { values, place, isValid } = settings;
   const source = findSource(settings, context.sources, context);
-  const repository = readRepository(settings, source?.provider, context);
+  const repository = readRepository(settings, source, context);
   const access = readCredentials(settings, repository, context);
   const allowedSigners = readAllowedSigners(settings, context);
   const commitStatus = readCommitStatus(settings, source?.provider, context);

@@ -1,9 +1,9 @@
 import type { Config } from "../config/load.ts";
 import { selectHeaders } from "../domain/delivery.ts";
 import { actionOf, type Event, nameOf } from "../domain/event.ts";
-import { type Decision, quote } from "../domain/match.ts";
+import { type Decision, findDecisiveEvent, quote } from "../domain/match.ts";
 import type { ParseResult } from "../domain/provider.ts";
-import { createRuleValues, type ReadRuleValues, readPayloadEnvironment } from "../domain/rule.ts";
+import { createRuleValues, type RuleValues, readPayloadEnvironment } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import { createRouter } from "../flow/route-delivery.ts";
@@ -31,22 +31,25 @@ export interface PayloadSample {
  */
 export function explainPayload(config: Config, sample: PayloadSample, clock: Clock): readonly CheckResult[] {
   const source = findSource(config, sample.source);
-  const { headers, parsed } = parseSample(source, sample);
+  const { headers, parsed } = parseSample(source, clock.now(), sample);
   if (parsed.kind === "unreadable") return [fail(`source ${source.name}: ${parsed.reason}`)];
-  const { event, json } = parsed;
+  if (parsed.kind === "challenge") {
+    return [ok(`source ${source.name}: a test of the URL, which is answered and not stored`)];
+  }
+  const { events, json } = parsed;
   const targets = config.targets.filter((target) => target.source === source.name);
-  const readValues = createRuleValues(event, json, headers);
+  const readValues = createRuleValues(json, headers);
   const route = createRouter({
     targetsOf: () => targets,
     locks: { of: () => null, version: () => 0 },
     clock,
   });
-  const { decisions } = route(source, event, readValues);
+  const { decisions } = route(source, events, readValues);
   return [
-    ok(`source ${source.name}: ${describeEvent(event)}`),
+    ...events.map((event) => ok(`source ${source.name}: ${describeEvent(event)}`)),
     ...targets.map((target) => {
       const decision = decisions.find((each) => each.target === target.name);
-      return explainTarget(target, decision, readValues);
+      return explainTarget(target, decision, () => readValues(findDecisiveEvent(events, target)));
     }),
   ];
 }
@@ -63,6 +66,7 @@ function findSource({ sources }: Config, name: string | undefined): Source {
 /** Composes the request with another secret, because the source's own may not exist yet, and reads it back. */
 function parseSample(
   source: Source,
+  now: Date,
   { json, event, headers: further }: PayloadSample,
 ): { readonly parsed: ParseResult; readonly headers: Readonly<Record<string, string>> } {
   const provider = providers.find(({ name }) => name === source.provider);
@@ -70,7 +74,11 @@ function parseSample(
   const secret = new Secret({ kind: "literal", value: "not sent" });
   secret.load("not sent");
   const message = { kind: "payload", event, json, deliveryId: "1", form: false } as const;
-  const { headers, body } = provider.createHandlerWithSecret(secret).compose(message);
+  const { headers, body } = provider.createHandlerWithSecret(secret).compose(message, {
+    path: source.path,
+    query: new URLSearchParams(),
+    now,
+  });
   for (const [name, value] of further) headers.set(name, value);
   const { handler, keepHeaders } = source;
   return {
@@ -91,7 +99,7 @@ function describeEvent(event: Event): string {
 function explainTarget(
   target: Target,
   decision: Decision | undefined,
-  readValues: ReadRuleValues,
+  readValues: () => RuleValues,
 ): CheckResult {
   const label = `target ${target.name}`;
   if (decision === undefined) return ok(`${label}: not deployed, because the event is not about it`);

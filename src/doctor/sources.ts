@@ -10,15 +10,38 @@ interface Settings extends Pick<Config, "server" | "targets"> {
 }
 
 /** Shows the URL of each source, to paste into a forge, and the targets that use it. */
-export function checkSources({ server, sources, targets }: Settings): readonly CheckResult[] {
+export function checkSources({
+  server,
+  sources,
+  targets,
+  secrets: owned,
+}: Settings & Pick<Config, "secrets">): readonly CheckResult[] {
   const origin = server.publicUrl ?? describeOrigin(server);
-  return sources.map(({ name, path, print }) => {
+  return sources.map(({ name, provider, path, print }) => {
+    const secrets = owned
+      .filter(({ owner }) => owner === `source ${name}`)
+      .map(({ secret }) => String(secret));
     const text = `source ${name}: ${origin}${path}`;
+    const form = describeForm(provider, `${origin}${path}`, secrets);
     const users = targets.filter(({ source }) => source === name).map((target) => target.name);
-    if (users.length > 0) return ok(`${text} for ${users.join(", ")}`);
+    if (users.length > 0) return ok(`${text} for ${users.join(", ")}${form}`);
     if (print) return ok(`${text} prints its deliveries`);
     return warn(`${text} only stores its deliveries: add a target that uses it, or set print = true`);
   });
+}
+
+/** What to enter at the sender; the secret by its origin. */
+function describeForm(name: string, url: string, secrets: readonly string[]): string {
+  const provider = providers.find((each) => each.name === name);
+  const form = provider?.webhookForm?.({
+    url,
+    secret: `the value of ${secrets[0] ?? "the secret"}`,
+    repository: null,
+  });
+  if (form === undefined) return "";
+  const others = form.fields.filter(([, value]) => value !== url);
+  const fields = others.map(([label, value]) => `${label}: ${value}`).join(", ");
+  return `; enter this URL at ${form.sender} in ${form.page} (${fields})`;
 }
 
 /** Checks that `public_url` fits the listener, that forges can reach it, and that requests are encrypted. */

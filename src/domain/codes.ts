@@ -12,6 +12,7 @@ export const DECISION_CODES = {
   branch: "The target deploys another branch.",
   tag: "The target deploys tags, and the pushed ref is not a matching tag.",
   deleted: "The branch or tag was deleted.",
+  no_commit: "The old and the new commit are the same: the sender tests the webhook.",
   skip_requested: "The message of the pushed commit asks to skip the deployment.",
   locked: "The target is locked.",
 } as const;
@@ -30,6 +31,9 @@ export const REFUSAL_CODES = {
   too_many_attempts: "The address showed too many wrong tokens or passwords and has to wait.",
   signature_missing: "The request has no signature.",
   signature_mismatch: "The signature is malformed, or none of the secrets made it for this body.",
+  timestamp_invalid: "The signed time is not a whole number of Unix seconds.",
+  timestamp_too_old: "The signed time is more than five minutes, or the `tolerance`, before the server's.",
+  timestamp_too_new: "The signed time is more than five minutes, or the `tolerance`, after the server's.",
   token_missing: "The request has no token, or an empty one.",
   token_mismatch: "The token is wrong.",
   token_repeated: "The request has more than one token.",

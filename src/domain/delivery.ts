@@ -43,8 +43,8 @@ export interface NewDelivery {
 }
 
 /**
- * Identifies a repeated delivery. Ids and hooks are headers, which are not signed; the body is signed, so a body
- * that arrives again under another id is a replay.
+ * Identifies a repeated delivery. Most senders sign the body and not the id, so that a body that arrives again under
+ * another id is a replay; see {@link RepeatedBody}.
  */
 export interface DeliveryIdentity {
   /** The sender's own id of the delivery; null when it sent none. */
@@ -52,6 +52,9 @@ export interface DeliveryIdentity {
   /** The webhook that sent the delivery; null when the sender does not say. */
   readonly hook: string | null;
 }
+
+/** What a body is that arrives again under another id, or without one. */
+export type RepeatedBody = "duplicate" | "redelivery" | "new";
 
 /** Reads a delivery's id, a whole number from 1; null for any other text. */
 export function parseDeliveryId(text: string): number | null {
@@ -102,8 +105,10 @@ export function selectHeaders(headers: Headers, further: readonly string[]): Rec
 
 /** How the store treats a delivery. */
 export interface AcceptOptions {
-  /** The pushed commit, for the deployments. */
-  readonly pushedCommit: string | null;
+  /** The pushed commit that the decision about a target refers to; null when there is none. */
+  readonly commitOf: (target: string) => string | null;
+  /** What a known body under another id is. */
+  readonly repeatedBody: RepeatedBody;
   /** Whether a redelivery runs, or is a duplicate. */
   readonly onRedelivery: "run" | "skip";
   /** Whether the delivery is compared with earlier ones. Later ones are compared with it in any case. */
@@ -123,7 +128,8 @@ export interface DeliveryStore {
    * the target's lock records the delivery, and unlocking deploys it.
    *
    * A delivery that has an identity and is not a replay is first compared with the stored deliveries of its source:
-   * - its body arrived before under another id: a replayed body, `duplicate` of the first delivery with that body;
+   * - its body arrived before under another id: what `repeatedBody` says, a replayed body (`duplicate` of the first
+   *   delivery with that body), a redelivery, or a new delivery;
    * - its id arrived before from the same hook: a redelivery, which runs with that trigger, or with
    *   `onRedelivery: "skip"` is a `duplicate`;
    * - its id arrived before from another hook: the same event twice, `duplicate`.

@@ -1,6 +1,9 @@
 /** The content of a delivery in terms that do not depend on the provider. */
 export type Event = PingEvent | PushEvent | OtherEvent;
 
+/** What one delivery says. */
+export type Events = readonly [Event, ...Event[]];
+
 /** The sender tests whether the source responds. */
 export interface PingEvent {
   readonly kind: "ping";
@@ -16,6 +19,8 @@ export interface PushEvent {
   readonly deleted: boolean;
   /** The pushed commit, 40 or 64 hex digits; null when the ref was deleted or the sender does not say. */
   readonly commit: string | null;
+  /** Whether the forge tests the webhook: the old and the new commit are the same, or both are zeros. */
+  readonly unchanged?: boolean;
   /** Whether the message of the tip asks to skip the deployment, see {@link asksToSkip}. */
   readonly skip: boolean;
 }

@@ -1,5 +1,5 @@
 import type { DecisionCode } from "./codes.ts";
-import { actionOf, type Event, nameOf, type PushEvent, type Ref } from "./event.ts";
+import { actionOf, type Event, type Events, nameOf, type PushEvent, type Ref } from "./event.ts";
 import type { Target, WatchedRef, WatchedTag } from "./target.ts";
 
 /** Whether a delivery deploys a target, and why not. */
@@ -18,27 +18,58 @@ interface Mismatch {
   readonly reason: string;
 }
 
+/** A decision and the event that it follows from. */
+export interface Match {
+  readonly decision: Decision;
+  /** The event's index in the delivery. */
+  readonly event: number;
+}
+
 /** Decides for each target of the delivery's source, in the configuration's order. */
-export function matchTargets(event: Event, targets: readonly Target[]): readonly Decision[] {
-  return targets.map((target) => {
-    const mismatch = findMismatch(event, target);
-    return mismatch === null
-      ? { target: target.name, deploy: true, code: null, reason: null }
-      : { target: target.name, deploy: false, ...mismatch };
-  });
+export function matchTargets(events: Events, targets: readonly Target[]): readonly Match[] {
+  return targets.map((target) => matchTarget(events, target));
+}
+
+/** The event of the delivery that the decision about a target follows from. */
+export function findDecisiveEvent(events: Events, target: Target): Event {
+  return events[matchTarget(events, target).event] ?? events[0];
+}
+
+/** The first event that deploys the target decides; else the one that came closest. */
+function matchTarget(events: Events, target: Target): Match {
+  const mismatches: Mismatch[] = [];
+  for (const [event, each] of events.entries()) {
+    const mismatch = findMismatch(each, target);
+    if (mismatch === null) {
+      return { decision: { target: target.name, deploy: true, code: null, reason: null }, event };
+    }
+    mismatches.push(mismatch);
+  }
+  // A deleted or skipped ref is the one that the target follows.
+  const closest = mismatches.findIndex(({ code }) => code !== "branch" && code !== "tag");
+  const event = Math.max(0, closest);
+  const { code = "event", reason = "" } = mismatches[event] ?? {};
+  const others = closest === -1 ? mismatches.length - 1 : 0;
+  const also = others > 0 ? ` (other refs in the push: ${others})` : "";
+  return { decision: { target: target.name, deploy: false, code, reason: `${reason}${also}` }, event };
 }
 
 /**
- * Whether an event concerns a target, deployed or not. A target with a repository is concerned by the pushes to that
- * repository, and by other events of it that the target's `events` name, with any action. An event deploys only targets
+/**
+ * Whether a delivery concerns a target, deployed or not. A target with a repository is concerned by the pushes to that
+ * repository, and by other events of it that the target's `events` name, with any action. A delivery deploys only targets
  * that it concerns.
  */
-export function isAbout(event: Event, { repository, events }: Target): boolean {
-  if (event.kind === "ping") return false;
-  if (repository === null) return true;
-  if (!isSameRepository(event.repository ?? "", repository.fullName)) return false;
-  const name = nameOf(event);
-  return event.kind === "push" || (events ?? []).some((each) => each === name || each.startsWith(`${name}.`));
+export function isAbout(events: Events, { repository, events: listed }: Target): boolean {
+  return events.some((event) => {
+    if (event.kind === "ping") return false;
+    if (repository === null) return true;
+    if (!isSameRepository(event.repository ?? "", repository.fullName)) return false;
+    const name = nameOf(event);
+    return (
+      event.kind === "push" || (listed ?? []).some((each) => each === name || each.startsWith(`${name}.`))
+    );
+  });
 }
 
 function isSameRepository(a: string, b: string): boolean {
@@ -101,7 +132,8 @@ function findRefMismatch(ref: Ref, watched: WatchedRef): Mismatch | null {
   return { code: "tag", reason };
 }
 
-function findPushMismatch({ ref, deleted, skip }: PushEvent): Mismatch | null {
+function findPushMismatch({ ref, deleted, skip, unchanged }: PushEvent): Mismatch | null {
+  if (unchanged) return { code: "no_commit", reason: "no commit was pushed: the delivery is a test" };
   if (deleted) return { code: "deleted", reason: `${describeRef(ref)} was deleted` };
   if (!skip) return null;
   return { code: "skip_requested", reason: "the commit's message asks to skip the deployment" };

@@ -50,9 +50,10 @@ export async function acceptDelivery(
 ): Promise<AcceptOutcome> {
   const { store, clock, log, publish, wakeWorker, print, routeDelivery } = services;
   const { parsed, replayOf, client, headers, body } = delivery;
-  const { event, identity } = parsed;
-  const values = createRuleValues(event, parsed.json, headers);
-  const { deploys, queueAll, ...routed } = routeDelivery(source, event, values);
+  const { events, identity } = parsed;
+  const [event] = events;
+  const readValues = createRuleValues(parsed.json, headers);
+  const { deploys, decidedBy, queueAll, ...routed } = routeDelivery(source, events, readValues);
   const { status, reason, decisions } = routed;
   const accepted = await store.accept(
     {
@@ -66,7 +67,11 @@ export async function acceptDelivery(
       body,
     },
     {
-      pushedCommit: event.kind === "push" ? event.commit : null,
+      commitOf: (target) => {
+        const decisive = events[decidedBy.get(target) ?? 0];
+        return decisive?.kind === "push" ? decisive.commit : null;
+      },
+      repeatedBody: source.handler.repeatedBody,
       onRedelivery: source.onRedelivery,
       // Repeating a ping or an event without effect does no harm.
       detectDuplicates: event.kind === "push" || deploys || decisions.some(({ code }) => code === "locked"),

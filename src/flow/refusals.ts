@@ -36,7 +36,8 @@ export function createRefusals({
   let last = 0;
   return {
     record({ name, handler }, status, { client, code, headers, reason }) {
-      const id = handler.idHeader === null ? null : headers.get(handler.idHeader);
+      const idHeader = handler.idHeaders.find((each) => headers.has(each));
+      const id = idHeader === undefined ? null : headers.get(idHeader);
       const refused: RefusedRequest = {
         id: ++last,
         at: clock.now(),

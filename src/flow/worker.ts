@@ -3,9 +3,10 @@ import { describeResult } from "../domain/deployment-result.ts";
 import type { FinishedDeployment } from "../domain/deployment-store.ts";
 import { actionOf, nameOf } from "../domain/event.ts";
 import type { ProcessIo } from "../domain/layout.ts";
+import { findDecisiveEvent } from "../domain/match.ts";
 import type { NotificationSubscription } from "../domain/notification.ts";
 import type { ReleaseHistory } from "../domain/release.ts";
-import { createRuleValues, type ReadRuleValues } from "../domain/rule.ts";
+import { createRuleValues, type RuleValues } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import { AppError } from "../lib/errors.ts";
@@ -24,7 +25,7 @@ export interface DeploymentJob {
   /** The action of that event; null where it has none. */
   readonly action: string | null;
   /** Reads what `payload_env` is about; null when no delivery requested it. */
-  readonly readValues: ReadRuleValues | null;
+  readonly readValues: (() => RuleValues) | null;
   /** The delivery's payload as JSON text; null when no delivery requested it. */
   readonly payload: string | null;
   /** Reads the history of the target's commits and releases. A function, because few deployments need it. */
@@ -240,7 +241,9 @@ async function createJob(
   if (delivery === null) return job;
   const parsed = parseStoredDelivery(delivery, configured().sources)?.parsed;
   if (parsed?.kind !== "parsed") return { ...job, event: delivery.event };
-  const { event, json: payload } = parsed;
-  const readValues = createRuleValues(event, payload, delivery.headers);
+  const { events, json: payload } = parsed;
+  const event = findDecisiveEvent(events, target);
+  const readRuleValues = createRuleValues(payload, delivery.headers);
+  const readValues = () => readRuleValues(event);
   return { ...job, event: nameOf(event), action: actionOf(event), readValues, payload };
 }

@@ -205,8 +205,8 @@ async function serve(
       "the source does not accept requests from this address",
     );
   }
+  const query = new URLSearchParams(/\?([^#]*)/.exec(url)?.[1]);
   if (method === "GET" && handshake !== null) {
-    const query = new URLSearchParams(/\?([^#]*)/.exec(url)?.[1]);
     return replyToHandshake(await authorise(source, handshake, { query, headers, client }));
   }
   if (method !== "POST") {
@@ -232,7 +232,8 @@ async function serve(
   }
   let outcome: ReceiveOutcome;
   try {
-    outcome = await receive(source, { headers, body: body.bytes, client });
+    const received = { method, path: source.path, query, headers, body: body.bytes, client };
+    outcome = await receive(source, received);
   } finally {
     body.release();
   }
@@ -273,6 +274,8 @@ async function replyToDelivery(
       return refuse(outcome.status, outcome.code);
     case "too many attempts":
       return replyTooManyAttempts(outcome.wait);
+    case "challenge":
+      return { response: respondText(outcome.text), status: "success", code: null, reason: null };
     case "unreadable": {
       const { code, reason } = outcome;
       const status = "invalid payload";

@@ -87,9 +87,9 @@ describe("an API object matches its schema", () => {
     expect(json.outcomes).toEqual([
       { deployment: 12, target: "docs", state: "failed", code: "timeout", reason: null },
     ]);
-    const details = toApiDeliveryDetails(DELIVERY, Buffer.from("\ufeff{}"), null);
+    const details = toApiDeliveryDetails(DELIVERY, Buffer.from("\ufeff{}"), []);
     expectShape(ApiDeliveryDetails, details);
-    expect(details).toMatchObject({ ...json, pushed: null, body: "\ufeff{}" });
+    expect(details).toMatchObject({ ...json, pushes: [], body: "\ufeff{}" });
   });
 
   test("target", () => {
@@ -194,8 +194,8 @@ describe("a delivery's `pushed`", () => {
       commit: COMMIT_A,
       skip: false,
     };
-    const { pushed } = toApiDeliveryDetails(DELIVERY, Buffer.from("{}"), push);
-    expect(pushed).toEqual({ repository: "octocat/blog", ref: name, commit: COMMIT_A });
+    const { pushes } = toApiDeliveryDetails(DELIVERY, Buffer.from("{}"), [push]);
+    expect(pushes).toEqual([{ repository: "octocat/blog", ref: name, commit: COMMIT_A }]);
   });
 });
 

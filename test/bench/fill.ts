@@ -31,7 +31,8 @@ export async function fillStore(dataDir: string, count: number): Promise<void> {
             otherTargets: 0,
           },
           {
-            pushedCommit: commit,
+            commitOf: () => commit,
+            repeatedBody: "duplicate",
             onRedelivery: "run",
             detectDuplicates: true,
             replayOf: null,

@@ -111,9 +111,9 @@ describe("the admin listener", () => {
       outcomes: [],
     };
     const body = expect.stringContaining("refs/heads/dev");
-    const pushed = { repository: "octocat/blog", ref: "refs/heads/dev", commit: second };
+    const pushes = [{ repository: "octocat/blog", ref: "refs/heads/dev", commit: second }];
     const shown = await site.readDelivery(3);
-    expect(shown).toEqual({ ...delivery, pushed, body });
+    expect(shown).toEqual({ ...delivery, pushes, body });
     expect([shown.reason, shown.decisions[0]?.reason]).toMatchSnapshot();
     expect((await site.run("delivery", "show", "3")).stdout).toContain(
       `octocat/blog refs/heads/dev ${second}\n`,

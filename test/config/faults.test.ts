@@ -276,7 +276,7 @@ const FAULTY: readonly { file: string; what: string; findings: readonly Expected
       "source[0].name",
       [
         "source[0].signing_key",
-        '"name"',
+        '"signing_secrets"',
         "name",
         "provider",
         "path",

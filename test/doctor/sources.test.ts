@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/load.ts";
 import { checkPublicUrl, checkSources } from "../../src/doctor/sources.ts";
+import { secretOf } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
 import { levelsOf, linesOf } from "./results.ts";
 import { serverWith } from "./settings.ts";
@@ -19,6 +20,7 @@ const settings = (server: Server) => ({
   server: serverWith({ ...server }),
   sources: SOURCES,
   targets: TARGETS,
+  secrets: [{ owner: "source github", secret: secretOf("a secret of the tests") }],
 });
 
 const checkUrl = (server: Server) => linesOf(checkPublicUrl(settings(server)));
@@ -34,6 +36,8 @@ describe("source check", () => {
       expect.stringContaining(`source silent: ${url}/silent `),
     ]);
     expect(lines[0]).toContain("blog, docs");
+    expect(lines[0]).toContain("env:A_TEST");
+    expect(lines.join()).not.toContain("a secret of the tests");
     expect(lines).toMatchSnapshot();
   });
 

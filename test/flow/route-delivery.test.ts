@@ -65,8 +65,7 @@ class SetLocks {
 
 function createTestRouter(targetsOf: (source: Source) => readonly Target[], locks = new SetLocks()) {
   const route = createRouter({ targetsOf, locks, clock: new TestClock() });
-  return (source: Source, event: Event, json = "{}") =>
-    route(source, event, createRuleValues(event, json, {}));
+  return (source: Source, event: Event, json = "{}") => route(source, [event], createRuleValues(json, {}));
 }
 
 describe("createRouter", () => {

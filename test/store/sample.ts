@@ -48,17 +48,16 @@ export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
   };
 }
 
-/** The options of a push that is received over HTTP. */
-export function options(own: Partial<AcceptOptions> = {}): AcceptOptions {
-  return { pushedCommit: null, onRedelivery: "run", detectDuplicates: true, replayOf: null, ...own };
+/** The options of a push that is received over HTTP, with the same commit for every target. */
+export function options({ pushedCommit = null, ...own }: TestOptions = {}): AcceptOptions {
+  const defaults = { onRedelivery: "run", repeatedBody: "duplicate", detectDuplicates: true } as const;
+  return { commitOf: () => pushedCommit, ...defaults, replayOf: null, ...own };
 }
 
+type TestOptions = Partial<AcceptOptions> & { readonly pushedCommit?: string | null };
+
 /** Stores a delivery. Throws when the store reports it as a duplicate. */
-export async function keep(
-  store: Store,
-  given: NewDelivery,
-  own: Partial<AcceptOptions> = {},
-): Promise<Receipt> {
+export async function keep(store: Store, given: NewDelivery, own: TestOptions = {}): Promise<Receipt> {
   const acceptance = await store.accept(given, options(own));
   if (acceptance.kind === "duplicate") throw new Error(`a duplicate of ${acceptance.delivery}`);
   if (acceptance.kind === "queue full") throw new Error(`the queue of ${acceptance.target} is full`);

@@ -134,16 +134,16 @@ export function formatDelivery(delivery: ApiDeliveryDetails, style: Style): stri
 }
 
 function listFields(delivery: ApiDeliveryDetails, style: Style): readonly Field[] {
-  const { id, source, event, status, received_at, client, provider_id, pushed } = delivery;
+  const { id, source, event, status, received_at, client, provider_id, pushes } = delivery;
   const { decisions, outcomes } = delivery;
   return [
     { name: "delivery", text: String(id) },
     { name: "source", text: source },
     { name: "event", text: event },
-    {
+    ...pushes.map(({ repository, ref, commit }) => ({
       name: "pushed",
-      text: pushed ? `${pushed.repository} ${pushed.ref} ${pushed.commit ?? ""}`.trimEnd() : null,
-    },
+      text: `${repository} ${ref} ${commit ?? ""}`.trimEnd(),
+    })),
     { name: "status", text: status, colour: colourOf(status) },
     // The reasons of targets are in the table.
     { name: "reason", text: decisions.length + outcomes.length > 0 ? null : explainNoTarget(delivery) },

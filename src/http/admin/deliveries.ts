@@ -45,7 +45,7 @@ export function deliveries({ store, clock, sources, replay }: AdminServices) {
         if (delivery === null) return status(404, UNKNOWN);
         const summary = { ...delivery, outcomes: await store.readOutcomes(delivery.id) };
         const [described = summary] = await describeLocksOf([summary], { store, clock });
-        return toApiDeliveryDetails(described, delivery.body, findPush(delivery, sources));
+        return toApiDeliveryDetails(described, delivery.body, findPushes(delivery, sources));
       },
       {
         params,
@@ -79,8 +79,9 @@ export function deliveries({ store, clock, sources, replay }: AdminServices) {
     );
 }
 
-/** The push that a delivery reports; null for other events, and if its source cannot parse it any more. */
-function findPush(delivery: Delivery, sources: readonly Source[]): PushEvent | null {
+/** The pushes that a delivery reports; none for other events, and if its source cannot parse it any more. */
+function findPushes(delivery: Delivery, sources: readonly Source[]): readonly PushEvent[] {
   const parsed = parseStoredDelivery(delivery, sources)?.parsed;
-  return parsed?.kind === "parsed" && parsed.event.kind === "push" ? parsed.event : null;
+  if (parsed?.kind !== "parsed") return [];
+  return parsed.events.filter((event) => event.kind === "push");
 }

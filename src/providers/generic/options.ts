@@ -6,7 +6,7 @@ import type { SignatureStyle } from "../hmac.ts";
 import { isPasswordHash } from "../password.ts";
 
 /** How a request can prove who sent it, in the order of the checks, from the cheapest to the most expensive. */
-export const METHODS = ["client", "bearer", "hmac", "basic"] as const;
+export const METHODS = ["client", "query", "header", "bearer", "hmac", "basic"] as const;
 
 export type Method = (typeof METHODS)[number];
 
@@ -32,13 +32,42 @@ const User = TableSetting(
   },
 );
 
+// A token of RFC 9110, section 5.6.2.
+const HeaderName = Type.String({
+  pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
+  expected: 'the name of a header, such as "x-signature"',
+});
+
+const HeaderToken = TableSetting(
+  { name: HeaderName, tokens: Secrets },
+  { name: "Header that holds the token and nothing else.", tokens: "Tokens. Any of them is accepted." },
+);
+
+const QueryToken = TableSetting(
+  {
+    name: Type.String({
+      pattern: "^[A-Za-z0-9._~-]{1,100}$",
+      expected: 'the name of a parameter, such as "token"',
+    }),
+    tokens: Secrets,
+  },
+  {
+    name: "Parameter of the URL that holds the token.",
+    tokens: "Tokens. Any of them is accepted.",
+  },
+);
+
 const Hmac = TableSetting(
   {
-    // A token of RFC 9110, section 5.6.2.
-    header: Type.String({
-      pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
-      expected: 'the name of a header, such as "x-signature"',
-    }),
+    header: HeaderName,
+    signed: Type.Optional(
+      Type.String({
+        pattern: "^(?:[^{}]|\\{(?:timestamp|id|method|path)\\})*\\{body\\}$",
+        expected: 'a text that ends with {body}, such as "{timestamp}.{body}"',
+      }),
+    ),
+    timestamp_header: Type.Optional(HeaderName),
+    tolerance: Type.Optional(DurationUpTo(HOUR)),
     algorithm: Type.Optional(
       Type.Union([Type.Literal("sha256"), Type.Literal("sha512")], { expected: '"sha256" or "sha512"' }),
     ),
@@ -56,6 +85,11 @@ const Hmac = TableSetting(
   },
   {
     header: "Header with the signature and nothing else.",
+    signed:
+      'What is signed: `{timestamp}` and `{id}` stand for the headers of `timestamp_header` and `id_header`, `{method}` and `{path}` for those of the request, and `{body}` for the raw body, at the end. Default: `"{body}"`.',
+    timestamp_header:
+      "Header with the signed time in whole Unix seconds. Required where `signed` has `{timestamp}`.",
+    tolerance: 'How far the signed time may be from now, in either direction. Default: `"5m"`.',
     algorithm: 'Hash function. Default: `"sha256"`.',
     encoding: 'Encoding of the signature. Default: `"hex"`.',
     prefix: "Text before the signature in the header. Default: none.",
@@ -71,14 +105,24 @@ export const GenericOptions = TableSetting(
     client_prefix_v6: Type.Optional(
       Type.Integer({ minimum: 64, maximum: 128, expected: "a whole number of bits from 64 to 128" }),
     ),
+    query: Type.Optional(QueryToken),
+    header: Type.Optional(HeaderToken),
     bearer: Type.Optional(Secrets),
     basic: Type.Optional(Type.Array(User, { minItems: 1, expected: "a list of { user, hash }" })),
     hmac: Type.Optional(Hmac),
+    id_header: Type.Optional(HeaderName),
     require: Type.Optional(
       Type.Array(
         Type.Union(
-          [Type.Literal("client"), Type.Literal("bearer"), Type.Literal("hmac"), Type.Literal("basic")],
-          { expected: '"client", "bearer", "basic" or "hmac"' },
+          [
+            Type.Literal("client"),
+            Type.Literal("query"),
+            Type.Literal("header"),
+            Type.Literal("bearer"),
+            Type.Literal("hmac"),
+            Type.Literal("basic"),
+          ],
+          { expected: '"client", "query", "header", "bearer", "basic" or "hmac"' },
         ),
         { minItems: 1, uniqueItems: true, expected: "a list of at least one method, each once" },
       ),
@@ -91,11 +135,16 @@ export const GenericOptions = TableSetting(
       'How long an admitted address may POST. Default: `$CLIENT_AUTH_TIMEOUT` (in hours), else `"24h"`.',
     client_prefix_v6:
       "Leading bits of an IPv6 address that identify a client. `64` admits a whole subnet. Default: `128`.",
+    query:
+      "A token in the URL, for senders that can do nothing else. It is never stored or logged here, but proxies log URLs.",
+    header: "A token in a header of its own, such as `X-Api-Key`.",
     bearer: "Tokens for `Authorization: Bearer`. Any of them is accepted.",
     basic: "Users for HTTP basic authentication.",
     hmac: "Signature over the raw body.",
+    id_header:
+      "Header with the sender's id of the delivery. Deliveries are then compared: the same id is a redelivery, and the same body under another id is a duplicate unless `signed` has `{id}`.",
     require:
-      'Methods that must all hold: of `"client"` (the verify token), `"bearer"`, `"basic"` and `"hmac"`. Default: every method that is set, and `"client"` if `verify_token` or nothing is set.',
+      'Methods that must all hold: of `"client"` (the verify token), `"query"`, `"header"`, `"bearer"`, `"basic"` and `"hmac"`. Default: every method that is set, and `"client"` if `verify_token` or nothing is set.',
   },
 );
 
@@ -143,6 +192,7 @@ export function checkOptions(settings: GenericSettings): readonly OptionIssue[] 
     ...checkAuthorization(settings),
     ...checkSignatureHeader(settings),
     ...checkTokens(settings),
+    ...checkSigned(settings),
     ...checkUsers(settings),
   ];
 }
@@ -186,6 +236,27 @@ function checkSignatureHeader({ bearer, basic, hmac }: GenericSettings): OptionI
   if (!isTaken && !STORED_HEADERS.includes(header)) return [];
   const message = `the header "${header}" has another use: choose one that holds only the signature`;
   return [{ path: ["hmac", "header"], message }];
+}
+
+/** Placeholders need the headers that they stand for, and the other way round. */
+function checkSigned({ hmac, id_header: idHeader }: GenericSettings): OptionIssue[] {
+  if (hmac === undefined) return [];
+  const { signed = "{body}", timestamp_header: time, tolerance } = hmac;
+  const issues: OptionIssue[] = [];
+  const isTimed = signed.includes("{timestamp}");
+  if (isTimed && time === undefined) {
+    issues.push({ path: ["hmac", "timestamp_header"], message: 'is missing: "signed" has {timestamp}' });
+  }
+  if (!isTimed && (time ?? tolerance) !== undefined) {
+    issues.push({
+      path: ["hmac", "signed"],
+      message: "needs {timestamp}: without it the time is not signed",
+    });
+  }
+  if (signed.includes("{id}") && idHeader === undefined) {
+    issues.push({ path: ["id_header"], message: 'is missing: "hmac.signed" has {id}' });
+  }
+  return issues;
 }
 
 function checkTokens({ bearer = [] }: GenericSettings): OptionIssue[] {

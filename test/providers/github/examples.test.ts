@@ -20,7 +20,7 @@ describe("published GitHub examples", () => {
         const result = await receive(name, payload, form);
         expect(result).toMatchObject({
           kind: "parsed",
-          event: { kind: name },
+          events: [{ kind: name }],
           json,
           identity: { id: GUID },
         });
@@ -33,7 +33,7 @@ describe("published GitHub examples", () => {
       for (const { name, payload } of others) {
         expect(await receive(name, payload, form)).toMatchObject({
           kind: "parsed",
-          event: { kind: "other", name },
+          events: [{ kind: "other", name }],
         });
       }
     });

@@ -36,13 +36,15 @@ export function prepareInsert(connection: Connection, { seen, queue, recordBlock
     { decisions, receivedAt }: NewDelivery,
     delivery: number,
     trigger: Trigger,
-    { pushedCommit, queueAll = [] }: AcceptOptions,
+    { commitOf, queueAll = [] }: AcceptOptions,
   ): readonly QueuedDeployment[] {
-    const request = { trigger, delivery, pushedCommit, choice: null, createdAt: receivedAt.getTime() };
+    const request = { trigger, delivery, choice: null, createdAt: receivedAt.getTime() };
     const queued: QueuedDeployment[] = [];
     for (const { target, deploy, code } of decisions) {
-      if (deploy) queued.push(queue.add({ target, ...request, queueAll: queueAll.includes(target) }));
-      else insertNotDeployed.run({ target, delivery });
+      const pushedCommit = commitOf(target);
+      if (deploy) {
+        queued.push(queue.add({ target, pushedCommit, ...request, queueAll: queueAll.includes(target) }));
+      } else insertNotDeployed.run({ target, delivery });
       if (code === "locked") recordBlocked({ target, delivery, trigger, pushedCommit });
     }
     return queued;
@@ -50,12 +52,13 @@ export function prepareInsert(connection: Connection, { seen, queue, recordBlock
 
   return (delivery: NewDelivery, options: AcceptOptions): AcceptResult => {
     const { source, identity } = delivery;
-    const { onRedelivery, replayOf, queueAll = [] } = options;
+    const { repeatedBody, onRedelivery, replayOf, queueAll = [] } = options;
     const sha256 = digest(delivery.body);
     const fingerprint = identity === null ? null : { source, identity, body: sha256 };
     const keys = fingerprint === null ? [] : keysOf(fingerprint);
     const isCompared = options.detectDuplicates && replayOf === null;
-    const comparison = isCompared && fingerprint !== null ? findDuplicate(fingerprint, keys) : NEW;
+    const comparison =
+      isCompared && fingerprint !== null ? findDuplicate(fingerprint, keys, repeatedBody) : NEW;
     if (comparison.kind === "duplicate" || (comparison.kind === "redelivery" && onRedelivery === "skip")) {
       return { kind: "duplicate", delivery: comparison.first };
     }

@@ -1,0 +1,129 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Workshop } from "../support/executable.ts";
+import { freePort } from "../support/free-port.ts";
+import { Repository } from "../support/git.ts";
+
+const SECRET = "a secret of the tests, long enough";
+const FORGES = [
+  { name: "gitlab", repository: "group/sub/site", keys: "" },
+  { name: "gitea", repository: "team/site", keys: "" },
+  { name: "bitbucket", repository: "team/site", keys: "" },
+  { name: "bitbucket-server", repository: "PROJ/site", keys: 'base_url = "https://bitbucket.example.com"' },
+];
+
+const workshops: Workshop[] = [];
+afterAll(() => Promise.all(workshops.map((workshop) => workshop.dispose())));
+
+/** A server with a source of the forge, and targets for a branch and for tags of a real git repository. */
+async function open({ name, repository: fullName, keys }: (typeof FORGES)[number]) {
+  const workshop = new Workshop();
+  workshops.push(workshop);
+  const repository = new Repository(join(workshop.path, "origin"));
+  repository.commit({ "index.html": "one" });
+  const target = (own: string, ref: string) => `[[target]]
+name = "${own}"
+repository = "${fullName}"
+${ref}
+clone_url = ${JSON.stringify(repository.path)}
+directory = "${own}"
+`;
+  workshop.write(
+    "hooklatch.toml",
+    `data_dir = "data"
+[server]
+port = 0
+[admin]
+port = ${freePort()}
+[[source]]
+name = "forge"
+provider = "${name.replace("-server", "")}"
+path = "/hook"
+secrets = ["env:SECRET"]
+${keys}
+${target("main", 'branch = "main"')}${target("tags", 'tag = "v*"')}`,
+  );
+  const server = await workshop.serve([], { SECRET });
+  const url = new URL("/hook", server.url).href;
+  const send = async (...args: readonly string[]) => {
+    const { stdout } = await workshop.run(
+      ["send", "push", "--source", "forge", "--url", url, "--repository", fullName, ...args],
+      { SECRET },
+    );
+    return { code: Number(stdout.slice(0, 3)), ...JSON.parse(stdout.slice(4)) };
+  };
+  const read = (own: string) => readFileSync(join(workshop.path, own, "current/index.html"), "utf8");
+  return { repository, server, url, send, read };
+}
+
+describe.each(FORGES)("a source of $name", (forge) => {
+  test("deploys pushes and tags, and skips deletions and other branches", async () => {
+    const { repository, server, url, send, read } = await open(forge);
+    const pushed = await send("--branch", "main", "--commit", repository.tip);
+    expect(pushed).toMatchObject({ code: 202, status: "ok", deployments: [{ id: 1, target: "main" }] });
+    expect(await server.untilDeployed(1)).toMatchObject({ state: "succeeded" });
+    expect(read("main")).toBe("one");
+
+    repository.commit({ "index.html": "two" });
+    repository.git("tag", "v1.0.0");
+    const tagged = await send("--tag", "v1.0.0", "--commit", repository.tip);
+    expect(tagged).toMatchObject({ code: 202, deployments: [{ id: 2, target: "tags" }] });
+    expect(await server.untilDeployed(2)).toMatchObject({ state: "succeeded" });
+    expect([read("main"), read("tags")]).toEqual(["one", "two"]);
+
+    const others = [
+      await send("--branch", "main", "--deleted"),
+      await send("--tag", "v1.0.0", "--deleted"),
+      await send("--branch", "renamed", "--commit", repository.tip),
+    ];
+    for (const other of others) expect(other).toMatchObject({ code: 200, status: "skipped" });
+    expect(others[0]?.reason).toContain("deleted");
+    expect(others[2]?.reason).toContain('"renamed"');
+
+    const refused = await fetch(url, {
+      method: "POST",
+      body: "{}",
+      headers: { "content-type": "application/json" },
+    });
+    expect(refused.status).toBe(401);
+    expect(server.stderr).not.toContain(SECRET);
+  });
+});
+
+test("a push of Bitbucket with several changes deploys each target that one of them is for", async () => {
+  const { repository, server, url } = await open({ name: "bitbucket", repository: "team/site", keys: "" });
+  repository.git("tag", "v2.0.0");
+  const side = (type: string, name: string) => ({ type, name, target: { hash: repository.tip } });
+  const body = JSON.stringify({
+    repository: { full_name: "team/site" },
+    push: {
+      changes: [
+        { old: side("branch", "old-name"), new: null },
+        { old: null, new: side("branch", "new-name") },
+        { old: null, new: side("tag", "v2.0.0") },
+        { old: null, new: side("branch", "main") },
+      ],
+    },
+  });
+  const response = await fetch(url, {
+    method: "POST",
+    body,
+    headers: {
+      "content-type": "application/json",
+      "x-event-key": "repo:push",
+      "x-hub-signature": `sha256=${createHmac("sha256", SECRET).update(body).digest("hex")}`,
+    },
+  });
+  expect(response.status).toBe(202);
+  expect(await response.json()).toMatchObject({ deployments: [{ target: "main" }, { target: "tags" }] });
+  for (const id of [1, 2]) expect(await server.untilDeployed(id)).toMatchObject({ state: "succeeded" });
+});
+
+test("the test delivery of Gitea is kept and skipped", async () => {
+  const { send } = await open({ name: "gitea", repository: "team/site", keys: "" });
+  const commit = "a".repeat(40);
+  const tested = await send("--branch", "main", "--commit", commit, "--before", commit);
+  expect(tested).toMatchObject({ code: 200, status: "skipped", delivery: 1 });
+});
