@@ -31,10 +31,11 @@ export interface App {
   /** The address of the public listener, such as `http://127.0.0.1:9000/`. */
   readonly url: URL;
   /**
-   * Replaces the configuration for new requests and deployments. Settings that need a restart keep their old value, which
-   * is logged. Rejects, and changes nothing, when a secret cannot be stored, or for another data directory.
+   * Replaces the configuration for new requests and deployments. Resolves with the settings that need a restart, which
+   * keep their old value and are logged; null, and nothing changes, when the server is stopping. Rejects, and changes
+   * nothing, when a secret cannot be stored, or for another data directory.
    */
-  reload(config: Config): Promise<void>;
+  reload(config: Config): Promise<readonly string[] | null>;
   /** Accepts no new request, finishes open ones, gives running deployments their grace, and closes the store. */
   close(): Promise<void>;
 }
@@ -49,6 +50,7 @@ const REQUEST_GRACE = 10_000;
 const NEED_RESTART: Readonly<Record<string, (config: Config) => unknown>> = {
   "[server] host": ({ server }) => server.host,
   "[server] port": ({ server }) => server.port,
+  "[server] log_format": ({ server }) => server.logFormat,
   "[server.tls]": ({ server }) => server.tls,
   "[server.acme]": ({ server }) => server.acme,
   "[admin] host": ({ admin }) => admin.host,
@@ -149,9 +151,9 @@ class Server implements App {
     return true;
   }
 
-  async reload(next: Config): Promise<void> {
+  async reload(next: Config): Promise<readonly string[] | null> {
     const { log } = this.environment;
-    if (this.#closing.signal.aborted) return;
+    if (this.#closing.signal.aborted) return null;
     // It holds generated secrets and the payloads of running deployments.
     if (next.dataDir !== this.config.dataDir) {
       throw new AppError(
@@ -159,8 +161,10 @@ class Server implements App {
         `data_dir cannot change to ${next.dataDir} while the server runs: restart it, or set data_dir back to ${this.config.dataDir}`,
       );
     }
-    for (const [setting, read] of Object.entries(NEED_RESTART)) {
-      if (isDeepStrictEqual(read(this.config), read(next))) continue;
+    const needRestart = Object.entries(NEED_RESTART)
+      .filter(([, read]) => !isDeepStrictEqual(read(this.config), read(next)))
+      .map(([setting]) => setting);
+    for (const setting of needRestart) {
       log.warn({ setting }, `${setting} needs a restart; keeping the old value`);
     }
     createSecrets(next, log);
@@ -171,6 +175,7 @@ class Server implements App {
     this.#restartBackgroundTasks();
     const fields = { sources: next.sources.map(({ path }) => path), targets: next.targets.length };
     log.info(fields, "configuration reloaded");
+    return needRestart;
   }
 
   async close(): Promise<void> {

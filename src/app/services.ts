@@ -4,6 +4,7 @@ import { deploy } from "../deploy/deploy.ts";
 import { runProcess } from "../deploy/process/process.ts";
 import { withPayloadFile } from "../deploy/workspace.ts";
 import type { NotificationChannel } from "../domain/notification.ts";
+import type { Reload } from "../domain/reload.ts";
 import type { Store } from "../domain/store.ts";
 import { createAttemptLimiter } from "../flow/attempt-limiter.ts";
 import { createEventBus, type EventBus } from "../flow/event-bus.ts";
@@ -19,6 +20,7 @@ import { providers } from "../providers/index.ts";
 /** The parts of the outside world that tests replace. */
 export interface AppEnvironment extends Pick<FlowServices, "clock" | "log" | "print"> {
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly reload: Reload;
 }
 
 /** A configuration and the notification channels that were created from it. A reload replaces both. */

@@ -3,22 +3,45 @@ import { version } from "../../package.json";
 import { AppError } from "../lib/errors.ts";
 import { findNearest } from "../lib/text.ts";
 import { withExamples } from "./arguments.ts";
+import { backup } from "./commands/backup.ts";
 import { check } from "./commands/check.ts";
 import { client } from "./commands/client.ts";
 import { complete, completion } from "./commands/completion.ts";
 import { delivery } from "./commands/delivery.ts";
 import { demo } from "./commands/demo.ts";
-import { deployment } from "./commands/deployment.ts";
+import { deployment, logs } from "./commands/deployment.ts";
 import { hash } from "./commands/hash.ts";
 import { init } from "./commands/init.ts";
+import { reload } from "./commands/reload.ts";
+import { schema } from "./commands/schema.ts";
 import { send } from "./commands/send.ts";
 import { serve } from "./commands/serve.ts";
-import { target } from "./commands/target.ts";
+import { status } from "./commands/status.ts";
+import { deploy, rollback, target } from "./commands/target.ts";
 import { makePrintable } from "./output/sanitise.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
 
 /** The visible commands, in the order of `--help`. */
-const COMMANDS = [serve, init, check, demo, send, target, deployment, delivery, client, hash, completion];
+const COMMANDS = [
+  serve,
+  init,
+  check,
+  demo,
+  send,
+  status,
+  logs,
+  deploy,
+  rollback,
+  target,
+  deployment,
+  delivery,
+  client,
+  reload,
+  backup,
+  hash,
+  schema,
+  completion,
+];
 
 /** Runs one command line and resolves with its exit code. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -75,7 +98,10 @@ export function createProgram(terminal: Terminal, finish: Finish): Command {
         getOutHelpWidth: () => terminal.columns ?? 80,
       })
       // Long command names leave little room for descriptions, which are wrapped nevertheless.
-      .configureHelp({ minWidthToWrap: 30 });
+      .configureHelp({
+        minWidthToWrap: 30,
+        ...(command === program && { subcommandTerm: (each) => each.name() }),
+      });
     if (command.commands.length > 0) command.helpCommand("help [command]", "print the help of a command");
   }
   return program;
@@ -115,9 +141,6 @@ function describeExcess(command: Command, help: string): string {
   return describeUnknown(word, command.parent ?? command);
 }
 
-/** Commands under names that other tools give them. */
-const OTHER_NAMES: Readonly<Record<string, string>> = { status: "hooklatch target list" };
-
 /** An unknown command below `parent`, and the commands that were probably meant: on any level, the exact name first. */
 function describeUnknown(word: string, parent: Command): string {
   const nested = parent.commands.flatMap((each) => each.commands);
@@ -128,8 +151,7 @@ function describeUnknown(word: string, parent: Command): string {
   };
   const top = findLikely(listNames(parent));
   const deep = findLikely(nested.map((each) => each.name()));
-  const other = parent.parent === null && Object.hasOwn(OTHER_NAMES, word) ? OTHER_NAMES[word] : undefined;
-  const exact = other === undefined ? below(word) : [other];
+  const exact = below(word);
   const meant = exact.length > 0 ? exact : top !== null ? [top] : deep !== null ? below(deep) : [];
   const hint = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : `see ${fullName(parent)} --help`;
   return `unknown command ${JSON.stringify(word)}; ${hint}`;

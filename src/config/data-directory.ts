@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
+import { AppError } from "../lib/errors.ts";
 import { type Environment, type ReadContext, readVariable } from "./read/context.ts";
-import { child, IssueList, variable } from "./read/issues.ts";
+import { child, describeIssue, IssueList, variable } from "./read/issues.ts";
 import { resolvePath } from "./read/paths.ts";
 import { type CheckedTable, readTable } from "./read/table.ts";
 import { findDocument, type InvalidDocument, SYSTEM_FILE } from "./read/toml.ts";
@@ -53,6 +54,16 @@ export function readDocumentKeys(
   const written = Object.fromEntries(Object.entries(table).filter(([key]) => keys.includes(key)));
   const root = readTable(DocumentTable, written, { file: label, path: "" }, issues);
   return { kind: "read", isFound, root, context: { ...environment, directory, issues } };
+}
+
+/** The data directory of a configuration. Throws an {@link AppError} `configuration` when it cannot be read. */
+export function loadDataDirectory(explicitFile: string | undefined, environment: Environment): string {
+  const read = readDocumentKeys(["data_dir"], explicitFile, environment, SYSTEM_FILE);
+  if (read.kind === "invalid") throw new AppError("configuration", describeIssue(read.fault));
+  const directory = resolveDataDirectory(read.root, read.context);
+  const faults = read.context.issues.faults.map(describeIssue);
+  if (faults.length > 0) throw new AppError("configuration", faults.join("\n"));
+  return directory;
 }
 
 /** The data directory of a configuration that may have other faults; null when its file cannot be read. */

@@ -117,6 +117,11 @@ export const ServerTable = TableSetting(
     max_body: Defaulted(SizeSetting, "25MiB"),
     max_unverified: Type.Optional(SizeSetting),
     shutdown_grace: Defaulted(Timer, "30s"),
+    log_format: Type.Optional(
+      Type.Union([Type.Literal("json"), Type.Literal("text"), Type.Literal("journald")], {
+        expected: '"json", "text" or "journald"',
+      }),
+    ),
     max_deployments: Defaulted(
       Type.Integer({ minimum: 1, maximum: 1000, expected: "a whole number from 1 to 1000" }),
       8,
@@ -150,6 +155,8 @@ export const ServerTable = TableSetting(
     max_unverified:
       'Memory for the bodies of all requests whose senders are not verified yet. Beyond it, requests are answered 503. Default: `"256MiB"`, or `max_body` if that is larger.',
     shutdown_grace: "Time that running deployments have to finish when the server stops.",
+    log_format:
+      'Format of the log: `"json"` for one JSON object per line, `"text"` for people, or `"journald"` for text without a time and with the priorities that the journal shows in colour. Default: `"text"` on a terminal, else `"json"`.',
     max_deployments: "Number of deployments that run at once, each of a different target.",
     catch_up_every:
       'Interval of the check for [missed pushes](deployments.md#missed-pushes). With `"off"`, only the start and a reload check.',

@@ -17,6 +17,7 @@ const ROUTES = [
   ["GET", "/api/status"],
   ["GET", "/api/targets"],
   ["GET", "/api/targets/blog"],
+  ["POST", "/api/reload"],
   ["POST", "/api/targets/blog/deploy"],
   ["POST", "/api/targets/blog/rollback"],
   ["POST", "/api/targets/blog/lock"],

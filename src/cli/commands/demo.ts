@@ -45,9 +45,21 @@ async function runDemo(home: string, keep: boolean, terminal: Terminal): Promise
   const env = { PATH: terminal.env.PATH, HOME: terminal.env.HOME };
   const { config } = readConfiguration(file, { ...terminal, env });
   const lines: string[] = [];
-  const log = await createLog({ write: (line) => lines.push(line), pretty: false, debug: false });
+  const log = await createLog({
+    write: (line) => lines.push(line),
+    format: "json",
+    colours: false,
+    debug: false,
+  });
   const print = (line: string) => terminal.out(`    printed by the server: ${line}\n`);
-  const environment = { clock: terminal.clock, log, env: terminal.env, print };
+  const environment = {
+    clock: terminal.clock,
+    log,
+    env: terminal.env,
+    print,
+    reload: async () =>
+      ({ kind: "invalid", faults: ["the demo does not reload its configuration"] }) as const,
+  };
   const app = await startApp(config, environment, stopping.signal);
   if (app === null) return;
   const out = (text: string) => (stopping.signal.aborted ? undefined : terminal.out(text));

@@ -30,11 +30,21 @@ export function target(terminal: Terminal, finish: Finish): Command {
     .description("list, deploy, roll back, lock and unlock targets")
     .addCommand(defineList(terminal))
     .addCommand(defineShow(terminal))
-    .addCommand(defineDeploy(terminal, finish))
-    .addCommand(defineRollback(terminal, finish))
+    .addCommand(defineDeploy(terminal, finish, "hooklatch target deploy"))
+    .addCommand(defineRollback(terminal, finish, "hooklatch target rollback"))
     .addCommand(defineLock(terminal))
     .addCommand(defineUnlock(terminal));
   return withExamples(command, "hooklatch target deploy blog --follow");
+}
+
+/** `hooklatch deploy`: short for `hooklatch target deploy`. */
+export function deploy(terminal: Terminal, finish: Finish): Command {
+  return defineDeploy(terminal, finish, "hooklatch deploy");
+}
+
+/** `hooklatch rollback`: short for `hooklatch target rollback`. */
+export function rollback(terminal: Terminal, finish: Finish): Command {
+  return defineRollback(terminal, finish, "hooklatch rollback");
 }
 
 function defineList(terminal: Terminal): Command {
@@ -70,7 +80,7 @@ interface DeployOptions extends AdminOptions {
   readonly follow?: boolean;
 }
 
-function defineDeploy(terminal: Terminal, finish: Finish): Command {
+function defineDeploy(terminal: Terminal, finish: Finish, words: string): Command {
   const command = new Command("deploy")
     .description("deploy the tip of the branch, or another commit")
     .argument("<target>", "name of the target")
@@ -94,14 +104,10 @@ function defineDeploy(terminal: Terminal, finish: Finish): Command {
     if (terminal.isTty.stderr) terminal.err(`hooklatch: deployment ${id} is queued\n`);
     return followToEnd(admin, id, terminal, finish, toAppError);
   });
-  return withExamples(
-    command,
-    "hooklatch target deploy blog --follow",
-    "hooklatch target deploy blog --commit 1a2b3c4 --force",
-  );
+  return withExamples(command, `${words} blog --follow`, `${words} blog --commit 1a2b3c4 --force`);
 }
 
-function defineRollback(terminal: Terminal, finish: Finish): Command {
+function defineRollback(terminal: Terminal, finish: Finish, words: string): Command {
   const command = new Command("rollback")
     .description("make an earlier release live, without a build")
     .argument("<target>", "name of the target")
@@ -125,11 +131,7 @@ function defineRollback(terminal: Terminal, finish: Finish): Command {
       });
     },
   );
-  return withExamples(
-    command,
-    "hooklatch target rollback blog",
-    "hooklatch target rollback blog 20261121T203000Z-0123456789ab",
-  );
+  return withExamples(command, `${words} blog`, `${words} blog 20261121T203000Z-0123456789ab`);
 }
 
 interface LockOptions extends AdminOptions {

@@ -49,7 +49,9 @@ export function writeFirstConfiguration(
   const { provider, baseUrl, url, hasGenericSource } = first;
   const files = secretFiles(provider, dataDir);
   const withSecrets = secrets === "with secrets";
-  return `# Configuration of hooklatch. Check it with \`hooklatch check\`.
+  return `#:schema ./hooklatch.schema.json
+# Configuration of hooklatch. Check it with \`hooklatch check\`. For an editor that completes it, run
+# \`hooklatch schema > hooklatch.schema.json\` in this directory.
 data_dir = ${quote(dataDir)}
 
 [server]

@@ -1,4 +1,5 @@
 import type { About } from "../../api/status.ts";
+import type { Reload } from "../../domain/reload.ts";
 import type { Source } from "../../domain/source.ts";
 import type { Target } from "../../domain/target.ts";
 import type { EventBus } from "../../flow/event-bus.ts";
@@ -23,6 +24,7 @@ export interface AdminServices extends Pick<FlowServices, "store" | "clock" | "l
   readonly metrics: Metrics;
   readonly refusals: Pick<Refusals, "list">;
   readonly replay: (id: number) => Promise<ReplayOutcome>;
+  readonly reload: Reload;
   /** The names of a target's complete releases, newest first; null if its layout has no releases. */
   readonly releasesOf: (target: Target) => Promise<readonly string[] | null>;
   /** Whether the store can accept a delivery now. */
