@@ -158,6 +158,12 @@ function pathOf(url: string): string {
   return /^(?:https?:\/\/[^/?#]*)?([^?]*)/.exec(url)?.[1] ?? "";
 }
 
+/** The parameters of the URL. Most senders send none. */
+function readQuery(url: string): URLSearchParams {
+  const start = url.indexOf("?");
+  return start === -1 ? new URLSearchParams() : new URLSearchParams(/[^#]*/.exec(url.slice(start + 1))?.[0]);
+}
+
 /**
  * Replaces a host of up to three characters, or a missing one. The framework searches for the path from the twelfth
  * character of the URL on.
@@ -205,7 +211,7 @@ async function serve(
       "the source does not accept requests from this address",
     );
   }
-  const query = new URLSearchParams(/\?([^#]*)/.exec(url)?.[1]);
+  const query = readQuery(url);
   if (method === "GET" && handshake !== null) {
     return replyToHandshake(await authorise(source, handshake, { query, headers, client }));
   }
