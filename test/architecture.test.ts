@@ -21,18 +21,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ["lib", "runtime", "domain", "flow", "api"],
   app: BELOW_APP,
   doctor: BELOW_APP,
-  cli: [...BELOW_APP, "app", "doctor"],
+  import: ["lib", "domain", "providers", "config"],
+  cli: [...BELOW_APP, "app", "doctor", "import"],
   "main.ts": ["cli", "lib"],
 };
 
 /** Test directories that belong to no layer. */
 const OTHER_TESTS = ["bench", "binary", "docs", "faults", "fixtures", "fuzz", "support"];
 
-/** Product text for users of a particular provider: the demo, a first configuration, and an example in the help. */
+/**
+ * Product text for users of a particular provider: the demo, a first configuration, an example in the help, and the
+ * signatures that hooks of another program check.
+ */
 const MAY_NAME_PROVIDERS = [
   "cli/commands/demo.ts",
   "cli/commands/hash.ts",
   "cli/output/first-configuration.ts",
+  "import/senders.ts",
 ];
 
 /** Names that do not describe the content of a file or directory. */

@@ -10,6 +10,7 @@ import { delivery } from "./commands/delivery.ts";
 import { demo } from "./commands/demo.ts";
 import { deployment } from "./commands/deployment.ts";
 import { hash } from "./commands/hash.ts";
+import { importCommand } from "./commands/import.ts";
 import { init } from "./commands/init.ts";
 import { send } from "./commands/send.ts";
 import { serve } from "./commands/serve.ts";
@@ -18,7 +19,20 @@ import { makePrintable } from "./output/sanitise.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
 
 /** The visible commands, in the order of `--help`. */
-const COMMANDS = [serve, init, check, demo, send, target, deployment, delivery, client, hash, completion];
+const COMMANDS = [
+  serve,
+  init,
+  check,
+  demo,
+  send,
+  target,
+  deployment,
+  delivery,
+  client,
+  importCommand,
+  hash,
+  completion,
+];
 
 /** Runs one command line and resolves with its exit code. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
