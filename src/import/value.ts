@@ -1,4 +1,5 @@
 import { isCredentialHeader } from "../config/source.ts";
+import { escapeInvisible } from "../lib/text.ts";
 import type { Parameter } from "./hook.ts";
 
 /** A referenced value (https://github.com/adnanh/webhook/blob/master/docs/Referencing-Request-Values.md). */
@@ -123,5 +124,5 @@ function writePath(name: string): { readonly cel: string; readonly isPresent: st
 
 /** A string literal of CEL, which has all escapes of JSON. */
 export function writeText(text: string): string {
-  return JSON.stringify(text).replaceAll("\u007f", "\\u007f");
+  return escapeInvisible(JSON.stringify(text));
 }

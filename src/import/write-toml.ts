@@ -1,3 +1,5 @@
+import { escapeInvisible } from "../lib/text.ts";
+
 /** A value of TOML. A key without a value is left out. */
 export type TomlValue =
   | string
@@ -17,7 +19,7 @@ export function writeTable(name: string, table: { readonly [key: string]: TomlVa
 export function writeComment(text: string): string {
   return text
     .split("\n")
-    .map((line) => `# ${line.replaceAll(/\p{Cc}/gu, "\uFFFD")}`.trimEnd())
+    .map((line) => `# ${escapeInvisible(line).replaceAll(/\p{Cc}/gu, "\uFFFD")}`.trimEnd())
     .map((line) => `${line}\n`)
     .join("");
 }
@@ -46,10 +48,11 @@ function isList(value: object): value is readonly TomlValue[] {
 
 /** A literal string where quotation marks or backslashes would be escaped otherwise. */
 function writeString(text: string): string {
-  return /["\\]/.test(text) && !/['\p{Cc}]/u.test(text) ? `'${text}'` : writeBasic(text);
+  const isReadable = !/['\p{Cc}]/u.test(text) && escapeInvisible(text) === text;
+  return /["\\]/.test(text) && isReadable ? `'${text}'` : writeBasic(text);
 }
 
 /** A basic string, which has all escapes of JSON. */
 function writeBasic(text: string): string {
-  return JSON.stringify(text).replaceAll("\u007f", "\\u007F");
+  return escapeInvisible(JSON.stringify(text));
 }

@@ -39,6 +39,9 @@ export function importCommand(terminal: Terminal, finish: Finish): Command {
       const [first = ""] = paths;
       const files = paths.map((path) => ({ path, text: readHooksFile(resolve(terminal.cwd, path), path) }));
       const parsed = await Promise.all(files.map(({ path, text }) => parseHooksFile(text, path)));
+      if (parsed.every(({ hooks }) => hooks.length === 0)) {
+        throw new AppError("configuration", `${paths.join(", ")}: no hooks`);
+      }
       const directory = dirname(resolve(terminal.cwd, first));
       const result = await importHooks(parsed, {
         urlPrefix: urlprefix,
