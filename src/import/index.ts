@@ -93,7 +93,7 @@ export async function importHooks(
       reject(hook.id, problems);
       continue;
     }
-    const { texts, files: own } = placeSecrets(name, translation.slots, options.secretsDirectory);
+    const { texts, files: own } = placeSecrets(name, translation.slots, secretFiles, options);
     secretFiles.push(...own);
     showsSecrets ||=
       translation.showsSecret ||
@@ -152,8 +152,13 @@ function findProblems({ source, target, slots }: Translated, options: ImportOpti
   return options.validate(configuration, Object.fromEntries(env));
 }
 
-/** Where each secret is written, by its slot. */
-function placeSecrets(name: string, slots: readonly Slot[], directory: string | null) {
+/** Where each secret is written, by its slot, and the files that are added to `existing`. */
+function placeSecrets(
+  name: string,
+  slots: readonly Slot[],
+  existing: readonly SecretFile[],
+  { secretsDirectory: directory }: ImportOptions,
+) {
   const texts = new Map<string, string>();
   const files: SecretFile[] = [];
   for (const { text: slot, secret } of slots) {
@@ -161,9 +166,11 @@ function placeSecrets(name: string, slots: readonly Slot[], directory: string | 
       texts.set(slot, secret.text);
       continue;
     }
-    const file = files.length === 0 ? name : `${name}-${files.length + 1}`;
-    files.push({ name: `${file}.secret`, text: secret.text });
-    texts.set(slot, `file:${directory}/${file}.secret`);
+    const taken = new Set([...existing, ...files].map((file) => file.name.toLowerCase()));
+    let file = `${name}.secret`;
+    for (let number = 2; taken.has(file.toLowerCase()); number += 1) file = `${name}-${number}.secret`;
+    files.push({ name: file, text: secret.text });
+    texts.set(slot, `file:${directory}/${file}`);
   }
   return { texts, files };
 }

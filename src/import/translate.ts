@@ -2,7 +2,7 @@ import { isAbsolute, resolve } from "node:path";
 import { writeAnswer } from "./answer.ts";
 import { writeCommand } from "./command.ts";
 import { writeCondition } from "./condition.ts";
-import { type Hook, isTable, type Parameter } from "./hook.ts";
+import { type Hook, isTable } from "./hook.ts";
 import { splitRule } from "./proof.ts";
 import { type Rule, readRule } from "./rule.ts";
 import { createSecretSlots, type Slot } from "./secret-slots.ts";
@@ -54,6 +54,8 @@ export async function translateHook(hook: Hook, context: TranslationContext): Pr
   );
   const formField = decodedFields.find((field) => field === source.formField) ?? null;
   const body = { formField, decodedFields };
+  const template = findConditionTemplate(split.conditions, context.templates);
+  if (template !== null) return { kind: "impossible", reasons: [describeTemplate(template)] };
   const condition = writeCondition(split.conditions, split.isWhole, body);
   if (condition.kind === "impossible") {
     return { kind: "impossible", reasons: [`its rule ${condition.reason}`] };
@@ -106,7 +108,18 @@ function findTemplates(hook: Hook, templates: Templates): readonly string[] {
   const found = [...textsIn(others), ...textsIn(rule, ["secret", "value"])].flatMap(
     (text) => templates.find(text) ?? [],
   );
-  return [...new Set(found)].map((template) => `the template ${template} is not expanded: write its value`);
+  return [...new Set(found)].map(describeTemplate);
+}
+
+/** The first template in a text that a condition compares. */
+function findConditionTemplate(conditions: readonly Rule[], templates: Templates): string | null {
+  const matches = conditions.flatMap(listMatches);
+  const found = matches.flatMap((each) => (each.kind === "value" ? (templates.find(each.value) ?? []) : []));
+  return found[0] ?? null;
+}
+
+function describeTemplate(template: string): string {
+  return `the template ${template} is not expanded: write its value`;
 }
 
 function textsIn(value: unknown, except: readonly string[] = []): readonly string[] {
@@ -147,11 +160,11 @@ function findDirectory(hook: Hook, { directory }: TranslationContext): Directory
 /** The quoted names of fields that a condition compares with a text, and that look like secrets. */
 function findExposedSecrets(conditions: readonly Rule[]): readonly string[] {
   return conditions
-    .flatMap(listValues)
-    .filter(({ source, name = "" }) => {
+    .flatMap(listMatches)
+    .filter(({ parameter: { source, name = "" } }) => {
       return source === "payload" && /token|secret|passw|api_?key/i.test(name);
     })
-    .map(({ name }) => JSON.stringify(name));
+    .map(({ parameter }) => JSON.stringify(parameter.name));
 }
 
 /** The names of all fields of the payload that a hook refers to. */
@@ -160,22 +173,24 @@ function listFields(hook: Hook): readonly string[] {
     ...(hook["pass-arguments-to-command"] ?? []),
     ...(hook["pass-environment-to-command"] ?? []),
     ...(hook["pass-file-to-command"] ?? []),
-    ...(hook["trigger-rule"] === undefined ? [] : listValues(readRule(hook["trigger-rule"]))),
+    ...(hook["trigger-rule"] === undefined
+      ? []
+      : listMatches(readRule(hook["trigger-rule"])).map(({ parameter }) => parameter)),
   ];
   return parameters.flatMap(({ source, name = "" }) => (source === "payload" ? [name] : []));
 }
 
-/** The values that a rule compares. */
-function listValues(rule: Rule): readonly Parameter[] {
+/** The comparisons in a rule. */
+function listMatches(rule: Rule): readonly Extract<Rule, { kind: "value" | "regex" }>[] {
   switch (rule.kind) {
     case "and":
     case "or":
-      return rule.rules.flatMap(listValues);
+      return rule.rules.flatMap(listMatches);
     case "not":
-      return listValues(rule.rule);
+      return listMatches(rule.rule);
     case "value":
     case "regex":
-      return [rule.parameter];
+      return [rule];
     default:
       return [];
   }
