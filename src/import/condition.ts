@@ -1,3 +1,5 @@
+import { RULE_VARIABLES } from "../domain/rule.ts";
+import { compileExpression } from "../lib/expression.ts";
 import type { Rule } from "./rule.ts";
 import { type BodyReading, resolveParameter, type Value, writeText } from "./value.ts";
 
@@ -45,7 +47,21 @@ export function writeCondition(rules: readonly Rule[], isWhole: boolean, body: B
   const headers = new Set<string>();
   const wanted: readonly Outcome[] = isWhole ? TRUE : ["true"];
   const terms = rules.map((rule) => write(rule, wanted, body, headers));
-  return { kind: "written", cel: join("&&", terms).text, headers: [...headers] };
+  const { text: cel } = join("&&", terms);
+  const problem = findProblem(cel);
+  return problem === null
+    ? { kind: "written", cel, headers: [...headers] }
+    : { kind: "impossible", reason: problem };
+}
+
+/** The longest condition, in characters. */
+const MAX_LENGTH = 4096;
+
+/** Why a condition is not valid. Faults of the configuration would quote it, and it may hold a secret. */
+function findProblem(cel: string): string | null {
+  if (cel.length > MAX_LENGTH) return `makes a condition of more than ${MAX_LENGTH} characters`;
+  const result = compileExpression(cel, RULE_VARIABLES);
+  return result.kind === "compiled" ? null : `makes an invalid condition: ${result.problem}`;
 }
 
 /** Why a rule cannot be a condition; null where it can. Completes "its rule …". */

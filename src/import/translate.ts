@@ -1,4 +1,5 @@
 import { isAbsolute, resolve } from "node:path";
+import { STORED_HEADERS } from "../domain/delivery.ts";
 import { writeAnswer } from "./answer.ts";
 import { writeCommand } from "./command.ts";
 import { writeCondition } from "./condition.ts";
@@ -64,7 +65,7 @@ export async function translateHook(hook: Hook, context: TranslationContext): Pr
   const directory = findDirectory(hook, context);
   const command = writeCommand(hook, directory.isNamed ? directory.path : null, body);
   const answer = writeAnswer(hook, source.provider.hasReadingSenders === true);
-  const stored = source.provider.createHandler({}).storedHeaders;
+  const stored = [...STORED_HEADERS, ...source.provider.createHandler({}).storedHeaders];
   const kept = [...new Set([...condition.headers, ...command.headers])].filter(
     (header) => !stored.includes(header),
   );

@@ -70,6 +70,7 @@ function stripPrefix(text: string, prefix: string): string | null {
 function resolveHeader(written: string): Value {
   const name = written.toLowerCase();
   if (!/^[!#$%&'*+.^_`|~0-9a-z-]{1,100}$/.test(name)) return unavailable("it is not the name of a header");
+  if (name === "host") return unavailable("adnanh/webhook does not see it");
   if (isCredentialHeader(name)) return unavailable("a header that may hold a credential is never stored");
   const key = writeText(name);
   return {

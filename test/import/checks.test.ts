@@ -152,6 +152,7 @@ describe("a rule becomes the checks of a source", () => {
       "an invalid pattern",
       { match: { type: "regex", regex: "(", parameter: { source: "payload", name: "a" } } },
     ],
+    ["a rule that is too long", { and: [match(TOKEN, "key", "url"), match("a".repeat(5000), "b")] }],
     ["a secret with white space", signature("sha256", "X-Gitea-Signature", "secret\n")],
   ])("but %s does not, and the hook is left out", async (_, rule) => {
     const { hooks, sources, targets, text } = await translateHooks([hook({ "trigger-rule": rule })]);

@@ -118,7 +118,10 @@ describe("a command gets its values", () => {
         "trigger-rule": {
           and: [signature("sha256", "X-Hub-Signature-256"), match("push", "X-GitHub-Event", "header")],
         },
-        "pass-arguments-to-command": [{ source: "header", name: "X-Tenant" }],
+        "pass-arguments-to-command": [
+          { source: "header", name: "X-Tenant" },
+          { source: "header", name: "User-Agent" },
+        ],
       }),
     ]);
     expect(sources[0]?.keep_headers).toEqual(["x-tenant"]);

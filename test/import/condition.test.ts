@@ -61,6 +61,7 @@ describe("a rule becomes a condition", () => {
   test.each([
     ["a query parameter", { not: match("a", "b", "url") }],
     ["a header with a credential", { not: match("a", "Authorization", "header") }],
+    ["the host, which adnanh/webhook does not see", match("a", "Host", "header")],
     ["the whole body", { match: { type: "regex", regex: "a", parameter: { source: "raw-request-body" } } }],
     ["the address", match("a", "remote-addr", "request")],
     ["an unknown type", { match: { type: "other" } }],

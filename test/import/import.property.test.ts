@@ -49,6 +49,9 @@ const text = fc.oneof(
   fc.tuple(hostile, hostile).map((parts) => parts.join("")),
 );
 
+/** No message may repeat it. */
+const SECRET = "correct-horse-battery-staple";
+
 const parameter = fc.record(
   {
     source: fc.oneof(
@@ -88,9 +91,9 @@ const { rule } = fc.letrec<{ rule: unknown }>((tie) => ({
             "ip-whitelist",
             "other",
           ),
-          value: text,
+          value: fc.oneof(fc.constant(SECRET), text),
           regex: text,
-          secret: text,
+          secret: fc.oneof(fc.constant(SECRET), text),
           parameter,
           "ip-range": fc.oneof(fc.ipV4(), fc.ipV6(), text),
         },
@@ -132,6 +135,7 @@ test("no hooks become a configuration that is invalid or a shell command with th
       const result = await translateHooks(hooks, { isInFiles: false });
       expect(result.hooks).toHaveLength(hooks.length);
       expect(result.targets).toHaveLength(result.hooks.filter(({ level }) => level !== "fail").length);
+      expect(JSON.stringify(result.hooks)).not.toContain(SECRET);
       translated += result.targets.length;
       expect(faultsOf(result.text, { A: NEW_TOKEN })).toEqual([]);
       for (const { run } of result.targets) {
