@@ -21,18 +21,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ["lib", "runtime", "domain", "flow", "api"],
   app: BELOW_APP,
   doctor: BELOW_APP,
-  cli: [...BELOW_APP, "app", "doctor"],
+  import: ["lib", "domain", "providers", "config"],
+  cli: [...BELOW_APP, "app", "doctor", "import"],
   "main.ts": ["cli", "lib"],
 };
 
 /** Test directories that belong to no layer. */
 const OTHER_TESTS = ["bench", "binary", "docs", "faults", "fixtures", "fuzz", "support"];
 
-/** Product text for users of a particular provider: the demo, a first configuration, and an example in the help. */
+/**
+ * Product text for users of a particular provider: the demo, a first configuration, an example in the help, and the
+ * signatures that hooks of another program check.
+ */
 const MAY_NAME_PROVIDERS = [
   "cli/commands/demo.ts",
   "cli/commands/hash.ts",
   "cli/output/first-configuration.ts",
+  "import/senders.ts",
 ];
 
 /** Names that do not describe the content of a file or directory. */
@@ -162,11 +167,14 @@ describe("the layers of src", () => {
     expect(users.length).toBeGreaterThan(0);
   });
 
-  test("load the ACME library only when it is needed", () => {
-    const users = files.filter((file) => imports.get(file)?.includes("acme-client"));
-    const atStart = /^import (?!type )[^;]*"acme-client"/m;
+  test.each([
+    ["acme-client", "acme"],
+    ["yaml", "import"],
+  ])("load %s only when it is needed", (library, layer) => {
+    const users = files.filter((file) => imports.get(file)?.includes(library));
+    const atStart = new RegExp(`^import (?!type )[^;]*"${library}"`, "m");
     expect(users.filter((file) => atStart.test(sources.get(file) ?? ""))).toEqual([]);
-    expect(users.map(layerOf)).toEqual(users.map(() => "acme"));
+    expect(users.map(layerOf)).toEqual(users.map(() => layer));
     expect(users.length).toBeGreaterThan(0);
   });
 

@@ -11,6 +11,7 @@ import { delivery } from "./commands/delivery.ts";
 import { demo } from "./commands/demo.ts";
 import { deployment, logs } from "./commands/deployment.ts";
 import { hash } from "./commands/hash.ts";
+import { importCommand } from "./commands/import.ts";
 import { init } from "./commands/init.ts";
 import { reload } from "./commands/reload.ts";
 import { schema } from "./commands/schema.ts";
@@ -36,6 +37,7 @@ const COMMANDS = [
   deployment,
   delivery,
   client,
+  importCommand,
   reload,
   backup,
   hash,

@@ -31,6 +31,11 @@ const PROTECTED_NAMES = [
 const PROTECTED_PREFIXES =
   /^(?:LD|DYLD|GIT|SSH|BASH|NODE|NPM|BUN|DENO|PYTHON|PERL5|PERL|RUBY|GEM|BUNDLE|JAVA|JDK|GO|CARGO|RUST|PHP|COMPOSER|DOCKER|LC|HTTP|HTTPS|ALL|NO|http|https|all|no|npm)(?:_|$|OPT|LIB|PATH|FLAGS|PROXY)/;
 
+/** Whether a variable decides which programs run, or which code they load. */
+export function isProtectedVariable(name: string): boolean {
+  return PROTECTED_NAMES.includes(name) || PROTECTED_PREFIXES.test(name);
+}
+
 /** Reads `events`, `when` and `payload_env` of a target. Expressions that do not compile are faults. */
 export function readRules(
   { values, place, has }: TargetSettings,
@@ -67,7 +72,7 @@ function readPayloadEnv(
   const at = child(place, "payload_env");
   const compiled = Object.entries<string>(values.payload_env).flatMap(([name, text]) => {
     const own = child(at, name);
-    if (PROTECTED_NAMES.includes(name) || PROTECTED_PREFIXES.test(name)) {
+    if (isProtectedVariable(name)) {
       context.issues.fault(
         own,
         `a payload must not set ${name}, which changes what programs do: choose another name`,

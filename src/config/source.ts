@@ -211,6 +211,11 @@ type FixedAnswer = Omit<Extract<Answer, { kind: "fixed" }>, "kind">;
 const CREDENTIAL =
   /(?:^|[-_])(?:auth|authorization|authentication|cookie2?|credentials?|jwt|key|apikey|passw(?:or)?d|secret|session|sig|sign|signature(?:-?256)?|token)(?:$|[-_])/;
 
+/** Whether a header may hold a credential, by its name in lower case. Such a header is never stored. */
+export function isCredentialHeader(name: string): boolean {
+  return CREDENTIAL.test(name);
+}
+
 /** Reads `keep_headers` as lower-case names. One that may hold a credential is a fault. */
 function readKeptHeaders(
   names: readonly string[],
@@ -221,7 +226,7 @@ function readKeptHeaders(
   const kept = names.map((name) => name.toLowerCase());
   const used = findHeaderOptions(settings).map((name) => name.toLowerCase());
   for (const [index, name] of kept.entries()) {
-    if (!CREDENTIAL.test(name) && !used.includes(name)) continue;
+    if (!isCredentialHeader(name) && !used.includes(name)) continue;
     issues.fault(
       child(place, index),
       `the header ${formatValue(name)} may hold a credential, which is never stored`,

@@ -131,7 +131,8 @@ export const TargetTable = TableSetting(
   },
   {
     name: "Name in commands and logs. Unique, without regard to case.",
-    directory: "Directory of the target. No two targets share one, and none is inside another's.",
+    directory:
+      "Directory of the target. No two targets share one, and none is inside another's, unless both are without `repository`.",
     source:
       "Name of the source whose deliveries deploy the target. Default: the only source that fits; with `repository`, sources that report pushes fit first.",
     repository:

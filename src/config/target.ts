@@ -24,10 +24,11 @@ export function readTargets(written: readonly WrittenTable[], context: TargetCon
   const tables = written.map(({ table, place }) => readTable(TargetTable, table, place, issues));
   const targets = tables.map((table) => readTarget(table, context));
   const owners = tables.map((table) => {
-    return { place: table.place, name: table.values.name, directory: resolveDirectory(table, context) };
+    const directory = resolveDirectory(table, context);
+    return { place: table.place, name: table.values.name, directory, hasLayout: table.has("repository") };
   });
   checkUnique("name", "target", owners, issues);
-  checkUnique("directory", "target", owners, issues);
+  checkUnique("directory", "target", withoutSharing(owners), issues);
   checkNesting(owners, issues);
   return targets.filter((target) => target !== undefined);
 }
@@ -109,7 +110,9 @@ function checkDirectory(
   { dataDir, issues }: TargetContext,
 ): void {
   const at = child(place, "directory");
-  if (directory === "/") issues.fault(at, 'a target needs its own directory, not "/"');
+  if (directory === "/" && has("repository")) {
+    issues.fault(at, 'a target needs its own directory, not "/"');
+  }
   // Git would delete the store and its secrets, or copy them into a release.
   else if (directory !== undefined && has("repository") && isWithin(dataDir, directory)) {
     issues.fault(
@@ -196,14 +199,26 @@ function checkShared(shared: readonly string[], place: Place, { issues }: ReadCo
   }
 }
 
-/** Reports every directory that is inside another target's. */
-function checkNesting(
-  targets: readonly { readonly place: Place; readonly directory: string | undefined }[],
-  issues: IssueList,
-): void {
-  // Reversed, so that the first of several owners counts.
-  const owners = new Map(targets.toReversed().map(({ place, directory }) => [directory, place]));
-  for (const { place, directory = "/" } of targets) {
+/** The directory of a target. Without a repository, nothing in it belongs to the target. */
+interface DirectoryOwner {
+  readonly place: Place;
+  readonly directory: string | undefined;
+  readonly hasLayout: boolean;
+}
+
+/** The targets of which no two may have the same directory: of those without a repository, the first in each. */
+function withoutSharing<Owner extends DirectoryOwner>(targets: readonly Owner[]): readonly Owner[] {
+  const isFirst = ({ directory }: Owner, index: number) =>
+    targets.findIndex((other) => !other.hasLayout && other.directory === directory) === index;
+  return targets.filter((target, index) => target.hasLayout || isFirst(target, index));
+}
+
+/** Reports every directory that is inside another target's, unless both are without a repository. */
+function checkNesting(targets: readonly DirectoryOwner[], issues: IssueList): void {
+  for (const { place, directory = "/", hasLayout } of targets) {
+    const others = targets.filter((other) => hasLayout || other.hasLayout);
+    // Reversed, so that the first of several owners counts.
+    const owners = new Map(others.toReversed().map((other) => [other.directory, other.place]));
     const outer = ancestorsOf(directory).find((ancestor) => owners.has(ancestor));
     if (outer === undefined) continue;
     const owner = owners.get(outer)?.path;

@@ -73,7 +73,8 @@ describe("a notification channel", () => {
   });
 
   test("may name a target that has a fault, which is the only fault reported", () => {
-    const faulty = '[[target]]\nname = "shop"\ndirectory = "/"\nrun = ["true"]\n';
+    const faulty =
+      '[[target]]\nname = "shop"\nrepository = "octocat/shop"\nbranch = "main"\nclone_url = "shop.git"\ndirectory = "/"\n';
     expectFindings(load(`${faulty}[[notify]]\nurl = "env:ADDRESS"\nformat = "slack"\ntargets = ["shop"]`), [
       ["hooklatch.toml: target[2].directory", '"/"'],
     ]);

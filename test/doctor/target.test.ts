@@ -144,6 +144,10 @@ describe("target check", () => {
     expectFacts(lines, ["program plain ", `program ${path("none")} `, "program hugo "]);
     for (const line of [lines[0], lines[2]]) expect(line).toContain(path("bin"));
     expect(wordsOf(lines)).toMatchSnapshot();
+    const passingOn = (program: string) => ["/bin/sh", "-c", 'exec "$0" "$HOOK_ARGUMENT_1"', program];
+    expectFacts(await check({ run: [passingOn(path("none")), passingOn(path("bin/build"))] }), [
+      `program ${path("none")} `,
+    ]);
     expect(await check({ run: [["plain"]], env: { PATH: `node_modules/.bin:${path("bin")}` } })).toEqual([]);
   });
 

@@ -10,12 +10,15 @@ export interface Style {
   readonly now: Date;
 }
 
-/** The style for standard output. Colours follow https://no-color.org. */
-export function createStyle({ isTty, env, columns, clock }: Terminal): Style {
+/** The style for standard output or standard error. Colours follow https://no-color.org. */
+export function createStyle(
+  { isTty, env, columns, clock }: Terminal,
+  stream: keyof Terminal["isTty"] = "stdout",
+): Style {
   return {
-    isTty: isTty.stdout,
-    colours: isTty.stdout && !env.NO_COLOR && env.TERM !== "dumb",
-    width: isTty.stdout ? (columns ?? 80) : null,
+    isTty: isTty[stream],
+    colours: isTty[stream] && !env.NO_COLOR && env.TERM !== "dumb",
+    width: isTty[stream] ? (columns ?? 80) : null,
     now: clock.now(),
   };
 }
