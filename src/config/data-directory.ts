@@ -3,7 +3,7 @@ import { type Environment, type ReadContext, readVariable } from "./read/context
 import { child, IssueList, variable } from "./read/issues.ts";
 import { resolvePath } from "./read/paths.ts";
 import { type CheckedTable, readTable } from "./read/table.ts";
-import { findDocument, type InvalidDocument, SYSTEM_FILE } from "./read/toml.ts";
+import { type ConfigDocument, findDocument, type InvalidDocument, SYSTEM_FILE } from "./read/toml.ts";
 import { DocumentTable } from "./schema.ts";
 
 type Document = CheckedTable<typeof DocumentTable>;
@@ -34,8 +34,7 @@ interface DocumentKeys {
   readonly kind: "read";
   readonly root: Document;
   readonly context: ReadContext;
-  /** Whether the file was found by search. */
-  readonly isFound: boolean;
+  readonly document: ConfigDocument;
 }
 
 /** Reads some keys of a configuration's top level. Faults in other keys are ignored. */
@@ -47,12 +46,12 @@ export function readDocumentKeys(
 ): InvalidDocument | DocumentKeys {
   const document = findDocument({ named: explicitFile, systemFile }, environment);
   if (document.kind === "invalid") return document;
-  const { file, label, table, isFound } = document;
+  const { file, label, table } = document;
   const issues = new IssueList();
   const directory = file === null ? environment.cwd : dirname(file);
   const written = Object.fromEntries(Object.entries(table).filter(([key]) => keys.includes(key)));
   const root = readTable(DocumentTable, written, { file: label, path: "" }, issues);
-  return { kind: "read", isFound, root, context: { ...environment, directory, issues } };
+  return { kind: "read", document, root, context: { ...environment, directory, issues } };
 }
 
 /** The data directory of a configuration that may have other faults; null when its file cannot be read. */

@@ -126,7 +126,7 @@ describe("the executable", () => {
     for (const command of ["check", "serve"]) {
       const { exitCode, stderr } = await workshop.run([command]);
       expect(exitCode).toBe(2);
-      expect(stderr).toContain(`hooklatch.toml: ${place}: `);
+      expect(stderr).toContain(`: target "blog": ${place}: `);
     }
     expect(readdirSync(workshop.path)).toEqual(["hooklatch.toml"]);
   });
