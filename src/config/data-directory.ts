@@ -1,9 +1,16 @@
+import { lstatSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Environment, type ReadContext, readVariable } from "./read/context.ts";
 import { child, IssueList, variable } from "./read/issues.ts";
 import { resolvePath } from "./read/paths.ts";
 import { type CheckedTable, readTable } from "./read/table.ts";
-import { type ConfigDocument, findDocument, type InvalidDocument, SYSTEM_FILE } from "./read/toml.ts";
+import {
+  type ConfigDocument,
+  findDocument,
+  findTrustProblem,
+  type InvalidDocument,
+  SYSTEM_FILE,
+} from "./read/toml.ts";
 import { DocumentTable } from "./schema.ts";
 
 type Document = CheckedTable<typeof DocumentTable>;
@@ -26,7 +33,28 @@ export function resolveDataDirectory({ has, place, values }: Document, context: 
     named === undefined
       ? ["STATE_DIRECTORY", ofSystemd() ?? "hooklatch-data"]
       : ["HOOKLATCH_DATA_DIR", named];
-  return resolvePath(path, context.cwd, variable(name), context);
+  const resolved = resolvePath(path, context.cwd, variable(name), context);
+  if (named === undefined && ofSystemd() === undefined) checkTrust(resolved, context);
+  return resolved;
+}
+
+/**
+ * Reports a data directory in the working directory that another user controls: that user knows the secrets in it. One
+ * that a configuration or a variable names is the choice of this user.
+ */
+function checkTrust(directory: string, { issues }: ReadContext): void {
+  const stats = lstatSync(directory, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  const user = process.geteuid?.() ?? 0;
+  // The mode of a symbolic link means nothing.
+  const isLink = stats.isSymbolicLink();
+  const target = isLink ? statSync(directory, { throwIfNoEntry: false }) : stats;
+  const problem =
+    (target && findTrustProblem(target, user)) ??
+    findTrustProblem({ ...stats, mode: isLink ? 0 : stats.mode }, user);
+  if (problem === null || problem === undefined) return;
+  const remedy = "if you trust it, set data_dir in a configuration or $HOOKLATCH_DATA_DIR";
+  issues.fault({ file: directory, path: "" }, `is not used because ${problem}; ${remedy}`);
 }
 
 /** Some keys of a configuration's top level. */
