@@ -32,12 +32,14 @@ function patient<Operation extends (...args: never[]) => Promise<unknown>>(opera
   return repeated as Operation;
 }
 
-// The operations of node:fs/promises that take a descriptor. The others cannot run out of them.
-export const copyFile = patient(files.copyFile);
-export const cp = patient(files.cp);
-export const open = patient(files.open);
-export const readdir = patient(files.readdir);
-export const readFile = patient(files.readFile);
-export const realpath = patient(files.realpath);
-export const rm = patient(files.rm);
-export const writeFile = patient(files.writeFile);
+/** The operations of `node:fs/promises` that take a descriptor, repeated when there is none. */
+export const { copyFile, cp, open, readdir, readFile, realpath, rm, writeFile } = {
+  copyFile: patient(files.copyFile),
+  cp: patient(files.cp),
+  open: patient(files.open),
+  readdir: patient(files.readdir),
+  readFile: patient(files.readFile),
+  realpath: patient(files.realpath),
+  rm: patient(files.rm),
+  writeFile: patient(files.writeFile),
+};
