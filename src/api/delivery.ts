@@ -12,7 +12,10 @@ export const ApiDelivery = Type.Object({
   id: Id,
   source: Type.String(),
   event: oneOf(EVENT_KINDS),
-  status: oneOf(DELIVERY_STATUSES, "the `status` of the response that the sender received"),
+  status: oneOf(
+    DELIVERY_STATUSES,
+    "the `status` of the response that the sender received; one that a lock held changes after the lock",
+  ),
   reason: nullable(Type.String(), "why targets were not deployed, as the sender received it"),
   received_at: Time,
   client: Type.String({ description: "the sender's address" }),

@@ -10,6 +10,11 @@ import type { AbandonedRun } from "../domain/deployment.ts";
 import type { Store } from "../domain/store.ts";
 import { cancelUnconfigured, recoverQueue, revertInterrupted } from "../flow/recovery.ts";
 import { createMetrics } from "../http/prometheus.ts";
+import {
+  createDescriptorReserve,
+  type DescriptorReserve,
+  readDescriptorLimit,
+} from "../http/server/descriptor-reserve.ts";
 import { type Listener, openListener } from "../http/server/listen.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
@@ -84,6 +89,7 @@ class Server implements App {
   readonly #ended = new AbortController();
   readonly #services: Services;
   readonly #state: ServerState;
+  readonly #descriptors: DescriptorReserve;
   #active: ActiveConfiguration;
   #handlers: Handlers;
   #certificates: Certificates | null = null;
@@ -98,6 +104,7 @@ class Server implements App {
     readonly environment: AppEnvironment,
   ) {
     this.#active = this.#activate(config);
+    this.#descriptors = createDescriptorReserve({ limit: readDescriptorLimit(), ...environment });
     this.#services = createServices(store, () => this.#active, environment);
     const startedAt = environment.clock.now();
     const about = () => ({
@@ -125,14 +132,14 @@ class Server implements App {
     const { config, environment } = this;
     const { log } = environment;
     const abandoned = await this.#recover();
-    const handleAdmin: HandleAdmin = (request, host) => this.#handlers.admin(request, host);
     this.#certificates = await createCertificates(
       () => this.#active.config,
       environment,
+      this.#descriptors,
       this.#closing.signal,
     );
     // The admin listener shows a server that waits for its first certificate.
-    if (config.server.acme !== null) this.#admin = await openAdmin(config, handleAdmin, log);
+    if (config.server.acme !== null) await this.#openAdmin();
     const certificate = await Promise.race([this.#certificates?.first ?? null, untilAborted(stopping)]);
     if (stopping.aborted) return false;
     this.#listener = await openListener({
@@ -143,7 +150,8 @@ class Server implements App {
       handle: (request, peer) => this.#handlers.public.handle(request, peer),
     });
     if (certificate !== null) this.#certificates?.serveOn(this.#listener, certificate);
-    this.#admin ??= await openAdmin(config, handleAdmin, log);
+    this.#descriptors.guard(this.#listener, "first");
+    await this.#openAdmin();
     logListeners(config, this.#listener.url, this.#admin?.url ?? null, log);
     // The server accepts deliveries meanwhile.
     void this.#recoverInterrupted(abandoned).finally(() => this.#services.worker.begin());
@@ -189,6 +197,7 @@ class Server implements App {
       this.#backgroundTasksEnded,
     ]);
     await Promise.allSettled([this.#listener?.stop(REQUEST_GRACE), this.#admin?.stop(REQUEST_GRACE)]);
+    this.#descriptors.stop();
     await Promise.allSettled([locks.stop(), notifier.stop()]);
     await this.store.close();
     // After the store: a notification that is aborted now is not recorded, and is sent again after the next start.
@@ -226,6 +235,13 @@ class Server implements App {
       ...this.#services,
       revert: (run, live, onLine) => revertInterruptedRun(run, live, { clock, env, run: runProcess, onLine }),
     });
+  }
+
+  /** Opens the admin listener, unless it is open. */
+  async #openAdmin(): Promise<void> {
+    const handle: HandleAdmin = (request, host) => this.#handlers.admin(request, host);
+    this.#admin ??= await openAdmin(this.config, handle, this.environment.log);
+    if (this.#admin !== null) this.#descriptors.guard(this.#admin, "last");
   }
 
   /** Restarts the background tasks with the active configuration, and wakes the worker and the notifier. */

@@ -35,7 +35,7 @@ export function loadSecret(secret: Secret, place: Place, context: ReadContext): 
   if (isQuoted(secret.reveal())) {
     context.issues.warn(
       place,
-      `the value of ${secret} begins and ends with a quotation mark, which is part of the secret: remove the marks unless the sender uses them too`,
+      `the value of ${secret} is in quotes, which are part of the secret: remove them unless the sender uses them too`,
     );
   }
   warnOfLiteral(secret, place, context);

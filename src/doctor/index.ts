@@ -10,6 +10,7 @@ import { ownerOf } from "./files.ts";
 import { checkClock, checkDisks, checkGit } from "./machine.ts";
 import { checkPorts } from "./port.ts";
 import { checkSecrets } from "./secrets.ts";
+import { describeServicePath, findServicePath } from "./service-path.ts";
 import { checkPublicUrl, checkSources } from "./sources.ts";
 import { checkTarget } from "./target.ts";
 
@@ -27,12 +28,12 @@ export async function checkAll(
   { env, clock }: CheckEnvironment,
 ): Promise<readonly CheckResult[]> {
   const now = clock.now();
-  const path = env.PATH ?? "";
+  const service = await findServicePath(config.dataDir, env);
   const [clockResult, ports, git, targets] = await Promise.all([
-    attempt("clock", async () => [await checkClock(now, path)]),
+    attempt("clock", async () => [await checkClock(now, env.PATH ?? "")]),
     attempt("ports", () => checkPorts(config)),
-    attempt("git", () => checkGit(config.targets, path)),
-    checkTargets(config, env),
+    attempt("git", () => checkGit(config.targets, service.path)),
+    checkTargets(config, { ...env, PATH: service.path }),
   ]);
   return [
     ...(await attempt("data directory", () => checkDataDirectory(config))),
@@ -45,6 +46,7 @@ export async function checkAll(
     ...(await attempt("public_url", () => checkPublicUrl(config))),
     ...(await attempt("sources", () => checkSources(config))),
     ...git,
+    ...(config.targets.length === 0 ? [] : [describeServicePath(service)]),
     ...targets,
     ...(await attempt("notify", () => config.notify.map(checkNotify))),
   ];

@@ -4,8 +4,11 @@ import type { Event } from "./event.ts";
 import type { Decision } from "./match.ts";
 import type { Page, PageRange } from "./page.ts";
 
-/** The status of a stored delivery: the `status` word of the response to its sender. */
-export const DELIVERY_STATUSES = ["pong", "ok", "skipped", "success"] as const;
+/**
+ * The status of a stored delivery: the `status` word of the response to its sender. One that is `held` by a lock becomes
+ * `ok` when it is deployed after the lock, and `skipped` when something newer is.
+ */
+export const DELIVERY_STATUSES = ["pong", "ok", "held", "skipped", "success"] as const;
 
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
@@ -13,11 +16,12 @@ export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 export function chooseStatus(
   source: { readonly handler: { readonly answersSuccess: boolean } },
   event: Event,
-  deploys: boolean,
+  decisions: readonly Pick<Decision, "deploy" | "code">[],
 ): DeliveryStatus {
   if (source.handler.answersSuccess) return "success";
   if (event.kind === "ping") return "pong";
-  return deploys ? "ok" : "skipped";
+  if (decisions.some(({ deploy }) => deploy)) return "ok";
+  return decisions.some(({ code }) => code === "locked") ? "held" : "skipped";
 }
 
 /** One webhook request that passed its source's checks, before the store gives it an id. */

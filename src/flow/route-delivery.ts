@@ -89,7 +89,7 @@ function route(
   const concerned = new Set(targets.filter((target) => isAbout(events, target)).map(({ name }) => name));
   const decisions = all.filter(({ target }) => concerned.has(target));
   const deploys = decisions.some(({ deploy }) => deploy);
-  const status = chooseStatus(source, events[0], deploys);
+  const status = chooseStatus(source, events[0], decisions);
   // A ping needs no reason, and neither does an event that every target deploys.
   const isPlain = status === "pong" || (status !== "skipped" && all.every(({ deploy }) => deploy));
   return {

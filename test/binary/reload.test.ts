@@ -118,8 +118,12 @@ ${describeTarget("docs", "docs", site.repository).replace('name = "docs"', 'name
     await site.hangUp();
     await site.server.until(() => site.server.stderr.includes("keep_releases"));
     const errors = readErrors();
-    expect(errors).toContainEqual(expect.stringMatching(/\bhooklatch\.toml: target\[0\]\.keep_releases\b/));
-    expect(errors).toContainEqual(expect.stringMatching(/\bhooklatch\.toml: target\[0\]\.rnu\b.*"run"/));
+    expect(errors).toContainEqual(
+      expect.stringMatching(/\bhooklatch\.toml:\d+: target "\w+": target\[0\]\.keep_releases\b/),
+    );
+    expect(errors).toContainEqual(
+      expect.stringMatching(/\bhooklatch\.toml:\d+: target "\w+": target\[0\]\.rnu\b.*"run"/),
+    );
     site.workshop.write("hooklatch.toml", "this is [ no TOML");
     await site.hangUp();
     expect(readErrors()).toMatchSnapshot();

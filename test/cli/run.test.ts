@@ -357,7 +357,7 @@ describe("--config", () => {
     writeFileSync(join(cwd, "other.toml"), "[admin]\nprot = 1");
     const { exitCode, stderr } = await hooklatch(line);
     expect(exitCode).toBe(2);
-    expect(stderr).toContain("other.toml: admin.prot: ");
+    expect(stderr).toContain("other.toml:2: admin.prot: ");
   });
 
   test("is rejected before a command that does not support it, and without a file", async () => {

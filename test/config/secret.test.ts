@@ -44,7 +44,7 @@ describe("a secret", () => {
     }
   });
 
-  test("in quotation marks is accepted with a warning that does not repeat it", () => {
+  test("in quotes is accepted with a warning that does not repeat it", () => {
     const loaded = load("env:TOKEN", { TOKEN: `"${VALUE}"` });
     expectFindings(loaded, [[TOKEN, "env:TOKEN"]]);
     expect(JSON.stringify(loaded)).not.toContain(VALUE);

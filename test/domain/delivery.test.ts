@@ -61,13 +61,23 @@ describe("chooseStatus", () => {
   const ping: Event = { kind: "ping" };
   const other: Event = { kind: "other", name: "issues" };
 
+  const deploys = { deploy: true, code: null } as const;
+  const locked = { deploy: false, code: "locked" } as const;
+  const skipped = { deploy: false, code: "branch" } as const;
+
   test("returns pong for a signed ping, ok when a target deploys, and skipped otherwise", () => {
-    expect(chooseStatus(signed, ping, false)).toBe("pong");
-    expect(chooseStatus(signed, other, true)).toBe("ok");
-    expect(chooseStatus(signed, other, false)).toBe("skipped");
+    expect(chooseStatus(signed, ping, [])).toBe("pong");
+    expect(chooseStatus(signed, other, [skipped, deploys])).toBe("ok");
+    expect(chooseStatus(signed, other, [skipped])).toBe("skipped");
+    expect(chooseStatus(signed, other, [])).toBe("skipped");
+  });
+
+  test("returns held when a lock is what prevents every deployment", () => {
+    expect(chooseStatus(signed, other, [skipped, locked])).toBe("held");
+    expect(chooseStatus(signed, other, [deploys, locked])).toBe("ok");
   });
 
   test("returns success for every event of a source whose provider answers success", () => {
-    for (const event of [ping, other]) expect(chooseStatus(authorising, event, true)).toBe("success");
+    for (const event of [ping, other]) expect(chooseStatus(authorising, event, [locked])).toBe("success");
   });
 });

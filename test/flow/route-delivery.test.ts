@@ -135,7 +135,7 @@ describe("createRouter with a locked target", () => {
     expect(route(githubSource, push("main", "c2"))).toBe(locked);
     locks.lock("docs", "migration");
     const allLocked = route(githubSource, push("main"));
-    expect(allLocked).toMatchObject({ status: "skipped", deploys: false });
+    expect(allLocked).toMatchObject({ status: "held", deploys: false });
     expect(codesOf(allLocked)).toEqual({ blog: "locked", docs: "locked" });
     for (const part of ["blog", "release freeze", "docs", "migration", "ada"]) {
       expect(allLocked.reason).toContain(part);

@@ -21,7 +21,7 @@ export function pushFor(...targets: string[]): NewDelivery {
 /** A push that the locks of the targets block. */
 export function blockedPush(...targets: string[]): NewDelivery {
   const locked = { deploy: false, code: "locked", reason: "locked by ada: release freeze" } as const;
-  return delivery({ decisions: targets.map((target): Decision => ({ target, ...locked })) });
+  return delivery({ status: "held", decisions: targets.map((target): Decision => ({ target, ...locked })) });
 }
 
 /** A push to a branch that the targets do not deploy. */

@@ -58,9 +58,13 @@ export class Workshop {
     return { exitCode, stdout, stderr };
   }
 
-  /** Starts `hooklatch serve` and resolves once it listens. */
-  async serve(args: readonly string[] = [], env: Record<string, string> = {}): Promise<Server> {
-    const server = new Server(this.path, ["serve", ...args], this.env(env));
+  /** Starts `hooklatch serve` and resolves once it listens. `wrapper` is a command that runs the one after it. */
+  async serve(
+    args: readonly string[] = [],
+    env: Record<string, string> = {},
+    wrapper: readonly string[] = [],
+  ): Promise<Server> {
+    const server = new Server(this.path, ["serve", ...args], this.env(env), wrapper);
     this.#servers.push(server);
     await server.untilListening();
     return server;
@@ -81,8 +85,13 @@ export class Server {
   readonly #read: Promise<unknown>;
   #waiting: (() => void)[] = [];
 
-  constructor(cwd: string, args: readonly string[], env: Record<string, string>) {
-    this.#child = Bun.spawn([EXECUTABLE, ...args], {
+  constructor(
+    cwd: string,
+    args: readonly string[],
+    env: Record<string, string>,
+    wrapper: readonly string[] = [],
+  ) {
+    this.#child = Bun.spawn([...wrapper, EXECUTABLE, ...args], {
       cwd,
       env,
       stdin: "ignore",

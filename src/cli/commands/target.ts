@@ -142,7 +142,7 @@ interface LockOptions extends AdminOptions {
 
 function defineLock(terminal: Terminal): Command {
   const command = new Command("lock")
-    .description("lock a target: pushes are stored but not deployed until it is unlocked")
+    .description('lock a target: pushes are held, and deliveries of queue = "all" wait, until it is unlocked')
     .argument("<target>", "name of the target")
     .requiredOption("--reason <text>", "why the target is locked (required)", checkText)
     .option("--for <duration>", "unlock after this time, such as 2h (default: only by hand)", checkDuration)
@@ -163,7 +163,7 @@ function defineLock(terminal: Terminal): Command {
 
 function defineUnlock(terminal: Terminal): Command {
   const command = new Command("unlock")
-    .description("unlock a target and deploy the newest push that the lock blocked")
+    .description("unlock a target and deploy the newest push, or the whole queue, that the lock held")
     .argument("<target>", "name of the target");
   withAdminOptions(command).action(async (name: string, options: AdminOptions) => {
     const admin = findAdmin(options, terminal);

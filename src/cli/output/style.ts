@@ -36,6 +36,7 @@ const COLOURS: Readonly<Record<string, Colour>> = {
   succeeded: "green",
   ok: "green",
   failed: "red",
+  held: "yellow",
   queued: "yellow",
   running: "yellow",
   cancelled: "yellow",

@@ -25,6 +25,9 @@ export interface Listener {
    * the certificate cannot be used, and continues with the old one.
    */
   renew(certificate: Certificate): Promise<void>;
+  /** Accepts no new connection until `resume`, and closes idle ones: see {@link HttpServer.pause}. */
+  pause(): boolean;
+  resume(): void;
   /** Accepts no new connection, gives requests in progress `grace` milliseconds, then closes all connections. */
   stop(grace: number): Promise<void>;
 }
@@ -118,6 +121,8 @@ function createListener(
         throw describe(error);
       }
     },
+    pause: server.pause,
+    resume: server.resume,
     stop: server.stop,
   };
 }
