@@ -140,6 +140,17 @@ describe("generic source handler > read", () => {
     }
   });
 
+  test("accepts the media types that `content_types` names, besides those of JSON", () => {
+    const { contentTypes } = generic.createHandler({ content_types: ["text/plain"] });
+    for (const [type, isAccepted] of [
+      ["text/plain; charset=UTF-8", true],
+      ["application/json", true],
+      ["text/html", false],
+    ] as const) {
+      expect(isAcceptedMediaType(type, contentTypes)).toBe(isAccepted);
+    }
+  });
+
   for (const [what, payload] of [
     ["an object", { hello: "world" }],
     ["a list", [1, 2]],

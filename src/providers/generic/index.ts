@@ -45,7 +45,7 @@ function createHandler(settings: GenericSettings): SourceHandler {
     client_prefix_v6: prefixV6 = 128,
   } = settings;
   return {
-    contentTypes: ["application/json", "application/*+json"],
+    contentTypes: ["application/json", "application/*+json", ...(settings.content_types ?? [])],
     storedHeaders: settings.id_header === undefined ? [] : [settings.id_header.toLowerCase()],
     idHeaders: settings.id_header === undefined ? [] : [settings.id_header],
     signatureHeader: settings.hmac?.header ?? null,

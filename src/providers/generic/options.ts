@@ -38,6 +38,12 @@ const HeaderName = Type.String({
   expected: 'the name of a header, such as "x-signature"',
 });
 
+/** RFC 6838, section 4.2. */
+const MediaType = Type.String({
+  pattern: "^[0-9a-z][0-9a-z!#$&^_.+-]{0,126}/[0-9a-z][0-9a-z!#$&^_.+-]{0,126}$",
+  expected: 'a media type in lower case, such as "text/plain"',
+});
+
 const HeaderToken = TableSetting(
   { name: HeaderName, tokens: Secrets },
   { name: "Header that holds the token and nothing else.", tokens: "Tokens. Any of them is accepted." },
@@ -111,6 +117,9 @@ export const GenericOptions = TableSetting(
     basic: Type.Optional(Type.Array(User, { minItems: 1, expected: "a list of { user, hash }" })),
     hmac: Type.Optional(Hmac),
     id_header: Type.Optional(HeaderName),
+    content_types: Type.Optional(
+      Type.Array(MediaType, { minItems: 1, expected: "a list of media types, with at least one" }),
+    ),
     require: Type.Optional(
       Type.Array(
         Type.Union(
@@ -143,6 +152,8 @@ export const GenericOptions = TableSetting(
     hmac: "Signature over the raw body.",
     id_header:
       "Header with the sender's id of the delivery. Deliveries are then compared: the same id is a redelivery, and the same body under another id is a duplicate unless `signed` has `{id}`.",
+    content_types:
+      "Further media types of requests whose bodies are JSON, for senders that name another one. `application/json` and `application/*+json` are always accepted.",
     require:
       'Methods that must all hold: of `"client"` (the verify token), `"query"`, `"header"`, `"bearer"`, `"basic"` and `"hmac"`. Default: every method that is set, and `"client"` if `verify_token` or nothing is set.',
   },
