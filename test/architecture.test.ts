@@ -162,11 +162,14 @@ describe("the layers of src", () => {
     expect(users.length).toBeGreaterThan(0);
   });
 
-  test("load the ACME library only when it is needed", () => {
-    const users = files.filter((file) => imports.get(file)?.includes("acme-client"));
-    const atStart = /^import (?!type )[^;]*"acme-client"/m;
+  test.each([
+    ["acme-client", "acme"],
+    ["nodemailer", "notify"],
+  ])("load %s only when it is needed, in %s/", (library, layer) => {
+    const users = files.filter((file) => imports.get(file)?.includes(library));
+    const atStart = new RegExp(`^import (?!type )[^;]*"${library}"`, "m");
     expect(users.filter((file) => atStart.test(sources.get(file) ?? ""))).toEqual([]);
-    expect(users.map(layerOf)).toEqual(users.map(() => "acme"));
+    expect(users.map(layerOf)).toEqual(users.map(() => layer));
     expect(users.length).toBeGreaterThan(0);
   });
 
