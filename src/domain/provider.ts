@@ -109,6 +109,11 @@ export interface SourceHandler {
   readonly contentTypes: readonly string[];
   /** Lower-case names of the provider's headers that are stored with a delivery. Never one that holds a secret. */
   readonly storedHeaders: readonly string[];
+  /**
+   * Lower-case names of the headers that hold a signature, a token or a password. They are never stored, also where the
+   * configuration names them.
+   */
+  readonly credentialHeaders: readonly string[];
   /** The headers with the id that the sender gives each delivery. The first that is present counts. */
   readonly idHeaders: readonly string[];
   /** The header with the signature, as its documentation writes it; null where nothing is signed. */

@@ -144,6 +144,19 @@ hmac = { header = "x-shop", secrets = ["env:GITHUB_WEBHOOK_SECRET"] }`,
     );
     expectFindings(home.load({ env: ENV }), ["hooklatch.toml: source[0].keep_headers[0]"]);
   });
+
+  test("rejects the header that the source reads a token from, and accepts an idempotency key", () => {
+    home.write(
+      "hooklatch.toml",
+      `[[source]]
+name = "shop"
+provider = "generic"
+path = "/shop"
+keep_headers = ["idempotency-key", "x-shop"]
+header = { name = "X-Shop", tokens = ["env:GITHUB_WEBHOOK_SECRET"] }`,
+    );
+    expectFindings(home.load({ env: ENV }), ["hooklatch.toml: source[0].keep_headers[1]"]);
+  });
 });
 
 describe("answers", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createHmac } from "node:crypto";
+import type { RawRequest } from "../../src/domain/provider.ts";
 import { slack } from "../../src/providers/slack/index.ts";
 import { stripe } from "../../src/providers/stripe/index.ts";
 import { DESTINATION, post } from "../support/request.ts";
@@ -32,6 +33,15 @@ const SENDERS = [
   },
 ];
 
+/** Two headers with the signature, as they arrive. */
+function doubled(request: RawRequest): RawRequest {
+  for (const name of ["stripe-signature", "x-slack-signature"]) {
+    const value = request.headers.get(name);
+    if (value !== null) request.headers.append(name, value);
+  }
+  return request;
+}
+
 describe.each(SENDERS)("$name", ({ handler, sign }) => {
   test("accepts a signature of up to five minutes away", () => {
     for (const time of [SECONDS - 300, SECONDS, SECONDS + 300]) {
@@ -45,6 +55,7 @@ describe.each(SENDERS)("$name", ({ handler, sign }) => {
     ["of a time with letters", sign(BODY, `${SECONDS}abc`), "timestamp_invalid"],
     ["of another secret", sign(BODY, SECONDS, "another"), "signature_mismatch"],
     ["of another body", { ...sign(BODY), body: Buffer.from("{}") }, "signature_mismatch"],
+    ["doubled", doubled(sign(BODY)), "signature_mismatch"],
     ["missing", post({}, BODY), "signature_missing"],
   ])("refuses a signature that is %s", (_, request, code) => {
     expect(handler.verify(request, null, NOW)).toMatchObject({ kind: "refused", code });

@@ -46,6 +46,7 @@ function createHandler(settings: BitbucketSettings): SourceHandler {
   return {
     contentTypes: ["application/json"],
     storedHeaders: ["x-event-key", "x-hook-uuid", "x-request-uuid", "x-attempt-number"],
+    credentialHeaders: [SIGNATURE_HEADER],
     idHeaders: ID_HEADERS,
     signatureHeader: "X-Hub-Signature",
     answersSuccess: false,

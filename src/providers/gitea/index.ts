@@ -54,6 +54,11 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
   return {
     contentTypes: ["application/json", "application/x-www-form-urlencoded"],
     storedHeaders: FORKS.flatMap((fork) => [`x-${fork}-event`, `x-${fork}-event-type`, `x-${fork}-delivery`]),
+    credentialHeaders: [
+      ...FORKS.map((fork) => `x-${fork}-signature`),
+      "x-hub-signature",
+      "x-hub-signature-256",
+    ],
     idHeaders: ID_HEADERS,
     signatureHeader: "X-Gitea-Signature",
     answersSuccess: false,

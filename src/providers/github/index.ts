@@ -65,6 +65,7 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
       "x-github-hook-installation-target-id",
       "x-github-hook-installation-target-type",
     ],
+    credentialHeaders: ["x-hub-signature", "x-hub-signature-256"],
     idHeaders: ["x-github-delivery"],
     signatureHeader: "X-Hub-Signature-256",
     answersSuccess: false,

@@ -2,7 +2,12 @@ import type { Provider, SourceHandler, VerifyResult } from "../../domain/provide
 import type { Secret } from "../../lib/secret.ts";
 import { joinUrl, pathOf } from "../forge.ts";
 import { equalInConstantTime } from "../hmac.ts";
-import { checkStandardSecrets, STANDARD_HEADERS, verifyStandard } from "../standard-signature.ts";
+import {
+  checkStandardSecrets,
+  STANDARD_CREDENTIALS,
+  STANDARD_HEADERS,
+  verifyStandard,
+} from "../standard-signature.ts";
 import { composeDelivery } from "./compose.ts";
 import { GitlabOptions, type GitlabSettings } from "./options.ts";
 import { ID_HEADERS, readDelivery } from "./read.ts";
@@ -52,6 +57,7 @@ function createHandler(settings: GitlabSettings): SourceHandler {
       "idempotency-key",
       ...STANDARD_HEADERS,
     ],
+    credentialHeaders: ["x-gitlab-token", ...STANDARD_CREDENTIALS],
     idHeaders: ID_HEADERS,
     signatureHeader: signingSecrets === undefined ? null : "webhook-signature",
     answersSuccess: false,

@@ -67,6 +67,7 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
   return {
     contentTypes: ["application/json"],
     storedHeaders: ["x-slack-retry-num", "x-slack-retry-reason"],
+    credentialHeaders: [SIGNATURE],
     idHeaders: [],
     signatureHeader: "X-Slack-Signature",
     answersSuccess: true,

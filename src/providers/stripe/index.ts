@@ -62,6 +62,7 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
   return {
     contentTypes: ["application/json"],
     storedHeaders: [],
+    credentialHeaders: [HEADER],
     idHeaders: [],
     signatureHeader: "Stripe-Signature",
     answersSuccess: true,
@@ -96,7 +97,8 @@ function verifyRequest({ headers, body }: RawRequest, secrets: readonly Secret[]
   const header = headers.get(HEADER);
   if (header === null) return refuseSignature("signature_missing");
   const parts = header.split(",");
-  const [time, ...others] = parts.filter((part) => part.startsWith("t="));
+  // Two headers arrive joined by `, `.
+  const [time, ...others] = parts.filter((part) => part.trim().startsWith("t="));
   if (time === undefined || others.length > 0) return refuseSignature("signature_mismatch");
   const text = time.slice(2);
   const code = checkSignedTime(text, now);
