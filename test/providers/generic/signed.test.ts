@@ -106,7 +106,7 @@ describe("generic source whose options name the same header twice", () => {
     expect(pathsOf({ header: { name: "Authorization", tokens }, bearer: [loadSecret("t0k3n")] })).toEqual([
       "header.name",
     ]);
-    expect(pathsOf({ bearer: tokens, id_header: "Authorization" })).toEqual(["id_header"]);
+    expect(pathsOf({ bearer: [loadSecret("t0k3n")], id_header: "Authorization" })).toEqual(["id_header"]);
     expect(pathsOf({ header: { name: "Authorization", tokens }, id_header: "Idempotency-Key" })).toEqual([]);
   });
 });
