@@ -2,7 +2,6 @@ import { type TProperties, Type } from "@sinclair/typebox";
 import type { Provider } from "../domain/provider.ts";
 import type { AllowedSenders, Answer, Source } from "../domain/source.ts";
 import { isAddressRange, parseRange } from "../lib/ip-address.ts";
-import type { Secret } from "../lib/secret.ts";
 import { findNearest } from "../lib/text.ts";
 import { type Environment, isSet, type ReadContext } from "./read/context.ts";
 import {
@@ -17,7 +16,13 @@ import {
 import { checkUnique, explainUnknownKey, extendTable, readTable } from "./read/table.ts";
 import { SourceTable } from "./schema.ts";
 import type { GeneratedSecret } from "./secrets.ts";
-import { isListOption, readSourceOptions, type SourceContext, type WrittenSource } from "./source-options.ts";
+import {
+  isListOption,
+  readSourceOptions,
+  type SourceContext,
+  type SourceOptions,
+  type WrittenSource,
+} from "./source-options.ts";
 import type { TargetSettings } from "./target-schema.ts";
 
 /** A source after its check. Its faults are reported. */
@@ -30,7 +35,7 @@ export interface CheckedSource {
   readonly forge: Forge | undefined;
   readonly generated: readonly GeneratedSecret[];
   /** The secrets that its senders use. */
-  readonly secrets: readonly Secret[];
+  readonly secrets: SourceOptions["secrets"];
   /** Undefined when it has faults. `print` is null when it is not written. */
   readonly source: (Omit<Source, "print"> & { readonly print: boolean | null }) | undefined;
 }

@@ -55,8 +55,8 @@ export interface Provider<Settings = StaticDecode<TObject>> {
 export interface WebhookValues {
   /** The full URL of the source. */
   readonly url: string;
-  /** The secret, or where it is stored. */
-  readonly secret: string;
+  /** By option: the secret, or where it is stored. Options that are not set are missing. */
+  readonly secrets: Readonly<Record<string, string>>;
   /** The repository whose webhook it is; null when it is not known. */
   readonly repository: string | null;
 }
@@ -69,6 +69,8 @@ export interface WebhookForm {
   readonly page: string;
   /** The fields and what to enter. */
   readonly fields: readonly (readonly [label: string, value: string])[];
+  /** The name of the secret that the sender issues and shows, where it does. */
+  readonly issuedSecret?: string;
 }
 
 /** A source that exists without being configured. */

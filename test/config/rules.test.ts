@@ -159,6 +159,17 @@ header = { name = "X-Shop", tokens = ["env:GITHUB_WEBHOOK_SECRET"] }`,
   });
 });
 
+test.each(["stripe", "slack"])(
+  "a missing secret that %s issues is reported with where it is shown",
+  (provider) => {
+    home.write(
+      "hooklatch.toml",
+      `[[source]]\nname = "hook"\nprovider = "${provider}"\npath = "/hook"\nsecrets = ["env:NOBODY_SETS_THIS"]`,
+    );
+    expectFindings(home.load({ env: ENV }), [["hooklatch.toml: source[0].secrets[0]", "shows it as"]]);
+  },
+);
+
 describe("answers", () => {
   const answer = (keys: string) => {
     home.write(

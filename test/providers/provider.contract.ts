@@ -68,13 +68,15 @@ export function describeProvider(subject: ProviderSubject): void {
     test("describes the form for a new webhook with the URL and the secret", () => {
       const form = provider.webhookForm?.({
         url: "https://hooks.example.com/in",
-        secret: "s3cret",
+        secrets: { [provider.generatedSecret]: "s3cret" },
         repository: "octocat/blog",
       });
       if (form === undefined) return;
       const values = form.fields.map(([, value]) => value).join();
       expect(values).toContain("https://hooks.example.com/in");
-      expect(values).toContain("s3cret");
+      // A secret that the sender issues is entered nowhere.
+      expect(values.includes("s3cret")).toBe(form.issuedSecret === undefined);
+      expect(form.issuedSecret === undefined).toBe(provider.needsGeneratedSecret({}));
       expect(form.page).not.toContain("s3cret");
     });
 

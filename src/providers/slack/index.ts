@@ -51,13 +51,11 @@ export const slack: Provider<StaticDecode<typeof options>> = {
   hasNestedRepositories: true,
   onRedelivery: "skip",
   cloneUrl: () => null,
-  webhookForm: ({ url, secret }) => ({
+  webhookForm: ({ url }) => ({
     sender: "Slack",
-    page: "the app's Event Subscriptions (the secret is under Basic Information)",
-    fields: [
-      ["Request URL", url],
-      ["Signing Secret", secret],
-    ],
+    page: "the app's Event Subscriptions",
+    fields: [["Request URL", url]],
+    issuedSecret: "Signing Secret (under Basic Information)",
   }),
   createHandler: ({ secrets }) => createHandler(secrets),
   createHandlerWithSecret: (secret) => createHandler([secret]),

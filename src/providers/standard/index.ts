@@ -3,7 +3,7 @@ import type { ParseResult, Payload, Provider, SourceHandler } from "../../domain
 import { AppError } from "../../lib/errors.ts";
 import { createLazyValidator, TableSetting } from "../../lib/schema.ts";
 import type { Secret } from "../../lib/secret.ts";
-import { readId, SecretList } from "../forge.ts";
+import { formField, readId, SecretList } from "../forge.ts";
 import { decodeJsonBody } from "../json.ts";
 import {
   checkStandardSecrets,
@@ -42,13 +42,10 @@ export const standard: Provider<StaticDecode<typeof options>> = {
   hasNestedRepositories: true,
   onRedelivery: "skip",
   cloneUrl: () => null,
-  webhookForm: ({ url, secret }) => ({
+  webhookForm: ({ url, secrets }) => ({
     sender: "the sender",
     page: "its webhook settings",
-    fields: [
-      ["URL", url],
-      ["Secret", secret],
-    ],
+    fields: [["URL", url], ...formField("Secret", secrets.secrets)],
   }),
   createHandler: ({ secrets = [] }) => createHandler(secrets),
   createHandlerWithSecret: (secret) => createHandler([secret]),

@@ -46,13 +46,11 @@ export const stripe: Provider<StaticDecode<typeof options>> = {
   hasNestedRepositories: true,
   onRedelivery: "skip",
   cloneUrl: () => null,
-  webhookForm: ({ url, secret }) => ({
+  webhookForm: ({ url }) => ({
     sender: "Stripe",
     page: "Workbench > Webhooks > Add destination",
-    fields: [
-      ["Endpoint URL", url],
-      ["Signing secret", secret],
-    ],
+    fields: [["Endpoint URL", url]],
+    issuedSecret: "Signing secret",
   }),
   createHandler: ({ secrets }) => createHandler(secrets),
   createHandlerWithSecret: (secret) => createHandler([secret]),
