@@ -1,5 +1,6 @@
 import type { Random } from "../support/random.ts";
 import { chance, hex, pick } from "./corpus.ts";
+import { ESCAPED } from "./keys.ts";
 import { type FuzzRequest, headerOf, withHeader } from "./request.ts";
 
 type Mutation = (request: FuzzRequest, random: Random) => FuzzRequest;
@@ -33,6 +34,15 @@ const VALUES = [
   '"refs/heads/\\n"',
   `"${"0".repeat(40)}"`,
   '{"__proto__":{"ref":1}}',
+  `"$(touch ${ESCAPED})"`,
+  `"\`touch ${ESCAPED}\`"`,
+  `"'; touch ${ESCAPED} #"`,
+  `"\\"; touch ${ESCAPED} #"`,
+  `"\\n touch ${ESCAPED}\\n"`,
+  `"../../${ESCAPED}"`,
+  `"${"a".repeat(40)}!"`,
+  `"${"a".repeat(9000)}"`,
+  `[${"[],".repeat(2000)}0]`,
 ];
 const NAMES = [
   "__proto__",
@@ -49,6 +59,10 @@ const NAMES = [
   "hook_id",
   "action",
   "head_commit",
+  "message",
+  "commits",
+  "pusher",
+  "changes",
   "",
 ];
 const TARGETS = [
@@ -60,6 +74,8 @@ const TARGETS = [
   "/client",
   "/bearer",
   "/signed",
+  "/gitea",
+  "/bitbucket",
   "//github-webhook",
   "/x/../bearer",
   "/%62earer",
@@ -102,6 +118,9 @@ const LINES = [
   ["X-GitHub-Event", "push"],
   ["Authorization", "Basic YTpi"],
   ["Cookie", "a=b"],
+  ["X-Fuzz", `$(touch ${ESCAPED})`],
+  ["X-Gitea-Event", "push"],
+  ["X-Event-Key", "repo:push"],
   ["X-Long", "a".repeat(9000)],
 ] as const;
 
@@ -288,7 +307,9 @@ function editAuthentication(request: FuzzRequest, edit: (value: string) => strin
 }
 
 const isAuthentication = (name: string) =>
-  ["x-hub-signature-256", "x-signature", "authorization"].includes(name.toLowerCase());
+  ["x-hub-signature-256", "x-hub-signature", "x-gitea-signature", "x-signature", "authorization"].includes(
+    name.toLowerCase(),
+  );
 
 function flipDigit(value: string, random: Random): string {
   const at = value.indexOf("=") + 1 + random.below(Math.max(1, value.length - value.indexOf("=") - 1));
