@@ -3,7 +3,7 @@ import { join } from "node:path";
 import definitions from "@octokit/webhooks-examples";
 import { pingBody, pushBody } from "../support/payloads.ts";
 import type { Random } from "../support/random.ts";
-import { KEYS, SIGNATURES } from "./keys.ts";
+import { HOSTILE, KEYS, SIGNATURES } from "./keys.ts";
 import { type FuzzRequest, withHeader } from "./request.ts";
 
 const FIXTURES = join(import.meta.dir, "../fixtures/github");
@@ -88,7 +88,8 @@ export function composeRequest(random: Random): FuzzRequest {
   const { event, json } = pick(random, forge?.examples ?? (chance(random, 50) ? PUSHES_AND_PINGS : EXAMPLES));
   // Without a nonce the body may repeat, and the server then handles it as a duplicate.
   const nonce = chance(random, 80) ? `,"nonce":"${hex(random, 16)}"}` : "}";
-  const text = json.trimEnd().slice(0, -1) + nonce;
+  const values = chance(random, 30) ? writeHostileValues(random) : "";
+  const text = json.trimEnd().slice(0, -1) + values + nonce;
   const isForm = source === "github" && chance(random, 40);
   const body = Buffer.from(isForm ? `payload=${encodeURIComponent(text)}` : text);
   // A body in more than 1024 small chunks is refused.
@@ -111,6 +112,13 @@ export function composeRequest(random: Random): FuzzRequest {
     body,
     framing,
   };
+}
+
+/** Values that `payload_env` of a target takes, which no signature protects from a hostile sender. */
+function writeHostileValues(random: Random): string {
+  const text = pick(random, HOSTILE);
+  const ref = JSON.stringify(`refs/heads/${text.replaceAll("\n", "")}`);
+  return `,"ref":${ref},"actor":${JSON.stringify({ display_name: text })}`;
 }
 
 /** Returns a GET with a valid verify token, which authorises its address at the source `client`. */

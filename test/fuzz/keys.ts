@@ -15,6 +15,16 @@ export const JOBS = ["signed", "gitea", "bitbucket"] as const;
 /** The name of the file that hostile values try to make. */
 export const ESCAPED = "escaped-from-a-value";
 
+/** Texts that would make that file where a shell reads them. */
+export const HOSTILE = [
+  `$(touch ${ESCAPED})`,
+  `\`touch ${ESCAPED}\``,
+  `'; touch ${ESCAPED} #`,
+  `"; touch ${ESCAPED} #`,
+  `\n touch ${ESCAPED}\n`,
+  `../../${ESCAPED}`,
+] as const;
+
 /** Uses free ports, has a source for each authentication method, and trusts X-Forwarded-For. */
 export const CONFIGURATION = `data_dir = "data"
 [server]

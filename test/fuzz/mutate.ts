@@ -1,6 +1,6 @@
 import type { Random } from "../support/random.ts";
 import { chance, hex, pick } from "./corpus.ts";
-import { ESCAPED } from "./keys.ts";
+import { ESCAPED, HOSTILE } from "./keys.ts";
 import { type FuzzRequest, headerOf, withHeader } from "./request.ts";
 
 type Mutation = (request: FuzzRequest, random: Random) => FuzzRequest;
@@ -34,12 +34,7 @@ const VALUES = [
   '"refs/heads/\\n"',
   `"${"0".repeat(40)}"`,
   '{"__proto__":{"ref":1}}',
-  `"$(touch ${ESCAPED})"`,
-  `"\`touch ${ESCAPED}\`"`,
-  `"'; touch ${ESCAPED} #"`,
-  `"\\"; touch ${ESCAPED} #"`,
-  `"\\n touch ${ESCAPED}\\n"`,
-  `"../../${ESCAPED}"`,
+  ...HOSTILE.map((text) => JSON.stringify(text)),
   `"${"a".repeat(40)}!"`,
   `"${"a".repeat(9000)}"`,
   `[${"[],".repeat(2000)}0]`,
