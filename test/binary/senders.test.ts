@@ -7,7 +7,8 @@ import { FORGES, type Forge, ZERO } from "../support/forges.ts";
 import { freePort } from "../support/free-port.ts";
 import { Repository } from "../support/git.ts";
 import { RawConnection } from "../support/raw.ts";
-import { describeSources, otherSecretOf, SENDER_SECRETS, SENDERS, type Sender } from "../support/senders.ts";
+import { otherSecretOf, type Sender } from "../support/sender.ts";
+import { describeSources, SENDER_SECRETS, SENDERS } from "../support/senders.ts";
 import { until } from "../support/until.ts";
 
 setDefaultTimeout(120_000);
@@ -308,24 +309,6 @@ async function postRaw(
   return answer?.status ?? 0;
 }
 
-/** What a second request is, by the way in which it repeats the first. */
-const REPEATED: Readonly<Record<string, { readonly sameId: string; readonly newId: string }>> = {
-  // Nothing but the body is signed: a body under a new id is a replay.
-  github: { sameId: "again", newId: "duplicate" },
-  bitbucket: { sameId: "again", newId: "duplicate" },
-  // Each attempt has an id of its own.
-  gitea: { sameId: "again", newId: "again" },
-  // Whoever could replay a request knows the token.
-  gitlab: { sameId: "again", newId: "again" },
-  // The id is signed, so that a new id is a new delivery.
-  "gitlab-signed": { sameId: "again", newId: "again" },
-  standard: { sameId: "duplicate", newId: "again" },
-  svix: { sameId: "duplicate", newId: "again" },
-  // The id is in the body.
-  stripe: { sameId: "duplicate", newId: "duplicate" },
-  slack: { sameId: "duplicate", newId: "duplicate" },
-};
-
 test.each(IN_TABLE)("a repeated request of %s is a redelivery, a duplicate or new", async (_, sender) => {
   const body = wantedBody(sender);
   const id = `id-${crypto.randomUUID()}`;
@@ -337,9 +320,7 @@ test.each(IN_TABLE)("a repeated request of %s is a redelivery, a duplicate or ne
     expect({ code, delivery: answer.delivery }).toEqual({ code: 200, delivery: first.body.delivery });
     return "duplicate";
   };
-  expect({ sameId: await outcome({ id }), newId: await outcome({}) }).toEqual(
-    REPEATED[sender.name] ?? { sameId: "", newId: "" },
-  );
+  expect({ sameId: await outcome({ id }), newId: await outcome({}) }).toEqual(sender.repeated);
 });
 
 describe("Slack", () => {

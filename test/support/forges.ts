@@ -1,4 +1,5 @@
-import { readFixture, SENDERS, type Sender, type SignOptions } from "./senders.ts";
+import type { Sender, SignOptions } from "./sender.ts";
+import { readFixture, SENDERS } from "./senders.ts";
 
 /** A ref before and after a push. */
 export interface RefChange {
