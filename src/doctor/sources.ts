@@ -23,7 +23,7 @@ export function checkSources({
     const form = describeForm(provider, `${origin}${path}`, secrets);
     const users = targets.filter(({ source }) => source === name).map((target) => target.name);
     if (users.length > 0) return ok(`${text} for ${users.join(", ")}${form}`);
-    if (print) return ok(`${text} prints its deliveries`);
+    if (print) return ok(`${text} prints its deliveries${form}`);
     return warn(`${text} only stores its deliveries: add a target that uses it, or set print = true`);
   });
 }
