@@ -10,8 +10,9 @@ import { serverWith } from "./settings.ts";
 type Server = Partial<Config["server"]>;
 
 const TLS = { cert: "/cert.pem", key: "/key.pem" };
+const GITHUB = { name: "github", provider: "github", path: "/github-webhook", print: false };
 const SOURCES = [
-  { name: "github", provider: "github", path: "/github-webhook", print: false },
+  GITHUB,
   { name: "webhook", provider: "generic", path: "/webhook", print: true },
   { name: "silent", provider: "generic", path: "/silent", print: false },
 ];
@@ -56,6 +57,13 @@ describe("source check", () => {
     });
     return linesOf(result).join("\n");
   };
+
+  test("says what to enter at the sender before there is a target", () => {
+    const sources = [{ ...GITHUB, print: true }];
+    const all = settings({ publicUrl: "https://hooks.example.com" });
+    const [line] = linesOf(checkSources({ ...all, sources, targets: [] }));
+    expect(line).toContain("prints its deliveries; enter this URL at GitHub");
+  });
 
   test.each([
     [
