@@ -169,8 +169,9 @@ describe("the layers of src", () => {
 
   test.each([
     ["acme-client", "acme"],
+    ["nodemailer", "notify"],
     ["yaml", "import"],
-  ])("load %s only when it is needed", (library, layer) => {
+  ])("load %s only when it is needed, in %s/", (library, layer) => {
     const users = files.filter((file) => imports.get(file)?.includes(library));
     const atStart = new RegExp(`^import (?!type )[^;]*"${library}"`, "m");
     expect(users.filter((file) => atStart.test(sources.get(file) ?? ""))).toEqual([]);

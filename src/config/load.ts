@@ -65,6 +65,8 @@ export interface Config {
 export interface OwnedSecret {
   /** For people, such as `source webhook`. */
   readonly owner: string;
+  /** The key that it belongs to. */
+  readonly option: string;
   readonly secret: Secret;
 }
 
@@ -151,9 +153,9 @@ function resolveConfig(
     targets: Object.freeze(targets),
     notify: Object.freeze(notify),
     secrets: Object.freeze([
-      { owner: "the admin listener", secret: admin.token },
+      { owner: "the admin listener", option: "token", secret: admin.token },
       ...sources.flatMap(({ name, secrets }) =>
-        secrets.map((secret) => ({ owner: `source ${name}`, secret })),
+        secrets.map((secret) => ({ owner: `source ${name}`, ...secret })),
       ),
     ]),
     generated: Object.freeze([...generated, ...sources.flatMap((source) => source.generated)]),

@@ -29,9 +29,13 @@ export interface GeneratedSecret {
 /** 16 bytes have at most 128 bits; shorter secrets can be guessed. */
 const MIN_BYTES = 16;
 
-/** Loads a secret from its origin. A missing, unreadable or empty one is a fault at `place`, a short one a warning. */
-export function loadSecret(secret: Secret, place: Place, context: ReadContext): void {
-  if (!loadValue(secret, place, context)) return;
+/**
+ * Loads a secret from its origin. A missing, unreadable or empty one is a fault at `place`, a short one a warning.
+ *
+ * @param hint completes the fault of a missing one with where it comes from.
+ */
+export function loadSecret(secret: Secret, place: Place, context: ReadContext, hint = ""): void {
+  if (!loadValue(secret, place, context, hint)) return;
   if (isQuoted(secret.reveal())) {
     context.issues.warn(
       place,
@@ -56,7 +60,7 @@ export function loadToken(token: Secret, place: Place, context: ReadContext): vo
 }
 
 /** Loads a value that may be short. Returns false, and adds a fault, when there is none. */
-export function loadValue(secret: Secret, place: Place, context: ReadContext): boolean {
+export function loadValue(secret: Secret, place: Place, context: ReadContext, hint = ""): boolean {
   const found = findValue(secret.origin, context);
   // Editors, `echo` and Kubernetes end a value with a newline. No sender signs with white space around its secret.
   const text = found.kind === "text" ? found.text.trim() : "";
@@ -71,8 +75,8 @@ export function loadValue(secret: Secret, place: Place, context: ReadContext): b
     secret.load(text);
     return true;
   }
-  if (found.kind === "text") context.issues.fault(place, `the secret ${secret} is empty`);
-  else context.issues.fault(place, found.problem, found.code);
+  if (found.kind === "text") context.issues.fault(place, `the secret ${secret} is empty${hint}`);
+  else context.issues.fault(place, `${found.problem}${hint}`, found.code);
   return false;
 }
 

@@ -2,9 +2,10 @@ import type { Config } from "../config/load.ts";
 import type { NotificationSettings } from "../domain/notification.ts";
 import type { Clock } from "../lib/clock.ts";
 import { errorMessage } from "../lib/errors.ts";
+import { tryMailServer } from "../notify/smtp.ts";
 import { providers } from "../providers/index.ts";
 import { checkAcme, checkCertificate } from "./certificate.ts";
-import { type CheckResult, fail, ok } from "./check-result.ts";
+import { type CheckResult, fail, ok, warn } from "./check-result.ts";
 import { checkDataDirectory } from "./data-directory.ts";
 import { ownerOf } from "./files.ts";
 import { checkClock, checkDisks, checkGit } from "./machine.ts";
@@ -29,11 +30,12 @@ export async function checkAll(
 ): Promise<readonly CheckResult[]> {
   const now = clock.now();
   const service = await findServicePath(config.dataDir, env);
-  const [clockResult, ports, git, targets] = await Promise.all([
+  const [clockResult, ports, git, targets, notify] = await Promise.all([
     attempt("clock", async () => [await checkClock(now, env.PATH ?? "")]),
     attempt("ports", () => checkPorts(config)),
     attempt("git", () => checkGit(config.targets, service.path)),
     checkTargets(config, { ...env, PATH: service.path }),
+    attempt("notify", () => Promise.all(config.notify.map(checkNotify))),
   ]);
   return [
     ...(await attempt("data directory", () => checkDataDirectory(config))),
@@ -48,7 +50,7 @@ export async function checkAll(
     ...git,
     ...(config.targets.length === 0 ? [] : [describeServicePath(service)]),
     ...targets,
-    ...(await attempt("notify", () => config.notify.map(checkNotify))),
+    ...notify,
   ];
 }
 
@@ -78,8 +80,20 @@ async function checkTargets(
   return (await Promise.all(results)).flat();
 }
 
-/** Shows only the host of the channel's URL: the rest may be a secret. */
-export function checkNotify({ name, format, url, kinds }: NotificationSettings): CheckResult {
-  const { host } = new URL(url.reveal());
-  return ok(`notify ${name}: ${format} to ${host} for ${kinds.join(", ")}`);
+/** Milliseconds that the mail server may take for each step. */
+const MAIL_TIMEOUT = 10_000;
+
+/** Shows only the host of the channel's URL: the rest may be a secret. Logs in to a mail server, without a message. */
+export async function checkNotify(settings: NotificationSettings): Promise<CheckResult> {
+  const { name, format, kinds } = settings;
+  if (settings.format !== "smtp") {
+    const { host } = new URL(settings.url.reveal());
+    return ok(`notify ${name}: ${format} to ${host} for ${kinds.join(", ")}`);
+  }
+  const { host, port, to } = settings;
+  const recipients = to.map(({ address }) => address).join(", ");
+  const text = `notify ${name}: e-mail to ${recipients} through ${host}:${port}`;
+  const outcome = await tryMailServer(settings, MAIL_TIMEOUT);
+  if (outcome.kind === "taken") return ok(`${text} for ${kinds.join(", ")}`);
+  return (outcome.kind === "refused" ? fail : warn)(`${text}: ${outcome.reason}`);
 }

@@ -83,7 +83,7 @@ function parseSample(
   const { handler, keepHeaders } = source;
   return {
     parsed: handler.parse({ headers, body }),
-    headers: selectHeaders(headers, [...handler.storedHeaders, ...keepHeaders]),
+    headers: selectHeaders(headers, [...handler.storedHeaders, ...keepHeaders], handler.credentialHeaders),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Config } from "../config/load.ts";
+import type { Config, OwnedSecret } from "../config/load.ts";
 import { isLoopback, localOrigin, readSocketPath } from "../lib/ip-address.ts";
 import { providers } from "../providers/index.ts";
 import { readCertifiedName } from "./certificate.ts";
@@ -18,30 +18,32 @@ export function checkSources({
 }: Settings & Pick<Config, "secrets">): readonly CheckResult[] {
   const origin = server.publicUrl ?? describeOrigin(server);
   return sources.map(({ name, provider, path, print }) => {
-    const secrets = owned
-      .filter(({ owner }) => owner === `source ${name}`)
-      .map(({ secret }) => String(secret));
+    const secrets = owned.filter(({ owner }) => owner === `source ${name}`);
     const text = `source ${name}: ${origin}${path}`;
     const form = describeForm(provider, `${origin}${path}`, secrets);
     const users = targets.filter(({ source }) => source === name).map((target) => target.name);
     if (users.length > 0) return ok(`${text} for ${users.join(", ")}${form}`);
-    if (print) return ok(`${text} prints its deliveries`);
+    if (print) return ok(`${text} prints its deliveries${form}`);
     return warn(`${text} only stores its deliveries: add a target that uses it, or set print = true`);
   });
 }
 
-/** What to enter at the sender; the secret by its origin. */
-function describeForm(name: string, url: string, secrets: readonly string[]): string {
+/** What to enter at the sender; the secrets by their origins, the first of each list. */
+function describeForm(name: string, url: string, secrets: readonly OwnedSecret[]): string {
   const provider = providers.find((each) => each.name === name);
+  const origins = secrets.toReversed().map(({ option, secret }) => [option, String(secret)] as const);
   const form = provider?.webhookForm?.({
     url,
-    secret: `the value of ${secrets[0] ?? "the secret"}`,
+    secrets: Object.fromEntries(origins.map(([option, origin]) => [option, `the value of ${origin}`])),
     repository: null,
   });
   if (form === undefined) return "";
-  const others = form.fields.filter(([, value]) => value !== url);
-  const fields = others.map(([label, value]) => `${label}: ${value}`).join(", ");
-  return `; enter this URL at ${form.sender} in ${form.page} (${fields})`;
+  const { sender, page, fields, issuedSecret } = form;
+  const others = fields.filter(([, value]) => value !== url);
+  const list = others.map(([label, value]) => `${label}: ${value}`).join(", ");
+  const where = `; enter this URL at ${sender} in ${page}${list === "" ? "" : ` (${list})`}`;
+  const origin = origins.at(-1)?.[1];
+  return issuedSecret === undefined ? where : `${where}; ${origin} must hold its ${issuedSecret}`;
 }
 
 /** Checks that `public_url` fits the listener, that forges can reach it, and that requests are encrypted. */

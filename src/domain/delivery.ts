@@ -97,12 +97,20 @@ export interface DeliveryFilter {
 /** Headers stored with every delivery. Listed by name, because forges have sent secrets in other headers. */
 export const STORED_HEADERS: readonly string[] = ["content-type", "user-agent", "x-request-id"];
 
-/** The headers of a request that are stored, each cut to 1,024 characters. */
-export function selectHeaders(headers: Headers, further: readonly string[]): Record<string, string> {
+/**
+ * The headers of a request that are stored, each cut to 1,024 characters.
+ *
+ * @param credentials lower-case names of headers that are not, whatever else names them.
+ */
+export function selectHeaders(
+  headers: Headers,
+  further: readonly string[],
+  credentials: readonly string[],
+): Record<string, string> {
   const selected: Record<string, string> = {};
   for (const name of [...STORED_HEADERS, ...further]) {
     const value = headers.get(name);
-    if (value !== null) selected[name] = value.slice(0, 1024);
+    if (value !== null && !credentials.includes(name)) selected[name] = value.slice(0, 1024);
   }
   return selected;
 }

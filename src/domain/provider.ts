@@ -55,8 +55,8 @@ export interface Provider<Settings = StaticDecode<TObject>> {
 export interface WebhookValues {
   /** The full URL of the source. */
   readonly url: string;
-  /** The secret, or where it is stored. */
-  readonly secret: string;
+  /** By option: the secret, or where it is stored. Options that are not set are missing. */
+  readonly secrets: Readonly<Record<string, string>>;
   /** The repository whose webhook it is; null when it is not known. */
   readonly repository: string | null;
 }
@@ -69,6 +69,8 @@ export interface WebhookForm {
   readonly page: string;
   /** The fields and what to enter. */
   readonly fields: readonly (readonly [label: string, value: string])[];
+  /** The name of the secret that the sender issues and shows, where it does. */
+  readonly issuedSecret?: string;
 }
 
 /** A source that exists without being configured. */
@@ -109,6 +111,11 @@ export interface SourceHandler {
   readonly contentTypes: readonly string[];
   /** Lower-case names of the provider's headers that are stored with a delivery. Never one that holds a secret. */
   readonly storedHeaders: readonly string[];
+  /**
+   * Lower-case names of the headers that hold a signature, a token or a password. They are never stored, also where the
+   * configuration names them.
+   */
+  readonly credentialHeaders: readonly string[];
   /** The headers with the id that the sender gives each delivery. The first that is present counts. */
   readonly idHeaders: readonly string[];
   /** The header with the signature, as its documentation writes it; null where nothing is signed. */

@@ -55,7 +55,8 @@ export async function receive(
     log.info({ source: source.name, client }, "challenge answered");
     return parsed;
   }
-  const headers = selectHeaders(request.headers, [...handler.storedHeaders, ...source.keepHeaders]);
+  const stored = [...handler.storedHeaders, ...source.keepHeaders];
+  const headers = selectHeaders(request.headers, stored, handler.credentialHeaders);
   const delivery = { parsed, client: client ?? "unknown", headers, body, replayOf: null };
   return acceptDelivery(source, delivery, services);
 }

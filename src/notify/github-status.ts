@@ -4,7 +4,8 @@ import { describeResult } from "../domain/deployment-result.ts";
 import type { Notification, NotificationChannel, NotificationKind } from "../domain/notification.ts";
 import type { CommitStatus } from "../domain/target.ts";
 import { shortenCommit, toOneLine } from "../lib/text.ts";
-import { type ExplainRejection, requestedCommit, type SendLimits, sendPost } from "./post.ts";
+import { requestedCommit } from "./message.ts";
+import { type ExplainRejection, type SendLimits, sendPost } from "./post.ts";
 
 interface Status {
   readonly commit: string;

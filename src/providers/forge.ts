@@ -35,6 +35,11 @@ export function pathOf(base: string | undefined): string {
   return base === undefined ? "" : new URL(base).pathname;
 }
 
+/** A field of the sender's form, unless it has no value. */
+export function formField(label: string, value: string | undefined): readonly [string, string][] {
+  return value === undefined ? [] : [[label, value]];
+}
+
 /** Printable ASCII without spaces, so that two headers joined by `, ` are not an id. */
 const ID = /^[!-~]{1,128}$/;
 

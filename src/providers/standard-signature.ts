@@ -19,6 +19,12 @@ const ED25519 = Buffer.from("302a300506032b6570032100", "hex");
 /** The headers that are stored. They hold no secret. */
 export const STANDARD_HEADERS: readonly string[] = ["webhook-id", "webhook-timestamp"];
 
+/** The header that holds the signature. */
+export const STANDARD_CREDENTIALS: readonly string[] = ["webhook-signature"];
+
+/** Whether names of the three headers begin with `webhook-`, as in the specification, or `svix-`, as Svix sends them. */
+export type HeaderPrefix = "webhook" | "svix";
+
 /** A generated secret. */
 export function formatStandardSecret(bytes: Buffer): string {
   return `whsec_${bytes.toString("base64")}`;
@@ -41,16 +47,19 @@ export function verifyStandard(
   { headers, body }: RawRequest,
   secrets: readonly Secret[],
   now: Date,
+  prefix: HeaderPrefix = "webhook",
 ): VerifyResult {
-  const id = headers.get("webhook-id");
-  const timestamp = headers.get("webhook-timestamp");
-  const signatures = headers.get("webhook-signature");
+  const id = headers.get(`${prefix}-id`);
+  const timestamp = headers.get(`${prefix}-timestamp`);
+  const signatures = headers.get(`${prefix}-signature`);
   if (id === null || timestamp === null || signatures === null) return refuseSignature("signature_missing");
   if (!ID.test(id)) return refuseSignature("signature_mismatch");
   const code = checkSignedTime(timestamp, now);
   if (code !== null) return refuseSignature(code);
   const content = [`${id}.${timestamp}.`, body];
   const shown = signatures.split(" ");
+  // Two headers arrive joined by `, `. No signature contains a second comma.
+  if (shown.some((each) => each.split(",").length > 2)) return refuseSignature("signature_mismatch");
   const shared = secrets.filter((secret) => !isPublicKey(secret));
   const isSigned =
     verifySignature(shown, content, shared, STYLE, toKey) ||

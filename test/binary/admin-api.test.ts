@@ -271,6 +271,7 @@ describe("the admin listener", () => {
         "GET /readyz",
         "POST /api/deliveries/{id}/replay",
         "POST /api/deployments/{id}/cancel",
+        "POST /api/reload",
         "POST /api/targets/{name}/deploy",
         "POST /api/targets/{name}/lock",
         "POST /api/targets/{name}/rollback",

@@ -144,7 +144,31 @@ hmac = { header = "x-shop", secrets = ["env:GITHUB_WEBHOOK_SECRET"] }`,
     );
     expectFindings(home.load({ env: ENV }), ["hooklatch.toml: source[0].keep_headers[0]"]);
   });
+
+  test("rejects the header that the source reads a token from, and accepts an idempotency key", () => {
+    home.write(
+      "hooklatch.toml",
+      `[[source]]
+name = "shop"
+provider = "generic"
+path = "/shop"
+keep_headers = ["idempotency-key", "x-shop"]
+header = { name = "X-Shop", tokens = ["env:GITHUB_WEBHOOK_SECRET"] }`,
+    );
+    expectFindings(home.load({ env: ENV }), ["hooklatch.toml: source[0].keep_headers[1]"]);
+  });
 });
+
+test.each(["stripe", "slack"])(
+  "a missing secret that %s issues is reported with where it is shown",
+  (provider) => {
+    home.write(
+      "hooklatch.toml",
+      `[[source]]\nname = "hook"\nprovider = "${provider}"\npath = "/hook"\nsecrets = ["env:NOBODY_SETS_THIS"]`,
+    );
+    expectFindings(home.load({ env: ENV }), [["hooklatch.toml: source[0].secrets[0]", "shows it as"]]);
+  },
+);
 
 describe("answers", () => {
   const answer = (keys: string) => {

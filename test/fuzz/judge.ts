@@ -70,14 +70,16 @@ function isAuthenticated({ source, client, body, encoding }: Row, credentials: R
   if (source === "client") return isMember(client);
   if (source === "bearer") return credentials.has(KEYS.BEARER);
   const bytes = encoding === "zstd" ? zstdDecompressSync(body) : body;
-  const sign = source === "github" ? SIGNATURES.github : SIGNATURES.signed;
+  const sign = Object.entries(SIGNATURES).find(([name]) => name === source)?.[1] ?? SIGNATURES.signed;
   return sign(bytes).some((signature) => credentials.has(signature));
 }
 
 /** Returns all signatures and tokens in the bytes, without parsing them as HTTP. */
 function credentialsIn(wire: Buffer): ReadonlySet<string> {
   const text = wire.toString("latin1");
-  const credentials = new Set(text.match(/sha256=[0-9a-f]{64}|[A-Za-z0-9+/]{86}==/g));
+  const credentials = new Set(
+    text.match(/sha256=[0-9a-f]{64}|(?<![0-9a-f=])[0-9a-f]{64}(?![0-9a-f])|[A-Za-z0-9+/]{86}==/g),
+  );
   if (text.includes(KEYS.BEARER)) credentials.add(KEYS.BEARER);
   if (text.includes(KEYS.TOKEN) || text.includes(encodeURIComponent(KEYS.TOKEN))) credentials.add(KEYS.TOKEN);
   return credentials;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Client } from "../../src/domain/client.ts";
-import { selectHeaders } from "../../src/domain/delivery.ts";
+import { STORED_HEADERS, selectHeaders } from "../../src/domain/delivery.ts";
 import type { Provider, RawRequest, SampleRequest, SourceHandler } from "../../src/domain/provider.ts";
 import { AppError } from "../../src/lib/errors.ts";
 import { DESTINATION, post } from "../support/request.ts";
@@ -68,13 +68,15 @@ export function describeProvider(subject: ProviderSubject): void {
     test("describes the form for a new webhook with the URL and the secret", () => {
       const form = provider.webhookForm?.({
         url: "https://hooks.example.com/in",
-        secret: "s3cret",
+        secrets: { [provider.generatedSecret]: "s3cret" },
         repository: "octocat/blog",
       });
       if (form === undefined) return;
       const values = form.fields.map(([, value]) => value).join();
       expect(values).toContain("https://hooks.example.com/in");
-      expect(values).toContain("s3cret");
+      // A secret that the sender issues is entered nowhere.
+      expect(values.includes("s3cret")).toBe(form.issuedSecret === undefined);
+      expect(form.issuedSecret === undefined).toBe(provider.needsGeneratedSecret({}));
       expect(form.page).not.toContain("s3cret");
     });
 
@@ -252,8 +254,25 @@ export function describeProvider(subject: ProviderSubject): void {
 
     test("stores no header that contains a secret", () => {
       const headers = new Headers(SECRET_HEADERS.map((name) => [name, "s3cret"]));
-      expect(selectHeaders(headers, handler.storedHeaders)).toEqual({});
+      expect(selectHeaders(headers, handler.storedHeaders, [])).toEqual({});
       for (const name of handler.storedHeaders) expect(name).toBe(name.toLowerCase());
+    });
+
+    test("names the headers without which a request is refused as credentials, which are not stored", async () => {
+      const { credentialHeaders, storedHeaders } = handler;
+      expect(credentialHeaders.filter((name) => storedHeaders.includes(name))).toEqual([]);
+      const request = handler.compose(PUSH, DESTINATION);
+      for (const name of request.headers.keys()) {
+        if (storedHeaders.includes(name) || STORED_HEADERS.includes(name)) continue;
+        const headers = new Headers(request.headers);
+        headers.delete(name);
+        const { kind } = await handler.verify({ ...request, headers }, client, NOW);
+        // The time that a signature covers is not secret.
+        if (kind === "refused" && !/time/.test(name)) expect(credentialHeaders).toContain(name);
+      }
+      const all = [...credentialHeaders, ...SECRET_HEADERS];
+      const shown = new Headers(all.map((name) => [name, "s3cret"]));
+      expect(selectHeaders(shown, [...storedHeaders, ...credentialHeaders], credentialHeaders)).toEqual({});
     });
   });
 }

@@ -56,10 +56,32 @@ describe("source of Standard Webhooks", () => {
       NOW,
       "signature_mismatch",
     ],
+    [
+      "two signatures in one header",
+      request({ "webhook-signature": `${SIGNATURE}, ${SIGNATURE}` }),
+      NOW,
+      "signature_mismatch",
+    ],
     ["hex", request({ "webhook-signature": `v1,${"a".repeat(64)}` }), NOW, "signature_mismatch"],
   ])("refuses %s", (_, given, now, code) => {
     const status = "signature verification failed";
     expect(verify(given, now)).toMatchObject({ kind: "refused", status, code, isThrottled: false });
+  });
+
+  test("accepts the headers of Svix, all three of them", () => {
+    const named = (prefix: string) => ({
+      [`${prefix}-id`]: ID,
+      [`${prefix}-timestamp`]: String(SECONDS),
+      [`${prefix}-signature`]: SIGNATURE,
+    });
+    const given = post(named("svix"), BODY);
+    expect(verify(given)).toEqual({ kind: "verified" });
+    expect(handler.parse(given)).toMatchObject({ identity: { id: ID, hook: null } });
+    // The id that was verified is the one that counts.
+    const mixed = post({ ...named("svix"), "webhook-id": "msg_2" }, BODY);
+    expect(verify(mixed)).toMatchObject({ kind: "refused", code: "signature_missing" });
+    const both = post({ ...named("svix"), ...named("webhook"), "webhook-id": "msg_2" }, BODY);
+    expect(verify(both)).toMatchObject({ kind: "refused", code: "signature_mismatch" });
   });
 
   test.each(["webhook-id", "webhook-timestamp", "webhook-signature"])(

@@ -130,7 +130,7 @@ export function explainNextSteps(
   const { file, configOption, secretFile, secret } = names;
   const form = provider.webhookForm?.({
     url: `${url.replace(/\/$/, "")}${pathOf(provider)}`,
-    secret: secret ?? `write it to ${secretFile} (mode 0600)`,
+    secrets: secret === null ? {} : { [provider.generatedSecret]: secret },
     repository: repository ?? null,
   });
   const fields = form?.fields ?? [];
@@ -141,9 +141,13 @@ export function explainNextSteps(
   const https = url.startsWith("https:")
     ? `\n${placeholder}For HTTPS, set [server.acme] or [server.tls] in ${file}, or use a proxy.\n`
     : "";
+  const issued =
+    form?.issuedSecret === undefined
+      ? ""
+      : `\nCopy from ${form.sender}:\n  ${form.issuedSecret}, into ${secretFile} (mode 0600)\n`;
   return `
 Paste into ${form?.sender} (${form?.page}):
-${fields.map(([label, value]) => `  ${label.padEnd(width)}${value}\n`).join("")}${https}
+${fields.map(([label, value]) => `  ${label.padEnd(width)}${value}\n`).join("")}${issued}${https}
 Then run: hooklatch check${configOption}
      and: hooklatch serve${configOption}
 `;

@@ -1,5 +1,5 @@
 import type { Provider, SourceHandler } from "../../domain/provider.ts";
-import { joinUrl, pathOf } from "../forge.ts";
+import { formField, joinUrl, pathOf } from "../forge.ts";
 import { refuseSignature, verifySignature } from "../hmac.ts";
 import { composeDelivery, SIGNATURE_HEADER, SIGNATURE_STYLE } from "./compose.ts";
 import { BitbucketOptions, type BitbucketSettings } from "./options.ts";
@@ -28,14 +28,10 @@ export const bitbucket: Provider<BitbucketSettings> = {
     const [key, name] = repository.split("/");
     return joinUrl(pathOf(base), `projects/${key}/repos/${name}/commits/`);
   },
-  webhookForm: ({ url, secret }) => ({
+  webhookForm: ({ url, secrets }) => ({
     sender: "Bitbucket",
     page: "the repository's Repository settings > Webhooks > Add webhook",
-    fields: [
-      ["URL", url],
-      ["Secret", secret],
-      ["Triggers", "Repository push"],
-    ],
+    fields: [["URL", url], ...formField("Secret", secrets.secrets), ["Triggers", "Repository push"]],
   }),
   createHandler,
   createHandlerWithSecret: (secret) => createHandler({ secrets: [secret] }),
@@ -46,6 +42,7 @@ function createHandler(settings: BitbucketSettings): SourceHandler {
   return {
     contentTypes: ["application/json"],
     storedHeaders: ["x-event-key", "x-hook-uuid", "x-request-uuid", "x-attempt-number"],
+    credentialHeaders: [SIGNATURE_HEADER],
     idHeaders: ID_HEADERS,
     signatureHeader: "X-Hub-Signature",
     answersSuccess: false,

@@ -1,8 +1,9 @@
 import type { Provider, SourceHandler } from "../../domain/provider.ts";
+import { checkOptions } from "./check-options.ts";
 import { composeRequest } from "./compose.ts";
 import { createHandshake } from "./handshake.ts";
 import {
-  checkOptions,
+  credentialHeadersOf,
   GenericOptions,
   type GenericSettings,
   type Method,
@@ -47,6 +48,7 @@ function createHandler(settings: GenericSettings): SourceHandler {
   return {
     contentTypes: ["application/json", "application/*+json", ...(settings.content_types ?? [])],
     storedHeaders: settings.id_header === undefined ? [] : [settings.id_header.toLowerCase()],
+    credentialHeaders: credentialHeadersOf(settings),
     idHeaders: settings.id_header === undefined ? [] : [settings.id_header],
     signatureHeader: settings.hmac?.header ?? null,
     answersSuccess: true,

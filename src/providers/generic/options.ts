@@ -1,9 +1,7 @@
 import { type StaticDecode, Type } from "@sinclair/typebox";
-import { STORED_HEADERS } from "../../domain/delivery.ts";
-import type { InvalidVariable, OptionIssue, OptionVariable } from "../../domain/provider.ts";
+import type { InvalidVariable, OptionVariable } from "../../domain/provider.ts";
 import { DurationUpTo, SecretSetting, TableSetting } from "../../lib/schema.ts";
 import type { SignatureStyle } from "../hmac.ts";
-import { isPasswordHash } from "../password.ts";
 
 /** How a request can prove who sent it, in the order of the checks, from the cheapest to the most expensive. */
 export const METHODS = ["client", "query", "header", "bearer", "hmac", "basic"] as const;
@@ -194,107 +192,7 @@ function parseHours(text: string): { readonly kind: "value"; readonly value: num
   return { kind: "invalid", message: `${expected}, found ${JSON.stringify(text)}` };
 }
 
-const CLIENT_OPTIONS = ["verify_token", "client_timeout", "client_prefix_v6"] as const;
-
-/** Finds problems between settings, and with the values of loaded secrets. */
-export function checkOptions(settings: GenericSettings): readonly OptionIssue[] {
-  return [
-    ...checkRequired(settings),
-    ...checkAuthorization(settings),
-    ...checkSignatureHeader(settings),
-    ...checkTokens(settings),
-    ...checkSigned(settings),
-    ...checkUsers(settings),
-  ];
-}
-
-/** A required method must be set, and a set one required: a check that is configured must not be left out silently. */
-function checkRequired(settings: GenericSettings): OptionIssue[] {
-  const required = requiredMethods(settings);
-  const missing = (settings.require ?? []).flatMap((method, index) =>
-    method === "client" || settings[method] !== undefined
-      ? []
-      : [
-          {
-            path: ["require", index],
-            message: `"${method}" is not configured: configure it, or remove it here`,
-          },
-        ],
-  );
-  const unused = METHODS.flatMap((method) =>
-    (method === "client" ? CLIENT_OPTIONS : [method])
-      .filter((key) => settings[key] !== undefined && !required.includes(method))
-      .map((key) => ({
-        path: [key],
-        message: `has no effect: add "${method}" to "require", or remove this key`,
-      })),
-  );
-  return [...missing, ...unused];
-}
-
-/** A request has one Authorization header (RFC 9110, section 11.6.2). */
-function checkAuthorization({ bearer, basic }: GenericSettings): OptionIssue[] {
-  if (bearer === undefined || basic === undefined) return [];
-  const message =
-    'conflicts with "bearer", because a request has only one Authorization header: remove one of them';
-  return [{ path: ["basic"], message }];
-}
-
-/** The header of a signature has no other use and is not stored with a delivery. */
-function checkSignatureHeader({ bearer, basic, hmac }: GenericSettings): OptionIssue[] {
-  const header = hmac?.header.toLowerCase() ?? "";
-  const isTaken = header === "authorization" && (bearer ?? basic) !== undefined;
-  if (!isTaken && !STORED_HEADERS.includes(header)) return [];
-  const message = `the header "${header}" has another use: choose one that holds only the signature`;
-  return [{ path: ["hmac", "header"], message }];
-}
-
-/** Placeholders need the headers that they stand for, and the other way round. */
-function checkSigned({ hmac, id_header: idHeader }: GenericSettings): OptionIssue[] {
-  if (hmac === undefined) return [];
-  const { signed = "{body}", timestamp_header: time, tolerance } = hmac;
-  const issues: OptionIssue[] = [];
-  const isTimed = signed.includes("{timestamp}");
-  if (isTimed && time === undefined) {
-    issues.push({ path: ["hmac", "timestamp_header"], message: 'is missing: "signed" has {timestamp}' });
-  }
-  if (!isTimed && (time ?? tolerance) !== undefined) {
-    issues.push({
-      path: ["hmac", "signed"],
-      message: "needs {timestamp}: without it the time is not signed",
-    });
-  }
-  if (signed.includes("{id}") && idHeader === undefined) {
-    issues.push({ path: ["id_header"], message: 'is missing: "hmac.signed" has {id}' });
-  }
-  return issues;
-}
-
-function checkTokens({ bearer = [] }: GenericSettings): OptionIssue[] {
-  return bearer.flatMap((token, index) =>
-    !token.loaded || /^[\x21-\x7e]+$/.test(token.reveal())
-      ? []
-      : [
-          {
-            path: ["bearer", index],
-            message: `the value of ${token} must be visible ASCII characters without spaces`,
-          },
-        ],
-  );
-}
-
-function checkUsers({ basic = [] }: GenericSettings): OptionIssue[] {
-  return basic.flatMap(({ user, hash }, index) => {
-    const issues: OptionIssue[] = [];
-    const first = basic.findIndex((other) => other.user === user);
-    if (first < index) {
-      const message = `basic[${first}] already has this user: remove one of them`;
-      issues.push({ path: ["basic", index, "user"], message });
-    }
-    if (hash.loaded && !isPasswordHash(hash.reveal())) {
-      const message = `the value of ${hash} must be an argon2id hash ($argon2id$v=19$…), as \`hooklatch hash\` prints it`;
-      issues.push({ path: ["basic", index, "hash"], message });
-    }
-    return issues;
-  });
+/** The headers with the signature, the token or the password. */
+export function credentialHeadersOf({ hmac, header }: GenericSettings): readonly string[] {
+  return ["authorization", hmac?.header, header?.name].flatMap((name) => name?.toLowerCase() ?? []);
 }

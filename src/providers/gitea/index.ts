@@ -2,7 +2,7 @@ import { type StaticDecode, Type } from "@sinclair/typebox";
 import type { Provider, RawRequest, SourceHandler, VerifyResult } from "../../domain/provider.ts";
 import { TableSetting } from "../../lib/schema.ts";
 import type { Secret } from "../../lib/secret.ts";
-import { ForgeUrl, isForm, joinUrl, pathOf, SECRETS, SecretList } from "../forge.ts";
+import { ForgeUrl, formField, isForm, joinUrl, pathOf, SECRETS, SecretList } from "../forge.ts";
 import { readField } from "../form.ts";
 import { refuseSignature, verifySignature } from "../hmac.ts";
 import { composeDelivery, SIGNATURE_STYLE } from "./compose.ts";
@@ -35,14 +35,14 @@ export const gitea: Provider<StaticDecode<typeof options>> = {
   cloneUrl: (repository, { base_url: base }) =>
     base === undefined ? null : joinUrl(base, `${repository}.git`),
   commitPath: (repository, { base_url: base }) => joinUrl(pathOf(base), `${repository}/commit/`),
-  webhookForm: ({ url, secret }) => ({
+  webhookForm: ({ url, secrets }) => ({
     sender: "Gitea or Forgejo",
     page: "the repository's Settings > Webhooks > Add Webhook > Gitea (or Forgejo)",
     fields: [
       ["Target URL", url],
       ["HTTP Method", "POST"],
       ["POST Content Type", "application/json"],
-      ["Secret", secret],
+      ...formField("Secret", secrets.secrets),
       ["Trigger On", "Push Events"],
     ],
   }),
@@ -54,6 +54,11 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
   return {
     contentTypes: ["application/json", "application/x-www-form-urlencoded"],
     storedHeaders: FORKS.flatMap((fork) => [`x-${fork}-event`, `x-${fork}-event-type`, `x-${fork}-delivery`]),
+    credentialHeaders: [
+      ...FORKS.map((fork) => `x-${fork}-signature`),
+      "x-hub-signature",
+      "x-hub-signature-256",
+    ],
     idHeaders: ID_HEADERS,
     signatureHeader: "X-Gitea-Signature",
     answersSuccess: false,

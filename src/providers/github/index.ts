@@ -2,6 +2,7 @@ import { type StaticDecode, Type } from "@sinclair/typebox";
 import type { Provider, SourceHandler } from "../../domain/provider.ts";
 import { SecretSetting, TableSetting } from "../../lib/schema.ts";
 import type { Secret } from "../../lib/secret.ts";
+import { formField } from "../forge.ts";
 import { refuseSignature, verifySignature } from "../hmac.ts";
 import { composeDelivery, SIGNATURE_HEADER, SIGNATURE_STYLE } from "./compose.ts";
 import { publishedRanges } from "./published-ranges.ts";
@@ -32,7 +33,7 @@ export const github: Provider<StaticDecode<typeof options>> = {
   onRedelivery: "run",
   cloneUrl: (repository) => `https://github.com/${repository}.git`,
   commitPath: (repository) => `/${repository}/commit/`,
-  webhookForm: ({ url, secret, repository }) => ({
+  webhookForm: ({ url, secrets, repository }) => ({
     sender: "GitHub",
     page:
       repository === null
@@ -41,7 +42,7 @@ export const github: Provider<StaticDecode<typeof options>> = {
     fields: [
       ["Payload URL", url],
       ["Content type", "application/json"],
-      ["Secret", secret],
+      ...formField("Secret", secrets.secrets),
       ["Events", "Just the push event"],
     ],
   }),
@@ -65,6 +66,7 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
       "x-github-hook-installation-target-id",
       "x-github-hook-installation-target-type",
     ],
+    credentialHeaders: ["x-hub-signature", "x-hub-signature-256"],
     idHeaders: ["x-github-delivery"],
     signatureHeader: "X-Hub-Signature-256",
     answersSuccess: false,

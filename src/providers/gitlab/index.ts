@@ -1,8 +1,13 @@
 import type { Provider, SourceHandler, VerifyResult } from "../../domain/provider.ts";
 import type { Secret } from "../../lib/secret.ts";
-import { joinUrl, pathOf } from "../forge.ts";
+import { formField, joinUrl, pathOf } from "../forge.ts";
 import { equalInConstantTime } from "../hmac.ts";
-import { checkStandardSecrets, STANDARD_HEADERS, verifyStandard } from "../standard-signature.ts";
+import {
+  checkStandardSecrets,
+  STANDARD_CREDENTIALS,
+  STANDARD_HEADERS,
+  verifyStandard,
+} from "../standard-signature.ts";
 import { composeDelivery } from "./compose.ts";
 import { GitlabOptions, type GitlabSettings } from "./options.ts";
 import { ID_HEADERS, readDelivery } from "./read.ts";
@@ -24,12 +29,13 @@ export const gitlab: Provider<GitlabSettings> = {
   onRedelivery: "run",
   cloneUrl: (repository, { base_url: base = "https://gitlab.com" }) => joinUrl(base, `${repository}.git`),
   commitPath: (repository, { base_url: base }) => joinUrl(pathOf(base), `${repository}/-/commit/`),
-  webhookForm: ({ url, secret }) => ({
+  webhookForm: ({ url, secrets }) => ({
     sender: "GitLab",
     page: "the project's Settings > Webhooks > Add new webhook",
     fields: [
       ["URL", url],
-      ["Secret token", secret],
+      ...formField("Secret token", secrets.secrets),
+      ...formField("Signing token", secrets.signing_secrets),
       ["Trigger", "Push events, Tag push events"],
     ],
   }),
@@ -52,6 +58,7 @@ function createHandler(settings: GitlabSettings): SourceHandler {
       "idempotency-key",
       ...STANDARD_HEADERS,
     ],
+    credentialHeaders: ["x-gitlab-token", ...STANDARD_CREDENTIALS],
     idHeaders: ID_HEADERS,
     signatureHeader: signingSecrets === undefined ? null : "webhook-signature",
     answersSuccess: false,

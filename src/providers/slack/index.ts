@@ -51,13 +51,11 @@ export const slack: Provider<StaticDecode<typeof options>> = {
   hasNestedRepositories: true,
   onRedelivery: "skip",
   cloneUrl: () => null,
-  webhookForm: ({ url, secret }) => ({
+  webhookForm: ({ url }) => ({
     sender: "Slack",
-    page: "the app's Event Subscriptions (the secret is under Basic Information)",
-    fields: [
-      ["Request URL", url],
-      ["Signing Secret", secret],
-    ],
+    page: "the app's Event Subscriptions",
+    fields: [["Request URL", url]],
+    issuedSecret: "Signing Secret (under Basic Information)",
   }),
   createHandler: ({ secrets }) => createHandler(secrets),
   createHandlerWithSecret: (secret) => createHandler([secret]),
@@ -67,6 +65,7 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
   return {
     contentTypes: ["application/json"],
     storedHeaders: ["x-slack-retry-num", "x-slack-retry-reason"],
+    credentialHeaders: [SIGNATURE],
     idHeaders: [],
     signatureHeader: "X-Slack-Signature",
     answersSuccess: true,

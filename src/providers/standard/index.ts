@@ -3,11 +3,12 @@ import type { ParseResult, Payload, Provider, SourceHandler } from "../../domain
 import { AppError } from "../../lib/errors.ts";
 import { createLazyValidator, TableSetting } from "../../lib/schema.ts";
 import type { Secret } from "../../lib/secret.ts";
-import { readId, SecretList } from "../forge.ts";
+import { formField, readId, SecretList } from "../forge.ts";
 import { decodeJsonBody } from "../json.ts";
 import {
   checkStandardSecrets,
   formatStandardSecret,
+  STANDARD_CREDENTIALS,
   STANDARD_HEADERS,
   signStandard,
   verifyStandard,
@@ -20,6 +21,9 @@ const options = TableSetting(
       "Secrets as `whsec_` and base64, or public keys as `whpk_` and base64. Any of them verifies, so that one can be rotated. Default: one generated secret.",
   },
 );
+
+/** The id that is signed, and that the same delivery is recognised by: the first of these headers. */
+const ID_HEADERS = ["webhook-id", "svix-id"];
 
 /** Events have a dotted type in the body. */
 const Typed = Type.Object({ type: Type.String({ pattern: "^[\\w.-]{1,100}$" }) });
@@ -38,13 +42,10 @@ export const standard: Provider<StaticDecode<typeof options>> = {
   hasNestedRepositories: true,
   onRedelivery: "skip",
   cloneUrl: () => null,
-  webhookForm: ({ url, secret }) => ({
+  webhookForm: ({ url, secrets }) => ({
     sender: "the sender",
     page: "its webhook settings",
-    fields: [
-      ["URL", url],
-      ["Secret", secret],
-    ],
+    fields: [["URL", url], ...formField("Secret", secrets.secrets)],
   }),
   createHandler: ({ secrets = [] }) => createHandler(secrets),
   createHandlerWithSecret: (secret) => createHandler([secret]),
@@ -53,14 +54,18 @@ export const standard: Provider<StaticDecode<typeof options>> = {
 function createHandler(secrets: readonly Secret[]): SourceHandler {
   return {
     contentTypes: ["application/json"],
-    storedHeaders: STANDARD_HEADERS,
-    idHeaders: ["webhook-id"],
+    storedHeaders: [...STANDARD_HEADERS, "svix-id", "svix-timestamp"],
+    credentialHeaders: [...STANDARD_CREDENTIALS, "svix-signature"],
+    idHeaders: ID_HEADERS,
     signatureHeader: "webhook-signature",
     answersSuccess: true,
     usesGuessableSecrets: false,
     repeatedBody: "new",
     handshake: null,
-    verify: (request, _client, now) => verifyStandard(request, secrets, now),
+    verify(request, _client, now) {
+      const prefix = ID_HEADERS.find((name) => request.headers.has(name)) === "svix-id" ? "svix" : "webhook";
+      return verifyStandard(request, secrets, now, prefix);
+    },
     parse: readDelivery,
     compose(message, { path, query, now }) {
       if (message.form)
@@ -88,7 +93,7 @@ function describe(
 }
 
 function readDelivery({ headers, body }: Payload): ParseResult {
-  const id = readId(headers, "webhook-id");
+  const id = readId(headers, ...ID_HEADERS);
   if (id.kind === "unreadable") return id;
   const decoded = decodeJsonBody(body);
   if (decoded.kind === "unreadable") return decoded;

@@ -46,13 +46,11 @@ export const stripe: Provider<StaticDecode<typeof options>> = {
   hasNestedRepositories: true,
   onRedelivery: "skip",
   cloneUrl: () => null,
-  webhookForm: ({ url, secret }) => ({
+  webhookForm: ({ url }) => ({
     sender: "Stripe",
     page: "Workbench > Webhooks > Add destination",
-    fields: [
-      ["Endpoint URL", url],
-      ["Signing secret", secret],
-    ],
+    fields: [["Endpoint URL", url]],
+    issuedSecret: "Signing secret",
   }),
   createHandler: ({ secrets }) => createHandler(secrets),
   createHandlerWithSecret: (secret) => createHandler([secret]),
@@ -62,6 +60,7 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
   return {
     contentTypes: ["application/json"],
     storedHeaders: [],
+    credentialHeaders: [HEADER],
     idHeaders: [],
     signatureHeader: "Stripe-Signature",
     answersSuccess: true,
@@ -96,7 +95,8 @@ function verifyRequest({ headers, body }: RawRequest, secrets: readonly Secret[]
   const header = headers.get(HEADER);
   if (header === null) return refuseSignature("signature_missing");
   const parts = header.split(",");
-  const [time, ...others] = parts.filter((part) => part.startsWith("t="));
+  // Two headers arrive joined by `, `.
+  const [time, ...others] = parts.filter((part) => part.trim().startsWith("t="));
   if (time === undefined || others.length > 0) return refuseSignature("signature_mismatch");
   const text = time.slice(2);
   const code = checkSignedTime(text, now);

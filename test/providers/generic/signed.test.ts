@@ -84,3 +84,29 @@ describe("generic source with a signed time", () => {
     expect(generic.checkOptions({ hmac, id_header: "x-id" })).toEqual([]);
   });
 });
+
+describe("generic source whose options name the same header twice", () => {
+  const secrets = [loadSecret("a shared secret")];
+  const pathsOf = (settings: Parameters<typeof generic.checkOptions>[0]) =>
+    generic.checkOptions(settings).map(({ path }) => path.join("."));
+
+  test.each([
+    ["X-Request-Id", "hmac.header"],
+    ["user-agent", "hmac.header"],
+  ])("refuses %s for a signature, because it is stored", (header, path) => {
+    expect(pathsOf({ hmac: { header, secrets } })).toEqual([path]);
+    expect(pathsOf({ header: { name: header, tokens } })).toEqual(["header.name"]);
+  });
+
+  test("refuses one header for a signature, a token and an id", () => {
+    expect(pathsOf({ hmac: { header: "x-a", secrets }, id_header: "X-A" })).toEqual(["hmac.header"]);
+    expect(pathsOf({ header: { name: "x-a", tokens }, id_header: "X-A" })).toEqual(["header.name"]);
+    const both = { hmac: { header: "x-a", secrets }, header: { name: "X-A", tokens } };
+    expect(pathsOf(both)).toEqual(["header.name"]);
+    expect(pathsOf({ header: { name: "Authorization", tokens }, bearer: [loadSecret("t0k3n")] })).toEqual([
+      "header.name",
+    ]);
+    expect(pathsOf({ bearer: [loadSecret("t0k3n")], id_header: "Authorization" })).toEqual(["id_header"]);
+    expect(pathsOf({ header: { name: "Authorization", tokens }, id_header: "Idempotency-Key" })).toEqual([]);
+  });
+});
