@@ -5,13 +5,18 @@ import type { Event, PushEvent } from "../domain/event.ts";
 import { RESULT, toApiResult } from "./deployment.ts";
 import { codeOf, Id, nullable, oneOf, Time } from "./schema.ts";
 
-const EVENT_KINDS = ["ping", "push", "other"] as const satisfies readonly Event["kind"][];
+const EVENT_KINDS = ["ping", "push", "ci", "release", "other"] as const satisfies readonly Event["kind"][];
 
 /** A delivery in a list. */
 export const ApiDelivery = Type.Object({
   id: Id,
   source: Type.String(),
-  event: oneOf(EVENT_KINDS),
+  event: oneOf(EVENT_KINDS, "what it says, in hooklatch's terms"),
+  event_name: nullable(
+    Type.String(),
+    "the sender's name of the event, such as `workflow_run`; null where an earlier version stored it",
+  ),
+  action: nullable(Type.String(), "the action of the event, such as `completed`"),
   status: oneOf(DELIVERY_STATUSES, "the `status` of the response that the sender received"),
   reason: nullable(Type.String(), "why targets were not deployed, as the sender received it"),
   received_at: Time,
@@ -67,6 +72,8 @@ export function toApiDelivery(delivery: DeliverySummary): ApiDelivery {
     id: delivery.id,
     source: delivery.source,
     event: delivery.event,
+    event_name: delivery.eventName,
+    action: delivery.action,
     status: delivery.status,
     reason: delivery.reason,
     received_at: delivery.receivedAt.toISOString(),

@@ -1,7 +1,7 @@
 import type { Config } from "../config/load.ts";
 import { selectHeaders } from "../domain/delivery.ts";
 import { actionOf, type Event, nameOf } from "../domain/event.ts";
-import { type Decision, findDecisiveEvent, quote } from "../domain/match.ts";
+import { type Decision, findDecisiveEvent } from "../domain/match.ts";
 import type { ParseResult } from "../domain/provider.ts";
 import { createRuleValues, type RuleValues, readPayloadEnvironment } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
@@ -10,6 +10,7 @@ import { createRouter } from "../flow/route-delivery.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
+import { quote } from "../lib/text.ts";
 import { providers } from "../providers/index.ts";
 import { type CheckResult, fail, ok } from "./check-result.ts";
 

@@ -22,8 +22,10 @@ export function checkSources({
       .filter(({ owner }) => owner === `source ${name}`)
       .map(({ secret }) => String(secret));
     const text = `source ${name}: ${origin}${path}`;
-    const form = describeForm(provider, `${origin}${path}`, secrets);
-    const users = targets.filter(({ source }) => source === name).map((target) => target.name);
+    const own = targets.filter(({ source }) => source === name);
+    const waitsForCi = own.some(({ waitForCi }) => waitForCi !== null);
+    const form = describeForm(provider, { url: `${origin}${path}`, secrets, waitsForCi });
+    const users = own.map((target) => target.name);
     if (users.length > 0) return ok(`${text} for ${users.join(", ")}${form}`);
     if (print) return ok(`${text} prints its deliveries`);
     return warn(`${text} only stores its deliveries: add a target that uses it, or set print = true`);
@@ -31,12 +33,16 @@ export function checkSources({
 }
 
 /** What to enter at the sender; the secret by its origin. */
-function describeForm(name: string, url: string, secrets: readonly string[]): string {
+function describeForm(
+  name: string,
+  { url, secrets, waitsForCi }: { url: string; secrets: readonly string[]; waitsForCi: boolean },
+): string {
   const provider = providers.find((each) => each.name === name);
   const form = provider?.webhookForm?.({
     url,
     secret: `the value of ${secrets[0] ?? "the secret"}`,
     repository: null,
+    waitsForCi,
   });
   if (form === undefined) return "";
   const others = form.fields.filter(([, value]) => value !== url);

@@ -101,6 +101,11 @@ function writeTarget(first: FirstConfiguration): string {
       : []),
     ...(cloneUrl === undefined ? [] : [`clone_url = ${quote(cloneUrl)}`]),
     `directory = ${quote(directory ?? `/srv/${name}`)}`,
+    ...(provider.reportsCi === true
+      ? [
+          "# wait_for_ci = true                     # deploy once CI succeeded; see docs/deployments.md, Wait for CI",
+        ]
+      : []),
     ...(provider.reportsPushes
       ? [
           '# run = ["npm ci", "npm run build"]       # in the new release, before it goes live',
@@ -130,6 +135,7 @@ export function explainNextSteps(
     url: `${url.replace(/\/$/, "")}${pathOf(provider)}`,
     secret: secret ?? `write it to ${secretFile} (mode 0600)`,
     repository: repository ?? null,
+    waitsForCi: false,
   });
   const fields = form?.fields ?? [];
   const width = Math.max(...fields.map(([label]) => label.length)) + 2;

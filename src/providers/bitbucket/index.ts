@@ -19,6 +19,7 @@ export const bitbucket: Provider<BitbucketSettings> = {
   formatSecret: (bytes) => bytes.toString("hex"),
   checkOptions: () => [],
   reportsPushes: true,
+  reportsCi: true,
   hasNestedRepositories: false,
   onRedelivery: "run",
   cloneUrl: (repository, { base_url: base }) =>
@@ -28,13 +29,16 @@ export const bitbucket: Provider<BitbucketSettings> = {
     const [key, name] = repository.split("/");
     return joinUrl(pathOf(base), `projects/${key}/repos/${name}/commits/`);
   },
-  webhookForm: ({ url, secret }) => ({
+  webhookForm: ({ url, secret, waitsForCi }) => ({
     sender: "Bitbucket",
     page: "the repository's Repository settings > Webhooks > Add webhook",
     fields: [
       ["URL", url],
       ["Secret", secret],
-      ["Triggers", "Repository push"],
+      [
+        "Triggers",
+        `Repository push${waitsForCi ? ", Build status created, Build status updated (Bitbucket Cloud only)" : ""}`,
+      ],
     ],
   }),
   createHandler,

@@ -20,17 +20,18 @@ export const gitlab: Provider<GitlabSettings> = {
   formatSecret: (bytes) => bytes.toString("hex"),
   checkOptions: ({ signing_secrets = [] }) => checkStandardSecrets("signing_secrets", signing_secrets),
   reportsPushes: true,
+  reportsCi: true,
   hasNestedRepositories: true,
   onRedelivery: "run",
   cloneUrl: (repository, { base_url: base = "https://gitlab.com" }) => joinUrl(base, `${repository}.git`),
   commitPath: (repository, { base_url: base }) => joinUrl(pathOf(base), `${repository}/-/commit/`),
-  webhookForm: ({ url, secret }) => ({
+  webhookForm: ({ url, secret, waitsForCi }) => ({
     sender: "GitLab",
     page: "the project's Settings > Webhooks > Add new webhook",
     fields: [
       ["URL", url],
       ["Secret token", secret],
-      ["Trigger", "Push events, Tag push events"],
+      ["Trigger", `Push events, Tag push events${waitsForCi ? ", Pipeline events" : ""}`],
     ],
   }),
   createHandler,

@@ -97,8 +97,8 @@ function unpack(encoding: string, bytes: Uint8Array): Buffer {
 }
 
 describe("migrating a database of version 3", () => {
-  test("reaches version 6 without broken references", () => {
-    expect(all("PRAGMA user_version")).toEqual([{ user_version: 6 }]);
+  test("reaches version 7 without broken references", () => {
+    expect(all("PRAGMA user_version")).toEqual([{ user_version: 7 }]);
     expect(all("PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
     expect(all("PRAGMA foreign_key_check")).toEqual([]);
     expect(all("PRAGMA foreign_keys")).toEqual([{ foreign_keys: 1 }]);
