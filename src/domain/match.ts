@@ -140,7 +140,8 @@ function findRefMismatch(ref: Ref, watched: WatchedRef): Mismatch | null {
 
 /** Where the forge names no ref, the fetch decides whether the branch contains the commit. */
 function findCiRefMismatch(refs: readonly string[] | null, watched: WatchedRef): Mismatch | null {
-  if (refs === null) return null;
+  if (refs === null && watched.kind === "branch") return null;
+  if (refs === null) return { code: "tag", reason: "the sender does not say for which tag CI ran" };
   const isBranch = watched.kind === "branch";
   const isWatched = isBranch ? refs.includes(watched.name) : refs.some((name) => isWatchedTag(name, watched));
   if (isWatched) return null;

@@ -99,6 +99,7 @@ describe("a target that waits for CI", () => {
     expect(decide({ ...success, refs: ["v1.0.0"] }, tags)).toBe("deploys");
     expect(decide({ ...success, refs: ["v1.0.0-rc.1"] }, tags)).toBe("tag");
     expect(decide(success, tags)).toBe("tag");
+    expect(decide({ ...success, refs: null }, tags)).toBe("tag");
   });
 
   test("gives each case a reason", () => {

@@ -130,6 +130,8 @@ describe("migrating a database of version 3", () => {
         id: old.id,
         source: old.source,
         event: old.event,
+        eventName: ["ping", "push"].includes(old.event) ? old.event : null,
+        action: null,
         status: old.status,
         reason,
         receivedAt: new Date(old.received_at),

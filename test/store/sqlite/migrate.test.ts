@@ -193,6 +193,10 @@ describe("the schema", () => {
         "SELECT id FROM delivery WHERE source = 'github' AND status = 'ok' AND id < 9 ORDER BY id DESC",
         "delivery_source_status ",
       ],
+      [
+        "SELECT ci FROM delivery WHERE ci_commit = 'a' AND source = 'github' ORDER BY id",
+        "delivery_ci_commit ",
+      ],
       ["SELECT min(due_at) FROM notification", "notification_due_at"],
       ["SELECT 1 FROM lock WHERE delivery = 5", "lock_delivery "],
       ["SELECT id FROM deployment WHERE retry_of = 5", "deployment_retry_of "],
