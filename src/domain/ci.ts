@@ -11,7 +11,7 @@ export interface Mismatch {
 }
 
 /** A stored result of CI. */
-export type CiResult = Pick<CiEvent, "repository" | "workflows" | "outcome" | "cause" | "run">;
+export type CiResult = Pick<CiEvent, "repository" | "refs" | "workflows" | "outcome" | "cause" | "run">;
 
 /** What else decides about the deployment of a commit whose CI succeeded. */
 export interface CiGate {
@@ -29,7 +29,10 @@ export function describeWait({ workflow }: WaitForCi): Mismatch {
   };
 }
 
-/** Why a result of CI for the target's branch does not deploy it; null when it does. */
+/**
+ * Why a result of CI for the target's branch does not deploy it; null when it does. Where all workflows count, a skipped one
+ * may be the last that the others wait for: {@link findCiObstacle} finds whether any has succeeded.
+ */
 export function findCiMismatch(event: CiEvent, { workflow }: WaitForCi): Mismatch | null {
   const { workflows, cause, outcome } = event;
   if (workflow !== null && !workflows.includes(workflow)) {
@@ -44,32 +47,31 @@ export function findCiMismatch(event: CiEvent, { workflow }: WaitForCi): Mismatc
     const reason = `${describeWorkflow(event)} did not run for a push: set wait_for_ci to the name of a workflow${name} to deploy then`;
     return { code: "ci_foreign", reason };
   }
-  if (outcome === "success") return null;
+  if (outcome === "success" || (outcome === "other" && workflow === null)) return null;
   return { code: outcome === "pending" ? "ci_pending" : "ci_failed", reason: describeOutcome(event) };
 }
 
 /**
- * Finds, among the results for one commit of a repository, a workflow that has not finished or has failed. Of the results
- * of one workflow the latest run counts, and of one run its end. Those that did not run for a push do not count.
+ * Finds, among the results for one commit and branch, why the commit is not deployed: a workflow has failed or has not
+ * finished, or none has succeeded. Of the results of one workflow the latest run counts, and of one run its end. Those that
+ * did not run for a push do not count.
  *
  * @param results in the order of their arrival.
  */
-export function findCiObstacle(results: readonly CiResult[], repository: string): SkipReason | null {
+export function findCiObstacle(results: readonly CiResult[]): SkipReason | null {
   const latest = new Map<string, CiResult>();
   for (const result of results) {
-    if (result.repository.toLowerCase() !== repository.toLowerCase()) continue;
     if (result.cause !== "push" && result.cause !== "unknown") continue;
     const known = latest.get(result.run.check);
     if (known === undefined || !isEarlier(result, known)) latest.set(result.run.check, result);
   }
   const all = [...latest.values()];
-  const against =
-    all.find(({ outcome }) => outcome === "failure") ?? all.find(({ outcome }) => outcome === "pending");
-  if (against === undefined) return null;
-  return {
-    code: against.outcome === "failure" ? "ci_failed" : "ci_pending",
-    reason: describeOutcome(against),
-  };
+  const failed = all.find(({ outcome }) => outcome === "failure");
+  if (failed !== undefined) return { code: "ci_failed", reason: describeOutcome(failed) };
+  const pending = all.find(({ outcome }) => outcome === "pending");
+  if (pending !== undefined) return { code: "ci_pending", reason: describeOutcome(pending) };
+  if (all.some(({ outcome }) => outcome === "success")) return null;
+  return { code: "ci_failed", reason: "no workflow succeeded" };
 }
 
 /** Deliveries may arrive in any order. */
@@ -87,7 +89,8 @@ const OUTCOMES: Readonly<Record<CiEvent["outcome"], string>> = {
   other: "ended without a result",
 };
 
-function describeOutcome(result: Pick<CiResult, "workflows" | "outcome">): string {
+/** Such as `workflow "test" succeeded`. */
+export function describeOutcome(result: Pick<CiResult, "workflows" | "outcome">): string {
   return `${describeWorkflow(result)} ${OUTCOMES[result.outcome]}`;
 }
 

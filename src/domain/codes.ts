@@ -92,7 +92,7 @@ export const SKIP_CODES = {
   newer_queued: "A newer commit whose CI succeeded is queued.",
   not_in_branch: "The commit whose CI succeeded is not in the branch, or no matching tag is at it.",
   ci_pending: "Another workflow for the commit has not finished.",
-  ci_failed: "Another workflow for the commit failed.",
+  ci_failed: "Another workflow for the commit failed, or none succeeded.",
 } as const;
 
 export type SkipCode = keyof typeof SKIP_CODES;

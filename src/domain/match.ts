@@ -1,8 +1,8 @@
 import { quote } from "../lib/text.ts";
-import { describeWait, findCiMismatch, type Mismatch } from "./ci.ts";
+import { type CiResult, describeWait, findCiMismatch, type Mismatch } from "./ci.ts";
 import type { DecisionCode } from "./codes.ts";
 import { actionOf, type Event, type Events, nameOf, type PushEvent, type Ref } from "./event.ts";
-import type { Target, WatchedRef, WatchedTag } from "./target.ts";
+import type { Target, WatchedRef, WatchedRepository, WatchedTag } from "./target.ts";
 
 /** Whether a delivery deploys a target, and why not. */
 export interface Decision {
@@ -66,6 +66,11 @@ export function isAbout(events: Events, { repository, events: listed, waitForCi 
       event.kind === "push" || (listed ?? []).some((each) => each === name || each.startsWith(`${name}.`))
     );
   });
+}
+
+/** Whether a result of CI is one for the repository and the branch, or a tag, that a target watches. */
+export function isCiFor({ repository, refs }: CiResult, watched: WatchedRepository): boolean {
+  return isSameRepository(repository, watched.fullName) && findCiRefMismatch(refs, watched.ref) === null;
 }
 
 function isSameRepository(a: string, b: string): boolean {

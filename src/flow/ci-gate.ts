@@ -1,6 +1,7 @@
 import { type CiGate, findCiObstacle } from "../domain/ci.ts";
 import type { Deployment } from "../domain/deployment.ts";
 import type { SkipReason } from "../domain/layout.ts";
+import { isCiFor } from "../domain/match.ts";
 import { MAX_PAGE } from "../domain/page.ts";
 import type { Target } from "../domain/target.ts";
 import type { FlowServices } from "./services.ts";
@@ -30,13 +31,12 @@ export function createCiGate(
   async function findUnfinished(commit: string): Promise<SkipReason | null> {
     const { repository, source, waitForCi } = target;
     if (repository === null || waitForCi === null || waitForCi.workflow !== null) return null;
-    return findCiObstacle(await store.listCiResults(source, commit), repository.fullName);
+    const results = await store.listCiResults(source, commit);
+    return findCiObstacle(results.filter((result) => isCiFor(result, repository)));
   }
 
   return {
     async findObstacle() {
-      // A person asked for it again.
-      if (trigger === "replay") return null;
       return (trigger === "ci" ? await findEarlier() : null) ?? (await findUnfinished(choice.commit));
     },
     async listQueued() {

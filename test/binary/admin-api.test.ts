@@ -115,7 +115,7 @@ describe("the admin listener", () => {
     const body = expect.stringContaining("refs/heads/dev");
     const pushes = [{ repository: "octocat/blog", ref: "refs/heads/dev", commit: second }];
     const shown = await site.readDelivery(3);
-    expect(shown).toEqual({ ...delivery, pushes, body });
+    expect(shown).toEqual({ ...delivery, pushes, ci: null, body });
     expect([shown.reason, shown.decisions[0]?.reason]).toMatchSnapshot();
     expect((await site.run("delivery", "show", "3")).stdout).toContain(
       `octocat/blog refs/heads/dev ${second}\n`,

@@ -175,7 +175,7 @@ const CI = [
         is_fork_pull_request: isFork,
         repository: { full_name: "team/site" },
       };
-      return { ...rest, run: { ...run, ...own, ...(fails && { prettyref: "dev" }) } };
+      return { ...rest, run: { ...run, ...own, ...(fails && { status: "failure" }) } };
     },
     foreign: { isFork: true },
     foreignCode: "ci_foreign",
@@ -223,7 +223,7 @@ describe.each(CI)(
       };
       for (const [changes, code] of [
         [foreign, foreignCode],
-        [{ fails: true }, event === "action_run_success" ? "branch" : "ci_failed"],
+        [{ fails: true }, "ci_failed"],
       ] as const) {
         const answer = await report(changes);
         expect(answer).toMatchObject({ status: "skipped" });

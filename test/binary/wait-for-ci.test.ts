@@ -108,6 +108,12 @@ describe("wait_for_ci = true", () => {
     // A success of the live commit, which another workflow or a schedule may report.
     expect(await succeed(third, { workflow: "other" })).toMatchObject({ code: "already_live" });
 
+    const show = async (...args: string[]) => (await blog.run("delivery", "show", "5", ...args)).stdout;
+    expect(JSON.parse(await show("--json"))).toMatchObject({
+      ...{ event: "ci", event_name: "workflow_run", action: "completed" },
+      ci: { repository: "octocat/blog", commit: third, workflow: "test", outcome: "success" },
+    });
+    expect(await show()).toContain(`octocat/blog ${third} test: success\n`);
     const list = (await blog.run("delivery", "list")).stdout;
     expect(list).toContain("workflow_run.completed");
     expect(list).toContain("workflow_run.requested");
@@ -153,10 +159,17 @@ describe("wait_for_ci = true", () => {
       state: "cancelled",
       code: "ci_failed",
     });
+    await send("workflow_run", run(commit, { workflow: "e2e", id: 12 }, "requested"));
     expect(await succeed(commit, { workflow: "lint", id: 11, run_attempt: 2 })).toMatchObject({
-      state: "succeeded",
-      commit,
+      code: "ci_pending",
     });
+    // The same workflow for another branch at the same commit does not count, nor does the end of it.
+    await send("workflow_run", run(commit, { head_branch: "stage" }, "requested"));
+    // The last one is skipped: now all have ended, and some succeeded.
+    const last = await succeed(commit, { workflow: "e2e", id: 12, conclusion: "skipped" });
+    expect(last).toMatchObject({ state: "succeeded", commit });
+    const lonely = blog.repository.commit({ "index.html": "two" });
+    expect(await succeed(lonely, { conclusion: "skipped" })).toMatchObject({ code: "ci_failed" });
   });
 
   test("never deploys a pull request, a fork, or a workflow that did not run for a push", async () => {
@@ -425,8 +438,10 @@ test("check names the events for the webhook, and explains a payload; send repea
   expect(check.stdout).toContain("Workflow runs");
   workshop.write("run.json", run(commit));
   workshop.write("push.json", pushBody());
-  const explain = async (...args: string[]) =>
-    (await workshop.run(["check", "--payload", ...args], { SECRET })).stdout.split("\n");
+  const explain = async (...args: string[]) => {
+    const { stdout } = await workshop.run(["check", "--payload", ...args], { SECRET });
+    return words(stdout, { [commit.slice(0, 12)]: "<commit>" }).split("\n");
+  };
   expect([await explain("run.json", "--event", "workflow_run"), await explain("push.json")]).toMatchSnapshot(
     "explanations",
   );

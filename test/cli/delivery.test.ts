@@ -210,7 +210,7 @@ describe("hooklatch delivery list", () => {
 
 describe("hooklatch delivery show", () => {
   const stored = (overrides: Readonly<Record<string, unknown>> = {}) =>
-    Response.json({ ...deliveryJson(overrides), pushes: [], body: '{"name":"\u001b[2J"}' });
+    Response.json({ ...deliveryJson(overrides), pushes: [], ci: null, body: '{"name":"\u001b[2J"}' });
 
   test("shows the decision and the outcome of each target", async () => {
     const decisions = [

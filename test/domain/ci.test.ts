@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { type CiResult, findCiObstacle } from "../../src/domain/ci.ts";
 import type { CiEvent, Event, PushEvent, ReleaseEvent } from "../../src/domain/event.ts";
-import { isAbout, matchTargets } from "../../src/domain/match.ts";
+import { isAbout, isCiFor, matchTargets } from "../../src/domain/match.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { targetOf } from "../support/target.ts";
 import { words } from "../support/words.ts";
@@ -81,7 +81,6 @@ describe("a target that waits for CI", () => {
     ["a pull request from a branch of the same name", { cause: "foreign" }, "ci_foreign"],
     ["a schedule", { cause: "request" }, "ci_foreign"],
     ["a failure", { outcome: "failure" }, "ci_failed"],
-    ["a skipped workflow", { outcome: "other" }, "ci_failed"],
     ["a workflow that runs", { outcome: "pending" }, "ci_pending"],
   ] as const)("does not deploy %s", (_, own, code) => {
     expect(decide({ ...success, ...own }, any)).toBe(code);
@@ -93,6 +92,11 @@ describe("a target that waits for CI", () => {
     expect(decide({ ...success, workflows: ["Test"] }, named)).toBe("workflow");
     expect(decide({ ...success, cause: "request" }, named)).toBe("deploys");
     expect(decide({ ...success, cause: "foreign" }, named)).toBe("ci_foreign");
+    expect(decide({ ...success, outcome: "other" }, named)).toBe("ci_failed");
+  });
+
+  test("takes a skipped workflow where all count, because the others may have waited for it", () => {
+    expect(decide({ ...success, outcome: "other" }, any)).toBe("deploys");
   });
 
   test("for tags deploys the success of CI for a matching tag", () => {
@@ -129,14 +133,23 @@ test("CI is about the targets of its repository that wait for it or name it", ()
 
 function result(check: string, outcome: CiResult["outcome"], own: Partial<CiResult> = {}): CiResult {
   const run = { check, number: 1, attempt: 1 };
-  return { repository: "octocat/blog", workflows: [check], outcome, cause: "push", run, ...own };
+  return {
+    repository: "octocat/blog",
+    refs: ["main"],
+    workflows: [check],
+    outcome,
+    cause: "push",
+    run,
+    ...own,
+  };
 }
 
-const codeOf = (results: readonly CiResult[]) => findCiObstacle(results, "octocat/blog")?.code ?? null;
+const codeOf = (results: readonly CiResult[]) => findCiObstacle(results)?.code ?? null;
 
 describe("findCiObstacle", () => {
   test("waits until all workflows have succeeded or were skipped", () => {
-    expect(codeOf([])).toBeNull();
+    expect(codeOf([])).toBe("ci_failed");
+    expect(codeOf([result("lint", "other")])).toBe("ci_failed");
     expect(codeOf([result("test", "success"), result("lint", "pending")])).toBe("ci_pending");
     expect(
       codeOf([result("lint", "pending"), result("test", "success"), result("lint", "other")]),
@@ -160,11 +173,11 @@ describe("findCiObstacle", () => {
     expect(codeOf([result("test", "failure"), result("test", "success")])).toBeNull();
   });
 
-  test("does not count other repositories, pull requests and runs on request", () => {
-    expect(codeOf([result("test", "failure", { repository: "octocat/other" })])).toBeNull();
-    expect(codeOf([result("test", "failure", { repository: "Octocat/Blog" })])).toBe("ci_failed");
-    expect(codeOf([result("test", "failure", { cause: "foreign" })])).toBeNull();
-    expect(codeOf([result("stale", "pending", { cause: "request" })])).toBeNull();
+  test("does not count pull requests and runs on request", () => {
+    const passed = result("lint", "success");
+    expect(codeOf([passed, result("test", "failure", { cause: "foreign" })])).toBeNull();
+    expect(codeOf([passed, result("stale", "pending", { cause: "request" })])).toBeNull();
+    expect(codeOf([passed, result("ci/build", "failure", { cause: "unknown" })])).toBe("ci_failed");
   });
 
   test("does not depend on the order in which ends of different runs arrive", () => {
@@ -187,4 +200,16 @@ describe("findCiObstacle", () => {
       }),
     );
   });
+});
+
+test("isCiFor compares the repository without regard to case, and the branch or tag", () => {
+  const ours = any.repository;
+  const versions = tags.repository;
+  if (ours === null || versions === null) throw new Error("the targets have repositories");
+  expect(isCiFor(result("test", "success", { repository: "Octocat/Blog" }), ours)).toBe(true);
+  expect(isCiFor(result("test", "success", { repository: "octocat/other" }), ours)).toBe(false);
+  expect(isCiFor(result("test", "success", { refs: ["stage"] }), ours)).toBe(false);
+  expect(isCiFor(result("test", "success", { refs: null }), ours)).toBe(true);
+  expect(isCiFor(result("test", "success", { refs: ["v1.0.0"] }), versions)).toBe(true);
+  expect(isCiFor(result("test", "success"), versions)).toBe(false);
 });

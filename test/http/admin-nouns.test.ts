@@ -257,7 +257,7 @@ describe("admin API > deliveries", () => {
       deployments: [1],
       outcomes: [{ deployment: 1, target: "blog", state: "queued", code: null, reason: null }],
     };
-    expect(await call("GET", "/api/deliveries/1")).toEqual([200, { ...summary, pushes: [], body }]);
+    expect(await call("GET", "/api/deliveries/1")).toEqual([200, { ...summary, pushes: [], ci: null, body }]);
     expect(await call("GET", "/api/deliveries")).toEqual([200, { items: [summary], next: null }]);
   });
 

@@ -290,11 +290,15 @@ describe("Gitea and Forgejo", () => {
   const actionOf = (run: object) => ({ ...actionRun, run: { ...actionRun.run, ...run } });
 
   test.each([
-    ["action_run_success", "success"],
-    ["action_run_recover", "success"],
-    ["action_run_failure", "failure"],
-  ] as const)("reads %s of Forgejo as %s", (event, outcome) => {
-    expect(read("gitea", event, actionRun)).toEqual({
+    ["action_run_success", "success", "success"],
+    ["action_run_recover", "success", "success"],
+    ["action_run_failure", "failure", "failure"],
+    ["action_run_success", "failure", "failure"],
+    ["action_run_success", "cancelled", "failure"],
+    ["action_run_success", "skipped", "other"],
+    ["action_run_success", "running", "pending"],
+  ] as const)("reads %s of Forgejo with the status %s as %s", (event, status, outcome) => {
+    expect(read("gitea", event, actionOf({ status }))).toEqual({
       kind: "ci",
       name: event,
       repository: "example/example",

@@ -53,8 +53,8 @@ export function ciContract(open: () => Promise<OpenedStore>): void {
       await keep(store, delivery({ ...event, source: "other" }), { ci: ci() });
       await keep(store, delivery());
       store = await opened.reopen();
-      const expected = results.map(({ repository, workflows, outcome, cause, run }) => ({
-        ...{ repository, workflows, outcome, cause, run },
+      const expected = results.map(({ repository, refs, workflows, outcome, cause, run }) => ({
+        ...{ repository, refs, workflows, outcome, cause, run },
       }));
       expect(await store.listCiResults("github", COMMIT_A)).toEqual(expected);
       expect(await store.listCiResults("other", COMMIT_A)).toHaveLength(1);

@@ -140,7 +140,7 @@ export function formatDelivery(delivery: ApiDeliveryDetails, style: Style): stri
 }
 
 function listFields(delivery: ApiDeliveryDetails, style: Style): readonly Field[] {
-  const { id, source, status, received_at, client, provider_id, pushes } = delivery;
+  const { id, source, status, received_at, client, provider_id, pushes, ci } = delivery;
   const { decisions, outcomes } = delivery;
   return [
     { name: "delivery", text: String(id) },
@@ -150,6 +150,7 @@ function listFields(delivery: ApiDeliveryDetails, style: Style): readonly Field[
       name: "pushed",
       text: `${repository} ${ref} ${commit ?? ""}`.trimEnd(),
     })),
+    { name: "ci", text: ci && `${ci.repository} ${ci.commit} ${ci.workflow ?? "CI"}: ${ci.outcome}` },
     { name: "status", text: status, colour: colourOf(status) },
     // The reasons of targets are in the table.
     { name: "reason", text: decisions.length + outcomes.length > 0 ? null : explainNoTarget(delivery) },

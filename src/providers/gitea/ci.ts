@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import { type CiEvent, parseRef } from "../../domain/event.ts";
+import { type CiEvent, type CiOutcome, parseRef } from "../../domain/event.ts";
 import { createLazyValidator } from "../../lib/schema.ts";
 import { checkWorkflowRun, Label, listNames, OptionalLabel, toCause, toWorkflowRunEvent } from "../ci.ts";
 import { ObjectName, RepositoryName } from "../git-push.ts";
@@ -18,23 +18,26 @@ const ActionRun = Type.Object({
     is_fork_pull_request: Type.Boolean(),
     event: OptionalLabel,
     trigger_event: OptionalLabel,
+    status: Label,
   }),
 });
 
 const actionRun = createLazyValidator(ActionRun);
 
-/** A success after a failure is reported twice, as `success` and as `recover`. */
-const ACTION_RUNS: Readonly<Record<string, CiEvent["outcome"]>> = {
-  action_run_success: "success",
-  action_run_recover: "success",
-  action_run_failure: "failure",
+/** A success after a failure is reported twice, as a success and as a recovery. */
+const ACTION_RUNS = ["action_run_success", "action_run_recover", "action_run_failure"];
+
+const OUTCOMES: Readonly<Record<string, CiOutcome>> = {
+  success: "success",
+  failure: "failure",
+  cancelled: "failure",
+  skipped: "other",
 };
 
 /** A result of CI; null for another event, and for a payload that lacks what a decision needs. */
 export function readCiEvent(name: string, payload: unknown): CiEvent | null {
   if (name === "workflow_run") return readWorkflowRun(payload);
-  const outcome = ACTION_RUNS[name];
-  if (outcome === undefined || !actionRun().Check(payload)) return null;
+  if (!ACTION_RUNS.includes(name) || !actionRun().Check(payload)) return null;
   const { run } = payload;
   return {
     kind: "ci",
@@ -44,7 +47,8 @@ export function readCiEvent(name: string, payload: unknown): CiEvent | null {
     refs: [run.prettyref],
     commit: run.commit_sha,
     workflows: [run.workflow_id],
-    outcome,
+    // The name is in a header, which is not signed.
+    outcome: OUTCOMES[run.status] ?? "pending",
     cause: run.is_fork_pull_request ? "foreign" : toCause(run.trigger_event || run.event || ""),
     run: { check: `action_run ${run.workflow_id}`, number: run.id, attempt: 1 },
   };

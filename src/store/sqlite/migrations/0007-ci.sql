@@ -19,7 +19,7 @@ CREATE TABLE delivery_next (
   decisions TEXT, -- a JSON array of { target, deploy, code, reason }; null when the event is about no target
   other_targets INTEGER NOT NULL, -- how many targets of the source the event is not about
   ci_commit TEXT, -- the commit that a result of CI is about
-  ci TEXT, -- the result: a JSON object { repository, workflows, outcome, cause, run }
+  ci TEXT, -- the result: a JSON object { repository, refs, workflows, outcome, cause, run }
   body_sha256 BLOB NOT NULL CHECK (length(body_sha256) = 32), -- of the body as received
   body_encoding TEXT NOT NULL CHECK (body_encoding IN ('plain', 'zstd')),
   body BLOB NOT NULL, -- last, so that the other columns are read without its overflow pages
