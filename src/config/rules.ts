@@ -69,13 +69,17 @@ function readWaitForCi(
 ): WaitForCi | null {
   const { wait_for_ci: setting = false } = values;
   if (setting === false) return null;
-  const provider = source?.provider;
-  if (provider !== undefined && provider.reportsCi !== true) {
-    const reporting = providers.filter(({ reportsCi }) => reportsCi === true).map(({ name }) => name);
+  const { provider, forge } = source ?? {};
+  if (
+    has("repository") &&
+    provider !== undefined &&
+    (provider.reportsCi === undefined || forge?.reportsCi === false)
+  ) {
+    const reporting = providers.filter(({ reportsCi }) => reportsCi !== undefined).map(({ name }) => name);
     const use = `remove this key, or use a source of provider ${quoteList(reporting)}`;
     issues.fault(
       child(place, "wait_for_ci"),
-      `provider "${provider.name}" of source ${formatValue(source?.name)} does not report CI: ${use}`,
+      `source ${formatValue(source?.name)} of provider "${provider.name}" does not report CI: ${use}`,
     );
   }
   if (has("events")) {

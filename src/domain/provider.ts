@@ -28,8 +28,8 @@ export interface Provider<Settings = StaticDecode<TObject>> {
   readonly hasReadingSenders?: boolean;
   /** Whether its deliveries say which branch of which repository was pushed. */
   readonly reportsPushes: boolean;
-  /** Whether its deliveries report the results of CI. */
-  readonly reportsCi?: boolean;
+  /** Whether the deliveries of a source with these settings report the results of CI; undefined where none do. */
+  reportsCi?(settings: Settings): boolean;
   /** Whether the name of a repository may have more than one slash, as in `group/subgroup/name`. */
   readonly hasNestedRepositories: boolean;
   /** The default of `on_redelivery`: `skip` for senders that repeat deliveries on their own. */

@@ -120,6 +120,31 @@ describe("wait_for_ci", () => {
     expectFindings(load(`wait_for_ci = ${value}`), ["hooklatch.toml: target[0].wait_for_ci"]);
   });
 
+  test("needs Bitbucket Cloud: Data Center does not report CI", () => {
+    const forge = (baseUrl: string) =>
+      load(
+        `[[target]]
+name = "docs"
+source = "forge"
+repository = "team/docs"
+branch = "main"
+directory = "/srv/docs"
+wait_for_ci = true`,
+        `[[source]]
+name = "forge"
+provider = "bitbucket"
+path = "/forge"
+secrets = ["env:GITHUB_WEBHOOK_SECRET"]
+${baseUrl}`,
+      );
+    const fault = ["hooklatch.toml: target[1].wait_for_ci", '"bitbucket"'] as const;
+    expectFindings(forge('base_url = "https://bitbucket.example.com"'), [
+      ["hooklatch.toml: target[0].source", '"github"'],
+      [...fault],
+    ]);
+    expectFindings(forge(""), [["hooklatch.toml: target[0].source", '"github"']]);
+  });
+
   test("needs a repository, and a source that reports CI", () => {
     const hook = `[[source]]
 name = "hook"
@@ -146,7 +171,6 @@ wait_for_ci = true`,
     expectFindings(loaded, [
       ["hooklatch.toml: target[1].wait_for_ci", '"generic"', '"github"', '"bitbucket"'],
       ["hooklatch.toml: target[2].wait_for_ci", '"repository"'],
-      ["hooklatch.toml: target[2].wait_for_ci", '"generic"'],
     ]);
   });
 });

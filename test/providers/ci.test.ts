@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import definitions from "@octokit/webhooks-examples";
+import fc from "fast-check";
 import type { Event } from "../../src/domain/event.ts";
 import { bitbucket } from "../../src/providers/bitbucket/index.ts";
 import { gitea } from "../../src/providers/gitea/index.ts";
@@ -380,4 +381,31 @@ describe("Bitbucket", () => {
       });
     }
   });
+});
+
+test.each([
+  ["github", "workflow_run", octoRun()],
+  ["github", "check_suite", examplesOf("check_suite")[0]],
+  ["github", "status", examplesOf("status")[0]],
+  ["gitlab", "Pipeline Hook", fixture("gitlab/pipeline-event.json")],
+  ["gitea", "workflow_run", fixture("gitea/workflow-run-event.json")],
+  ["gitea", "action_run_success", fixture("gitea/forgejo-action-run-success.json")],
+  ["bitbucket", "repo:commit_status_updated", fixture("bitbucket/repo-commit-status-updated.json")],
+] as const)("%s reads any payload of %s as CI or as another event", (provider, event, payload) => {
+  const text = JSON.stringify(payload);
+  const fields = [...text.matchAll(/"(?:[^"\\]|\\.)*":/g)].map(({ index, 0: key }) => index + key.length);
+  const change = fc.tuple(fc.constantFrom(...fields), fc.json());
+  fc.assert(
+    fc.property(change, ([at, value]) => {
+      // Replaces the value after a key, whatever it is.
+      const [end = text.length] = [/[,}]/.exec(text.slice(at))?.index ?? 0].map((length) => at + length);
+      let changed: unknown;
+      try {
+        changed = JSON.parse(text.slice(0, at) + value + text.slice(end));
+      } catch {
+        return; // The old value was an object or a list.
+      }
+      expect(["ci", "other"]).toContain(read(provider, event, changed).kind);
+    }),
+  );
 });

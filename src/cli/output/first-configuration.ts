@@ -101,7 +101,7 @@ function writeTarget(first: FirstConfiguration): string {
       : []),
     ...(cloneUrl === undefined ? [] : [`clone_url = ${quote(cloneUrl)}`]),
     `directory = ${quote(directory ?? `/srv/${name}`)}`,
-    ...(provider.reportsCi === true
+    ...(provider.reportsCi?.(first.baseUrl === undefined ? {} : { base_url: first.baseUrl })
       ? [
           "# wait_for_ci = true                     # deploy once CI succeeded; see docs/deployments.md, Wait for CI",
         ]

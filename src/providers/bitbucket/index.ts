@@ -19,7 +19,8 @@ export const bitbucket: Provider<BitbucketSettings> = {
   formatSecret: (bytes) => bytes.toString("hex"),
   checkOptions: () => [],
   reportsPushes: true,
-  reportsCi: true,
+  // Data Center has no such events.
+  reportsCi: ({ base_url }) => base_url === undefined,
   hasNestedRepositories: false,
   onRedelivery: "run",
   cloneUrl: (repository, { base_url: base }) =>

@@ -30,7 +30,7 @@ export const gitea: Provider<StaticDecode<typeof options>> = {
   formatSecret: (bytes) => bytes.toString("hex"),
   checkOptions: () => [],
   reportsPushes: true,
-  reportsCi: true,
+  reportsCi: () => true,
   hasNestedRepositories: false,
   onRedelivery: "run",
   cloneUrl: (repository, { base_url: base }) =>

@@ -28,7 +28,7 @@ export const github: Provider<StaticDecode<typeof options>> = {
   formatSecret: (bytes) => bytes.toString("hex"),
   checkOptions: () => [],
   reportsPushes: true,
-  reportsCi: true,
+  reportsCi: () => true,
   hasNestedRepositories: false,
   onRedelivery: "run",
   cloneUrl: (repository) => `https://github.com/${repository}.git`,

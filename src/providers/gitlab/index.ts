@@ -20,7 +20,7 @@ export const gitlab: Provider<GitlabSettings> = {
   formatSecret: (bytes) => bytes.toString("hex"),
   checkOptions: ({ signing_secrets = [] }) => checkStandardSecrets("signing_secrets", signing_secrets),
   reportsPushes: true,
-  reportsCi: true,
+  reportsCi: () => true,
   hasNestedRepositories: true,
   onRedelivery: "run",
   cloneUrl: (repository, { base_url: base = "https://gitlab.com" }) => joinUrl(base, `${repository}.git`),
