@@ -33,7 +33,7 @@ export function describeWait({ workflow }: WaitForCi): Mismatch {
  * Why a result of CI for the target's branch does not deploy it; null when it does. Where all workflows count, a skipped one
  * may be the last that the others wait for: {@link findCiObstacle} finds whether any has succeeded.
  */
-export function findCiMismatch(event: CiEvent, { workflow }: WaitForCi): Mismatch | null {
+export function findCiMismatch(event: CiResult, { workflow }: WaitForCi): Mismatch | null {
   const { workflows, cause, outcome } = event;
   if (workflow !== null && !workflows.includes(workflow)) {
     return { code: "workflow", reason: `${describeWorkflow(event)} is not ${quote(workflow)}` };
@@ -54,11 +54,19 @@ export function findCiMismatch(event: CiEvent, { workflow }: WaitForCi): Mismatc
 /**
  * Finds, among the results for one commit and branch, why the commit is not deployed: a workflow has failed or has not
  * finished, or none has succeeded. Of the results of one workflow the latest run counts, and of one run its end. Those that
- * did not run for a push do not count.
+ * did not run for a push do not count. For a named workflow any of its successes is enough.
  *
  * @param results in the order of their arrival.
  */
-export function findCiObstacle(results: readonly CiResult[]): SkipReason | null {
+export function findCiObstacle(results: readonly CiResult[], waitForCi: WaitForCi): SkipReason | null {
+  const { workflow } = waitForCi;
+  const none = { code: "ci_failed", reason: "no workflow succeeded" } as const;
+  if (workflow !== null) {
+    const hasSucceeded = results.some(
+      (result) => result.outcome === "success" && findCiMismatch(result, waitForCi) === null,
+    );
+    return hasSucceeded ? null : none;
+  }
   const latest = new Map<string, CiResult>();
   for (const result of results) {
     if (result.cause !== "push" && result.cause !== "unknown") continue;
@@ -71,7 +79,7 @@ export function findCiObstacle(results: readonly CiResult[]): SkipReason | null 
   const pending = all.find(({ outcome }) => outcome === "pending");
   if (pending !== undefined) return { code: "ci_pending", reason: describeOutcome(pending) };
   if (all.some(({ outcome }) => outcome === "success")) return null;
-  return { code: "ci_failed", reason: "no workflow succeeded" };
+  return none;
 }
 
 /** Deliveries may arrive in any order. */

@@ -30,9 +30,12 @@ export function createCiGate(
 
   async function findUnfinished(commit: string): Promise<SkipReason | null> {
     const { repository, source, waitForCi } = target;
-    if (repository === null || waitForCi === null || waitForCi.workflow !== null) return null;
+    if (repository === null || waitForCi === null) return null;
     const results = await store.listCiResults(source, commit);
-    return findCiObstacle(results.filter((result) => isCiFor(result, repository)));
+    return findCiObstacle(
+      results.filter((result) => isCiFor(result, repository)),
+      waitForCi,
+    );
   }
 
   return {

@@ -144,7 +144,8 @@ function result(check: string, outcome: CiResult["outcome"], own: Partial<CiResu
   };
 }
 
-const codeOf = (results: readonly CiResult[]) => findCiObstacle(results)?.code ?? null;
+const codeOf = (results: readonly CiResult[], workflow: string | null = null) =>
+  findCiObstacle(results, { workflow })?.code ?? null;
 
 describe("findCiObstacle", () => {
   test("waits until all workflows have succeeded or were skipped", () => {
@@ -178,6 +179,14 @@ describe("findCiObstacle", () => {
     expect(codeOf([passed, result("test", "failure", { cause: "foreign" })])).toBeNull();
     expect(codeOf([passed, result("stale", "pending", { cause: "request" })])).toBeNull();
     expect(codeOf([passed, result("ci/build", "failure", { cause: "unknown" })])).toBe("ci_failed");
+  });
+
+  test("takes any success of a named workflow, and no other", () => {
+    const passed = result("test", "success", { cause: "request" });
+    expect(codeOf([passed, result("test", "failure"), result("lint", "failure")], "test")).toBeNull();
+    expect(codeOf([passed], "lint")).toBe("ci_failed");
+    expect(codeOf([{ ...passed, cause: "foreign" }, result("test", "other")], "test")).toBe("ci_failed");
+    expect(codeOf([], "test")).toBe("ci_failed");
   });
 
   test("does not depend on the order in which ends of different runs arrive", () => {
