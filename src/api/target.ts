@@ -21,6 +21,10 @@ export const ApiTarget = Type.Object({
   repository: nullable(Type.String(), "`owner/name`; null for a target without git"),
   branch: nullable(Type.String(), "the branch to deploy"),
   tag: nullable(Type.String(), "the pattern of the tags to deploy"),
+  wait_for_ci: nullable(
+    Type.Union([Type.Boolean(), Type.String()]),
+    "the workflow whose success deploys a commit, `true` for all workflows; null when pushes are deployed",
+  ),
   directory: Type.String(),
   layout: Type.String(),
   live: nullable(
@@ -64,7 +68,7 @@ export function toApiLock({ reason, by, since, until }: Lock): ApiLock {
 
 /** A target as JSON. */
 export function toApiTarget(target: Target, status: TargetStatus): ApiTarget {
-  const { name, source, directory, layout, repository } = target;
+  const { name, source, directory, layout, repository, waitForCi } = target;
   const { live, lock, queued, running, latest } = status;
   return {
     name,
@@ -72,6 +76,7 @@ export function toApiTarget(target: Target, status: TargetStatus): ApiTarget {
     repository: repository?.fullName ?? null,
     branch: repository?.ref.kind === "branch" ? repository.ref.name : null,
     tag: repository?.ref.kind === "tag" ? repository.ref.pattern : null,
+    wait_for_ci: waitForCi === null ? null : (waitForCi.workflow ?? true),
     directory,
     layout,
     live: live && { ...live, since: live.since.toISOString() },

@@ -64,7 +64,8 @@ export function readSourceOptions(
 
 /** Where a missing secret comes from; empty where a person chooses it. */
 function describeIssuedSecret({ webhookForm }: Provider): string {
-  const { sender, issuedSecret } = webhookForm?.({ url: "", secrets: {}, repository: null }) ?? {};
+  const { sender, issuedSecret } =
+    webhookForm?.({ url: "", secrets: {}, repository: null, waitsForCi: false }) ?? {};
   return issuedSecret === undefined ? "" : `: ${sender} shows it as ${issuedSecret}`;
 }
 

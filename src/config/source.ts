@@ -62,10 +62,11 @@ export function writeDefaultSources(
   });
 }
 
-/** The addresses of repositories, see {@link Provider}. */
+/** The addresses of repositories and whether CI is reported, see {@link Provider}. */
 interface Forge {
   readonly cloneUrl: (repository: string) => string | null;
   readonly commitPath: (repository: string) => string | null;
+  readonly reportsCi: boolean;
 }
 
 /** Checks every source, and that names and paths are unique. */
@@ -134,6 +135,7 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
       ? {
           cloneUrl: (repository: string) => provider.cloneUrl(repository, options.values),
           commitPath: (repository: string) => provider.commitPath?.(repository, options.values) ?? null,
+          reportsCi: provider.reportsCi?.(options.values) ?? false,
         }
       : undefined;
   const checked = { place, name, path, provider, forge, generated, secrets };

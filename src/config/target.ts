@@ -1,4 +1,5 @@
 import { dirname, isAbsolute, relative } from "node:path";
+import type { Provider } from "../domain/provider.ts";
 import type { Target } from "../domain/target.ts";
 import { readCommitStatus, readCredentials } from "./credentials.ts";
 import type { ReadContext } from "./read/context.ts";
@@ -13,6 +14,7 @@ import { type TargetSettings, TargetTable } from "./target-schema.ts";
 /** How targets are read. */
 export interface TargetContext extends ReadContext {
   readonly sources: readonly CheckedSource[];
+  readonly providers: readonly Provider[];
   /** The names of the layouts. */
   readonly layouts: readonly string[];
   readonly dataDir: string;
@@ -40,7 +42,7 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
   const access = readCredentials(settings, repository, context);
   const allowedSigners = readAllowedSigners(settings, context);
   const commitStatus = readCommitStatus(settings, source?.provider, context);
-  const { allowsCatchUp, ...rules } = readRules(settings, context);
+  const { allowsCatchUp, ...rules } = readRules(settings, source, context);
   const directory = resolveDirectory(settings, context);
   checkDirectory(settings, directory, context);
   checkLayout(settings, context);

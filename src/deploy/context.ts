@@ -1,3 +1,4 @@
+import type { CiGate } from "../domain/ci.ts";
 import type { Deployment, StepResult } from "../domain/deployment.ts";
 import type { PlacedRelease, RunProcess } from "../domain/layout.ts";
 import type { ReleaseHistory } from "../domain/release.ts";
@@ -15,6 +16,8 @@ export interface DeploymentContext {
   readonly action: string | null;
   /** Reads what `payload_env` is about; null when no delivery asked for the deployment. */
   readonly readValues: (() => RuleValues) | null;
+  /** What else decides about a commit whose CI succeeded; null for other deployments. */
+  readonly gate: CiGate | null;
   /** Reads the history of the target's commits and releases. */
   readonly history: () => Promise<ReleaseHistory>;
   /** The path of the delivery's payload as JSON; null when no delivery asked for the deployment. */

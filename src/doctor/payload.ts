@@ -1,15 +1,17 @@
 import type { Config } from "../config/load.ts";
+import { describeOutcome } from "../domain/ci.ts";
 import { selectHeaders } from "../domain/delivery.ts";
 import { actionOf, type Event, nameOf } from "../domain/event.ts";
-import { type Decision, findDecisiveEvent, quote } from "../domain/match.ts";
+import { type Decision, findDecisiveEvent } from "../domain/match.ts";
 import type { ParseResult } from "../domain/provider.ts";
-import { createRuleValues, type RuleValues, readPayloadEnvironment } from "../domain/rule.ts";
+import { createRuleValues, type ReadRuleValues, readPayloadEnvironment } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import { createRouter } from "../flow/route-delivery.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
+import { quote, shortenCommit } from "../lib/text.ts";
 import { providers } from "../providers/index.ts";
 import { type CheckResult, fail, ok } from "./check-result.ts";
 
@@ -49,7 +51,7 @@ export function explainPayload(config: Config, sample: PayloadSample, clock: Clo
     ...events.map((event) => ok(`source ${source.name}: ${describeEvent(event)}`)),
     ...targets.map((target) => {
       const decision = decisions.find((each) => each.target === target.name);
-      return explainTarget(target, decision, () => readValues(findDecisiveEvent(events, target)));
+      return explainTarget(target, decision, findDecisiveEvent(events, target), readValues);
     }),
   ];
 }
@@ -92,6 +94,10 @@ function describeEvent(event: Event): string {
     const { repository, ref, deleted } = event;
     return `${deleted ? "deletion" : "push"} of ${ref.kind} ${quote(ref.name)} in ${quote(repository)}`;
   }
+  if (event.kind === "ci") {
+    const { commit, repository } = event;
+    return `${describeOutcome(event)} for commit ${shortenCommit(commit)} in ${quote(repository)}`;
+  }
   const action = actionOf(event);
   return `event ${quote(action === null ? nameOf(event) : `${nameOf(event)}.${action}`)}`;
 }
@@ -99,13 +105,14 @@ function describeEvent(event: Event): string {
 function explainTarget(
   target: Target,
   decision: Decision | undefined,
-  readValues: () => RuleValues,
+  event: Event,
+  readValues: ReadRuleValues,
 ): CheckResult {
   const label = `target ${target.name}`;
   if (decision === undefined) return ok(`${label}: not deployed, because the event is not about it`);
   const { deploy, code, reason } = decision;
   if (!deploy) return ok(`${label}: not deployed (${code}): ${reason}`);
-  const environment = readPayloadEnvironment(target, readValues);
+  const environment = readPayloadEnvironment(target, () => readValues(event));
   if (environment.kind === "invalid") {
     return fail(`${label}: would be deployed and fail: ${environment.reason}`);
   }
@@ -114,5 +121,7 @@ function explainTarget(
     const value = environment.variables[name];
     return value === undefined ? `; ${name} is not set` : `; ${name}=${quote(value)}`;
   });
-  return ok(`${label}: would be deployed${condition}${variables.join("")}`);
+  const isGated = target.waitForCi !== null && event.kind === "ci";
+  const commit = isGated ? ` at commit ${shortenCommit(event.commit)}, unless something newer is live` : "";
+  return ok(`${label}: would be deployed${commit}${condition}${variables.join("")}`);
 }

@@ -20,8 +20,10 @@ export function checkSources({
   return sources.map(({ name, provider, path, print }) => {
     const secrets = owned.filter(({ owner }) => owner === `source ${name}`);
     const text = `source ${name}: ${origin}${path}`;
-    const form = describeForm(provider, `${origin}${path}`, secrets);
-    const users = targets.filter(({ source }) => source === name).map((target) => target.name);
+    const own = targets.filter(({ source }) => source === name);
+    const waitsForCi = own.some(({ waitForCi }) => waitForCi !== null);
+    const form = describeForm(provider, { url: `${origin}${path}`, secrets, waitsForCi });
+    const users = own.map((target) => target.name);
     if (users.length > 0) return ok(`${text} for ${users.join(", ")}${form}`);
     if (print) return ok(`${text} prints its deliveries${form}`);
     return warn(`${text} only stores its deliveries: add a target that uses it, or set print = true`);
@@ -29,13 +31,21 @@ export function checkSources({
 }
 
 /** What to enter at the sender; the secrets by their origins, the first of each list. */
-function describeForm(name: string, url: string, secrets: readonly OwnedSecret[]): string {
+function describeForm(
+  name: string,
+  {
+    url,
+    secrets,
+    waitsForCi,
+  }: { readonly url: string; readonly secrets: readonly OwnedSecret[]; readonly waitsForCi: boolean },
+): string {
   const provider = providers.find((each) => each.name === name);
   const origins = secrets.toReversed().map(({ option, secret }) => [option, String(secret)] as const);
   const form = provider?.webhookForm?.({
     url,
     secrets: Object.fromEntries(origins.map(([option, origin]) => [option, `the value of ${origin}`])),
     repository: null,
+    waitsForCi,
   });
   if (form === undefined) return "";
   const { sender, page, fields, issuedSecret } = form;

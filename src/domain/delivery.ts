@@ -1,6 +1,7 @@
-import type { Deployment } from "./deployment.ts";
+import type { CiResult } from "./ci.ts";
+import type { Choice, Deployment, Trigger } from "./deployment.ts";
 import type { ResultParts } from "./deployment-result.ts";
-import type { Event } from "./event.ts";
+import type { CiEvent, Event } from "./event.ts";
 import type { Decision } from "./match.ts";
 import type { Page, PageRange } from "./page.ts";
 
@@ -28,6 +29,9 @@ export function chooseStatus(
 export interface NewDelivery {
   readonly source: string;
   readonly event: Event["kind"];
+  /** The provider's name of the event and its action, such as `release` and `published`; null where it has none. */
+  readonly eventName: string | null;
+  readonly action: string | null;
   readonly status: DeliveryStatus;
   /** The `reason` of the response: why some target is not deployed; null where nothing needs explaining. */
   readonly reason: string | null;
@@ -119,6 +123,10 @@ export function selectHeaders(
 export interface AcceptOptions {
   /** The pushed commit that the decision about a target refers to; null when there is none. */
   readonly commitOf: (target: string) => string | null;
+  /** Why a target is deployed, and what, unless the delivery repeats another. By default a push, and the tip. */
+  readonly causeOf?: (target: string) => DeploymentCause;
+  /** The result of CI that the delivery reports; none by default. */
+  readonly ci?: CiEvent | null;
   /** What a known body under another id is. */
   readonly repeatedBody: RepeatedBody;
   /** Whether a redelivery runs, or is a duplicate. */
@@ -129,6 +137,12 @@ export interface AcceptOptions {
   readonly replayOf: number | null;
   /** The targets with `queue = "all"`: each of their deployments waits for its turn. None by default. */
   readonly queueAll?: readonly string[];
+}
+
+/** The cause of a deployment that a delivery requests. */
+export interface DeploymentCause {
+  readonly trigger: Extract<Trigger, "push" | "ci" | "release" | "event">;
+  readonly choice: Choice | null;
 }
 
 /** The part of the store that holds deliveries. */
@@ -154,6 +168,8 @@ export interface DeliveryStore {
   readDelivery(id: number): Promise<Delivery | null>;
   /** The outcomes of a delivery's deployments, oldest first. */
   readOutcomes(delivery: number): Promise<readonly DeploymentOutcome[]>;
+  /** The results of CI that the deliveries of a source report for a commit, in the order of their arrival. */
+  listCiResults(source: string, commit: string): Promise<readonly CiResult[]>;
   /** Newest first. */
   listDeliveries(filter: DeliveryFilter, range: PageRange): Promise<Page<DeliverySummary>>;
 }

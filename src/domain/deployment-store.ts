@@ -23,7 +23,7 @@ export interface TargetStatus {
   readonly live: Live | null;
   /** The newest deployment that is not `superseded`; null when there is none. */
   readonly latest: Deployment | null;
-  /** The newest ended deployment that fetched a tip: its commit is known, and it was not a person's choice. */
+  /** The newest ended deployment that fetched a tip: its commit is known, and nothing was chosen in place of the tip. */
   readonly latestOfTip: Deployment | null;
   readonly queued: number | null;
   readonly running: number | null;

@@ -1,6 +1,8 @@
+import { quote } from "../lib/text.ts";
+import { type CiResult, describeWait, findCiMismatch, type Mismatch } from "./ci.ts";
 import type { DecisionCode } from "./codes.ts";
 import { actionOf, type Event, type Events, nameOf, type PushEvent, type Ref } from "./event.ts";
-import type { Target, WatchedRef, WatchedTag } from "./target.ts";
+import type { Target, WatchedRef, WatchedRepository, WatchedTag } from "./target.ts";
 
 /** Whether a delivery deploys a target, and why not. */
 export interface Decision {
@@ -10,12 +12,6 @@ export interface Decision {
   readonly code: DecisionCode | null;
   /** Null when it deploys the target. The text contains parts of the payload: escape it wherever it is shown. */
   readonly reason: string | null;
-}
-
-/** Why a target is not deployed. */
-interface Mismatch {
-  readonly code: DecisionCode;
-  readonly reason: string;
 }
 
 /** A decision and the event that it follows from. */
@@ -55,21 +51,26 @@ function matchTarget(events: Events, target: Target): Match {
 }
 
 /**
-/**
  * Whether a delivery concerns a target, deployed or not. A target with a repository is concerned by the pushes to that
- * repository, and by other events of it that the target's `events` name, with any action. A delivery deploys only targets
- * that it concerns.
+ * repository, by its CI where the target waits for CI, and by other events of it that the target's `events` name, with any
+ * action. A delivery deploys only targets that it concerns.
  */
-export function isAbout(events: Events, { repository, events: listed }: Target): boolean {
+export function isAbout(events: Events, { repository, events: listed, waitForCi }: Target): boolean {
   return events.some((event) => {
     if (event.kind === "ping") return false;
     if (repository === null) return true;
     if (!isSameRepository(event.repository ?? "", repository.fullName)) return false;
+    if (event.kind === "ci" && waitForCi !== null) return true;
     const name = nameOf(event);
     return (
       event.kind === "push" || (listed ?? []).some((each) => each === name || each.startsWith(`${name}.`))
     );
   });
+}
+
+/** Whether a result of CI is one for the repository and the branch, or a tag, that a target watches. */
+export function isCiFor({ repository, refs }: CiResult, watched: WatchedRepository): boolean {
+  return isSameRepository(repository, watched.fullName) && findCiRefMismatch(refs, watched.ref) === null;
 }
 
 function isSameRepository(a: string, b: string): boolean {
@@ -102,15 +103,25 @@ function findMismatch(event: Event, target: Target): Mismatch | null {
       reason: `repository ${quote(event.repository)} is not ${quote(fullName)}`,
     };
   }
-  return event.kind === "push" ? (findRefMismatch(event.ref, ref) ?? findPushMismatch(event)) : null;
+  const { waitForCi } = target;
+  if (event.kind === "push") {
+    return (
+      findRefMismatch(event.ref, ref) ??
+      findPushMismatch(event) ??
+      (waitForCi === null ? null : describeWait(waitForCi))
+    );
+  }
+  if (event.kind !== "ci" || waitForCi === null) return null;
+  return findCiRefMismatch(event.refs, ref) ?? findCiMismatch(event, waitForCi);
 }
 
-function findEventMismatch(event: Event, { events, repository }: Target): Mismatch | null {
+function findEventMismatch(event: Event, { events, repository, waitForCi }: Target): Mismatch | null {
   const name = nameOf(event);
   const action = actionOf(event);
   const full = action === null ? name : `${name}.${action}`;
   if (events === null) {
     if (repository === null || event.kind === "push") return null;
+    if (event.kind === "ci" && waitForCi !== null) return null;
     return { code: "event", reason: `event ${quote(name)} is not a push` };
   }
   if (events.includes(name) || events.includes(full)) return null;
@@ -130,6 +141,20 @@ function findRefMismatch(ref: Ref, watched: WatchedRef): Mismatch | null {
     ? `${pushed} is a pre-release: set prereleases = true to deploy it`
     : `${pushed} does not match ${quote(watched.pattern)}`;
   return { code: "tag", reason };
+}
+
+/** Where the forge names no ref, the fetch decides whether the branch contains the commit. */
+function findCiRefMismatch(refs: readonly string[] | null, watched: WatchedRef): Mismatch | null {
+  if (refs === null && watched.kind === "branch") return null;
+  if (refs === null) return { code: "tag", reason: "the sender does not say for which tag CI ran" };
+  const isBranch = watched.kind === "branch";
+  const isWatched = isBranch ? refs.includes(watched.name) : refs.some((name) => isWatchedTag(name, watched));
+  if (isWatched) return null;
+  const ran =
+    refs.length === 0 ? "CI ran for no branch" : `CI ran for ${refs.slice(0, 3).map(quote).join(", ")}`;
+  return isBranch
+    ? { code: "branch", reason: `${ran}, not for branch ${quote(watched.name)}` }
+    : { code: "tag", reason: `${ran}, not for a tag that matches ${quote(watched.pattern)}` };
 }
 
 function findPushMismatch({ ref, deleted, skip, unchanged }: PushEvent): Mismatch | null {
@@ -172,9 +197,4 @@ export function tagMatches(tag: string, pattern: string): boolean {
     from = at + part.length;
   }
   return true;
-}
-
-/** Untrusted text in quotes, cut to 200 characters. */
-export function quote(text: string): string {
-  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 }

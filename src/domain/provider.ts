@@ -28,6 +28,8 @@ export interface Provider<Settings = StaticDecode<TObject>> {
   readonly hasReadingSenders?: boolean;
   /** Whether its deliveries say which branch of which repository was pushed. */
   readonly reportsPushes: boolean;
+  /** Whether the deliveries of a source with these settings report the results of CI; undefined where none do. */
+  reportsCi?(settings: Settings): boolean;
   /** Whether the name of a repository may have more than one slash, as in `group/subgroup/name`. */
   readonly hasNestedRepositories: boolean;
   /** The default of `on_redelivery`: `skip` for senders that repeat deliveries on their own. */
@@ -59,6 +61,8 @@ export interface WebhookValues {
   readonly secrets: Readonly<Record<string, string>>;
   /** The repository whose webhook it is; null when it is not known. */
   readonly repository: string | null;
+  /** Whether the results of CI are needed besides pushes. */
+  readonly waitsForCi: boolean;
 }
 
 /** The sender's form for a new webhook, in the sender's own words. */

@@ -1,5 +1,6 @@
+import { quote } from "../lib/text.ts";
 import { actionOf, type Event, nameOf } from "./event.ts";
-import { type Decision, quote } from "./match.ts";
+import type { Decision } from "./match.ts";
 import type { Target } from "./target.ts";
 
 /** The variables of the expressions in `when` and `payload_env`, and their CEL types. */

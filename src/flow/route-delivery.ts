@@ -21,6 +21,8 @@ export interface RoutingResult {
   readonly deploys: boolean;
   /** The targets that deploy every delivery in order. */
   readonly queueAll: readonly string[];
+  /** The targets that wait for CI. */
+  readonly gated: readonly string[];
   /** Why targets are not deployed, for the sender, up to ten by name; null where nothing needs explaining. */
   readonly reason: string | null;
 }
@@ -53,8 +55,8 @@ export function createRouter({
     const current = locks.version(now);
     if (current !== version || cache.size >= MAX_CACHED) cache.clear();
     version = current;
-    // Decisions do not depend on the commit.
-    const key = JSON.stringify([source.name, events.map((event) => ({ ...event, commit: null }))]);
+    // Decisions depend neither on the commit nor on the run of CI.
+    const key = JSON.stringify([source.name, events.map((event) => ({ ...event, commit: null, run: null }))]);
     const cached = cache.get(key);
     if (cached !== undefined) return cached;
     const targets = targetsOf(source);
@@ -72,7 +74,11 @@ function route(
   readValues: ReadRuleValues,
   lockOf: (target: string) => Lock | null,
 ): RoutingResult {
-  const queueAll = targets.filter(({ queue }) => queue === "all").map(({ name }) => name);
+  const gated = targets.filter(({ waitForCi }) => waitForCi !== null).map(({ name }) => name);
+  // A commit whose CI succeeded later may be older: it must not take the place of a newer one that waits.
+  const queueAll = targets
+    .filter(({ name, queue }) => queue === "all" || gated.includes(name))
+    .map(({ name }) => name);
   const byName = new Map(targets.map((target) => [target.name, target]));
   const matches = matchTargets(events, targets);
   const all = matches.map(({ decision: matched, event }): Decision => {
@@ -99,6 +105,7 @@ function route(
     otherTargets: all.length - decisions.length,
     deploys,
     queueAll,
+    gated,
     reason: isPlain ? null : summariseDecisions(all, source.name),
   };
 }

@@ -1,3 +1,4 @@
+import type { CiGate } from "../domain/ci.ts";
 import type { Deployment, DeploymentResult, Interruption } from "../domain/deployment.ts";
 import { describeResult } from "../domain/deployment-result.ts";
 import type { FinishedDeployment } from "../domain/deployment-store.ts";
@@ -10,6 +11,7 @@ import { createRuleValues, type RuleValues } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import { AppError } from "../lib/errors.ts";
+import { createCiGate } from "./ci-gate.ts";
 import { publishFinished } from "./event-bus.ts";
 import { createOutputBuffer } from "./output.ts";
 import { readReleaseHistory } from "./recovery.ts";
@@ -28,6 +30,8 @@ export interface DeploymentJob {
   readonly readValues: (() => RuleValues) | null;
   /** The delivery's payload as JSON text; null when no delivery requested it. */
   readonly payload: string | null;
+  /** What else decides about a commit whose CI succeeded; null for other deployments. */
+  readonly gate: CiGate | null;
   /** Reads the history of the target's commits and releases. A function, because few deployments need it. */
   readonly history: () => Promise<ReleaseHistory>;
 }
@@ -237,10 +241,22 @@ async function createJob(
 ): Promise<DeploymentJob> {
   const history = () => readReleaseHistory(target.name, store);
   const delivery = deployment.delivery === null ? null : await store.readDelivery(deployment.delivery);
-  const job = { deployment, target, event: null, action: null, readValues: null, payload: null, history };
+  const gate = createCiGate(deployment, target, store);
+  const job = {
+    deployment,
+    target,
+    event: null,
+    action: null,
+    readValues: null,
+    payload: null,
+    gate,
+    history,
+  };
   if (delivery === null) return job;
   const parsed = parseStoredDelivery(delivery, configured().sources)?.parsed;
-  if (parsed?.kind !== "parsed") return { ...job, event: delivery.event };
+  if (parsed?.kind !== "parsed") {
+    return { ...job, event: delivery.eventName ?? delivery.event, action: delivery.action };
+  }
   const { events, json: payload } = parsed;
   const event = findDecisiveEvent(events, target);
   const readRuleValues = createRuleValues(payload, delivery.headers);

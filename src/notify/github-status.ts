@@ -82,6 +82,8 @@ function onlyFull(commit: string | null): string | null {
 
 /** A skipped deployment had nothing to do, and must not block what requires the status. */
 function endState(kind: NotificationKind, { code }: Deployment): Status["state"] {
+  // The success of the other workflow deploys it.
+  if (code === "ci_pending") return "pending";
   if (kind === "succeeded" || kind === "recovered" || isSkipCode(code)) return "success";
   return kind === "failed" ? "failure" : "error";
 }

@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import type { TypeCheck } from "@sinclair/typebox/compiler";
-import type { OtherEvent } from "../domain/event.ts";
+import type { OtherEvent, ReleaseEvent } from "../domain/event.ts";
 import type { UnreadablePayload } from "../domain/provider.ts";
 import { CheckedString, describeSchemaErrors, SecretSetting } from "../lib/schema.ts";
 import { invalid } from "./json.ts";
@@ -75,17 +75,29 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 }
 
 /**
- * The action and the repository of an event of GitHub or a forge that follows it. A payload that lacks these, or has
+ * An event of GitHub or a forge that follows it, with its action and repository. A payload that lacks these, or has
  * others, is only matched by fewer rules.
  */
-export function describeOther({
-  action,
-  repository,
-}: Readonly<Record<string, unknown>>): Pick<OtherEvent, "action" | "repository"> {
-  const name = isObject(repository) ? repository.full_name : undefined;
+export function describeOther(
+  name: string,
+  published: string,
+  { action, repository }: Readonly<Record<string, unknown>>,
+): OtherEvent | ReleaseEvent {
+  return nameEvent(name, published, action, isObject(repository) ? repository.full_name : undefined);
+}
+
+/** An event by its name. `published` is the action with which a forge publishes a release. */
+export function nameEvent(
+  name: string,
+  published: string,
+  action: unknown,
+  repository: unknown,
+): OtherEvent | ReleaseEvent {
   return {
+    kind: name === "release" && action === published ? "release" : "other",
+    name,
     ...(typeof action === "string" && { action }),
-    ...(typeof name === "string" && { repository: name }),
+    ...(typeof repository === "string" && { repository }),
   };
 }
 

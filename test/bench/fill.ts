@@ -20,6 +20,8 @@ export async function fillStore(dataDir: string, count: number): Promise<void> {
           {
             source: "github",
             event: "push",
+            eventName: "push",
+            action: null,
             status: "skipped",
             reason: 't0: branch "dev" is not "main"',
             receivedAt: new Date(),

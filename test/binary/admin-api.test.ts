@@ -89,6 +89,8 @@ describe("the admin listener", () => {
       id: 3,
       source: "github",
       event: "push",
+      event_name: "push",
+      action: null,
       status: "skipped",
       reason: expect.stringMatching(/^blog: .*"dev".*"main"/),
       received_at: TIME,
@@ -113,7 +115,7 @@ describe("the admin listener", () => {
     const body = expect.stringContaining("refs/heads/dev");
     const pushes = [{ repository: "octocat/blog", ref: "refs/heads/dev", commit: second }];
     const shown = await site.readDelivery(3);
-    expect(shown).toEqual({ ...delivery, pushes, body });
+    expect(shown).toEqual({ ...delivery, pushes, ci: null, body });
     expect([shown.reason, shown.decisions[0]?.reason]).toMatchSnapshot();
     expect((await site.run("delivery", "show", "3")).stdout).toContain(
       `octocat/blog refs/heads/dev ${second}\n`,
@@ -127,6 +129,7 @@ describe("the admin listener", () => {
       repository: "octocat/blog",
       branch: "main",
       tag: null,
+      wait_for_ci: null,
       directory: site.path(),
       layout: "releases",
       live: { commit: second, release: site.current, since: TIME },

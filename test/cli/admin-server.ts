@@ -110,6 +110,7 @@ export function targetJson(overrides: Readonly<Record<string, unknown>> = {}) {
     repository: "octocat/blog",
     branch: "main",
     tag: null,
+    wait_for_ci: null,
     directory: "/srv/blog",
     layout: "releases",
     live: {
@@ -162,6 +163,8 @@ export function deliveryJson(overrides: Readonly<Record<string, unknown>> = {}) 
     id: 7,
     source: "github",
     event: "push",
+    event_name: "push",
+    action: null,
     status: "ok",
     reason: null,
     received_at: TIME,

@@ -58,6 +58,7 @@ describe("the manual's example", () => {
             commitUrl: "https://github.com/octocat/blog/commit/",
           },
           events: null,
+          waitForCi: null,
           when: null,
           payloadEnv: {},
           directory: "/srv/blog",
@@ -243,6 +244,7 @@ describe("the configuration file", () => {
     expect(config.server.tls).toEqual({ cert: home.path("etc/cert.pem"), key: "/keys/key.pem" });
     expect(config.targets[0]).toMatchObject({
       events: null,
+      waitForCi: null,
       when: null,
       payloadEnv: {},
       directory: home.path("site"),
@@ -272,6 +274,7 @@ describe("a target", () => {
           commitUrl: "https://github.com/octocat/blog/commit/",
         },
         events: null,
+        waitForCi: null,
         when: null,
         payloadEnv: {},
         directory: "/srv/blog",
@@ -309,6 +312,7 @@ describe("a target", () => {
       source: "webhook",
       repository: null,
       events: null,
+      waitForCi: null,
       when: null,
       payloadEnv: {},
       directory: home.path(),

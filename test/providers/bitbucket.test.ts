@@ -91,7 +91,6 @@ describe("Bitbucket source", () => {
   test("reads a push without changes and other events as events without a push", () => {
     expect(receive("repo:push", cloud())).toMatchObject({ events: [{ kind: "other", name: "repo:push" }] });
     for (const [event, file] of [
-      ["repo:commit_status_updated", "bitbucket/repo-commit-status-updated.json"],
       ["pullrequest:fulfilled", "bitbucket/pull-request-merged.json"],
       ["pr:merged", "bitbucket-server/pr-merged.json"],
     ] as const) {

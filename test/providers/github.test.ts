@@ -118,7 +118,7 @@ describe("GitHub source handler > signed JSON that contains a form in a string",
     const repository = { full_name: "octocat/blog" };
     const published = await receive("release", { action: "published", repository });
     expect(published).toMatchObject({
-      events: [{ kind: "other", name: "release", action: "published", repository: "octocat/blog" }],
+      events: [{ kind: "release", name: "release", action: "published", repository: "octocat/blog" }],
     });
     for (const payload of [
       {},

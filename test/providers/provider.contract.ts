@@ -70,6 +70,7 @@ export function describeProvider(subject: ProviderSubject): void {
         url: "https://hooks.example.com/in",
         secrets: { [provider.generatedSecret]: "s3cret" },
         repository: "octocat/blog",
+        waitsForCi: true,
       });
       if (form === undefined) return;
       const values = form.fields.map(([, value]) => value).join();

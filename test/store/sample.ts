@@ -35,6 +35,8 @@ export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
   return {
     source: "github",
     event: "push",
+    eventName: "push",
+    action: null,
     status: "ok",
     reason: null,
     receivedAt: at(0),

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { type Choice, MAX_OUTPUT_BYTES, OUTPUT_LINE_COST } from "../../src/domain/deployment.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { numbersIn } from "../support/words.ts";
+import { ciContract } from "./ci.contract.ts";
 import { duplicatesContract } from "./duplicates.contract.ts";
 import { listsContract } from "./lists.contract.ts";
 import { locksContract } from "./locks.contract.ts";
@@ -35,6 +36,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     notificationsContract(open);
     rangesContract(open);
     queueContract(open);
+    ciContract(open);
 
     let opened: OpenedStore;
     let store: Store;

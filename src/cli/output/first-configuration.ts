@@ -103,6 +103,11 @@ function writeTarget(first: FirstConfiguration): string {
       : []),
     ...(cloneUrl === undefined ? [] : [`clone_url = ${quote(cloneUrl)}`]),
     `directory = ${quote(directory ?? `/srv/${name}`)}`,
+    ...(provider.reportsCi?.(first.baseUrl === undefined ? {} : { base_url: first.baseUrl })
+      ? [
+          "# wait_for_ci = true                     # deploy once CI succeeded; see docs/deployments.md, Wait for CI",
+        ]
+      : []),
     ...(provider.reportsPushes
       ? [
           '# run = ["npm ci", "npm run build"]       # in the new release, before it goes live',
@@ -132,6 +137,7 @@ export function explainNextSteps(
     url: `${url.replace(/\/$/, "")}${pathOf(provider)}`,
     secrets: secret === null ? {} : { [provider.generatedSecret]: secret },
     repository: repository ?? null,
+    waitsForCi: false,
   });
   const fields = form?.fields ?? [];
   const width = Math.max(...fields.map(([label]) => label.length)) + 2;

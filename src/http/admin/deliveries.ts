@@ -9,7 +9,7 @@ import {
 import { toApiPage } from "../../api/page.ts";
 import { Conflict, NotFound } from "../../api/problem.ts";
 import { DELIVERY_STATUSES, type Delivery } from "../../domain/delivery.ts";
-import type { PushEvent } from "../../domain/event.ts";
+import type { Event } from "../../domain/event.ts";
 import type { Source } from "../../domain/source.ts";
 import { describeLocksOf } from "../../flow/locks.ts";
 import { parseStoredDelivery } from "../../flow/replay.ts";
@@ -45,7 +45,7 @@ export function deliveries({ store, clock, sources, replay }: AdminServices) {
         if (delivery === null) return status(404, UNKNOWN);
         const summary = { ...delivery, outcomes: await store.readOutcomes(delivery.id) };
         const [described = summary] = await describeLocksOf([summary], { store, clock });
-        return toApiDeliveryDetails(described, delivery.body, findPushes(delivery, sources));
+        return toApiDeliveryDetails(described, delivery.body, findEvents(delivery, sources));
       },
       {
         params,
@@ -79,9 +79,8 @@ export function deliveries({ store, clock, sources, replay }: AdminServices) {
     );
 }
 
-/** The pushes that a delivery reports; none for other events, and if its source cannot parse it any more. */
-function findPushes(delivery: Delivery, sources: readonly Source[]): readonly PushEvent[] {
+/** The events of a delivery; none if its source cannot parse it any more. */
+function findEvents(delivery: Delivery, sources: readonly Source[]): readonly Event[] {
   const parsed = parseStoredDelivery(delivery, sources)?.parsed;
-  if (parsed?.kind !== "parsed") return [];
-  return parsed.events.filter((event) => event.kind === "push");
+  return parsed?.kind === "parsed" ? parsed.events : [];
 }

@@ -19,6 +19,8 @@ export const bitbucket: Provider<BitbucketSettings> = {
   formatSecret: (bytes) => bytes.toString("hex"),
   checkOptions: () => [],
   reportsPushes: true,
+  // Data Center has no such events.
+  reportsCi: ({ base_url }) => base_url === undefined,
   hasNestedRepositories: false,
   onRedelivery: "run",
   cloneUrl: (repository, { base_url: base }) =>
@@ -28,10 +30,17 @@ export const bitbucket: Provider<BitbucketSettings> = {
     const [key, name] = repository.split("/");
     return joinUrl(pathOf(base), `projects/${key}/repos/${name}/commits/`);
   },
-  webhookForm: ({ url, secrets }) => ({
+  webhookForm: ({ url, secrets, waitsForCi }) => ({
     sender: "Bitbucket",
     page: "the repository's Repository settings > Webhooks > Add webhook",
-    fields: [["URL", url], ...formField("Secret", secrets.secrets), ["Triggers", "Repository push"]],
+    fields: [
+      ["URL", url],
+      ...formField("Secret", secrets.secrets),
+      [
+        "Triggers",
+        `Repository push${waitsForCi ? ", Build status created, Build status updated (Bitbucket Cloud only)" : ""}`,
+      ],
+    ],
   }),
   createHandler,
   createHandlerWithSecret: (secret) => createHandler({ secrets: [secret] }),

@@ -13,6 +13,7 @@ import { createLazyValidator } from "../../lib/schema.ts";
 import { checkPayload, isObject, readId, unexpected } from "../forge.ts";
 import { FullRef, ObjectName, RepositoryName } from "../git-push.ts";
 import { decodeJsonBody, invalid } from "../json.ts";
+import { readCiEvent } from "./ci.ts";
 
 /** A branch or tag of Bitbucket Cloud, by its short name. */
 const CloudRef = Type.Object({
@@ -73,7 +74,7 @@ function readEvents(name: string, payload: unknown): readonly Event[] | Unreadab
     return unexpected(name, "/push and /changes belong to a push");
   }
   if (name === "diagnostics:ping") return [{ kind: "ping" }];
-  return [{ kind: "other", name, ...describeRepository(payload) }];
+  return [readCiEvent(name, payload) ?? { kind: "other", name, ...describeRepository(payload) }];
 }
 
 /** A payload that lacks the repository, or has another form of it, is only matched by fewer rules. */

@@ -30,12 +30,13 @@ export const gitea: Provider<StaticDecode<typeof options>> = {
   formatSecret: (bytes) => bytes.toString("hex"),
   checkOptions: () => [],
   reportsPushes: true,
+  reportsCi: () => true,
   hasNestedRepositories: false,
   onRedelivery: "run",
   cloneUrl: (repository, { base_url: base }) =>
     base === undefined ? null : joinUrl(base, `${repository}.git`),
   commitPath: (repository, { base_url: base }) => joinUrl(pathOf(base), `${repository}/commit/`),
-  webhookForm: ({ url, secrets }) => ({
+  webhookForm: ({ url, secrets, waitsForCi }) => ({
     sender: "Gitea or Forgejo",
     page: "the repository's Settings > Webhooks > Add Webhook > Gitea (or Forgejo)",
     fields: [
@@ -43,7 +44,12 @@ export const gitea: Provider<StaticDecode<typeof options>> = {
       ["HTTP Method", "POST"],
       ["POST Content Type", "application/json"],
       ...formField("Secret", secrets.secrets),
-      ["Trigger On", "Push Events"],
+      [
+        "Trigger On",
+        waitsForCi
+          ? "Custom Events: Push, Workflow Run (Forgejo: the Action Run events Success, Failure and Recover)"
+          : "Push Events",
+      ],
     ],
   }),
   createHandler: ({ secrets = [] }) => createHandler(secrets),

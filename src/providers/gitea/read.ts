@@ -6,6 +6,7 @@ import { checkPayload, describeOther, isForm, isObject, readId, unexpected } fro
 import { decodeJsonField } from "../form.ts";
 import { FullRef, ObjectName, RepositoryName } from "../git-push.ts";
 import { decodeJsonBody, invalid } from "../json.ts";
+import { readCiEvent } from "./ci.ts";
 
 /** The forks, whose names are in the headers. Forgejo and Gitea also send those of the older ones. */
 export const FORKS = ["forgejo", "gitea", "gogs"] as const;
@@ -52,7 +53,7 @@ function readEvent(name: string, payload: unknown): Event | UnreadablePayload {
   if (["ref", "before", "after"].every((field) => Object.hasOwn(payload, field))) {
     return unexpected(name, "/ref, /before and /after belong to a push");
   }
-  return { kind: "other", name, ...describeOther(payload) };
+  return readCiEvent(name, payload) ?? describeOther(name, "published", payload);
 }
 
 function toPushEvent({ ref: full, before, after, head_commit, repository }: Static<typeof Push>): PushEvent {

@@ -29,11 +29,12 @@ export const github: Provider<StaticDecode<typeof options>> = {
   formatSecret: (bytes) => bytes.toString("hex"),
   checkOptions: () => [],
   reportsPushes: true,
+  reportsCi: () => true,
   hasNestedRepositories: false,
   onRedelivery: "run",
   cloneUrl: (repository) => `https://github.com/${repository}.git`,
   commitPath: (repository) => `/${repository}/commit/`,
-  webhookForm: ({ url, secrets, repository }) => ({
+  webhookForm: ({ url, secrets, repository, waitsForCi }) => ({
     sender: "GitHub",
     page:
       repository === null
@@ -43,7 +44,12 @@ export const github: Provider<StaticDecode<typeof options>> = {
       ["Payload URL", url],
       ["Content type", "application/json"],
       ...formField("Secret", secrets.secrets),
-      ["Events", "Just the push event"],
+      [
+        "Events",
+        waitsForCi
+          ? "Let me select individual events: Pushes, Workflow runs (for CI outside GitHub Actions: Check suites or Statuses)"
+          : "Just the push event",
+      ],
     ],
   }),
   defaultSource: { name: "github", path: "/github-webhook", secretVariable: "GITHUB_WEBHOOK_SECRET" },

@@ -5,6 +5,7 @@ import { describeOther, isForm, isObject } from "../forge.ts";
 import { decodeJsonField } from "../form.ts";
 import { isTestPush } from "../git-push.ts";
 import { decodeJsonBody, invalid } from "../json.ts";
+import { readCiEvent } from "./ci.ts";
 import { Ping, Push } from "./payload.ts";
 
 const EVENT_NAME = /^[a-z0-9_]{1,100}$/;
@@ -60,7 +61,9 @@ function readEvent(name: string, payload: unknown): Event | UnreadablePayload {
     return ping().Check(payload) ? { kind: "ping" } : unexpected(describeSchemaErrors(ping(), payload));
   }
   if (hasAll(payload, PING_FIELDS)) return unexpected("/zen, /hook_id and /hook belong to a ping");
-  return { kind: "other", name, ...describeOther(payload) };
+  const ci = readCiEvent(name, payload);
+  if (ci !== null) return ci;
+  return describeOther(name, "published", payload);
 }
 
 function hasAll(payload: object, fields: readonly string[]): boolean {

@@ -53,6 +53,8 @@ const NAMES: Readonly<Record<string, string>> = {
   push: "Push Hook",
   tag_push: "Tag Push Hook",
   ping: "Push Hook",
+  pipeline: "Pipeline Hook",
+  release: "Release Hook",
 };
 
 /** GitLab has no ping. Its test sends the latest push again. */

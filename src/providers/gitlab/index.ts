@@ -25,18 +25,19 @@ export const gitlab: Provider<GitlabSettings> = {
   formatSecret: (bytes) => bytes.toString("hex"),
   checkOptions: ({ signing_secrets = [] }) => checkStandardSecrets("signing_secrets", signing_secrets),
   reportsPushes: true,
+  reportsCi: () => true,
   hasNestedRepositories: true,
   onRedelivery: "run",
   cloneUrl: (repository, { base_url: base = "https://gitlab.com" }) => joinUrl(base, `${repository}.git`),
   commitPath: (repository, { base_url: base }) => joinUrl(pathOf(base), `${repository}/-/commit/`),
-  webhookForm: ({ url, secrets }) => ({
+  webhookForm: ({ url, secrets, waitsForCi }) => ({
     sender: "GitLab",
     page: "the project's Settings > Webhooks > Add new webhook",
     fields: [
       ["URL", url],
       ...formField("Secret token", secrets.secrets),
       ...formField("Signing token", secrets.signing_secrets),
-      ["Trigger", "Push events, Tag push events"],
+      ["Trigger", `Push events, Tag push events${waitsForCi ? ", Pipeline events" : ""}`],
     ],
   }),
   createHandler,

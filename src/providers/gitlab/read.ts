@@ -6,12 +6,14 @@ import {
   type OtherEvent,
   type PushEvent,
   parseRef,
+  type ReleaseEvent,
 } from "../../domain/event.ts";
 import type { ParseResult, Payload, UnreadablePayload } from "../../domain/provider.ts";
 import { createLazyValidator } from "../../lib/schema.ts";
-import { checkPayload, isObject, readId, unexpected } from "../forge.ts";
+import { checkPayload, isObject, nameEvent, readId, unexpected } from "../forge.ts";
 import { FullRef, ObjectName, RepositoryName } from "../git-push.ts";
 import { decodeJsonBody, invalid } from "../json.ts";
+import { readPipeline } from "./ci.ts";
 
 /**
  * The parts of a push that are used, which push hooks, tag push hooks and system hooks have in common. Templates of
@@ -63,24 +65,22 @@ function readEvent(header: string, payload: unknown): Event | UnreadablePayload 
     return unexpected(header, "/object_kind belongs to a push");
   }
   if (expected !== null && kind !== expected) return unexpected(header, `/object_kind expected ${expected}`);
-  if (!isPush) return { kind: "other", name: kind ?? header, ...describeOther(payload) };
+  if (!isPush) {
+    return (kind === "pipeline" ? readPipeline(payload) : null) ?? describeOther(kind ?? header, payload);
+  }
   const checked = checkPayload(header, push(), payload);
   return checked.kind === "unreadable" ? checked : toPushEvent(checked.payload);
 }
 
 /** A payload that lacks these, or has others, is only matched by fewer rules. */
-function describeOther({
-  object_attributes: attributes,
-  action: direct,
-  project,
-}: Readonly<Record<string, unknown>>): Pick<OtherEvent, "action" | "repository"> {
+function describeOther(
+  name: string,
+  { object_attributes: attributes, action: direct, project }: Readonly<Record<string, unknown>>,
+): OtherEvent | ReleaseEvent {
   // The action of a release is beside its fields, that of an issue or merge request is among its attributes.
   const action = isObject(attributes) ? attributes.action : direct;
   const repository = isObject(project) ? project.path_with_namespace : undefined;
-  return {
-    ...(typeof action === "string" && { action }),
-    ...(typeof repository === "string" && { repository }),
-  };
+  return nameEvent(name, "create", action, repository);
 }
 
 function toPushEvent({ ref, after, checkout_sha, project, commits = [] }: Static<typeof Push>): PushEvent {

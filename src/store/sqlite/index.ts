@@ -4,6 +4,7 @@ import type { PublishedRangesStore } from "../../domain/published-ranges.ts";
 import type { Store } from "../../domain/store.ts";
 import { createClients } from "./clients.ts";
 import { type Connection, openDatabase } from "./connection.ts";
+import { createCiResults } from "./deliveries/ci-results.ts";
 import { createGroupCommit } from "./deliveries/group-commit.ts";
 import { createDeliveries } from "./deliveries/index.ts";
 import { createSeenIndex } from "./deliveries/seen-index.ts";
@@ -60,6 +61,7 @@ export function assembleStore(connection: Connection): Store {
     accept,
     ...createClients(connection),
     ...createDeliveries(connection),
+    ...createCiResults(connection),
     ...createDeployments(connection, queue),
     ...createOutput(connection),
     ...createLocks(connection, queue, flush),
