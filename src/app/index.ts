@@ -30,6 +30,8 @@ import {
 export interface App {
   /** The address of the public listener, such as `http://127.0.0.1:9000/`. */
   readonly url: URL;
+  /** The address of the admin listener; null when its port was taken. */
+  readonly adminUrl: URL | null;
   /**
    * Replaces the configuration for new requests and deployments. Settings that need a restart keep their old value, which
    * is logged. Rejects, and changes nothing, when a secret cannot be stored, or for another data directory.
@@ -84,6 +86,7 @@ class Server implements App {
   readonly #state: ServerState;
   #active: ActiveConfiguration;
   #handlers: Handlers;
+  #tokenReplaced = new AbortController();
   #certificates: Certificates | null = null;
   #listener: Listener | null = null;
   #admin: Listener | null = null;
@@ -110,7 +113,7 @@ class Server implements App {
       isListening: () => this.#listener !== null,
       closing: this.#closing.signal,
     };
-    this.#handlers = createHandlers(config, this.#services, this.#state);
+    this.#handlers = createHandlers(config, this.#services, this.#state, this.#tokenReplaced.signal);
   }
 
   get url(): URL {
@@ -118,12 +121,16 @@ class Server implements App {
     return this.#listener.url;
   }
 
+  get adminUrl(): URL | null {
+    return this.#admin?.url ?? null;
+  }
+
   /** Resolves with whether the server listens. It does not when it is stopped while it waits for a certificate. */
   async start(stopping: AbortSignal): Promise<boolean> {
     const { config, environment } = this;
     const { log } = environment;
     const abandoned = await this.#recover();
-    const handleAdmin: HandleAdmin = (request, host) => this.#handlers.admin(request, host);
+    const handleAdmin: HandleAdmin = (request, host, peer) => this.#handlers.admin(request, host, peer);
     this.#certificates = await createCertificates(
       () => this.#active.config,
       environment,
@@ -164,8 +171,13 @@ class Server implements App {
       log.warn({ setting }, `${setting} needs a restart; keeping the old value`);
     }
     createSecrets(next, log);
+    if (next.admin.token.reveal() !== this.#active.config.admin.token.reveal()) {
+      // The sessions of the old token end, and with them their event streams.
+      this.#tokenReplaced.abort();
+      this.#tokenReplaced = new AbortController();
+    }
     this.#active = this.#activate(next);
-    this.#handlers = createHandlers(next, this.#services, this.#state);
+    this.#handlers = createHandlers(next, this.#services, this.#state, this.#tokenReplaced.signal);
     await cancelUnconfigured(next.targets, this.#services);
     await this.#certificates?.checkNow();
     this.#restartBackgroundTasks();
@@ -243,7 +255,7 @@ class Server implements App {
  * without it. Rejects when a configured port is.
  */
 async function openAdmin({ admin }: Config, handle: HandleAdmin, log: Log): Promise<Listener | null> {
-  const handleOwn = (request: Request) => handle(request, admin.host);
+  const handleOwn = (request: Request, peer: string | null) => handle(request, admin.host, peer);
   try {
     return await openListener({ ...admin, maxBody: MAX_ADMIN_BODY, certificate: null, handle: handleOwn });
   } catch (error) {
