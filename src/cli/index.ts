@@ -6,6 +6,7 @@ import { withExamples } from "./arguments.ts";
 import { check } from "./commands/check.ts";
 import { client } from "./commands/client.ts";
 import { complete, completion } from "./commands/completion.ts";
+import { dashboard } from "./commands/dashboard.ts";
 import { delivery } from "./commands/delivery.ts";
 import { demo } from "./commands/demo.ts";
 import { deployment } from "./commands/deployment.ts";
@@ -18,7 +19,20 @@ import { makePrintable } from "./output/sanitise.ts";
 import { EXIT, type Finish, type Terminal } from "./terminal.ts";
 
 /** The visible commands, in the order of `--help`. */
-const COMMANDS = [serve, init, check, demo, send, target, deployment, delivery, client, hash, completion];
+const COMMANDS = [
+  serve,
+  init,
+  check,
+  demo,
+  send,
+  dashboard,
+  target,
+  deployment,
+  delivery,
+  client,
+  hash,
+  completion,
+];
 
 /** Runs one command line and resolves with its exit code. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {

@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { normaliseAddress } from "../../lib/ip-address.ts";
 import type { ThrottledLog } from "../../lib/log.ts";
-import { RESPONSE_HEADERS, respond, respondProblem, respondTooManyAttempts } from "../responses.ts";
+import {
+  RESPONSE_HEADERS,
+  respond,
+  respondMethodNotAllowed,
+  respondProblem,
+  respondTooManyAttempts,
+} from "../responses.ts";
 import { BodyRefused, readJsonBody } from "./request.ts";
 import type { AdminServices } from "./services.ts";
 import { isSameOrigin, type Sessions } from "./session.ts";
@@ -40,7 +46,7 @@ interface Asset {
   readonly etag: string;
 }
 
-/** Creates the page of the dashboard, and the routes that start and end a session. */
+/** Creates the page of the dashboard, and the routes that show, start and end a session. */
 export function createDashboard(
   services: Pick<AdminServices, "token" | "equal" | "adminAttempts" | "log">,
   sessions: Sessions,
@@ -72,9 +78,12 @@ export function createDashboard(
 
   return async (request, peer) => {
     const path = request.url.replace(/^[a-z]+:\/\/[^/]*/i, "").replace(/[?#].*/s, "");
-    if (path === "/api/session" && (request.method === "POST" || request.method === "DELETE")) {
+    if (path === "/api/session") {
       if (!isSameOrigin(request.headers)) return respondProblem("cross-origin request");
-      return request.method === "POST" ? logIn(request, peer) : logOut(request);
+      if (request.method === "GET") return respond(200, { status: sessions.find(request) ? "open" : "none" });
+      if (request.method === "POST") return logIn(request, peer);
+      if (request.method === "DELETE") return logOut(request);
+      return respondMethodNotAllowed(["GET", "POST", "DELETE"]);
     }
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     if (!PATHS.includes(path)) return null;

@@ -12,7 +12,7 @@ type Listener = (kind: EventKind | "resumed") => void;
 
 const listeners = new Set<Listener>();
 
-/** The current time in milliseconds, for relative times; it advances every few seconds. */
+/** The current time in milliseconds, for relative times; it advances every second. */
 export const now = signal(Date.now());
 
 /** A sentence for a short time at the edge of the page, which screen readers read. */
@@ -42,7 +42,7 @@ export function subscribe(listener: Listener): () => void {
 export function goLive(): () => void {
   const ticking = setInterval(() => {
     now.value = Date.now();
-  }, 5_000);
+  }, 1_000);
   let isResumed = false;
   const close = openStream("api/events", {
     onState(state) {

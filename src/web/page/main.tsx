@@ -13,7 +13,7 @@ import { StatusPage } from "./pages/status.tsx";
 import { TargetPage } from "./pages/target.tsx";
 import { Frame, PageHead } from "./parts/frame.tsx";
 import { Empty } from "./parts/text.tsx";
-import { request, session } from "./request.ts";
+import { findSession, session } from "./request.ts";
 import { parseRoute, type Route } from "./route.ts";
 import "./style/index.css";
 
@@ -27,7 +27,7 @@ function App() {
   const state = session.value;
   useEffect(() => {
     if (state === "open") return goLive();
-    if (state === "unknown") void request("GET", "api/status").then(openOnFailure);
+    if (state === "unknown") void findSession();
     return undefined;
   }, [state]);
   if (state === "unknown") return null;
@@ -37,11 +37,6 @@ function App() {
       <Page route={route.value} />
     </Frame>
   );
-}
-
-/** A server that does not respond is no reason to ask for the token. */
-function openOnFailure(): void {
-  if (session.value === "unknown") session.value = "open";
 }
 
 /** The key makes another page of the same kind start anew. */

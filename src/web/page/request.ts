@@ -45,10 +45,7 @@ export async function request<Value>(
       ...(body !== null && { body: JSON.stringify(body) }),
     });
     const value: unknown = await response.json();
-    if (response.ok) {
-      session.value = "open";
-      return { kind: "done", value: value as Value };
-    }
+    if (response.ok) return { kind: "done", value: value as Value };
     if (response.status === 401 && path !== "api/session") session.value = "none";
     return toProblem(response, value);
   } catch {
@@ -68,10 +65,19 @@ export function explain(outcome: Exclude<Outcome<unknown>, { kind: "done" }>): s
   return outcome.kind === "problem" ? outcome.reason : "the server does not respond; try again";
 }
 
+/** Finds out whether this browser has a session. A server that does not respond is no reason to ask for the token. */
+export async function findSession(): Promise<void> {
+  const outcome = await request<{ status: string }>("GET", "api/session");
+  session.value = outcome.kind === "done" && outcome.value.status === "none" ? "none" : "open";
+}
+
 /** Logs in. Returns why it failed; null for a success. */
 export async function logIn(token: string): Promise<string | null> {
   const outcome = await request<unknown>("POST", "api/session", { token });
-  if (outcome.kind === "done") return null;
+  if (outcome.kind === "done") {
+    session.value = "open";
+    return null;
+  }
   if (outcome.kind === "problem" && outcome.code === 401) return "This is not the admin token.";
   if (outcome.kind === "problem" && outcome.code === 429) {
     return `Too many wrong tokens. ${outcome.reason.replace(/^.*: t/, "T")}.`;

@@ -9,9 +9,17 @@ const WIDE =
 /** Characters that take none: they combine with the one before. */
 const COMBINING = /[\p{Mn}\p{Me}]/u;
 
+/** The widths of the characters that occurred, because patterns take long for each character of a large log. */
+const widths = new Map<string, number>();
+const MAX_WIDTHS = 10_000;
+
 function widthOf(character: string): number {
-  if (character <= "~") return 1;
-  return COMBINING.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
+  if (character < "\u0300") return 1;
+  const known = widths.get(character);
+  if (known !== undefined) return known;
+  const width = COMBINING.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
+  if (widths.size < MAX_WIDTHS) widths.set(character, width);
+  return width;
 }
 
 /** The columns that a text takes in a font of fixed width. */

@@ -20,7 +20,7 @@ const ESC = "\u001b";
 
 /** Escape sequences of a terminal (ECMA-48): CSI; OSC and other strings, up to their end; and all shorter ones. */
 const SEQUENCE = new RegExp(
-  `${ESC}\\[([0-?]*)[ -/]*([@-~])|${ESC}[\\]PX^_][^\\u0007${ESC}]*(?:\\u0007|${ESC}\\\\)?|${ESC}[ -/]*[0-~]?`,
+  `${ESC}\\[([0-?]*)[ -/]*([@-~]?)|${ESC}[\\]PX^_][^\\u0007${ESC}]*(?:\\u0007|${ESC}\\\\)?|${ESC}[ -/]*[0-~]?`,
   "g",
 );
 
@@ -51,11 +51,7 @@ export function parseLine(line: string): readonly Span[] {
 
 /** The text of a line without styles. */
 export function plainText(line: string): string {
-  return PLAIN.test(line)
-    ? line
-    : parseLine(line)
-        .map(({ text }) => text)
-        .join("");
+  return PLAIN.test(line) ? line : show(overwrite(line).replace(SEQUENCE, ""));
 }
 
 /** A carriage return, which arrives as a newline, starts the line again: the last text of a progress display counts. */
@@ -67,7 +63,11 @@ function overwrite(line: string): string {
 
 const TAB = "        ";
 
+/** Characters of which some are not shown as they are: controls, formats, separators and others without a shape. */
+const SPECIAL = /[\p{C}\p{Zl}\p{Zp}]/u;
+
 function show(text: string): string {
+  if (!SPECIAL.test(text)) return text;
   const symbols = text.replaceAll("\t", TAB).replace(/[\p{Cc}]/gu, (character) => {
     const code = character.charCodeAt(0);
     return code < 32 ? String.fromCharCode(0x2400 + code) : code === 127 ? "\u2421" : character;
@@ -124,7 +124,7 @@ function classesOf({ foreground, background, flags }: Style): string {
   const names = [...flags].filter((flag) => flag !== "inverse").map((flag) => `sgr-${flag}`);
   if (front !== null) names.push(`fg-${front}`);
   // Text in the colour of its background would be hidden.
-  if (back !== null && back !== front) names.push(`bg-${back}`);
+  if (back !== null && (back === "base" || back !== front)) names.push(`bg-${back}`);
   return names.join(" ");
 }
 

@@ -1,13 +1,11 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import { announce } from "../live.ts";
 import { Icon, IconText } from "../parts/icons.tsx";
 import { copy } from "../parts/text.tsx";
-import { OWN_HEADERS } from "../request.ts";
-import { type LogBuffer, MAX_COLUMNS } from "./buffer.ts";
-import { breaksOf, type Mark, sliceSpans } from "./columns.ts";
-import { findMatches, MAX_MATCHES, type Match } from "./find.ts";
-import { parseLine } from "./sgr.ts";
+import { breaksOf } from "./columns.ts";
+import { findMatches } from "./find.ts";
+import { Rows } from "./rows-view.tsx";
+import { countText, describeState, download } from "./tools.ts";
 import { useLog } from "./use-log.ts";
 
 /** Pixels of a row, as in the style sheet. */
@@ -218,95 +216,4 @@ export function LogViewer({ id, jump }: { readonly id: number; readonly jump: Ju
       )}
     </div>
   );
-}
-
-interface RowsOptions {
-  readonly buffer: LogBuffer;
-  readonly first: number;
-  readonly last: number;
-  readonly digits: number;
-  /** Columns of a wrapped row; null without wrapping. */
-  readonly width: number | null;
-  readonly matches: readonly Match[];
-  readonly chosen: Match | null;
-}
-
-function Rows({ buffer, first, last, digits, width, matches, chosen }: RowsOptions) {
-  return (
-    <>
-      {Array.from({ length: Math.max(0, last - first) }, (_, at) => {
-        const { line, part } = buffer.index.at(first + at);
-        const breaks = width === null ? [0] : breaksOf(buffer.plain[line] ?? "", width);
-        const end = breaks[part + 1] ?? (width === null ? MAX_COLUMNS : Number.POSITIVE_INFINITY);
-        const marks = marksOf(matches, line, chosen);
-        return (
-          <div class="log-row" key={first + at}>
-            <span class="log-number" aria-hidden="true" style={{ width: `${digits}ch` }}>
-              {part === 0 ? line + 1 : ""}
-            </span>
-            <code>
-              {sliceSpans(parseLine(buffer.raw[line] ?? ""), breaks[part] ?? 0, end, marks).map(
-                (span, key) =>
-                  span.mark === null ? (
-                    <span key={key} class={span.style || undefined}>
-                      {span.text}
-                    </span>
-                  ) : (
-                    <mark key={key} class={span.mark}>
-                      {span.text}
-                    </mark>
-                  ),
-              )}
-              {width === null && (buffer.plain[line]?.length ?? 0) > MAX_COLUMNS && (
-                <span class="sgr-dim"> … wrap to see the rest</span>
-              )}
-            </code>
-          </div>
-        );
-      })}
-    </>
-  );
-}
-
-/** The matches are sorted by line: finds those of one line. */
-function marksOf(matches: readonly Match[], line: number, chosen: Match | null): readonly Mark[] {
-  let low = 0;
-  let high = matches.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((matches[middle]?.line ?? 0) < line) low = middle + 1;
-    else high = middle;
-  }
-  const marks: Mark[] = [];
-  for (let at = low; matches[at]?.line === line; at += 1) {
-    const match = matches[at];
-    if (match !== undefined) marks.push({ from: match.from, to: match.to, isCurrent: match === chosen });
-  }
-  return marks;
-}
-
-function countText(matches: readonly Match[], current: number): string {
-  if (matches.length === 0) return "No match";
-  const more = matches.length === MAX_MATCHES ? "+" : "";
-  return `${current + 1} of ${matches.length.toLocaleString()}${more}`;
-}
-
-function describeState(state: string, lines: number): string {
-  const count = `${lines.toLocaleString()} line${lines === 1 ? "" : "s"}`;
-  return state === "lost" ? `${count} · reconnecting` : count;
-}
-
-/** Saves the output as the server has it. A plain link would lack the header that some browsers need. */
-async function download(id: number): Promise<void> {
-  try {
-    const response = await fetch(`api/deployments/${id}/log`, { headers: OWN_HEADERS });
-    if (!response.ok) throw new Error(`the server responded ${response.status}`);
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(await response.blob());
-    link.download = `deployment-${id}.log`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-  } catch {
-    announce("The output could not be downloaded; try again.", true);
-  }
 }

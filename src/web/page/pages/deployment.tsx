@@ -163,7 +163,10 @@ function Summary({ deployment }: { readonly deployment: ApiDeployment }) {
           ],
           ["Release", release === null ? null : <code class="release">{release}</code>],
           ["Queued", <Time key="created" at={created_at} />],
-          ["Took", started_at === null ? null : <Took started_at={started_at} ended_at={ended_at} />],
+          [
+            ended_at === null ? "Running for" : "Took",
+            started_at === null ? null : <Took started_at={started_at} ended_at={ended_at} />,
+          ],
         ]}
       />
     </div>

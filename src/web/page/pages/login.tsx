@@ -18,10 +18,10 @@ export function LoginPage() {
     const form = event.currentTarget;
     const fields = new FormData(form);
     isBusy.value = true;
+    rememberOperator(String(fields.get("name")));
     failure.value = await logIn(String(fields.get("token")).trim());
     isBusy.value = false;
-    if (failure.value === null) rememberOperator(String(fields.get("name")));
-    else form.querySelector<HTMLInputElement>("#token")?.select();
+    if (failure.value !== null) form.querySelector<HTMLInputElement>("#token")?.select();
   }
 
   return (
