@@ -125,9 +125,9 @@ ${targets.join("")}`,
     return id;
   }
 
-  /** Logs in on the page of the dashboard. */
-  async logIn(page: Page, address = ""): Promise<void> {
-    await page.goto(this.url + address);
+  /** Logs in on the page of the dashboard, which may be reached by another `url`. */
+  async logIn(page: Page, address = "", url = this.url): Promise<void> {
+    await page.goto(url + address);
     await page.getByLabel("Admin token").fill(this.token);
     await page.getByRole("button", { name: "Log in" }).click();
     await page.getByRole("navigation", { name: "Pages" }).waitFor();
