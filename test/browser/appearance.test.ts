@@ -10,6 +10,9 @@ const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 /** Text that tries to run a script, to break out of an attribute, to widen the page and to reorder what follows. */
 const HOSTILE = `"><img src=x onerror=alert(1)><script>alert(2)</script>\u202e${"W".repeat(300)}</pre>&lt;`;
 
+/** What the browser reports for the target that does not exist, whose name is too long. */
+const NO_TARGET = /status of 4(?:04|22)/;
+
 const SIZES = [
   ["wide", { width: 1440, height: 900 }],
   ["phone", { width: 375, height: 720 }],
@@ -117,8 +120,7 @@ describe.skipIf(BROWSER === null)("every page", () => {
           expect([hash, await page.evaluate(OVERFLOWING)]).toEqual([hash, []]);
           expect([hash, await findBarriers(page)]).toEqual([hash, []]);
         }
-        // The API answers 404 for the target that does not exist.
-        expect(problems.filter((problem) => !problem.includes("404"))).toEqual([]);
+        expect(problems.filter((problem) => !NO_TARGET.test(problem))).toEqual([]);
         await page.context().close();
       });
     }
@@ -132,12 +134,12 @@ describe.skipIf(BROWSER === null)("every page", () => {
       for (const toggle of await page.locator(".tree-toggle[aria-expanded=false]").all())
         await toggle.click();
       expect(await page.locator("#app img, #app script, #app b, #app i").count()).toBe(0);
-      expect(await page.evaluate("document.body.innerText.includes('\\u202e')")).toBe(false);
+      expect(await page.evaluate("document.body.textContent.includes('\\u202e')")).toBe(false);
     }
     await show(page, pages[5] ?? "");
     expect(await page.locator("h1, .facts, .notice").allInnerTexts()).not.toBe([]);
     expect(await page.getByText("<script>alert(2)</script>").count()).toBeGreaterThan(0);
-    expect(problems.filter((problem) => !problem.includes("404"))).toEqual([]);
+    expect(problems.filter((problem) => !NO_TARGET.test(problem))).toEqual([]);
     await page.context().close();
   });
 
@@ -154,7 +156,7 @@ describe.skipIf(BROWSER === null)("every page", () => {
       link.click();
     }`);
     expect(await page.evaluate("window.injected")).toBeUndefined();
-    expect(problems.join()).toMatch(/Content Security Policy|Trusted ?Type/i);
+    expect(problems.join()).toMatch(/requires 'TrustedScript'.*requires 'TrustedHTML'/);
     await page.context().close();
   });
 

@@ -19,10 +19,11 @@ if (BROWSER === null) {
 }
 
 /** Starts the browser without a window. The page is of this machine, so the sandbox, which root cannot use, is off. */
-export async function openBrowser(): Promise<Browser> {
+export async function openBrowser(env: Readonly<Record<string, string>> = {}): Promise<Browser> {
   if (BROWSER === null) throw new Error("no browser is installed");
   return chromium.launch({
     executablePath: BROWSER,
+    env: { ...process.env, ...env } as Record<string, string>,
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--font-render-hinting=none"],
   });
 }

@@ -182,7 +182,7 @@ describe.skipIf(BROWSER === null)("the output of a deployment", () => {
     await other.getByText("afterwards", { exact: true }).waitFor();
     await other.getByRole("main").getByText("Succeeded", { exact: true }).waitFor();
     const stored = (await site.workshop.run(["deployment", "log", String(id)])).stdout.split("\n").length - 1;
-    expect(await other.locator(".log-lines").innerText()).toBe(`${stored} lines`);
+    expect(await other.locator(".log-lines").textContent()).toBe(`${stored} lines`);
     expect(Number(resumed.at(-1))).toBeGreaterThan(50);
     await other.context().close();
   });

@@ -21,7 +21,7 @@ export function dashboard(terminal: Terminal): Command {
     if (code === 404) {
       throw new AppError(
         "failed",
-        "the dashboard is off: set [admin] dashboard = true and restart the server",
+        "the dashboard is off: set [admin] dashboard = true and reload the server",
       );
     }
     if (code !== 200) throw new AppError("failed", `unexpected response (${code}) from ${admin.url}`);

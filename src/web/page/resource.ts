@@ -41,6 +41,20 @@ export function useResource<Value>(
   return { value: value.value, failure: failure.value, reload: () => reload.current() };
 }
 
+/** Several values that are shown together, so that none moves another when it arrives. */
+export function joinResources<Values extends readonly unknown[]>(
+  ...resources: { readonly [At in keyof Values]: Resource<Values[At]> }
+): Resource<Values> {
+  const values = resources.map(({ value }) => value);
+  return {
+    value: values.includes(null) ? null : (values as unknown as Values),
+    failure: resources.find(({ failure }) => failure !== null)?.failure ?? null,
+    reload() {
+      for (const { reload } of resources) reload();
+    },
+  };
+}
+
 /** A list of the API, newest first, of which further pages can be loaded. */
 export interface PagedList<Item> extends Resource<readonly Item[]> {
   readonly hasMore: boolean;

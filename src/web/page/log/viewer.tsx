@@ -105,7 +105,6 @@ export function LogViewer({ id, jump }: { readonly id: number; readonly jump: Ju
 
   const first = Math.max(0, Math.floor(view.value.top / ROW) - MARGIN);
   const last = Math.min(rows, Math.ceil((view.value.top + view.value.height) / ROW) + MARGIN);
-  const isEmpty = state === "ended" && rows === 0;
   return (
     <div class="log">
       <div class="log-bar">
@@ -182,7 +181,9 @@ export function LogViewer({ id, jump }: { readonly id: number; readonly jump: Ju
         <span ref={ruler} class="log-ruler" aria-hidden="true">
           {"0".repeat(100)}
         </span>
-        {isEmpty && <p class="log-empty">The deployment printed nothing.</p>}
+        {rows === 0 && (
+          <p class="log-empty">{state === "ended" ? "It printed nothing." : "Nothing is printed yet."}</p>
+        )}
         <div
           class="log-space"
           style={{

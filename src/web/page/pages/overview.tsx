@@ -6,7 +6,7 @@ import { Loaded, PageHead, Section } from "../parts/frame.tsx";
 import { Pill } from "../parts/pill.tsx";
 import { Commit, Empty, Outside, Text, Time } from "../parts/text.tsx";
 import { Warnings } from "../parts/warnings.tsx";
-import { useResource } from "../resource.ts";
+import { joinResources, useResource } from "../resource.ts";
 import { addressOf, deploymentAddress, targetAddress } from "../route.ts";
 
 type List<Item> = { readonly items: readonly Item[] };
@@ -18,64 +18,64 @@ export function OverviewPage() {
   const queued = useResource<List<ApiDeployment>>("api/deployments?state=queued&limit=20", ["deployment"]);
   const failed = useResource<List<ApiDeployment>>("api/deployments?state=failed&limit=5", ["deployment"]);
   const status = useResource<ApiStatus>("api/status", ["deployment"], 60_000);
-  const active = [...(running.value?.items ?? []), ...(queued.value?.items ?? [])];
+  const all = joinResources<
+    [List<ApiTarget>, List<ApiDeployment>, List<ApiDeployment>, List<ApiDeployment>, ApiStatus]
+  >(targets, running, queued, failed, status);
   return (
     <>
       <PageHead title="Overview" heading="Overview" />
-      {status.value !== null && <Warnings status={status.value} />}
-      <div class="columns">
-        <Section title="Targets">
-          <Loaded resource={targets} lines={4}>
-            {({ items }) =>
-              items.length === 0 ? (
-                <NoTargets />
-              ) : (
-                <ul class="card list">
-                  {items.map((target) => (
-                    <TargetRow key={target.name} target={target} />
-                  ))}
-                </ul>
-              )
-            }
-          </Loaded>
-        </Section>
-        <div class="stack">
-          <Section title="Running and waiting">
-            <Loaded resource={running} lines={1}>
-              {() =>
-                active.length === 0 ? (
-                  <Empty title="Nothing is running" />
+      <Loaded resource={all} lines={5}>
+        {([targetList, runningList, queuedList, failedList, serverStatus]) => (
+          <>
+            <Warnings status={serverStatus} />
+            <div class="columns">
+              <Section title="Targets">
+                {targetList.items.length === 0 ? (
+                  <NoTargets />
                 ) : (
                   <ul class="card list">
-                    {active.map((deployment) => (
-                      <DeploymentRow key={deployment.id} deployment={deployment} />
+                    {targetList.items.map((target) => (
+                      <TargetRow key={target.name} target={target} />
                     ))}
                   </ul>
-                )
-              }
-            </Loaded>
-          </Section>
-          <Section
-            title="Latest failures"
-            aside={<a href={addressOf("deployments", { state: "failed" })}>All failures</a>}
-          >
-            <Loaded resource={failed} lines={1}>
-              {({ items }) =>
-                items.length === 0 ? (
-                  <Empty title="No deployment has failed" />
-                ) : (
-                  <ul class="card list">
-                    {items.map((deployment) => (
-                      <DeploymentRow key={deployment.id} deployment={deployment} />
-                    ))}
-                  </ul>
-                )
-              }
-            </Loaded>
-          </Section>
-        </div>
-      </div>
+                )}
+              </Section>
+              <div class="stack">
+                <Section title="Running and waiting">
+                  <Deployments
+                    items={[...runningList.items, ...queuedList.items]}
+                    emptyTitle="Nothing is running"
+                  />
+                </Section>
+                <Section
+                  title="Latest failures"
+                  aside={<a href={addressOf("deployments", { state: "failed" })}>All failures</a>}
+                >
+                  <Deployments items={failedList.items} emptyTitle="No deployment has failed" />
+                </Section>
+              </div>
+            </div>
+          </>
+        )}
+      </Loaded>
     </>
+  );
+}
+
+function Deployments({
+  items,
+  emptyTitle,
+}: {
+  readonly items: readonly ApiDeployment[];
+  readonly emptyTitle: string;
+}) {
+  if (items.length === 0) return <Empty title={emptyTitle} />;
+  return (
+    <ul class="card list">
+      {items.map((deployment) => (
+        <DeploymentRow key={deployment.id} deployment={deployment} />
+      ))}
+    </ul>
   );
 }
 

@@ -5,7 +5,7 @@ import { Loaded, PageHead, Section } from "../parts/frame.tsx";
 import { Pill } from "../parts/pill.tsx";
 import { DeployButton, LockButton, LockNotice, RollbackButton } from "../parts/target-actions.tsx";
 import { Commit, Copyable, Empty, Facts, Text, Time } from "../parts/text.tsx";
-import { usePagedList, useResource } from "../resource.ts";
+import { joinResources, usePagedList, useResource } from "../resource.ts";
 import { addressOf, deploymentAddress } from "../route.ts";
 import { MoreButton } from "./deployments.tsx";
 import { TargetPill } from "./overview.tsx";
@@ -38,40 +38,37 @@ export function TargetPage({ name }: { readonly name: string }) {
         {target !== null && <TargetPill target={target} />}
         {target?.locked != null && <Pill tone="wait" icon="lock" text="Locked" />}
       </PageHead>
-      <Loaded resource={resource} lines={4}>
-        {(value) => (
+      <Loaded
+        resource={joinResources<[ApiTargetDetails, readonly ApiDeployment[]]>(resource, history)}
+        lines={5}
+      >
+        {([details, items]) => (
           <>
-            <LockNotice target={value} />
-            <Summary target={value} />
-          </>
-        )}
-      </Loaded>
-      <div class="columns">
-        <Section
-          title="History"
-          aside={<a href={addressOf("deliveries", { target: name })}>Deliveries about this target</a>}
-        >
-          <Loaded resource={history} lines={4}>
-            {(items) =>
-              items.length === 0 ? (
-                <Empty title="No deployment yet">
-                  <p>Push to the branch, or press Deploy.</p>
-                </Empty>
-              ) : (
-                <>
+            <LockNotice target={details} />
+            <Summary target={details} />
+            <div class="columns">
+              <Section
+                title="History"
+                aside={<a href={addressOf("deliveries", { target: name })}>Deliveries about this target</a>}
+              >
+                {items.length === 0 ? (
+                  <Empty title="No deployment yet">
+                    <p>Push to the branch, or press Deploy.</p>
+                  </Empty>
+                ) : (
                   <ul class="card list">
                     {items.map((deployment) => (
                       <DeploymentRow key={deployment.id} deployment={deployment} withTarget={false} />
                     ))}
                   </ul>
-                  <MoreButton list={history} />
-                </>
-              )
-            }
-          </Loaded>
-        </Section>
-        {target !== null && <Releases target={target} history={history.value ?? []} />}
-      </div>
+                )}
+                <MoreButton list={history} />
+              </Section>
+              <Releases target={details} history={items} />
+            </div>
+          </>
+        )}
+      </Loaded>
     </>
   );
 }
