@@ -129,7 +129,10 @@ describe("the admin listener", () => {
       tag: null,
       directory: site.path(),
       layout: "releases",
-      live: { commit: second, release: site.current, since: TIME },
+      live: {
+        ...{ commit: second, release: site.current, since: TIME },
+        ...{ deployment: 2, subject: "A change", author: "Ada", commit_url: null },
+      },
       locked: { reason: "freeze", by: "ada", since: TIME, until: TIME },
       queued: null,
       running: null,

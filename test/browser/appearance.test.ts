@@ -18,7 +18,7 @@ const SIZES = [
   ["phone", { width: 375, height: 720 }],
 ] as const;
 
-const site = new Site();
+let site: Site;
 let browser: Browser;
 /** The addresses of every page, with data. */
 let pages: readonly string[] = [];
@@ -93,6 +93,7 @@ const OVERFLOWING = `[...document.querySelectorAll("body *")].filter((element) =
 
 describe.skipIf(BROWSER === null)("every page", () => {
   beforeAll(async () => {
+    site = new Site();
     await site.start();
     await fill();
     browser = await openBrowser();

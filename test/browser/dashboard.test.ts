@@ -4,7 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { BROWSER, openBrowser, openPage, type WatchedPage } from "./browser.ts";
 import { SECRET, Site, VERIFY_TOKEN } from "./site.ts";
 
-const site = new Site();
+let site: Site;
 let browser: Browser;
 let open: WatchedPage;
 let page: Page;
@@ -15,6 +15,7 @@ const go = () => `${site.workshop.path}/go`;
 
 describe.skipIf(BROWSER === null)("the dashboard", () => {
   beforeAll(async () => {
+    site = new Site();
     await site.start();
     browser = await openBrowser();
     open = await openPage(browser);

@@ -8,7 +8,7 @@ import { Tunnel } from "./tunnel.ts";
 
 const LINES = 100_000;
 
-const site = new Site();
+let site: Site;
 let browser: Browser;
 let page: Page;
 let problems: readonly string[];
@@ -23,6 +23,7 @@ const atEnd = `{
 
 describe.skipIf(BROWSER === null)("the output of a deployment", () => {
   beforeAll(async () => {
+    site = new Site();
     await site.start();
     long = await site.deploy("blog", "A long build", {
       build: `i=0; seq 1 ${LINES} | sed 's/^/\\x1b[32mmodule\\x1b[0m /'; echo the last line`,
@@ -64,7 +65,7 @@ describe.skipIf(BROWSER === null)("the output of a deployment", () => {
   test("keeps colours as classes", async () => {
     await scroller().evaluate("(element) => { element.scrollTop = 20000 }");
     const span = page.locator(".log-row .fg-2").first();
-    expect(await span.innerText()).toBe("module");
+    expect(await span.textContent()).toBe("module");
     expect(await page.locator(".log-row [style*=color]").count()).toBe(0);
   });
 

@@ -91,7 +91,7 @@ interface Picture {
   readonly prepare?: (page: Page) => Promise<void>;
 }
 
-const LIGHT = { viewport: { width: 1280, height: 760 } };
+const LIGHT = { viewport: { width: 1280, height: 620 } };
 const DARK = { ...LIGHT, colorScheme: "dark" as const };
 const PHONE = { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 

@@ -1,4 +1,3 @@
-import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { formatExact, formatRelative, formatTook, printable, shortCommit } from "../format.ts";
 import { announce, now } from "../live.ts";
@@ -101,26 +100,5 @@ export function Empty({
       <p class="empty-title">{title}</p>
       {children}
     </div>
-  );
-}
-
-/** A long text that opens on demand. */
-export function Expandable({
-  summary,
-  children,
-}: {
-  readonly summary: string;
-  readonly children: ComponentChildren;
-}) {
-  const isOpen = useSignal(false);
-  return (
-    <details
-      onToggle={(event) => {
-        isOpen.value = event.currentTarget.open;
-      }}
-    >
-      <summary>{summary}</summary>
-      {isOpen.value && children}
-    </details>
   );
 }
