@@ -154,6 +154,13 @@ describe("the admin listener", () => {
       running: 0,
       store_bytes: NUMBER,
       certificate_expires_at: null,
+      disks: [
+        {
+          path: expect.stringContaining("/data"),
+          free_bytes: expect.any(Number),
+          total_bytes: expect.any(Number),
+        },
+      ],
     });
     expect(deployment.commit).toEqual(COMMIT);
   });

@@ -13,6 +13,22 @@ let page: Page;
 const waitFor = (file: string) => `while [ ! -e ${JSON.stringify(file)} ]; do sleep 0.05; done`;
 const go = () => `${site.workshop.path}/go`;
 
+/** A proxy that serves the dashboard below a path. */
+function openProxy(port: number, path: string) {
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    idleTimeout: 0,
+    fetch(request) {
+      const { pathname, search } = new URL(request.url);
+      if (!pathname.startsWith(path)) return new Response("not here", { status: 404 });
+      const target = `http://127.0.0.1:${port}/${pathname.slice(path.length)}${search}`;
+      return fetch(new Request(target, request), { decompress: false });
+    },
+  });
+  return { port: server.port, [Symbol.dispose]: () => void server.stop(true) };
+}
+
 describe.skipIf(BROWSER === null)("the dashboard", () => {
   beforeAll(async () => {
     site = new Site();
@@ -197,6 +213,21 @@ describe.skipIf(BROWSER === null)("the dashboard", () => {
     await page.getByText("Live", { exact: true }).waitFor();
     await site.deploy("blog", "After the restart");
     await page.getByRole("link", { name: "After the restart" }).waitFor();
+  });
+
+  test("works below a path of a proxy", async () => {
+    using proxy = openProxy(site.adminPort, "/tools/hooklatch/");
+    const { page: other, problems } = await openPage(browser);
+    const url = `http://127.0.0.1:${proxy.port}/tools/hooklatch/`;
+    await site.logIn(other, "#/deployments/2", url);
+    await other.getByRole("heading", { level: 1, name: "Deployment 2" }).waitFor();
+    await other.getByText("price is not a number").waitFor();
+    await other.getByText("Live", { exact: true }).waitFor();
+    await other.getByRole("link", { name: "Overview" }).click();
+    await other.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+    expect(other.url()).toStartWith(url);
+    expect(problems).toEqual([]);
+    await other.context().close();
   });
 
   test("logs out, and the session is gone from the browser", async () => {
