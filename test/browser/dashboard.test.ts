@@ -230,9 +230,14 @@ describe.skipIf(BROWSER === null)("the dashboard", () => {
     await other.context().close();
   });
 
-  test("logs out, and the session is gone from the browser", async () => {
+  test("logs out in every tab, and the session is gone from the browser", async () => {
+    const tab = await page.context().newPage();
+    await tab.goto(site.url);
+    await tab.getByText("Live", { exact: true }).first().waitFor();
     await page.getByRole("button", { name: "Log out" }).click();
     await page.getByLabel("Admin token").waitFor();
+    await tab.getByLabel("Admin token").waitFor();
+    await tab.close();
     expect(await page.context().cookies()).toEqual([]);
     await page.reload();
     await page.getByLabel("Admin token").waitFor();

@@ -13,7 +13,7 @@ import { StatusPage } from "./pages/status.tsx";
 import { TargetPage } from "./pages/target.tsx";
 import { Frame, PageHead } from "./parts/frame.tsx";
 import { Empty } from "./parts/text.tsx";
-import { findSession, session } from "./request.ts";
+import { findSession, followLogouts, session } from "./request.ts";
 import { parseRoute, type Route } from "./route.ts";
 import "./style/index.css";
 
@@ -22,6 +22,8 @@ const route = signal<Route>(parseRoute(location.hash));
 window.addEventListener("hashchange", () => {
   route.value = parseRoute(location.hash);
 });
+
+followLogouts();
 
 function App() {
   const state = session.value;

@@ -85,8 +85,18 @@ export async function logIn(token: string): Promise<string | null> {
   return `Could not log in: ${explain(outcome)}`;
 }
 
+const LOGOUT_KEY = "hooklatch-logout";
+
 /** Ends the session in this browser. */
 export async function logOut(): Promise<void> {
   await request("DELETE", "api/session");
   session.value = "none";
+  localStorage.setItem(LOGOUT_KEY, String(Date.now()));
+}
+
+/** Shows the login in every tab after a logout in one. The streams of a tab would continue otherwise. */
+export function followLogouts(): void {
+  window.addEventListener("storage", ({ key }) => {
+    if (key === LOGOUT_KEY) session.value = "none";
+  });
 }

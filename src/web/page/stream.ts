@@ -9,8 +9,12 @@ export interface StreamOptions {
   readonly onState?: (state: "open" | "lost") => void;
 }
 
-/** Milliseconds without a byte after which a connection counts as lost. The server sends something every 15 s. */
+/**
+ * Milliseconds without a byte after which a connection counts as lost. The server sends something every 15 s. The time is
+ * that of the clock, so that a computer that has slept notices within {@link CHECK_INTERVAL}.
+ */
 const SILENCE = 40_000;
+const CHECK_INTERVAL = 5_000;
 
 /** Milliseconds before the first further attempt; doubled up to the longest. */
 const FIRST_WAIT = 500;
@@ -40,7 +44,10 @@ export function openStream(path: string, { onEvents, onState = () => {} }: Strea
 
   async function read(): Promise<"ended" | "lost"> {
     connection = new AbortController();
-    let silence = setTimeout(() => connection.abort(), SILENCE);
+    let lastByte = Date.now();
+    const checking = setInterval(() => {
+      if (Date.now() - lastByte > SILENCE) connection.abort();
+    }, CHECK_INTERVAL);
     const signal = AbortSignal.any([connection.signal, closed.signal]);
     const resume: Record<string, string> = lastId === "" ? {} : { "last-event-id": lastId };
     const headers = { ...OWN_HEADERS, accept: "text/event-stream", ...resume };
@@ -56,8 +63,7 @@ export function openStream(path: string, { onEvents, onState = () => {} }: Strea
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return "lost";
-        clearTimeout(silence);
-        silence = setTimeout(() => connection.abort(), SILENCE);
+        lastByte = Date.now();
         parser.feed(value);
         if (events.length === 0) continue;
         lastId = events.findLast(({ id }) => id !== undefined)?.id ?? lastId;
@@ -69,7 +75,7 @@ export function openStream(path: string, { onEvents, onState = () => {} }: Strea
       // A connection that breaks, or that this page aborts, rejects a read.
       return "lost";
     } finally {
-      clearTimeout(silence);
+      clearInterval(checking);
     }
   }
 

@@ -2,6 +2,7 @@ import type { ApiDelivery } from "../../../api/delivery.ts";
 import type { ApiRefusal } from "../../../api/refusal.ts";
 import type { ApiStatus } from "../../../api/status.ts";
 import type { ApiTarget } from "../../../api/target.ts";
+import { DELIVERY_STATUSES } from "../../../domain/delivery.ts";
 import { capitalise } from "../format.ts";
 import { FilterBar } from "../parts/filter.tsx";
 import { Loaded, PageHead } from "../parts/frame.tsx";
@@ -17,8 +18,6 @@ import {
   targetAddress,
 } from "../route.ts";
 import { MoreButton } from "./deployments.tsx";
-
-const STATUSES = ["ok", "skipped", "pong", "success"];
 
 function Tabs({ current }: { readonly current: "deliveries" | "refusals" }) {
   const link = (path: "deliveries" | "refusals", text: string) => (
@@ -50,7 +49,7 @@ export function DeliveriesPage({ filter }: { readonly filter: Filter }) {
         filter={wanted}
         fields={[
           ["source", "Source", sources.map(({ name }) => name)],
-          ["status", "Status", STATUSES],
+          ["status", "Status", DELIVERY_STATUSES],
           ["target", "Target", targets.value?.items.map(({ name }) => name) ?? []],
         ]}
       />

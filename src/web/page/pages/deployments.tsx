@@ -2,14 +2,13 @@ import { useSignal } from "@preact/signals";
 import type { ApiDeployment } from "../../../api/deployment.ts";
 import type { ApiStatus } from "../../../api/status.ts";
 import type { ApiTarget } from "../../../api/target.ts";
+import { DEPLOYMENT_STATES } from "../../../domain/deployment.ts";
 import { DeploymentRow } from "../parts/deployment-row.tsx";
 import { FilterBar } from "../parts/filter.tsx";
 import { Loaded, PageHead } from "../parts/frame.tsx";
 import { Empty } from "../parts/text.tsx";
 import { type PagedList, usePagedList, useResource } from "../resource.ts";
 import { addressOf, type Filter, pickFilter } from "../route.ts";
-
-const STATES = ["queued", "running", "succeeded", "failed", "superseded", "cancelled", "interrupted"];
 
 /** All deployments, newest first. */
 export function DeploymentsPage({ filter }: { readonly filter: Filter }) {
@@ -25,7 +24,7 @@ export function DeploymentsPage({ filter }: { readonly filter: Filter }) {
         filter={wanted}
         fields={[
           ["target", "Target", targets.value?.items.map(({ name }) => name) ?? []],
-          ["state", "State", STATES],
+          ["state", "State", DEPLOYMENT_STATES],
           ["source", "Source", status.value?.sources.map(({ name }) => name) ?? []],
         ]}
       />

@@ -9,7 +9,7 @@ import { Warnings } from "../parts/warnings.tsx";
 import { joinResources, useResource } from "../resource.ts";
 import { addressOf, deploymentAddress, targetAddress } from "../route.ts";
 
-type List<Item> = { readonly items: readonly Item[] };
+type List<Item> = { readonly items: readonly Item[]; readonly next: number | null };
 
 /** What is live, what runs and waits, and what failed. */
 export function OverviewPage() {
@@ -41,7 +41,14 @@ export function OverviewPage() {
                 )}
               </Section>
               <div class="stack">
-                <Section title="Running and waiting">
+                <Section
+                  title="Running and waiting"
+                  aside={
+                    queuedList.next !== null && (
+                      <a href={addressOf("deployments", { state: "queued" })}>All that wait</a>
+                    )
+                  }
+                >
                   <Deployments
                     items={[...runningList.items, ...queuedList.items]}
                     emptyTitle="Nothing is running"

@@ -200,7 +200,7 @@ export function LockNotice({ target: { locked } }: { readonly target: ApiTarget 
     <p class="notice wait">
       <span>
         <strong>Locked</strong> by <Text>{locked.by}</Text> <Time at={locked.since} />
-        {locked.until === null ? "" : ", until "}
+        {locked.until === null ? "" : ", ends "}
         {locked.until !== null && <Time at={locked.until} />}: <Text>{locked.reason}</Text>. Pushes are stored
         but not deployed.
       </span>
