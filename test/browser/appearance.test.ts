@@ -219,6 +219,34 @@ describe.skipIf(BROWSER === null)("every page", () => {
     await page.context().close();
   });
 
+  test("warns of a certificate that expires, of a disk that fills up, and of an update of the server", async () => {
+    const { page, problems } = await openPage(browser);
+    await site.logIn(page);
+    let changes: Record<string, unknown> = {};
+    await page.route("**/api/status", async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...((await response.json()) as object), ...changes } });
+    });
+    await show(page, "#/status");
+    expect(await page.locator(".notice").count()).toBe(0);
+    changes = {
+      version: "99.0.0",
+      certificate_expires_at: new Date(Date.now() + 3 * 86_400_000).toISOString(),
+      disks: [
+        { path: "/srv", free_bytes: 300 * 1024 ** 2, total_bytes: 20 * 1024 ** 3 },
+        { path: "/var/lib/hooklatch", free_bytes: 15 * 1024 ** 3, total_bytes: 20 * 1024 ** 3 },
+      ],
+    };
+    await show(page, "#/");
+    await page.getByText("The certificate expires in 3 d").waitFor();
+    await page.getByText("Only 300 MiB are free on the disk of /srv.").waitFor();
+    await page.getByText("The server was updated to 99.0.0.").waitFor();
+    expect(await page.locator(".notice").count()).toBe(3);
+    expect(await findBarriers(page)).toEqual([]);
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+
   test("shows a state that this version does not know", async () => {
     const { page, problems } = await openPage(browser);
     await site.logIn(page);
