@@ -57,8 +57,8 @@ describe.skipIf(BROWSER === null)("the output of a deployment", () => {
       }
       return times.sort((a, b) => a - b)[54];
     })()`)) as number;
-    // Two frames are 33 ms on a free machine; nine of ten jumps are drawn in that order of magnitude on a busy one.
-    expect(slowest).toBeLessThan(250);
+    // Two frames are 33 ms. A busy machine takes longer; without virtual rows a jump would take seconds.
+    expect(slowest).toBeLessThan(500);
     expect((await visible()).length).toBeGreaterThan(10);
   });
 

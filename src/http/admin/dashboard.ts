@@ -77,7 +77,7 @@ export function createDashboard(
   }
 
   return async (request, peer) => {
-    const path = request.url.replace(/^[a-z]+:\/\/[^/]*/i, "").replace(/[?#].*/s, "");
+    const path = new URL(request.url).pathname;
     if (path === "/api/session") {
       if (!isSameOrigin(request.headers)) return respondProblem("cross-origin request");
       if (request.method === "GET") return respond(200, { status: sessions.find(request) ? "open" : "none" });
