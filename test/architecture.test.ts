@@ -9,6 +9,9 @@ const SRC = join(import.meta.dir, "../src");
 const SIBLINGS = ["providers", "deploy", "store", "notify", "acme", "config"];
 const BELOW_APP = ["lib", "runtime", "domain", "flow", ...SIBLINGS, "api", "http"];
 
+/** The code that runs in a browser. */
+const PAGE = "web/page/";
+
 /** The layers that each layer may import from, besides itself. A file directly in `src` is a layer of its own. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lib: [],
@@ -18,7 +21,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   notify: ["lib", "runtime", "domain", "api"],
   flow: ["lib", "domain"],
   api: ["lib", "domain"],
-  http: ["lib", "runtime", "domain", "flow", "api"],
+  web: ["lib", "domain", "api"],
+  http: ["lib", "runtime", "domain", "flow", "api", "web"],
   app: BELOW_APP,
   doctor: BELOW_APP,
   import: ["lib", "domain", "providers", "config"],
@@ -27,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Test directories that belong to no layer. */
-const OTHER_TESTS = ["bench", "binary", "docs", "faults", "fixtures", "fuzz", "support"];
+const OTHER_TESTS = ["bench", "binary", "browser", "docs", "faults", "fixtures", "fuzz", "support"];
 
 /**
  * Product text for users of a particular provider: the demo, a first configuration, an example in the help, and the
@@ -41,10 +45,10 @@ const MAY_NAME_PROVIDERS = [
 ];
 
 /** Names that do not describe the content of a file or directory. */
-const CATCH_ALL_NAMES = /(^|\/)(utils?|helpers?|types?|common|misc|shared)(\/|\.ts$)/;
+const CATCH_ALL_NAMES = /(^|\/)(utils?|helpers?|types?|common|misc|shared)(\/|\.tsx?$)/;
 
 const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"))
+  .filter((file) => /\.tsx?$/.test(file) && !file.endsWith(".d.ts"))
   .sort();
 const sources = new Map(files.map((file) => [file, readFileSync(join(SRC, file), "utf8")]));
 const imports = new Map(files.map((file) => [file, findImports(file)]));
@@ -159,6 +163,26 @@ describe("the layers of src", () => {
     expect(cycles).toEqual([]);
   });
 
+  test("reach the page of the dashboard only through its bundle, and its libraries only in it", () => {
+    const outside = [...imports].filter(([file]) => !file.startsWith(PAGE));
+    const importsPage = outside.filter(([file, specifiers]) =>
+      specifiers.some((specifier) => resolveInside(file, specifier)?.startsWith(PAGE)),
+    );
+    expect(importsPage).toEqual([]);
+    expect(outside.filter(([, specifiers]) => specifiers.some((name) => /^@?preact\b/.test(name)))).toEqual(
+      [],
+    );
+    expect(files.filter((file) => file.startsWith(PAGE)).length).toBeGreaterThan(20);
+  });
+
+  test("send no server code to browsers: the page imports only types from api/", () => {
+    const importsApi = /^(?:import|export) (?!type )[^;]*from "(?:\.\.\/)+api\//m;
+    expect(files.filter((file) => file.startsWith(PAGE) && importsApi.test(sources.get(file) ?? ""))).toEqual(
+      [],
+    );
+    expect(importsApi.test('import { ApiStatus } from "../../api/status.ts";')).toBe(true);
+  });
+
   test("use the web framework only in http/", () => {
     const users = [...imports].filter(([, specifiers]) =>
       specifiers.some((name) => name.startsWith("elysia")),
@@ -208,7 +232,14 @@ describe("the layers of src", () => {
         usesFetch.test(code),
       ),
     ).toBe(false);
-    expect(filesWith(usesFetch)).toEqual(["runtime/bun/index.ts"]);
+    const users = filesWith(usesFetch);
+    expect(users.filter((file) => !file.startsWith(PAGE))).toEqual(["runtime/bun/index.ts"]);
+    // The page asks only its own server, with relative addresses.
+    expect(users.filter((file) => file.startsWith(PAGE))).toEqual([
+      "web/page/log/tools.ts",
+      "web/page/request.ts",
+      "web/page/stream.ts",
+    ]);
   });
 
   test("pass data in parameters and results", () => {

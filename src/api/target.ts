@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import type { Deployment } from "../domain/deployment.ts";
 import type { TargetStatus } from "../domain/deployment-store.ts";
 import type { Lock } from "../domain/lock.ts";
 import type { Target } from "../domain/target.ts";
@@ -28,7 +29,15 @@ export const ApiTarget = Type.Object({
   directory: Type.String(),
   layout: Type.String(),
   live: nullable(
-    Type.Object({ commit: nullable(Type.String()), release: nullable(Type.String()), since: Time }),
+    Type.Object({
+      commit: nullable(Type.String()),
+      release: nullable(Type.String()),
+      since: Time,
+      deployment: nullable(Id, "the deployment that made it live"),
+      subject: nullable(Type.String(), "the first line of the commit's message"),
+      author: nullable(Type.String(), "the name of the commit's author"),
+      commit_url: nullable(Type.String(), "the commit's page at the forge"),
+    }),
     "what is live; null if nothing was ever deployed",
   ),
   locked: nullable(ApiLock, "the lock; null for an unlocked target"),
@@ -66,8 +75,8 @@ export function toApiLock({ reason, by, since, until }: Lock): ApiLock {
   return { reason, by, since: since.toISOString(), until: until?.toISOString() ?? null };
 }
 
-/** A target as JSON. */
-export function toApiTarget(target: Target, status: TargetStatus): ApiTarget {
+/** A target as JSON. `deployed` is its newest successful deployment. */
+export function toApiTarget(target: Target, status: TargetStatus, deployed: Deployment | null): ApiTarget {
   const { name, source, directory, layout, repository, waitForCi } = target;
   const { live, lock, queued, running, latest } = status;
   return {
@@ -79,7 +88,14 @@ export function toApiTarget(target: Target, status: TargetStatus): ApiTarget {
     wait_for_ci: waitForCi === null ? null : (waitForCi.workflow ?? true),
     directory,
     layout,
-    live: live && { ...live, since: live.since.toISOString() },
+    live: live && {
+      ...live,
+      since: live.since.toISOString(),
+      deployment: deployed?.id ?? null,
+      subject: deployed?.subject ?? null,
+      author: deployed?.author ?? null,
+      commit_url: deployed?.commitUrl ?? null,
+    },
     locked: lock && toApiLock(lock),
     queued,
     running,

@@ -23,6 +23,7 @@ import { stores } from "../store/index.ts";
 import { runBackgroundTasks } from "./background-tasks.ts";
 import { type Certificates, createCertificates } from "./certificates.ts";
 import { createHandlers, type HandleAdmin, type Handlers, type ServerState } from "./handlers.ts";
+import { logListeners, openAdmin } from "./listeners.ts";
 import {
   type ActiveConfiguration,
   type AppEnvironment,
@@ -35,6 +36,8 @@ import {
 export interface App {
   /** The address of the public listener, such as `http://127.0.0.1:9000/`. */
   readonly url: URL;
+  /** The address of the admin listener; null when its port was taken. */
+  readonly adminUrl: URL | null;
   /**
    * Replaces the configuration for new requests and deployments. Resolves with the settings that need a restart, which
    * keep their old value and are logged; null, and nothing changes, when the server is stopping. Rejects, and changes
@@ -44,9 +47,6 @@ export interface App {
   /** Accepts no new request, finishes open ones, gives running deployments their grace, and closes the store. */
   close(): Promise<void>;
 }
-
-/** Bytes of the largest request body on the admin listener. */
-const MAX_ADMIN_BODY = 64 * 1024;
 
 /** Milliseconds that open requests have when the server stops. */
 const REQUEST_GRACE = 10_000;
@@ -92,6 +92,7 @@ class Server implements App {
   readonly #descriptors: DescriptorReserve;
   #active: ActiveConfiguration;
   #handlers: Handlers;
+  #tokenReplaced = new AbortController();
   #certificates: Certificates | null = null;
   #listener: Listener | null = null;
   #admin: Listener | null = null;
@@ -119,12 +120,16 @@ class Server implements App {
       isListening: () => this.#listener !== null,
       closing: this.#closing.signal,
     };
-    this.#handlers = createHandlers(config, this.#services, this.#state);
+    this.#handlers = createHandlers(config, this.#services, this.#state, this.#tokenReplaced.signal);
   }
 
   get url(): URL {
     if (this.#listener === null) throw new Error("the server does not listen");
     return this.#listener.url;
+  }
+
+  get adminUrl(): URL | null {
+    return this.#admin?.url ?? null;
   }
 
   /** Resolves with whether the server listens. It does not when it is stopped while it waits for a certificate. */
@@ -176,8 +181,13 @@ class Server implements App {
       log.warn({ setting }, `${setting} needs a restart; keeping the old value`);
     }
     createSecrets(next, log);
+    if (next.admin.token.reveal() !== this.#active.config.admin.token.reveal()) {
+      // The sessions of the old token end, and with them their event streams.
+      this.#tokenReplaced.abort();
+      this.#tokenReplaced = new AbortController();
+    }
     this.#active = this.#activate(next);
-    this.#handlers = createHandlers(next, this.#services, this.#state);
+    this.#handlers = createHandlers(next, this.#services, this.#state, this.#tokenReplaced.signal);
     await cancelUnconfigured(next.targets, this.#services);
     await this.#certificates?.checkNow();
     this.#restartBackgroundTasks();
@@ -239,7 +249,7 @@ class Server implements App {
 
   /** Opens the admin listener, unless it is open. */
   async #openAdmin(): Promise<void> {
-    const handle: HandleAdmin = (request, host) => this.#handlers.admin(request, host);
+    const handle: HandleAdmin = (request, host, peer) => this.#handlers.admin(request, host, peer);
     this.#admin ??= await openAdmin(this.config, handle, this.environment.log);
     if (this.#admin !== null) this.#descriptors.guard(this.#admin, "last");
   }
@@ -259,21 +269,6 @@ class Server implements App {
   }
 }
 
-/**
- * Opens the admin listener. Resolves with null when its default port is in use, because the server can accept deliveries
- * without it. Rejects when a configured port is.
- */
-async function openAdmin({ admin }: Config, handle: HandleAdmin, log: Log): Promise<Listener | null> {
-  const handleOwn = (request: Request) => handle(request, admin.host);
-  try {
-    return await openListener({ ...admin, maxBody: MAX_ADMIN_BODY, certificate: null, handle: handleOwn });
-  } catch (error) {
-    if (admin.isConfigured) throw error;
-    log.warn({ err: error }, "admin listener not started: set [admin] port to a free port");
-    return null;
-  }
-}
-
 function untilAborted(signal: AbortSignal): Promise<null> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(null);
@@ -285,17 +280,4 @@ function createSecrets(config: Config, log: Log): void {
   for (const { what, file } of generateSecrets(config)) {
     log.warn({ file }, `no ${what} is set: generated one in ${file}`);
   }
-}
-
-function logListeners({ sources, targets }: Config, url: URL, adminUrl: URL | null, log: Log): void {
-  const defaultPort = url.protocol === "https:" ? 443 : 80;
-  const fields = {
-    url: url.href,
-    // A unix socket has none.
-    port: url.protocol === "unix:" ? null : Number(url.port || defaultPort),
-    admin_url: adminUrl?.href ?? null,
-    sources: sources.map(({ path }) => path),
-    targets: targets.length,
-  };
-  log.info(fields, `listening on ${url.href}`);
 }

@@ -7,6 +7,7 @@ import { backup } from "./commands/backup.ts";
 import { check } from "./commands/check.ts";
 import { client } from "./commands/client.ts";
 import { complete, completion } from "./commands/completion.ts";
+import { dashboard } from "./commands/dashboard.ts";
 import { delivery } from "./commands/delivery.ts";
 import { demo } from "./commands/demo.ts";
 import { deployment, logs } from "./commands/deployment.ts";
@@ -29,6 +30,7 @@ const COMMANDS = [
   check,
   demo,
   send,
+  dashboard,
   status,
   logs,
   deploy,

@@ -16,6 +16,8 @@ export interface Admin {
   readonly token: Secret;
   /** Further host names that requests may use, without a port. */
   readonly hosts: readonly string[];
+  /** Whether the dashboard is served. */
+  readonly dashboard: boolean;
 }
 
 const TOKEN = "HOOKLATCH_ADMIN_TOKEN";
@@ -26,13 +28,14 @@ export function resolveAdmin(
   dataDir: string,
   context: ReadContext,
 ): { readonly admin: Admin; readonly generated: readonly GeneratedSecret[] } {
-  const { host, port, hosts } = values;
+  const { host, port, hosts, dashboard } = values;
   if (!isLoopback(host)) {
     const risk =
       "other machines can reach the admin listener, and its plain HTTP shows the token to the network path";
     context.issues.warn(child(place, "host"), `${risk}; listen on 127.0.0.1 and use an ssh tunnel`);
   }
-  const resolved = (token: Secret) => Object.freeze({ host, port, isConfigured: has("port"), token, hosts });
+  const resolved = (token: Secret) =>
+    Object.freeze({ host, port, isConfigured: has("port"), token, hosts, dashboard });
   if (!has("token") && !isSet(TOKEN, context)) {
     const name = { what: "admin token", source: null, name: "admin.token", format: formatHex };
     const stored = findGeneratedSecret(name, dataDir, context);

@@ -182,9 +182,11 @@ export const AdminTable = TableSetting(
       ),
       [],
     ),
+    dashboard: Defaulted(Type.Boolean({ expected: "true or false" }), true),
   },
   {
     host: "IP address or host name to listen on.",
+    dashboard: "Whether the listener serves the [dashboard](dashboard.md).",
     hosts:
       "Further names by which other machines reach the listener, such as the name of a container. Requests for any other name are rejected.",
     port: "TCP port. `0` picks a free one, which the log names.",

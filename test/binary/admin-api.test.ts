@@ -132,7 +132,10 @@ describe("the admin listener", () => {
       wait_for_ci: null,
       directory: site.path(),
       layout: "releases",
-      live: { commit: second, release: site.current, since: TIME },
+      live: {
+        ...{ commit: second, release: site.current, since: TIME },
+        ...{ deployment: 2, subject: "A change", author: "Ada", commit_url: null },
+      },
       locked: { reason: "freeze", by: "ada", since: TIME, until: TIME },
       queued: null,
       running: null,
@@ -154,6 +157,13 @@ describe("the admin listener", () => {
       running: 0,
       store_bytes: NUMBER,
       certificate_expires_at: null,
+      disks: [
+        {
+          path: expect.stringContaining("/data"),
+          free_bytes: expect.any(Number),
+          total_bytes: expect.any(Number),
+        },
+      ],
     });
     expect(deployment.commit).toEqual(COMMIT);
   });

@@ -61,6 +61,7 @@ describe("admin API > server", () => {
         running: 0,
         store_bytes: expect.any(Number),
         certificate_expires_at: "2027-01-01T00:00:00.000Z",
+        disks: [{ path: "/var/lib/hooklatch", free_bytes: 8_000_000_000, total_bytes: 20_000_000_000 }],
       },
     ]);
   });
@@ -97,7 +98,10 @@ describe("admin API > targets", () => {
         queued: first + 1,
         running: null,
       },
-      live: { commit: COMMIT_A, release: success(COMMIT_A).release, since: at(5).toISOString() },
+      live: {
+        ...{ commit: COMMIT_A, release: success(COMMIT_A).release, since: at(5).toISOString() },
+        ...{ deployment: first, subject: "Fix the menu", author: "Mona Lisa", commit_url: null },
+      },
       last: { id: first + 1, state: "queued", code: null, reason: null, ended_at: null },
     };
     expect(await call("GET", "/api/targets")).toEqual([200, { items: [blog, docs], next: null }]);

@@ -4,7 +4,7 @@ import { type Field, formatFields } from "./table.ts";
 
 /** The state of the server. */
 export function formatStatus(status: ApiStatus, style: Style): string {
-  const { version, started_at, public_url, sources, targets, queued, running, store_bytes } = status;
+  const { version, started_at, public_url, sources, targets, queued, running, store_bytes, disks } = status;
   const certificate = status.certificate_expires_at;
   const fields: readonly Field[] = [
     { name: "status", text: status.status, colour: colourOf(status.status) },
@@ -19,6 +19,10 @@ export function formatStatus(status: ApiStatus, style: Style): string {
     { name: "running", text: describeCount(running) },
     { name: "queued", text: describeCount(queued) },
     { name: "store", text: formatBytes(store_bytes) },
+    ...disks.map(({ path, free_bytes, total_bytes }) => ({
+      name: "disk",
+      text: `${path}: ${formatBytes(free_bytes)} of ${formatBytes(total_bytes)} free`,
+    })),
     {
       name: "certificate",
       text: certificate === null ? "none (plain HTTP)" : `expires ${formatDate(certificate, style)}`,

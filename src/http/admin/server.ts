@@ -6,11 +6,15 @@ import { createRoutes, describeResponses, describeRoute } from "./route.ts";
 import type { AdminServices } from "./services.ts";
 
 /** The routes about the server, for people, load balancers and Prometheus. */
-export function server({ store, metrics, canAccept, about, sources, targets, reload }: AdminServices) {
+export function server(services: AdminServices) {
+  const { store, metrics, canAccept, about, readDisks, sources, targets, reload } = services;
   return createRoutes()
     .get(
       "/api/status",
-      async () => toApiStatus(about(), await store.readStatistics(), sources, targets.length),
+      async () => {
+        const [statistics, disks] = await Promise.all([store.readStatistics(), readDisks()]);
+        return toApiStatus(about(), statistics, sources, targets.length, disks);
+      },
       describeRoute("server", "Show the status of the server", { 200: ApiStatus }),
     )
     .post(

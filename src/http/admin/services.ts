@@ -1,7 +1,8 @@
-import type { About } from "../../api/status.ts";
+import type { About, Disk } from "../../api/status.ts";
 import type { Reload } from "../../domain/reload.ts";
 import type { Source } from "../../domain/source.ts";
 import type { Target } from "../../domain/target.ts";
+import type { AttemptLimiter } from "../../flow/attempt-limiter.ts";
 import type { EventBus } from "../../flow/event-bus.ts";
 import type { Operator } from "../../flow/operator.ts";
 import type { Refusals } from "../../flow/refusals.ts";
@@ -13,6 +14,10 @@ import type { Metrics } from "../prometheus.ts";
 /** The services of the admin listener. */
 export interface AdminServices extends Pick<FlowServices, "store" | "clock" | "log"> {
   readonly token: Secret;
+  /** Whether the dashboard is served, and its sessions are accepted. */
+  readonly dashboard: boolean;
+  /** Limits wrong admin tokens. */
+  readonly adminAttempts: AttemptLimiter;
   /** Host names that requests may use besides the listener's own, without a port. */
   readonly hosts: readonly string[];
   /** Compares two texts in constant time. */
@@ -30,6 +35,8 @@ export interface AdminServices extends Pick<FlowServices, "store" | "clock" | "l
   /** Whether the store can accept a delivery now. */
   readonly canAccept: () => Promise<boolean>;
   readonly about: () => About;
+  /** The file systems of the data directory and the targets. */
+  readonly readDisks: () => Promise<readonly Disk[]>;
   /** Aborted when the server begins to stop. Event streams end then, so that they do not delay the stop. */
   readonly closing: AbortSignal;
 }
