@@ -252,13 +252,13 @@ describe.skipIf(BROWSER === null)("every page", () => {
       const list = (await response.json()) as { items: Record<string, unknown>[] };
       const items = list.items.map((item, at) => ({
         ...item,
-        status: at === 0 ? "held" : "waiting_for_review",
+        status: at === 0 ? "parked" : "waiting_for_review",
         event: "new_kind",
       }));
       await route.fulfill({ response, json: { ...list, items } });
     });
     await show(page, "#/deliveries");
-    await page.getByText("Held", { exact: true }).waitFor();
+    await page.getByText("Parked", { exact: true }).waitFor();
     await page.getByText("Waiting for review", { exact: true }).first().waitFor();
     expect(problems).toEqual([]);
     await page.context().close();
