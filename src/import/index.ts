@@ -135,7 +135,8 @@ type Translated = Extract<Translation, { kind: "translated" }>;
 
 /** Says what senders of a hook that proved nothing must do. */
 function describeToken({ source }: Translated, path: string, file: SecretFile | undefined): string {
-  const before = source.allow === undefined ? "anybody could run it" : "only its address proved a sender";
+  const before =
+    source.allow === undefined ? "every sender could run it" : "only its address proved a sender";
   const place = file === undefined ? '"query"' : `the file ${file.name}`;
   return `${before}; senders must now use ${path}?${TOKEN_PARAMETER}=… with the token in ${place}`;
 }

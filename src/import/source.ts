@@ -35,7 +35,7 @@ export interface SourceServices {
 
 type SenderProof = Exclude<Proof, { kind: "address" }>;
 
-/** The parameter of the URL with the token of a hook that anybody could trigger. */
+/** The parameter of the URL with the token of a hook that every sender could trigger. */
 export const TOKEN_PARAMETER = "token";
 
 /** Writes the checks of a source. All of the proofs must hold. */

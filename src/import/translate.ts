@@ -40,7 +40,7 @@ export interface TranslationContext {
   readonly createToken: () => string;
 }
 
-/** Translates one hook. A rule is translated whole or not at all, so that nobody can do more than before. */
+/** Translates one hook. A rule is translated whole or not at all, so that the hook never accepts more than before. */
 export async function translateHook(hook: Hook, context: TranslationContext): Promise<Translation> {
   const obstacles = [...findTemplates(hook, context.templates), ...findObstacles(hook)];
   if (obstacles.length > 0) return { kind: "impossible", reasons: obstacles };

@@ -16,7 +16,7 @@ export function dashboard(terminal: Terminal): Command {
   );
   withAdminUrl(command).action(async (options: AdminOptions) => {
     const admin = findAdmin(options, terminal);
-    // Also tells a server that does not run.
+    // Also fails when the server does not run.
     const { code } = await requestAdmin(admin, { path: "/" });
     if (code === 404) {
       throw new AppError(

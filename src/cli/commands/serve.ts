@@ -125,7 +125,7 @@ function createReloader(first: Config, named: string | undefined, log: Log, term
     }
   }
 
-  /** Reloads without a caller that could be told of an internal error. */
+  /** Reloads without a caller: the log gets an internal error. */
   function reloadNow(): void {
     reload().catch((error: unknown) =>
       log.error({ err: error }, "configuration not reloaded; the old one stays active"),

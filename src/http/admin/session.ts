@@ -73,7 +73,7 @@ export function createSessions({
 
 /**
  * Whether a request with a cookie comes from a page of this listener. Browsers send the cookie of one port to all ports
- * of a host, and SameSite regards these as one site. Sec-Fetch-Site tells the origin (Fetch Metadata); without it (plain
+ * of a host, and SameSite regards these as one site. Sec-Fetch-Site names the origin (Fetch Metadata); without it (plain
  * HTTP to another machine, or an old browser) Origin must be the Host. A GET then has neither: it needs a header that a
  * page of another origin could send only after a preflight, which is never allowed.
  */

@@ -49,7 +49,7 @@ export function readCiEvent(name: string, payload: unknown): CiEvent | null {
     workflows: listNames(status.name, status.key),
     outcome: OUTCOMES[status.state] ?? "failure",
     cause: "unknown",
-    // The status of a key is replaced: its time tells which one is later.
+    // The status of a key is replaced: its time shows which one is later.
     run: { check: `status ${status.key}`, number: Number.isNaN(time) ? 0 : time, attempt: 1 },
   };
 }

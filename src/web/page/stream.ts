@@ -25,8 +25,8 @@ const HIDDEN_FOR = 60_000;
 
 /**
  * Reads an event stream until it is closed, and resumes it after the last received event when the connection is lost, the
- * server was restarted, or the computer has slept. EventSource would give up at the first response that is not 200, could
- * not tell that the session has ended, and would not notice a connection that died silently. Returns the function that
+ * server was restarted, or the computer has slept. EventSource would give up at the first response that is not 200, would
+ * not report that the session has ended, and would not notice a connection that died silently. Returns the function that
  * closes it.
  */
 export function openStream(path: string, { onEvents, onState = () => {} }: StreamOptions): () => void {
