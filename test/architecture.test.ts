@@ -9,6 +9,9 @@ const SRC = join(import.meta.dir, "../src");
 const SIBLINGS = ["providers", "deploy", "store", "notify", "acme", "config"];
 const BELOW_APP = ["lib", "runtime", "domain", "flow", ...SIBLINGS, "api", "http"];
 
+/** The code that runs in a browser. */
+const PAGE = "web/page/";
+
 /** The layers that each layer may import from, besides itself. A file directly in `src` is a layer of its own. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lib: [],
@@ -18,24 +21,34 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   notify: ["lib", "runtime", "domain", "api"],
   flow: ["lib", "domain"],
   api: ["lib", "domain"],
-  http: ["lib", "runtime", "domain", "flow", "api"],
+  web: ["lib", "domain", "api"],
+  http: ["lib", "runtime", "domain", "flow", "api", "web"],
   app: BELOW_APP,
   doctor: BELOW_APP,
-  cli: [...BELOW_APP, "app", "doctor"],
+  import: ["lib", "domain", "providers", "config"],
+  cli: [...BELOW_APP, "app", "doctor", "import"],
   "main.ts": ["cli", "lib"],
 };
 
 /** Test directories that belong to no layer. */
-const OTHER_TESTS = ["bench", "binary", "docs", "faults", "fixtures", "fuzz", "support"];
+const OTHER_TESTS = ["bench", "binary", "browser", "docs", "faults", "fixtures", "fuzz", "support"];
 
-/** Product text for users of a particular provider: the demo, a first configuration, and an example in the help. */
-const MAY_NAME_PROVIDERS = ["cli/commands/demo.ts", "cli/commands/hash.ts", "cli/commands/init.ts"];
+/**
+ * Product text for users of a particular provider: the demo, a first configuration, an example in the help, and the
+ * signatures that hooks of another program check.
+ */
+const MAY_NAME_PROVIDERS = [
+  "cli/commands/demo.ts",
+  "cli/commands/hash.ts",
+  "cli/output/first-configuration.ts",
+  "import/senders.ts",
+];
 
 /** Names that do not describe the content of a file or directory. */
-const CATCH_ALL_NAMES = /(^|\/)(utils?|helpers?|types?|common|misc|shared)(\/|\.ts$)/;
+const CATCH_ALL_NAMES = /(^|\/)(utils?|helpers?|types?|common|misc|shared)(\/|\.tsx?$)/;
 
 const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"))
+  .filter((file) => /\.tsx?$/.test(file) && !file.endsWith(".d.ts"))
   .sort();
 const sources = new Map(files.map((file) => [file, readFileSync(join(SRC, file), "utf8")]));
 const imports = new Map(files.map((file) => [file, findImports(file)]));
@@ -150,6 +163,26 @@ describe("the layers of src", () => {
     expect(cycles).toEqual([]);
   });
 
+  test("reach the page of the dashboard only through its bundle, and its libraries only in it", () => {
+    const outside = [...imports].filter(([file]) => !file.startsWith(PAGE));
+    const importsPage = outside.filter(([file, specifiers]) =>
+      specifiers.some((specifier) => resolveInside(file, specifier)?.startsWith(PAGE)),
+    );
+    expect(importsPage).toEqual([]);
+    expect(outside.filter(([, specifiers]) => specifiers.some((name) => /^@?preact\b/.test(name)))).toEqual(
+      [],
+    );
+    expect(files.filter((file) => file.startsWith(PAGE)).length).toBeGreaterThan(20);
+  });
+
+  test("send no server code to browsers: the page imports only types from api/", () => {
+    const importsApi = /^(?:import|export) (?!type )[^;]*from "(?:\.\.\/)+api\//m;
+    expect(files.filter((file) => file.startsWith(PAGE) && importsApi.test(sources.get(file) ?? ""))).toEqual(
+      [],
+    );
+    expect(importsApi.test('import { ApiStatus } from "../../api/status.ts";')).toBe(true);
+  });
+
   test("use the web framework only in http/", () => {
     const users = [...imports].filter(([, specifiers]) =>
       specifiers.some((name) => name.startsWith("elysia")),
@@ -158,12 +191,19 @@ describe("the layers of src", () => {
     expect(users.length).toBeGreaterThan(0);
   });
 
-  test("load the libraries that few starts need only when they are needed", () => {
-    const acme = files.filter((file) => imports.get(file)?.includes("acme-client"));
-    const atStart = /^import (?!type )[^;]*"acme-client"/m;
-    expect(acme.filter((file) => atStart.test(sources.get(file) ?? ""))).toEqual([]);
-    expect(acme.map(layerOf)).toEqual(acme.map(() => "acme"));
-    expect(acme.length).toBeGreaterThan(0);
+  test.each([
+    ["acme-client", "acme"],
+    ["nodemailer", "notify"],
+    ["yaml", "import"],
+  ])("load %s only when it is needed, in %s/", (library, layer) => {
+    const users = files.filter((file) => imports.get(file)?.includes(library));
+    const atStart = new RegExp(`^import (?!type )[^;]*"${library}"`, "m");
+    expect(users.filter((file) => atStart.test(sources.get(file) ?? ""))).toEqual([]);
+    expect(users.map(layerOf)).toEqual(users.map(() => layer));
+    expect(users.length).toBeGreaterThan(0);
+  });
+
+  test("load the CEL library only when it is needed", () => {
     const cel = /^(?:import|export) (?!type )[\w*{},\s]* from "\.\/cel\.ts"/m;
     expect(files.filter((file) => cel.test(sources.get(file) ?? ""))).toEqual([]);
     expect(files.filter((file) => imports.get(file)?.includes("@marcbachmann/cel-js"))).toEqual([
@@ -201,7 +241,14 @@ describe("the layers of src", () => {
         usesFetch.test(code),
       ),
     ).toBe(false);
-    expect(filesWith(usesFetch)).toEqual(["runtime/bun/index.ts"]);
+    const users = filesWith(usesFetch);
+    expect(users.filter((file) => !file.startsWith(PAGE))).toEqual(["runtime/bun/index.ts"]);
+    // The page asks only its own server, with relative addresses.
+    expect(users.filter((file) => file.startsWith(PAGE))).toEqual([
+      "web/page/log/tools.ts",
+      "web/page/request.ts",
+      "web/page/stream.ts",
+    ]);
   });
 
   test("pass data in parameters and results", () => {
@@ -209,7 +256,10 @@ describe("the layers of src", () => {
   });
 
   test("name no provider outside providers/", () => {
-    const names = [...providers.map(({ name }) => name), "gitlab", "gitea", "forgejo", "bitbucket"].join("|");
+    // The formats of notifications have these names, too.
+    const formats = ["standard", "slack"];
+    const own = providers.map(({ name }) => name).filter((name) => !formats.includes(name));
+    const names = [...own, "forgejo"].join("|");
     const pattern = new RegExp(`^(?:${names})$|"(?:${names})"`);
     const naming = files.filter(
       (file) => layerOf(file) !== "providers" && split.get(file)?.literals.some((text) => pattern.test(text)),

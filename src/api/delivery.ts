@@ -1,18 +1,33 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { DECISION_CODES } from "../domain/codes.ts";
 import { DELIVERY_STATUSES, type DeliverySummary } from "../domain/delivery.ts";
-import type { Event, PushEvent } from "../domain/event.ts";
+import type { CiEvent, Event, PushEvent } from "../domain/event.ts";
 import { RESULT, toApiResult } from "./deployment.ts";
 import { codeOf, Id, nullable, oneOf, Time } from "./schema.ts";
 
-const EVENT_KINDS = ["ping", "push", "other"] as const satisfies readonly Event["kind"][];
+const EVENT_KINDS = ["ping", "push", "ci", "release", "other"] as const satisfies readonly Event["kind"][];
+
+const CI_OUTCOMES = [
+  "success",
+  "failure",
+  "pending",
+  "other",
+] as const satisfies readonly CiEvent["outcome"][];
 
 /** A delivery in a list. */
 export const ApiDelivery = Type.Object({
   id: Id,
   source: Type.String(),
-  event: oneOf(EVENT_KINDS),
-  status: oneOf(DELIVERY_STATUSES, "the `status` of the response that the sender received"),
+  event: oneOf(EVENT_KINDS, "what it says, in hooklatch's terms"),
+  event_name: nullable(
+    Type.String(),
+    "the sender's name of the event, such as `workflow_run`; null where an earlier version stored it",
+  ),
+  action: nullable(Type.String(), "the action of the event, such as `completed`"),
+  status: oneOf(
+    DELIVERY_STATUSES,
+    "the `status` of the response that the sender received; one that a lock held changes after the lock",
+  ),
   reason: nullable(Type.String(), "why targets were not deployed, as the sender received it"),
   received_at: Time,
   client: Type.String({ description: "the sender's address" }),
@@ -40,13 +55,22 @@ export type ApiDelivery = Static<typeof ApiDelivery>;
 /** A single delivery, with its body. */
 export const ApiDeliveryDetails = Type.Object({
   ...ApiDelivery.properties,
-  pushed: nullable(
+  pushes: Type.Array(
     Type.Object({
       repository: Type.String(),
       ref: Type.String({ description: "the full name, such as refs/heads/main" }),
       commit: nullable(Type.String()),
     }),
-    "the push; null for other events, and if its source can no longer parse it",
+    { description: "the pushes; none for other events, and if its source can no longer parse it" },
+  ),
+  ci: nullable(
+    Type.Object({
+      repository: Type.String(),
+      commit: Type.String(),
+      workflow: nullable(Type.String(), "the workflow, pipeline or status"),
+      outcome: oneOf(CI_OUTCOMES),
+    }),
+    "the result of CI that it reports; null for other events",
   ),
   body: Type.String({ description: "the payload as text" }),
 });
@@ -67,6 +91,8 @@ export function toApiDelivery(delivery: DeliverySummary): ApiDelivery {
     id: delivery.id,
     source: delivery.source,
     event: delivery.event,
+    event_name: delivery.eventName,
+    action: delivery.action,
     status: delivery.status,
     reason: delivery.reason,
     received_at: delivery.receivedAt.toISOString(),
@@ -86,15 +112,26 @@ export function toApiDelivery(delivery: DeliverySummary): ApiDelivery {
   };
 }
 
-/** A delivery with its body and its push as JSON. */
+/** A delivery with its body and what its events say as JSON. */
 export function toApiDeliveryDetails(
   delivery: DeliverySummary,
   body: Uint8Array,
-  push: PushEvent | null,
+  events: readonly Event[],
 ): ApiDeliveryDetails {
+  const pushes = events.filter((event) => event.kind === "push");
+  const ci = events.find((event) => event.kind === "ci");
   return {
     ...toApiDelivery(delivery),
-    pushed: push && { repository: push.repository, ref: nameRef(push), commit: push.commit },
+    pushes: pushes.map((push) => ({ repository: push.repository, ref: nameRef(push), commit: push.commit })),
+    ci:
+      ci === undefined
+        ? null
+        : {
+            repository: ci.repository,
+            commit: ci.commit,
+            workflow: ci.workflows[0] ?? null,
+            outcome: ci.outcome,
+          },
     // Stored bodies are UTF-8, because they were parsed before they were stored.
     body: new TextDecoder("utf-8", { ignoreBOM: true }).decode(body),
   };

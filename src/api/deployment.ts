@@ -65,9 +65,15 @@ export function toApiDeployment(deployment: Deployment): ApiDeployment {
   return {
     id,
     ...toDeploymentFields(deployment),
-    chosen: choice?.kind === "commit" ? choice.commit : (choice?.release ?? null),
+    chosen: describeChoice(choice),
     steps: steps.map(({ exitCode, ...step }) => ({ ...step, exit_code: exitCode })),
   };
+}
+
+/** What a person chose; the commit whose CI succeeded is the pushed one. */
+function describeChoice(choice: Deployment["choice"]): string | null {
+  if (choice === null || choice.kind === "ci") return null;
+  return choice.kind === "commit" ? choice.commit : choice.release;
 }
 
 /** The fields that the admin API and notifications share. */

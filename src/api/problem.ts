@@ -4,6 +4,9 @@ import { type Static, Type } from "@sinclair/typebox";
 export const ApiProblem = Type.Object({
   status: Type.String({ description: "the kind of problem, such as `not found`" }),
   reason: Type.Optional(Type.String({ description: "what is wrong, for people" })),
+  faults: Type.Optional(
+    Type.Array(Type.String(), { description: "every fault of a configuration that is not used" }),
+  ),
   id: Type.Optional(Type.String({ description: "of an internal error: the log line has the same id" })),
 });
 export type ApiProblem = Static<typeof ApiProblem>;

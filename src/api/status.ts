@@ -15,6 +15,14 @@ export const ApiStatus = Type.Object({
   running: Type.Integer({ description: "number of running deployments" }),
   store_bytes: Type.Integer({ description: "size of the database files" }),
   certificate_expires_at: nullable(Time, "null without TLS"),
+  disks: Type.Array(
+    Type.Object({
+      path: Type.String({ description: "the data directory, or the directory of the first target on it" }),
+      free_bytes: Type.Integer({ description: "available to the service" }),
+      total_bytes: Type.Integer(),
+    }),
+    { description: "the file systems of the data directory and the targets" },
+  ),
 });
 export type ApiStatus = Static<typeof ApiStatus>;
 
@@ -29,12 +37,22 @@ export interface About {
   readonly certificateExpiresAt: Date | null;
 }
 
+/** A file system. */
+export interface Disk {
+  /** A directory on it. */
+  readonly path: string;
+  /** Bytes that a user without privileges may use. */
+  readonly free: number;
+  readonly total: number;
+}
+
 /** The state of the server as JSON. */
 export function toApiStatus(
   { version, startedAt, draining, publicUrl, certificateExpiresAt }: About,
   { bytes, queued, running }: StoreStatistics,
   sources: readonly Source[],
   targets: number,
+  disks: readonly Disk[],
 ): ApiStatus {
   return {
     status: draining ? "stopping" : "ok",
@@ -47,5 +65,6 @@ export function toApiStatus(
     running,
     store_bytes: bytes,
     certificate_expires_at: certificateExpiresAt?.toISOString() ?? null,
+    disks: disks.map(({ path, free, total }) => ({ path, free_bytes: free, total_bytes: total })),
   };
 }

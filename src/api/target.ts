@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import type { Deployment } from "../domain/deployment.ts";
 import type { TargetStatus } from "../domain/deployment-store.ts";
 import type { Lock } from "../domain/lock.ts";
 import type { Target } from "../domain/target.ts";
@@ -21,10 +22,22 @@ export const ApiTarget = Type.Object({
   repository: nullable(Type.String(), "`owner/name`; null for a target without git"),
   branch: nullable(Type.String(), "the branch to deploy"),
   tag: nullable(Type.String(), "the pattern of the tags to deploy"),
+  wait_for_ci: nullable(
+    Type.Union([Type.Boolean(), Type.String()]),
+    "the workflow whose success deploys a commit, `true` for all workflows; null when pushes are deployed",
+  ),
   directory: Type.String(),
   layout: Type.String(),
   live: nullable(
-    Type.Object({ commit: nullable(Type.String()), release: nullable(Type.String()), since: Time }),
+    Type.Object({
+      commit: nullable(Type.String()),
+      release: nullable(Type.String()),
+      since: Time,
+      deployment: nullable(Id, "the deployment that made it live"),
+      subject: nullable(Type.String(), "the first line of the commit's message"),
+      author: nullable(Type.String(), "the name of the commit's author"),
+      commit_url: nullable(Type.String(), "the commit's page at the forge"),
+    }),
     "what is live; null if nothing was ever deployed",
   ),
   locked: nullable(ApiLock, "the lock; null for an unlocked target"),
@@ -62,9 +75,9 @@ export function toApiLock({ reason, by, since, until }: Lock): ApiLock {
   return { reason, by, since: since.toISOString(), until: until?.toISOString() ?? null };
 }
 
-/** A target as JSON. */
-export function toApiTarget(target: Target, status: TargetStatus): ApiTarget {
-  const { name, source, directory, layout, repository } = target;
+/** A target as JSON. `deployed` is its newest successful deployment. */
+export function toApiTarget(target: Target, status: TargetStatus, deployed: Deployment | null): ApiTarget {
+  const { name, source, directory, layout, repository, waitForCi } = target;
   const { live, lock, queued, running, latest } = status;
   return {
     name,
@@ -72,9 +85,17 @@ export function toApiTarget(target: Target, status: TargetStatus): ApiTarget {
     repository: repository?.fullName ?? null,
     branch: repository?.ref.kind === "branch" ? repository.ref.name : null,
     tag: repository?.ref.kind === "tag" ? repository.ref.pattern : null,
+    wait_for_ci: waitForCi === null ? null : (waitForCi.workflow ?? true),
     directory,
     layout,
-    live: live && { ...live, since: live.since.toISOString() },
+    live: live && {
+      ...live,
+      since: live.since.toISOString(),
+      deployment: deployed?.id ?? null,
+      subject: deployed?.subject ?? null,
+      author: deployed?.author ?? null,
+      commit_url: deployed?.commitUrl ?? null,
+    },
     locked: lock && toApiLock(lock),
     queued,
     running,

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { createCertificateManager } from "../acme/index.ts";
 import type { Config } from "../config/load.ts";
 import { createHttp01Redirect } from "../http/http01-redirect.ts";
+import type { DescriptorReserve } from "../http/server/descriptor-reserve.ts";
 import { type Listener, openListener } from "../http/server/listen.ts";
 import { type Certificate, readCertificate } from "../http/tls/certificate.ts";
 import { watchCertificate } from "../http/tls/certificate-watcher.ts";
@@ -26,11 +27,12 @@ export interface Certificates {
 export async function createCertificates(
   config: () => Config,
   environment: AppEnvironment,
+  descriptors: DescriptorReserve,
   signal: AbortSignal,
 ): Promise<Certificates | null> {
   const { tls, acme } = config().server;
   if (tls !== null) return watchFiles(tls, environment, signal);
-  return acme === null ? null : openAcme(config, acme, environment, signal);
+  return acme === null ? null : openAcme(config, acme, environment, descriptors, signal);
 }
 
 function watchFiles(
@@ -60,6 +62,7 @@ async function openAcme(
   config: () => Config,
   { settings, httpPort }: NonNullable<Config["server"]["acme"]>,
   { clock, log }: AppEnvironment,
+  descriptors: DescriptorReserve,
   signal: AbortSignal,
 ): Promise<Certificates> {
   const { dataDir, server } = config();
@@ -82,6 +85,7 @@ async function openAcme(
         logThrottled,
       })(request),
   });
+  descriptors.guard(plainListener, "first");
   let current: Certificate | null = manager.readStored();
   if (current === null)
     log.info({ domains: settings.domains }, "requesting the first certificate from the CA");

@@ -14,6 +14,7 @@ import { parseTrustedProxy } from "../lib/ip-address.ts";
 import { createThrottledLog } from "../lib/log.ts";
 import { equalInConstantTime } from "../providers/hmac.ts";
 import { collectGarbage } from "../runtime/index.ts";
+import { readDisks } from "./disks.ts";
 import type { Services } from "./services.ts";
 
 /** The request handlers of both listeners for one configuration. A reload replaces them. */
@@ -22,7 +23,7 @@ export interface Handlers {
   readonly admin: HandleAdmin;
 }
 
-/** Handles a request to the admin listener, given the address or host name that it listens on. */
+/** Handles a request to the admin listener, given the address or host name that it listens on, and the client's. */
 export type HandleAdmin = ReturnType<typeof createAdmin>;
 
 /** The state of the server, which does not depend on the configuration. */
@@ -32,8 +33,13 @@ export interface ServerState extends Pick<AdminServices, "metrics" | "closing"> 
   readonly isListening: () => boolean;
 }
 
-/** Creates the request handlers of a configuration. */
-export function createHandlers(config: Config, services: Services, state: ServerState): Handlers {
+/** Creates the request handlers of a configuration. `replaced` ends the event streams of the admin listener. */
+export function createHandlers(
+  config: Config,
+  services: Services,
+  state: ServerState,
+  replaced: AbortSignal,
+): Handlers {
   const { sources, targets, server } = config;
   const { store, clock, log } = services;
   const targetsBySource = Map.groupBy(targets, (target) => target.source);
@@ -67,6 +73,9 @@ export function createHandlers(config: Config, services: Services, state: Server
       releasesOf,
       token: config.admin.token,
       hosts: config.admin.hosts,
+      dashboard: config.admin.dashboard,
+      closing: AbortSignal.any([state.closing, replaced]),
+      readDisks: () => readDisks([config.dataDir, ...targets.map(({ directory }) => directory)]),
       equal: equalInConstantTime,
       operator: createOperator({ ...services, releasesOf }),
       replay: (id) => replay(id, sources, flowServices),

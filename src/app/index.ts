@@ -10,6 +10,11 @@ import type { AbandonedRun } from "../domain/deployment.ts";
 import type { Store } from "../domain/store.ts";
 import { cancelUnconfigured, recoverQueue, revertInterrupted } from "../flow/recovery.ts";
 import { createMetrics } from "../http/prometheus.ts";
+import {
+  createDescriptorReserve,
+  type DescriptorReserve,
+  readDescriptorLimit,
+} from "../http/server/descriptor-reserve.ts";
 import { type Listener, openListener } from "../http/server/listen.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
@@ -17,6 +22,7 @@ import { createNotificationChannels } from "../notify/index.ts";
 import { runBackgroundTasks } from "./background-tasks.ts";
 import { type Certificates, createCertificates } from "./certificates.ts";
 import { createHandlers, type HandleAdmin, type Handlers, type ServerState } from "./handlers.ts";
+import { logListeners, openAdmin } from "./listeners.ts";
 import {
   type ActiveConfiguration,
   type AppEnvironment,
@@ -29,11 +35,14 @@ import {
 export interface App {
   /** The address of the public listener, such as `http://127.0.0.1:9000/`. */
   readonly url: URL;
+  /** The address of the admin listener; null when its port was taken. */
+  readonly adminUrl: URL | null;
   /**
-   * Replaces the configuration for new requests and deployments. Settings that need a restart keep their old value, which
-   * is logged. Rejects, and changes nothing, when a secret cannot be stored, or for another data directory.
+   * Replaces the configuration for new requests and deployments. Resolves with the settings that need a restart, which
+   * keep their old value and are logged; null, and nothing changes, when the server is stopping. Rejects, and changes
+   * nothing, when a secret cannot be stored, or for another data directory.
    */
-  reload(config: Config): Promise<void>;
+  reload(config: Config): Promise<readonly string[] | null>;
   /** Accepts no new request, finishes open ones, gives running deployments their grace, and closes the store. */
   close(): Promise<void>;
   /**
@@ -42,9 +51,6 @@ export interface App {
    */
   abandon(): Promise<void>;
 }
-
-/** Bytes of the largest request body on the admin listener. */
-const MAX_ADMIN_BODY = 64 * 1024;
 
 /** Milliseconds that open requests have when the server stops. */
 const REQUEST_GRACE = 10_000;
@@ -56,6 +62,7 @@ const ABANDONED_GRACE = 1_000;
 const NEED_RESTART: Readonly<Record<string, (config: Config) => unknown>> = {
   "[server] host": ({ server }) => server.host,
   "[server] port": ({ server }) => server.port,
+  "[server] log_format": ({ server }) => server.logFormat,
   "[server.tls]": ({ server }) => server.tls,
   "[server.acme]": ({ server }) => server.acme,
   "[admin] host": ({ admin }) => admin.host,
@@ -92,8 +99,10 @@ class Server implements App {
   readonly #ended = new AbortController();
   readonly #services: Services;
   readonly #state: ServerState;
+  readonly #descriptors: DescriptorReserve;
   #active: ActiveConfiguration;
   #handlers: Handlers;
+  #tokenReplaced = new AbortController();
   #certificates: Certificates | null = null;
   #listener: Listener | null = null;
   #admin: Listener | null = null;
@@ -106,6 +115,7 @@ class Server implements App {
     readonly environment: AppEnvironment,
   ) {
     this.#active = this.#activate(config);
+    this.#descriptors = createDescriptorReserve({ limit: readDescriptorLimit(), ...environment });
     this.#services = createServices(store, () => this.#active, environment);
     const startedAt = environment.clock.now();
     const about = () => ({
@@ -120,7 +130,7 @@ class Server implements App {
       isListening: () => this.#listener !== null,
       closing: this.#closing.signal,
     };
-    this.#handlers = createHandlers(config, this.#services, this.#state);
+    this.#handlers = createHandlers(config, this.#services, this.#state, this.#tokenReplaced.signal);
   }
 
   get url(): URL {
@@ -128,19 +138,23 @@ class Server implements App {
     return this.#listener.url;
   }
 
+  get adminUrl(): URL | null {
+    return this.#admin?.url ?? null;
+  }
+
   /** Resolves with whether the server listens. It does not when it is stopped while it waits for a certificate. */
   async start(stopping: AbortSignal): Promise<boolean> {
     const { config, environment } = this;
     const { log } = environment;
     const abandoned = await this.#recover();
-    const handleAdmin: HandleAdmin = (request, host) => this.#handlers.admin(request, host);
     this.#certificates = await createCertificates(
       () => this.#active.config,
       environment,
+      this.#descriptors,
       this.#closing.signal,
     );
     // The admin listener shows a server that waits for its first certificate.
-    if (config.server.acme !== null) this.#admin = await openAdmin(config, handleAdmin, log);
+    if (config.server.acme !== null) await this.#openAdmin();
     const certificate = await Promise.race([this.#certificates?.first ?? null, untilAborted(stopping)]);
     if (stopping.aborted) return false;
     this.#listener = await openListener({
@@ -151,7 +165,8 @@ class Server implements App {
       handle: (request, peer) => this.#handlers.public.handle(request, peer),
     });
     if (certificate !== null) this.#certificates?.serveOn(this.#listener, certificate);
-    this.#admin ??= await openAdmin(config, handleAdmin, log);
+    this.#descriptors.guard(this.#listener, "first");
+    await this.#openAdmin();
     logListeners(config, this.#listener.url, this.#admin?.url ?? null, log);
     // The server accepts deliveries meanwhile.
     void this.#recoverInterrupted(abandoned).finally(() => this.#services.worker.begin());
@@ -162,9 +177,9 @@ class Server implements App {
     return true;
   }
 
-  async reload(next: Config): Promise<void> {
+  async reload(next: Config): Promise<readonly string[] | null> {
     const { log } = this.environment;
-    if (this.#closing.signal.aborted) return;
+    if (this.#closing.signal.aborted) return null;
     // It holds generated secrets and the payloads of running deployments.
     if (next.dataDir !== this.config.dataDir) {
       throw new AppError(
@@ -172,18 +187,26 @@ class Server implements App {
         `data_dir cannot change to ${next.dataDir} while the server runs: restart it, or set data_dir back to ${this.config.dataDir}`,
       );
     }
-    for (const [setting, read] of Object.entries(NEED_RESTART)) {
-      if (isDeepStrictEqual(read(this.config), read(next))) continue;
+    const needRestart = Object.entries(NEED_RESTART)
+      .filter(([, read]) => !isDeepStrictEqual(read(this.config), read(next)))
+      .map(([setting]) => setting);
+    for (const setting of needRestart) {
       log.warn({ setting }, `${setting} needs a restart; keeping the old value`);
     }
     createSecrets(next, log);
+    if (next.admin.token.reveal() !== this.#active.config.admin.token.reveal()) {
+      // The sessions of the old token end, and with them their event streams.
+      this.#tokenReplaced.abort();
+      this.#tokenReplaced = new AbortController();
+    }
     this.#active = this.#activate(next);
-    this.#handlers = createHandlers(next, this.#services, this.#state);
+    this.#handlers = createHandlers(next, this.#services, this.#state, this.#tokenReplaced.signal);
     await cancelUnconfigured(next.targets, this.#services);
     await this.#certificates?.checkNow();
     this.#restartBackgroundTasks();
     const fields = { sources: next.sources.map(({ path }) => path), targets: next.targets.length };
     log.info(fields, "configuration reloaded");
+    return needRestart;
   }
 
   async close(): Promise<void> {
@@ -197,6 +220,7 @@ class Server implements App {
       this.#backgroundTasksEnded,
     ]);
     await Promise.allSettled([this.#listener?.stop(REQUEST_GRACE), this.#admin?.stop(REQUEST_GRACE)]);
+    this.#descriptors.stop();
     await Promise.allSettled([locks.stop(), notifier.stop()]);
     await this.store.close();
     // After the store: a notification that is aborted now is not recorded, and is sent again after the next start.
@@ -242,6 +266,13 @@ class Server implements App {
     });
   }
 
+  /** Opens the admin listener, unless it is open. */
+  async #openAdmin(): Promise<void> {
+    const handle: HandleAdmin = (request, host, peer) => this.#handlers.admin(request, host, peer);
+    this.#admin ??= await openAdmin(this.config, handle, this.environment.log);
+    if (this.#admin !== null) this.#descriptors.guard(this.#admin, "last");
+  }
+
   /** Restarts the background tasks with the active configuration, and wakes the worker and the notifier. */
   #restartBackgroundTasks(): void {
     const { worker, notifier, log } = this.#services;
@@ -257,21 +288,6 @@ class Server implements App {
   }
 }
 
-/**
- * Opens the admin listener. Resolves with null when its default port is in use, because the server can accept deliveries
- * without it. Rejects when a configured port is.
- */
-async function openAdmin({ admin }: Config, handle: HandleAdmin, log: Log): Promise<Listener | null> {
-  const handleOwn = (request: Request) => handle(request, admin.host);
-  try {
-    return await openListener({ ...admin, maxBody: MAX_ADMIN_BODY, certificate: null, handle: handleOwn });
-  } catch (error) {
-    if (admin.isConfigured) throw error;
-    log.warn({ err: error }, "admin listener not started: set [admin] port to a free port");
-    return null;
-  }
-}
-
 function untilAborted(signal: AbortSignal): Promise<null> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(null);
@@ -283,17 +299,4 @@ function createSecrets(config: Config, log: Log): void {
   for (const { what, file } of generateSecrets(config)) {
     log.warn({ file }, `no ${what} is set: generated one in ${file}`);
   }
-}
-
-function logListeners({ sources, targets }: Config, url: URL, adminUrl: URL | null, log: Log): void {
-  const defaultPort = url.protocol === "https:" ? 443 : 80;
-  const fields = {
-    url: url.href,
-    // A unix socket has none.
-    port: url.protocol === "unix:" ? null : Number(url.port || defaultPort),
-    admin_url: adminUrl?.href ?? null,
-    sources: sources.map(({ path }) => path),
-    targets: targets.length,
-  };
-  log.info(fields, `listening on ${url.href}`);
 }

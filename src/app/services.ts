@@ -4,8 +4,9 @@ import { deploy } from "../deploy/deploy.ts";
 import { runProcess } from "../deploy/process/process.ts";
 import { withPayloadFile } from "../deploy/workspace.ts";
 import type { NotificationChannel } from "../domain/notification.ts";
+import type { Reload } from "../domain/reload.ts";
 import type { Store } from "../domain/store.ts";
-import { createAttemptLimiter } from "../flow/attempt-limiter.ts";
+import { type AttemptLimiter, createAttemptLimiter } from "../flow/attempt-limiter.ts";
 import { createEventBus, type EventBus } from "../flow/event-bus.ts";
 import { createIpAllowlist, type IpAllowlist } from "../flow/ip-allowlist.ts";
 import { createLocks, type Locks } from "../flow/locks.ts";
@@ -19,6 +20,7 @@ import { providers } from "../providers/index.ts";
 /** The parts of the outside world that tests replace. */
 export interface AppEnvironment extends Pick<FlowServices, "clock" | "log" | "print"> {
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly reload: Reload;
 }
 
 /** A configuration and the notification channels that were created from it. A reload replaces both. */
@@ -34,6 +36,8 @@ export interface Services extends FlowServices, AppEnvironment {
   readonly worker: Worker;
   readonly notifier: Notifier;
   readonly ipAllowlist: IpAllowlist;
+  /** Counts wrong admin tokens. */
+  readonly adminAttempts: AttemptLimiter;
   readonly refusals: Refusals;
 }
 
@@ -78,6 +82,7 @@ export function createServices(
     locks: createLocks({ store, targets, clock, log, publish, wakeWorker: worker.wake }),
     ipAllowlist: createIpAllowlist({ ...describePublishers(active), store, clock, log }),
     attemptLimiter: createAttemptLimiter(clock),
+    adminAttempts: createAttemptLimiter(clock),
     logThrottled,
     refusals: createRefusals({ clock, logThrottled }),
   };

@@ -12,7 +12,7 @@ import { providers } from "../providers/index.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** The providers and layouts of this program. */
-const LISTS: Lists = { providers, layouts: Object.keys(layouts) };
+export const LISTS: Lists = { providers, layouts: Object.keys(layouts) };
 
 /** A valid configuration. */
 export interface ReadConfiguration {

@@ -15,11 +15,20 @@ const COMMANDS: Readonly<Record<string, () => Promise<DefineCommand>>> = {
   check: async () => (await import("./commands/check.ts")).check,
   demo: async () => (await import("./commands/demo.ts")).demo,
   send: async () => (await import("./commands/send.ts")).send,
+  dashboard: async () => (await import("./commands/dashboard.ts")).dashboard,
+  status: async () => (await import("./commands/status.ts")).status,
+  logs: async () => (await import("./commands/deployment.ts")).logs,
+  deploy: async () => (await import("./commands/target.ts")).deploy,
+  rollback: async () => (await import("./commands/target.ts")).rollback,
   target: async () => (await import("./commands/target.ts")).target,
   deployment: async () => (await import("./commands/deployment.ts")).deployment,
   delivery: async () => (await import("./commands/delivery.ts")).delivery,
   client: async () => (await import("./commands/client.ts")).client,
+  import: async () => (await import("./commands/import.ts")).importCommand,
+  reload: async () => (await import("./commands/reload.ts")).reload,
+  backup: async () => (await import("./commands/backup.ts")).backup,
   hash: async () => (await import("./commands/hash.ts")).hash,
+  schema: async () => (await import("./commands/schema.ts")).schema,
   completion: async () => (await import("./commands/completion.ts")).completion,
 };
 
@@ -125,7 +134,10 @@ export async function createProgram(
         getOutHelpWidth: () => terminal.columns ?? 80,
       })
       // Long command names leave little room for descriptions, which are wrapped nevertheless.
-      .configureHelp({ minWidthToWrap: 30 });
+      .configureHelp({
+        minWidthToWrap: 30,
+        ...(command === program && { subcommandTerm: (each) => each.name() }),
+      });
     if (command.commands.length > 0) command.helpCommand("help [command]", "print the help of a command");
   }
   return program;
@@ -165,9 +177,6 @@ function describeExcess(command: Command, help: string): string {
   return describeUnknown(word, command.parent ?? command);
 }
 
-/** Commands under names that other tools give them. */
-const OTHER_NAMES: Readonly<Record<string, string>> = { status: "hooklatch target list" };
-
 /** An unknown command below `parent`, and the commands that were probably meant: on any level, the exact name first. */
 function describeUnknown(word: string, parent: Command): string {
   const nested = parent.commands.flatMap((each) => each.commands);
@@ -178,8 +187,7 @@ function describeUnknown(word: string, parent: Command): string {
   };
   const top = findLikely(listNames(parent));
   const deep = findLikely(nested.map((each) => each.name()));
-  const other = parent.parent === null && Object.hasOwn(OTHER_NAMES, word) ? OTHER_NAMES[word] : undefined;
-  const exact = other === undefined ? below(word) : [other];
+  const exact = below(word);
   const meant = exact.length > 0 ? exact : top !== null ? [top] : deep !== null ? below(deep) : [];
   const hint = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : `see ${fullName(parent)} --help`;
   return `unknown command ${JSON.stringify(word)}; ${hint}`;

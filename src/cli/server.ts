@@ -1,5 +1,6 @@
 import type { App } from "../app/index.ts";
 import { type Config, describeIssue } from "../config/load.ts";
+import type { Reload, ReloadOutcome } from "../domain/reload.ts";
 import { AppError } from "../lib/errors.ts";
 import { createLog, type Log } from "../lib/log.ts";
 import type { StoreThread } from "../store/thread/index.ts";
@@ -7,8 +8,8 @@ import { readConfiguration } from "./configuration.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
- * Runs the server of `hooklatch serve`: reads the configuration, starts the server, reloads it on SIGHUP, and stops it on
- * SIGINT or SIGTERM.
+ * Runs the server of `hooklatch serve`: reads the configuration, starts the server, reloads it on SIGHUP and on request, and
+ * stops it on SIGINT or SIGTERM.
  */
 export async function runServer(
   { config: file, debug = false }: { readonly config?: string; readonly debug?: boolean },
@@ -16,7 +17,12 @@ export async function runServer(
   storeThread: StoreThread,
 ): Promise<void> {
   const { config, warnings } = readConfiguration(file, terminal, { toServe: true });
-  const log = await createLog({ write: terminal.log, pretty: terminal.isTty.stderr, debug });
+  const log = await createLog({
+    write: terminal.log,
+    format: config.server.logFormat ?? (terminal.isTty.stderr ? "text" : "json"),
+    colours: terminal.isTty.stderr,
+    debug,
+  });
   if (config.file === null) log.info({}, "no configuration file found; using the defaults");
   else log.info({ file: config.file }, "configuration read");
   for (const warning of warnings) log.warn({}, describeIssue(warning));
@@ -27,8 +33,8 @@ export async function runServer(
   const stopping = new AbortController();
   const stopped = terminal.untilStopped().then(() => stopping.abort());
   const print = (line: string) => terminal.out(`${line}\n`);
-  const environment = { clock: terminal.clock, log, env: terminal.env, print };
   const reloader = createReloader(config, file, log, terminal);
+  const environment = { clock: terminal.clock, log, env: terminal.env, print, reload: reloader.reload };
   // The store opens in its thread while this one loads the rest of the server.
   const [store, { startApp }] = await Promise.all([
     storeThread.open(config.dataDir),
@@ -72,8 +78,9 @@ There is no configuration, so the two default sources are active. To try them, p
 `;
 }
 
-/** Reloads the configuration on SIGHUP. */
+/** Reloads the configuration on SIGHUP and on request. */
 interface Reloader {
+  readonly reload: Reload;
   /** Names the server to reload, and reloads it if SIGHUP came before. */
   attach(app: App): void;
 }
@@ -91,31 +98,45 @@ function createReloader(first: Config, named: string | undefined, log: Log, term
   // A file in use stays the one to read: if it is gone, a search would end at the defaults.
   let foundBefore = first.isFound ? first.file : null;
 
-  async function reload(running: App): Promise<void> {
+  async function reload(): Promise<ReloadOutcome> {
+    if (app === null) return { kind: "not ready" };
     try {
       const { config, warnings } = readConfiguration(named, terminal, {
         toServe: true,
         foundBefore: foundBefore ?? undefined,
       });
-      for (const warning of warnings) log.warn({}, describeIssue(warning));
-      await running.reload(config);
+      const lines = warnings.map(describeIssue);
+      for (const line of lines) log.warn({}, line);
+      const needRestart = await app.reload(config);
+      if (needRestart === null) return { kind: "not ready" };
       if (config.isFound) foundBefore = config.file;
+      return { kind: "reloaded", needRestart, warnings: lines };
     } catch (error) {
       const kept = "configuration not reloaded; the old one stays active";
-      if (!(error instanceof AppError)) log.error({ err: error }, kept);
-      else for (const line of error.message.split("\n")) log.error({}, `${kept}: ${line}`);
+      if (!(error instanceof AppError)) throw error;
+      const faults = error.message.split("\n");
+      for (const fault of faults) log.error({}, `${kept}: ${fault}`);
+      return { kind: "invalid", faults };
     }
   }
 
+  /** Reloads without a caller: the log gets an internal error. */
+  function reloadNow(): void {
+    reload().catch((error: unknown) =>
+      log.error({ err: error }, "configuration not reloaded; the old one stays active"),
+    );
+  }
+
   terminal.onHangUp(() => {
-    if (app !== null) return void reload(app);
+    if (app !== null) return reloadNow();
     isPending = true;
     log.info({}, "SIGHUP received: the configuration will be reloaded once the server listens");
   });
   return {
+    reload,
     attach(started) {
       app = started;
-      if (isPending) void reload(started);
+      if (isPending) reloadNow();
     },
   };
 }

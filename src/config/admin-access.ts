@@ -5,6 +5,7 @@ import { resolveAdmin } from "./admin.ts";
 import { readDocumentKeys, resolveDataDirectory } from "./data-directory.ts";
 import { type Environment, isSet } from "./read/context.ts";
 import { child, describeIssue } from "./read/issues.ts";
+import { locateIssues } from "./read/lines.ts";
 import { readTable } from "./read/table.ts";
 import { SYSTEM_FILE } from "./read/toml.ts";
 import { AdminTable } from "./schema.ts";
@@ -34,13 +35,13 @@ export function loadAdminAccess(
 ): AdminAccess {
   const read = readDocumentKeys(["data_dir", "admin"], explicitFile, environment, systemFile);
   if (read.kind === "invalid") throw new AppError("configuration", describeIssue(read.fault));
-  const { root, context, isFound } = read;
+  const { root, context, document } = read;
   const { issues } = context;
   const dataDir = resolveDataDirectory(root, context);
   const adminTable = readTable(AdminTable, root.values.admin, child(root.place, "admin"), issues);
   const { admin } = resolveAdmin(adminTable, dataDir, context);
 
-  const faults = issues.faults.map(describeIssue);
+  const faults = locateIssues(issues.faults, document).map(describeIssue);
   if (faults.length > 0) {
     const hint = adminTable.values.token !== undefined && !admin.token.loaded ? [TOKEN_ELSEWHERE] : [];
     throw new AppError("configuration", [...faults, ...hint].join("\n"));
@@ -48,7 +49,7 @@ export function loadAdminAccess(
   if (!admin.token.loaded) {
     throw new AppError("failed", explainMissingToken(dataDir, root.has("data_dir"), context));
   }
-  return { host: admin.host, port: admin.port, token: admin.token, isFound };
+  return { host: admin.host, port: admin.port, token: admin.token, isFound: document.isFound };
 }
 
 /** Under systemd the service's data directory may be $STATE_DIRECTORY, which a shell does not have. */

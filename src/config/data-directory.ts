@@ -1,9 +1,17 @@
+import { lstatSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { AppError } from "../lib/errors.ts";
 import { type Environment, type ReadContext, readVariable } from "./read/context.ts";
-import { child, IssueList, variable } from "./read/issues.ts";
+import { child, describeIssue, IssueList, variable } from "./read/issues.ts";
 import { resolvePath } from "./read/paths.ts";
 import { type CheckedTable, readTable } from "./read/table.ts";
-import { findDocument, type InvalidDocument, SYSTEM_FILE } from "./read/toml.ts";
+import {
+  type ConfigDocument,
+  findDocument,
+  findTrustProblem,
+  type InvalidDocument,
+  SYSTEM_FILE,
+} from "./read/toml.ts";
 import { DocumentTable } from "./schema.ts";
 
 type Document = CheckedTable<typeof DocumentTable>;
@@ -26,7 +34,28 @@ export function resolveDataDirectory({ has, place, values }: Document, context: 
     named === undefined
       ? ["STATE_DIRECTORY", ofSystemd() ?? "hooklatch-data"]
       : ["HOOKLATCH_DATA_DIR", named];
-  return resolvePath(path, context.cwd, variable(name), context);
+  const resolved = resolvePath(path, context.cwd, variable(name), context);
+  if (named === undefined && ofSystemd() === undefined) checkTrust(resolved, context);
+  return resolved;
+}
+
+/**
+ * Reports a data directory in the working directory that another user controls: that user knows the secrets in it. One
+ * that a configuration or a variable names is the choice of this user.
+ */
+function checkTrust(directory: string, { issues }: ReadContext): void {
+  const stats = lstatSync(directory, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  const user = process.geteuid?.() ?? 0;
+  // The mode of a symbolic link means nothing.
+  const isLink = stats.isSymbolicLink();
+  const target = isLink ? statSync(directory, { throwIfNoEntry: false }) : stats;
+  const problem =
+    (target && findTrustProblem(target, user)) ??
+    findTrustProblem({ ...stats, mode: isLink ? 0 : stats.mode }, user);
+  if (problem === null || problem === undefined) return;
+  const remedy = "if you trust it, set data_dir in a configuration or $HOOKLATCH_DATA_DIR";
+  issues.fault({ file: directory, path: "" }, `is not used because ${problem}; ${remedy}`);
 }
 
 /** Some keys of a configuration's top level. */
@@ -34,8 +63,7 @@ interface DocumentKeys {
   readonly kind: "read";
   readonly root: Document;
   readonly context: ReadContext;
-  /** Whether the file was found by search. */
-  readonly isFound: boolean;
+  readonly document: ConfigDocument;
 }
 
 /** Reads some keys of a configuration's top level. Faults in other keys are ignored. */
@@ -47,12 +75,22 @@ export function readDocumentKeys(
 ): InvalidDocument | DocumentKeys {
   const document = findDocument({ named: explicitFile, systemFile }, environment);
   if (document.kind === "invalid") return document;
-  const { file, label, table, isFound } = document;
+  const { file, label, table } = document;
   const issues = new IssueList();
   const directory = file === null ? environment.cwd : dirname(file);
   const written = Object.fromEntries(Object.entries(table).filter(([key]) => keys.includes(key)));
   const root = readTable(DocumentTable, written, { file: label, path: "" }, issues);
-  return { kind: "read", isFound, root, context: { ...environment, directory, issues } };
+  return { kind: "read", document, root, context: { ...environment, directory, issues } };
+}
+
+/** The data directory of a configuration. Throws an {@link AppError} `configuration` when it cannot be read. */
+export function loadDataDirectory(explicitFile: string | undefined, environment: Environment): string {
+  const read = readDocumentKeys(["data_dir"], explicitFile, environment, SYSTEM_FILE);
+  if (read.kind === "invalid") throw new AppError("configuration", describeIssue(read.fault));
+  const directory = resolveDataDirectory(read.root, read.context);
+  const faults = read.context.issues.faults.map(describeIssue);
+  if (faults.length > 0) throw new AppError("configuration", faults.join("\n"));
+  return directory;
 }
 
 /** The data directory of a configuration that may have other faults; null when its file cannot be read. */

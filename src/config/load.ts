@@ -9,6 +9,7 @@ import { resolveDataDirectory } from "./data-directory.ts";
 import { readNotify } from "./notify.ts";
 import type { Environment, ReadContext } from "./read/context.ts";
 import { type ConfigIssue, child, IssueList, isTable, type Place } from "./read/issues.ts";
+import { locateIssues } from "./read/lines.ts";
 import { type ConfiguredListener, checkPorts } from "./read/network.ts";
 import { readTable, type WrittenTable } from "./read/table.ts";
 import { type ConfigDocument, findDocument, parseDocument, SYSTEM_FILE } from "./read/toml.ts";
@@ -64,6 +65,8 @@ export interface Config {
 export interface OwnedSecret {
   /** For people, such as `source webhook`. */
   readonly owner: string;
+  /** The key that it belongs to. */
+  readonly option: string;
   readonly secret: Secret;
 }
 
@@ -100,9 +103,12 @@ export function loadConfig(
   const issues = new IssueList();
   const directory = file === null ? cwd : dirname(file);
   const config = resolveConfig(document, { env, cwd, directory, issues, toServe, ...lists });
+  // A draft has no lines yet that a user could look at.
+  const locate = (found: readonly ConfigIssue[]) =>
+    draft === undefined ? locateIssues(found, document) : found;
   return issues.faults.length > 0
-    ? { kind: "invalid", faults: issues.faults, file }
-    : { kind: "loaded", config, warnings: issues.warnings };
+    ? { kind: "invalid", faults: locate(issues.faults), file }
+    : { kind: "loaded", config, warnings: locate(issues.warnings) };
 }
 
 function resolveConfig(
@@ -147,9 +153,9 @@ function resolveConfig(
     targets: Object.freeze(targets),
     notify: Object.freeze(notify),
     secrets: Object.freeze([
-      { owner: "the admin listener", secret: admin.token },
+      { owner: "the admin listener", option: "token", secret: admin.token },
       ...sources.flatMap(({ name, secrets }) =>
-        secrets.map((secret) => ({ owner: `source ${name}`, secret })),
+        secrets.map((secret) => ({ owner: `source ${name}`, ...secret })),
       ),
     ]),
     generated: Object.freeze([...generated, ...sources.flatMap((source) => source.generated)]),

@@ -1,10 +1,11 @@
 import type { NotificationSettings } from "../domain/notification.ts";
-import { NotifyTable } from "./notify-schema.ts";
+import { isLoopback } from "../lib/ip-address.ts";
+import { MAIL_KEYS, NotifyTable, parseMailAddress } from "./notify-schema.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child, describeChoice, formatValue, type Place } from "./read/issues.ts";
 import { parseHttpUrl, warnOfPlainHttp } from "./read/network.ts";
 import { type CheckedTable, checkUnique, readTable, type WrittenTable } from "./read/table.ts";
-import { loadSecret, loadValue, warnOfLiteral } from "./secrets.ts";
+import { loadSecret, loadToken, loadValue, warnOfLiteral } from "./secrets.ts";
 
 type NotifySettings = CheckedTable<typeof NotifyTable>;
 
@@ -28,19 +29,90 @@ function readChannel(
   context: ReadContext,
 ): NotificationSettings | undefined {
   const { values, place, isValid } = settings;
-  checkUrl(settings, context);
-  checkSecret(settings, context);
+  checkKeys(settings, context);
+  if (values.format === "smtp") checkMail(settings, context);
+  else {
+    checkUrl(settings, context);
+    checkSecret(settings, context);
+  }
   checkTargets(values.targets ?? [], targets, child(place, "targets"), context);
 
-  if (!isValid() || values.url === undefined) return undefined;
-  return Object.freeze({
+  if (!isValid()) return undefined;
+  const common = {
     // A written name cannot have a space.
     name: values.name ?? `notify ${index + 1}`,
-    url: values.url,
-    secret: values.secret ?? null,
-    format: values.format,
     kinds: Object.freeze(values.on),
     targets: values.targets === undefined ? null : Object.freeze(values.targets),
+  };
+  if (values.format === "smtp") return toMailSettings(values, common);
+  if (values.url === undefined) return undefined;
+  return Object.freeze({
+    ...common,
+    format: values.format,
+    url: values.url,
+    secret: values.secret ?? null,
+  });
+}
+
+/** Reports the keys that the format needs, and those of other formats. */
+function checkKeys(
+  { has, isValid, place, values: { format } }: NotifySettings,
+  { issues }: ReadContext,
+): void {
+  if (!isValid(["format"])) return;
+  const needed = format === "smtp" ? (["host", "from", "to"] as const) : (["url"] as const);
+  for (const key of needed) {
+    if (!has(key)) issues.fault(child(place, key), `is missing: format "${format}" needs ${NEEDS[key]}`);
+  }
+  for (const key of format === "smtp" ? (["url", "secret"] as const) : MAIL_KEYS) {
+    if (!has(key)) continue;
+    const remedy = format === "smtp" ? "remove it" : 'remove it, or set format = "smtp"';
+    issues.fault(child(place, key), `has no effect with format "${format}": ${remedy}`);
+  }
+}
+
+const NEEDS = {
+  url: "the URL to POST to",
+  host: 'a mail server, such as "mail.example.com"',
+  from: 'the address of the sender, such as "hooklatch@example.com"',
+  to: 'recipients, such as ["ops@example.com"]',
+} as const;
+
+/** A password, and everything that is sent after it, needs TLS on the way to another machine. */
+function checkMail({ has, place, values }: NotifySettings, context: ReadContext): void {
+  const { host, tls, password } = values;
+  const { issues } = context;
+  for (const [key, other] of [
+    ["user", "password"],
+    ["password", "user"],
+  ] as const) {
+    if (has(other) && !has(key)) issues.fault(child(place, key), `is missing: "${other}" is set`);
+  }
+  if (password !== undefined) loadToken(password, child(place, "password"), context);
+  if (tls === "none" && host !== undefined && !isLoopback(host)) {
+    const problem = 'sends everything in clear to another machine: use "starttls" or "implicit"';
+    issues.fault(child(place, "tls"), problem);
+  }
+}
+
+const PORTS = { starttls: 587, implicit: 465, none: 25 } as const;
+
+function toMailSettings(
+  { host, port, tls: written, user, password, from, to = [] }: NotifySettings["values"],
+  common: Pick<NotificationSettings, "name" | "kinds" | "targets">,
+): NotificationSettings | undefined {
+  const sender = parseMailAddress(from ?? "");
+  if (host === undefined || sender === null) return undefined;
+  const tls = written ?? (isLoopback(host) ? "none" : "starttls");
+  return Object.freeze({
+    ...common,
+    format: "smtp" as const,
+    host,
+    port: port ?? PORTS[tls],
+    tls,
+    login: user === undefined || password === undefined ? null : Object.freeze({ user, password }),
+    from: sender,
+    to: Object.freeze(to.flatMap((address) => parseMailAddress(address) ?? [])),
   });
 }
 

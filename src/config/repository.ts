@@ -1,9 +1,9 @@
 import { isAbsolute, resolve } from "node:path";
-import type { Provider } from "../domain/provider.ts";
 import type { WatchedRef, WatchedRepository } from "../domain/target.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child, formatValue, quote } from "./read/issues.ts";
 import { describeExpansion, hasVariable, needsShell } from "./read/paths.ts";
+import type { CheckedSource } from "./source.ts";
 import { type TargetSettings, TargetTable } from "./target-schema.ts";
 
 /** Keys that have a meaning without a repository. */
@@ -25,12 +25,12 @@ const INDEPENDENT = [
 ];
 
 /**
- * Reads what a target watches; null for a target without a repository, undefined when it has faults. Without a provider,
- * because the source is faulty, a missing clone URL is no fault.
+ * Reads what a target watches; null for a target without a repository, undefined when it has faults. Without a source, or
+ * with a faulty one, a missing clone URL is no fault.
  */
 export function readRepository(
   target: TargetSettings,
-  provider: Provider | undefined,
+  source: CheckedSource | undefined,
   context: ReadContext,
 ): WatchedRepository | null | undefined {
   if (!target.has("repository")) {
@@ -41,12 +41,13 @@ export function readRepository(
     return null;
   }
   const ref = readRef(target, context);
-  const cloneUrl = readCloneUrl(target, provider, context);
+  const cloneUrl = readCloneUrl(target, source, context);
   const { repository } = target.values;
+  if (repository !== undefined) checkDepth(repository, target, source, context);
   if (repository === undefined || ref === undefined || cloneUrl === undefined) return undefined;
-  const path = provider?.commitPath?.(repository);
+  const path = source?.forge?.commitPath(repository) ?? null;
   const host = webHostOf(cloneUrl);
-  const page = path === undefined || host === null ? {} : { commitUrl: `${host}${path}` };
+  const page = path === null || host === null ? {} : { commitUrl: `${host}${path}` };
   return Object.freeze({ fullName: repository, ref, cloneUrl, depth: target.values.depth ?? null, ...page });
 }
 
@@ -82,7 +83,7 @@ function readRef({ has, place, values }: TargetSettings, { issues }: ReadContext
 
 function readCloneUrl(
   { has, place, values }: TargetSettings,
-  provider: Provider | undefined,
+  source: CheckedSource | undefined,
   context: ReadContext,
 ): string | undefined {
   const { directory, issues } = context;
@@ -94,12 +95,24 @@ function readCloneUrl(
     if (checked.kind === "valid" && problem === null) return checked.url;
     if (problem !== null) issues.fault(at, problem);
   }
-  if (has("clone_url") || values.repository === undefined || provider === undefined) return undefined;
-  const url = provider.cloneUrl(values.repository) ?? undefined;
+  if (has("clone_url") || values.repository === undefined || source?.forge === undefined) return undefined;
+  const url = source.forge.cloneUrl(values.repository) ?? undefined;
   if (url === undefined) {
-    issues.fault(at, `is missing: provider "${provider.name}" has no default URL to clone from`);
+    issues.fault(at, `is missing: provider "${source.provider?.name}" has no default URL to clone from`);
   }
   return url;
+}
+
+/** A name with too many slashes would never match a payload. */
+function checkDepth(
+  repository: string,
+  { place }: TargetSettings,
+  source: CheckedSource | undefined,
+  { issues }: ReadContext,
+): void {
+  if (repository.split("/").length === 2 || (source?.provider?.hasNestedRepositories ?? true)) return;
+  const found = `found ${formatValue(repository)}`;
+  issues.fault(child(place, "repository"), `expected a repository as "owner/name", ${found}`);
 }
 
 /**

@@ -1,8 +1,10 @@
+import type { Provider } from "../domain/provider.ts";
 import { RULE_VARIABLES } from "../domain/rule.ts";
-import type { Target } from "../domain/target.ts";
+import type { Target, WaitForCi } from "../domain/target.ts";
 import { compileExpression, type Expression } from "../lib/expression.ts";
 import type { ReadContext } from "./read/context.ts";
-import { child, formatValue, type Place } from "./read/issues.ts";
+import { child, formatValue, type Place, quoteList } from "./read/issues.ts";
+import type { CheckedSource } from "./source.ts";
 import type { TargetSettings } from "./target-schema.ts";
 
 /** The types of `payload_env` values. A `dyn` value is checked when it is evaluated. */
@@ -31,23 +33,68 @@ const PROTECTED_NAMES = [
 const PROTECTED_PREFIXES =
   /^(?:LD|DYLD|GIT|SSH|BASH|NODE|NPM|BUN|DENO|PYTHON|PERL5|PERL|RUBY|GEM|BUNDLE|JAVA|JDK|GO|CARGO|RUST|PHP|COMPOSER|DOCKER|LC|HTTP|HTTPS|ALL|NO|http|https|all|no|npm)(?:_|$|OPT|LIB|PATH|FLAGS|PROXY)/;
 
-/** Reads `events`, `when` and `payload_env` of a target. Expressions that do not compile are faults. */
+/** Whether a variable decides which programs run, or which code they load. */
+export function isProtectedVariable(name: string): boolean {
+  return PROTECTED_NAMES.includes(name) || PROTECTED_PREFIXES.test(name);
+}
+
+/** How rules are read. */
+interface RulesContext extends ReadContext {
+  readonly providers: readonly Provider[];
+}
+
+/** Reads `wait_for_ci`, `events`, `when` and `payload_env` of a target. Expressions that do not compile are faults. */
 export function readRules(
   { values, place, has }: TargetSettings,
-  context: ReadContext,
-): Pick<Target, "events" | "when" | "payloadEnv"> & { readonly allowsCatchUp: boolean } {
+  source: CheckedSource | undefined,
+  context: RulesContext,
+): Pick<Target, "events" | "when" | "payloadEnv" | "waitForCi"> & { readonly allowsCatchUp: boolean } {
   const { events = null, when: condition } = values;
   const when = condition === undefined ? null : readCondition(condition, child(place, "when"), context);
   const payloadEnv = readPayloadEnv({ values, place }, context);
-  const needsDelivery = condition !== undefined || (events !== null && !events.includes("push"));
+  const waitForCi = readWaitForCi({ values, place, has }, source, context);
+  const skipsPushes = waitForCi !== null || (events !== null && !events.includes("push"));
+  const needsDelivery = condition !== undefined || skipsPushes;
   if (needsDelivery && has("catch_up") && values.catch_up && has("repository")) {
-    const cause = condition === undefined ? "events" : "when";
+    const cause = waitForCi !== null ? "wait_for_ci" : condition === undefined ? "events" : "when";
     context.issues.fault(
       child(place, "catch_up"),
       `a missed push has no delivery that "${cause}" could decide about: remove this key, or set it to false`,
     );
   }
-  return { events: events && Object.freeze(events), when, payloadEnv, allowsCatchUp: !needsDelivery };
+  const allowsCatchUp = !needsDelivery;
+  return { events: events && Object.freeze(events), when, payloadEnv, waitForCi, allowsCatchUp };
+}
+
+/** Reads `wait_for_ci`; null when pushes are deployed. */
+function readWaitForCi(
+  { values, place, has }: Pick<TargetSettings, "values" | "place" | "has">,
+  source: CheckedSource | undefined,
+  { issues, providers }: RulesContext,
+): WaitForCi | null {
+  const { wait_for_ci: setting = false } = values;
+  if (setting === false) return null;
+  const { provider, forge } = source ?? {};
+  if (
+    has("repository") &&
+    provider !== undefined &&
+    (provider.reportsCi === undefined || forge?.reportsCi === false)
+  ) {
+    const reporting = providers.filter(({ reportsCi }) => reportsCi !== undefined).map(({ name }) => name);
+    const use = `remove this key, or use a source of provider ${quoteList(reporting)}`;
+    issues.fault(
+      child(place, "wait_for_ci"),
+      `source ${formatValue(source?.name)} of provider "${provider.name}" does not report CI: ${use}`,
+    );
+  }
+  if (has("events")) {
+    // An event besides pushes would deploy the tip, whatever its CI says.
+    issues.fault(
+      child(place, "events"),
+      "cannot be combined with wait_for_ci, which deploys only commits whose CI succeeded: remove one of them",
+    );
+  }
+  return Object.freeze({ workflow: setting === true ? null : setting });
 }
 
 function readCondition(text: string, place: Place, context: ReadContext): Expression | null {
@@ -67,7 +114,7 @@ function readPayloadEnv(
   const at = child(place, "payload_env");
   const compiled = Object.entries<string>(values.payload_env).flatMap(([name, text]) => {
     const own = child(at, name);
-    if (PROTECTED_NAMES.includes(name) || PROTECTED_PREFIXES.test(name)) {
+    if (isProtectedVariable(name)) {
       context.issues.fault(
         own,
         `a payload must not set ${name}, which changes what programs do: choose another name`,

@@ -117,6 +117,11 @@ export const ServerTable = TableSetting(
     max_body: Defaulted(SizeSetting, "25MiB"),
     max_unverified: Type.Optional(SizeSetting),
     shutdown_grace: Defaulted(Timer, "30s"),
+    log_format: Type.Optional(
+      Type.Union([Type.Literal("json"), Type.Literal("text"), Type.Literal("journald")], {
+        expected: '"json", "text" or "journald"',
+      }),
+    ),
     max_deployments: Defaulted(
       Type.Integer({ minimum: 1, maximum: 1000, expected: "a whole number from 1 to 1000" }),
       8,
@@ -150,6 +155,8 @@ export const ServerTable = TableSetting(
     max_unverified:
       'Memory for the bodies of all requests whose senders are not verified yet. Beyond it, requests are answered 503. Default: `"256MiB"`, or `max_body` if that is larger.',
     shutdown_grace: "Time that running deployments have to finish when the server stops.",
+    log_format:
+      'Format of the log: `"json"` for one JSON object per line, `"text"` for people, or `"journald"` for text without a time and with the priorities that the journal shows in colour. Default: `"text"` on a terminal, else `"json"`.',
     max_deployments: "Number of deployments that run at once, each of a different target.",
     catch_up_every:
       'Interval of the check for [missed pushes](deployments.md#missed-pushes). With `"off"`, only the start and a reload check.',
@@ -175,9 +182,11 @@ export const AdminTable = TableSetting(
       ),
       [],
     ),
+    dashboard: Defaulted(Type.Boolean({ expected: "true or false" }), true),
   },
   {
     host: "IP address or host name to listen on.",
+    dashboard: "Whether the listener serves the [dashboard](dashboard.md).",
     hosts:
       "Further names by which other machines reach the listener, such as the name of a container. Requests for any other name are rejected.",
     port: "TCP port. `0` picks a free one, which the log names.",
@@ -219,9 +228,8 @@ export const SourceTable = TableSetting(
         },
       ),
     ),
-    on_redelivery: Defaulted(
+    on_redelivery: Type.Optional(
       Type.Union([Type.Literal("run"), Type.Literal("skip")], { expected: '"run" or "skip"' }),
-      "run",
     ),
     keep_headers: Defaulted(
       Type.Array(
@@ -274,7 +282,7 @@ export const SourceTable = TableSetting(
     allow:
       "Addresses that may send. The name of a provider means the [ranges that it publishes](senders.md#restrict-the-addresses). Default: any address.",
     on_redelivery:
-      'What a delivery does that the sender repeats under the same id: `"run"` runs it again, `"skip"` treats it as a duplicate.',
+      'What a delivery does that the sender repeats under the same id: `"run"` runs it again, `"skip"` treats it as a duplicate. Default: `"skip"` for senders that repeat deliveries on their own, `"run"` for the others.',
     keep_headers:
       "Headers that are stored with each delivery, for [rules](deployments.md#rules) and the API, besides those that the provider names. Headers that hold credentials cannot be stored.",
     wait: "For senders that read the response: how long it waits for the deployments of the delivery, at most 55s; see [Answers](senders.md#answers). Default: the response does not wait.",

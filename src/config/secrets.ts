@@ -9,6 +9,9 @@ import { child, describeIssue, type IssueCode, IssueList, isTable, type Place } 
 import { describeExpansion, needsShell } from "./read/paths.ts";
 import { readText } from "./read/toml.ts";
 
+/** The form of secrets that need none in particular. */
+export const formatHex: GeneratedSecret["format"] = (bytes) => bytes.toString("hex");
+
 /** A secret that nothing sets. The first start generates it in a file of the data directory. */
 export interface GeneratedSecret {
   /** For people, such as `verify token of source webhook`. */
@@ -19,18 +22,24 @@ export interface GeneratedSecret {
   readonly secret: Secret;
   /** Absolute. */
   readonly file: string;
+  /** Writes 32 random bytes as text. */
+  readonly format: (bytes: Buffer) => string;
 }
 
 /** 16 bytes have at most 128 bits; shorter secrets can be guessed. */
 const MIN_BYTES = 16;
 
-/** Loads a secret from its origin. A missing, unreadable or empty one is a fault at `place`, a short one a warning. */
-export function loadSecret(secret: Secret, place: Place, context: ReadContext): void {
-  if (!loadValue(secret, place, context)) return;
+/**
+ * Loads a secret from its origin. A missing, unreadable or empty one is a fault at `place`, a short one a warning.
+ *
+ * @param hint completes the fault of a missing one with where it comes from.
+ */
+export function loadSecret(secret: Secret, place: Place, context: ReadContext, hint = ""): void {
+  if (!loadValue(secret, place, context, hint)) return;
   if (isQuoted(secret.reveal())) {
     context.issues.warn(
       place,
-      `the value of ${secret} begins and ends with a quotation mark, which is part of the secret: remove the marks unless the sender uses them too`,
+      `the value of ${secret} is in quotes, which are part of the secret: remove them unless the sender uses them too`,
     );
   }
   warnOfLiteral(secret, place, context);
@@ -51,7 +60,7 @@ export function loadToken(token: Secret, place: Place, context: ReadContext): vo
 }
 
 /** Loads a value that may be short. Returns false, and adds a fault, when there is none. */
-export function loadValue(secret: Secret, place: Place, context: ReadContext): boolean {
+export function loadValue(secret: Secret, place: Place, context: ReadContext, hint = ""): boolean {
   const found = findValue(secret.origin, context);
   // Editors, `echo` and Kubernetes end a value with a newline. No sender signs with white space around its secret.
   const text = found.kind === "text" ? found.text.trim() : "";
@@ -66,8 +75,8 @@ export function loadValue(secret: Secret, place: Place, context: ReadContext): b
     secret.load(text);
     return true;
   }
-  if (found.kind === "text") context.issues.fault(place, `the secret ${secret} is empty`);
-  else context.issues.fault(place, found.problem, found.code);
+  if (found.kind === "text") context.issues.fault(place, `the secret ${secret} is empty${hint}`);
+  else context.issues.fault(place, `${found.problem}${hint}`, found.code);
   return false;
 }
 
@@ -110,7 +119,12 @@ export function findSecrets(value: unknown, place: Place): readonly (readonly [S
  * generated yet. An unreadable or empty file is a fault.
  */
 export function findGeneratedSecret(
-  { what, source, name }: { readonly what: string; readonly source: string | null; readonly name: string },
+  {
+    what,
+    source,
+    name,
+    format,
+  }: Pick<GeneratedSecret, "what" | "source" | "format"> & { readonly name: string },
   dataDir: string,
   { issues }: ReadContext,
 ): GeneratedSecret {
@@ -125,7 +139,7 @@ export function findGeneratedSecret(
   } else {
     secret.load(found.text.trim());
   }
-  return { what, source, secret, file };
+  return { what, source, secret, file, format };
 }
 
 type FoundValue =
@@ -182,9 +196,9 @@ export function generateSecrets({
 }): readonly { readonly what: string; readonly file: string }[] {
   attempt(`create the data directory ${dataDir}`, () => claimDirectory(dataDir));
   const created: { what: string; file: string }[] = [];
-  for (const { what, secret, file } of generated) {
+  for (const { what, secret, file, format } of generated) {
     if (secret.loaded) continue;
-    const { value, isNew } = attempt(`write the ${what} to ${file}`, () => provideSecretFile(file));
+    const { value, isNew } = attempt(`write the ${what} to ${file}`, () => provideSecretFile(file, format));
     secret.load(value);
     if (isNew) created.push({ what, file });
   }
@@ -192,11 +206,14 @@ export function generateSecrets({
 }
 
 /**
- * Writes a random secret (32 bytes as hex) to a new file with mode 0600 and returns it. When the file exists, returns
+ * Writes a secret of 32 random bytes to a new file with mode 0600 and returns it. When the file exists, returns
  * its content: another server that starts at the same moment may have created it.
  */
-export function provideSecretFile(file: string): { readonly value: string; readonly isNew: boolean } {
-  const value = randomBytes(32).toString("hex");
+export function provideSecretFile(
+  file: string,
+  format: GeneratedSecret["format"],
+): { readonly value: string; readonly isNew: boolean } {
+  const value = format(randomBytes(32));
   makePrivateDirectory(dirname(file));
   const isNew = createFileAtomically(file, `${value}\n`, 0o600);
   return { value: isNew ? value : readExisting(file), isNew };
@@ -222,6 +239,7 @@ function claimDirectory(directory: string): void {
   if (readdirSync(directory).length === 0) chmodSync(directory, 0o700);
 }
 
-function makePrivateDirectory(directory: string): void {
+/** Creates a directory of mode 0700 and its missing parents. Throws the error of the file system. */
+export function makePrivateDirectory(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
 }

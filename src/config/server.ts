@@ -1,5 +1,6 @@
 import type { Provider } from "../domain/provider.ts";
 import { readSocketPath, UNIX } from "../lib/ip-address.ts";
+import type { LogFormat } from "../lib/log.ts";
 import { Defaulted, TableSetting } from "../lib/schema.ts";
 import { type AcmeConfig, checkAcmeWithServer, resolveAcme } from "./acme.ts";
 import { isSet, type ReadContext, readVariable } from "./read/context.ts";
@@ -30,6 +31,8 @@ export interface Server {
   readonly publicUrl: string | null;
   /** In milliseconds. */
   readonly shutdownGrace: number;
+  /** The format of the log; null for the one that suits standard error. */
+  readonly logFormat: LogFormat | null;
   /** How many deployments may run at once, of all targets. */
   readonly maxDeployments: number;
   /** Milliseconds between two checks for missed pushes; null for one check at the start only. */
@@ -77,6 +80,7 @@ export function resolveServer(raw: unknown, place: Place, context: ServerContext
     clientIpHeader: values.client_ip_header,
     publicUrl: values.public_url?.replace(/\/+$/, "") ?? null,
     shutdownGrace: values.shutdown_grace,
+    logFormat: values.log_format ?? null,
     maxDeployments: values.max_deployments,
     catchUpEvery: values.catch_up_every === "off" ? null : values.catch_up_every,
     protocol,

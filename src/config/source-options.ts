@@ -23,8 +23,8 @@ export interface WrittenSource extends WrittenTable {
 export interface SourceOptions {
   readonly valid: boolean;
   readonly values: Readonly<Record<string, unknown>>;
-  /** Every secret in the values. */
-  readonly secrets: readonly Secret[];
+  /** Every secret in the values, and the option that it belongs to. */
+  readonly secrets: readonly { readonly option: string; readonly secret: Secret }[];
   readonly generated: readonly GeneratedSecret[];
 }
 
@@ -42,7 +42,10 @@ export function readSourceOptions(
   const { place } = table;
   const keys = Object.keys(provider.options.properties);
   const written = Object.fromEntries(Object.entries(table.values).filter(([key]) => keys.includes(key)));
-  for (const [secret, at] of findSecrets(written, place)) loadSecret(secret, secretPlace ?? at, context);
+  const hint = describeIssuedSecret(provider);
+  for (const [secret, at] of findSecrets(written, place)) {
+    loadSecret(secret, secretPlace ?? at, context, hint);
+  }
   // An invalid key would cause further faults here, which only repeat the first.
   const faults = table.isValid(keys) ? provider.checkOptions(written) : [];
   for (const { path, message } of faults) context.issues.fault(path.reduce(child, place), message);
@@ -52,9 +55,18 @@ export function readSourceOptions(
   return {
     valid: faults.length === 0,
     values,
-    secrets: findSecrets(values, place).map(([secret]) => secret),
+    secrets: Object.entries(values).flatMap(([option, value]) =>
+      findSecrets(value, place).map(([secret]) => ({ option, secret })),
+    ),
     generated: generated === null ? [] : [generated.secret],
   };
+}
+
+/** Where a missing secret comes from; empty where a person chooses it. */
+function describeIssuedSecret({ webhookForm }: Provider): string {
+  const { sender, issuedSecret } =
+    webhookForm?.({ url: "", secrets: {}, repository: null, waitsForCi: false }) ?? {};
+  return issuedSecret === undefined ? "" : `: ${sender} shows it as ${issuedSecret}`;
 }
 
 /** Options that the table leaves out, from the provider's environment variables. */
@@ -82,13 +94,29 @@ function findOwnSecret(
   context: SourceContext,
 ): { readonly secret: GeneratedSecret; readonly setting: Readonly<Record<string, unknown>> } | null {
   const key = provider.generatedSecret;
-  if (typeof source !== "string" || has(key) || !provider.needsGeneratedSecret(options)) return null;
+  if (typeof source !== "string" || has(key) || !provider.needsGeneratedSecret(options)) {
+    return null;
+  }
   const isList = isListOption(provider, key);
-  const singular = isList ? key.replace(/s$/, "") : key;
-  const what = `${singular.replaceAll("_", " ")} of source ${source}`;
-  const name = `${source}.${singular.replaceAll("_", "-")}`;
-  const secret = findGeneratedSecret({ what, source, name }, context.dataDir, context);
+  const what = `${nameSecret(provider).replaceAll("_", " ")} of source ${source}`;
+  const name = generatedSecretFile(provider, source);
+  const secret = findGeneratedSecret(
+    { what, source, name, format: provider.formatSecret },
+    context.dataDir,
+    context,
+  );
   return { secret, setting: { [key]: isList ? [secret.secret] : secret.secret } };
+}
+
+/** The name of the file with the generated secret of a source. */
+export function generatedSecretFile(provider: Provider, source: string): string {
+  return `${source}.${nameSecret(provider).replaceAll("_", "-")}`;
+}
+
+/** The key of the provider's secret in the singular. */
+function nameSecret(provider: Provider): string {
+  const key = provider.generatedSecret;
+  return isListOption(provider, key) ? key.replace(/s$/, "") : key;
 }
 
 /** Whether an option of a provider takes a list. */

@@ -2,7 +2,6 @@ import { type TProperties, Type } from "@sinclair/typebox";
 import type { Provider } from "../domain/provider.ts";
 import type { AllowedSenders, Answer, Source } from "../domain/source.ts";
 import { isAddressRange, parseRange } from "../lib/ip-address.ts";
-import type { Secret } from "../lib/secret.ts";
 import { findNearest } from "../lib/text.ts";
 import { type Environment, isSet, type ReadContext } from "./read/context.ts";
 import {
@@ -17,7 +16,13 @@ import {
 import { checkUnique, explainUnknownKey, extendTable, readTable } from "./read/table.ts";
 import { SourceTable } from "./schema.ts";
 import type { GeneratedSecret } from "./secrets.ts";
-import { isListOption, readSourceOptions, type SourceContext, type WrittenSource } from "./source-options.ts";
+import {
+  isListOption,
+  readSourceOptions,
+  type SourceContext,
+  type SourceOptions,
+  type WrittenSource,
+} from "./source-options.ts";
 import type { TargetSettings } from "./target-schema.ts";
 
 /** A source after its check. Its faults are reported. */
@@ -26,9 +31,11 @@ export interface CheckedSource {
   readonly name: string | undefined;
   readonly path: string | undefined;
   readonly provider: Provider | undefined;
+  /** Where its repositories are; undefined when the source has faults. */
+  readonly forge: Forge | undefined;
   readonly generated: readonly GeneratedSecret[];
   /** The secrets that its senders use. */
-  readonly secrets: readonly Secret[];
+  readonly secrets: SourceOptions["secrets"];
   /** Undefined when it has faults. `print` is null when it is not written. */
   readonly source: (Omit<Source, "print"> & { readonly print: boolean | null }) | undefined;
 }
@@ -53,6 +60,13 @@ export function writeDefaultSources(
     const setting = isListOption(provider, key) ? [reference] : reference;
     return { table: { ...table, [key]: setting }, place, secretPlace: variable(secretVariable) };
   });
+}
+
+/** The addresses of repositories and whether CI is reported, see {@link Provider}. */
+interface Forge {
+  readonly cloneUrl: (repository: string) => string | null;
+  readonly commitPath: (repository: string) => string | null;
+  readonly reportsCi: boolean;
 }
 
 /** Checks every source, and that names and paths are unique. */
@@ -105,13 +119,8 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
   const table = readTable(schema, raw, place, issues, (key, known) =>
     explainKey(key, known, provider, providers),
   );
-  const { name, path, provider: named, print = null, on_redelivery: onRedelivery } = table.values;
-  const keepHeaders = readKeptHeaders(
-    table.values.keep_headers,
-    table.values,
-    child(place, "keep_headers"),
-    context,
-  );
+  const { name, path, provider: named, print = null } = table.values;
+  const keepHeaders = readKeptHeaders(table.values.keep_headers, child(place, "keep_headers"), context);
   if (named !== undefined && provider === undefined) {
     const names = providers.map((known) => known.name);
     issues.fault(child(place, "provider"), describeChoice("", names, named));
@@ -121,11 +130,21 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
   const allow = readAllowedSenders(table.values.allow, child(place, "allow"), context);
   const options = provider && readSourceOptions(provider, table, written.secretPlace, context);
   const { generated = [], secrets = [] } = options ?? {};
-  const checked = { place, name, path, provider, generated, secrets };
+  const forge =
+    provider && options?.valid && table.isValid(Object.keys(provider.options.properties))
+      ? {
+          cloneUrl: (repository: string) => provider.cloneUrl(repository, options.values),
+          commitPath: (repository: string) => provider.commitPath?.(repository, options.values) ?? null,
+          reportsCi: provider.reportsCi?.(options.values) ?? false,
+        }
+      : undefined;
+  const checked = { place, name, path, provider, forge, generated, secrets };
   if (!table.isValid() || !options?.valid || !provider || name === undefined || path === undefined) {
     return { ...checked, source: undefined };
   }
   const handler = provider.createHandler(options.values);
+  rejectCredentials(keepHeaders, handler.credentialHeaders, child(place, "keep_headers"), context);
+  const onRedelivery = table.values.on_redelivery ?? provider.onRedelivery;
   return {
     ...checked,
     source: { name, provider: provider.name, path, handler, keepHeaders, answer, print, onRedelivery, allow },
@@ -191,35 +210,33 @@ function readAnswer(
 
 type FixedAnswer = Omit<Extract<Answer, { kind: "fixed" }>, "kind">;
 
-/** Names of headers that hold credentials. */
+/** Names of headers that hold credentials, of any sender. An idempotency key is an id. */
 const CREDENTIAL =
-  /(?:^|[-_])(?:auth|authorization|authentication|cookie2?|credentials?|jwt|key|apikey|passw(?:or)?d|secret|session|sig|sign|signature(?:-?256)?|token)(?:$|[-_])/;
+  /(?:^|[-_])(?:auth|authorization|authentication|cookie2?|credentials?|hmac|jwt|(?<!idempotency-)key|apikey|passw(?:or)?d|secret|session|sig|sign|signature(?:-?256)?|token)(?:$|[-_])/;
+
+/** Whether a header may hold a credential, by its name in lower case. Such a header is never stored. */
+export function isCredentialHeader(name: string): boolean {
+  return CREDENTIAL.test(name);
+}
 
 /** Reads `keep_headers` as lower-case names. One that may hold a credential is a fault. */
-function readKeptHeaders(
-  names: readonly string[],
-  settings: unknown,
-  place: Place,
-  { issues }: ReadContext,
-): readonly string[] {
+function readKeptHeaders(names: readonly string[], place: Place, context: ReadContext): readonly string[] {
   const kept = names.map((name) => name.toLowerCase());
-  const used = findHeaderOptions(settings).map((name) => name.toLowerCase());
-  for (const [index, name] of kept.entries()) {
-    if (!CREDENTIAL.test(name) && !used.includes(name)) continue;
-    issues.fault(
-      child(place, index),
-      `the header ${formatValue(name)} may hold a credential, which is never stored`,
-    );
-  }
+  rejectCredentials(kept, kept.filter(isCredentialHeader), place, context);
   return Object.freeze([...new Set(kept)]);
 }
 
-/** The values of options named `header`: a header with a signature or token of the provider. */
-function findHeaderOptions(settings: unknown): readonly string[] {
-  if (typeof settings !== "object" || settings === null) return [];
-  return Object.entries(settings).flatMap(([key, value]: [string, unknown]) =>
-    key === "header" && typeof value === "string" ? [value] : findHeaderOptions(value),
-  );
+function rejectCredentials(
+  names: readonly string[],
+  credentials: readonly string[],
+  place: Place,
+  { issues }: ReadContext,
+): void {
+  for (const [index, name] of names.entries()) {
+    if (!credentials.includes(name)) continue;
+    const problem = `the header ${formatValue(name)} may hold a credential, which is never stored`;
+    issues.fault(child(place, index), problem);
+  }
 }
 
 /** Reads `allow`; null when it is not written. An entry is a range or the name of a provider that publishes ranges. */

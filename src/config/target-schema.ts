@@ -45,7 +45,8 @@ export const TargetTable = TableSetting(
     source: Type.Optional(Type.String({ expected: "the name of a source" })),
     repository: Type.Optional(
       Type.String({
-        pattern: "^[A-Za-z0-9][\\w.-]*/(?!\\.{1,2}$)(?![\\w.-]*\\.git$)[\\w.-]+$",
+        // A `~` begins the repositories of a user at Bitbucket Data Center.
+        pattern: "^~?[A-Za-z0-9][\\w.-]*(?:/(?!\\.{1,2}(?:/|$))(?![\\w.-]*\\.git$)[\\w.-]+)+$",
         expected: 'a repository as "owner/name", without ".git"',
       }),
     ),
@@ -95,6 +96,11 @@ export const TargetTable = TableSetting(
       ),
     ),
     when: Type.Optional(ExpressionText),
+    wait_for_ci: Type.Optional(
+      Type.Union([Type.Boolean(), Type.String({ pattern: "^[^\\x00-\\x1f\\x7f]{1,200}$" })], {
+        expected: "true, or the name of a workflow",
+      }),
+    ),
     pass_env: Defaulted(
       Type.Array(Type.String(VARIABLE), { expected: "a list of names of environment variables" }),
       [],
@@ -130,7 +136,8 @@ export const TargetTable = TableSetting(
   },
   {
     name: "Name in commands and logs. Unique, without regard to case.",
-    directory: "Directory of the target. No two targets share one, and none is inside another's.",
+    directory:
+      "Directory of the target. No two targets share one, and none is inside another's, unless both are without `repository`.",
     source:
       "Name of the source whose deliveries deploy the target. Default: the only source that fits; with `repository`, sources that report pushes fit first.",
     repository:
@@ -156,6 +163,8 @@ export const TargetTable = TableSetting(
     events:
       'Events that deploy the target, by the provider\'s names, such as `"push"` or, with an action, `"release.published"`; see [Rules](deployments.md#rules). Default: `["push"]` with `repository`, every event without.',
     when: "[CEL expression](deployments.md#rules) over the delivery that must be true. Default: no condition.",
+    wait_for_ci:
+      "Deploy a commit once its [CI succeeded](deployments.md#wait-for-ci), not when it is pushed: `true` for all workflows that run for a push, or the name of one workflow.",
     path: "Directories, as absolute paths, in which the commands and git search programs before those of `PATH`.",
     env: "Environment variables for the commands. The values are used as they are: `$NAME` and `~` are not expanded.",
     pass_env: "Variables of the server's environment that the commands get.",

@@ -1,4 +1,5 @@
 import { dirname, isAbsolute, relative } from "node:path";
+import type { Provider } from "../domain/provider.ts";
 import type { Target } from "../domain/target.ts";
 import { readCommitStatus, readCredentials } from "./credentials.ts";
 import type { ReadContext } from "./read/context.ts";
@@ -13,6 +14,7 @@ import { type TargetSettings, TargetTable } from "./target-schema.ts";
 /** How targets are read. */
 export interface TargetContext extends ReadContext {
   readonly sources: readonly CheckedSource[];
+  readonly providers: readonly Provider[];
   /** The names of the layouts. */
   readonly layouts: readonly string[];
   readonly dataDir: string;
@@ -24,10 +26,11 @@ export function readTargets(written: readonly WrittenTable[], context: TargetCon
   const tables = written.map(({ table, place }) => readTable(TargetTable, table, place, issues));
   const targets = tables.map((table) => readTarget(table, context));
   const owners = tables.map((table) => {
-    return { place: table.place, name: table.values.name, directory: resolveDirectory(table, context) };
+    const directory = resolveDirectory(table, context);
+    return { place: table.place, name: table.values.name, directory, hasLayout: table.has("repository") };
   });
   checkUnique("name", "target", owners, issues);
-  checkUnique("directory", "target", owners, issues);
+  checkUnique("directory", "target", withoutSharing(owners), issues);
   checkNesting(owners, issues);
   return targets.filter((target) => target !== undefined);
 }
@@ -35,11 +38,11 @@ export function readTargets(written: readonly WrittenTable[], context: TargetCon
 function readTarget(settings: TargetSettings, context: TargetContext): Target | undefined {
   const { values, place, isValid } = settings;
   const source = findSource(settings, context.sources, context);
-  const repository = readRepository(settings, source?.provider, context);
+  const repository = readRepository(settings, source, context);
   const access = readCredentials(settings, repository, context);
   const allowedSigners = readAllowedSigners(settings, context);
   const commitStatus = readCommitStatus(settings, source?.provider, context);
-  const { allowsCatchUp, ...rules } = readRules(settings, context);
+  const { allowsCatchUp, ...rules } = readRules(settings, source, context);
   const directory = resolveDirectory(settings, context);
   checkDirectory(settings, directory, context);
   checkLayout(settings, context);
@@ -109,7 +112,9 @@ function checkDirectory(
   { dataDir, issues }: TargetContext,
 ): void {
   const at = child(place, "directory");
-  if (directory === "/") issues.fault(at, 'a target needs its own directory, not "/"');
+  if (directory === "/" && has("repository")) {
+    issues.fault(at, 'a target needs its own directory, not "/"');
+  }
   // Git would delete the store and its secrets, or copy them into a release.
   else if (directory !== undefined && has("repository") && isWithin(dataDir, directory)) {
     issues.fault(
@@ -196,14 +201,26 @@ function checkShared(shared: readonly string[], place: Place, { issues }: ReadCo
   }
 }
 
-/** Reports every directory that is inside another target's. */
-function checkNesting(
-  targets: readonly { readonly place: Place; readonly directory: string | undefined }[],
-  issues: IssueList,
-): void {
-  // Reversed, so that the first of several owners counts.
-  const owners = new Map(targets.toReversed().map(({ place, directory }) => [directory, place]));
-  for (const { place, directory = "/" } of targets) {
+/** The directory of a target. Without a repository, nothing in it belongs to the target. */
+interface DirectoryOwner {
+  readonly place: Place;
+  readonly directory: string | undefined;
+  readonly hasLayout: boolean;
+}
+
+/** The targets of which no two may have the same directory: of those without a repository, the first in each. */
+function withoutSharing<Owner extends DirectoryOwner>(targets: readonly Owner[]): readonly Owner[] {
+  const isFirst = ({ directory }: Owner, index: number) =>
+    targets.findIndex((other) => !other.hasLayout && other.directory === directory) === index;
+  return targets.filter((target, index) => target.hasLayout || isFirst(target, index));
+}
+
+/** Reports every directory that is inside another target's, unless both are without a repository. */
+function checkNesting(targets: readonly DirectoryOwner[], issues: IssueList): void {
+  for (const { place, directory = "/", hasLayout } of targets) {
+    const others = targets.filter((other) => hasLayout || other.hasLayout);
+    // Reversed, so that the first of several owners counts.
+    const owners = new Map(others.toReversed().map((other) => [other.directory, other.place]));
     const outer = ancestorsOf(directory).find((ancestor) => owners.has(ancestor));
     if (outer === undefined) continue;
     const owner = owners.get(outer)?.path;

@@ -1,7 +1,8 @@
+import type { CiGate } from "../domain/ci.ts";
 import type { Deployment, StepResult } from "../domain/deployment.ts";
 import type { PlacedRelease, RunProcess } from "../domain/layout.ts";
 import type { ReleaseHistory } from "../domain/release.ts";
-import type { ReadRuleValues } from "../domain/rule.ts";
+import type { RuleValues } from "../domain/rule.ts";
 import type { Target } from "../domain/target.ts";
 import type { Clock } from "../lib/clock.ts";
 
@@ -14,7 +15,9 @@ export interface DeploymentContext {
   /** The action of the event; null where it has none. */
   readonly action: string | null;
   /** Reads what `payload_env` is about; null when no delivery asked for the deployment. */
-  readonly readValues: ReadRuleValues | null;
+  readonly readValues: (() => RuleValues) | null;
+  /** What else decides about a commit whose CI succeeded; null for other deployments. */
+  readonly gate: CiGate | null;
   /** Reads the history of the target's commits and releases. */
   readonly history: () => Promise<ReleaseHistory>;
   /** The path of the delivery's payload as JSON; null when no delivery asked for the deployment. */

@@ -1,5 +1,5 @@
 import type { Deployment, DeploymentResult } from "../domain/deployment.ts";
-import type { ProcessIo, SkipReason, Workspace } from "../domain/layout.ts";
+import type { PassedCommit, ProcessIo, SkipReason, Workspace } from "../domain/layout.ts";
 import { readPayloadEnvironment } from "../domain/rule.ts";
 import type { Target } from "../domain/target.ts";
 import { shortenCommit } from "../lib/text.ts";
@@ -83,15 +83,16 @@ function checkPayloadVariables({ target, readValues }: DeploymentContext): void 
 /** Puts the files where the commands run. Resolves with the reason when there is nothing to deploy, else with null. */
 async function prepareRelease(
   workspace: Workspace | null,
-  { target, deployment, history }: DeploymentContext,
+  context: DeploymentContext,
   progress: Progress,
   io: ProcessIo,
 ): Promise<SkipReason | null> {
+  const { target, deployment, history, gate } = context;
   const { choice, pushedCommit, previousCommit, attempt } = deployment;
   if (workspace === null) {
     if (choice === null) return null;
     throw new DeploymentError(
-      choice.kind === "commit" ? "commit_missing" : "release_missing",
+      choice.kind === "release" ? "release_missing" : "commit_missing",
       `target ${target.name} has no repository to choose a commit or release from`,
     );
   }
@@ -106,19 +107,24 @@ async function prepareRelease(
     progress.placed = await workspace.takeRelease(request);
     return null;
   }
+  const obstacle = (await gate?.findObstacle()) ?? null;
+  if (obstacle !== null) return obstacle;
   begin("fetching");
   const damaged = describeDamagedKey(target);
   if (damaged !== null) throw new DeploymentError("fetch_failed", damaged);
-  const fetched = await workspace.fetch({ pushedCommit, chosenCommit: choice?.commit ?? null }, io);
+  const passed = await describePassed(context);
+  const chosenCommit = choice?.kind === "commit" ? choice.commit : null;
+  const fetched = await workspace.fetch({ pushedCommit, chosenCommit, passed }, io);
   const { ref, commit } = fetched;
   progress.placed = { ...progress.placed, ref, commit };
   progress.note = fetched.note;
   progress.subject = fetched.subject;
   progress.author = fetched.author;
+  if (fetched.skip) return fetched.skip;
   if (!isRequestedByPerson(deployment, commit)) {
     begin("comparing the tip with the live commit");
     const skip =
-      (await findRollback(deployment, commit, history)) ??
+      (passed === null ? await findRollback(deployment, commit, history) : null) ??
       (await workspace.reasonToSkip(fetched, previousCommit, io));
     io.signal.throwIfAborted();
     if (skip !== null) return skip;
@@ -128,6 +134,24 @@ async function prepareRelease(
   begin("checking out");
   progress.placed = { ref, commit, ...(await workspace.checkout(fetched, previousCommit, io)) };
   return null;
+}
+
+/** What decides, after the fetch, about a commit whose CI succeeded; null for other deployments. */
+async function describePassed({
+  deployment,
+  history,
+  gate,
+}: DeploymentContext): Promise<PassedCommit | null> {
+  const { choice, trigger, previousCommit: live } = deployment;
+  if (choice?.kind !== "ci" || gate === null) return null;
+  return {
+    commit: choice.commit,
+    live,
+    isRepeated: trigger !== "ci",
+    // A person who replays a delivery may undo a rollback.
+    rolledBack: trigger === "replay" ? [] : (await history()).rolledBackCommits,
+    queued: await gate.listQueued(),
+  };
 }
 
 /**

@@ -1,8 +1,8 @@
-import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Layout, Workspace } from "../domain/layout.ts";
 import type { Target } from "../domain/target.ts";
 import { AppError } from "../lib/errors.ts";
+import { rm, writeFile } from "../lib/files.ts";
 import type { DeployServices } from "./context.ts";
 import { credentialEnvironment } from "./git/credentials.ts";
 import { layouts } from "./layouts/index.ts";

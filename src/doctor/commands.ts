@@ -31,7 +31,11 @@ export async function checkCommands(
 
 /** Null for a shell command that only the shell can parse. */
 function programOf(command: Command): string | null {
-  if (typeof command !== "string") return command[0] ?? null;
+  if (typeof command !== "string") {
+    const [program = null, option, script = "", zero = null] = command;
+    // A shell that only passes arguments on to a program, as `hooklatch import` writes it.
+    return option === "-c" && /(?:^|; )(?:exec )?"\$0"/.test(script) ? zero : program;
+  }
   return /^\s*(\w[\w.+-]*)(?=\s|$)/.exec(command)?.[1] ?? null;
 }
 

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, readdirSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { systemErrorCode } from "../lib/errors.ts";
 import { userName } from "../lib/os-user.ts";
 import { type CheckResult, fail, ok } from "./check-result.ts";
 
@@ -10,12 +11,31 @@ export function checkDirectory(label: string, directory: string): CheckResult {
   const text = `${label} ${directory}`;
   if (!existsSync(directory)) {
     const parent = nearestExisting(directory);
-    return isWritable(parent)
-      ? ok(`${text} will be created`)
+    if (isWritable(parent)) return ok(`${text} will be created`);
+    return isReadOnly(parent)
+      ? fail(`${text} cannot be created: ${describeReadOnly(directory)}`)
       : fail(`${text} cannot be created: ${parent} is not writable; create it for the service's user`);
   }
   if (isNotDirectory(directory)) return fail(`${text} is not a directory: move it away, or set another path`);
-  return isWritable(directory) ? ok(text) : fail(`${text} is not writable: ${FIX_OWNER}`);
+  if (isWritable(directory)) return ok(text);
+  return isReadOnly(directory)
+    ? fail(`${text} is not writable: ${describeReadOnly(directory)}`)
+    : fail(`${text} is not writable: ${FIX_OWNER}`);
+}
+
+/** The user of the service sees other file systems than this shell when its unit has ProtectSystem=. */
+function describeReadOnly(directory: string): string {
+  return `its file system is read-only here; if the service's unit has ProtectSystem=, add ReadWritePaths=${directory} to it`;
+}
+
+/** Whether the path is on a file system that is mounted read-only. */
+function isReadOnly(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return false;
+  } catch (error) {
+    return systemErrorCode(error) === "EROFS";
+  }
 }
 
 /** Checks that a file is readable. `remedy` completes the error for a missing one. */

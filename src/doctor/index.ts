@@ -2,14 +2,16 @@ import type { Config } from "../config/load.ts";
 import type { NotificationSettings } from "../domain/notification.ts";
 import type { Clock } from "../lib/clock.ts";
 import { errorMessage } from "../lib/errors.ts";
+import { tryMailServer } from "../notify/smtp.ts";
 import { providers } from "../providers/index.ts";
 import { checkAcme, checkCertificate } from "./certificate.ts";
-import { type CheckResult, fail, ok } from "./check-result.ts";
+import { type CheckResult, fail, ok, warn } from "./check-result.ts";
 import { checkDataDirectory } from "./data-directory.ts";
 import { ownerOf } from "./files.ts";
 import { checkClock, checkDisks, checkGit } from "./machine.ts";
 import { checkPorts } from "./port.ts";
 import { checkSecrets } from "./secrets.ts";
+import { describeServicePath, findServicePath } from "./service-path.ts";
 import { checkPublicUrl, checkSources } from "./sources.ts";
 import { checkTarget } from "./target.ts";
 
@@ -27,12 +29,13 @@ export async function checkAll(
   { env, clock }: CheckEnvironment,
 ): Promise<readonly CheckResult[]> {
   const now = clock.now();
-  const path = env.PATH ?? "";
-  const [clockResult, ports, git, targets] = await Promise.all([
-    attempt("clock", async () => [await checkClock(now, path)]),
+  const service = await findServicePath(config.dataDir, env);
+  const [clockResult, ports, git, targets, notify] = await Promise.all([
+    attempt("clock", async () => [await checkClock(now, env.PATH ?? "")]),
     attempt("ports", () => checkPorts(config)),
-    attempt("git", () => checkGit(config.targets, path)),
-    checkTargets(config, env),
+    attempt("git", () => checkGit(config.targets, service.path)),
+    checkTargets(config, { ...env, PATH: service.path }),
+    attempt("notify", () => Promise.all(config.notify.map(checkNotify))),
   ]);
   return [
     ...(await attempt("data directory", () => checkDataDirectory(config))),
@@ -45,8 +48,9 @@ export async function checkAll(
     ...(await attempt("public_url", () => checkPublicUrl(config))),
     ...(await attempt("sources", () => checkSources(config))),
     ...git,
+    ...(config.targets.length === 0 ? [] : [describeServicePath(service)]),
     ...targets,
-    ...(await attempt("notify", () => config.notify.map(checkNotify))),
+    ...notify,
   ];
 }
 
@@ -76,8 +80,20 @@ async function checkTargets(
   return (await Promise.all(results)).flat();
 }
 
-/** Shows only the host of the channel's URL: the rest may be a secret. */
-export function checkNotify({ name, format, url, kinds }: NotificationSettings): CheckResult {
-  const { host } = new URL(url.reveal());
-  return ok(`notify ${name}: ${format} to ${host} for ${kinds.join(", ")}`);
+/** Milliseconds that the mail server may take for each step. */
+const MAIL_TIMEOUT = 10_000;
+
+/** Shows only the host of the channel's URL: the rest may be a secret. Logs in to a mail server, without a message. */
+export async function checkNotify(settings: NotificationSettings): Promise<CheckResult> {
+  const { name, format, kinds } = settings;
+  if (settings.format !== "smtp") {
+    const { host } = new URL(settings.url.reveal());
+    return ok(`notify ${name}: ${format} to ${host} for ${kinds.join(", ")}`);
+  }
+  const { host, port, to } = settings;
+  const recipients = to.map(({ address }) => address).join(", ");
+  const text = `notify ${name}: e-mail to ${recipients} through ${host}:${port}`;
+  const outcome = await tryMailServer(settings, MAIL_TIMEOUT);
+  if (outcome.kind === "taken") return ok(`${text} for ${kinds.join(", ")}`);
+  return (outcome.kind === "refused" ? fail : warn)(`${text}: ${outcome.reason}`);
 }

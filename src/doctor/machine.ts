@@ -39,7 +39,8 @@ export async function checkGit(targets: readonly Target[], path: string): Promis
   return [warn(`${version} is too old: install ${major}.${minor} or later${purpose}`)];
 }
 
-async function runTool(argv: readonly string[], path: string) {
+/** Runs a program of the system and collects its lines. `path` is the PATH. */
+export async function runTool(argv: readonly string[], path: string) {
   const lines: string[] = [];
   const { exitCode } = await runProcess(argv, {
     cwd: "/",

@@ -1,7 +1,8 @@
 import type { Config } from "../config/load.ts";
+import { describeOutcome } from "../domain/ci.ts";
 import { selectHeaders } from "../domain/delivery.ts";
 import { actionOf, type Event, nameOf } from "../domain/event.ts";
-import { type Decision, quote } from "../domain/match.ts";
+import { type Decision, findDecisiveEvent } from "../domain/match.ts";
 import type { ParseResult } from "../domain/provider.ts";
 import { createRuleValues, type ReadRuleValues, readPayloadEnvironment } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
@@ -10,6 +11,7 @@ import { createRouter } from "../flow/route-delivery.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
+import { quote, shortenCommit } from "../lib/text.ts";
 import { providers } from "../providers/index.ts";
 import { type CheckResult, fail, ok } from "./check-result.ts";
 
@@ -31,22 +33,25 @@ export interface PayloadSample {
  */
 export function explainPayload(config: Config, sample: PayloadSample, clock: Clock): readonly CheckResult[] {
   const source = findSource(config, sample.source);
-  const { headers, parsed } = parseSample(source, sample);
+  const { headers, parsed } = parseSample(source, clock.now(), sample);
   if (parsed.kind === "unreadable") return [fail(`source ${source.name}: ${parsed.reason}`)];
-  const { event, json } = parsed;
+  if (parsed.kind === "challenge") {
+    return [ok(`source ${source.name}: a test of the URL, which is answered and not stored`)];
+  }
+  const { events, json } = parsed;
   const targets = config.targets.filter((target) => target.source === source.name);
-  const readValues = createRuleValues(event, json, headers);
+  const readValues = createRuleValues(json, headers);
   const route = createRouter({
     targetsOf: () => targets,
     locks: { of: () => null, version: () => 0 },
     clock,
   });
-  const { decisions } = route(source, event, readValues);
+  const { decisions } = route(source, events, readValues);
   return [
-    ok(`source ${source.name}: ${describeEvent(event)}`),
+    ...events.map((event) => ok(`source ${source.name}: ${describeEvent(event)}`)),
     ...targets.map((target) => {
       const decision = decisions.find((each) => each.target === target.name);
-      return explainTarget(target, decision, readValues);
+      return explainTarget(target, decision, findDecisiveEvent(events, target), readValues);
     }),
   ];
 }
@@ -63,6 +68,7 @@ function findSource({ sources }: Config, name: string | undefined): Source {
 /** Composes the request with another secret, because the source's own may not exist yet, and reads it back. */
 function parseSample(
   source: Source,
+  now: Date,
   { json, event, headers: further }: PayloadSample,
 ): { readonly parsed: ParseResult; readonly headers: Readonly<Record<string, string>> } {
   const provider = providers.find(({ name }) => name === source.provider);
@@ -70,12 +76,16 @@ function parseSample(
   const secret = new Secret({ kind: "literal", value: "not sent" });
   secret.load("not sent");
   const message = { kind: "payload", event, json, deliveryId: "1", form: false } as const;
-  const { headers, body } = provider.createHandlerWithSecret(secret).compose(message);
+  const { headers, body } = provider.createHandlerWithSecret(secret).compose(message, {
+    path: source.path,
+    query: new URLSearchParams(),
+    now,
+  });
   for (const [name, value] of further) headers.set(name, value);
   const { handler, keepHeaders } = source;
   return {
     parsed: handler.parse({ headers, body }),
-    headers: selectHeaders(headers, [...handler.storedHeaders, ...keepHeaders]),
+    headers: selectHeaders(headers, [...handler.storedHeaders, ...keepHeaders], handler.credentialHeaders),
   };
 }
 
@@ -84,6 +94,10 @@ function describeEvent(event: Event): string {
     const { repository, ref, deleted } = event;
     return `${deleted ? "deletion" : "push"} of ${ref.kind} ${quote(ref.name)} in ${quote(repository)}`;
   }
+  if (event.kind === "ci") {
+    const { commit, repository } = event;
+    return `${describeOutcome(event)} for commit ${shortenCommit(commit)} in ${quote(repository)}`;
+  }
   const action = actionOf(event);
   return `event ${quote(action === null ? nameOf(event) : `${nameOf(event)}.${action}`)}`;
 }
@@ -91,13 +105,14 @@ function describeEvent(event: Event): string {
 function explainTarget(
   target: Target,
   decision: Decision | undefined,
+  event: Event,
   readValues: ReadRuleValues,
 ): CheckResult {
   const label = `target ${target.name}`;
   if (decision === undefined) return ok(`${label}: not deployed, because the event is not about it`);
   const { deploy, code, reason } = decision;
   if (!deploy) return ok(`${label}: not deployed (${code}): ${reason}`);
-  const environment = readPayloadEnvironment(target, readValues);
+  const environment = readPayloadEnvironment(target, () => readValues(event));
   if (environment.kind === "invalid") {
     return fail(`${label}: would be deployed and fail: ${environment.reason}`);
   }
@@ -106,5 +121,7 @@ function explainTarget(
     const value = environment.variables[name];
     return value === undefined ? `; ${name} is not set` : `; ${name}=${quote(value)}`;
   });
-  return ok(`${label}: would be deployed${condition}${variables.join("")}`);
+  const isGated = target.waitForCi !== null && event.kind === "ci";
+  const commit = isGated ? ` at commit ${shortenCommit(event.commit)}, unless something newer is live` : "";
+  return ok(`${label}: would be deployed${commit}${condition}${variables.join("")}`);
 }

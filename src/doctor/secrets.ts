@@ -2,10 +2,12 @@ import { dirname } from "node:path";
 import type { Config, OwnedSecret } from "../config/load.ts";
 import { type CheckResult, ok, warn } from "./check-result.ts";
 
+type Owned = Pick<OwnedSecret, "owner" | "secret">;
+
 /** Lists the generated secrets, and warns about a secret with several owners. Never prints a secret. */
 export function checkSecrets(
   generated: Config["generated"],
-  secrets: readonly OwnedSecret[],
+  secrets: readonly Owned[],
 ): readonly CheckResult[] {
   return [...checkGenerated(generated), ...checkReuse(secrets.filter(({ secret }) => secret.loaded))];
 }
@@ -27,7 +29,7 @@ function checkGenerated(generated: Config["generated"]): readonly CheckResult[] 
 }
 
 /** Repetitions within one source are harmless. */
-function checkReuse(secrets: readonly OwnedSecret[]): readonly CheckResult[] {
+function checkReuse(secrets: readonly Owned[]): readonly CheckResult[] {
   // A user may have the same password, and so the same hash, at two sources.
   const comparable = secrets.filter(({ secret }) => !secret.reveal().startsWith("$argon2"));
   return [...Map.groupBy(comparable, ({ secret }) => secret.reveal()).values()]

@@ -1,4 +1,4 @@
-import type { Config } from "../config/load.ts";
+import type { Config, OwnedSecret } from "../config/load.ts";
 import { isLoopback, localOrigin, readSocketPath } from "../lib/ip-address.ts";
 import { providers } from "../providers/index.ts";
 import { readCertifiedName } from "./certificate.ts";
@@ -10,15 +10,50 @@ interface Settings extends Pick<Config, "server" | "targets"> {
 }
 
 /** Shows the URL of each source, to paste into a forge, and the targets that use it. */
-export function checkSources({ server, sources, targets }: Settings): readonly CheckResult[] {
+export function checkSources({
+  server,
+  sources,
+  targets,
+  secrets: owned,
+}: Settings & Pick<Config, "secrets">): readonly CheckResult[] {
   const origin = server.publicUrl ?? describeOrigin(server);
-  return sources.map(({ name, path, print }) => {
+  return sources.map(({ name, provider, path, print }) => {
+    const secrets = owned.filter(({ owner }) => owner === `source ${name}`);
     const text = `source ${name}: ${origin}${path}`;
-    const users = targets.filter(({ source }) => source === name).map((target) => target.name);
-    if (users.length > 0) return ok(`${text} for ${users.join(", ")}`);
-    if (print) return ok(`${text} prints its deliveries`);
+    const own = targets.filter(({ source }) => source === name);
+    const waitsForCi = own.some(({ waitForCi }) => waitForCi !== null);
+    const form = describeForm(provider, { url: `${origin}${path}`, secrets, waitsForCi });
+    const users = own.map((target) => target.name);
+    if (users.length > 0) return ok(`${text} for ${users.join(", ")}${form}`);
+    if (print) return ok(`${text} prints its deliveries${form}`);
     return warn(`${text} only stores its deliveries: add a target that uses it, or set print = true`);
   });
+}
+
+/** What to enter at the sender; the secrets by their origins, the first of each list. */
+function describeForm(
+  name: string,
+  {
+    url,
+    secrets,
+    waitsForCi,
+  }: { readonly url: string; readonly secrets: readonly OwnedSecret[]; readonly waitsForCi: boolean },
+): string {
+  const provider = providers.find((each) => each.name === name);
+  const origins = secrets.toReversed().map(({ option, secret }) => [option, String(secret)] as const);
+  const form = provider?.webhookForm?.({
+    url,
+    secrets: Object.fromEntries(origins.map(([option, origin]) => [option, `the value of ${origin}`])),
+    repository: null,
+    waitsForCi,
+  });
+  if (form === undefined) return "";
+  const { sender, page, fields, issuedSecret } = form;
+  const others = fields.filter(([, value]) => value !== url);
+  const list = others.map(([label, value]) => `${label}: ${value}`).join(", ");
+  const where = `; enter this URL at ${sender} in ${page}${list === "" ? "" : ` (${list})`}`;
+  const origin = origins.at(-1)?.[1];
+  return issuedSecret === undefined ? where : `${where}; ${origin} must hold its ${issuedSecret}`;
 }
 
 /** Checks that `public_url` fits the listener, that forges can reach it, and that requests are encrypted. */

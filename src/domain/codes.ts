@@ -12,7 +12,13 @@ export const DECISION_CODES = {
   branch: "The target deploys another branch.",
   tag: "The target deploys tags, and the pushed ref is not a matching tag.",
   deleted: "The branch or tag was deleted.",
+  no_commit: "The old and the new commit are the same: the sender tests the webhook.",
   skip_requested: "The message of the pushed commit asks to skip the deployment.",
+  waiting_for_ci: "The target waits for CI: the success of CI for the commit deploys it.",
+  workflow: "The target waits for another workflow.",
+  ci_pending: "CI has not finished.",
+  ci_failed: "CI failed, or ended without a result.",
+  ci_foreign: "CI ran for a pull request, another repository or something else than a push.",
   locked: "The target is locked.",
 } as const;
 
@@ -30,6 +36,9 @@ export const REFUSAL_CODES = {
   too_many_attempts: "The address showed too many wrong tokens or passwords and has to wait.",
   signature_missing: "The request has no signature.",
   signature_mismatch: "The signature is malformed, or none of the secrets made it for this body.",
+  timestamp_invalid: "The signed time is not a whole number of Unix seconds.",
+  timestamp_too_old: "The signed time is more than five minutes, or the `tolerance`, before the server's.",
+  timestamp_too_new: "The signed time is more than five minutes, or the `tolerance`, after the server's.",
   token_missing: "The request has no token, or an empty one.",
   token_mismatch: "The token is wrong.",
   token_repeated: "The request has more than one token.",
@@ -76,7 +85,14 @@ export type FailureCode = keyof typeof FAILURE_CODES;
 export const SKIP_CODES = {
   skip_requested: "The message of the commit asks to skip the deployment.",
   paths_unchanged: "No file that `paths` and `ignore_paths` select differs from the live commit.",
-  rolled_back: "The commit was rolled back earlier.",
+  rolled_back: "The commit was rolled back earlier, or is older than one that was.",
+  already_live: "The commit is live already.",
+  already_queued: "An earlier deployment of the commit was queued or running when CI succeeded again.",
+  older_than_live: "The commit is older than the live one.",
+  newer_queued: "A newer commit whose CI succeeded is queued.",
+  not_in_branch: "The commit whose CI succeeded is not in the branch, or no matching tag is at it.",
+  ci_pending: "Another workflow for the commit has not finished.",
+  ci_failed: "Another workflow for the commit failed, or none succeeded.",
 } as const;
 
 export type SkipCode = keyof typeof SKIP_CODES;

@@ -1,11 +1,15 @@
-import type { Deployment } from "./deployment.ts";
+import type { CiResult } from "./ci.ts";
+import type { Choice, Deployment, Trigger } from "./deployment.ts";
 import type { ResultParts } from "./deployment-result.ts";
-import type { Event } from "./event.ts";
+import type { CiEvent, Event } from "./event.ts";
 import type { Decision } from "./match.ts";
 import type { Page, PageRange } from "./page.ts";
 
-/** The status of a stored delivery: the `status` word of the response to its sender. */
-export const DELIVERY_STATUSES = ["pong", "ok", "skipped", "success"] as const;
+/**
+ * The status of a stored delivery: the `status` word of the response to its sender. One that is `held` by a lock becomes
+ * `ok` when it is deployed after the lock, and `skipped` when something newer is.
+ */
+export const DELIVERY_STATUSES = ["pong", "ok", "held", "skipped", "success"] as const;
 
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
@@ -13,17 +17,21 @@ export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 export function chooseStatus(
   source: { readonly handler: { readonly answersSuccess: boolean } },
   event: Event,
-  deploys: boolean,
+  decisions: readonly Pick<Decision, "deploy" | "code">[],
 ): DeliveryStatus {
   if (source.handler.answersSuccess) return "success";
   if (event.kind === "ping") return "pong";
-  return deploys ? "ok" : "skipped";
+  if (decisions.some(({ deploy }) => deploy)) return "ok";
+  return decisions.some(({ code }) => code === "locked") ? "held" : "skipped";
 }
 
 /** One webhook request that passed its source's checks, before the store gives it an id. */
 export interface NewDelivery {
   readonly source: string;
   readonly event: Event["kind"];
+  /** The provider's name of the event and its action, such as `release` and `published`; null where it has none. */
+  readonly eventName: string | null;
+  readonly action: string | null;
   readonly status: DeliveryStatus;
   /** The `reason` of the response: why some target is not deployed; null where nothing needs explaining. */
   readonly reason: string | null;
@@ -43,8 +51,8 @@ export interface NewDelivery {
 }
 
 /**
- * Identifies a repeated delivery. Ids and hooks are headers, which are not signed; the body is signed, so a body
- * that arrives again under another id is a replay.
+ * Identifies a repeated delivery. Most senders sign the body and not the id, so that a body that arrives again under
+ * another id is a replay; see {@link RepeatedBody}.
  */
 export interface DeliveryIdentity {
   /** The sender's own id of the delivery; null when it sent none. */
@@ -52,6 +60,9 @@ export interface DeliveryIdentity {
   /** The webhook that sent the delivery; null when the sender does not say. */
   readonly hook: string | null;
 }
+
+/** What a body is that arrives again under another id, or without one. */
+export type RepeatedBody = "duplicate" | "redelivery" | "new";
 
 /** Reads a delivery's id, a whole number from 1; null for any other text. */
 export function parseDeliveryId(text: string): number | null {
@@ -90,20 +101,34 @@ export interface DeliveryFilter {
 /** Headers stored with every delivery. Listed by name, because forges have sent secrets in other headers. */
 export const STORED_HEADERS: readonly string[] = ["content-type", "user-agent", "x-request-id"];
 
-/** The headers of a request that are stored, each cut to 1,024 characters. */
-export function selectHeaders(headers: Headers, further: readonly string[]): Record<string, string> {
+/**
+ * The headers of a request that are stored, each cut to 1,024 characters.
+ *
+ * @param credentials lower-case names of headers that are not, whatever else names them.
+ */
+export function selectHeaders(
+  headers: Headers,
+  further: readonly string[],
+  credentials: readonly string[],
+): Record<string, string> {
   const selected: Record<string, string> = {};
   for (const name of [...STORED_HEADERS, ...further]) {
     const value = headers.get(name);
-    if (value !== null) selected[name] = value.slice(0, 1024);
+    if (value !== null && !credentials.includes(name)) selected[name] = value.slice(0, 1024);
   }
   return selected;
 }
 
 /** How the store treats a delivery. */
 export interface AcceptOptions {
-  /** The pushed commit, for the deployments. */
-  readonly pushedCommit: string | null;
+  /** The pushed commit that the decision about a target refers to; null when there is none. */
+  readonly commitOf: (target: string) => string | null;
+  /** Why a target is deployed, and what, unless the delivery repeats another. By default a push, and the tip. */
+  readonly causeOf?: (target: string) => DeploymentCause;
+  /** The result of CI that the delivery reports; none by default. */
+  readonly ci?: CiEvent | null;
+  /** What a known body under another id is. */
+  readonly repeatedBody: RepeatedBody;
   /** Whether a redelivery runs, or is a duplicate. */
   readonly onRedelivery: "run" | "skip";
   /** Whether the delivery is compared with earlier ones. Later ones are compared with it in any case. */
@@ -114,6 +139,15 @@ export interface AcceptOptions {
   readonly queueAll?: readonly string[];
 }
 
+/** The cause of a deployment that a delivery requests. */
+export interface DeploymentCause {
+  readonly trigger: Extract<Trigger, "push" | "ci" | "release" | "event">;
+  readonly choice: Choice | null;
+}
+
+/** The cause of a deployment by default. */
+export const PUSHED: DeploymentCause = { trigger: "push", choice: null };
+
 /** The part of the store that holds deliveries. */
 export interface DeliveryStore {
   /**
@@ -123,7 +157,8 @@ export interface DeliveryStore {
    * the target's lock records the delivery, and unlocking deploys it.
    *
    * A delivery that has an identity and is not a replay is first compared with the stored deliveries of its source:
-   * - its body arrived before under another id: a replayed body, `duplicate` of the first delivery with that body;
+   * - its body arrived before under another id: what `repeatedBody` says, a replayed body (`duplicate` of the first
+   *   delivery with that body), a redelivery, or a new delivery;
    * - its id arrived before from the same hook: a redelivery, which runs with that trigger, or with
    *   `onRedelivery: "skip"` is a `duplicate`;
    * - its id arrived before from another hook: the same event twice, `duplicate`.
@@ -136,6 +171,8 @@ export interface DeliveryStore {
   readDelivery(id: number): Promise<Delivery | null>;
   /** The outcomes of a delivery's deployments, oldest first. */
   readOutcomes(delivery: number): Promise<readonly DeploymentOutcome[]>;
+  /** The results of CI that the deliveries of a source report for a commit, in the order of their arrival. */
+  listCiResults(source: string, commit: string): Promise<readonly CiResult[]>;
   /** Newest first. */
   listDeliveries(filter: DeliveryFilter, range: PageRange): Promise<Page<DeliverySummary>>;
 }

@@ -23,7 +23,7 @@ export interface TargetStatus {
   readonly live: Live | null;
   /** The newest deployment that is not `superseded`; null when there is none. */
   readonly latest: Deployment | null;
-  /** The newest ended deployment that fetched a tip: its commit is known, and it was not a person's choice. */
+  /** The newest ended deployment that fetched a tip: its commit is known, and nothing was chosen in place of the tip. */
   readonly latestOfTip: Deployment | null;
   readonly queued: number | null;
   readonly running: number | null;
@@ -91,8 +91,11 @@ export interface DeploymentStore {
   readTargetStatus(target: string, now: Date): Promise<TargetStatus>;
   /** Appends lines of output, without their newlines. Beyond {@link MAX_OUTPUT_BYTES} the middle is removed. */
   appendOutput(deployment: number, lines: readonly string[]): Promise<void>;
-  /** The stored output in order. Where lines were removed, one line says how many. */
-  readOutput(deployment: number): Promise<readonly string[]>;
+  /**
+   * The stored output in order, or its last lines that fit in `maxBytes` with their newlines. Where lines were removed, one
+   * line says how many.
+   */
+  readOutput(deployment: number, maxBytes?: number): Promise<readonly string[]>;
   /**
    * At most `limit` stored lines whose number is greater than `after` (-1 for all), in order. Where lines were removed,
    * one line with the number of the last of them says how many.

@@ -26,7 +26,7 @@ export interface Deployment {
   readonly delivery: number | null;
   /** The commit that the delivery named. The deployed commit, the tip, is in `commit`. */
   readonly pushedCommit: string | null;
-  /** A person's choice; null for the tip. */
+  /** What is deployed in place of the tip; null for the tip. */
   readonly choice: Choice | null;
   /** The deployed branch or tag; null until known, and for targets without git. */
   readonly branch: string | null;
@@ -45,15 +45,27 @@ export interface Deployment {
 }
 
 /** The cause of a deployment. */
-export const TRIGGERS = ["push", "redelivery", "replay", "catch-up", "manual", "rollback"] as const;
+export const TRIGGERS = [
+  "push",
+  "ci",
+  "release",
+  "event",
+  "redelivery",
+  "replay",
+  "catch-up",
+  "manual",
+  "rollback",
+] as const;
 
 export type Trigger = (typeof TRIGGERS)[number];
 
-/** A person's choice to deploy something other than the tip. */
+/** What is deployed in place of the tip. */
 export type Choice =
-  /** A commit by at least its first 7 hex digits. */
+  /** A person's choice of a commit, by at least its first 7 hex digits. */
   | { readonly kind: "commit"; readonly commit: string }
-  /** A release on disk by its name; null is the one before the live one. Nothing is built. */
+  /** The commit whose CI succeeded. It is deployed unless something newer is live. */
+  | { readonly kind: "ci"; readonly commit: string }
+  /** A person's choice of a release on disk by its name; null is the one before the live one. Nothing is built. */
   | { readonly kind: "release"; readonly release: string | null };
 
 /** How one configured command ended. */

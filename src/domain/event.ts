@@ -1,5 +1,8 @@
 /** The content of a delivery in terms that do not depend on the provider. */
-export type Event = PingEvent | PushEvent | OtherEvent;
+export type Event = PingEvent | PushEvent | CiEvent | ReleaseEvent | OtherEvent;
+
+/** What one delivery says. */
+export type Events = readonly [Event, ...Event[]];
 
 /** The sender tests whether the source responds. */
 export interface PingEvent {
@@ -16,13 +19,14 @@ export interface PushEvent {
   readonly deleted: boolean;
   /** The pushed commit, 40 or 64 hex digits; null when the ref was deleted or the sender does not say. */
   readonly commit: string | null;
+  /** Whether the forge tests the webhook: the old and the new commit are the same, or both are zeros. */
+  readonly unchanged?: boolean;
   /** Whether the message of the tip asks to skip the deployment, see {@link asksToSkip}. */
   readonly skip: boolean;
 }
 
-/** Any other event: stored, and run by targets without a repository. */
-export interface OtherEvent {
-  readonly kind: "other";
+/** An event by the provider's name. */
+interface NamedEvent {
   /** The provider's name of the event, such as `issues`; `payload` where it has none. */
   readonly name: string;
   /** What happened, such as `published`, where the provider says it. */
@@ -31,14 +35,59 @@ export interface OtherEvent {
   readonly repository?: string;
 }
 
+/** CI began or ended for a commit. Only targets that wait for CI, or whose `events` name it, are deployed by it. */
+export interface CiEvent extends NamedEvent {
+  readonly kind: "ci";
+  readonly repository: string;
+  /** The short names of the branches or tags of the repository that it ran for; null where the forge does not say. */
+  readonly refs: readonly string[] | null;
+  /** 40 or 64 hex digits. */
+  readonly commit: string;
+  /** The names of the workflow, pipeline or status, the one to show first. */
+  readonly workflows: readonly string[];
+  readonly outcome: CiOutcome;
+  readonly cause: CiCause;
+  readonly run: CiRun;
+}
+
+/** `other` is an end without a result, such as a skipped workflow. */
+export type CiOutcome = "success" | "failure" | "pending" | "other";
+
+/**
+ * What CI ran for: a `push`; a `request` by a person, a schedule or an API, for a commit of the repository; or something
+ * `foreign`, such as a pull request, whose result is not that of the commit or whose author may be anyone. `unknown` where
+ * the forge does not say.
+ */
+export type CiCause = "push" | "request" | "foreign" | "unknown";
+
+/** Identifies a run, to tell which result of a commit is the latest. */
+export interface CiRun {
+  /** The same for all results of one workflow, pipeline or status. */
+  readonly check: string;
+  /** Increases with each run. */
+  readonly number: number;
+  /** Increases when the run is repeated. */
+  readonly attempt: number;
+}
+
+/** A release was published. */
+export interface ReleaseEvent extends NamedEvent {
+  readonly kind: "release";
+}
+
+/** Any other event: stored, and run by targets without a repository. */
+export interface OtherEvent extends NamedEvent {
+  readonly kind: "other";
+}
+
 /** The name of an event in `events` and `HOOKLATCH_EVENT`. A push of every forge is a `push`. */
 export function nameOf(event: Event): string {
-  return event.kind === "other" ? event.name : event.kind;
+  return event.kind === "ping" || event.kind === "push" ? event.kind : event.name;
 }
 
 /** The action of an event; null where it has none. */
 export function actionOf(event: Event): string | null {
-  return event.kind === "other" ? (event.action ?? null) : null;
+  return event.kind === "ping" || event.kind === "push" ? null : (event.action ?? null);
 }
 
 /** A full git ref name in parts. `name` is untrusted text and never part of a command line. */

@@ -85,6 +85,21 @@ export interface FetchRequest {
   readonly pushedCommit: string | null;
   /** The commit that a person chose instead of the tip, 7 to 64 hex digits. */
   readonly chosenCommit: string | null;
+  /** The commit whose CI succeeded, instead of the tip; null or left out for none. */
+  readonly passed?: PassedCommit | null;
+}
+
+/** A commit whose CI succeeded, and what it is compared with. All are full object names. */
+export interface PassedCommit {
+  readonly commit: string;
+  /** The live commit; null when nothing is. */
+  readonly live: string | null;
+  /** Whether a live commit is deployed again, because a person repeated its delivery. */
+  readonly isRepeated: boolean;
+  /** The commits that were rolled back. */
+  readonly rolledBack: readonly string[];
+  /** The commits that later deployments of the queue deploy. */
+  readonly queued: readonly string[];
 }
 
 /** The commit to deploy. */
@@ -99,6 +114,8 @@ export interface FetchedCommit {
   readonly message: string;
   /** Such as that the tip does not contain the pushed commit; null where there is nothing to note. */
   readonly note: string | null;
+  /** Why a commit whose CI succeeded is not deployed; null or left out when it is. */
+  readonly skip?: SkipReason | null;
 }
 
 /** Where a commit's files are. */

@@ -1,6 +1,8 @@
+import { quote } from "../lib/text.ts";
+import { type CiResult, describeWait, findCiMismatch, type Mismatch } from "./ci.ts";
 import type { DecisionCode } from "./codes.ts";
-import { actionOf, type Event, nameOf, type PushEvent, type Ref } from "./event.ts";
-import type { Target, WatchedRef, WatchedTag } from "./target.ts";
+import { actionOf, type Event, type Events, nameOf, type PushEvent, type Ref } from "./event.ts";
+import type { Target, WatchedRef, WatchedRepository, WatchedTag } from "./target.ts";
 
 /** Whether a delivery deploys a target, and why not. */
 export interface Decision {
@@ -12,33 +14,63 @@ export interface Decision {
   readonly reason: string | null;
 }
 
-/** Why a target is not deployed. */
-interface Mismatch {
-  readonly code: DecisionCode;
-  readonly reason: string;
+/** A decision and the event that it follows from. */
+export interface Match {
+  readonly decision: Decision;
+  /** The event's index in the delivery. */
+  readonly event: number;
 }
 
 /** Decides for each target of the delivery's source, in the configuration's order. */
-export function matchTargets(event: Event, targets: readonly Target[]): readonly Decision[] {
-  return targets.map((target) => {
-    const mismatch = findMismatch(event, target);
-    return mismatch === null
-      ? { target: target.name, deploy: true, code: null, reason: null }
-      : { target: target.name, deploy: false, ...mismatch };
-  });
+export function matchTargets(events: Events, targets: readonly Target[]): readonly Match[] {
+  return targets.map((target) => matchTarget(events, target));
+}
+
+/** The event of the delivery that the decision about a target follows from. */
+export function findDecisiveEvent(events: Events, target: Target): Event {
+  return events[matchTarget(events, target).event] ?? events[0];
+}
+
+/** The first event that deploys the target decides; else the one that came closest. */
+function matchTarget(events: Events, target: Target): Match {
+  const mismatches: Mismatch[] = [];
+  for (const [event, each] of events.entries()) {
+    const mismatch = findMismatch(each, target);
+    if (mismatch === null) {
+      return { decision: { target: target.name, deploy: true, code: null, reason: null }, event };
+    }
+    mismatches.push(mismatch);
+  }
+  // A deleted or skipped ref is the one that the target follows.
+  const closest = mismatches.findIndex(({ code }) => code !== "branch" && code !== "tag");
+  const event = Math.max(0, closest);
+  const { code = "event", reason = "" } = mismatches[event] ?? {};
+  const others = closest === -1 ? mismatches.length - 1 : 0;
+  const also = others > 0 ? ` (other refs in the push: ${others})` : "";
+  return { decision: { target: target.name, deploy: false, code, reason: `${reason}${also}` }, event };
 }
 
 /**
- * Whether an event concerns a target, deployed or not. A target with a repository is concerned by the pushes to that
- * repository, and by other events of it that the target's `events` name, with any action. An event deploys only targets
- * that it concerns.
+ * Whether a delivery concerns a target, deployed or not. A target with a repository is concerned by the pushes to that
+ * repository, by its CI where the target waits for CI, and by other events of it that the target's `events` name, with any
+ * action. A delivery deploys only targets that it concerns.
  */
-export function isAbout(event: Event, { repository, events }: Target): boolean {
-  if (event.kind === "ping") return false;
-  if (repository === null) return true;
-  if (!isSameRepository(event.repository ?? "", repository.fullName)) return false;
-  const name = nameOf(event);
-  return event.kind === "push" || (events ?? []).some((each) => each === name || each.startsWith(`${name}.`));
+export function isAbout(events: Events, { repository, events: listed, waitForCi }: Target): boolean {
+  return events.some((event) => {
+    if (event.kind === "ping") return false;
+    if (repository === null) return true;
+    if (!isSameRepository(event.repository ?? "", repository.fullName)) return false;
+    if (event.kind === "ci" && waitForCi !== null) return true;
+    const name = nameOf(event);
+    return (
+      event.kind === "push" || (listed ?? []).some((each) => each === name || each.startsWith(`${name}.`))
+    );
+  });
+}
+
+/** Whether a result of CI is one for the repository and the branch, or a tag, that a target watches. */
+export function isCiFor({ repository, refs }: CiResult, watched: WatchedRepository): boolean {
+  return isSameRepository(repository, watched.fullName) && findCiRefMismatch(refs, watched.ref) === null;
 }
 
 function isSameRepository(a: string, b: string): boolean {
@@ -71,15 +103,25 @@ function findMismatch(event: Event, target: Target): Mismatch | null {
       reason: `repository ${quote(event.repository)} is not ${quote(fullName)}`,
     };
   }
-  return event.kind === "push" ? (findRefMismatch(event.ref, ref) ?? findPushMismatch(event)) : null;
+  const { waitForCi } = target;
+  if (event.kind === "push") {
+    return (
+      findRefMismatch(event.ref, ref) ??
+      findPushMismatch(event) ??
+      (waitForCi === null ? null : describeWait(waitForCi))
+    );
+  }
+  if (event.kind !== "ci" || waitForCi === null) return null;
+  return findCiRefMismatch(event.refs, ref) ?? findCiMismatch(event, waitForCi);
 }
 
-function findEventMismatch(event: Event, { events, repository }: Target): Mismatch | null {
+function findEventMismatch(event: Event, { events, repository, waitForCi }: Target): Mismatch | null {
   const name = nameOf(event);
   const action = actionOf(event);
   const full = action === null ? name : `${name}.${action}`;
   if (events === null) {
     if (repository === null || event.kind === "push") return null;
+    if (event.kind === "ci" && waitForCi !== null) return null;
     return { code: "event", reason: `event ${quote(name)} is not a push` };
   }
   if (events.includes(name) || events.includes(full)) return null;
@@ -101,7 +143,22 @@ function findRefMismatch(ref: Ref, watched: WatchedRef): Mismatch | null {
   return { code: "tag", reason };
 }
 
-function findPushMismatch({ ref, deleted, skip }: PushEvent): Mismatch | null {
+/** Where the forge names no ref, the fetch decides whether the branch contains the commit. */
+function findCiRefMismatch(refs: readonly string[] | null, watched: WatchedRef): Mismatch | null {
+  if (refs === null && watched.kind === "branch") return null;
+  if (refs === null) return { code: "tag", reason: "the sender does not say for which tag CI ran" };
+  const isBranch = watched.kind === "branch";
+  const isWatched = isBranch ? refs.includes(watched.name) : refs.some((name) => isWatchedTag(name, watched));
+  if (isWatched) return null;
+  const ran =
+    refs.length === 0 ? "CI ran for no branch" : `CI ran for ${refs.slice(0, 3).map(quote).join(", ")}`;
+  return isBranch
+    ? { code: "branch", reason: `${ran}, not for branch ${quote(watched.name)}` }
+    : { code: "tag", reason: `${ran}, not for a tag that matches ${quote(watched.pattern)}` };
+}
+
+function findPushMismatch({ ref, deleted, skip, unchanged }: PushEvent): Mismatch | null {
+  if (unchanged) return { code: "no_commit", reason: "no commit was pushed: the delivery is a test" };
   if (deleted) return { code: "deleted", reason: `${describeRef(ref)} was deleted` };
   if (!skip) return null;
   return { code: "skip_requested", reason: "the commit's message asks to skip the deployment" };
@@ -140,9 +197,4 @@ export function tagMatches(tag: string, pattern: string): boolean {
     from = at + part.length;
   }
   return true;
-}
-
-/** Untrusted text in quotes, cut to 200 characters. */
-export function quote(text: string): string {
-  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 }

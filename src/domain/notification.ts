@@ -9,16 +9,43 @@ export interface HttpPost {
 }
 
 /** One `[[notify]]` table. */
-export interface NotificationSettings {
+export type NotificationSettings = PostSettings | MailSettings;
+
+/** What every `[[notify]]` has. */
+interface CommonSettings {
   readonly name: string;
+  readonly kinds: readonly ("failed" | "recovered" | "succeeded")[];
+  /** The names of the targets to notify about; null for all. */
+  readonly targets: readonly string[] | null;
+}
+
+/** A `[[notify]]` that sends HTTP requests. */
+export interface PostSettings extends CommonSettings {
+  readonly format: "standard" | "slack" | "discord";
   /** Where to post. A secret, because the URLs of chat rooms authorise their sender. */
   readonly url: Secret;
   /** The key that signs the request (Standard Webhooks); null for formats without a signature. */
   readonly secret: Secret | null;
-  readonly format: "standard" | "slack" | "discord";
-  readonly kinds: readonly ("failed" | "recovered" | "succeeded")[];
-  /** The names of the targets to notify about; null for all. */
-  readonly targets: readonly string[] | null;
+}
+
+/** A `[[notify]]` that sends e-mail. */
+export interface MailSettings extends CommonSettings {
+  readonly format: "smtp";
+  readonly host: string;
+  readonly port: number;
+  /** `starttls` upgrades the connection before anything is sent. `none` is for this machine only. */
+  readonly tls: "starttls" | "implicit" | "none";
+  /** Null where the server asks for no password. */
+  readonly login: { readonly user: string; readonly password: Secret } | null;
+  readonly from: MailAddress;
+  readonly to: readonly MailAddress[];
+}
+
+/** `Name <address>`, or an address alone. */
+export interface MailAddress {
+  /** Empty where there is none. */
+  readonly name: string;
+  readonly address: string;
 }
 
 /** How sending a notification ended. */

@@ -2,8 +2,8 @@ import type { StaticDecode, TObject } from "@sinclair/typebox";
 import type { Secret } from "../lib/secret.ts";
 import type { Client } from "./client.ts";
 import type { RefusalCode } from "./codes.ts";
-import type { DeliveryIdentity } from "./delivery.ts";
-import type { Event } from "./event.ts";
+import type { DeliveryIdentity, RepeatedBody } from "./delivery.ts";
+import type { Events } from "./event.ts";
 import type { RangesPublisher } from "./published-ranges.ts";
 
 /**
@@ -16,20 +16,30 @@ export interface Provider<Settings = StaticDecode<TObject>> {
   readonly summary: string;
   /** The provider's own keys in `[[source]]`, besides those of every source. */
   readonly options: TObject;
-  /** The key of `options` whose secret is generated when the configuration leaves it out. */
+  /** The key of `options` with the secret of the webhook. */
   readonly generatedSecret: string;
-  /** Whether a source with these settings uses that secret. If not, none is generated. */
+  /** Whether that secret is generated when the configuration leaves it out: not where the sender issues it. */
   needsGeneratedSecret(settings: Settings): boolean;
+  /** Writes 32 random bytes as a secret of the form that the sender accepts. */
+  formatSecret(bytes: Buffer): string;
   /** The problems that the schema of `options` cannot find. Called once the secrets are loaded. */
   checkOptions(settings: Settings): readonly OptionIssue[];
   /** Whether its senders read the response, so that a source may set `wait` or `response`. */
   readonly hasReadingSenders?: boolean;
   /** Whether its deliveries say which branch of which repository was pushed. */
   readonly reportsPushes: boolean;
-  /** The URL from which a repository `owner/name` of this provider is cloned; null when it is not known. */
-  cloneUrl(repository: string): string | null;
-  /** The path of a repository's commits at the forge, up to the commit's name. */
-  commitPath?(repository: string): string;
+  /** Whether the deliveries of a source with these settings report the results of CI; undefined where none do. */
+  reportsCi?(settings: Settings): boolean;
+  /** Whether the name of a repository may have more than one slash, as in `group/subgroup/name`. */
+  readonly hasNestedRepositories: boolean;
+  /** The default of `on_redelivery`: `skip` for senders that repeat deliveries on their own. */
+  readonly onRedelivery: "run" | "skip";
+  /** The URL from which a repository of a source with these settings is cloned; null when it is not known. */
+  cloneUrl(repository: string, settings: Settings): string | null;
+  /** The path of a repository's commits at the forge, up to the commit's name; undefined where there are none. */
+  commitPath?(repository: string, settings: Settings): string;
+  /** What a person enters at the sender to create the webhook; null for any sender. */
+  readonly webhookForm: ((values: WebhookValues) => WebhookForm) | null;
   /** Its source on a server without any configured one. */
   readonly defaultSource?: DefaultSource;
   /** Environment variables that set options which the configuration leaves out. */
@@ -41,6 +51,30 @@ export interface Provider<Settings = StaticDecode<TObject>> {
   createHandler(settings: Settings): SourceHandler;
   /** Creates a handler with this secret and the defaults, for a sender that has no configuration. */
   createHandlerWithSecret(secret: Secret): SourceHandler;
+}
+
+/** The values that a person enters at the sender. */
+export interface WebhookValues {
+  /** The full URL of the source. */
+  readonly url: string;
+  /** By option: the secret, or where it is stored. Options that are not set are missing. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** The repository whose webhook it is; null when it is not known. */
+  readonly repository: string | null;
+  /** Whether the results of CI are needed besides pushes. */
+  readonly waitsForCi: boolean;
+}
+
+/** The sender's form for a new webhook, in the sender's own words. */
+export interface WebhookForm {
+  /** The sender's name. */
+  readonly sender: string;
+  /** Where the form is, such as `Settings > Webhooks > Add webhook`. */
+  readonly page: string;
+  /** The fields and what to enter. */
+  readonly fields: readonly (readonly [label: string, value: string])[];
+  /** The name of the secret that the sender issues and shows, where it does. */
+  readonly issuedSecret?: string;
 }
 
 /** A source that exists without being configured. */
@@ -81,14 +115,24 @@ export interface SourceHandler {
   readonly contentTypes: readonly string[];
   /** Lower-case names of the provider's headers that are stored with a delivery. Never one that holds a secret. */
   readonly storedHeaders: readonly string[];
-  /** The header with the id that the sender gives each delivery; null without one. */
-  readonly idHeader: string | null;
+  /**
+   * Lower-case names of the headers that hold a signature, a token or a password. They are never stored, also where the
+   * configuration names them.
+   */
+  readonly credentialHeaders: readonly string[];
+  /** The headers with the id that the sender gives each delivery. The first that is present counts. */
+  readonly idHeaders: readonly string[];
   /** The header with the signature, as its documentation writes it; null where nothing is signed. */
   readonly signatureHeader: string | null;
   /** Whether the response to each delivery has the status `success`, whether it deploys or not. */
   readonly answersSuccess: boolean;
   /** Whether requests carry a token or a password, which can be guessed. A signature cannot. */
   readonly usesGuessableSecrets: boolean;
+  /**
+   * What a body is that arrives again under another id: a `duplicate`, where ids are not signed; a `redelivery`, where
+   * the sender gives each attempt an id of its own; or `new`, where ids are signed.
+   */
+  readonly repeatedBody: RepeatedBody;
   /** How a GET that shows a token authorises a client; null where every request proves its sender. */
   readonly handshake: Handshake | null;
   /**
@@ -97,19 +141,35 @@ export interface SourceHandler {
    * checks are waiting.
    */
   verify(request: RawRequest, client: Client | null, now: Date): VerifyResult | Promise<VerifyResult>;
-  /** Decodes a request that `verify` accepted. */
-  parse(request: RawRequest): ParseResult;
+  /** Decodes a request that `verify` accepted, or one that is read back from the store with the stored headers only. */
+  parse(request: Payload): ParseResult;
   /**
    * Composes a request as the provider itself would send it, for `send` and the demo. Throws an {@link AppError}
    * `configuration` when a secret or feature that it needs is missing.
    */
-  compose(message: SampleRequest): RawRequest;
+  compose(message: SampleRequest, destination: Destination): RawRequest;
+}
+
+/** The parts of a request that are stored. */
+export interface Payload {
+  readonly headers: Headers;
+  readonly body: Uint8Array;
 }
 
 /** A request as received. */
-export interface RawRequest {
-  readonly headers: Headers;
-  readonly body: Uint8Array;
+export interface RawRequest extends Payload {
+  readonly method: string;
+  /** The path as received, without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+/** Where and when a composed request is sent, because signatures can cover the path and the time. */
+export interface Destination {
+  readonly path: string;
+  /** The parameters that the URL has already. */
+  readonly query: URLSearchParams;
+  readonly now: Date;
 }
 
 /** Whether a request proved who sent it. */
@@ -131,12 +191,20 @@ export interface Refusal {
 
 export type RefusalStatus = "signature verification failed" | "not authorised" | "authorisation timeout";
 
-export type ParseResult = ParsedPayload | UnreadablePayload;
+export type ParseResult = ParsedPayload | Challenge | UnreadablePayload;
+
+/** The sender asks for a text in the response, to test the URL. The request is not stored. */
+export interface Challenge {
+  readonly kind: "challenge";
+  /** One short line, which the response echoes as plain text. */
+  readonly text: string;
+}
 
 /** A decoded payload. */
 export interface ParsedPayload {
   readonly kind: "parsed";
-  readonly event: Event;
+  /** At least one. Several are pushes to several refs at once. */
+  readonly events: Events;
   /** The payload as JSON text, for standard output and the payload file of commands. */
   readonly json: string;
   /** Null where deliveries are not compared with each other. */

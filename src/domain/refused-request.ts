@@ -35,6 +35,9 @@ const HINTS: Readonly<Record<RefusalCode, string | null>> = {
   signature_missing: "set the secret in the webhook's settings",
   signature_mismatch:
     "signature of another secret, or a body changed on its way: compare the webhook's secret with the source's",
+  timestamp_invalid: "let the sender write its time as whole Unix seconds",
+  timestamp_too_old: "compare the clocks of the sender and the server, or let the sender send sooner",
+  timestamp_too_new: "compare the clocks of the sender and the server",
   token_missing: "show the token that the source requires",
   token_mismatch: "token of another source, or an old one: compare it with the source's",
   token_repeated: "show the token only once",

@@ -1,5 +1,6 @@
+import { quote } from "../lib/text.ts";
 import { actionOf, type Event, nameOf } from "./event.ts";
-import { type Decision, quote } from "./match.ts";
+import type { Decision } from "./match.ts";
 import type { Target } from "./target.ts";
 
 /** The variables of the expressions in `when` and `payload_env`, and their CEL types. */
@@ -13,28 +14,19 @@ export const RULE_VARIABLES = {
 /** The values of the {@link RULE_VARIABLES} for one delivery. */
 export type RuleValues = Readonly<Record<keyof typeof RULE_VARIABLES, unknown>>;
 
-/** Reads the values when a rule first needs them, because few deliveries need them. */
-export type ReadRuleValues = () => RuleValues;
+/** Reads the values for one event of the delivery. The payload is decoded when a rule first needs it: few do. */
+export type ReadRuleValues = (event: Event) => RuleValues;
 
 /**
- * Creates the function that decodes the payload once. An event without an action has an empty one.
+ * Creates the function that reads the values. An event without an action has an empty one.
  *
  * @param headers the stored headers.
  */
-export function createRuleValues(
-  event: Event,
-  json: string,
-  headers: Readonly<Record<string, string>>,
-): ReadRuleValues {
-  let values: RuleValues | null = null;
-  return () => {
-    values ??= {
-      payload: withoutConstructors(parsePayload(json)),
-      event: nameOf(event),
-      action: actionOf(event) ?? "",
-      headers,
-    };
-    return values;
+export function createRuleValues(json: string, headers: Readonly<Record<string, string>>): ReadRuleValues {
+  let decoded: { readonly payload: unknown } | null = null;
+  return (event) => {
+    decoded ??= { payload: withoutConstructors(parsePayload(json)) };
+    return { ...decoded, event: nameOf(event), action: actionOf(event) ?? "", headers };
   };
 }
 
@@ -67,10 +59,15 @@ function withoutConstructors(value: unknown): unknown {
   return Object.hasOwn(value, "constructor") ? new Map(entries) : Object.fromEntries(entries);
 }
 
-/** Applies `when` to a decision that deploys the target. */
-export function applyCondition(decision: Decision, { when }: Target, readValues: ReadRuleValues): Decision {
+/** Applies `when` to a decision of `event` that deploys the target. */
+export function applyCondition(
+  decision: Decision,
+  { when }: Target,
+  event: Event,
+  readValues: ReadRuleValues,
+): Decision {
   if (!decision.deploy || when === null) return decision;
-  const result = when.evaluate(readValues());
+  const result = when.evaluate(readValues(event));
   if (result.kind === "value" && result.value === true) return decision;
   return { target: decision.target, deploy: false, code: "when", reason: describeResult(when.text, result) };
 }
@@ -98,11 +95,12 @@ const MAX_VALUE = 8192;
 /**
  * Evaluates a target's `payload_env`. A variable whose field is missing or null is left out.
  *
- * @param readValues null where no delivery asked for the deployment: no variable is set.
+ * @param readValues reads the values of the event that decided; null where no delivery asked for the deployment: then no
+ *   variable is set.
  */
 export function readPayloadEnvironment(
   { payloadEnv }: Target,
-  readValues: ReadRuleValues | null,
+  readValues: (() => RuleValues) | null,
 ): PayloadEnvironment {
   const variables: Record<string, string> = {};
   for (const [name, expression] of Object.entries(readValues === null ? {} : payloadEnv)) {

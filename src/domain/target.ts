@@ -14,6 +14,8 @@ export interface Target {
    * with a repository, every event without one.
    */
   readonly events: readonly string[] | null;
+  /** The CI whose success deploys a commit in place of the push; null when pushes are deployed. */
+  readonly waitForCi: WaitForCi | null;
   /** The condition on the delivery; null for none. */
   readonly when: Expression | null;
   /** Environment variables whose values come from the delivery. */
@@ -57,6 +59,12 @@ export interface Target {
   readonly allowedSigners: string | null;
   /** Null where commits get no status. */
   readonly commitStatus: CommitStatus | null;
+}
+
+/** Which CI a target waits for. */
+export interface WaitForCi {
+  /** The name of a workflow, pipeline or status; null for all that run for a push. */
+  readonly workflow: string | null;
 }
 
 /** The credentials of a private repository. Paths are absolute. */

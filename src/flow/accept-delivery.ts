@@ -1,5 +1,6 @@
-import type { DeliveryStatus, Receipt } from "../domain/delivery.ts";
+import type { DeliveryStatus, DeploymentCause, Receipt } from "../domain/delivery.ts";
 import { MAX_QUEUED } from "../domain/deployment.ts";
+import { actionOf, type Event, nameOf } from "../domain/event.ts";
 import type { Decision } from "../domain/match.ts";
 import type { ParsedPayload } from "../domain/provider.ts";
 import { createRuleValues } from "../domain/rule.ts";
@@ -50,15 +51,19 @@ export async function acceptDelivery(
 ): Promise<AcceptOutcome> {
   const { store, clock, log, publish, wakeWorker, print, routeDelivery } = services;
   const { parsed, replayOf, client, headers, body } = delivery;
-  const { event, identity } = parsed;
-  const values = createRuleValues(event, parsed.json, headers);
-  const { deploys, queueAll, ...routed } = routeDelivery(source, event, values);
+  const { events, identity } = parsed;
+  const [event] = events;
+  const readValues = createRuleValues(parsed.json, headers);
+  const { deploys, decidedBy, queueAll, gated, ...routed } = routeDelivery(source, events, readValues);
+  const decisiveOf = (target: string) => events[decidedBy.get(target) ?? 0] ?? event;
   const { status, reason, decisions } = routed;
   const accepted = await store.accept(
     {
       ...routed,
       source: source.name,
       event: event.kind,
+      eventName: nameOf(event),
+      action: actionOf(event),
       receivedAt: clock.now(),
       client,
       identity,
@@ -66,10 +71,17 @@ export async function acceptDelivery(
       body,
     },
     {
-      pushedCommit: event.kind === "push" ? event.commit : null,
+      commitOf: (target) => findCommit(decisiveOf(target), gated.includes(target)),
+      causeOf: (target) => findCause(decisiveOf(target), gated.includes(target)),
+      ci: event.kind === "ci" ? event : null,
+      repeatedBody: source.handler.repeatedBody,
       onRedelivery: source.onRedelivery,
       // Repeating a ping or an event without effect does no harm.
-      detectDuplicates: event.kind === "push" || deploys || decisions.some(({ code }) => code === "locked"),
+      detectDuplicates:
+        event.kind === "push" ||
+        event.kind === "ci" ||
+        deploys ||
+        decisions.some(({ code }) => code === "locked"),
       replayOf,
       queueAll,
     },
@@ -96,6 +108,20 @@ export async function acceptDelivery(
   publishDeployments([...receipt.deployments, ...superseded], publish);
   if (deployments.length > 0) wakeWorker();
   return { kind: "stored", status, reason, receipt };
+}
+
+/** The commit that an event names; null where it names none for the target. `isGated`: the target waits for CI. */
+function findCommit(event: Event, isGated: boolean): string | null {
+  return event.kind === "push" || (event.kind === "ci" && isGated) ? event.commit : null;
+}
+
+/** Without a gate, CI deploys the tip, as any event that `events` names. */
+function findCause(event: Event, isGated: boolean): DeploymentCause {
+  if (event.kind === "ci" && isGated) {
+    return { trigger: "ci", choice: { kind: "ci", commit: event.commit } };
+  }
+  const isNamed = event.kind === "push" || event.kind === "release";
+  return { trigger: isNamed ? event.kind : "event", choice: null };
 }
 
 /** The decisions against a deployment as fields of a log line. */

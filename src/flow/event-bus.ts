@@ -22,8 +22,8 @@ export interface EventBus {
 
 type Listener = (event: ServerEvent, numbered: NumberedEvent | null) => void;
 
-/** How many events are remembered. */
-const MAX_REMEMBERED = 1000;
+/** How many events are remembered. They are removed in steps, because removing each one would move all others. */
+const REMEMBERED = 1000;
 
 /** Ids start with the time, so that they increase over restarts. */
 const IDS_PER_MILLISECOND = 1000;
@@ -38,7 +38,7 @@ export function createEventBus(clock: Clock): EventBus {
     if (event.kind === "output") return null;
     const numbered = { id: ++lastId, at: clock.now(), event };
     latest.push(numbered);
-    if (latest.length > MAX_REMEMBERED) latest.shift();
+    if (latest.length === 2 * REMEMBERED) latest.splice(0, REMEMBERED);
     return numbered;
   }
 
@@ -58,7 +58,7 @@ export function createEventBus(clock: Clock): EventBus {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    since: (id) => latest.filter((numbered) => numbered.id > id),
+    since: (id) => latest.slice(-REMEMBERED).filter((numbered) => numbered.id > id),
   };
 }
 

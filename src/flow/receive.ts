@@ -1,7 +1,13 @@
 import type { Client } from "../domain/client.ts";
 import type { RefusalCode } from "../domain/codes.ts";
 import { selectHeaders } from "../domain/delivery.ts";
-import type { RawRequest, RefusalStatus, UnreadablePayload, VerifyResult } from "../domain/provider.ts";
+import type {
+  Challenge,
+  RawRequest,
+  RefusalStatus,
+  UnreadablePayload,
+  VerifyResult,
+} from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import { maskClient } from "../lib/ip-address.ts";
 import { type AcceptOutcome, type AcceptServices, acceptDelivery } from "./accept-delivery.ts";
@@ -18,6 +24,7 @@ export type ReceiveOutcome =
   | AcceptOutcome
   | { readonly kind: "refused"; readonly status: RefusalStatus; readonly code: RefusalCode }
   | TooManyAttempts
+  | Challenge
   | UnreadablePayload;
 
 type ReceiveServices = AcceptServices & Pick<FlowServices, "attemptLimiter">;
@@ -32,7 +39,7 @@ export async function receive(
   request: ReceivedRequest,
   services: ReceiveServices,
 ): Promise<ReceiveOutcome> {
-  const { attemptLimiter } = services;
+  const { log, attemptLimiter } = services;
   const { handler } = source;
   const { body, client } = request;
   const wait = handler.usesGuessableSecrets ? attemptLimiter.retryAfter(client) : 0;
@@ -44,7 +51,12 @@ export async function receive(
   }
   const parsed = handler.parse(request);
   if (parsed.kind === "unreadable") return parsed;
-  const headers = selectHeaders(request.headers, [...handler.storedHeaders, ...source.keepHeaders]);
+  if (parsed.kind === "challenge") {
+    log.info({ source: source.name, client }, "challenge answered");
+    return parsed;
+  }
+  const stored = [...handler.storedHeaders, ...source.keepHeaders];
+  const headers = selectHeaders(request.headers, stored, handler.credentialHeaders);
   const delivery = { parsed, client: client ?? "unknown", headers, body, replayOf: null };
   return acceptDelivery(source, delivery, services);
 }

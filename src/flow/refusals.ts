@@ -1,6 +1,7 @@
 import type { Page, PageRange } from "../domain/page.ts";
 import { hintFor, type RefusedRequest } from "../domain/refused-request.ts";
 import type { Source } from "../domain/source.ts";
+import { guessKey } from "../lib/ip-address.ts";
 import { toOneLine } from "../lib/text.ts";
 import type { FlowServices } from "./services.ts";
 
@@ -26,6 +27,11 @@ const MAX_REASON = 500;
 /** What any provider's id may look like: printable ASCII without spaces. */
 const PROVIDER_ID = /^[!-~]{1,128}$/;
 
+/** Who sent it, for the share of the memory: the addresses of one network count as one, as they do for guesses. */
+function senderOf({ source, client }: Pick<RefusedRequest, "source" | "client">): string {
+  return `${client === null ? "" : guessKey(client)} ${source}`;
+}
+
 /** Creates the memory of refused requests. Senders can cause any number, so it is bounded and the log is throttled. */
 export function createRefusals({
   clock,
@@ -33,10 +39,26 @@ export function createRefusals({
 }: Pick<FlowServices, "clock" | "logThrottled">): Refusals {
   /** Newest last. */
   const remembered: RefusedRequest[] = [];
+  /** How many of each sender. */
+  const counts = new Map<string, number>();
   let last = 0;
+
+  /** Forgets the oldest refusal of the sender with the most, so that one cannot push out those of the others. */
+  function forgetOne(): void {
+    let most = 0;
+    for (const count of counts.values()) most = Math.max(most, count);
+    const at = remembered.findIndex((each) => counts.get(senderOf(each)) === most);
+    for (const each of remembered.splice(at, 1)) {
+      const sender = senderOf(each);
+      if (most === 1) counts.delete(sender);
+      else counts.set(sender, most - 1);
+    }
+  }
+
   return {
     record({ name, handler }, status, { client, code, headers, reason }) {
-      const id = handler.idHeader === null ? null : headers.get(handler.idHeader);
+      const idHeader = handler.idHeaders.find((each) => headers.has(each));
+      const id = idHeader === undefined ? null : headers.get(idHeader);
       const refused: RefusedRequest = {
         id: ++last,
         at: clock.now(),
@@ -48,7 +70,9 @@ export function createRefusals({
         providerId: id !== null && PROVIDER_ID.test(id) ? id : null,
       };
       remembered.push(refused);
-      if (remembered.length > MAX_REMEMBERED) remembered.shift();
+      const sender = senderOf(refused);
+      counts.set(sender, (counts.get(sender) ?? 0) + 1);
+      if (remembered.length > MAX_REMEMBERED) forgetOne();
       const { hint, providerId } = refused;
       const details = { reason: refused.reason, hint, provider_id: providerId };
       const known = Object.fromEntries(Object.entries(details).filter(([, value]) => value !== null));

@@ -23,6 +23,7 @@ export async function replay(
   }
   const { source, parsed } = found;
   if (parsed.kind === "unreadable") return { kind: "unreadable", reason: parsed.reason };
+  if (parsed.kind === "challenge") return { kind: "unreadable", reason: "it is a test of the URL" };
   const { headers, body, client } = delivery;
   return acceptDelivery(source, { parsed, client, headers, body, replayOf: id }, services);
 }

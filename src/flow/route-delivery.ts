@@ -1,5 +1,5 @@
 import { chooseStatus, type DeliveryStatus } from "../domain/delivery.ts";
-import type { Event } from "../domain/event.ts";
+import type { Events } from "../domain/event.ts";
 import { describeLock, type Lock } from "../domain/lock.ts";
 import { type Decision, isAbout, matchTargets, summariseDecisions } from "../domain/match.ts";
 import { applyCondition, type ReadRuleValues } from "../domain/rule.ts";
@@ -8,32 +8,36 @@ import type { Target } from "../domain/target.ts";
 import type { Locks } from "./locks.ts";
 import type { FlowServices } from "./services.ts";
 
-/** The decisions of a source's targets about an event. */
+/** The decisions of a source's targets about a delivery. */
 export interface RoutingResult {
   readonly status: DeliveryStatus;
-  /** The decisions of the targets that the event is about. Only those can deploy. */
+  /** The decisions of the targets that the delivery is about. Only those can deploy. */
   readonly decisions: readonly Decision[];
+  /** By target, the index of the event that a decision follows from. */
+  readonly decidedBy: ReadonlyMap<string, number>;
   /** How many other targets listen to the source. */
   readonly otherTargets: number;
   /** Whether any target is deployed. */
   readonly deploys: boolean;
   /** The targets that deploy every delivery in order. */
   readonly queueAll: readonly string[];
+  /** The targets that wait for CI. */
+  readonly gated: readonly string[];
   /** Why targets are not deployed, for the sender, up to ten by name; null where nothing needs explaining. */
   readonly reason: string | null;
 }
 
 /** `readValues` reads what the conditions of targets are about. */
-export type RouteDelivery = (source: Source, event: Event, readValues: ReadRuleValues) => RoutingResult;
+export type RouteDelivery = (source: Source, events: Events, readValues: ReadRuleValues) => RoutingResult;
 
 /** How many results are cached: more than the branches that a busy organisation pushes to in an hour. */
 const MAX_CACHED = 1000;
 
-/** Characters of an event that is cached, so that the cache takes a few megabytes at most. */
+/** Characters of the events of a delivery that is cached, so that the cache takes a few megabytes at most. */
 const MAX_CACHED_LENGTH = 1000;
 
 /**
- * Creates the function that routes events. Equal events have equal results, which are cached until a lock changes. A
+ * Creates the function that routes deliveries. Equal events have equal results, which are cached until a lock changes. A
  * source of which a target has a condition on the payload is not cached.
  */
 export function createRouter({
@@ -46,17 +50,17 @@ export function createRouter({
 }): RouteDelivery {
   const cache = new Map<string, RoutingResult>();
   let version = locks.version(clock.now());
-  return (source, event, readValues) => {
+  return (source, events, readValues) => {
     const now = clock.now();
     const current = locks.version(now);
     if (current !== version || cache.size >= MAX_CACHED) cache.clear();
     version = current;
-    // Decisions do not depend on the commit.
-    const key = JSON.stringify([source.name, { ...event, commit: null }]);
+    // Decisions depend neither on the commit nor on the run of CI.
+    const key = JSON.stringify([source.name, events.map((event) => ({ ...event, commit: null, run: null }))]);
     const cached = cache.get(key);
     if (cached !== undefined) return cached;
     const targets = targetsOf(source);
-    const result = route(source, event, targets, readValues, (target) => locks.of(target, now));
+    const result = route(source, events, targets, readValues, (target) => locks.of(target, now));
     const isCacheable = key.length <= MAX_CACHED_LENGTH && targets.every(({ when }) => when === null);
     if (isCacheable) cache.set(key, result);
     return result;
@@ -65,33 +69,43 @@ export function createRouter({
 
 function route(
   source: Source,
-  event: Event,
+  events: Events,
   targets: readonly Target[],
   readValues: ReadRuleValues,
   lockOf: (target: string) => Lock | null,
 ): RoutingResult {
-  const queueAll = targets.filter(({ queue }) => queue === "all").map(({ name }) => name);
+  const gated = targets.filter(({ waitForCi }) => waitForCi !== null).map(({ name }) => name);
+  // A commit whose CI succeeded later may be older: it must not take the place of a newer one that waits.
+  const queueAll = targets
+    .filter(({ name, queue }) => queue === "all" || gated.includes(name))
+    .map(({ name }) => name);
   const byName = new Map(targets.map((target) => [target.name, target]));
-  const all = matchTargets(event, targets).map((matched): Decision => {
+  const matches = matchTargets(events, targets);
+  const all = matches.map(({ decision: matched, event }): Decision => {
     const target = byName.get(matched.target);
-    const decision = target === undefined ? matched : applyCondition(matched, target, readValues);
+    const decision =
+      target === undefined
+        ? matched
+        : applyCondition(matched, target, events[event] ?? events[0], readValues);
     // Otherwise deliveries but the newest would be lost: their deployments wait in the queue until the lock is removed.
     const lock = decision.deploy && !queueAll.includes(decision.target) ? lockOf(decision.target) : null;
     if (lock === null) return decision;
     return { target: decision.target, deploy: false, code: "locked", reason: describeLock(lock) };
   });
-  const concerned = new Set(targets.filter((target) => isAbout(event, target)).map(({ name }) => name));
+  const concerned = new Set(targets.filter((target) => isAbout(events, target)).map(({ name }) => name));
   const decisions = all.filter(({ target }) => concerned.has(target));
   const deploys = decisions.some(({ deploy }) => deploy);
-  const status = chooseStatus(source, event, deploys);
+  const status = chooseStatus(source, events[0], decisions);
   // A ping needs no reason, and neither does an event that every target deploys.
   const isPlain = status === "pong" || (status !== "skipped" && all.every(({ deploy }) => deploy));
   return {
     status,
     decisions,
+    decidedBy: new Map(matches.map(({ decision, event }) => [decision.target, event])),
     otherTargets: all.length - decisions.length,
     deploys,
     queueAll,
+    gated,
     reason: isPlain ? null : summariseDecisions(all, source.name),
   };
 }

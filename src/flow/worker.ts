@@ -1,14 +1,17 @@
+import type { CiGate } from "../domain/ci.ts";
 import type { Deployment, DeploymentResult, Interruption } from "../domain/deployment.ts";
 import { describeResult } from "../domain/deployment-result.ts";
 import type { FinishedDeployment } from "../domain/deployment-store.ts";
 import { actionOf, nameOf } from "../domain/event.ts";
 import type { ProcessIo } from "../domain/layout.ts";
+import { findDecisiveEvent } from "../domain/match.ts";
 import type { NotificationSubscription } from "../domain/notification.ts";
 import type { ReleaseHistory } from "../domain/release.ts";
-import { createRuleValues, type ReadRuleValues } from "../domain/rule.ts";
+import { createRuleValues, type RuleValues } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
 import type { Target } from "../domain/target.ts";
 import { AppError } from "../lib/errors.ts";
+import { createCiGate } from "./ci-gate.ts";
 import { publishFinished } from "./event-bus.ts";
 import { createOutputBuffer } from "./output.ts";
 import { readReleaseHistory } from "./recovery.ts";
@@ -24,9 +27,11 @@ export interface DeploymentJob {
   /** The action of that event; null where it has none. */
   readonly action: string | null;
   /** Reads what `payload_env` is about; null when no delivery requested it. */
-  readonly readValues: ReadRuleValues | null;
+  readonly readValues: (() => RuleValues) | null;
   /** The delivery's payload as JSON text; null when no delivery requested it. */
   readonly payload: string | null;
+  /** What else decides about a commit whose CI succeeded; null for other deployments. */
+  readonly gate: CiGate | null;
   /** Reads the history of the target's commits and releases. A function, because few deployments need it. */
   readonly history: () => Promise<ReleaseHistory>;
 }
@@ -236,11 +241,25 @@ async function createJob(
 ): Promise<DeploymentJob> {
   const history = () => readReleaseHistory(target.name, store);
   const delivery = deployment.delivery === null ? null : await store.readDelivery(deployment.delivery);
-  const job = { deployment, target, event: null, action: null, readValues: null, payload: null, history };
+  const gate = createCiGate(deployment, target, store);
+  const job = {
+    deployment,
+    target,
+    event: null,
+    action: null,
+    readValues: null,
+    payload: null,
+    gate,
+    history,
+  };
   if (delivery === null) return job;
   const parsed = parseStoredDelivery(delivery, configured().sources)?.parsed;
-  if (parsed?.kind !== "parsed") return { ...job, event: delivery.event };
-  const { event, json: payload } = parsed;
-  const readValues = createRuleValues(event, payload, delivery.headers);
+  if (parsed?.kind !== "parsed") {
+    return { ...job, event: delivery.eventName ?? delivery.event, action: delivery.action };
+  }
+  const { events, json: payload } = parsed;
+  const event = findDecisiveEvent(events, target);
+  const readRuleValues = createRuleValues(payload, delivery.headers);
+  const readValues = () => readRuleValues(event);
   return { ...job, event: nameOf(event), action: actionOf(event), readValues, payload };
 }

@@ -81,24 +81,11 @@ async function respondWithResults(
       id: deployment.id,
       target: deployment.target,
       ...toApiResult(deployment),
-      output: cutOutput(await store.readOutput(deployment.id)),
+      output: (await store.readOutput(deployment.id, MAX_OUTPUT)).map((line) => `${line}\n`).join(""),
     })),
   );
   const code = haveEnded ? (hasFailed ? 500 : 200) : 202;
   return { response: respond(code, { ...receipt, status, deployments: results }), status };
-}
-
-/** The last lines that fit. */
-function cutOutput(lines: readonly string[]): string {
-  let bytes = 0;
-  const first = lines.findLastIndex((line) => {
-    bytes += Buffer.byteLength(line) + 1;
-    return bytes > MAX_OUTPUT;
-  });
-  return lines
-    .slice(first + 1)
-    .map((line) => `${line}\n`)
-    .join("");
 }
 
 /**

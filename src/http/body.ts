@@ -1,3 +1,4 @@
+import { endOfTurn } from "../lib/end-of-turn.ts";
 import { createGrowingBuffer } from "../lib/growing-buffer.ts";
 import type { BodyBudget } from "./body-budget.ts";
 
@@ -72,7 +73,9 @@ async function readWhole(request: Request, length: number, budget: BodyBudget): 
   const reservation = budget.reserve(null);
   try {
     if (!reservation.add(length)) return { kind: "no room" };
-    return { kind: "read", bytes: await request.bytes(), release: reservation.release };
+    const bytes = await request.bytes();
+    await endOfTurn();
+    return { kind: "read", bytes, release: reservation.release };
   } catch {
     reservation.release();
     return { kind: "incomplete" };

@@ -5,11 +5,11 @@ import type { Source } from "../domain/source.ts";
 import type { HandshakeOutcome, HandshakeRequest } from "../flow/authorise.ts";
 import type { ReceivedRequest, ReceiveOutcome } from "../flow/receive.ts";
 import type { Refusals } from "../flow/refusals.ts";
-import { findClientAddress, isWithin, parseRange, type TrustedProxy, UNIX } from "../lib/ip-address.ts";
-import type { Log, ThrottledLog } from "../lib/log.ts";
+import type { ThrottledLog } from "../lib/log.ts";
 import { type AnswerServices, answerDelivery } from "./answer.ts";
 import { declaresMoreThan, isAcceptedContent, readBody } from "./body.ts";
 import type { BodyBudget } from "./body-budget.ts";
+import { type ClientAddressServices, createClientFinder, createProxyWarning } from "./client-address.ts";
 import {
   type Problem,
   problemOf,
@@ -22,15 +22,11 @@ import {
 } from "./responses.ts";
 
 /** The services of the public listener. */
-export interface PublicServices extends AnswerServices {
+export interface PublicServices extends AnswerServices, ClientAddressServices {
   readonly sources: readonly Source[];
   /** In bytes. */
   readonly maxBody: number;
   readonly bodyBudget: BodyBudget;
-  /** The proxies whose header with the client's address is trusted. */
-  readonly trustedProxies: readonly TrustedProxy[];
-  /** The name of that header. */
-  readonly clientIpHeader: string;
   /** Whether the source accepts requests from this address. */
   readonly isAllowed: (source: Source, address: string | null) => boolean;
   readonly refusals: Pick<Refusals, "record">;
@@ -105,57 +101,15 @@ export function createPublic(services: PublicServices): PublicListener {
   };
 }
 
-const LOOPBACK = ["127.0.0.0/8", "::1"].map(parseRange);
-
-/**
- * Creates a check that warns once when a local proxy forwards requests and `trusted_proxies` is empty. All senders then
- * have the proxy's address, so that authorising one sender authorises all.
- */
-function createProxyWarning(
-  trusted: readonly TrustedProxy[],
-  log: Log,
-): (peer: string | null, headers: Headers) => void {
-  let isDone = trusted.length > 0;
-  return (peer, headers) => {
-    if (isDone || peer === null || !headers.has("x-forwarded-for") || !isWithin(peer, LOOPBACK)) return;
-    isDone = true;
-    log.warn(
-      { proxy: peer },
-      `a proxy at ${peer} forwards requests, and all senders have its address: add it to trusted_proxies`,
-    );
-  };
-}
-
-/**
- * Creates the search for the client's address. It warns once when a trusted proxy does not send it: then no client behind
- * that proxy can be authorised, restricted or slowed down by address.
- */
-function createClientFinder({
-  trustedProxies,
-  clientIpHeader,
-  log,
-}: Pick<PublicServices, "trustedProxies" | "clientIpHeader" | "log">): (
-  peer: string | null,
-  headers: Headers,
-) => string | null {
-  let isDone = false;
-  return (peer, headers) => {
-    const client = findClientAddress(peer, headers.get(clientIpHeader), trustedProxies);
-    const isProxy = peer !== null && (peer !== UNIX || trustedProxies.includes(UNIX));
-    if (client === null && isProxy && !isDone) {
-      isDone = true;
-      log.warn(
-        { proxy: peer, header: clientIpHeader },
-        `the trusted proxy ${peer} sends no client address in ${clientIpHeader}: let it set this header, or set client_ip_header to the one it sets`,
-      );
-    }
-    return client;
-  };
-}
-
 /** The path as received, with a fragment. A missing or malformed Host header leaves the URL without a host. */
 function pathOf(url: string): string {
   return /^(?:https?:\/\/[^/?#]*)?([^?]*)/.exec(url)?.[1] ?? "";
+}
+
+/** The parameters of the URL. Most senders send none. */
+function readQuery(url: string): URLSearchParams {
+  const start = url.indexOf("?");
+  return start === -1 ? new URLSearchParams() : new URLSearchParams(/[^#]*/.exec(url.slice(start + 1))?.[0]);
 }
 
 /**
@@ -205,8 +159,8 @@ async function serve(
       "the source does not accept requests from this address",
     );
   }
+  const query = readQuery(url);
   if (method === "GET" && handshake !== null) {
-    const query = new URLSearchParams(/\?([^#]*)/.exec(url)?.[1]);
     return replyToHandshake(await authorise(source, handshake, { query, headers, client }));
   }
   if (method !== "POST") {
@@ -232,7 +186,8 @@ async function serve(
   }
   let outcome: ReceiveOutcome;
   try {
-    outcome = await receive(source, { headers, body: body.bytes, client });
+    const received = { method, path: source.path, query, headers, body: body.bytes, client };
+    outcome = await receive(source, received);
   } finally {
     body.release();
   }
@@ -273,6 +228,8 @@ async function replyToDelivery(
       return refuse(outcome.status, outcome.code);
     case "too many attempts":
       return replyTooManyAttempts(outcome.wait);
+    case "challenge":
+      return { response: respondText(outcome.text), status: "success", code: null, reason: null };
     case "unreadable": {
       const { code, reason } = outcome;
       const status = "invalid payload";

@@ -16,6 +16,7 @@ const PROBLEMS = {
   "payload too large": 413,
   "unsupported media type": 415,
   "method not allowed": 405,
+  "cross-origin request": 403,
   "misdirected request": 421,
   "not found": 404,
   "too many attempts": 429,

@@ -11,9 +11,21 @@ import { systemErrorCode } from "./errors.ts";
  * @param mode permission bits, from which the umask is subtracted.
  */
 export function createFileAtomically(file: string, text: string, mode: number): boolean {
+  return createFileWith(file, mode, (_draft, descriptor) => writeFileSync(descriptor, text));
+}
+
+/**
+ * Creates a file as {@link createFileAtomically} does. `fill` writes the content to an empty file of another name, which
+ * is open.
+ */
+export function createFileWith(
+  file: string,
+  mode: number,
+  fill: (draft: string, descriptor: number) => void,
+): boolean {
   try {
     // Unlike rename(2), link(2) never replaces an existing file.
-    publish(file, text, mode, linkSync);
+    publish(file, mode, fill, linkSync);
     return true;
   } catch (error) {
     if (systemErrorCode(error) === "EEXIST") return false;
@@ -28,13 +40,18 @@ export function createFileAtomically(file: string, text: string, mode: number): 
  * @param mode permission bits, from which the umask is subtracted.
  */
 export function replaceFileAtomically(file: string, text: string, mode: number): void {
-  publish(file, text, mode, renameSync);
+  publish(file, mode, (_draft, descriptor) => writeFileSync(descriptor, text), renameSync);
 }
 
-function publish(file: string, text: string, mode: number, moveIntoPlace: typeof renameSync): void {
+function publish(
+  file: string,
+  mode: number,
+  fill: (draft: string, descriptor: number) => void,
+  moveIntoPlace: typeof renameSync,
+): void {
   const draft = `${file}.${randomBytes(6).toString("hex")}.new`;
   try {
-    writeToDisk(draft, text, mode);
+    writeToDisk(draft, mode, fill);
     moveIntoPlace(draft, file);
   } finally {
     rmSync(draft, { force: true });
@@ -42,10 +59,10 @@ function publish(file: string, text: string, mode: number, moveIntoPlace: typeof
   flushDirectory(dirname(file));
 }
 
-function writeToDisk(file: string, text: string, mode: number): void {
+function writeToDisk(file: string, mode: number, fill: (draft: string, descriptor: number) => void): void {
   const descriptor = openSync(file, "wx", mode);
   try {
-    writeFileSync(descriptor, text);
+    fill(file, descriptor);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

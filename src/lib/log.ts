@@ -12,11 +12,16 @@ export interface Log {
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** The formats of the log. `journald` is text without a time, with the priority that the journal reads (sd-daemon(3)). */
+export const LOG_FORMATS = ["json", "text", "journald"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
 /** Where log lines go, and in which format. */
 export interface LogOptions {
   readonly write: (line: string) => void;
-  /** Coloured text for a terminal instead of JSON lines. */
-  readonly pretty: boolean;
+  readonly format: LogFormat;
+  /** Whether text has colours. */
+  readonly colours: boolean;
   /** Whether debug lines, stacks and causes of errors are logged too. */
   readonly debug: boolean;
 }
@@ -28,7 +33,7 @@ const REDACTED_FIELDS = ["secret", "secrets", "token", "verify_token", "authoriz
  * Creates the log. Untrusted text in a field or message is safe for a terminal: JSON escapes control characters and
  * {@link escapeInvisible} escapes the rest.
  */
-export async function createLog({ write, pretty, debug }: LogOptions): Promise<Log> {
+export async function createLog({ write, format, colours, debug }: LogOptions): Promise<Log> {
   const destination = { write: (line: string) => write(escapeInvisible(line)) };
   const log: Log = pino(
     {
@@ -39,16 +44,33 @@ export async function createLog({ write, pretty, debug }: LogOptions): Promise<L
       redact: REDACTED_FIELDS,
       serializers: { err: (error: unknown) => describeError(error, debug) },
     },
-    pretty ? await prettify(destination) : destination,
+    format === "json" ? destination : await prettify(destination, format, colours),
   );
   return log;
 }
 
-/** Loads the pretty printer only for a terminal, so that a service starts without it. */
-async function prettify(destination: { write(line: string): void }) {
+/** Syslog priorities (RFC 5424, table 2). */
+const PRIORITIES: Readonly<Record<string, number>> = { error: 3, warn: 4, info: 6, debug: 7 };
+
+/** Loads the pretty printer only for text, so that a service with JSON lines starts without it. */
+async function prettify(
+  destination: { write(line: string): void },
+  format: "text" | "journald",
+  colours: boolean,
+) {
   const { prettyFactory } = await import("pino-pretty");
-  const format = prettyFactory({ colorize: true, translateTime: "SYS:HH:MM:ss", singleLine: true });
-  return { write: (line: string) => destination.write(format(JSON.parse(line)) ?? line) };
+  const pretty = prettyFactory(
+    format === "journald"
+      ? { colorize: false, ignore: "time,level", singleLine: true }
+      : { colorize: colours, translateTime: "SYS:HH:MM:ss", singleLine: true },
+  );
+  return {
+    write(line: string) {
+      const entry = JSON.parse(line);
+      const text = pretty(entry) ?? line;
+      destination.write(format === "journald" ? `<${PRIORITIES[entry.level] ?? 6}>${text}` : text);
+    },
+  };
 }
 
 /**

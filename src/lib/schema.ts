@@ -14,6 +14,10 @@ const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 102
 
 const DURATIONS = '"90s", "10m" or "24h"';
 
+/** Examples of durations of at most an hour, and of less than 90 seconds. */
+const MINUTES = '"90s" or "10m"';
+const SECONDS = '"25s"';
+
 /** A duration such as `"90s"`, `"10m"`, `"24h"` or `"30d"`, decoded to milliseconds. */
 export const DurationSetting = Type.Transform(
   Type.String({ pattern: DURATION_PATTERN, expected: `a duration such as ${DURATIONS}` }),
@@ -31,7 +35,7 @@ export function DurationUpTo(longest: number): typeof DurationSetting {
   return {
     ...DurationSetting,
     format: `duration-${most}`,
-    expected: `a duration of at most ${most}, such as ${DURATIONS}`,
+    expected: `a duration of at most ${most}, such as ${longest < 90_000 ? SECONDS : longest < 86_400_000 ? MINUTES : DURATIONS}`,
   };
 }
 

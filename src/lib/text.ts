@@ -63,3 +63,8 @@ export function quoteForShell(text: string): string {
 export function shortenCommit(commit: string): string {
   return commit.slice(0, 12);
 }
+
+/** Untrusted text in quotes, cut to 200 characters. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
+}

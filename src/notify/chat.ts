@@ -1,14 +1,9 @@
-import { isSkipCode } from "../domain/codes.ts";
 import type { Deployment } from "../domain/deployment.ts";
 import { describeResult } from "../domain/deployment-result.ts";
-import type {
-  Notification,
-  NotificationChannel,
-  NotificationKind,
-  NotificationSettings,
-} from "../domain/notification.ts";
+import type { Notification, NotificationChannel, PostSettings } from "../domain/notification.ts";
 import { shortenCommit, toOneLine } from "../lib/text.ts";
-import { type ExplainRejection, requestedCommit, type SendLimits, sendPost } from "./post.ts";
+import { describeKind, requestedCommit } from "./message.ts";
+import { type ExplainRejection, type SendLimits, sendPost } from "./post.ts";
 
 /** How a chat formats its messages, and the JSON that its webhooks take. */
 export interface ChatFormat {
@@ -21,7 +16,7 @@ export interface ChatFormat {
 
 /** Creates a channel that posts one line to a chat room through an incoming webhook. */
 export function createChatChannel(
-  { name, targets, kinds, url }: NotificationSettings,
+  { name, targets, kinds, url }: PostSettings,
   limits: SendLimits,
   format: ChatFormat,
 ): NotificationChannel {
@@ -44,15 +39,6 @@ export function createChatChannel(
 const explainRejection: ExplainRejection = (status) =>
   [403, 404, 410].includes(status) ? "the chat's webhook is removed or disabled; create a new one" : null;
 
-const WORDS: Readonly<Record<NotificationKind, string>> = {
-  started: "is being deployed",
-  succeeded: "is deployed",
-  recovered: "works again",
-  failed: "failed",
-  cancelled: "was cancelled",
-  interrupted: "was interrupted",
-};
-
 /** Discord accepts 2000 characters, and the longest escape is `&amp;`: even a reason of nothing but `&` fits. */
 const MAX_REASON = 300;
 const MAX_BRANCH = 60;
@@ -61,17 +47,21 @@ const MAX_SUBJECT = 80;
 const MAX_AUTHOR = 40;
 
 /**
- * The message as one line of at most 2000 characters, which is Discord's limit. The subject of the commit, its author and the address of its page are left
- * out where they would exceed the limit.
+ * The message as one line of at most 2000 characters, which is Discord's limit. The subject of the commit, its author
+ * and the address of its page are left out where they would exceed the limit.
  */
-function writeText({ kind }: Notification, deployment: Deployment, { escapeFor, bold }: ChatFormat): string {
-  const { id, target, code, trigger, branch } = deployment;
+function writeText(
+  notification: Notification,
+  deployment: Deployment,
+  { escapeFor, bold }: ChatFormat,
+): string {
+  const { id, target, trigger, branch } = deployment;
   const commit = deployment.commit ?? requestedCommit(deployment);
   const place = [branch && toOneLine(branch, MAX_BRANCH), commit && shortenCommit(commit)];
   const facts = [`deployment ${id}`, trigger === "push" ? "" : trigger, place.filter(Boolean).join(" ")];
   const reason = describeResult(deployment);
   const why = reason === null ? "" : `: ${escapeFor(toOneLine(reason, MAX_REASON))}`;
-  const what = isSkipCode(code) ? "was skipped" : WORDS[kind];
+  const what = describeKind(notification, deployment);
   const text = `${bold(escapeFor(target))} ${what}${why} (${escapeFor(facts.filter(Boolean).join(", "))})`;
   const full = `${text}${writeCommit(deployment, escapeFor)}`;
   return full.length <= MAX_TEXT ? full : text;

@@ -1,4 +1,4 @@
-import type { NotificationChannel, NotificationSettings } from "../domain/notification.ts";
+import type { NotificationChannel, PostSettings } from "../domain/notification.ts";
 import { createChatChannel } from "./chat.ts";
 import type { SendLimits } from "./post.ts";
 
@@ -6,10 +6,7 @@ import type { SendLimits } from "./post.ts";
  * Creates a channel that posts one line through a webhook of Discord.
  * Source: https://docs.discord.com/developers/resources/webhook#execute-webhook
  */
-export function createDiscordChannel(
-  settings: NotificationSettings,
-  limits: SendLimits,
-): NotificationChannel {
+export function createDiscordChannel(settings: PostSettings, limits: SendLimits): NotificationChannel {
   return createChatChannel(settings, limits, {
     escapeFor: escapeMarkdown,
     bold: (text) => `**${text}**`,

@@ -4,7 +4,8 @@ import { describeResult } from "../domain/deployment-result.ts";
 import type { Notification, NotificationChannel, NotificationKind } from "../domain/notification.ts";
 import type { CommitStatus } from "../domain/target.ts";
 import { shortenCommit, toOneLine } from "../lib/text.ts";
-import { type ExplainRejection, requestedCommit, type SendLimits, sendPost } from "./post.ts";
+import { requestedCommit } from "./message.ts";
+import { type ExplainRejection, type SendLimits, sendPost } from "./post.ts";
 
 interface Status {
   readonly commit: string;
@@ -81,6 +82,8 @@ function onlyFull(commit: string | null): string | null {
 
 /** A skipped deployment had nothing to do, and must not block what requires the status. */
 function endState(kind: NotificationKind, { code }: Deployment): Status["state"] {
+  // The success of the other workflow deploys it.
+  if (code === "ci_pending") return "pending";
   if (kind === "succeeded" || kind === "recovered" || isSkipCode(code)) return "success";
   return kind === "failed" ? "failure" : "error";
 }

@@ -1,16 +1,17 @@
-import type { NotificationChannel, NotificationSettings } from "../domain/notification.ts";
+import type { NotificationChannel, NotificationSettings, PostSettings } from "../domain/notification.ts";
 import type { Target } from "../domain/target.ts";
 import { createDiscordChannel } from "./discord.ts";
 import { createGithubStatusChannel } from "./github-status.ts";
 import type { SendLimits } from "./post.ts";
 import { createSlackChannel } from "./slack.ts";
+import { createMailChannel } from "./smtp.ts";
 import { createStandardChannel } from "./standard.ts";
 
 /** The options of all channels. */
 export interface ChannelOptions {
   /** The server's own address, for receivers; null when it is not known. */
   readonly publicUrl: string | null;
-  /** Milliseconds that a receiver may take to respond; 15 s by default. */
+  /** Milliseconds that a receiver may take; 15 s by default, and 60 s for a mail server. */
   readonly timeout?: number;
   /** Aborted when the program ends. */
   readonly signal: AbortSignal;
@@ -20,10 +21,16 @@ export interface ChannelOptions {
 export function createNotificationChannels(
   settings: readonly NotificationSettings[],
   targets: readonly Target[],
-  { publicUrl, timeout = 15_000, signal }: ChannelOptions,
+  { publicUrl, timeout, signal }: ChannelOptions,
 ): readonly NotificationChannel[] {
-  const limits = { timeout, signal };
-  const notified = settings.map((setting) => createChannel(setting, publicUrl, limits));
+  const limits = { timeout: timeout ?? 15_000, signal };
+  // A mail server may delay its greeting, and examines a message before it accepts it.
+  const mailLimits = { timeout: timeout ?? 60_000, signal };
+  const notified = settings.map((setting) =>
+    setting.format === "smtp"
+      ? createMailChannel(setting, publicUrl, mailLimits)
+      : createPostChannel(setting, publicUrl, limits),
+  );
   const statuses = targets.flatMap(({ name, repository, commitStatus }) =>
     repository === null || commitStatus === null
       ? []
@@ -32,8 +39,8 @@ export function createNotificationChannels(
   return [...notified, ...statuses];
 }
 
-function createChannel(
-  settings: NotificationSettings,
+function createPostChannel(
+  settings: PostSettings,
   publicUrl: string | null,
   limits: SendLimits,
 ): NotificationChannel {

@@ -1,4 +1,3 @@
-import type { Deployment } from "../domain/deployment.ts";
 import type { HttpPost, SendOutcome } from "../domain/notification.ts";
 import { errorMessage } from "../lib/errors.ts";
 import { describeHttpFailure } from "../lib/http-client.ts";
@@ -51,9 +50,4 @@ export async function sendPost(
 
 function explainRedirect(status: number): string | null {
   return status >= 300 && status < 400 ? "it redirects; configure the final address" : null;
-}
-
-/** The requested commit: pushed, or chosen by a person and perhaps abbreviated; null when the tip was requested. */
-export function requestedCommit({ pushedCommit, choice }: Deployment): string | null {
-  return pushedCommit ?? (choice?.kind === "commit" ? choice.commit : null);
 }

@@ -1,4 +1,4 @@
-import type { NotificationChannel, NotificationSettings } from "../domain/notification.ts";
+import type { NotificationChannel, PostSettings } from "../domain/notification.ts";
 import { createChatChannel } from "./chat.ts";
 import type { SendLimits } from "./post.ts";
 
@@ -7,7 +7,7 @@ import type { SendLimits } from "./post.ts";
  * and Discord (with `/slack` after their address) all accept.
  * Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
  */
-export function createSlackChannel(settings: NotificationSettings, limits: SendLimits): NotificationChannel {
+export function createSlackChannel(settings: PostSettings, limits: SendLimits): NotificationChannel {
   return createChatChannel(settings, limits, {
     escapeFor: escapeText,
     bold: (text) => `*${text}*`,

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { toDeploymentFields } from "../api/deployment.ts";
 import type { Deployment } from "../domain/deployment.ts";
-import type { Notification, NotificationChannel, NotificationSettings } from "../domain/notification.ts";
+import type { Notification, NotificationChannel, PostSettings } from "../domain/notification.ts";
 import { type ExplainRejection, type SendLimits, sendPost } from "./post.ts";
 
 /**
@@ -12,7 +12,7 @@ import { type ExplainRejection, type SendLimits, sendPost } from "./post.ts";
  * @param publicUrl the server's own address, for the receiver; null when it is not known.
  */
 export function createStandardChannel(
-  { name, targets, kinds, url, secret }: NotificationSettings,
+  { name, targets, kinds, url, secret }: PostSettings,
   publicUrl: string | null,
   limits: SendLimits,
 ): NotificationChannel {

@@ -1,3 +1,4 @@
+import type { UnreadablePayload } from "../domain/provider.ts";
 import { type DecodeResult, decodeJson, decodeUtf8, invalid } from "./json.ts";
 
 /**
@@ -6,6 +7,15 @@ import { type DecodeResult, decodeJson, decodeUtf8, invalid } from "./json.ts";
  * person, such as a commit message, could otherwise be read as the form between two `&` in that text.
  */
 export function decodeJsonField(body: Uint8Array, name: string): DecodeResult {
+  const field = readField(body, name);
+  return field.kind === "unreadable" ? field : decodeJson(field.text, `the form's field ${name}`);
+}
+
+/** The text of the only field of such a form. */
+export function readField(
+  body: Uint8Array,
+  name: string,
+): { readonly kind: "field"; readonly text: string } | UnreadablePayload {
   const form = decodeUtf8(body);
   if (form === null) return invalid("the body is not UTF-8");
   const start = `${name}=`;
@@ -15,7 +25,7 @@ export function decodeJsonField(body: Uint8Array, name: string): DecodeResult {
   // Stricter than a browser's parser, which accepts a malformed `%`.
   const text = decodeComponent(value);
   if (text === null) return invalid("the form is not percent-encoded UTF-8");
-  return decodeJson(text, `the form's field ${name}`);
+  return { kind: "field", text };
 }
 
 function decodeComponent(text: string): string | null {

@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import { isZeroCommit, type OtherEvent } from "../domain/event.ts";
+import { isZeroCommit } from "../domain/event.ts";
 
 /** A git object name: 40 hex digits, or 64 in a SHA-256 repository. */
 export const ObjectName = Type.String({
@@ -18,9 +18,6 @@ export const FullRef = Type.RegExp(/^refs\/(?:[\u0080-\u009f]|[^\p{Cc}\p{Cs}]){1
 
 /** The full name of a repository. Forges allow fewer characters; it is remembered, so it must be bounded. */
 export const RepositoryName = Type.String({ maxLength: 1024, expected: "a name of at most 1024 characters" });
-
-/** The event of the test button of Gitea and Forgejo, see {@link isTestPush}. */
-export const TEST_DELIVERY: OtherEvent = { kind: "other", name: "test delivery" };
 
 /** Whether a push names no commit: in an empty repository, Gitea tests a webhook with zeros in `before` and `after`. */
 export function isTestPush({

@@ -1,4 +1,6 @@
 import { createHmac, hash, timingSafeEqual } from "node:crypto";
+import type { RefusalCode } from "../domain/codes.ts";
+import type { VerifyResult } from "../domain/provider.ts";
 import type { Secret } from "../lib/secret.ts";
 
 /** The format of a signature header: a prefix, then the HMAC of the raw body. */
@@ -11,13 +13,19 @@ export interface SignatureStyle {
 
 const DIGEST_BYTES = { sha256: 32, sha512: 64 } as const;
 
-/** Returns the signature header for a body and the secret's UTF-8 bytes. Throws on an empty secret. */
+/** What is signed: the raw body, or it and other parts one after the other. */
+export type SignedContent = Uint8Array | readonly (string | Uint8Array)[];
+
+/** The key of an HMAC: bytes, or a text for its UTF-8 bytes. */
+export type Key = string | Uint8Array;
+
+/** Returns the signature header for what is signed. Throws on an empty key. */
 export function writeSignature(
-  secret: string,
-  body: Uint8Array,
+  key: Key,
+  content: SignedContent,
   { algorithm, encoding, prefix }: SignatureStyle,
 ): string {
-  return prefix + hmac(algorithm, secret, body).toString(encoding);
+  return prefix + hmac(algorithm, key, content).toString(encoding);
 }
 
 /**
@@ -29,23 +37,33 @@ export function equalInConstantTime(a: string, b: string): boolean {
 }
 
 /**
- * Verifies a signature header against any of the secrets. It must have the exact format of {@link writeSignature}; for
- * any other no HMAC is computed. Throws when a secret is not loaded.
+ * Verifies a signature, or any of several, against any of the secrets. It must have the exact format of
+ * {@link writeSignature}; for any other no HMAC is computed. Throws when a secret is not loaded.
+ *
+ * @param toKey derives the key from a secret; by default it is the secret itself.
  */
 export function verifySignature(
-  header: string | null,
-  body: Uint8Array,
+  signatures: string | readonly string[] | null,
+  content: SignedContent,
   secrets: readonly Secret[],
   style: SignatureStyle,
+  toKey: (secret: string) => Key = (secret) => secret,
 ): boolean {
-  const shown = readSignature(header ?? "", style);
-  if (shown === null) return false;
+  const shown = [signatures ?? []].flat().flatMap((signature) => readSignature(signature, style) ?? []);
+  if (shown.length === 0) return false;
   let verified = false;
-  // Every secret is tried even after a match, so that the time does not reveal which one matched.
+  // Every secret is tried even after a match, so that the time does not reveal which one matched. The HMAC of a large
+  // body is computed once for each secret, however many signatures are shown.
   for (const secret of secrets) {
-    if (timingSafeEqual(hmac(style.algorithm, secret.reveal(), body), shown)) verified = true;
+    const expected = hmac(style.algorithm, toKey(secret.reveal()), content);
+    for (const each of shown) if (timingSafeEqual(expected, each)) verified = true;
   }
   return verified;
+}
+
+/** The request has no valid signature. A signature cannot be guessed, so that the attempt is not counted. */
+export function refuseSignature(code: RefusalCode): VerifyResult {
+  return { kind: "refused", status: "signature verification failed", code, isThrottled: false };
 }
 
 /** The digest in a header; null unless the header is in canonical form. */
@@ -59,10 +77,12 @@ function readSignature(header: string, { algorithm, encoding, prefix }: Signatur
   return shown.length === bytes && shown.toString(encoding) === written ? shown : null;
 }
 
-function hmac(algorithm: SignatureStyle["algorithm"], secret: string, body: Uint8Array): Buffer {
+function hmac(algorithm: SignatureStyle["algorithm"], key: Key, content: SignedContent): Buffer {
   // HMAC accepts an empty key, which anyone could use.
-  if (secret === "") throw new Error("the secret is empty");
-  return createHmac(algorithm, secret).update(body).digest();
+  if (key.length === 0) throw new Error("the secret is empty");
+  const digest = createHmac(algorithm, key);
+  for (const part of content instanceof Uint8Array ? [content] : content) digest.update(part);
+  return digest.digest();
 }
 
 function digest(text: string): Buffer {

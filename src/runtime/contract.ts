@@ -75,6 +75,14 @@ export interface HttpServer {
    * used, and the old one stays. Only for a server that was opened with a certificate.
    */
   replaceCertificate(certificate: TlsCertificate): void;
+  /**
+   * Accepts no new connection until {@link HttpServer.resume}: the kernel ignores them, and their clients try again.
+   * Closes connections that were not accepted yet, and idle ones. Returns false where new connections cannot be ignored:
+   * on unix sockets, and on systems other than Linux.
+   */
+  pause(): boolean;
+  /** Ends a {@link HttpServer.pause}. */
+  resume(): void;
   /** Accepts no new connection, gives requests in progress `grace` milliseconds, then closes all connections. */
   stop(grace: number): Promise<void>;
 }

@@ -38,6 +38,7 @@ const ACTS: Readonly<Record<ActName, true>> = {
   revokeClient: true,
   readDelivery: true,
   readOutcomes: true,
+  listCiResults: true,
   listDeliveries: true,
   queueDeployment: true,
   claim: true,

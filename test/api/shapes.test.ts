@@ -87,20 +87,30 @@ describe("an API object matches its schema", () => {
     expect(json.outcomes).toEqual([
       { deployment: 12, target: "docs", state: "failed", code: "timeout", reason: null },
     ]);
-    const details = toApiDeliveryDetails(DELIVERY, Buffer.from("\ufeff{}"), null);
+    const details = toApiDeliveryDetails(DELIVERY, Buffer.from("\ufeff{}"), []);
     expectShape(ApiDeliveryDetails, details);
-    expect(details).toMatchObject({ ...json, pushed: null, body: "\ufeff{}" });
+    expect(details).toMatchObject({ ...json, pushes: [], body: "\ufeff{}" });
   });
 
   test("target", () => {
     const lock = lockOf("blog", { until: at(9) });
     const live = { commit: COMMIT_A, release: null, since: at(5) };
     const status = { ...NO_STATUS, lock, live, latest: DEPLOYMENT, queued: 13 };
-    const json = toApiTarget(targetOf("blog"), status);
+    const json = toApiTarget(targetOf("blog"), status, DEPLOYMENT);
     expectShape(ApiTarget, json);
     expect(json.last).toEqual({ id: 12, state: "succeeded", code: null, reason: null, ended_at: null });
-    expect(json.live).toEqual({ commit: COMMIT_A, release: null, since: at(5).toISOString() });
-    expectShape(ApiTarget, toApiTarget(targetOf("docs", { repository: null }), NO_STATUS));
+    expect(json.live).toEqual({
+      commit: COMMIT_A,
+      release: null,
+      since: at(5).toISOString(),
+      deployment: 12,
+      subject: DEPLOYMENT.subject,
+      author: DEPLOYMENT.author,
+      commit_url: DEPLOYMENT.commitUrl,
+    });
+    const unknown = { deployment: null, subject: null, author: null, commit_url: null };
+    expect(toApiTarget(targetOf("blog"), status, null).live).toMatchObject(unknown);
+    expectShape(ApiTarget, toApiTarget(targetOf("docs", { repository: null }), NO_STATUS, null));
   });
 
   test("client", () => {
@@ -118,9 +128,12 @@ describe("an API object matches its schema", () => {
       publicUrl: null,
       certificateExpiresAt: null,
     };
-    const json = toApiStatus(about, { bytes: 1, queued: 2, running: 3 }, [], 4);
+    const json = toApiStatus(about, { bytes: 1, queued: 2, running: 3 }, [], 4, [
+      { path: "/srv", free: 5, total: 6 },
+    ]);
     expectShape(ApiStatus, json);
     expect(json).toMatchObject({ status: "stopping", store_bytes: 1, targets: 4 });
+    expect(json.disks).toEqual([{ path: "/srv", free_bytes: 5, total_bytes: 6 }]);
   });
 });
 
@@ -172,7 +185,7 @@ describe("a target's branch and tag", () => {
       ref: { kind: "branch"; name: string } | { kind: "tag"; pattern: string; prereleases: boolean },
     ) => {
       const repository = { fullName: "octocat/blog", ref, cloneUrl: "x", depth: null };
-      const { branch, tag } = toApiTarget(targetOf("blog", { repository }), NO_STATUS);
+      const { branch, tag } = toApiTarget(targetOf("blog", { repository }), NO_STATUS, null);
       return { branch, tag };
     };
     expect(describe({ kind: "branch", name: "main" })).toEqual({ branch: "main", tag: null });
@@ -194,8 +207,8 @@ describe("a delivery's `pushed`", () => {
       commit: COMMIT_A,
       skip: false,
     };
-    const { pushed } = toApiDeliveryDetails(DELIVERY, Buffer.from("{}"), push);
-    expect(pushed).toEqual({ repository: "octocat/blog", ref: name, commit: COMMIT_A });
+    const { pushes } = toApiDeliveryDetails(DELIVERY, Buffer.from("{}"), [push]);
+    expect(pushes).toEqual([{ repository: "octocat/blog", ref: name, commit: COMMIT_A }]);
   });
 });
 

@@ -58,7 +58,7 @@ export async function startHooklatch(
     `data_dir = "data"\n[server]\nport = 0\ncatch_up_every = "off"\n[admin]\nport = 0\n${adminToken === undefined ? "" : 'token = "env:ADMIN_TOKEN"\n'}[[source]]\nname = "github"\nprovider = "github"\npath = "/github-webhook"\nsecrets = ["env:SECRET"]\nprint = false\n${Array.from({ length: targets }, (_, at) => target(at)).join("")}`,
   );
   const env = { SECRET, ...(adminToken === undefined ? {} : { ADMIN_TOKEN: adminToken }) };
-  const server = await workshop.serve(["--config", config], env, executable);
+  const server = await workshop.serve(["--config", config], env, { executable });
   const adminUrl = new URL(String(server.log.find(({ admin_url }) => admin_url !== undefined)?.admin_url));
   return {
     name,

@@ -35,7 +35,7 @@ async function startDeployer(
 ): Promise<Deployer> {
   const targets = describeTarget("blog", "site", repository, `run = [${JSON.stringify(STEP)}]`);
   const config = writeConfiguration(workshop, { targets });
-  const server = await workshop.serve(["--config", config], { SECRET }, executable);
+  const server = await workshop.serve(["--config", config], { SECRET }, { executable });
   const name = `hooklatch, from the request to the new link${executable === EXECUTABLE ? "" : `, ${executable}`}`;
   return { name, site: join(workshop.path, "site"), server, times: [] };
 }

@@ -20,6 +20,8 @@ export async function fillStore(dataDir: string, count: number): Promise<void> {
           {
             source: "github",
             event: "push",
+            eventName: "push",
+            action: null,
             status: "skipped",
             reason: 't0: branch "dev" is not "main"',
             receivedAt: new Date(),
@@ -31,7 +33,8 @@ export async function fillStore(dataDir: string, count: number): Promise<void> {
             otherTargets: 0,
           },
           {
-            pushedCommit: commit,
+            commitOf: () => commit,
+            repeatedBody: "duplicate",
             onRedelivery: "run",
             detectDuplicates: true,
             replayOf: null,

@@ -89,6 +89,8 @@ describe("the admin listener", () => {
       id: 3,
       source: "github",
       event: "push",
+      event_name: "push",
+      action: null,
       status: "skipped",
       reason: expect.stringMatching(/^blog: .*"dev".*"main"/),
       received_at: TIME,
@@ -111,9 +113,9 @@ describe("the admin listener", () => {
       outcomes: [],
     };
     const body = expect.stringContaining("refs/heads/dev");
-    const pushed = { repository: "octocat/blog", ref: "refs/heads/dev", commit: second };
+    const pushes = [{ repository: "octocat/blog", ref: "refs/heads/dev", commit: second }];
     const shown = await site.readDelivery(3);
-    expect(shown).toEqual({ ...delivery, pushed, body });
+    expect(shown).toEqual({ ...delivery, pushes, ci: null, body });
     expect([shown.reason, shown.decisions[0]?.reason]).toMatchSnapshot();
     expect((await site.run("delivery", "show", "3")).stdout).toContain(
       `octocat/blog refs/heads/dev ${second}\n`,
@@ -127,9 +129,13 @@ describe("the admin listener", () => {
       repository: "octocat/blog",
       branch: "main",
       tag: null,
+      wait_for_ci: null,
       directory: site.path(),
       layout: "releases",
-      live: { commit: second, release: site.current, since: TIME },
+      live: {
+        ...{ commit: second, release: site.current, since: TIME },
+        ...{ deployment: 2, subject: "A change", author: "Ada", commit_url: null },
+      },
       locked: { reason: "freeze", by: "ada", since: TIME, until: TIME },
       queued: null,
       running: null,
@@ -151,6 +157,13 @@ describe("the admin listener", () => {
       running: 0,
       store_bytes: NUMBER,
       certificate_expires_at: null,
+      disks: [
+        {
+          path: expect.stringContaining("/data"),
+          free_bytes: expect.any(Number),
+          total_bytes: expect.any(Number),
+        },
+      ],
     });
     expect(deployment.commit).toEqual(COMMIT);
   });
@@ -271,6 +284,7 @@ describe("the admin listener", () => {
         "GET /readyz",
         "POST /api/deliveries/{id}/replay",
         "POST /api/deployments/{id}/cancel",
+        "POST /api/reload",
         "POST /api/targets/{name}/deploy",
         "POST /api/targets/{name}/lock",
         "POST /api/targets/{name}/rollback",

@@ -163,6 +163,88 @@ test("Accept: text/event-stream streams the output as it comes, only where the s
   ]);
 });
 
+test("a sender that hangs up while the output is streamed changes nothing", async () => {
+  const server = await serve(
+    'wait = "25s"',
+    "echo one; while [ ! -e ../go ]; do sleep 0.05; done; touch finished",
+  );
+  const leaving = new AbortController();
+  const response = await fetch(new URL("/hook", server.url), {
+    method: "POST",
+    body: '{"hello":"world"}',
+    signal: leaving.signal,
+    headers: {
+      "content-type": "application/json",
+      authorization: `Bearer ${TOKEN}`,
+      accept: "text/event-stream",
+    },
+  });
+  const decoder = new TextDecoder();
+  let seen = "";
+  for await (const chunk of response.body ?? []) {
+    seen += decoder.decode(chunk, { stream: true });
+    if (seen.includes("data: one\n")) break;
+  }
+  leaving.abort();
+  writeFileSync(join(workshop.path, "go"), "");
+  expect(await server.untilDeployed(1)).toMatchObject({ state: "succeeded" });
+  expect(existsSync(finishedFile())).toBe(true);
+  expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
+  expect((await send(server)).status).toBe(200);
+});
+
+test("many senders that hang up leave nothing behind that delays the next one or the end", async () => {
+  const server = await serve('wait = "25s"', "sleep 0.2");
+  const leaving = new AbortController();
+  const waiting = Array.from({ length: 60 }, (_, at) =>
+    fetch(new URL("/hook", server.url), {
+      method: "POST",
+      body: `{"number":${at}}`,
+      signal: leaving.signal,
+      headers: {
+        "content-type": "application/json",
+        authorization: `Bearer ${TOKEN}`,
+        ...(at % 2 === 0 && { accept: "text/event-stream" }),
+      },
+    }).then(
+      ({ status }) => status,
+      () => "hung up",
+    ),
+  );
+  await server.until(() => server.log.filter(({ delivery }) => delivery !== undefined).length >= 60);
+  leaving.abort();
+  await Promise.all(waiting);
+  // Every one of them runs, because a target without repository runs for each delivery.
+  for (const id of [1, 30, 60]) {
+    expect(await server.untilDeployed(id)).toMatchObject({ state: "succeeded" });
+  }
+  expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
+  const begun = performance.now();
+  expect(await server.end("SIGTERM")).toBe(0);
+  expect(performance.now() - begun).toBeLessThan(10_000);
+});
+
+test.each(["application/json", "text/event-stream"])(
+  "a duplicate is answered at once, while the first one still waits (%s)",
+  async (accept) => {
+    const server = await serve(
+      'wait = "25s"\nid_header = "X-Id"\non_redelivery = "skip"',
+      "while [ ! -e ../go ]; do sleep 0.05; done",
+    );
+    const first = send(server, { "x-id": "1" });
+    await server.until(() => server.log.some(({ delivery }) => delivery === 1));
+    const read = async (response: Response) =>
+      response.headers.get("content-type") === "text/event-stream"
+        ? JSON.parse((await readEvents(response))[0]?.data ?? "{}")
+        : response.json();
+    const duplicate = await send(server, { "x-id": "1", accept });
+    expect(duplicate.status).toBe(200);
+    expect(await read(duplicate)).toMatchObject({ status: "duplicate", delivery: 1 });
+    writeFileSync(join(workshop.path, "go"), "");
+    expect((await first).status).toBe(200);
+  },
+);
+
 test("without wait no sender sees output", async () => {
   const server = await serve("", "echo hidden");
   const response = await send(server, { accept: "text/event-stream" });
@@ -172,7 +254,7 @@ test("without wait no sender sees output", async () => {
 
 test("response is the answer to every accepted delivery, and to no other", async () => {
   const server = await serve(
-    'response = { status = 201, headers = { "X-Ok" = "yes", "content-type" = "application/xml" }, body = "<ok/>" }',
+    'id_header = "X-Id"\non_redelivery = "skip"\nresponse = { status = 201, headers = { "X-Ok" = "yes", "content-type" = "application/xml" }, body = "<ok/>" }',
     "true",
   );
   const response = await send(server);
@@ -181,6 +263,8 @@ test("response is the answer to every accepted delivery, and to no other", async
   expect(response.headers.get("content-type")).toBe("application/xml");
   expect(response.headers.get("x-content-type-options")).toBe("nosniff");
   expect(await response.text()).toBe("<ok/>");
+  // Also to a delivery that no target wants, and to a repeated one.
+  for (const id of ["1", "1"]) expect((await send(server, { "x-id": id })).status).toBe(201);
   const refused = await send(server, { authorization: "Bearer wrong" });
   expect(refused.status).toBe(401);
   expect(await refused.json()).toEqual({ status: "not authorised" });

@@ -21,6 +21,8 @@ export interface BlogSettings {
   readonly cloneUrl?: string;
   /** More environment variables of the server and of the commands. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A command that starts the server, which is its last arguments. */
+  readonly wrapper?: readonly string[];
 }
 
 /** A repository, and a server that deploys its main branch as the target `blog`. */
@@ -72,7 +74,8 @@ export class Blog implements AsyncDisposable {
 
   /** Starts the server again with the same settings. */
   async restart(): Promise<void> {
-    this.#server = await this.workshop.serve([], this.#env);
+    const { wrapper = [] } = this.#settings;
+    this.#server = await this.workshop.serve([], this.#env, { wrapper });
   }
 
   /** Commits the given files, if any, and pushes. Returns the id of the deployment. */

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { makeCertificate } from "../support/certificate.ts";
+import { SECRET, writeConfiguration } from "../support/configuration.ts";
 import { EXECUTABLE, Workshop } from "../support/executable.ts";
 import { freePort } from "../support/free-port.ts";
 import { Repository } from "../support/git.ts";
@@ -116,6 +117,20 @@ describe("the executable", () => {
     expect(words(lastLine(second.stderr))).toMatchSnapshot();
   });
 
+  test("check examines commands with the PATH of the running server", async () => {
+    chmodSync(workshop.write("bin/build", "#!/bin/sh\n"), 0o755);
+    mkdirSync(join(workshop.path, "site"));
+    const keys = 'directory = "site"\nrun = ["build --all", ["build"]]\n';
+    writeConfiguration(workshop, { targets: `[[target]]\nname = "blog"\n${keys}` });
+    const alone = await workshop.run(["check"], { SECRET });
+    expect(alone.stdout).toMatch(/^warn target blog: program build not found in PATH/m);
+    const path = `${join(workshop.path, "bin")}:${process.env.PATH}`;
+    const server = await workshop.serve([], { SECRET, PATH: path });
+    const { stdout } = await workshop.run(["check"], { SECRET });
+    expect(stdout).toContain(`process ${server.pid}): ${path}\n`);
+    expect(stdout).not.toContain("program build");
+  });
+
   test.each([
     ['directory = "~/blog"', "target[0].directory"],
     ['directory = "$HOME/blog"', "target[0].directory"],
@@ -126,7 +141,7 @@ describe("the executable", () => {
     for (const command of ["check", "serve"]) {
       const { exitCode, stderr } = await workshop.run([command]);
       expect(exitCode).toBe(2);
-      expect(stderr).toContain(`hooklatch.toml: ${place}: `);
+      expect(stderr).toContain(`: target "blog": ${place}: `);
     }
     expect(readdirSync(workshop.path)).toEqual(["hooklatch.toml"]);
   });

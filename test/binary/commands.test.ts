@@ -190,7 +190,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
         .split("\n")
         .map((word) => word.trim());
     };
-    expect(await complete("hooklatch", "dep")).toEqual(["deployment"]);
+    expect((await complete("hooklatch", "dep")).sort()).toEqual(["deploy", "deployment"]);
     expect((await complete("hooklatch", "target", "")).sort()).toEqual(
       expect.arrayContaining(["deploy", "list", "lock", "rollback", "show", "unlock"]),
     );

@@ -29,19 +29,19 @@ describe("a locked target", () => {
 
     site.repository.commit({ "index.html": "second\n" });
     const { code, body } = await site.push();
-    expect([code, body.status]).toEqual([200, "skipped"]);
+    expect([code, body.status]).toEqual([200, "held"]);
     expect(body.reason).toMatch(/^blog: .*\bada\b.*\brelease freeze$/);
     const newest = site.repository.commit({ "index.html": "third\n" });
     await site.push();
-    const skipped = await site.run("delivery", "list", "--status", "skipped");
-    expect(skipped.stdout.match(/\bblog: .*\bada\b.*\brelease freeze$/gm)).toHaveLength(2);
+    const held = await site.run("delivery", "list", "--status", "held");
+    expect(held.stdout.match(/\bblog: .*\bada\b.*\brelease freeze$/gm)).toHaveLength(2);
     const shown = findLine((await site.run("delivery", "show", "2")).stdout, "release freeze");
     expect(shown).toContain("ada");
     const locked = findLine((await site.run("target", "show", "blog")).stdout, "release freeze");
     expect(locked).toContain("ada");
     const delivery = await site.readDelivery(2);
     expect(delivery).toMatchObject({
-      status: "skipped",
+      status: "held",
       decisions: [{ target: "blog", deploy: false, code: "locked" }],
       deployments: [],
     });
@@ -51,6 +51,8 @@ describe("a locked target", () => {
     const unlock = await site.run("target", "unlock", "blog");
     expect(unlock).toMatchObject({ exitCode: 0, stderr: "" });
     expect(unlock.stdout).toMatch(/^blog\b.*\b2\b.*\n$/);
+    expect(await site.readDelivery(2)).toMatchObject({ status: "skipped" });
+    expect(await site.readDelivery(3)).toMatchObject({ status: "ok" });
     expect(await site.untilEnded(2)).toMatchObject({
       state: "succeeded",
       trigger: "push",
@@ -93,7 +95,7 @@ describe("a locked target", () => {
     expect(await site.run(...LOCK, "--for", "1s")).toMatchObject({ exitCode: 0 });
     const commit = site.repository.commit({ "index.html": "second\n" });
     const { body } = await site.push();
-    expect(body).toMatchObject({ status: "skipped" });
+    expect(body).toMatchObject({ status: "held" });
     expect(body.reason).toMatch(/^blog: .*\bada\b.* \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\b.*\brelease freeze$/);
     expect(words(body.reason ?? "")).toMatchSnapshot();
     expect(await site.server.untilDeployed(2)).toMatchObject({ state: "succeeded", commit });
@@ -113,7 +115,7 @@ describe("a locked target", () => {
       until: null,
     });
     const commit = site.repository.commit({ "index.html": "third\n" });
-    expect((await site.push()).body.status).toBe("skipped");
+    expect((await site.push()).body.status).toBe("held");
     expect(await site.listDeployments()).toHaveLength(1);
     await site.run("target", "unlock", "blog");
     expect(await site.untilEnded(2)).toMatchObject({ state: "succeeded", commit });

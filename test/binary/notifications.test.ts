@@ -3,7 +3,15 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Webhook } from "standardwebhooks";
+import {
+  headersOf,
+  MAIL_PASSWORD,
+  textOf as mailText,
+  type ReceivedMail,
+  serveMail,
+} from "../notify/mail-server.ts";
 import { type Received, type Receiver, receive } from "../notify/receiver.ts";
+import { makeCertificate } from "../support/certificate.ts";
 import { freePort } from "../support/free-port.ts";
 import { until } from "../support/until.ts";
 import { words } from "../support/words.ts";
@@ -139,6 +147,71 @@ describe("[[notify]]", () => {
     expect(findFailures()).toMatchObject([{ level: "warn", channel: "slow", deployment: 1 }]);
     expect(words(String(findFailures()[0]?.reason))).toMatchSnapshot();
     await hanging[Symbol.asyncDispose]();
+  });
+});
+
+describe("e-mail", () => {
+  const mail = (port: number, keys: string) => `[[notify]]
+name = "mail"
+format = "smtp"
+host = "localhost"
+port = ${port}
+user = "ada"
+password = "env:MAIL_PASSWORD"
+from = "hooklatch <deploy@example.com>"
+to = ["ops@example.com"]
+${keys}
+`;
+  const env = { MAIL_PASSWORD };
+
+  test.each(["starttls", "implicit"])("is sent over TLS (%s) with the commit and the reason", async (tls) => {
+    const certificate = makeCertificate(blog.workshop.path, "mail");
+    await using server = await serveMail({ secure: tls === "implicit" }, certificate);
+    await blog.serve({
+      keys: STEP,
+      tables: mail(server.port, `tls = "${tls}"`),
+      env: { ...env, NODE_EXTRA_CA_CERTS: certificate.cert },
+    });
+    blog.repository.commit({ broken: "" }, "Break it\n\nBcc: evil@example.com");
+    const { id } = await blog.deploy();
+    await until(() => server.received.length === 1);
+    const [received] = server.received as [ReceivedMail];
+    expect(received).toMatchObject({ secure: true, user: "ada", to: ["ops@example.com"] });
+    expect(headersOf(received).get("subject")).toBe("blog failed: Break it");
+    expect(headersOf(received).has("bcc")).toBe(false);
+    for (const fact of ["test ! -e broken", "Break it", "Ada", blog.repository.tip, `log ${id}`]) {
+      expect(mailText(received)).toContain(fact);
+    }
+    const checked = await blog.run("check");
+    expect(checked.stdout).toContain(`e-mail to ops@example.com through localhost:${server.port}`);
+    expect((await everything(id)) + checked.stdout).not.toContain(MAIL_PASSWORD);
+    expect(server.received).toHaveLength(1);
+  });
+
+  test("is not sent to a server whose certificate cannot be verified, whatever the environment says", async () => {
+    await using server = await serveMail({}, makeCertificate(blog.workshop.path, "mail"));
+    await blog.serve({
+      keys: STEP,
+      tables: mail(server.port, 'tls = "starttls"'),
+      env: { ...env, NODE_TLS_REJECT_UNAUTHORIZED: "0" },
+    });
+    await blog.deploy({ broken: "" });
+    await blog.server.until(() => notificationLines().some(({ due }) => due !== undefined));
+    expect(notificationLines()).toMatchObject([{ level: "warn", channel: "mail", deployment: 1 }]);
+    expect(String(notificationLines()[0]?.reason)).toContain("certificate");
+    expect(server.received).toEqual([]);
+  });
+
+  test("is sent once the mail server is available, even if hooklatch was killed meanwhile", async () => {
+    const port = freePort();
+    await blog.serve({ keys: STEP, tables: mail(port, ""), env });
+    await blog.deploy({ broken: "" });
+    await blog.server.until(() => notificationLines().some(({ due }) => due !== undefined));
+    await blog.server.end("SIGKILL");
+    await using server = await serveMail({}, undefined, port);
+    await blog.restart();
+    await blog.server.until(() => notificationLines().some(({ level }) => level === "info"));
+    expect(server.received).toMatchObject([{ secure: false, user: "ada" }]);
   });
 });
 

@@ -73,7 +73,7 @@ describe("hooklatch deployment cancel", () => {
     });
     expect([site.current, readdirSync(site.path("releases"))]).toEqual([live, [live]]);
     const delivery = (await site.run("delivery", "show", "3")).stdout.split("\n");
-    const line = delivery.find((each) => each.includes("ada"));
+    const line = delivery.find((each) => each.includes("by ada"));
     expect([
       stdout.trimEnd(),
       queued.reason,
@@ -237,8 +237,8 @@ describe("a server that is killed", () => {
     await site.restart("SIGKILL");
     expect((await site.readTarget()).locked).toMatchObject({ reason: "x", by: "admin" });
     site.repository.commit({ "index.html": "third\n" });
-    const skipped = await site.push();
-    expect(skipped.body.status).toBe("skipped");
+    const held = await site.push();
+    expect(held.body.status).toBe("held");
     expect((await site.ask("POST", "/api/targets/blog/unlock")).code).toBe(200);
     await site.restart("SIGKILL");
     expect((await site.readTarget()).locked).toBeNull();

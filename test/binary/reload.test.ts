@@ -84,6 +84,21 @@ ${describeTarget("docs", "docs", site.repository).replace('name = "docs"', 'name
     expect(await site.run("client", "revoke", "127.0.0.1")).toMatchObject({ exitCode: 1, stdout: "" });
   });
 
+  test("applies new settings by the command, which prints what needs a restart, or every fault", async () => {
+    await site.start({});
+    site.repository.commit({ "index.html": "first\n" });
+    site.configure({ server: 'max_body = "64KiB"\nhost = "127.0.0.2"' });
+    const applied = await site.run("reload");
+    expect(applied).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(applied.stdout).toContain("[server] host");
+    expect((await site.push({ padding: "x".repeat(70_000) })).code).toBe(413);
+    site.configure({ target: "keep_releases = 0\nrnu = []" });
+    const refused = await site.run("reload");
+    expect(refused).toMatchObject({ exitCode: 2, stdout: "" });
+    for (const key of ["keep_releases", "rnu"]) expect(refused.stderr).toContain(key);
+    expect((await site.push({ padding: "x".repeat(70_000) })).code).toBe(413);
+  });
+
   test("applies a larger max_body", async () => {
     await site.start({ server: 'max_body = "64KiB"' });
     const send = () =>
@@ -103,8 +118,12 @@ ${describeTarget("docs", "docs", site.repository).replace('name = "docs"', 'name
     await site.hangUp();
     await site.server.until(() => site.server.stderr.includes("keep_releases"));
     const errors = readErrors();
-    expect(errors).toContainEqual(expect.stringMatching(/\bhooklatch\.toml: target\[0\]\.keep_releases\b/));
-    expect(errors).toContainEqual(expect.stringMatching(/\bhooklatch\.toml: target\[0\]\.rnu\b.*"run"/));
+    expect(errors).toContainEqual(
+      expect.stringMatching(/\bhooklatch\.toml:\d+: target "\w+": target\[0\]\.keep_releases\b/),
+    );
+    expect(errors).toContainEqual(
+      expect.stringMatching(/\bhooklatch\.toml:\d+: target "\w+": target\[0\]\.rnu\b.*"run"/),
+    );
     site.workshop.write("hooklatch.toml", "this is [ no TOML");
     await site.hangUp();
     expect(readErrors()).toMatchSnapshot();

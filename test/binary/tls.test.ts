@@ -75,8 +75,8 @@ describe("a TLS certificate from files", () => {
     const { stderr, ...result } = await workshop.run(["serve"]);
     expect(result).toEqual({ exitCode: 2, stdout: "" });
     expect(stderr.split("\n")).toEqual([
-      expect.stringMatching(/^hooklatch: hooklatch\.toml: server\.prot: .*"port"/),
-      expect.stringMatching(/^hooklatch: hooklatch\.toml: server\.tls\.cert: .*\/nowhere\/cert\.pem\b/),
+      expect.stringMatching(/^hooklatch: hooklatch\.toml:\d+: server\.prot: .*"port"/),
+      expect.stringMatching(/^hooklatch: hooklatch\.toml:\d+: server\.tls\.cert: .*\/nowhere\/cert\.pem\b/),
       "",
     ]);
     expect(stderr).toMatchSnapshot();

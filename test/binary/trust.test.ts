@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, existsSync, readdirSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Workshop } from "../support/executable.ts";
 
@@ -56,6 +56,32 @@ env = { GIT_SSH_COMMAND = "touch ${join(workshop.path, "stolen")}" }
     expect(stderr).toContain("--config");
     expect(existsSync(join(workshop.path, "stolen"))).toBe(false);
     expect(readdirSync(workshop.path).sort()).toEqual(["hooklatch.toml", "token"]);
+  });
+});
+
+describe("a hooklatch-data in the working directory that others may write", () => {
+  test.each(["serve", "check", "target list"])(
+    "is not used without a configuration by: hooklatch %s",
+    async (line) => {
+      const token = workshop.write(
+        "hooklatch-data/secrets/admin.token",
+        "a token that another user knows, long enough",
+      );
+      chmodSync(join(workshop.path, "hooklatch-data"), 0o777);
+      const { exitCode, stdout, stderr } = await workshop.run(line.split(" "), { PORT: "0" });
+      expect({ exitCode, stdout, requests }).toEqual({ exitCode: 2, stdout: "", requests: [] });
+      expect(stderr).toContain(join(workshop.path, "hooklatch-data"));
+      expect(stderr).toContain("HOOKLATCH_DATA_DIR");
+      expect(existsSync(token)).toBe(true);
+      expect(readdirSync(join(workshop.path, "hooklatch-data"))).toEqual(["secrets"]);
+    },
+  );
+
+  test("is used when $HOOKLATCH_DATA_DIR names it", async () => {
+    mkdirSync(join(workshop.path, "hooklatch-data"));
+    chmodSync(join(workshop.path, "hooklatch-data"), 0o777);
+    const server = await workshop.serve([], { PORT: "0", HOOKLATCH_DATA_DIR: "hooklatch-data" });
+    expect(await server.end("SIGTERM")).toBe(0);
   });
 });
 

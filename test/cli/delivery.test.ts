@@ -104,7 +104,7 @@ const OUTCOMES: readonly [
     ["no target listens to source github"],
   ],
   ["an event that matches no target", { ...skipped(), status: "success", event: "other" }, ["github"]],
-  ["a ping", { ...skipped(), status: "pong", event: "ping" }, ["ping"]],
+  ["a ping", { ...skipped(), status: "pong", event: "ping", event_name: "ping" }, ["ping"]],
   ["a deployment that was deleted", { deployments: [], outcomes: [] }, ["blog"]],
   ["a redelivery", { redelivery_of: 3 }, ["blog", "12", "3"]],
   ["a replay", { replay_of: 3 }, ["blog", "12", "3"]],
@@ -210,7 +210,7 @@ describe("hooklatch delivery list", () => {
 
 describe("hooklatch delivery show", () => {
   const stored = (overrides: Readonly<Record<string, unknown>> = {}) =>
-    Response.json({ ...deliveryJson(overrides), pushed: null, body: '{"name":"\u001b[2J"}' });
+    Response.json({ ...deliveryJson(overrides), pushes: [], ci: null, body: '{"name":"\u001b[2J"}' });
 
   test("shows the decision and the outcome of each target", async () => {
     const decisions = [

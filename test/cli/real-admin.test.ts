@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { ReloadOutcome } from "../../src/domain/reload.ts";
 import { type AdminHarness, HOST, openAdmin, RELEASES, TOKEN } from "../http/admin-harness.ts";
 import { delivery, keep } from "../store/sample.ts";
 import { runHooklatch } from "./command-line.ts";
@@ -105,6 +106,42 @@ describe("commands against the admin API", () => {
     await hooklatch("target", "deploy", "blog");
     expect((await hooklatch("deployment", "cancel", "2")).exitCode).toBe(0);
     expect(transcript).toMatchSnapshot();
+  });
+
+  test("work by their short names, for the newest deployment of a target", async () => {
+    expect((await hooklatch("status")).stdout).toMatch(/^source +github \(github\) at \/github-webhook$/m);
+    expect(JSON.parse((await hooklatch("status", "--json")).stdout)).toMatchObject({ status: "ok" });
+    expect(await hooklatch("logs")).toMatchObject({ exitCode: 1, stdout: "" });
+    expect((await hooklatch("logs", "blgo")).stderr).toContain("blog");
+    expect(await hooklatch("logs", "blog")).toMatchObject({ exitCode: 1, stdout: "" });
+    expect((await hooklatch("deploy", "docs")).stdout).toContain("deployment 1 ");
+    expect((await hooklatch("deploy", "blog")).stdout).toContain("deployment 2 ");
+    await admin.store.appendOutput(1, ["of docs"]);
+    await admin.store.appendOutput(2, ["of blog"]);
+    for (const [argument, line] of [
+      [[], "of blog\n"],
+      [["docs"], "of docs\n"],
+      [["1"], "of docs\n"],
+    ] as const) {
+      expect((await hooklatch("logs", ...argument)).stdout).toBe(line);
+    }
+    expect((await hooklatch("rollback", "docs")).exitCode).toBe(1);
+    const sizes = /(?<=^store +)[\d.]+ \w+|(?<="store_bytes":)\d+/gm;
+    expect(transcript.replaceAll(sizes, "<size>")).toMatchSnapshot();
+  });
+
+  test("reload the configuration, and print what needs a restart or every fault", async () => {
+    const outcomes: ReloadOutcome[] = [
+      { kind: "reloaded", needRestart: ["[server] port"], warnings: ["hooklatch.toml: a warning"] },
+      { kind: "invalid", faults: ["hooklatch.toml: one", "hooklatch.toml: \u001btwo"] },
+      { kind: "not ready" },
+    ];
+    await admin.close();
+    admin = await openAdmin({ reload: async () => outcomes.shift() ?? { kind: "not ready" } });
+    expect(await hooklatch("reload")).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(await hooklatch("reload")).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(await hooklatch("reload")).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(transcript.replace(/127\.0\.0\.1:\d+/, "<address>")).toMatchSnapshot();
   });
 
   test("list, show and replay deliveries, and list and revoke clients", async () => {

@@ -126,6 +126,38 @@ describe("hooklatch init", () => {
     expect(/^clone_url = "(.*)"$/m.exec(written)?.[1] ?? null).toBe(cloneUrl);
   });
 
+  test.each([
+    ["--provider gitlab --repository a/b/c", "gitlab.secret"],
+    ["--provider gitea --repository a/b --base-url https://git.example.com", "gitea.secret"],
+    ["--provider standard", "standard.secret"],
+    ["--provider bitbucket", "bitbucket.secret"],
+  ])("writes a source that the configuration accepts: %s", async (options, file) => {
+    const { exitCode, stdout } = await hooklatch(`init ${options}`);
+    expect(exitCode).toBe(0);
+    const secret = readFileSync(join(cwd, "hooklatch-data/secrets", file), "utf8").trim();
+    expect(stdout).toContain(secret);
+    expect((await hooklatch("check")).exitCode).not.toBe(2);
+  });
+
+  test("leaves the secret that the sender issues to the user", async () => {
+    const { exitCode, stdout } = await hooklatch("init --provider stripe");
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(join(cwd, "hooklatch-data/secrets/stripe.secret"));
+    expect(readdirSync(join(cwd, "hooklatch-data/secrets"))).toEqual([]);
+    expect((await hooklatch("check")).exitCode).toBe(2);
+  });
+
+  test.each([
+    ["--provider stripe --repository a/b", "--repository"],
+    ["--provider github --base-url https://git.example.com", "--base-url"],
+    ["--provider github --repository a/b/c", "target[0].repository"],
+  ])("refuses options that the provider does not have: %s", async (options, faulty) => {
+    const { exitCode, stderr } = await hooklatch(`init ${options}`);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(faulty);
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
   test("keeps and shows an existing secret", async () => {
     const first = await hooklatch("init --generic");
     const secret = readFileSync(join(cwd, "hooklatch-data/secrets/github.secret"), "utf8").trim();
@@ -288,10 +320,8 @@ describe("an invalid command line", () => {
     ["help nope", ["nope", "hooklatch --help"]],
     ["help deploymnt", ["deploymnt", "did you mean deployment?"]],
     ["target help nope", ["nope", "hooklatch target --help"]],
-    ["logs blog", ["logs", "did you mean hooklatch deployment log?"]],
-    ["status", ["status", "did you mean hooklatch target list?"]],
-    ["rollback blog", ["rollback", "did you mean hooklatch target rollback?"]],
-    ["deploy blog", ["deploy", "did you mean hooklatch target deploy?"]],
+    ["lock blog", ["lock", "did you mean hooklatch target lock?"]],
+    ["replay 1", ["replay", "did you mean hooklatch delivery replay?"]],
     ["target --nonsense", ["--nonsense", "hooklatch target --help"]],
     ["client list --nonsense", ["--nonsense", "hooklatch client list --help"]],
     ["client list --jsno", ["--jsno", "--json"]],
@@ -327,7 +357,7 @@ describe("--config", () => {
     writeFileSync(join(cwd, "other.toml"), "[admin]\nprot = 1");
     const { exitCode, stderr } = await hooklatch(line);
     expect(exitCode).toBe(2);
-    expect(stderr).toContain("other.toml: admin.prot: ");
+    expect(stderr).toContain("other.toml:2: admin.prot: ");
   });
 
   test("is rejected before a command that does not support it, and without a file", async () => {

@@ -22,10 +22,10 @@ function faultOf(file?: string, env: Record<string, string> = {}): AppError {
   throw new Error("there was no fault");
 }
 
-/** Returns the text before the first `": "` after the file of each line, which is the path of a faulty key. */
+/** Returns the path of the faulty key in each line, which follows the file and the number of its line. */
 function pathsIn({ message }: AppError, file: string): readonly (string | undefined)[] {
-  const lines = message.split("\n").filter((line) => line.startsWith(`${file}: `));
-  return lines.map((line) => line.slice(`${file}: `.length).split(": ")[0]);
+  const start = new RegExp(`^${RegExp.escape(file)}:\\d+: ([^:]+): `);
+  return message.split("\n").flatMap((line) => start.exec(line)?.[1] ?? []);
 }
 
 describe("loadAdmin", () => {
@@ -127,7 +127,7 @@ nonsense = true
     expect(invalid.message).toContain('"port"');
     const broken = faultOf(home.write("broken.toml", "= 1"));
     const missing = faultOf(home.path("none.toml"));
-    expect(broken.message).toStartWith(`${home.path("broken.toml")}: `);
+    expect(broken.message).toStartWith(`${home.path("broken.toml")}:1: `);
     expect(missing.message).toStartWith(`${home.path("none.toml")}: `);
     expect([invalid, broken, missing].map(({ message }) => words(message))).toMatchSnapshot();
   });

@@ -177,7 +177,6 @@ const FAULTY: readonly { file: string; what: string; findings: readonly Expected
       "notify[3].targets",
       "notify[4].on",
       "notify[4].targets",
-      "notify[6].url",
       "notify[6].secret",
       ["notify[0].url", "NOBODY_SETS_THIS"],
       "notify[1].url",
@@ -189,6 +188,7 @@ const FAULTY: readonly { file: string; what: string; findings: readonly Expected
       ["notify[4].secret", '"slack"'],
       ["notify[5].url", "env:SET_TO_NOTHING"],
       "notify[5].secret",
+      "notify[6].url",
       ["notify[6].targets[0]", '"blog"'],
       ["notify[3].name", "notify[2]"],
     ],
@@ -276,7 +276,7 @@ const FAULTY: readonly { file: string; what: string; findings: readonly Expected
       "source[0].name",
       [
         "source[0].signing_key",
-        '"name"',
+        '"signing_secrets"',
         "name",
         "provider",
         "path",
@@ -299,8 +299,8 @@ const FAULTY: readonly { file: string; what: string; findings: readonly Expected
   },
   {
     file: "syntax.toml",
-    what: "a TOML syntax error with its line and column",
-    findings: [["", "2", "38"]],
+    what: "a TOML syntax error with its column",
+    findings: [["", "38"]],
   },
   {
     file: "targets.toml",

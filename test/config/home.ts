@@ -41,9 +41,12 @@ export function configOf(loaded: Loaded): Config {
   throw new Error(`the configuration has faults:\n${linesOf(loaded).join("\n")}`);
 }
 
-/** Returns the faults or, for a valid configuration, the warnings, one line each. */
+/**
+ * Returns the faults or, for a valid configuration, the warnings, one line each. Without their lines and owners, which
+ * lines.test.ts checks.
+ */
 export function linesOf(loaded: Loaded): readonly string[] {
-  return findingsOf(loaded).map(describeIssue);
+  return findingsOf(loaded).map(({ file, path, message }) => describeIssue({ file, path, message }));
 }
 
 /** Where a finding is, as `file: path`, alone or followed by texts that its message has to contain. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { MailSettings, PostSettings } from "../../src/domain/notification.ts";
 import { configOf, expectFindings, makeHome } from "./home.ts";
 
 const KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -23,8 +24,9 @@ describe("a notification channel", () => {
       kinds: ["failed", "recovered"],
       targets: null,
     });
-    expect(channel?.url.reveal()).toBe("https://ops.example.com/hook");
-    expect(channel?.secret?.reveal()).toBe(KEY);
+    const { url, secret } = channel as PostSettings;
+    expect(url.reveal()).toBe("https://ops.example.com/hook");
+    expect(secret?.reveal()).toBe(KEY);
     expect(others).toEqual([]);
     // The URL is not secret when a signature authenticates the message: a literal URL causes no warning.
     expect(loaded).toMatchObject({ kind: "loaded", warnings: [] });
@@ -50,14 +52,14 @@ describe("a notification channel", () => {
 
   test("with a literal chat URL causes a warning that does not repeat it", () => {
     const loaded = load(`[[notify]]\nurl = "${ADDRESS}"\nformat = "slack"`);
-    expect(configOf(loaded).notify[0]?.url.reveal()).toBe(ADDRESS);
+    expect((configOf(loaded).notify[0] as PostSettings).url.reveal()).toBe(ADDRESS);
     expectFindings(loaded, [["hooklatch.toml: notify[0].url", "file:", "env:"]]);
     expect(JSON.stringify(loaded)).not.toContain("correct-horse");
   });
 
   test("with a literal key causes a warning that does not repeat it", () => {
     const loaded = load(`[[notify]]\nurl = "env:ADDRESS"\nsecret = "${KEY}"`);
-    expect(configOf(loaded).notify[0]?.secret?.reveal()).toBe(KEY);
+    expect((configOf(loaded).notify[0] as PostSettings).secret?.reveal()).toBe(KEY);
     expectFindings(loaded, [["hooklatch.toml: notify[0].secret", "file:", "env:"]]);
     expect(JSON.stringify(loaded)).not.toContain(KEY);
   });
@@ -73,7 +75,8 @@ describe("a notification channel", () => {
   });
 
   test("may name a target that has a fault, which is the only fault reported", () => {
-    const faulty = '[[target]]\nname = "shop"\ndirectory = "/"\nrun = ["true"]\n';
+    const faulty =
+      '[[target]]\nname = "shop"\nrepository = "octocat/shop"\nbranch = "main"\nclone_url = "shop.git"\ndirectory = "/"\n';
     expectFindings(load(`${faulty}[[notify]]\nurl = "env:ADDRESS"\nformat = "slack"\ntargets = ["shop"]`), [
       ["hooklatch.toml: target[2].directory", '"/"'],
     ]);
@@ -102,5 +105,95 @@ describe("a notification channel", () => {
     const loaded = load('[[notify]]\nurl = "env:ADDRESS"\nsecret = "env:KEY"', { KEY: key });
     expectFindings(loaded, [["hooklatch.toml: notify[0].secret", '"whsec_"', "24", "64"]]);
     expect(JSON.stringify(loaded)).not.toContain(JSON.stringify(key).slice(1, -1));
+  });
+});
+
+describe("an e-mail notification", () => {
+  const PASSWORD = "a mail password of the tests";
+  const mail = (keys = "") =>
+    `[[notify]]
+format = "smtp"
+host = "mail.example.com"
+from = "hooklatch <deploy@example.com>"
+to = ["ops@example.com"]
+${keys}`;
+  const read = (keys: string) => {
+    const loaded = load(mail(keys), { PASSWORD });
+    return { loaded, settings: configOf(loaded).notify[0] };
+  };
+
+  test("uses STARTTLS on port 587 and no login by default", () => {
+    const { loaded, settings } = read("");
+    expect(settings).toEqual({
+      name: "notify 1",
+      format: "smtp",
+      host: "mail.example.com",
+      port: 587,
+      tls: "starttls",
+      login: null,
+      from: { name: "hooklatch", address: "deploy@example.com" },
+      to: [{ name: "", address: "ops@example.com" }],
+      kinds: ["failed", "recovered"],
+      targets: null,
+    });
+    expect(loaded).toMatchObject({ kind: "loaded", warnings: [] });
+  });
+
+  test.each([
+    ['tls = "implicit"', { tls: "implicit", port: 465 }],
+    ['tls = "implicit"\nport = 4465', { tls: "implicit", port: 4465 }],
+  ])("with %s uses %p", (keys, expected) => expect(read(keys).settings).toMatchObject(expected));
+
+  test.each(["127.0.0.1", "localhost", "::1"])("to %s needs no TLS", (host) => {
+    const loaded = load(mail().replace("mail.example.com", host));
+    expect(configOf(loaded).notify).toMatchObject([{ host, tls: "none", port: 25 }]);
+  });
+
+  test("has a login, whose password no message shows", () => {
+    const { loaded, settings } = read('user = "ada"\npassword = "env:PASSWORD"');
+    expect((settings as MailSettings).login?.password.reveal()).toBe(PASSWORD);
+    expect(JSON.stringify(loaded)).not.toContain(PASSWORD);
+  });
+
+  test.each([
+    ['user = "ada"', ["notify[0].password"]],
+    ['password = "env:PASSWORD"', ["notify[0].user"]],
+    ['user = "ada"\npassword = "env:NOBODY_SETS_THIS"', ["notify[0].password"]],
+    ['tls = "none"', ["notify[0].tls"]],
+    ['tls = "ssl"', ["notify[0].tls"]],
+    ["port = 0", ["notify[0].port"]],
+    ['url = "https://ops.example.com"', ["notify[0].url"]],
+    ['secret = "env:KEY"', ["notify[0].secret"]],
+  ])("with %s is rejected", (keys, places) => {
+    expectFindings(
+      load(mail(keys), { PASSWORD }),
+      places.map((place) => `hooklatch.toml: ${place}`),
+    );
+  });
+
+  test.each([
+    "ops",
+    "ops@",
+    "@example.com",
+    "ops@example.com, eve@example.com",
+    "Ops <ops@example.com",
+    "Ops\\n <ops@example.com>",
+    "ops@example.com\\nBcc: eve@example.com",
+    'Ops \\"x\\" <ops@example.com>',
+    "ops@[192.0.2.1]",
+  ])("rejects the recipient %p", (address) => {
+    const loaded = load(mail().replace('"ops@example.com"', `"${address}"`));
+    expectFindings(loaded, ["hooklatch.toml: notify[0].to[0]"]);
+  });
+
+  test("names the keys that are missing, and those that only e-mail has", () => {
+    expectFindings(load('[[notify]]\nformat = "smtp"'), [
+      "hooklatch.toml: notify[0].host",
+      "hooklatch.toml: notify[0].from",
+      "hooklatch.toml: notify[0].to",
+    ]);
+    expectFindings(load('[[notify]]\nurl = "env:ADDRESS"\nformat = "slack"\nto = ["ops@example.com"]'), [
+      "hooklatch.toml: notify[0].to",
+    ]);
   });
 });

@@ -97,6 +97,84 @@ payload_env = { A = "payload.a", B = "payload.b" }`);
   });
 });
 
+describe("wait_for_ci", () => {
+  test("is read, and ends catching up", () => {
+    const read = (settings: string) => configOf(load(settings)).targets[0];
+    expect(read("")).toMatchObject({ waitForCi: null, catchUp: true });
+    expect(read("wait_for_ci = false")).toMatchObject({ waitForCi: null, catchUp: true });
+    expect(read("wait_for_ci = true")).toMatchObject({ waitForCi: { workflow: null }, catchUp: false });
+    expect(read('wait_for_ci = "Build & test"\ncatch_up = false')).toMatchObject({
+      waitForCi: { workflow: "Build & test" },
+      catchUp: false,
+    });
+  });
+
+  test("cannot be combined with events and catch_up", () => {
+    expectFindings(load('wait_for_ci = true\nevents = ["push"]\ncatch_up = true'), [
+      ["hooklatch.toml: target[0].events", "wait_for_ci"],
+      ["hooklatch.toml: target[0].catch_up", '"wait_for_ci"'],
+    ]);
+  });
+
+  test.each(["1", '""', '"a\\nb"', "[]"])("rejects %s", (value) => {
+    expectFindings(load(`wait_for_ci = ${value}`), ["hooklatch.toml: target[0].wait_for_ci"]);
+  });
+
+  test("needs Bitbucket Cloud: Data Center does not report CI", () => {
+    const forge = (baseUrl: string) =>
+      load(
+        `[[target]]
+name = "docs"
+source = "forge"
+repository = "team/docs"
+branch = "main"
+directory = "/srv/docs"
+wait_for_ci = true`,
+        `[[source]]
+name = "forge"
+provider = "bitbucket"
+path = "/forge"
+secrets = ["env:GITHUB_WEBHOOK_SECRET"]
+${baseUrl}`,
+      );
+    const fault = ["hooklatch.toml: target[1].wait_for_ci", '"bitbucket"'] as const;
+    expectFindings(forge('base_url = "https://bitbucket.example.com"'), [
+      ["hooklatch.toml: target[0].source", '"github"'],
+      [...fault],
+    ]);
+    expectFindings(forge(""), [["hooklatch.toml: target[0].source", '"github"']]);
+  });
+
+  test("needs a repository, and a source that reports CI", () => {
+    const hook = `[[source]]
+name = "hook"
+provider = "generic"
+path = "/hook"
+verify_token = "env:WEBHOOK_VERIFY_TOKEN"`;
+    const loaded = load(
+      `[[target]]
+name = "docs"
+source = "hook"
+repository = "octocat/docs"
+branch = "main"
+clone_url = "/srv/docs.git"
+directory = "/srv/docs"
+wait_for_ci = true
+[[target]]
+name = "job"
+source = "hook"
+directory = "/srv/job"
+run = ["true"]
+wait_for_ci = true`,
+      hook,
+    );
+    expectFindings(loaded, [
+      ["hooklatch.toml: target[1].wait_for_ci", '"generic"', '"github"', '"bitbucket"'],
+      ["hooklatch.toml: target[2].wait_for_ci", '"repository"'],
+    ]);
+  });
+});
+
 describe("keep_headers", () => {
   test("is read in lower case, each once", () => {
     const { sources } = configOf(
@@ -144,7 +222,31 @@ hmac = { header = "x-shop", secrets = ["env:GITHUB_WEBHOOK_SECRET"] }`,
     );
     expectFindings(home.load({ env: ENV }), ["hooklatch.toml: source[0].keep_headers[0]"]);
   });
+
+  test("rejects the header that the source reads a token from, and accepts an idempotency key", () => {
+    home.write(
+      "hooklatch.toml",
+      `[[source]]
+name = "shop"
+provider = "generic"
+path = "/shop"
+keep_headers = ["idempotency-key", "x-shop"]
+header = { name = "X-Shop", tokens = ["env:GITHUB_WEBHOOK_SECRET"] }`,
+    );
+    expectFindings(home.load({ env: ENV }), ["hooklatch.toml: source[0].keep_headers[1]"]);
+  });
 });
+
+test.each(["stripe", "slack"])(
+  "a missing secret that %s issues is reported with where it is shown",
+  (provider) => {
+    home.write(
+      "hooklatch.toml",
+      `[[source]]\nname = "hook"\nprovider = "${provider}"\npath = "/hook"\nsecrets = ["env:NOBODY_SETS_THIS"]`,
+    );
+    expectFindings(home.load({ env: ENV }), [["hooklatch.toml: source[0].secrets[0]", "shows it as"]]);
+  },
+);
 
 describe("answers", () => {
   const answer = (keys: string) => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Loaded } from "../../src/config/load.ts";
-import { generateSecrets, provideSecretFile } from "../../src/config/secrets.ts";
+import { formatHex, generateSecrets, provideSecretFile } from "../../src/config/secrets.ts";
 import { words } from "../support/words.ts";
 import { configOf, expectFindings, makeHome } from "./home.ts";
 import { optionsOf } from "./lists.ts";
@@ -44,7 +44,7 @@ describe("a secret", () => {
     }
   });
 
-  test("in quotation marks is accepted with a warning that does not repeat it", () => {
+  test("in quotes is accepted with a warning that does not repeat it", () => {
     const loaded = load("env:TOKEN", { TOKEN: `"${VALUE}"` });
     expectFindings(loaded, [[TOKEN, "env:TOKEN"]]);
     expect(JSON.stringify(loaded)).not.toContain(VALUE);
@@ -198,18 +198,18 @@ describe("a generated secret", () => {
 describe("provideSecretFile", () => {
   test("returns the value of a new or existing file and leaves no other file", () => {
     const file = home.path("new/secrets/a.secret");
-    const { value, isNew } = provideSecretFile(file);
+    const { value, isNew } = provideSecretFile(file, formatHex);
     expect(isNew).toBe(true);
     home.write("etc/hooklatch.toml", "");
     expect(tokenFrom(`file:${file}`)).toBe(value);
-    expect(provideSecretFile(file)).toEqual({ value, isNew: false });
+    expect(provideSecretFile(file, formatHex)).toEqual({ value, isNew: false });
     expect(tokenFrom(`file:${file}`)).toBe(value);
     expect(readdirSync(dirname(file))).toEqual(["a.secret"]);
   });
 
   test("rejects an empty file", () => {
     const file = home.write("new/secrets/a.secret", "\n");
-    const message = messageOf(() => provideSecretFile(file));
+    const message = messageOf(() => provideSecretFile(file, formatHex));
     expect(words(message)).toMatchSnapshot();
   });
 });

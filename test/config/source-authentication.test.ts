@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { describeIssue, type Loaded, loadConfig } from "../../src/config/load.ts";
 import { providers } from "../../src/providers/index.ts";
+import { post } from "../support/request.ts";
 import { configOf, type ExpectedFinding, expectFindings, makeHome } from "./home.ts";
 
 const TOKEN = "correct-horse-battery-staple";
@@ -70,8 +71,7 @@ describe("a generic source", () => {
     home.write("ada.hash", `${HASH}\n`);
     const basic = 'basic = [{ user = "ada", hash = "file:ada.hash" }]';
     const [source] = configOf(load(`${basic}\n${HMAC}`)).sources;
-    const headers = new Headers({ authorization: `Basic ${btoa("ada:password")}`, "x-signature": "" });
-    const request = { headers, body: new Uint8Array() };
+    const request = post({ authorization: `Basic ${btoa("ada:password")}`, "x-signature": "" }, "");
     expect(await source?.handler.verify(request, null, new Date())).toMatchObject({ kind: "refused" });
     const alone = configOf(load(basic)).sources[0];
     expect(await alone?.handler.verify(request, null, new Date())).toEqual({ kind: "verified" });

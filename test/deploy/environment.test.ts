@@ -173,11 +173,12 @@ describe("payload_env", () => {
     if (result.kind === "invalid") throw new Error(result.problem);
     return result.expression;
   };
-  const readValues = createRuleValues(
-    { kind: "other", name: "release", action: "published" },
+  const event = { kind: "other", name: "release", action: "published" } as const;
+  const readRuleValues = createRuleValues(
     JSON.stringify({ tag: "v1 $(touch hacked)\n'; touch hacked; '", list: [1], none: null }),
     {},
   );
+  const readValues = () => readRuleValues(event);
 
   test("passes values of the payload unchanged, and the event with its action", async () => {
     const { lines, state } = await site.deploy(

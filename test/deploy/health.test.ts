@@ -108,9 +108,8 @@ test("reports a response that takes too long", async () => {
 
 test("reports the previous response when the last try has no time for one", async () => {
   responses = [status(500), () => new Promise(() => {})];
-  // After the pause of half a second, the second try has no time.
+  // After the pause of half a second, the second try has no time: it may end before the server gets it.
   const { reason, lines } = await check(url(), { within: 500 });
-  expect(requests.length).toBe(2);
   expect([reason, ...lines].map(codeIn)).toEqual([500, 500]);
   expect([reason, ...lines].map(text)).toMatchSnapshot();
 });

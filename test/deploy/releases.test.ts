@@ -111,6 +111,26 @@ describe("a release", () => {
     expect(output.slice(-3)).toEqual(["## HEAD (no branch)", "true", "btwo"]);
   });
 
+  test.skipIf(Bun.which("git-crypt") === null)(
+    "decrypts its own files with git-crypt, like the one before",
+    async () => {
+      const crypt = (...args: readonly string[]) =>
+        Bun.spawnSync(["git-crypt", ...args], { cwd: site.repository.path }).exitCode;
+      const key = join(site.root, "key");
+      expect([crypt("init"), crypt("export-key", key)]).toEqual([0, 0]);
+      site.repository.commit({
+        ".gitattributes": "secret.txt filter=git-crypt diff=git-crypt\n",
+        "secret.txt": "TOP",
+      });
+      const run = [`git-crypt unlock ${key}`, "cat secret.txt"];
+      expect(await site.deploy({ run })).toMatchObject({ state: "succeeded" });
+      site.repository.commit({ "index.html": "two" });
+      const result = await site.deploy({ run });
+      expect(result).toMatchObject({ state: "succeeded", reason: null });
+      expect(result.lines.at(-1)).toBe("TOP");
+    },
+  );
+
   test("is a repository also where nothing else of the target exists", async () => {
     site.repository.git("tag", "--annotate", "--message", "one", "v1");
     site.repository.commit({ "index.html": "two" });

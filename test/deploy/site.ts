@@ -97,6 +97,7 @@ export class Site {
         event: "push",
         action: null,
         readValues: null,
+        gate: null,
         history: async () => NO_HISTORY,
         payloadFile: null,
         ...context,

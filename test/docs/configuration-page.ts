@@ -120,7 +120,7 @@ ${rows.join("\n")}`;
 
 function describeProvider(provider: Provider): string {
   const { name, summary, options, publishedRanges, statusApi } = provider;
-  const cloneUrl = provider.cloneUrl("OWNER/NAME");
+  const cloneUrl = provider.cloneUrl("OWNER/NAME", {});
   const facts = [
     `Keys of a source with \`provider = "${name}"\`: ${summary}.`,
     ...(publishedRanges ? [`\`allow = ["${name}"]\` admits the addresses that it publishes.`] : []),

@@ -110,6 +110,18 @@ hmac = { header = "x-signature", secrets = ["env:SAME"] }
     expect(lines.join("\n")).not.toMatch(/0123456789|a1b2c3d4/);
   });
 
+  test.each([
+    ["quotes", (secret: string) => `"${secret}"`, true],
+    ["single quotes", (secret: string) => `'${secret}'`, true],
+    ["white space, which is dropped", (secret: string) => ` ${secret}\n`, false],
+  ])("shows whether a secret is in %s", async (_what, write, isWarned) => {
+    const secret = randomBytes(32).toString("hex");
+    const { exitCode, lines } = await check(SOURCE, { HOOK: write(secret) });
+    expect(exitCode).toBe(0);
+    expect(findLine(lines, "warn", "env:HOOK is in quotes") !== "").toBe(isWarned);
+    expect(lines.join()).not.toContain(secret);
+  });
+
   test("exits with 1 when a check fails, and with 2 for an invalid configuration", async () => {
     const target = '[[target]]\nname = "blog"\ndirectory = "none"\nrun = ["true"]\n';
     const failed = await check(`${SOURCE}\n${target}`, { HOOK: randomBytes(32).toString("hex") });

@@ -53,7 +53,14 @@ async function check(
   adminPort: number,
   { isConfigured = true, host = "127.0.0.1", httpPort = 0 } = {},
 ) {
-  const admin = { host: "127.0.0.1", port: adminPort, isConfigured, token: TOKEN, hosts: [] };
+  const admin = {
+    host: "127.0.0.1",
+    port: adminPort,
+    isConfigured,
+    token: TOKEN,
+    dashboard: true,
+    hosts: [],
+  };
   const acme = httpPort === 0 ? null : { settings: SETTINGS, httpPort };
   return linesOf(await checkPorts({ server: serverWith({ host, port, acme }), admin }));
 }

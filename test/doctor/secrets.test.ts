@@ -1,4 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { formatHex } from "../../src/config/secrets.ts";
 import { checkSecrets } from "../../src/doctor/secrets.ts";
 import { Secret } from "../../src/lib/secret.ts";
 import { levelsOf, linesOf } from "./results.ts";
@@ -13,7 +14,7 @@ function secret(value: string | null, name = "NAME"): Secret {
 
 /** A generated secret; `value` is null before the first start. */
 function generated(what: string, value: string | null) {
-  return { what, source: null, secret: secret(value), file: `/data/secrets/${what}` };
+  return { what, source: null, secret: secret(value), file: `/data/secrets/${what}`, format: formatHex };
 }
 
 const check = (...args: Parameters<typeof checkSecrets>) => linesOf(checkSecrets(...args));

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/load.ts";
 import { checkPublicUrl, checkSources } from "../../src/doctor/sources.ts";
+import { Secret } from "../../src/lib/secret.ts";
+import { secretOf } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
 import { levelsOf, linesOf } from "./results.ts";
 import { serverWith } from "./settings.ts";
@@ -8,8 +10,9 @@ import { serverWith } from "./settings.ts";
 type Server = Partial<Config["server"]>;
 
 const TLS = { cert: "/cert.pem", key: "/key.pem" };
+const GITHUB = { name: "github", provider: "github", path: "/github-webhook", print: false };
 const SOURCES = [
-  { name: "github", provider: "github", path: "/github-webhook", print: false },
+  GITHUB,
   { name: "webhook", provider: "generic", path: "/webhook", print: true },
   { name: "silent", provider: "generic", path: "/silent", print: false },
 ];
@@ -19,6 +22,7 @@ const settings = (server: Server) => ({
   server: serverWith({ ...server }),
   sources: SOURCES,
   targets: TARGETS,
+  secrets: [{ owner: "source github", option: "secrets", secret: secretOf("a secret of the tests") }],
 });
 
 const checkUrl = (server: Server) => linesOf(checkPublicUrl(settings(server)));
@@ -34,7 +38,57 @@ describe("source check", () => {
       expect.stringContaining(`source silent: ${url}/silent `),
     ]);
     expect(lines[0]).toContain("blog, docs");
+    expect(lines[0]).toContain("env:A_TEST");
+    expect(lines.join()).not.toContain("a secret of the tests");
     expect(lines).toMatchSnapshot();
+  });
+
+  const formOf = (provider: string, ...options: readonly string[]) => {
+    const url = "https://hooks.example.com";
+    const result = checkSources({
+      ...settings({ publicUrl: url }),
+      sources: [{ name: "hook", provider, path: "/hook", print: false }],
+      targets: [targetOf("blog", { source: "hook" })],
+      secrets: options.map((option, at) => ({
+        owner: "source hook",
+        option,
+        secret: new Secret({ kind: "env", name: `SECRET_${at}` }),
+      })),
+    });
+    return linesOf(result).join("\n");
+  };
+
+  test("says what to enter at the sender before there is a target", () => {
+    const sources = [{ ...GITHUB, print: true }];
+    const all = settings({ publicUrl: "https://hooks.example.com" });
+    const [line] = linesOf(checkSources({ ...all, sources, targets: [] }));
+    expect(line).toContain("prints its deliveries; enter this URL at GitHub");
+  });
+
+  test.each([
+    [
+      "gitlab",
+      ["secrets", "secrets"],
+      ["Secret token: the value of env:SECRET_0"],
+      ["Signing token", "SECRET_1"],
+    ],
+    ["gitlab", ["signing_secrets"], ["Signing token: the value of env:SECRET_0"], ["Secret token"]],
+    [
+      "gitlab",
+      ["secrets", "signing_secrets"],
+      ["Secret token: the value of env:SECRET_0", "Signing token: the value of env:SECRET_1"],
+      [],
+    ],
+    ["gitea", ["secrets"], ["Secret: the value of env:SECRET_0"], []],
+    ["bitbucket", ["secrets"], ["Secret: the value of env:SECRET_0"], []],
+    ["standard", ["secrets"], ["Secret: the value of env:SECRET_0"], []],
+    ["stripe", ["secrets"], ["env:SECRET_0 must hold its Signing secret"], ["the value of"]],
+    ["slack", ["secrets"], ["env:SECRET_0 must hold its Signing Secret"], ["the value of"]],
+  ] as const)("says what to enter at the sender of %s with %p", (provider, options, present, absent) => {
+    const text = formOf(provider, ...options);
+    for (const part of present) expect(text).toContain(part);
+    for (const part of absent) expect(text).not.toContain(part);
+    expect(text).toMatchSnapshot();
   });
 
   // Hosts and ports that are not known have placeholders, which the snapshots show.

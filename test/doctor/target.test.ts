@@ -2,10 +2,11 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { nameUser } from "../../src/doctor/files.ts";
+import { checkDirectory, nameUser } from "../../src/doctor/files.ts";
 import { checkTarget } from "../../src/doctor/target.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { Repository } from "../support/git.ts";
+import { isPossible, SmallDisk } from "../support/small-disk.ts";
 import { targetOf } from "../support/target.ts";
 import { words } from "../support/words.ts";
 import { levelsOf, linesOf, wordsOf } from "./results.ts";
@@ -144,7 +145,33 @@ describe("target check", () => {
     expectFacts(lines, ["program plain ", `program ${path("none")} `, "program hugo "]);
     for (const line of [lines[0], lines[2]]) expect(line).toContain(path("bin"));
     expect(wordsOf(lines)).toMatchSnapshot();
+    const passingOn = (program: string) => ["/bin/sh", "-c", 'exec "$0" "$HOOK_ARGUMENT_1"', program];
+    expectFacts(await check({ run: [passingOn(path("none")), passingOn(path("bin/build"))] }), [
+      `program ${path("none")} `,
+    ]);
     expect(await check({ run: [["plain"]], env: { PATH: `node_modules/.bin:${path("bin")}` } })).toEqual([]);
+  });
+
+  test.skipIf(!isPossible.small)("names the setting of the unit for a read-only file system", async () => {
+    const disk = new SmallDisk(1);
+    try {
+      mkdirSync(join(disk.path, "site"));
+      Bun.spawnSync(["mount", "-o", "remount,ro", disk.path]);
+      const directories = [join(disk.path, "site"), join(disk.path, "new")];
+      const lines: string[] = [];
+      for (const directory of directories) {
+        lines.push(checkDirectory("target blog: directory", directory).text);
+      }
+      const existing = targetOf("blog", { repository: null, directory: join(disk.path, "site") });
+      expect(levelsOf(linesOf(await checkTarget(existing, CONTEXT)))).toEqual(["fail"]);
+      for (const [at, line] of lines.entries()) {
+        expect(line).toContain(`ReadWritePaths=${directories[at]}`);
+        expect(line).not.toContain("owner");
+      }
+      expect(lines.map((line) => words(line.replaceAll(disk.path, "<disk>")))).toMatchSnapshot();
+    } finally {
+      disk.unmount();
+    }
   });
 
   test("fails an ssh URL when ssh is missing, unless GIT_SSH is set", async () => {

@@ -25,7 +25,7 @@ describe("selectHeaders", () => {
       "X-GitHub-Event": "push",
       "X-GitHub-Hook-ID": "2",
     });
-    expect(selectHeaders(headers, ["x-github-event", "x-github-hook-id", "x-github-delivery"])).toEqual({
+    expect(selectHeaders(headers, ["x-github-event", "x-github-hook-id", "x-github-delivery"], [])).toEqual({
       "content-type": "application/json",
       "user-agent": "GitHub-Hookshot/044aadd",
       "x-request-id": "1",
@@ -36,13 +36,20 @@ describe("selectHeaders", () => {
 
   test("selects no secret of any provider", () => {
     for (const provider of providers) {
-      expect(selectHeaders(new Headers(SECRETS), provider.createHandler({}).storedHeaders)).toEqual({});
+      expect(selectHeaders(new Headers(SECRETS), provider.createHandler({}).storedHeaders, [])).toEqual({});
     }
   });
 
   test("truncates values to 1024 characters", () => {
-    const headers = selectHeaders(new Headers({ "user-agent": "x".repeat(5000) }), []);
+    const headers = selectHeaders(new Headers({ "user-agent": "x".repeat(5000) }), [], []);
     expect(headers).toEqual({ "user-agent": "x".repeat(1024) });
+  });
+});
+
+test("selectHeaders omits credentials that a list of headers names, also those that are stored by default", () => {
+  const headers = new Headers({ "user-agent": "t0k3n", "x-tenant": "a", "x-shop": "t0k3n" });
+  expect(selectHeaders(headers, ["x-tenant", "x-shop"], ["user-agent", "x-shop"])).toEqual({
+    "x-tenant": "a",
   });
 });
 
@@ -61,13 +68,23 @@ describe("chooseStatus", () => {
   const ping: Event = { kind: "ping" };
   const other: Event = { kind: "other", name: "issues" };
 
+  const deploys = { deploy: true, code: null } as const;
+  const locked = { deploy: false, code: "locked" } as const;
+  const skipped = { deploy: false, code: "branch" } as const;
+
   test("returns pong for a signed ping, ok when a target deploys, and skipped otherwise", () => {
-    expect(chooseStatus(signed, ping, false)).toBe("pong");
-    expect(chooseStatus(signed, other, true)).toBe("ok");
-    expect(chooseStatus(signed, other, false)).toBe("skipped");
+    expect(chooseStatus(signed, ping, [])).toBe("pong");
+    expect(chooseStatus(signed, other, [skipped, deploys])).toBe("ok");
+    expect(chooseStatus(signed, other, [skipped])).toBe("skipped");
+    expect(chooseStatus(signed, other, [])).toBe("skipped");
+  });
+
+  test("returns held when a lock is what prevents every deployment", () => {
+    expect(chooseStatus(signed, other, [skipped, locked])).toBe("held");
+    expect(chooseStatus(signed, other, [deploys, locked])).toBe("ok");
   });
 
   test("returns success for every event of a source whose provider answers success", () => {
-    for (const event of [ping, other]) expect(chooseStatus(authorising, event, true)).toBe("success");
+    for (const event of [ping, other]) expect(chooseStatus(authorising, event, [locked])).toBe("success");
   });
 });

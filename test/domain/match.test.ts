@@ -33,9 +33,13 @@ function push(changes: Partial<PushEvent> = {}): PushEvent {
 }
 
 function decide(event: Event, candidate: Target): Decision {
-  const [decision, ...others] = matchTargets(event, [candidate]);
-  if (decision === undefined || others.length > 0) throw new Error("expected one decision");
-  return decision;
+  const [match, ...others] = matchTargets([event], [candidate]);
+  if (match === undefined || others.length > 0) throw new Error("expected one decision");
+  return match.decision;
+}
+
+function decideAll(event: Event, targets: readonly Target[]): readonly Decision[] {
+  return matchTargets([event], targets).map(({ decision }) => decision);
 }
 
 function expectDeployment(event: Event, candidate: Target): void {
@@ -168,39 +172,65 @@ describe("a target without git", () => {
   });
 });
 
+describe("several pushes in one delivery", () => {
+  const dev = push({ ref: { kind: "branch", name: "dev" } });
+
+  test("deploy each target by the push that it follows", () => {
+    const tag = push({ ref: { kind: "tag", name: "v1" }, commit: "b".repeat(40) });
+    const matches = matchTargets([dev, push(), tag], [blog, releases, script]);
+    expect(matches.map(({ decision, event }) => [decision.target, decision.deploy, event])).toEqual([
+      ["blog", true, 1],
+      ["releases", true, 2],
+      ["script", true, 0],
+    ]);
+  });
+
+  test("name the first ref that does not fit, and count the others", () => {
+    const [match] = matchTargets([dev, { ...dev, ref: { kind: "tag", name: "v1" } }], [blog]);
+    expect(match).toMatchObject({ event: 0, decision: { deploy: false, code: "branch" } });
+    expect(match?.decision.reason).toContain('"dev"');
+    expect(words(match?.decision.reason ?? "")).toMatchSnapshot();
+  });
+
+  test("name the deletion of the followed branch rather than another branch", () => {
+    const [match] = matchTargets([dev, push({ deleted: true, commit: null })], [blog]);
+    expect(match).toMatchObject({ event: 1, decision: { deploy: false, code: "deleted" } });
+  });
+});
+
 describe("isAbout", () => {
   test("returns true for pushes to the repository of a target, whether they deploy it or not", () => {
     for (const event of [push(), push({ repository: "OctoCat/Blog", deleted: true }), push({ skip: true })]) {
-      expect(isAbout(event, blog)).toBe(true);
+      expect(isAbout([event], blog)).toBe(true);
     }
-    expect(isAbout(push({ repository: "octocat/docs" }), blog)).toBe(false);
-    expect(isAbout({ kind: "other", name: "issues" }, blog)).toBe(false);
+    expect(isAbout([push({ repository: "octocat/docs" })], blog)).toBe(false);
+    expect(isAbout([{ kind: "other", name: "issues" }], blog)).toBe(false);
   });
 
   test("returns true for every event except a ping for a target without a repository", () => {
     for (const event of [push(), { kind: "other", name: "issues" } as const]) {
-      expect(isAbout(event, script)).toBe(true);
+      expect(isAbout([event], script)).toBe(true);
     }
-    for (const candidate of [script, blog]) expect(isAbout({ kind: "ping" }, candidate)).toBe(false);
+    for (const candidate of [script, blog]) expect(isAbout([{ kind: "ping" }], candidate)).toBe(false);
   });
 });
 
 describe("summariseDecisions", () => {
   test("lists every reason with its target, in the order of the configuration", () => {
-    const decisions = matchTargets(push({ ref: { kind: "branch", name: "dev" } }), [blog, script, releases]);
+    const decisions = decideAll(push({ ref: { kind: "branch", name: "dev" } }), [blog, script, releases]);
     expect(decisions.map((decision) => decision.target)).toEqual(["blog", "script", "releases"]);
     const [blogReason, , releasesReason] = decisions.map(({ reason }) => reason);
     expect(summariseDecisions(decisions, "github")).toBe(`blog: ${blogReason}; releases: ${releasesReason}`);
   });
 
   test("names the source when it has no targets", () => {
-    const summary = summariseDecisions(matchTargets(push(), []), "github");
+    const summary = summariseDecisions(decideAll(push(), []), "github");
     expect(summary).toContain("github");
     expect(words(summary)).toMatchSnapshot();
   });
 
   test("returns an empty text when every target deploys", () => {
-    expect(summariseDecisions(matchTargets(push(), [blog]), "github")).toBe("");
+    expect(summariseDecisions(decideAll(push(), [blog]), "github")).toBe("");
   });
 });
 

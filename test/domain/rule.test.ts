@@ -35,7 +35,7 @@ function compile(text: string): Expression {
 }
 
 function codeFor(event: Event, target: Target) {
-  return matchTargets(event, [target])[0]?.code;
+  return matchTargets([event], [target])[0]?.decision.code;
 }
 
 describe("events", () => {
@@ -56,8 +56,8 @@ describe("events", () => {
   ])("%j with %j", (event, events, code, about) => {
     const target = targetOf("blog", { events });
     expect(codeFor(event, target)).toBe(code);
-    expect(isAbout(event, target)).toBe(about);
-    expect(words(matchTargets(event, [target])[0]?.reason ?? "deployed")).toMatchSnapshot();
+    expect(isAbout([event], target)).toBe(about);
+    expect(words(matchTargets([event], [target])[0]?.decision.reason ?? "deployed")).toMatchSnapshot();
   });
 
   test("a target without a repository deploys every event, or those that it names", () => {
@@ -67,7 +67,7 @@ describe("events", () => {
     expect(
       [PUSH, PUBLISHED, { ...PUBLISHED, action: "created" }].map((event) => codeFor(event, some)),
     ).toEqual(["event", null, "event"]);
-    expect(isAbout(PUSH, some)).toBe(true);
+    expect(isAbout([PUSH], some)).toBe(true);
   });
 });
 
@@ -77,7 +77,8 @@ describe("when", () => {
     applyCondition(
       deploys,
       targetOf("blog", { when: compile(condition) }),
-      createRuleValues(PUBLISHED, json, headers),
+      PUBLISHED,
+      createRuleValues(json, headers),
     );
 
   test.each([
@@ -113,8 +114,10 @@ describe("when", () => {
     const fail = () => {
       throw new Error("evaluated");
     };
-    expect(applyCondition(refused, targetOf("blog", { when: compile("payload.a") }), fail)).toBe(refused);
-    expect(applyCondition(deploys, targetOf("blog"), fail)).toBe(deploys);
+    expect(applyCondition(refused, targetOf("blog", { when: compile("payload.a") }), PUBLISHED, fail)).toBe(
+      refused,
+    );
+    expect(applyCondition(deploys, targetOf("blog"), PUBLISHED, fail)).toBe(deploys);
   });
 });
 
@@ -123,7 +126,8 @@ describe("payload_env", () => {
     const payloadEnv = Object.fromEntries(
       Object.entries(expressions).map(([name, text]) => [name, compile(text)]),
     );
-    return readPayloadEnvironment(targetOf("blog", { payloadEnv }), createRuleValues(PUBLISHED, json, {}));
+    const readValues = createRuleValues(json, {});
+    return readPayloadEnvironment(targetOf("blog", { payloadEnv }), () => readValues(PUBLISHED));
   };
 
   test("sets strings, numbers and booleans, and leaves missing fields and null out", () => {
@@ -199,13 +203,15 @@ describe("payload_env", () => {
     fc.assert(
       fc.property(json, (payload) => {
         const text = JSON.stringify(payload);
+        const readValues = createRuleValues(text, {});
         const decision = applyCondition(
           { target: "blog", deploy: true, code: null, reason: null },
           target,
-          createRuleValues(PUSH, text, {}),
+          PUSH,
+          readValues,
         );
         expect(decision.code).toBe(decision.deploy ? null : "when");
-        const result = readPayloadEnvironment(target, createRuleValues(PUSH, text, {}));
+        const result = readPayloadEnvironment(target, () => readValues(PUSH));
         for (const [name, value] of Object.entries(result.kind === "read" ? result.variables : {})) {
           expect(["A", "B", "C"]).toContain(name);
           expect(value).toBeString();

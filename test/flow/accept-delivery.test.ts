@@ -64,14 +64,16 @@ function push(id: string): ParsedDelivery {
   return {
     parsed: {
       kind: "parsed",
-      event: {
-        kind: "push",
-        repository: "octocat/blog",
-        ref: { kind: "branch", name: "main" },
-        deleted: false,
-        commit: "c1",
-        skip: false,
-      },
+      events: [
+        {
+          kind: "push",
+          repository: "octocat/blog",
+          ref: { kind: "branch", name: "main" },
+          deleted: false,
+          commit: "c1",
+          skip: false,
+        },
+      ],
       json: "{}",
       identity: { id, hook: "1" },
     },

@@ -26,8 +26,13 @@ function sourceOf(name: string, provider: typeof github | typeof generic): Sourc
 const GITHUB = sourceOf("github", github);
 const WEBHOOK = sourceOf("webhook", generic);
 
-function record(source: Source, code: RefusalCode, headers: Record<string, string> = {}): void {
-  const refused = { client: "192.0.2.1", code, reason: null, headers: new Headers(headers) };
+function record(
+  source: Source,
+  code: RefusalCode,
+  headers: Record<string, string> = {},
+  client: string | null = "192.0.2.1",
+): void {
+  const refused = { client, code, reason: null, headers: new Headers(headers) };
   refusals.record(source, "not authorised", refused);
 }
 
@@ -51,6 +56,42 @@ describe("refused requests", () => {
     const first = refusals.list(null, ALL);
     const second = refusals.list(null, { limit: 500, before: first.next });
     expect([first.items.at(0)?.id, second.items.at(-1)?.id, second.next]).toEqual([1500, 501, null]);
+  });
+
+  /** How many refusals of each client are remembered. */
+  function countByClient(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (let before: number | null = null; ; ) {
+      const { items, next } = refusals.list(null, { limit: 500, before });
+      for (const { client } of items) counts[String(client)] = (counts[String(client)] ?? 0) + 1;
+      if (next === null) return counts;
+      before = next;
+    }
+  }
+
+  test("of one sender do not push out those of the others", () => {
+    for (let count = 0; count < 20; count++) record(GITHUB, "signature_mismatch", {}, "198.51.100.7");
+    record(GITHUB, "signature_missing", {}, null);
+    for (let count = 0; count < 5000; count++) record(GITHUB, "signature_missing");
+    expect(countByClient()).toEqual({ "198.51.100.7": 20, null: 1, "192.0.2.1": 979 });
+  });
+
+  test("of many addresses in one IPv6 network count as those of one sender", () => {
+    for (let count = 0; count < 20; count++) record(GITHUB, "signature_mismatch", {}, "198.51.100.7");
+    for (let count = 0; count < 3000; count++) {
+      record(GITHUB, "signature_missing", {}, `2001:db8::${count.toString(16)}`);
+    }
+    expect(countByClient()["198.51.100.7"]).toBe(20);
+  });
+
+  test("of many senders are remembered up to 1,000, the latest ones", () => {
+    for (let count = 0; count < 3000; count++) {
+      record(GITHUB, "signature_missing", {}, `10.0.${count >> 8}.${count & 255}`);
+    }
+    const counts = countByClient();
+    expect(Object.keys(counts)).toHaveLength(1000);
+    expect(counts["10.0.11.183"]).toBe(1);
+    expect(counts["10.0.0.1"]).toBeUndefined();
   });
 
   test("are logged with code, hint and the id of the sender", () => {

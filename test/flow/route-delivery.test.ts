@@ -65,8 +65,7 @@ class SetLocks {
 
 function createTestRouter(targetsOf: (source: Source) => readonly Target[], locks = new SetLocks()) {
   const route = createRouter({ targetsOf, locks, clock: new TestClock() });
-  return (source: Source, event: Event, json = "{}") =>
-    route(source, event, createRuleValues(event, json, {}));
+  return (source: Source, event: Event, json = "{}") => route(source, [event], createRuleValues(json, {}));
 }
 
 describe("createRouter", () => {
@@ -136,7 +135,7 @@ describe("createRouter with a locked target", () => {
     expect(route(githubSource, push("main", "c2"))).toBe(locked);
     locks.lock("docs", "migration");
     const allLocked = route(githubSource, push("main"));
-    expect(allLocked).toMatchObject({ status: "skipped", deploys: false });
+    expect(allLocked).toMatchObject({ status: "held", deploys: false });
     expect(codesOf(allLocked)).toEqual({ blog: "locked", docs: "locked" });
     for (const part of ["blog", "release freeze", "docs", "migration", "ada"]) {
       expect(allLocked.reason).toContain(part);

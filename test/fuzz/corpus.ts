@@ -3,7 +3,7 @@ import { join } from "node:path";
 import definitions from "@octokit/webhooks-examples";
 import { pingBody, pushBody } from "../support/payloads.ts";
 import type { Random } from "../support/random.ts";
-import { KEYS, SIGNATURES } from "./keys.ts";
+import { HOSTILE, KEYS, SIGNATURES } from "./keys.ts";
 import { type FuzzRequest, withHeader } from "./request.ts";
 
 const FIXTURES = join(import.meta.dir, "../fixtures/github");
@@ -33,6 +33,32 @@ const PUSHES_AND_PINGS: readonly Example[] = [
   ...EXAMPLES.filter(({ event }) => event === "push" || event === "ping"),
 ];
 
+/** Real payloads of other forges, by the source that takes them. */
+const OTHER_FORGES: Readonly<
+  Record<string, { readonly header: string; readonly examples: readonly Example[] }>
+> = {
+  gitea: {
+    header: "X-Gitea-Event",
+    examples: [
+      readExample("push", "gitea/push-event"),
+      readExample("delete", "gitea/delete-event"),
+      readExample("release", "gitea/release-event"),
+    ],
+  },
+  bitbucket: {
+    header: "X-Event-Key",
+    examples: [
+      readExample("repo:push", "bitbucket/repo-push"),
+      readExample("repo:refs_changed", "bitbucket-server/repo-refs-changed"),
+      readExample("pullrequest:fulfilled", "bitbucket/pull-request-merged"),
+    ],
+  },
+};
+
+function readExample(event: string, name: string): Example {
+  return { event, json: readFileSync(join(FIXTURES, `../payloads/${name}.json`), "utf8") };
+}
+
 /** Returns a random item of the list, which must not be empty. */
 export function pick<T>(random: Random, list: readonly T[]): T {
   const item = list[random.below(list.length)];
@@ -47,13 +73,28 @@ export function chance(random: Random, percent: number): boolean {
 
 /** Returns a valid request without authentication, from an address that {@link MEMBER_ADDRESSES} contains. */
 export function composeRequest(random: Random): FuzzRequest {
-  const { event, json } = pick(random, chance(random, 50) ? PUSHES_AND_PINGS : EXAMPLES);
+  const source = pick(random, [
+    "github",
+    "github",
+    "github",
+    "client",
+    "bearer",
+    "signed",
+    "signed",
+    "gitea",
+    "bitbucket",
+  ]);
+  const forge = OTHER_FORGES[source];
+  const { event, json } = pick(random, forge?.examples ?? (chance(random, 50) ? PUSHES_AND_PINGS : EXAMPLES));
   // Without a nonce the body may repeat, and the server then handles it as a duplicate.
   const nonce = chance(random, 80) ? `,"nonce":"${hex(random, 16)}"}` : "}";
-  const text = json.trimEnd().slice(0, -1) + nonce;
-  const framing = chance(random, 70) ? "length" : 1 + random.below(8192);
-  const source = pick(random, ["github", "github", "github", "client", "bearer", "signed"]);
+  const values = chance(random, 30) ? writeHostileValues(random) : "";
+  const text = json.trimEnd().slice(0, -1) + values + nonce;
   const isForm = source === "github" && chance(random, 40);
+  const body = Buffer.from(isForm ? `payload=${encodeURIComponent(text)}` : text);
+  // A body in more than 1024 small chunks is refused.
+  const smallest = Math.ceil(body.length / 1000);
+  const framing = chance(random, 70) ? "length" : Math.max(smallest, 1 + random.below(8192));
   return {
     method: "POST",
     target: source === "github" ? "/github-webhook" : `/${source}`,
@@ -64,13 +105,20 @@ export function composeRequest(random: Random): FuzzRequest {
       ["X-Forwarded-For", memberAddress(random)],
       ["User-Agent", "GitHub-Hookshot/044aadd"],
       ["Content-Type", isForm ? "application/x-www-form-urlencoded" : "application/json"],
-      ["X-GitHub-Event", event],
+      [forge?.header ?? "X-GitHub-Event", event],
       ["X-GitHub-Delivery", `${hex(random, 8)}-${hex(random, 4)}-${hex(random, 12)}`],
       ["X-GitHub-Hook-Id", String(1 + random.below(3))],
     ],
-    body: Buffer.from(isForm ? `payload=${encodeURIComponent(text)}` : text),
+    body,
     framing,
   };
+}
+
+/** Values that `payload_env` of a target takes, which no signature protects from a hostile sender. */
+function writeHostileValues(random: Random): string {
+  const text = pick(random, HOSTILE);
+  const ref = JSON.stringify(`refs/heads/${text.replaceAll("\n", "")}`);
+  return `,"ref":${ref},"actor":${JSON.stringify({ display_name: text })}`;
 }
 
 /** Returns a GET with a valid verify token, which authorises its address at the source `client`. */
@@ -137,6 +185,10 @@ export function authenticate(random: Random, request: FuzzRequest): FuzzRequest 
       return withHeader(request, "x-hub-signature-256", pick(random, SIGNATURES.github(request.body)));
     case "signed":
       return withHeader(request, "x-signature", pick(random, SIGNATURES.signed(request.body)));
+    case "gitea":
+      return withHeader(request, "x-gitea-signature", pick(random, SIGNATURES.gitea(request.body)));
+    case "bitbucket":
+      return withHeader(request, "x-hub-signature", pick(random, SIGNATURES.bitbucket(request.body)));
     case "bearer":
       return withHeader(request, "authorization", `Bearer ${KEYS.BEARER}`);
     default:

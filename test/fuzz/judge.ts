@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { join } from "node:path";
-import { zstdDecompressSync } from "node:zlib";
 import type { RawAnswer } from "../support/raw.ts";
+import { readStoredBody } from "../support/stored-data.ts";
 import { isMember, KEYS, SIGNATURES } from "./keys.ts";
 
 /** A delivery that a 2xx response names, and every signature and token in its request. */
@@ -15,8 +15,11 @@ const HEAD = Buffer.from("HEAD ");
 interface Row {
   readonly source: string;
   readonly client: string;
+}
+
+/** A stored delivery. */
+interface Stored extends Row {
   readonly body: Uint8Array;
-  readonly encoding: string;
 }
 
 /**
@@ -45,14 +48,17 @@ export class Judge {
   /** Checks every claim and every authorised address against the store of the stopped server. */
   checkStore(dataDirectory: string): void {
     const database = new Database(join(dataDirectory, "hooklatch.db"), { readonly: true });
-    const find = database.query<Row, [number]>(
-      "SELECT source, client, body, body_encoding AS encoding FROM delivery WHERE id = ?",
-    );
+    const find = database.query<Row, [number]>("SELECT source, client FROM delivery WHERE id = ?");
     for (const { delivery, credentials } of this.#claims) {
       const row = find.get(delivery);
-      if (row === null)
+      const body = readStoredBody(database, delivery);
+      if (row === null || body === null)
         this.violations.push(`delivery ${delivery} got a 2xx response and is not in the store`);
-      else this.#count(isAuthenticated(row, credentials), () => `delivery ${delivery} of ${row.source}`);
+      else
+        this.#count(
+          isAuthenticated({ ...row, body }, credentials),
+          () => `delivery ${delivery} of ${row.source}`,
+        );
     }
     for (const { address } of database.query<{ address: string }, []>("SELECT address FROM client").all()) {
       if (!isMember(address)) this.violations.push(`${address} is authorised and sent no valid token`);
@@ -66,18 +72,19 @@ export class Judge {
   }
 }
 
-function isAuthenticated({ source, client, body, encoding }: Row, credentials: ReadonlySet<string>): boolean {
+function isAuthenticated({ source, client, body }: Stored, credentials: ReadonlySet<string>): boolean {
   if (source === "client") return isMember(client);
   if (source === "bearer") return credentials.has(KEYS.BEARER);
-  const bytes = encoding === "zstd" ? zstdDecompressSync(body) : body;
-  const sign = source === "github" ? SIGNATURES.github : SIGNATURES.signed;
-  return sign(bytes).some((signature) => credentials.has(signature));
+  const sign = Object.entries(SIGNATURES).find(([name]) => name === source)?.[1] ?? SIGNATURES.signed;
+  return sign(body).some((signature) => credentials.has(signature));
 }
 
 /** Returns all signatures and tokens in the bytes, without parsing them as HTTP. */
 function credentialsIn(wire: Buffer): ReadonlySet<string> {
   const text = wire.toString("latin1");
-  const credentials = new Set(text.match(/sha256=[0-9a-f]{64}|[A-Za-z0-9+/]{86}==/g));
+  const credentials = new Set(
+    text.match(/sha256=[0-9a-f]{64}|(?<![0-9a-f=])[0-9a-f]{64}(?![0-9a-f])|[A-Za-z0-9+/]{86}==/g),
+  );
   if (text.includes(KEYS.BEARER)) credentials.add(KEYS.BEARER);
   if (text.includes(KEYS.TOKEN) || text.includes(encodeURIComponent(KEYS.TOKEN))) credentials.add(KEYS.TOKEN);
   return credentials;

@@ -9,6 +9,22 @@ export const KEYS = {
   SIGNING_KEY: "the signing key of the fuzz run",
 } as const;
 
+/** The sources with a target without repository, whose commands run in a directory of this name. */
+export const JOBS = ["signed", "gitea", "bitbucket"] as const;
+
+/** The name of the file that hostile values try to make. */
+export const ESCAPED = "escaped-from-a-value";
+
+/** Texts that would make that file where a shell reads them. */
+export const HOSTILE = [
+  `$(touch ${ESCAPED})`,
+  `\`touch ${ESCAPED}\``,
+  `'; touch ${ESCAPED} #`,
+  `"; touch ${ESCAPED} #`,
+  `\n touch ${ESCAPED}\n`,
+  `../../${ESCAPED}`,
+] as const;
+
 /** Uses free ports, has a source for each authentication method, and trusts X-Forwarded-For. */
 export const CONFIGURATION = `data_dir = "data"
 [server]
@@ -49,7 +65,50 @@ branch = "main"
 clone_url = "nowhere.git"
 directory = "blog"
 catch_up = false
+[[target]]
+name = "ruled"
+source = "github"
+repository = "octocat/blog"
+tag = "*"
+clone_url = "nowhere.git"
+directory = "ruled"
+events = ["push", "release", "issues.opened", "workflow_run"]
+when = '''
+event != "push" || (has(payload.pusher) && payload.pusher.name.matches("^([a-z]+)+$")
+  && payload.commits.all(c, !c.message.contains("[skip]") && size(c.modified) < 1000)
+  && payload.commits.exists(c, c.message.matches("(a|aa)*$")) && headers["x-fuzz"] != "no")
+'''
+payload_env = { MESSAGE = "payload.head_commit.message", TAG = "payload.ref.substring(10)" }
+[[source]]
+name = "gitea"
+provider = "gitea"
+path = "/gitea"
+secrets = ["env:SECRET"]
+keep_headers = ["x-fuzz", "accept"]
+print = false
+[[source]]
+name = "bitbucket"
+provider = "bitbucket"
+path = "/bitbucket"
+secrets = ["env:SECRET"]
+print = false
+${JOBS.map(describeJob).join("")}`;
+
+/**
+ * A target without repository, whose command gets values of the payload. The command fails, with a file that the run
+ * looks for, where a value has become more than a value.
+ */
+function describeJob(source: string): string {
+  return `[[target]]
+name = "job-${source}"
+source = "${source}"
+directory = "job-${source}"
+queue = "latest"
+when = '!has(payload.ref) || payload.ref != "never" || size(payload.repository.full_name) > 3'
+payload_env = { REF = "payload.ref", MESSAGE = "payload.head_commit.message", AUTHOR = "payload.actor.display_name", HEADER = 'headers["x-fuzz"]' }
+run = [["printf", "%s", "$REF"], 'printf "%s" "$REF$MESSAGE$AUTHOR$HEADER" > value; test ! -e ${ESCAPED} || cp ${ESCAPED} ../']
 `;
+}
 
 /** Every valid signature of a body, as a header value. */
 export const SIGNATURES = {
@@ -57,6 +116,8 @@ export const SIGNATURES = {
     [KEYS.OLD_SECRET, KEYS.SECRET].map(
       (secret) => `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`,
     ),
+  gitea: (body: Uint8Array) => [createHmac("sha256", KEYS.SECRET).update(body).digest("hex")],
+  bitbucket: (body: Uint8Array) => [`sha256=${createHmac("sha256", KEYS.SECRET).update(body).digest("hex")}`],
   signed: (body: Uint8Array) => [createHmac("sha512", KEYS.SIGNING_KEY).update(body).digest("base64")],
 };
 

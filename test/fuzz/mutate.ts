@@ -1,5 +1,6 @@
 import type { Random } from "../support/random.ts";
 import { chance, hex, pick } from "./corpus.ts";
+import { ESCAPED, HOSTILE } from "./keys.ts";
 import { type FuzzRequest, headerOf, withHeader } from "./request.ts";
 
 type Mutation = (request: FuzzRequest, random: Random) => FuzzRequest;
@@ -33,6 +34,10 @@ const VALUES = [
   '"refs/heads/\\n"',
   `"${"0".repeat(40)}"`,
   '{"__proto__":{"ref":1}}',
+  ...HOSTILE.map((text) => JSON.stringify(text)),
+  `"${"a".repeat(40)}!"`,
+  `"${"a".repeat(9000)}"`,
+  `[${"[],".repeat(2000)}0]`,
 ];
 const NAMES = [
   "__proto__",
@@ -49,6 +54,10 @@ const NAMES = [
   "hook_id",
   "action",
   "head_commit",
+  "message",
+  "commits",
+  "pusher",
+  "changes",
   "",
 ];
 const TARGETS = [
@@ -60,6 +69,8 @@ const TARGETS = [
   "/client",
   "/bearer",
   "/signed",
+  "/gitea",
+  "/bitbucket",
   "//github-webhook",
   "/x/../bearer",
   "/%62earer",
@@ -102,6 +113,9 @@ const LINES = [
   ["X-GitHub-Event", "push"],
   ["Authorization", "Basic YTpi"],
   ["Cookie", "a=b"],
+  ["X-Fuzz", `$(touch ${ESCAPED})`],
+  ["X-Gitea-Event", "push"],
+  ["X-Event-Key", "repo:push"],
   ["X-Long", "a".repeat(9000)],
 ] as const;
 
@@ -288,7 +302,9 @@ function editAuthentication(request: FuzzRequest, edit: (value: string) => strin
 }
 
 const isAuthentication = (name: string) =>
-  ["x-hub-signature-256", "x-signature", "authorization"].includes(name.toLowerCase());
+  ["x-hub-signature-256", "x-hub-signature", "x-gitea-signature", "x-signature", "authorization"].includes(
+    name.toLowerCase(),
+  );
 
 function flipDigit(value: string, random: Random): string {
   const at = value.indexOf("=") + 1 + random.below(Math.max(1, value.length - value.indexOf("=") - 1));

@@ -1,3 +1,4 @@
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Server, Workshop } from "../support/executable.ts";
 import { Random } from "../support/random.ts";
@@ -13,7 +14,7 @@ import {
   useStrangerAddress,
 } from "./corpus.ts";
 import { Judge } from "./judge.ts";
-import { CONFIGURATION, KEYS } from "./keys.ts";
+import { CONFIGURATION, ESCAPED, JOBS, KEYS } from "./keys.ts";
 import { mutateAuthentication, mutateBody, mutateHead, mutateWire } from "./mutate.ts";
 import { type FuzzRequest, writeBody, writeHead } from "./request.ts";
 
@@ -72,6 +73,7 @@ export async function fuzz(seconds: number, seed: number): Promise<FuzzFigures> 
     violations: judge.violations,
   };
   try {
+    for (const source of JOBS) mkdirSync(join(workshop.path, `job-${source}`));
     const server = await workshop.serve(["--config", workshop.write("fuzz.toml", CONFIGURATION)], KEYS);
     await admitMembers(server);
     const end = performance.now() + seconds * 1000;
@@ -88,6 +90,7 @@ export async function fuzz(seconds: number, seed: number): Promise<FuzzFigures> 
       judge.violations.push(`the server exited with ${code}: ${server.stderr.slice(-2000)}`);
     }
     judge.checkStore(join(workshop.path, "data"));
+    checkFiles(workshop.path, judge);
     figures.logLines = checkLines(server, judge);
   } finally {
     await workshop.dispose();
@@ -207,6 +210,15 @@ async function watchHealth(
       judge.violations.push(`healthz returned ${status}`);
     }
     await Bun.sleep(50);
+  }
+}
+
+/** Checks that no value of a payload made a file, and that the commands with values ran. */
+function checkFiles(directory: string, judge: Judge): void {
+  const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
+  for (const name of names.filter((each) => each.includes(ESCAPED))) judge.violations.push(`found ${name}`);
+  for (const source of JOBS) {
+    if (!names.includes(join(`job-${source}`, "value"))) judge.violations.push(`no command of ${source} ran`);
   }
 }
 

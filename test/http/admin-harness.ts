@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Source } from "../../src/domain/source.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { Target } from "../../src/domain/target.ts";
+import { createAttemptLimiter } from "../../src/flow/attempt-limiter.ts";
 import { createEventBus, type EventBus } from "../../src/flow/event-bus.ts";
 import { createLocks } from "../../src/flow/locks.ts";
 import { createOperator } from "../../src/flow/operator.ts";
@@ -27,6 +28,8 @@ export interface RequestParts {
   readonly body?: unknown;
   readonly headers?: Record<string, string>;
   readonly signal?: AbortSignal;
+  /** The client's address; not known by default. */
+  readonly peer?: string | null;
 }
 
 export interface AdminHarness {
@@ -42,7 +45,7 @@ export interface AdminHarness {
   stop(): void;
   request(method: string, path: string, parts?: RequestParts): Promise<Response>;
   /** Sends the request without changes. */
-  send(request: Request): Promise<Response>;
+  send(request: Request, peer?: string | null): Promise<Response>;
   /** Returns the first 500 deployments, deliveries and clients of the store, and all locks. */
   readStore(): Promise<unknown>;
   close(): Promise<void>;
@@ -91,6 +94,10 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
     targets,
     token: secretOf(TOKEN),
     hosts: ["hooklatch.internal"],
+    reload: async () => ({ kind: "not ready" }),
+    dashboard: true,
+    adminAttempts: createAttemptLimiter(clock),
+    readDisks: async () => [{ path: "/var/lib/hooklatch", free: 8_000_000_000, total: 20_000_000_000 }],
     equal: equalInConstantTime,
     sources: [SOURCE],
     operator: createOperator({
@@ -125,14 +132,18 @@ export async function openAdmin(own: Partial<AdminServices> = {}): Promise<Admin
     replayed,
     clock,
     stop: () => closing.abort(),
-    request(method, path, { body, headers = {}, signal } = {}) {
+    request(method, path, { body, headers = {}, signal, peer = null } = {}) {
       const own: Record<string, string> = { host: HOST, authorization: `Bearer ${TOKEN}`, ...headers };
       if (body !== undefined && own["content-type"] === undefined) own["content-type"] = "application/json";
       const text = typeof body === "string" ? body : JSON.stringify(body);
       const init = { method, headers: own, ...(body === undefined ? {} : { body: text }) };
-      return admin(new Request(`http://${HOST}${path}`, { ...init, ...(signal && { signal }) }), "127.0.0.1");
+      return admin(
+        new Request(`http://${HOST}${path}`, { ...init, ...(signal && { signal }) }),
+        "127.0.0.1",
+        peer,
+      );
     },
-    send: (request) => admin(request, "127.0.0.1"),
+    send: (request, peer = null) => admin(request, "127.0.0.1", peer),
     async readStore() {
       const range = { limit: 500, before: null };
       return [

@@ -61,6 +61,7 @@ describe("admin API > server", () => {
         running: 0,
         store_bytes: expect.any(Number),
         certificate_expires_at: "2027-01-01T00:00:00.000Z",
+        disks: [{ path: "/var/lib/hooklatch", free_bytes: 8_000_000_000, total_bytes: 20_000_000_000 }],
       },
     ]);
   });
@@ -80,7 +81,7 @@ describe("admin API > targets", () => {
   const untouched = { live: null, locked: null, queued: null, running: null, last: null };
   const docs = {
     ...{ name: "docs", source: "github", repository: null, branch: null, tag: null },
-    ...{ directory: "/nowhere/docs", layout: "worktree", ...untouched },
+    ...{ wait_for_ci: null, directory: "/nowhere/docs", layout: "worktree", ...untouched },
   };
 
   test("are listed in configuration order, with the live release and unfinished deployments", async () => {
@@ -89,8 +90,18 @@ describe("admin API > targets", () => {
     expect(queued).toEqual({ status: "queued", deployment: first + 1 });
     const blog = {
       ...{ name: "blog", source: "github", repository: "octocat/blog", branch: "main", tag: null },
-      ...{ directory: "/nowhere/blog", layout: "releases", locked: null, queued: first + 1, running: null },
-      live: { commit: COMMIT_A, release: success(COMMIT_A).release, since: at(5).toISOString() },
+      ...{
+        wait_for_ci: null,
+        directory: "/nowhere/blog",
+        layout: "releases",
+        locked: null,
+        queued: first + 1,
+        running: null,
+      },
+      live: {
+        ...{ commit: COMMIT_A, release: success(COMMIT_A).release, since: at(5).toISOString() },
+        ...{ deployment: first, subject: "Fix the menu", author: "Mona Lisa", commit_url: null },
+      },
       last: { id: first + 1, state: "queued", code: null, reason: null, ended_at: null },
     };
     expect(await call("GET", "/api/targets")).toEqual([200, { items: [blog, docs], next: null }]);
@@ -230,7 +241,16 @@ describe("admin API > deliveries", () => {
       }),
     );
     const summary = {
-      ...{ id: 1, source: "github", event: "push", status: "ok", reason: "docs: no", received_at: NOW },
+      ...{
+        id: 1,
+        source: "github",
+        event: "push",
+        event_name: "push",
+        action: null,
+        status: "ok",
+        reason: "docs: no",
+        received_at: NOW,
+      },
       ...{ client: "192.0.2.1", provider_id: "72d3162e", redelivery_of: null, replay_of: null },
       headers: { "content-type": "application/json", "x-github-event": "push" },
       decisions: [
@@ -241,7 +261,7 @@ describe("admin API > deliveries", () => {
       deployments: [1],
       outcomes: [{ deployment: 1, target: "blog", state: "queued", code: null, reason: null }],
     };
-    expect(await call("GET", "/api/deliveries/1")).toEqual([200, { ...summary, pushed: null, body }]);
+    expect(await call("GET", "/api/deliveries/1")).toEqual([200, { ...summary, pushes: [], ci: null, body }]);
     expect(await call("GET", "/api/deliveries")).toEqual([200, { items: [summary], next: null }]);
   });
 

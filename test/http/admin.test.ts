@@ -17,6 +17,7 @@ const ROUTES = [
   ["GET", "/api/status"],
   ["GET", "/api/targets"],
   ["GET", "/api/targets/blog"],
+  ["POST", "/api/reload"],
   ["POST", "/api/targets/blog/deploy"],
   ["POST", "/api/targets/blog/rollback"],
   ["POST", "/api/targets/blog/lock"],
@@ -165,7 +166,15 @@ describe("admin listener", () => {
   test("returns 404 for unknown paths, names and ids", async () => {
     await fill();
     const paths = [
-      ...["/", "/api", "/API/status", "/api/status/", "//api/status", "/openapi", "/api/targets/nowhere"],
+      ...[
+        "/index.html",
+        "/api",
+        "/API/status",
+        "/api/status/",
+        "//api/status",
+        "/openapi",
+        "/api/targets/nowhere",
+      ],
       ...["/api/targets/%zz", "/api/targets/..%2f..%2fetc", `/api/targets/${"x".repeat(300)}`],
       ...["/api/deployments/99", "/api/deployments/0", "/api/deployments/x", "/api/deployments/1e0"],
       ...["/api/deployments/-1", "/api/deployments/%zz", "/api/deployments/99999999999999999"],

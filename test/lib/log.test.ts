@@ -1,11 +1,17 @@
 import { describe, expect, test } from "bun:test";
-import { createLog, type LogOptions } from "../../src/lib/log.ts";
+import { createLog, LOG_FORMATS, type LogOptions } from "../../src/lib/log.ts";
 import { Secret } from "../../src/lib/secret.ts";
 
 /** Logs one message at the level info and returns what the log wrote. */
 async function write(options: Partial<LogOptions>, fields: object, message = "hello"): Promise<string> {
   const lines: string[] = [];
-  const log = await createLog({ write: (line) => lines.push(line), pretty: false, debug: false, ...options });
+  const log = await createLog({
+    write: (line) => lines.push(line),
+    format: "json",
+    colours: false,
+    debug: false,
+    ...options,
+  });
   log.info({ ...fields }, message);
   return lines.join("");
 }
@@ -17,6 +23,14 @@ describe("log", () => {
     expect(JSON.parse(line)).toEqual({ level: "info", time: expect.any(String), delivery: 7, msg: "hello" });
   });
 
+  test("writes text for people, and text with priorities and without a time for the journal", async () => {
+    expect(await write({ format: "text" }, { delivery: 7 })).toMatch(
+      /^\[[\d:]{8}\] INFO: hello \{"delivery":7\}\n$/,
+    );
+    const journal = await write({ format: "journald" }, { delivery: 7 });
+    expect(journal).toBe('<6>hello {"delivery":7}\n');
+  });
+
   test("redacts secrets in fields and messages", async () => {
     const secret = new Secret({ kind: "env", name: "NAME" });
     secret.load("swordfish");
@@ -26,8 +40,8 @@ describe("log", () => {
       authorization: "swordfish",
       a: { b: [secret] },
     };
-    for (const pretty of [false, true]) {
-      const line = await write({ pretty }, fields, `the secret ${secret}`);
+    for (const format of LOG_FORMATS) {
+      const line = await write({ format }, fields, `the secret ${secret}`);
       expect(line).not.toContain("swordfish");
       expect(line).toContain("env:NAME");
     }
@@ -35,8 +49,8 @@ describe("log", () => {
 
   test("writes one line and escapes invisible and bidirectional characters", async () => {
     const branch = "a\nb\u001b[31m\u202e\u2028\u0085\u200b";
-    for (const pretty of [false, true]) {
-      const line = await write({ pretty }, { branch });
+    for (const format of LOG_FORMATS) {
+      const line = await write({ format }, { branch });
       expect(line.trimEnd()).not.toMatch(/[\n\u202e\u2028\u0085\u200b]/);
       expect(line).toContain("\\u202e");
     }

@@ -105,6 +105,12 @@ describe("a commit status", () => {
       ],
       ["error when the deployment is interrupted", "interrupted", { code: "shutdown" }, [[TIP, "error", ""]]],
       [
+        "pending while another workflow runs for the commit",
+        "cancelled",
+        { code: "ci_pending", reason: "later" },
+        [[TIP, "pending", "later"]],
+      ],
+      [
         "success when the deployment is skipped",
         "cancelled",
         { code: "paths_unchanged", reason: skipped, pushedCommit: PUSHED },

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import type { Deployment } from "../../src/domain/deployment.ts";
-import type { Notification, NotificationKind, NotificationSettings } from "../../src/domain/notification.ts";
+import type { Notification, NotificationKind, PostSettings } from "../../src/domain/notification.ts";
 import { loadSecret } from "../providers/load-secret.ts";
 import { words } from "../support/words.ts";
 import type { Receiver } from "./receiver.ts";
@@ -51,7 +51,7 @@ export function deploymentOf(settings: Partial<Deployment> = {}): Deployment {
 }
 
 /** The settings of a channel that receives every kind of notification at this URL. */
-export function settingsOf(format: NotificationSettings["format"], url: string): NotificationSettings {
+export function settingsOf(format: PostSettings["format"], url: string): PostSettings {
   return {
     name: "ops",
     url: loadSecret(url),

@@ -4,13 +4,17 @@ import { isAcceptedMediaType } from "../../src/http/body.ts";
 import { generic } from "../../src/providers/generic/index.ts";
 import { GenericOptions } from "../../src/providers/generic/options.ts";
 import ordinary from "../fixtures/github/push-ordinary.json";
+import { DESTINATION } from "../support/request.ts";
 import { loadSecret } from "./load-secret.ts";
 
 const DAY = 86_400_000;
 const handler = generic.createHandler({ verify_token: loadSecret("t0k3n") });
 
 describe("generic source handler > verify", () => {
-  const request = handler.compose({ kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" });
+  const request = handler.compose(
+    { kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" },
+    DESTINATION,
+  );
   const expiresAt = new Date("2026-11-22T20:30:00Z");
   const client = {
     source: "webhook",
@@ -97,19 +101,24 @@ describe("generic source handler > read", () => {
     ],
   ] as const) {
     test(`reads ${what} as a push`, () => {
-      expect(readJson(JSON.stringify(payload))).toMatchObject({ kind: "parsed", event, identity: null });
+      expect(readJson(JSON.stringify(payload))).toMatchObject({
+        kind: "parsed",
+        events: [event],
+        identity: null,
+      });
     });
   }
 
   test("reads a push whose before and after are zeros as the test of Gitea", () => {
-    const event = { kind: "other", name: "test delivery" } as const;
     const payload = { ref, before: zero, after: zero, repository };
-    expect(readJson(JSON.stringify(payload))).toMatchObject({ kind: "parsed", event });
+    expect(readJson(JSON.stringify(payload))).toMatchObject({ events: [{ kind: "push", unchanged: true }] });
   });
 
   test("reads a push whose before and after are the same commit as a push", () => {
     const payload = { ref, before: after, after, repository };
-    expect(readJson(JSON.stringify(payload))).toMatchObject({ event: { ...push, commit: after } });
+    expect(readJson(JSON.stringify(payload))).toMatchObject({
+      events: [{ ...push, commit: after, unchanged: false }],
+    });
   });
 
   test("ignores one byte order mark", () => {
@@ -131,6 +140,17 @@ describe("generic source handler > read", () => {
     }
   });
 
+  test("accepts the media types that `content_types` names, besides those of JSON", () => {
+    const { contentTypes } = generic.createHandler({ content_types: ["text/plain"] });
+    for (const [type, isAccepted] of [
+      ["text/plain; charset=UTF-8", true],
+      ["application/json", true],
+      ["text/html", false],
+    ] as const) {
+      expect(isAcceptedMediaType(type, contentTypes)).toBe(isAccepted);
+    }
+  });
+
   for (const [what, payload] of [
     ["an object", { hello: "world" }],
     ["a list", [1, 2]],
@@ -145,7 +165,7 @@ describe("generic source handler > read", () => {
     test(`reads ${what} as a generic payload`, () => {
       const json = JSON.stringify(payload);
       const event = { kind: "other", name: "payload" } as const;
-      expect(readJson(json)).toEqual({ kind: "parsed", event, json, identity: null });
+      expect(readJson(json)).toEqual({ kind: "parsed", events: [event], json, identity: null });
     });
   }
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { sign } from "@octokit/webhooks-methods";
 import { github } from "../../src/providers/github/index.ts";
 import ordinary from "../fixtures/github/push-ordinary.json";
+import { post } from "../support/request.ts";
 import { GUID, handler, NOW, receive, SECRET, send } from "./github/send.ts";
 import { loadSecret } from "./load-secret.ts";
 import { reasonOf } from "./reason-of.ts";
@@ -16,9 +17,12 @@ describe("GitHub source handler > verify", () => {
       status: "signature verification failed",
       isThrottled: false,
     } as const;
-    expect(handler.verify({ headers, body }, null, NOW)).toEqual({ ...rejection, code: "signature_missing" });
+    expect(handler.verify(post(headers, body), null, NOW)).toEqual({
+      ...rejection,
+      code: "signature_missing",
+    });
     headers.set("x-hub-signature-256", "sha1=01dc10d0c83e72ed246219cdd91669667fe2ca59");
-    expect(handler.verify({ headers, body }, null, NOW)).toEqual({
+    expect(handler.verify(post(headers, body), null, NOW)).toEqual({
       ...rejection,
       code: "signature_mismatch",
     });
@@ -27,7 +31,7 @@ describe("GitHub source handler > verify", () => {
   test("rejects a form whose signature covers only the JSON, as Gitea computes it", async () => {
     const { headers, body } = await send("push", ordinary, true);
     headers.set("x-hub-signature-256", await sign(SECRET, JSON.stringify(ordinary)));
-    expect(handler.verify({ headers, body }, null, NOW)).toMatchObject({
+    expect(handler.verify(post(headers, body), null, NOW)).toMatchObject({
       kind: "refused",
       code: "signature_mismatch",
     });
@@ -93,7 +97,7 @@ describe("GitHub source handler > read", () => {
   test("ignores content type parameters", async () => {
     const { headers, body } = await send("push", ordinary, true);
     headers.set("content-type", "Application/X-WWW-Form-URLencoded; charset=utf-8");
-    expect(handler.parse({ headers, body })).toMatchObject({ kind: "parsed", event: { kind: "push" } });
+    expect(handler.parse({ headers, body })).toMatchObject({ kind: "parsed", events: [{ kind: "push" }] });
   });
 });
 
@@ -104,7 +108,7 @@ describe("GitHub source handler > signed JSON that contains a form in a string",
     const { headers, body } = await send("issues", { action: "opened", issue: { title: hidden } });
     headers.set("content-type", "application/x-www-form-urlencoded");
     headers.set("x-github-event", "push");
-    expect(handler.verify({ headers, body }, null, NOW)).toEqual({ kind: "verified" });
+    expect(handler.verify(post(headers, body), null, NOW)).toEqual({ kind: "verified" });
     const result = handler.parse({ headers, body });
     expect(result).toMatchObject({ kind: "unreadable", code: "invalid_payload" });
     expect(reasonOf(result)).toMatchSnapshot();
@@ -114,7 +118,7 @@ describe("GitHub source handler > signed JSON that contains a form in a string",
     const repository = { full_name: "octocat/blog" };
     const published = await receive("release", { action: "published", repository });
     expect(published).toMatchObject({
-      event: { kind: "other", name: "release", action: "published", repository: "octocat/blog" },
+      events: [{ kind: "release", name: "release", action: "published", repository: "octocat/blog" }],
     });
     for (const payload of [
       {},
@@ -122,33 +126,35 @@ describe("GitHub source handler > signed JSON that contains a form in a string",
       { action: {}, repository: { full_name: [] } },
     ]) {
       const result = await receive("release", payload);
-      expect(result.kind === "parsed" && result.event).toEqual({ kind: "other", name: "release" });
+      expect(result.kind === "parsed" && result.events).toEqual([{ kind: "other", name: "release" }]);
     }
   });
 
   test("is read as the original event when its headers are unchanged", async () => {
     const result = await receive("issues", { action: "opened", issue: { title: hidden } });
-    expect(result).toMatchObject({ kind: "parsed", event: { kind: "other", name: "issues" } });
+    expect(result).toMatchObject({ kind: "parsed", events: [{ kind: "other", name: "issues" }] });
   });
 });
 
 describe("GitHub source handler > clone URL", () => {
   test("is built from the configured repository name, not from URLs in the payload", async () => {
-    expect(github.cloneUrl("octocat/blog")).toBe("https://github.com/octocat/blog.git");
+    expect(github.cloneUrl("octocat/blog", {})).toBe("https://github.com/octocat/blog.git");
     const repository = {
       ...ordinary.repository,
       clone_url: "https://evil.example/x.git",
       ssh_url: "ext::sh -c id",
     };
     const result = await receive("push", { ...ordinary, repository });
-    if (result.kind === "unreadable") throw new Error(result.reason);
-    expect(result.event).toEqual({
-      kind: "push",
-      repository: ordinary.repository.full_name,
-      ref: { kind: "branch", name: "main" },
-      deleted: false,
-      commit: ordinary.after,
-      skip: false,
-    });
+    expect(result.kind === "parsed" && result.events).toEqual([
+      {
+        kind: "push",
+        repository: ordinary.repository.full_name,
+        ref: { kind: "branch", name: "main" },
+        deleted: false,
+        commit: ordinary.after,
+        skip: false,
+        unchanged: false,
+      },
+    ]);
   });
 });

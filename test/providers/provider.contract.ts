@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Client } from "../../src/domain/client.ts";
-import { selectHeaders } from "../../src/domain/delivery.ts";
+import { STORED_HEADERS, selectHeaders } from "../../src/domain/delivery.ts";
 import type { Provider, RawRequest, SampleRequest, SourceHandler } from "../../src/domain/provider.ts";
 import { AppError } from "../../src/lib/errors.ts";
+import { DESTINATION, post } from "../support/request.ts";
+import { loadSecret } from "./load-secret.ts";
 
 /** A provider under test, together with source handlers that its contract needs. */
 export interface ProviderSubject {
@@ -18,7 +20,7 @@ export interface ProviderSubject {
   readonly client: Client | null;
 }
 
-const NOW = new Date("2026-11-21T20:30:00Z");
+const NOW = DESTINATION.now;
 const BEFORE = "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5";
 const AFTER = "0d1a26e67d8f5eaf1f6ba5c57fc3c7d91ac0fd1c";
 const ZERO = "0".repeat(40);
@@ -54,13 +56,43 @@ export function describeProvider(subject: ProviderSubject): void {
   const { provider, handler, unset, client } = subject;
 
   /** A ping with valid headers and another body. */
-  const withBody = (body: Uint8Array): RawRequest => ({ headers: handler.compose(PING).headers, body });
+  const withBody = (body: Uint8Array): RawRequest => ({ ...handler.compose(PING, DESTINATION), body });
 
   describe(`provider ${provider.name}${subject.variant ? ` ${subject.variant}` : ""}`, () => {
     test("has a valid name, a one-line summary and an option for the generated secret", () => {
       expect(provider.name).toMatch(/^[a-z][a-z0-9-]*$/);
       expect(provider.summary).toMatch(/^[^\n]+$/);
       expect(Object.keys(provider.options.properties)).toContain(provider.generatedSecret);
+    });
+
+    test("describes the form for a new webhook with the URL and the secret", () => {
+      const form = provider.webhookForm?.({
+        url: "https://hooks.example.com/in",
+        secrets: { [provider.generatedSecret]: "s3cret" },
+        repository: "octocat/blog",
+        waitsForCi: true,
+      });
+      if (form === undefined) return;
+      const values = form.fields.map(([, value]) => value).join();
+      expect(values).toContain("https://hooks.example.com/in");
+      // A secret that the sender issues is entered nowhere.
+      expect(values.includes("s3cret")).toBe(form.issuedSecret === undefined);
+      expect(form.issuedSecret === undefined).toBe(provider.needsGeneratedSecret({}));
+      expect(form.page).not.toContain("s3cret");
+    });
+
+    test("generates secrets that it accepts, each from its own bytes", async () => {
+      const [one, two] = [1, 2].map((byte) => provider.formatSecret(Buffer.alloc(32, byte)));
+      expect(one).toMatch(/^[!-~]{32,}$/);
+      expect(one).not.toBe(two ?? "");
+      const own = provider.createHandlerWithSecret(loadSecret(one ?? ""));
+      if (own.handshake !== null && client === null) return;
+      expect(await own.verify(own.compose(PUSH, DESTINATION), client, NOW)).toEqual({ kind: "verified" });
+      const other = provider.createHandlerWithSecret(loadSecret(two ?? ""));
+      if (own.handshake !== null) return;
+      expect(await other.verify(own.compose(PUSH, DESTINATION), null, NOW)).toMatchObject({
+        kind: "refused",
+      });
     });
 
     describe("compose", () => {
@@ -70,83 +102,99 @@ export function describeProvider(subject: ProviderSubject): void {
         const format = form ? "a form" : "JSON";
 
         test(`writes a ping as ${format} that verifies`, async () => {
-          const request = handler.compose({ ...PING, form });
+          const request = handler.compose({ ...PING, form }, DESTINATION);
           expect(handler.contentTypes).toContain(request.headers.get("content-type") ?? "");
           expect(await handler.verify(request, client, NOW)).toEqual({ kind: "verified" });
           expect(handler.parse(request)).toMatchObject({ kind: "parsed" });
         });
 
-        for (const [what, ref, kind] of [
-          ["branch", "refs/heads/main", "branch"],
-          ["tag", "refs/tags/v1.0.0", "tag"],
-        ] as const) {
+        // Any other sender's push is a payload without a meaning.
+        const isPushRead = provider.reportsPushes || provider.name === "generic";
+        for (const [what, ref, kind] of isPushRead
+          ? ([
+              ["branch", "refs/heads/main", "branch"],
+              ["tag", "refs/tags/v1.0.0", "tag"],
+            ] as const)
+          : []) {
           const name = ref.slice(ref.indexOf("/", "refs/".length) + 1);
           const event = { kind: "push", repository: "octocat/blog", ref: { kind, name } };
 
           test(`writes a ${what} push as ${format} that verifies and reads back`, async () => {
-            const request = handler.compose({ ...PUSH, ref, form });
+            const request = handler.compose({ ...PUSH, ref, form }, DESTINATION);
             expect(await handler.verify(request, client, NOW)).toEqual({ kind: "verified" });
             const result = handler.parse(request);
             expect(result).toMatchObject({
               kind: "parsed",
-              event: { ...event, deleted: false, commit: AFTER },
+              events: [{ ...event, deleted: false, commit: AFTER }],
             });
           });
 
           test(`writes a ${what} creation as ${format} that reads back`, () => {
-            const result = handler.parse(handler.compose({ ...PUSH, ref, before: ZERO, form }));
+            const result = handler.parse(handler.compose({ ...PUSH, ref, before: ZERO, form }, DESTINATION));
             expect(result).toMatchObject({
               kind: "parsed",
-              event: { ...event, deleted: false, commit: AFTER },
+              events: [{ ...event, deleted: false, commit: AFTER }],
             });
           });
 
           test(`writes a ${what} deletion as ${format} that reads back`, () => {
-            const result = handler.parse(handler.compose({ ...PUSH, ref, after: ZERO, form }));
+            const result = handler.parse(handler.compose({ ...PUSH, ref, after: ZERO, form }, DESTINATION));
             expect(result).toMatchObject({
               kind: "parsed",
-              event: { ...event, deleted: true, commit: null },
+              events: [{ ...event, deleted: true, commit: null }],
             });
           });
         }
 
         test(`writes a payload as ${format} byte for byte`, async () => {
           const json = '{ "text" : "\\u001B[34m ♥ 100% a+b&c=d" }\n';
-          const request = handler.compose({
-            kind: "payload",
-            event: "note",
-            deliveryId: "1",
-            form,
-            json: Buffer.from(json),
-          });
+          const request = handler.compose(
+            {
+              kind: "payload",
+              event: "note",
+              deliveryId: "1",
+              form,
+              json: Buffer.from(json),
+            },
+            DESTINATION,
+          );
           expect(await handler.verify(request, client, NOW)).toEqual({ kind: "verified" });
           expect(handler.parse(request)).toMatchObject({
             kind: "parsed",
             json,
-            event: { kind: "other" },
+            events: [{ kind: "other" }],
           });
         });
       }
 
       test("throws on a form when the provider accepts only JSON", () => {
         if (handler.contentTypes.includes("application/x-www-form-urlencoded")) return;
-        expect(() => handler.compose({ ...PUSH, form: true })).toThrow(AppError);
+        expect(() => handler.compose({ ...PUSH, form: true }, DESTINATION)).toThrow(AppError);
       });
     });
 
     describe("verify", () => {
       test("rejects every request and handshake when no secret is configured", async () => {
         const sender = unset.handshake === null ? client : null;
-        expect(await unset.verify(handler.compose(PUSH), sender, NOW)).toMatchObject({ kind: "refused" });
+        expect(await unset.verify(handler.compose(PUSH, DESTINATION), sender, NOW)).toMatchObject({
+          kind: "refused",
+        });
         for (const query of ["", "verify_token=", "verify_token=null", "verify_token=undefined"]) {
           const result = unset.handshake?.verify(new URLSearchParams(query), new Headers());
           if (result !== undefined) expect(result).toMatchObject(REFUSED);
         }
       });
 
+      test("rejects another body, unless it shows a token", async () => {
+        if (handler.usesGuessableSecrets || handler.handshake !== null) return;
+        const request = handler.compose(PUSH, DESTINATION);
+        const result = await handler.verify({ ...request, body: bytes("{}") }, client, NOW);
+        expect(result).toMatchObject({ ...REFUSED, status: "signature verification failed" });
+      });
+
       test("rejects a request without credentials and does not count it as a failed attempt", async () => {
-        const body = handler.compose(PUSH).body;
-        const result = await handler.verify({ headers: new Headers(), body }, null, NOW);
+        const body = handler.compose(PUSH, DESTINATION).body;
+        const result = await handler.verify(post({}, body), null, NOW);
         expect(result).toMatchObject(REFUSED);
       });
     });
@@ -173,15 +221,18 @@ export function describeProvider(subject: ProviderSubject): void {
       test("treats the key __proto__ as data", () => {
         const json = '{"__proto__":{"ref":"refs/heads/main","deleted":true},"constructor":1,"a":[]}';
         const result = handler.parse(
-          handler.compose({
-            kind: "payload",
-            event: "note",
-            deliveryId: "1",
-            form: false,
-            json: Buffer.from(json),
-          }),
+          handler.compose(
+            {
+              kind: "payload",
+              event: "note",
+              deliveryId: "1",
+              form: false,
+              json: Buffer.from(json),
+            },
+            DESTINATION,
+          ),
         );
-        expect(result).toMatchObject({ kind: "parsed", event: { kind: "other" }, json });
+        expect(result).toMatchObject({ kind: "parsed", events: [{ kind: "other" }], json });
         expect(Object.hasOwn({}, "ref")).toBe(false);
         expect(Reflect.get({}, "ref")).toBeUndefined();
       });
@@ -204,8 +255,25 @@ export function describeProvider(subject: ProviderSubject): void {
 
     test("stores no header that contains a secret", () => {
       const headers = new Headers(SECRET_HEADERS.map((name) => [name, "s3cret"]));
-      expect(selectHeaders(headers, handler.storedHeaders)).toEqual({});
+      expect(selectHeaders(headers, handler.storedHeaders, [])).toEqual({});
       for (const name of handler.storedHeaders) expect(name).toBe(name.toLowerCase());
+    });
+
+    test("names the headers without which a request is refused as credentials, which are not stored", async () => {
+      const { credentialHeaders, storedHeaders } = handler;
+      expect(credentialHeaders.filter((name) => storedHeaders.includes(name))).toEqual([]);
+      const request = handler.compose(PUSH, DESTINATION);
+      for (const name of request.headers.keys()) {
+        if (storedHeaders.includes(name) || STORED_HEADERS.includes(name)) continue;
+        const headers = new Headers(request.headers);
+        headers.delete(name);
+        const { kind } = await handler.verify({ ...request, headers }, client, NOW);
+        // The time that a signature covers is not secret.
+        if (kind === "refused" && !/time/.test(name)) expect(credentialHeaders).toContain(name);
+      }
+      const all = [...credentialHeaders, ...SECRET_HEADERS];
+      const shown = new Headers(all.map((name) => [name, "s3cret"]));
+      expect(selectHeaders(shown, [...storedHeaders, ...credentialHeaders], credentialHeaders)).toEqual({});
     });
   });
 }

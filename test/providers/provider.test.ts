@@ -1,46 +1,19 @@
-import { describe, expect, test } from "bun:test";
-import { generic } from "../../src/providers/generic/index.ts";
-import { github } from "../../src/providers/github/index.ts";
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { providers } from "../../src/providers/index.ts";
-import { loadSecret } from "./load-secret.ts";
-import { describeProvider } from "./provider.contract.ts";
+import { describeProvider, type ProviderSubject } from "./provider.contract.ts";
 
-const [listedGithub, listedGeneric] = providers;
-if (listedGithub === undefined || listedGeneric === undefined)
-  throw new Error("a provider is missing from the list");
+const SRC = join(import.meta.dir, "../../src/providers");
 
-describeProvider({
-  provider: listedGithub,
-  handler: github.createHandler({ secrets: [loadSecret("It's a Secret to Everybody")] }),
-  unset: github.createHandler({}),
-  client: null,
+test("every directory with a provider is listed once", () => {
+  const names = readdirSync(SRC).filter((name) => existsSync(join(SRC, name, "index.ts")));
+  expect(providers.map(({ name }) => name).toSorted()).toEqual(names.toSorted());
 });
 
-describeProvider({
-  provider: listedGeneric,
-  handler: generic.createHandler({ verify_token: loadSecret("It's a Secret to Everybody") }),
-  unset: generic.createHandler({}),
-  client: {
-    source: "webhook",
-    address: "192.0.2.1",
-    authorisedAt: new Date("2026-11-21T20:00:00Z"),
-    expiresAt: new Date("2026-11-22T20:00:00Z"),
-  },
-});
-
-describeProvider({
-  provider: listedGeneric,
-  variant: "with a bearer token and a signature",
-  handler: generic.createHandler({
-    bearer: [loadSecret("t0k3n")],
-    hmac: { header: "X-Signature", secrets: [loadSecret("It's a Secret to Everybody")] },
-  }),
-  unset: generic.createHandler({}),
-  client: null,
-});
-
-describe("providers", () => {
-  test("lists each provider once", () => {
-    expect(providers.map((provider) => provider.name)).toEqual(["github", "generic"]);
-  });
-});
+for (const provider of providers) {
+  const { subjects } = (await import(`./${provider.name}/subjects.ts`)) as {
+    subjects: readonly Omit<ProviderSubject, "provider">[];
+  };
+  for (const subject of subjects) describeProvider({ provider, ...subject });
+}

@@ -55,6 +55,7 @@ function openNumbered(port: number, shared: boolean): NumberedServer {
       server.stops.push(abruptly);
       return bun.stop(abruptly);
     },
+    closeIdle: () => void bun.closeIdleConnections(),
   };
   open.push(server);
   return server;

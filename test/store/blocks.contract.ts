@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import type { Store } from "../../src/domain/store.ts";
 import type { OpenedStore } from "./opened-store.ts";
-import { at, COMMIT_A, delivery, keep, pushFor } from "./sample.ts";
+import { at, COMMIT_A, delivery, keep, options, pushFor } from "./sample.ts";
 
 /** The contract of every store for the bodies of deliveries that arrive together. */
 export function blocksContract(open: () => Promise<OpenedStore>): void {
@@ -45,12 +45,7 @@ export function blocksContract(open: () => Promise<OpenedStore>): void {
 
     test("stores each body of a group of which some deliveries are duplicates", async () => {
       const given = (body: string, id: string) =>
-        store.accept(delivery({ body: Buffer.from(body), identity: { id, hook: "h" } }), {
-          pushedCommit: null,
-          onRedelivery: "run",
-          detectDuplicates: true,
-          replayOf: null,
-        });
+        store.accept(delivery({ body: Buffer.from(body), identity: { id, hook: "h" } }), options());
       const results = await Promise.all([
         given("a", "1"),
         given("a", "2"),

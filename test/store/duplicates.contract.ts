@@ -93,6 +93,36 @@ export function duplicatesContract(open: () => Promise<OpenedStore>): void {
       expect(await accept(push("b", "2", "h"))).toEqual({ kind: "duplicate", delivery: again.delivery });
     });
 
+    test("stores a known body under another id as a redelivery where each attempt has its own id", async () => {
+      const own = { repeatedBody: "redelivery" } as const;
+      const one = await keep(store, push("a", "1", null), own);
+      const again = await keep(store, push("a", "2", null), own);
+      expect(again.redeliveryOf).toBe(one.delivery);
+      expect(again.deployments).toHaveLength(1);
+      const skipped = { ...own, onRedelivery: "skip" } as const;
+      expect(await accept(push("a", "3", null), skipped)).toEqual({
+        kind: "duplicate",
+        delivery: one.delivery,
+      });
+    });
+
+    test("stores a known body under another id as new where ids are signed", async () => {
+      const own = { repeatedBody: "new" } as const;
+      await keep(store, push("a", "1", null), own);
+      expect((await keep(store, push("a", "2", null), own)).redeliveryOf).toBeNull();
+      expect((await keep(store, push("a", "2", null), own)).redeliveryOf).not.toBeNull();
+    });
+
+    test("gives each deployment the commit of its own decision", async () => {
+      const { deployments } = await keep(store, pushFor("blog", "docs"), {
+        commitOf: (target) => (target === "docs" ? COMMIT_A : null),
+      });
+      expect(deployments.map(({ target, pushedCommit }) => [target, pushedCommit])).toEqual([
+        ["blog", null],
+        ["docs", COMMIT_A],
+      ]);
+    });
+
     test("compares deliveries only within a source", async () => {
       await keep(store, push("a", "1", "h", { source: "one" }));
       const other = await keep(store, push("a", "1", "h", { source: "two" }));

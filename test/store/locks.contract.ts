@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { DeliveryStatus } from "../../src/domain/delivery.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { OpenedStore } from "./opened-store.ts";
 import {
@@ -14,6 +15,7 @@ import {
   pushFor,
   request,
   runNext,
+  skippedPush,
   success,
 } from "./sample.ts";
 
@@ -104,6 +106,42 @@ export function locksContract(open: () => Promise<OpenedStore>): void {
       const docs = await store.unlock("docs", at(1));
       expect(await store.readDeployment(blog?.waiting ?? 0)).toMatchObject({ trigger: "redelivery" });
       expect(await store.readDeployment(docs?.waiting ?? 0)).toMatchObject({ trigger: "replay" });
+    });
+
+    /** The ids of the deliveries with this status, newest first. */
+    const idsWith = async (status: DeliveryStatus) => {
+      const filter = { source: null, status, target: null };
+      return (await store.listDeliveries(filter, { limit: 50, before: null })).items.map(({ id }) => id);
+    };
+
+    test("ends the status held: ok for the queued delivery, skipped for the older ones", async () => {
+      await store.lock(lockOf("blog"));
+      const older = await keepBlocked("blog");
+      const newest = await keepBlocked("blog", COMMIT_B);
+      const { delivery: unrelated } = await keep(store, skippedPush("blog"));
+      expect(await idsWith("held")).toEqual([newest, older]);
+      await store.unlock("blog", at(1));
+      expect(await idsWith("held")).toEqual([]);
+      expect(await idsWith("ok")).toEqual([newest]);
+      expect(await idsWith("skipped")).toEqual([unrelated, older]);
+    });
+
+    test("holds a delivery until its last lock ends, unless it is deployed before", async () => {
+      for (const target of ["blog", "docs"]) await store.lock(lockOf(target));
+      const { delivery: first } = await keep(store, blockedPush("blog", "docs"));
+      const { delivery: second } = await keep(store, blockedPush("docs", "blog"));
+      await store.unlock("blog", at(1));
+      expect([await idsWith("held"), await idsWith("ok")]).toEqual([[first], [second]]);
+      await store.unlock("docs", at(2));
+      expect([await idsWith("held"), await idsWith("skipped")]).toEqual([[], [first]]);
+    });
+
+    test("holds deliveries while the lock is replaced, and no delivery that came after its end", async () => {
+      await store.lock(lockOf("blog"));
+      const held = await keepBlocked("blog");
+      await store.lock(lockOf("blog", { by: "bob" }));
+      const late = await keepBlocked("docs");
+      expect([await idsWith("held"), await idsWith("skipped")]).toEqual([[held], [late]]);
     });
 
     test("does not record a duplicate as blocked", async () => {

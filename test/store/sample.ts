@@ -21,7 +21,7 @@ export function pushFor(...targets: string[]): NewDelivery {
 /** A push that the locks of the targets block. */
 export function blockedPush(...targets: string[]): NewDelivery {
   const locked = { deploy: false, code: "locked", reason: "locked by ada: release freeze" } as const;
-  return delivery({ decisions: targets.map((target): Decision => ({ target, ...locked })) });
+  return delivery({ status: "held", decisions: targets.map((target): Decision => ({ target, ...locked })) });
 }
 
 /** A push to a branch that the targets do not deploy. */
@@ -35,6 +35,8 @@ export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
   return {
     source: "github",
     event: "push",
+    eventName: "push",
+    action: null,
     status: "ok",
     reason: null,
     receivedAt: at(0),
@@ -48,17 +50,16 @@ export function delivery(own: Partial<NewDelivery> = {}): NewDelivery {
   };
 }
 
-/** The options of a push that is received over HTTP. */
-export function options(own: Partial<AcceptOptions> = {}): AcceptOptions {
-  return { pushedCommit: null, onRedelivery: "run", detectDuplicates: true, replayOf: null, ...own };
+/** The options of a push that is received over HTTP, with the same commit for every target. */
+export function options({ pushedCommit = null, ...own }: TestOptions = {}): AcceptOptions {
+  const defaults = { onRedelivery: "run", repeatedBody: "duplicate", detectDuplicates: true } as const;
+  return { commitOf: () => pushedCommit, ...defaults, replayOf: null, ...own };
 }
 
+type TestOptions = Partial<AcceptOptions> & { readonly pushedCommit?: string | null };
+
 /** Stores a delivery. Throws when the store reports it as a duplicate. */
-export async function keep(
-  store: Store,
-  given: NewDelivery,
-  own: Partial<AcceptOptions> = {},
-): Promise<Receipt> {
+export async function keep(store: Store, given: NewDelivery, own: TestOptions = {}): Promise<Receipt> {
   const acceptance = await store.accept(given, options(own));
   if (acceptance.kind === "duplicate") throw new Error(`a duplicate of ${acceptance.delivery}`);
   if (acceptance.kind === "queue full") throw new Error(`the queue of ${acceptance.target} is full`);

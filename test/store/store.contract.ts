@@ -4,6 +4,7 @@ import { type Choice, MAX_OUTPUT_BYTES, OUTPUT_LINE_COST } from "../../src/domai
 import type { Store } from "../../src/domain/store.ts";
 import { numbersIn } from "../support/words.ts";
 import { blocksContract } from "./blocks.contract.ts";
+import { ciContract } from "./ci.contract.ts";
 import { duplicatesContract } from "./duplicates.contract.ts";
 import { listsContract } from "./lists.contract.ts";
 import { locksContract } from "./locks.contract.ts";
@@ -37,6 +38,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     notificationsContract(open);
     rangesContract(open);
     queueContract(open);
+    ciContract(open);
 
     let opened: OpenedStore;
     let store: Store;
@@ -588,6 +590,38 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         await store.appendOutput(id, ["last"]);
         expect(await store.readOutput(id)).toEqual(["first", "", "  ünï\u0000code 🎉", "last"]);
         expect(await store.readOutput(other)).toEqual(["other"]);
+      });
+
+      test("returns the last lines that fit in a number of bytes", async () => {
+        const id = await queue("blog");
+        await store.appendOutput(id, ["first", "ü", "", "last"]);
+        const read = (bytes: number) => store.readOutput(id, bytes);
+        expect(await read(4)).toEqual([]);
+        expect(await read(5)).toEqual(["last"]);
+        expect(await read(6)).toEqual(["", "last"]);
+        expect(await read(8)).toEqual(["", "last"]);
+        expect(await read(9)).toEqual(["ü", "", "last"]);
+        expect(await read(15)).toEqual(["first", "ü", "", "last"]);
+      });
+
+      test("returns the last lines with the marker of the cut ones, and without reading the others", async () => {
+        const id = await queue("blog");
+        await store.appendOutput(id, numberedLines(0, (MAX_OUTPUT_BYTES / 1024) * 2));
+        const all = await store.readOutput(id);
+        const suffixes = [16 * 1024, MAX_OUTPUT_BYTES / 2, MAX_OUTPUT_BYTES * 0.75].map(async (bytes) => {
+          const lines = await store.readOutput(id, bytes);
+          expect(lines).toEqual(all.slice(-lines.length));
+          return lines.length;
+        });
+        const [short = 0, ...longer] = await Promise.all(suffixes);
+        expect(short).toBeGreaterThan(10);
+        for (const length of longer) expect(length).toBeGreaterThan(short);
+        const timeOf = async (bytes: number) => {
+          const start = performance.now();
+          for (let count = 0; count < 10; count++) await store.readOutput(id, bytes);
+          return performance.now() - start;
+        };
+        expect(await timeOf(16 * 1024)).toBeLessThan((await timeOf(MAX_OUTPUT_BYTES)) / 10);
       });
 
       test("returns no lines for a deployment without output", async () => {

@@ -62,9 +62,9 @@ export class Workshop {
   async serve(
     args: readonly string[] = [],
     env: Record<string, string> = {},
-    executable = EXECUTABLE,
+    start: StartOptions = {},
   ): Promise<Server> {
-    const server = new Server(this.path, ["serve", ...args], this.env(env), executable);
+    const server = new Server(this.path, ["serve", ...args], this.env(env), start);
     this.#servers.push(server);
     await server.untilListening();
     return server;
@@ -76,6 +76,13 @@ export class Workshop {
   }
 }
 
+interface StartOptions {
+  /** By default the compiled one. */
+  readonly executable?: string;
+  /** A command that runs the one after it. */
+  readonly wrapper?: readonly string[];
+}
+
 /** A running `hooklatch serve`. */
 export class Server {
   stdout = "";
@@ -85,8 +92,13 @@ export class Server {
   readonly #read: Promise<unknown>;
   #waiting: (() => void)[] = [];
 
-  constructor(cwd: string, args: readonly string[], env: Record<string, string>, executable = EXECUTABLE) {
-    this.#child = Bun.spawn([executable, ...args], {
+  constructor(
+    cwd: string,
+    args: readonly string[],
+    env: Record<string, string>,
+    { executable = EXECUTABLE, wrapper = [] }: StartOptions = {},
+  ) {
+    this.#child = Bun.spawn([...wrapper, executable, ...args], {
       cwd,
       env,
       stdin: "ignore",

@@ -45,21 +45,8 @@ export class Kept {
 
   /** The SHA-256 of the stored body of a delivery; null when the delivery does not exist. */
   digestOf(delivery: number): string | null {
-    const row = this.#one<{
-      body: Uint8Array;
-      encoding: string;
-      block: Uint8Array | null;
-      start: number;
-      length: number;
-    }>(
-      `SELECT body, body_encoding AS encoding, bytes AS block, block_offset AS start, block_length AS length
-       FROM delivery LEFT JOIN body_block ON body_block.id = block WHERE delivery.id = ?`,
-      delivery,
-    );
-    if (row === null) return null;
-    if (row.block !== null)
-      return digest(zstdDecompressSync(row.block).subarray(row.start, row.start + row.length));
-    return digest(row.encoding === "zstd" ? zstdDecompressSync(row.body) : row.body);
+    const body = readStoredBody(this.#database, delivery);
+    return body === null ? null : digest(body);
   }
 
   /** The deliveries with this body that are neither a redelivery nor a replay of another, oldest first. */
@@ -120,6 +107,26 @@ export class Kept {
   #all<Row>(sql: string, ...values: (string | number | null | Uint8Array)[]): Row[] {
     return this.#database.query<Row, typeof values>(sql).all(...values);
   }
+}
+
+/** The stored body of a delivery, from its own row or its block; null when the delivery does not exist. */
+export function readStoredBody(database: Database, delivery: number): Uint8Array | null {
+  interface Row {
+    readonly body: Uint8Array;
+    readonly encoding: string;
+    readonly block: Uint8Array | null;
+    readonly start: number;
+    readonly length: number;
+  }
+  const select = database.query<Row, [number]>(
+    `SELECT body, body_encoding AS encoding, bytes AS block, block_offset AS start, block_length AS length
+     FROM delivery LEFT JOIN body_block ON body_block.id = block WHERE delivery.id = ?`,
+  );
+  const row = select.get(delivery);
+  if (row === null) return null;
+  const { body, encoding, block, start, length } = row;
+  if (block !== null) return zstdDecompressSync(block).subarray(start, start + length);
+  return encoding === "zstd" ? zstdDecompressSync(body) : body;
 }
 
 /** The SHA-256 of bytes or text, in hex. */

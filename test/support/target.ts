@@ -12,6 +12,7 @@ export function targetOf(name: string, settings: Partial<Target> = {}): Target {
       depth: null,
     },
     events: null,
+    waitForCi: null,
     when: null,
     payloadEnv: {},
     directory: `/nowhere/${name}`,

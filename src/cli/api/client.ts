@@ -143,6 +143,8 @@ export interface Problem {
   readonly code: number;
   readonly status: string;
   readonly reason: string | null;
+  /** The faults of a configuration that the server does not use. */
+  readonly faults: readonly string[];
 }
 
 /** Turns a problem into an error that names the command to use instead. */
@@ -198,7 +200,8 @@ export function readProblem({ code, text }: TextResponse, admin: Admin): Problem
   }
   const status = makePrintable(value.status);
   const reason = value.reason === undefined ? null : makePrintable(value.reason);
-  if (code === 404 || code === 409 || code === 422) return { code, status, reason };
+  const faults = (value.faults ?? []).map(makePrintable);
+  if (code === 404 || code === 409 || code === 422) return { code, status, reason, faults };
   throw new AppError("failed", explainFailure(code, reason ?? status, value.id, admin));
 }
 

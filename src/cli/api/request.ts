@@ -1,4 +1,5 @@
 import type { SampleRequest, SourceHandler } from "../../domain/provider.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { describeHttpFailure, type HttpFailure, type HttpRequest } from "../../lib/http-client.ts";
 import { httpClient } from "../../runtime/index.ts";
@@ -69,5 +70,12 @@ export function sendDelivery(
   sample: SampleRequest,
   insecure = false,
 ): Promise<TextResponse> {
-  return requestSource(url, { method: "POST", ...handler.compose(sample), insecure });
+  const destination = new URL(url);
+  const { query, headers, body } = handler.compose(sample, {
+    path: destination.pathname,
+    query: destination.searchParams,
+    now: systemClock.now(),
+  });
+  destination.search = query.toString();
+  return requestSource(destination, { method: "POST", headers, body, insecure });
 }

@@ -7,11 +7,10 @@ import { adviseUnreadable } from "../../doctor/data-directory.ts";
 import { ownerOf } from "../../doctor/files.ts";
 import { type CheckResult, checkAll } from "../../doctor/index.ts";
 import { explainPayload, type PayloadSample } from "../../doctor/payload.ts";
-import { wrapColumns } from "../../runtime/index.ts";
 import { readConfiguration } from "../configuration.ts";
 import { CONFIG_OPTION, withExamples } from "../options.ts";
-import { makeTextPrintable } from "../output/sanitise.ts";
-import { type Colour, createStyle, paint, type Style } from "../output/style.ts";
+import { formatResult } from "../output/check-result.ts";
+import { createStyle } from "../output/style.ts";
 import { EXIT, type Finish, type Terminal } from "../terminal.ts";
 import { readPayload } from "./send.ts";
 
@@ -90,22 +89,6 @@ export function withCredentials(
     return env; // The service does not run, or this is not its user.
   }
   return { ...env, CREDENTIALS_DIRECTORY: directory };
-}
-
-const COLOURS: Readonly<Record<CheckResult["level"], Colour>> = { ok: "green", warn: "yellow", fail: "red" };
-const LEVEL_WIDTH = 5;
-
-/** A finding; a terminal wraps it below its level. */
-function formatResult({ level, text }: CheckResult, style: Style): string {
-  const printable = makeTextPrintable(text);
-  const lines =
-    style.width === null ? [printable] : wrapColumns(printable, Math.max(20, style.width - LEVEL_WIDTH));
-  return lines
-    .map((line, index) => {
-      const margin = index === 0 ? level.padEnd(LEVEL_WIDTH) : " ".repeat(LEVEL_WIDTH);
-      return `${index === 0 ? paint(margin, COLOURS[level], style) : margin}${line}\n`;
-    })
-    .join("");
 }
 
 /** The user of the service may read files that another user may not. */

@@ -11,6 +11,7 @@ import { AppError } from "../../lib/errors.ts";
 import { createLog } from "../../lib/log.ts";
 import { startStoreThread } from "../../store/thread/index.ts";
 import { requestSource, sendDelivery, showToken } from "../api/request.ts";
+import { openInBrowser } from "../browser.ts";
 import { readConfiguration } from "../configuration.ts";
 import { withExamples } from "../options.ts";
 import type { Terminal } from "../terminal.ts";
@@ -46,9 +47,21 @@ async function runDemo(home: string, keep: boolean, terminal: Terminal): Promise
   const env = { PATH: terminal.env.PATH, HOME: terminal.env.HOME };
   const { config } = readConfiguration(file, { ...terminal, env });
   const lines: string[] = [];
-  const log = await createLog({ write: (line) => lines.push(line), pretty: false, debug: false });
+  const log = await createLog({
+    write: (line) => lines.push(line),
+    format: "json",
+    colours: false,
+    debug: false,
+  });
   const print = (line: string) => terminal.out(`    printed by the server: ${line}\n`);
-  const environment = { clock: terminal.clock, log, env: terminal.env, print };
+  const environment = {
+    clock: terminal.clock,
+    log,
+    env: terminal.env,
+    print,
+    reload: async () =>
+      ({ kind: "invalid", faults: ["the demo does not reload its configuration"] }) as const,
+  };
   const storeThread = startStoreThread();
   const store = await storeThread.open(config.dataDir).catch((error) => {
     storeThread.end();
@@ -61,7 +74,10 @@ async function runDemo(home: string, keep: boolean, terminal: Terminal): Promise
     const steps = runSteps({ home, forge, app, sources: config.sources, terminal: { ...terminal, out } });
     await Promise.race([steps, stopped]);
     out(keep ? explainKeep(home, file, app) : NEXT_STEPS);
-    if (keep) await stopped;
+    if (keep) {
+      if (app.adminUrl !== null) await openInBrowser(app.adminUrl.href, terminal);
+      await stopped;
+    }
   } catch (error) {
     terminal.err(lines.join(""));
     throw error;
@@ -218,8 +234,17 @@ const NEXT_STEPS = `Next:
   hooklatch demo --keep  run this demo and leave the server running
 `;
 
+function explainDashboard(home: string, { adminUrl }: App): string {
+  if (adminUrl === null) return "The dashboard is not available, because its port is in use.";
+  const token = join(home, "data/secrets/admin.token");
+  return `The dashboard is at ${adminUrl.href}; log in with the token that this command prints:
+  cat ${token}`;
+}
+
 function explainKeep(home: string, file: string, app: App): string {
-  return `The server is still running; everything is in ${home}. In another terminal:
+  return `The server is still running; everything is in ${home}.
+${explainDashboard(home, app)}
+In another terminal:
   cat ${file}
   hooklatch send push --config ${file} --url ${new URL("/github-webhook", app.url).href}
   curl ${new URL("/healthz", app.url).href}

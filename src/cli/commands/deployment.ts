@@ -1,9 +1,12 @@
 import { Command, Option } from "commander";
 import { ApiCancelled, ApiDeployment } from "../../api/deployment.ts";
+import { ApiPage } from "../../api/page.ts";
+import { parseDeliveryId } from "../../domain/delivery.ts";
 import { DEPLOYMENT_STATES } from "../../domain/deployment.ts";
 import { AppError } from "../../lib/errors.ts";
 import { listCommand, printResponse, withAdminOptions, withAdminUrl } from "../admin-command.ts";
 import {
+  type Admin,
   type AdminOptions,
   findAdmin,
   operatorName,
@@ -14,9 +17,11 @@ import {
   toAppError,
 } from "../api/client.ts";
 import { followToEnd, linePrinter } from "../api/follow.ts";
+import { explainUnknownTarget } from "../api/unknown-target.ts";
 import { parseId } from "../arguments.ts";
 import { withExamples } from "../options.ts";
 import { deploymentColumns, formatDeployment } from "../output/deployment.ts";
+import { makePrintable } from "../output/sanitise.ts";
 import type { Finish, Terminal } from "../terminal.ts";
 
 /** `hooklatch deployment`: what ran, what it printed, and cancelling it. */
@@ -66,22 +71,69 @@ interface LogOptions extends AdminOptions {
   readonly follow?: boolean;
 }
 
+const FOLLOW = [
+  "-f, --follow",
+  "continue until the deployment ends; exit with 0 only if it succeeded",
+] as const;
+
 function defineLog(terminal: Terminal, finish: Finish): Command {
   const command = new Command("log")
     .description("print the output of a deployment")
     .argument("<id>", "number of the deployment", parseId)
-    .option("-f, --follow", "continue until the deployment ends; exit with 0 only if it succeeded");
-  withAdminUrl(command).action(async (id: number, options: LogOptions) => {
-    const admin = findAdmin(options, terminal);
-    if (options.follow) return followToEnd(admin, id, terminal, finish, explain(id));
-    const response = await requestAdmin(admin, { path: `/api/deployments/${id}/log` });
-    if (response.code !== 200) throw explain(id)(readProblem(response, admin));
-    const lines = response.text.split("\n");
-    if (lines.at(-1) === "") lines.pop();
-    if (lines.length === 0) terminal.err(`hooklatch: deployment ${id} has printed nothing\n`);
-    lines.forEach(linePrinter(terminal));
-  });
+    .option(...FOLLOW);
+  withAdminUrl(command).action((id: number, options: LogOptions) =>
+    printLog(findAdmin(options, terminal), id, options, terminal, finish),
+  );
   return withExamples(command, "hooklatch deployment log 12", "hooklatch deployment log 12 --follow");
+}
+
+/** `hooklatch logs`: short for `hooklatch deployment log`, also of the newest deployment of a target. */
+export function logs(terminal: Terminal, finish: Finish): Command {
+  const command = new Command("logs")
+    .description("print the output of the newest deployment, of all or of a target")
+    .argument("[target]", "name of the target, or number of a deployment (default: the newest deployment)")
+    .option(...FOLLOW);
+  withAdminUrl(command).action(async (of: string | undefined, options: LogOptions) => {
+    const admin = findAdmin(options, terminal);
+    const id = parseDeliveryId(of ?? "") ?? (await findNewest(of, admin, terminal));
+    return printLog(admin, id, options, terminal, finish);
+  });
+  return withExamples(command, "hooklatch logs blog --follow", "hooklatch logs 12");
+}
+
+/** The number of the newest deployment of a target, or of all. Throws an {@link AppError} when there is none. */
+async function findNewest(
+  target: string | undefined,
+  admin: Admin,
+  { isTty, err }: Terminal,
+): Promise<number> {
+  const request = { path: "/api/deployments", query: { target, limit: 1 } };
+  const { value } = await readAdmin(ApiPage(ApiDeployment), admin, request);
+  const [newest] = value.items;
+  if (newest === undefined) {
+    const unknown = target === undefined ? null : await explainUnknownTarget(target, admin);
+    const of = target === undefined ? "" : ` of target ${makePrintable(target)}`;
+    throw new AppError("failed", unknown ?? `no deployment${of} yet`);
+  }
+  const { id, target: name, state } = newest;
+  if (isTty.stderr) err(`hooklatch: deployment ${id} of ${makePrintable(name)} (${state})\n`);
+  return id;
+}
+
+async function printLog(
+  admin: Admin,
+  id: number,
+  { follow = false }: LogOptions,
+  terminal: Terminal,
+  finish: Finish,
+): Promise<void> {
+  if (follow) return followToEnd(admin, id, terminal, finish, explain(id));
+  const response = await requestAdmin(admin, { path: `/api/deployments/${id}/log` });
+  if (response.code !== 200) throw explain(id)(readProblem(response, admin));
+  const lines = response.text.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  if (lines.length === 0) terminal.err(`hooklatch: deployment ${id} has printed nothing\n`);
+  lines.forEach(linePrinter(terminal));
 }
 
 interface CancelOptions extends AdminOptions {

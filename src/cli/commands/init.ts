@@ -1,17 +1,29 @@
 import { existsSync, lstatSync, mkdirSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
-import { Command } from "commander";
+import { dirname, relative, resolve } from "node:path";
+import { Command, Option } from "commander";
 import { readVariable } from "../../config/read/context.ts";
 import { describeIssue, IssueList } from "../../config/read/issues.ts";
-import { provideSecretFile } from "../../config/secrets.ts";
+import { makePrivateDirectory, provideSecretFile } from "../../config/secrets.ts";
+import type { Provider } from "../../domain/provider.ts";
 import { createFileAtomically } from "../../lib/atomic-file.ts";
 import { AppError, errorMessage } from "../../lib/errors.ts";
+import { generic } from "../../providers/generic/index.ts";
+import { providers } from "../../providers/index.ts";
 import { readConfiguration } from "../configuration.ts";
 import { withExamples } from "../options.ts";
+import {
+  explainNextSteps,
+  type FirstConfiguration,
+  hasIssuedSecret,
+  secretFiles,
+  writeFirstConfiguration,
+} from "../output/first-configuration.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface InitOptions {
   readonly config?: string;
+  readonly provider: string;
+  readonly baseUrl?: string;
   readonly repository?: string;
   readonly branch?: string;
   readonly directory?: string;
@@ -19,46 +31,47 @@ interface InitOptions {
   readonly generic?: boolean;
 }
 
-/** The options with the repository as its name and, if the provider does not know it, its clone URL. */
-interface Settings extends InitOptions {
-  readonly cloneUrl?: string | undefined;
-}
-
-/** `hooklatch init`: writes a configuration and secrets, and prints the settings of GitHub's webhook. */
+/** `hooklatch init`: writes a configuration and secrets, and prints what to enter at the sender. */
 export function init(terminal: Terminal): Command {
+  const names = providers.filter(({ webhookForm }) => webhookForm !== null).map(({ name }) => name);
   const command = new Command("init")
-    .description("write hooklatch.toml and fresh secrets; print what to paste into GitHub")
+    .description("write hooklatch.toml and fresh secrets; print what to paste into the forge")
     .option("-c, --config <file>", "file to write (default: $HOOKLATCH_CONFIG, else hooklatch.toml)")
+    .addOption(new Option("--provider <name>", "sender of the webhooks").choices(names).default(names[0]))
+    .option("--base-url <url>", "URL of a self-hosted forge, such as https://git.example.com")
     .option("--repository <owner/name>", "repository to deploy, or its clone URL")
     .option("--branch <name>", "branch to deploy (default: main)")
     .option("--directory <path>", "directory to deploy to (default: /srv/<name of the repository>)")
-    .option("--generic", "add a source at /webhook for senders other than GitHub")
+    .option("--generic", "add a source at /webhook for any other sender")
     .option("--url <url>", "public URL of this server", "https://YOUR-SERVER:9000")
     .addHelpText(
       "after",
       "\nThe secrets are stored in $HOOKLATCH_DATA_DIR, else in hooklatch-data next to\nthe file.",
     )
-    .action((given: InitOptions) => {
-      const options = checkOptions(given);
+    .action((options: InitOptions) => {
+      const first = toFirstConfiguration(options);
+      const { provider } = first;
       const label = options.config ?? readPath("HOOKLATCH_CONFIG", terminal) ?? "hooklatch.toml";
       const file = resolve(terminal.cwd, label);
       rejectExisting(file);
       const named = readPath("HOOKLATCH_DATA_DIR", terminal);
       const dataDir = named === undefined ? "hooklatch-data" : resolve(terminal.cwd, named);
-      const draft = { file, label, text: writeConfiguration(options, dataDir, "without secrets") };
+      const draft = { file, label, text: writeFirstConfiguration(first, dataDir, "without secrets") };
       // Nothing may be created if a value of an option or a variable is invalid.
       readConfiguration(undefined, terminal, { draft });
 
       const directory = resolve(dirname(file), dataDir);
       for (const path of [file, directory]) createParent(path);
-      const secret = provideSecret(secretFile(directory, GITHUB_SECRET), terminal);
-      if (options.generic) provideSecret(secretFile(directory, VERIFY_TOKEN), terminal);
-      const text = writeConfiguration(options, dataDir, "with secrets");
+      const files = secretFiles(provider, directory);
+      const secret = hasIssuedSecret(first) ? null : provideSecret(files.sender, provider, terminal);
+      if (secret === null) attempt(directory, () => makePrivateDirectory(dirname(files.sender)));
+      if (first.hasGenericSource) provideSecret(files.webhook, generic, terminal);
+      const text = writeFirstConfiguration(first, dataDir, "with secrets");
       // Another process may have created the file in the meantime.
       if (!attempt(file, () => createFileAtomically(file, text, 0o644))) rejectExisting(file);
       terminal.out(`wrote ${relative(terminal.cwd, file)}\n`);
       const configOption = options.config === undefined ? "" : ` --config ${options.config}`;
-      terminal.out(explainNextSteps(options, label, configOption, secret));
+      terminal.out(explainNextSteps(first, { file: label, configOption, secretFile: files.sender, secret }));
     });
   return withExamples(
     command,
@@ -67,14 +80,24 @@ export function init(terminal: Terminal): Command {
   );
 }
 
-function checkOptions(options: InitOptions): Settings {
-  const { repository, branch, directory, url } = options;
-  const parsed = repository === undefined ? {} : parseRepository(repository);
-  if (parsed === null) {
-    throw new AppError(
-      "configuration",
-      `--repository: expected owner/name or a URL such as https://github.com/octocat/blog.git`,
-    );
+function toFirstConfiguration(options: InitOptions): FirstConfiguration {
+  const { provider: name, baseUrl, branch, directory, url, generic: hasGenericSource = false } = options;
+  const provider = providers.find((each) => each.name === name);
+  if (provider === undefined) throw new AppError("configuration", `no provider ${name}`);
+  checkOptions(options, provider);
+  const { repository, cloneUrl } = readRepository(options, provider);
+  return { provider, baseUrl, repository, cloneUrl, branch, directory, url, hasGenericSource };
+}
+
+function checkOptions(
+  { repository, branch, directory, url, baseUrl }: InitOptions,
+  provider: Provider,
+): void {
+  if (repository !== undefined && !provider.reportsPushes) {
+    throw new AppError("configuration", `--repository: deliveries of ${provider.name} name no repository`);
+  }
+  if (baseUrl !== undefined && provider.options.properties.base_url === undefined) {
+    throw new AppError("configuration", `--base-url: provider ${provider.name} has one host only`);
   }
   for (const [option, value] of Object.entries({ branch, directory })) {
     if (value === undefined || repository !== undefined) continue;
@@ -84,21 +107,40 @@ function checkOptions(options: InitOptions): Settings {
     const expected = "a URL without a path, such as https://hooks.example.com:9000";
     throw new AppError("configuration", `--url: expected ${expected}, found ${quote(url)}`);
   }
-  return { ...options, ...parsed };
 }
 
 /**
- * Reads `owner/name`, or a URL whose path ends with it. The clone URL of a public repository of GitHub is its default and
- * not written. Null for other text, which messages must not repeat: a URL may hold a token.
+ * Reads `owner/name`, or a URL whose path ends with it. The clone URL that the provider knows is not returned. A message
+ * must not repeat other text: a URL may hold a token.
  */
-function parseRepository(text: string): Pick<Settings, "repository" | "cloneUrl"> | null {
-  if (/^[^/\s:]+\/[^/\s:]+$/.test(text)) return { repository: text };
+function readRepository(
+  { repository: text, baseUrl }: InitOptions,
+  provider: Provider,
+): Pick<FirstConfiguration, "repository" | "cloneUrl"> {
+  if (text === undefined || /^[^/\s:]+(?:\/[^/\s:]+)+$/.test(text)) {
+    return { repository: text, cloneUrl: undefined };
+  }
   const url =
-    /^(?:(?:https?|ssh):\/\/[^/\s]+\/|[\w.-]+@[\w.-]+:\/?)([^/\s:?#]+\/[^/\s:?#]+?)(?:\.git)?\/?$/.exec(text);
+    /^(?:(?:https?|ssh):\/\/[^/\s]+\/|[\w.-]+@[\w.-]+:\/?)((?:[^/\s:?#]+\/)+[^/\s:?#]+?)(?:\.git)?\/?$/.exec(
+      text,
+    );
   const repository = url?.[1];
-  if (repository === undefined || /^https?:\/\/[^/]*@/.test(text)) return null;
-  const isDefault = /^https:\/\/(?:www\.)?github\.com\//i.test(text);
-  return isDefault ? { repository } : { repository, cloneUrl: text };
+  if (repository === undefined || /^https?:\/\/[^/]*@/.test(text)) {
+    const expected = "owner/name or a URL such as https://github.com/octocat/blog.git";
+    throw new AppError("configuration", `--repository: expected ${expected}`);
+  }
+  const known = provider.cloneUrl(repository, baseUrl === undefined ? {} : { base_url: baseUrl });
+  return { repository, cloneUrl: isSameUrl(text, known) ? undefined : text };
+}
+
+function isSameUrl(a: string, b: string | null): boolean {
+  const normalise = (url: string) =>
+    url
+      .toLowerCase()
+      .replace(/^(https:\/\/)www\./, "$1")
+      .replace(/\/?$/, "")
+      .replace(/\.git$/, "");
+  return b !== null && normalise(a) === normalise(b);
 }
 
 /** The path in an environment variable; undefined if it is not set. An empty one is an error. */
@@ -133,103 +175,14 @@ function attempt<Result>(file: string, act: () => Result): Result {
 }
 
 /** Creates a secret file, or keeps an existing one, which a sender may already use. */
-function provideSecret(file: string, terminal: Terminal): string {
-  const { value, isNew } = attempt(file, () => provideSecretFile(file));
+function provideSecret(file: string, { formatSecret }: Provider, terminal: Terminal): string {
+  const { value, isNew } = attempt(file, () => provideSecretFile(file, formatSecret));
   const shown = relative(terminal.cwd, file);
   terminal.out(isNew ? `wrote ${shown} (mode 0600)\n` : `kept ${shown}\n`);
   return value;
 }
 
-/** The server gives its generated secrets the same names. */
-const GITHUB_SECRET = "github.secret";
-const VERIFY_TOKEN = "webhook.verify-token";
-
-function secretFile(dataDir: string, name: string): string {
-  return join(dataDir, "secrets", name);
-}
-
-/**
- * The text of the configuration file. Without references to the secrets it can be checked before they exist.
- *
- * @param dataDir as written: a relative path starts at the file.
- */
-function writeConfiguration(
-  { repository, cloneUrl, branch = "main", directory, url, generic = false }: Settings,
-  dataDir: string,
-  secrets: "with secrets" | "without secrets",
-): string {
-  const reference = (name: string) => quote(`file:${secretFile(dataDir, name)}`);
-  const line = (text: string) => (secrets === "with secrets" ? `${text}\n` : "");
-  const name = repository?.split("/")[1] ?? "blog";
-  const target = [
-    "[[target]]",
-    `name = ${quote(name)}`,
-    'source = "github"',
-    `repository = ${quote(repository ?? "octocat/blog")}`,
-    `branch = ${quote(branch)}`,
-    ...(cloneUrl === undefined ? [] : [`clone_url = ${quote(cloneUrl)}`]),
-    `directory = ${quote(directory ?? `/srv/${name}`)}`,
-    '# run = ["npm ci", "npm run build"]       # in the new release, before it goes live',
-    `# after = ["systemctl restart ${name}.service"]   # once it is live; needs a polkit rule, see docs/recipes.md`,
-  ];
-  const source = '[[source]]\nname = "webhook"\nprovider = "generic"\npath = "/webhook"\n';
-  const example = ["# What to deploy: uncomment and edit.", ...target.map((text) => `# ${text}`)];
-  return `# Configuration of hooklatch. Check it with \`hooklatch check\`.
-data_dir = ${quote(dataDir)}
-
-[server]
-# The default host is 127.0.0.1 on plain HTTP, for a proxy on this machine, and 0.0.0.0 with TLS.
-port = 9000
-${url.includes("YOUR-SERVER") ? "# " : ""}public_url = ${quote(url)}
-
-# HTTPS without a proxy: an automatic certificate (the CA must reach port 80 of this machine),
-# [server.acme]
-# domains = ["hooks.example.com"]
-# terms_agreed = true                        # of Let's Encrypt
-# or a certificate from files:
-# [server.tls]
-# cert = "/etc/letsencrypt/live/hooks.example.com/fullchain.pem"
-# key = "/etc/letsencrypt/live/hooks.example.com/privkey.pem"
-
-[[source]]
-name = "github"
-provider = "github"
-path = "/github-webhook"
-${line(`secrets = [${reference(GITHUB_SECRET)}]`)}
-${generic ? `${source}${line(`verify_token = ${reference(VERIFY_TOKEN)}`)}\n` : ""}${(repository === undefined ? example : target).join("\n")}
-`;
-}
-
-/** The settings of the webhook, and the next commands. */
-function explainNextSteps(
-  { repository, url }: InitOptions,
-  file: string,
-  configOption: string,
-  secret: string,
-): string {
-  const page =
-    repository === undefined
-      ? "your repository's"
-      : `https://github.com/${repository}/settings/hooks/new, or`;
-  const placeholder = url.includes("YOUR-SERVER")
-    ? "Replace YOUR-SERVER with the public name of this server. "
-    : "";
-  const https = url.startsWith("https:")
-    ? `\n${placeholder}For HTTPS, set [server.acme] or [server.tls] in ${file}, or use a proxy.\n`
-    : "";
-  return `
-Paste into GitHub (${page} Settings > Webhooks > Add webhook):
-  Payload URL   ${url.replace(/\/$/, "")}/github-webhook
-  Content type  application/json
-  Secret        ${secret}
-  Events        Just the push event
-${https}
-Then run: hooklatch check${configOption}
-     and: hooklatch serve${configOption}
-`;
-}
-
-/** A TOML basic string, which has all escapes of JSON. */
+/** A JSON string, for messages. */
 function quote(text: string): string {
   return JSON.stringify(text);
 }

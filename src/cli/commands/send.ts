@@ -30,6 +30,7 @@ interface SendOptions {
   readonly repository?: string;
   readonly form: boolean;
   readonly payload?: string;
+  readonly event?: string;
   readonly deliveryId?: string;
   readonly insecure: boolean;
   readonly branch?: string;
@@ -74,6 +75,7 @@ export function send(terminal: Terminal, finish: Finish): Command {
   withExamples(
     push,
     "hooklatch send push --branch main",
+    "hooklatch send push --event workflow_run --payload payload.json",
     "hooklatch send push --url https://hooks.example.com/github-webhook --secret file:github.secret",
   );
   return withExamples(command, "hooklatch send ping", "hooklatch send push --branch main");
@@ -90,6 +92,7 @@ function withSendOptions(command: Command): Command {
     .option("--repository <owner/name>", "repository in the payload (default: that of a target)")
     .option("--form", "send the payload as a form, GitHub's default", false)
     .option("--payload <file>", "send the JSON of this file, byte for byte")
+    .option("--event <name>", "with --payload: the provider's name of the event, such as workflow_run")
     .option("--delivery-id <id>", "id of the delivery (default: random)", checkDeliveryId)
     .option("--insecure", "accept any certificate", false);
 }
@@ -209,7 +212,10 @@ async function composeSample(
   const { deliveryId = randomUUID(), form, payload, before = randomCommit() } = options;
   if (payload !== undefined) {
     const json = readPayload(resolve(terminal.cwd, payload));
-    return { kind: "payload", event, deliveryId, form, json };
+    return { kind: "payload", event: options.event ?? event, deliveryId, form, json };
+  }
+  if (options.event !== undefined) {
+    throw new AppError("configuration", "--event needs --payload: only pings and pushes can be composed");
   }
   const repository = options.repository ?? target?.repository?.fullName ?? "octocat/blog";
   if (event === "ping") return { kind: "ping", deliveryId, form, repository };

@@ -31,11 +31,21 @@ export function target(terminal: Terminal, finish: Finish): Command {
     .description("list, deploy, roll back, lock and unlock targets")
     .addCommand(defineList(terminal))
     .addCommand(defineShow(terminal))
-    .addCommand(defineDeploy(terminal, finish))
-    .addCommand(defineRollback(terminal, finish))
+    .addCommand(defineDeploy(terminal, finish, "hooklatch target deploy"))
+    .addCommand(defineRollback(terminal, finish, "hooklatch target rollback"))
     .addCommand(defineLock(terminal))
     .addCommand(defineUnlock(terminal));
   return withExamples(command, "hooklatch target deploy blog --follow");
+}
+
+/** `hooklatch deploy`: short for `hooklatch target deploy`. */
+export function deploy(terminal: Terminal, finish: Finish): Command {
+  return defineDeploy(terminal, finish, "hooklatch deploy");
+}
+
+/** `hooklatch rollback`: short for `hooklatch target rollback`. */
+export function rollback(terminal: Terminal, finish: Finish): Command {
+  return defineRollback(terminal, finish, "hooklatch rollback");
 }
 
 function defineList(terminal: Terminal): Command {
@@ -71,7 +81,7 @@ interface DeployOptions extends AdminOptions {
   readonly follow?: boolean;
 }
 
-function defineDeploy(terminal: Terminal, finish: Finish): Command {
+function defineDeploy(terminal: Terminal, finish: Finish, words: string): Command {
   const command = new Command("deploy")
     .description("deploy the tip of the branch, or another commit")
     .argument("<target>", "name of the target")
@@ -95,14 +105,10 @@ function defineDeploy(terminal: Terminal, finish: Finish): Command {
     if (terminal.isTty.stderr) terminal.err(`hooklatch: deployment ${id} is queued\n`);
     return followToEnd(admin, id, terminal, finish, toAppError);
   });
-  return withExamples(
-    command,
-    "hooklatch target deploy blog --follow",
-    "hooklatch target deploy blog --commit 1a2b3c4 --force",
-  );
+  return withExamples(command, `${words} blog --follow`, `${words} blog --commit 1a2b3c4 --force`);
 }
 
-function defineRollback(terminal: Terminal, finish: Finish): Command {
+function defineRollback(terminal: Terminal, finish: Finish, words: string): Command {
   const command = new Command("rollback")
     .description("make an earlier release live, without a build")
     .argument("<target>", "name of the target")
@@ -126,11 +132,7 @@ function defineRollback(terminal: Terminal, finish: Finish): Command {
       });
     },
   );
-  return withExamples(
-    command,
-    "hooklatch target rollback blog",
-    "hooklatch target rollback blog 20261121T203000Z-0123456789ab",
-  );
+  return withExamples(command, `${words} blog`, `${words} blog 20261121T203000Z-0123456789ab`);
 }
 
 interface LockOptions extends AdminOptions {
@@ -141,7 +143,7 @@ interface LockOptions extends AdminOptions {
 
 function defineLock(terminal: Terminal): Command {
   const command = new Command("lock")
-    .description("lock a target: pushes are stored but not deployed until it is unlocked")
+    .description('lock a target: pushes are held, and deliveries of queue = "all" wait, until it is unlocked')
     .argument("<target>", "name of the target")
     .requiredOption("--reason <text>", "why the target is locked (required)", checkText)
     .option("--for <duration>", "unlock after this time, such as 2h (default: only by hand)", checkDuration)
@@ -162,7 +164,7 @@ function defineLock(terminal: Terminal): Command {
 
 function defineUnlock(terminal: Terminal): Command {
   const command = new Command("unlock")
-    .description("unlock a target and deploy the newest push that the lock blocked")
+    .description("unlock a target and deploy the newest push, or the whole queue, that the lock held")
     .argument("<target>", "name of the target");
   withAdminOptions(command).action(async (name: string, options: AdminOptions) => {
     const admin = findAdmin(options, terminal);

@@ -11,11 +11,17 @@ export function deliveryColumns(style: Style): readonly Column<ApiDelivery>[] {
     { heading: "ID", text: ({ id }) => String(id) },
     { heading: "RECEIVED", text: ({ received_at }) => formatTime(received_at, style) },
     { heading: "SOURCE", text: ({ source }) => source },
-    { heading: "EVENT", text: ({ event }) => event },
+    { heading: "EVENT", text: describeEvent },
     { heading: "STATUS", text: ({ status }) => status, colour: ({ status }) => colourOf(status) },
     { heading: "CLIENT", text: ({ client }) => client },
     { heading: "RESULT", text: summarise, colour: worstColour, prose: "short" },
   ];
+}
+
+/** The event by the sender's name, such as `release.published`. */
+function describeEvent({ event, event_name, action }: ApiDelivery): string {
+  const name = event_name ?? event;
+  return action === null ? name : `${name}.${action}`;
 }
 
 /** The columns of a list of refused requests. */
@@ -134,16 +140,17 @@ export function formatDelivery(delivery: ApiDeliveryDetails, style: Style): stri
 }
 
 function listFields(delivery: ApiDeliveryDetails, style: Style): readonly Field[] {
-  const { id, source, event, status, received_at, client, provider_id, pushed } = delivery;
+  const { id, source, status, received_at, client, provider_id, pushes, ci } = delivery;
   const { decisions, outcomes } = delivery;
   return [
     { name: "delivery", text: String(id) },
     { name: "source", text: source },
-    { name: "event", text: event },
-    {
+    { name: "event", text: describeEvent(delivery) },
+    ...pushes.map(({ repository, ref, commit }) => ({
       name: "pushed",
-      text: pushed ? `${pushed.repository} ${pushed.ref} ${pushed.commit ?? ""}`.trimEnd() : null,
-    },
+      text: `${repository} ${ref} ${commit ?? ""}`.trimEnd(),
+    })),
+    { name: "ci", text: ci && `${ci.repository} ${ci.commit} ${ci.workflow ?? "CI"}: ${ci.outcome}` },
     { name: "status", text: status, colour: colourOf(status) },
     // The reasons of targets are in the table.
     { name: "reason", text: decisions.length + outcomes.length > 0 ? null : explainNoTarget(delivery) },

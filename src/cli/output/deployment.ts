@@ -81,6 +81,9 @@ function describeReason({ code, reason }: Pick<Outcome, "code" | "reason">): str
 }
 
 const TRIGGERS: Readonly<Record<string, string>> = {
+  ci: "CI of the commit succeeded",
+  release: "a release was published",
+  event: "another event that the target's events name",
   redelivery: "the sender repeated the delivery on request",
   replay: "a stored delivery was replayed",
   "catch-up": "the branch had moved without a delivery",

@@ -10,12 +10,15 @@ export interface Style {
   readonly now: Date;
 }
 
-/** The style for standard output. Colours follow https://no-color.org. */
-export function createStyle({ isTty, env, columns, clock }: Terminal): Style {
+/** The style for standard output or standard error. Colours follow https://no-color.org. */
+export function createStyle(
+  { isTty, env, columns, clock }: Terminal,
+  stream: keyof Terminal["isTty"] = "stdout",
+): Style {
   return {
-    isTty: isTty.stdout,
-    colours: isTty.stdout && !env.NO_COLOR && env.TERM !== "dumb",
-    width: isTty.stdout ? (columns ?? 80) : null,
+    isTty: isTty[stream],
+    colours: isTty[stream] && !env.NO_COLOR && env.TERM !== "dumb",
+    width: isTty[stream] ? (columns ?? 80) : null,
     now: clock.now(),
   };
 }
@@ -33,6 +36,7 @@ const COLOURS: Readonly<Record<string, Colour>> = {
   succeeded: "green",
   ok: "green",
   failed: "red",
+  held: "yellow",
   queued: "yellow",
   running: "yellow",
   cancelled: "yellow",
@@ -68,4 +72,16 @@ export function formatTime(time: string, style: Style): string {
 export function formatDate(time: string, { isTty }: Style): string {
   if (!isTty || Number.isNaN(Date.parse(time))) return time;
   return new Date(time).toLocaleString("sv-SE", { dateStyle: "short", timeStyle: "short" });
+}
+
+/** A size with a binary unit, such as `12.4 MiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let size = bytes;
+  let unit = 0;
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`;
 }

@@ -61,6 +61,7 @@ export function formatTarget(target: ApiTargetDetails, style: Style): string {
 
 function listFields(target: ApiTarget, style: Style): readonly Field[] {
   const { name, source, repository, branch, tag, directory, layout, live, locked, queued, running } = target;
+  const { wait_for_ci } = target;
   const deployment = (id: number | null) => (id === null ? null : `deployment ${id}`);
   return [
     { name: "target", text: name },
@@ -68,15 +69,24 @@ function listFields(target: ApiTarget, style: Style): readonly Field[] {
     { name: "repository", text: repository ?? "none (every delivery of the source runs the commands)" },
     { name: "branch", text: tag === null ? branch : null },
     { name: "tags", text: tag },
+    { name: "waits for", text: describeWait(wait_for_ci) },
     { name: "directory", text: directory },
     { name: "layout", text: layout },
     { name: "live", text: describeLive(target, style), colour: live === null ? null : "green" },
+    { name: "subject", text: live?.subject ?? null },
+    { name: "author", text: live?.author ?? null },
+    { name: "link", text: live?.commit_url ?? null },
     { name: "release", text: live?.release ?? null },
     { name: "locked", text: describeLock(target, style) ?? "no", colour: locked && "yellow" },
     { name: "running", text: deployment(running), colour: "yellow" },
     { name: "queued", text: deployment(queued), colour: "yellow" },
     { name: "last", ...describeLast(target, style) },
   ];
+}
+
+function describeWait(setting: ApiTarget["wait_for_ci"]): string | null {
+  if (typeof setting === "string") return `the success of workflow ${setting}`;
+  return setting === true ? "the success of CI" : null;
 }
 
 function describeLast({ last }: ApiTarget, style: Style): Omit<Field, "name"> {

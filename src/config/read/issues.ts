@@ -10,11 +10,16 @@ export interface ConfigIssue {
   /** The problem and the remedy. */
   readonly message: string;
   readonly code?: IssueCode | undefined;
+  /** The line of the file, from 1; null or absent when it is not known. */
+  readonly line?: number | null;
+  /** The table that the setting belongs to, such as `target "blog"`. */
+  readonly owner?: string | null;
 }
 
-/** An issue in one line: `hooklatch.toml: target[1].timeout: expected a duration …, found 10`. */
-export function describeIssue({ file, path, message }: ConfigIssue): string {
-  return [file, path, message].filter((part) => part !== "").join(": ");
+/** An issue in one line: `hooklatch.toml:24: target "blog": target[1].timeout: expected a duration …, found 10`. */
+export function describeIssue({ file, line = null, owner = null, path, message }: ConfigIssue): string {
+  const at = line === null ? file : `${file}:${line}`;
+  return [at, owner ?? "", path, message].filter((part) => part !== "").join(": ");
 }
 
 /** Where a setting is. */

@@ -14,6 +14,7 @@ export interface ConfigDocument {
   /** The name of the file in issues. */
   readonly label: string;
   readonly table: Readonly<Record<string, unknown>>;
+  readonly text: string;
   /** Whether the file was found by search: neither `--config` nor `$HOOKLATCH_CONFIG` names it. */
   readonly isFound: boolean;
 }
@@ -63,7 +64,7 @@ export function findDocument(
     const fault = { file: label, path: "", message: `${found.problem}${origin}`, code: found.code };
     return { kind: "invalid", file, fault };
   }
-  return { kind: "document", file: null, label: "defaults", table: {}, isFound: false };
+  return { kind: "document", file: null, label: "defaults", table: {}, text: "", isFound: false };
 }
 
 /** Why a file that was only found is not used; null if it may be. A symbolic link counts by its own owner too. */
@@ -97,17 +98,23 @@ export function parseDocument(
 ): ConfigDocument | InvalidDocument {
   try {
     // Keys such as `__proto__` have no use and are dangerous when a table is copied.
-    return { kind: "document", file, label, table: parse(text, { unsafeKeyBehaviour: "throw" }), isFound };
+    const table = parse(text, { unsafeKeyBehaviour: "throw" });
+    return { kind: "document", file, label, table, text, isFound };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    return { kind: "invalid", file, fault: { file: label, path: "", message: describeSyntaxError(error) } };
+    const { line } = error;
+    return {
+      kind: "invalid",
+      file,
+      fault: { file: label, line, path: "", message: describeSyntaxError(error) },
+    };
   }
 }
 
 /** Only the first line of the parser's message: below it the parser quotes the file, which may hold a secret. */
-function describeSyntaxError({ message, line, column }: TomlError): string {
+function describeSyntaxError({ message, column }: TomlError): string {
   const [words = ""] = message.replace(/^Invalid TOML document: /, "").split("\n");
-  return `line ${line}, column ${column}: invalid TOML: ${words}`;
+  return `invalid TOML at column ${column}: ${words}`;
 }
 
 /** The text of a file, or why it cannot be read. */

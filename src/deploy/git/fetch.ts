@@ -1,11 +1,20 @@
-import type { FetchedCommit, FetchRequest, LayoutContext, ProcessIo } from "../../domain/layout.ts";
-import { isWatchedTag } from "../../domain/match.ts";
-import type { Target, WatchedRepository, WatchedTag } from "../../domain/target.ts";
+import type { FetchedCommit, LayoutContext, ProcessIo } from "../../domain/layout.ts";
+import type { Target, WatchedRepository } from "../../domain/target.ts";
 import { formatDuration } from "../../lib/duration.ts";
 import { AppError } from "../../lib/errors.ts";
-import { shortenCommit, toOneLine } from "../../lib/text.ts";
+import { toOneLine } from "../../lib/text.ts";
 import { DeploymentError } from "../failure.ts";
+import {
+  depthOption,
+  FETCH,
+  type FoundCommit,
+  fetchOnce,
+  findTagAt,
+  type TipRequest,
+  WHOLE,
+} from "./fetch-ref.ts";
 import { type Commit, findCommitsByPrefix, type Git, hideCredentials, isObjectName } from "./git.ts";
+import { findPassed } from "./passed-commit.ts";
 
 /**
  * Milliseconds before each further fetch while the tip does not contain the pushed commit, a minute in all: the server
@@ -16,43 +25,18 @@ const WAITS = [1_000, 2_000, 4_000, 8_000, 16_000, 29_000];
 /** Characters of a subject and of an author's name. */
 const MAX_SUMMARY = 200;
 
-const FETCH = ["fetch", "--no-auto-gc", "--no-recurse-submodules", "--no-write-fetch-head"] as const;
-
 /** The repository of a target. Throws an {@link AppError} `configuration` when it has none. */
 export function repositoryOf(target: Target): WatchedRepository {
   if (target.repository !== null) return target.repository;
   throw new AppError("configuration", `target ${target.name} has no repository`);
 }
 
-/** The repository to fetch, and the full ref name that a fetched branch gets. */
-interface TipRequest extends FetchRequest {
-  readonly repository: WatchedRepository;
-  readonly into: string;
-}
-
 /** Commits that are fetched beyond `depth` while the pushed commit, which may be older than the tip, is not found. */
 const DEEPER = [100, 1_000];
 
-/** The depth that stands for the whole history (git-fetch(1), --unshallow). */
-const WHOLE = 2_147_483_647;
-
-/** The option for the history to fetch. Without a depth the repository stays as it is: complete, or as a person cloned it. */
-function depthOption(depth: number | null): readonly string[] {
-  return depth === null ? [] : [`--depth=${Math.min(depth, WHOLE)}`];
-}
-
-/** A commit to deploy. `missing` says why the push has not arrived yet; null when it has. */
-interface Tip {
-  readonly ref: string;
-  readonly commit: Commit;
-  readonly missing: string | null;
-}
-
-/** The tags become the same as the remote's, deleted and moved ones too. */
-const ALL_TAGS = "+refs/tags/*:refs/tags/*";
-
 /**
- * Fetches and finds what to deploy: the chosen commit, the branch's tip, or the newest matching tag by version order.
+ * Fetches and finds what to deploy: the chosen commit, the branch's tip, the newest matching tag by version order, or the commit
+ * whose CI succeeded.
  * Fetches again for up to a minute while the pushed commit is missing, then takes the tip as it is and says so in `note`.
  * The tags become the same as the remote's. Rejects with a {@link DeploymentError}.
  */
@@ -62,11 +46,10 @@ export async function fetchTip(
   context: Pick<LayoutContext, "clock" | "onActivity">,
   io: ProcessIo,
 ): Promise<FetchedCommit> {
-  const { ref, note, commit } = await findTip(git, request, context, io);
+  const { commit, ...found } = await findTip(git, request, context, io);
   const shorten = (text: string) => toOneLine(text, MAX_SUMMARY) || null;
   return {
-    ref,
-    note,
+    ...found,
     commit: commit.name,
     subject: shorten(commit.subject),
     author: shorten(commit.author),
@@ -79,9 +62,10 @@ async function findTip(
   request: TipRequest,
   { clock, onActivity }: Pick<LayoutContext, "clock" | "onActivity">,
   io: ProcessIo,
-): Promise<Pick<FetchedCommit, "ref" | "note"> & { readonly commit: Commit }> {
-  const { repository, pushedCommit, chosenCommit } = request;
+): Promise<FoundCommit> {
+  const { repository, pushedCommit, chosenCommit, passed = null } = request;
   const { depth } = repository;
+  if (passed !== null) return findPassed(git, request, passed, { clock, onActivity }, io);
   if (chosenCommit !== null) {
     const tip = await fetchOnce(git, request, { pushed: null, depth }, io);
     const commit = await findChosen(git, request, chosenCommit.toLowerCase(), io);
@@ -139,101 +123,4 @@ async function findChosen(git: Git, request: TipRequest, chosen: string, io: Pro
   const commit = outcome.kind === "failed" ? null : await git.readCommit(chosen, io.signal);
   if (commit !== null) return commit;
   throw new DeploymentError("commit_missing", `commit ${chosen} is not in ${place}`);
-}
-
-/** The newest matching tag at a commit, or the commit itself. */
-async function findTagAt(git: Git, commit: string, watched: WatchedTag, io: ProcessIo): Promise<string> {
-  const tags = await listTags(git, watched, io.signal);
-  return tags.find(({ objects }) => objects.includes(commit))?.name ?? commit;
-}
-
-interface Wanted {
-  /** The commit that should have arrived; null for none. */
-  readonly pushed: string | null;
-  readonly depth: number | null;
-}
-
-function fetchOnce(git: Git, request: TipRequest, wanted: Wanted, io: ProcessIo): Promise<Tip> {
-  const { ref } = request.repository;
-  return ref.kind === "branch"
-    ? fetchBranch(git, request, ref.name, wanted, io)
-    : fetchTags(git, request, ref, wanted, io);
-}
-
-async function fetchBranch(
-  git: Git,
-  { repository: { cloneUrl }, into }: TipRequest,
-  branch: string,
-  { pushed, depth }: Wanted,
-  io: ProcessIo,
-): Promise<Tip> {
-  const place = hideCredentials(cloneUrl);
-  // With a depth git fetches only the tags of the commits that it fetches: each other one would bring its files.
-  const refspecs = [`+refs/heads/${branch}:${into}`, ...(depth === null ? [ALL_TAGS] : [])];
-  const args = [...FETCH, ...depthOption(depth), "--prune", "--", cloneUrl, ...refspecs];
-  const outcome = await git.attempt(args, io);
-  if (outcome.kind === "failed" && outcome.reason.includes("couldn't find remote ref")) {
-    throw new DeploymentError("ref_missing", `branch ${branch} does not exist in ${place}`);
-  }
-  if (outcome.kind === "failed")
-    throw new DeploymentError(outcome.code ?? "fetch_failed", `git fetch ${outcome.reason}`);
-  const commit = await git.readCommit(into, io.signal);
-  if (commit === null) throw new DeploymentError("ref_missing", `branch ${branch} of ${place} has no commit`);
-  const { name } = commit;
-  const hasArrived = pushed === null || pushed === name || (await contains(git, name, pushed, io.signal));
-  return {
-    ref: branch,
-    commit,
-    missing: hasArrived
-      ? null
-      : `the tip ${shortenCommit(name)} does not contain the pushed commit ${shortenCommit(pushed)}`,
-  };
-}
-
-/** Whether `pushed` is an ancestor of `tip`. False when the repository does not have the object. */
-async function contains(git: Git, tip: string, pushed: string, signal: AbortSignal): Promise<boolean> {
-  const args = ["merge-base", "--is-ancestor", "--end-of-options", `${pushed}^{commit}`, tip];
-  return (await git.read(args, signal)) !== null;
-}
-
-async function fetchTags(
-  git: Git,
-  { repository: { cloneUrl } }: TipRequest,
-  watched: WatchedTag,
-  { pushed, depth }: Wanted,
-  io: ProcessIo,
-): Promise<Tip> {
-  await git.run([...FETCH, ...depthOption(depth), "--prune", "--", cloneUrl, ALL_TAGS], io);
-  const tags = await listTags(git, watched, io.signal);
-  // An older version may have been pushed: it has arrived when any tag is at it.
-  const hasArrived = pushed === null || tags.some((tag) => tag.objects.includes(pushed));
-  const missing = hasArrived ? null : `no tag is at the pushed commit ${shortenCommit(pushed)}`;
-  for (const { name, objects } of tags) {
-    const commit = await git.readCommit(objects[0], io.signal);
-    // A tag may also name a file or a tree, which cannot be deployed.
-    if (commit !== null) return { ref: name, commit, missing };
-  }
-  throw new DeploymentError(
-    "ref_missing",
-    `no tag in ${hideCredentials(cloneUrl)} matches ${watched.pattern}`,
-  );
-}
-
-interface Tag {
-  readonly name: string;
-  /** The object that it names and, if that is a tag object, the one that this names. */
-  readonly objects: readonly [string, ...string[]];
-}
-
-/** The matching tags, the newest version first. */
-async function listTags(git: Git, watched: WatchedTag, signal: AbortSignal): Promise<readonly Tag[]> {
-  const format = "%(objectname) %(*objectname) %(refname)";
-  const args = ["for-each-ref", "--sort=-version:refname", `--format=${format}`, "refs/tags/"];
-  const lines = (await git.read(args, signal)) ?? [];
-  return lines.flatMap((line) => {
-    const [, object, peeled, name] =
-      /^([0-9a-f]{40,64}) ([0-9a-f]{40,64})? refs\/tags\/(.+)$/.exec(line) ?? [];
-    if (object === undefined || name === undefined || !isWatchedTag(name, watched)) return [];
-    return [{ name, objects: peeled === undefined ? [object] : [object, peeled] } satisfies Tag];
-  });
 }

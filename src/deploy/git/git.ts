@@ -1,8 +1,8 @@
-import { realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { FailureCode } from "../../domain/codes.ts";
 import type { LayoutContext, ProcessIo, ProcessResult } from "../../domain/layout.ts";
 import { describeCommand } from "../../domain/target.ts";
+import { realpath } from "../../lib/files.ts";
 import { toOneLine } from "../../lib/text.ts";
 import { DeploymentError } from "../failure.ts";
 import { createErrorMemory, findCause, isDiskFull } from "./cause.ts";

@@ -4,7 +4,7 @@ import { describeCommand } from "../../domain/target.ts";
 import { DeploymentError } from "../failure.ts";
 import type { Git } from "./git.ts";
 
-/** The marks by which a person told git to leave a file alone, by the letter that `git ls-files -v` prints. */
+/** The marks with which a person excludes a file from changes by git, by the letter that `git ls-files -v` prints. */
 const MARKS: Readonly<Record<string, string>> = {
   S: "skip-worktree",
   h: "assume-unchanged",

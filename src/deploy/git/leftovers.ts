@@ -1,7 +1,7 @@
 import type { Dirent } from "node:fs";
-import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { systemErrorCode } from "../../lib/errors.ts";
+import { open, readdir, rm } from "../../lib/files.ts";
 
 /**
  * Removes what a failed or killed git leaves in its directory: lock files, which would stop every later git, and partial

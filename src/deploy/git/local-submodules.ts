@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ProcessIo } from "../../domain/layout.ts";
+import { readFile, realpath } from "../../lib/files.ts";
 import { DeploymentError } from "../failure.ts";
 import type { Git } from "./git.ts";
 
@@ -16,7 +17,7 @@ export async function updateLocalSubmodules(git: Git, io: ProcessIo): Promise<vo
   for (const line of (await git.read(["config", "--local", "--get-regexp", "^submodule\\..*\\.url$"])) ??
     []) {
     const [, url] = /^submodule\.\S.*?\.url (.+)$/.exec(line) ?? [];
-    if (url !== undefined) assertNoTarget(url);
+    if (url !== undefined) await assertNoTarget(url);
   }
   await git.run(["submodule", "update", "--force"], io, { "protocol.file.allow": "always" });
   const entries = (await git.read(["ls-files", "--stage"], io.signal)) ?? [];
@@ -32,11 +33,11 @@ export async function updateLocalSubmodules(git: Git, io: ProcessIo): Promise<vo
 }
 
 /** Rejects the path of a target's mirror or of one of its releases, also through links. */
-function assertNoTarget(url: string): void {
-  const path = pathOf(url);
+async function assertNoTarget(url: string): Promise<void> {
+  const path = await pathOf(url);
   if (path === null) return;
   for (let at = path; ; at = dirname(at)) {
-    if (isMirror(at) || isMirror(join(at, "repo"))) {
+    if ((await isMirror(at)) || (await isMirror(join(at, "repo")))) {
       throw new DeploymentError("checkout_failed", `submodule ${url} is in the directory of another target`);
     }
     if (at === dirname(at)) return;
@@ -44,7 +45,7 @@ function assertNoTarget(url: string): void {
 }
 
 /** The real path of a local URL; null for another URL, and for a path that does not exist, which git then reports. */
-function pathOf(url: string): string | null {
+async function pathOf(url: string): Promise<string | null> {
   const path = /^file:\/\//.test(url) ? decodePath(url) : url;
   // A colon before the first slash belongs to an address on another machine (git-clone(1), "Git URLs").
   if (path === null || (!path.startsWith("/") && !/^[^/]*:/.test(path))) {
@@ -52,7 +53,7 @@ function pathOf(url: string): string | null {
   }
   if (!path.startsWith("/")) return null;
   try {
-    return realpathSync(path);
+    return await realpath(path);
   } catch {
     return null;
   }
@@ -68,8 +69,8 @@ function decodePath(url: string): string | null {
 }
 
 /** Whether a directory is the mirror of a target, which alone has such refs. */
-function isMirror(path: string): boolean {
+async function isMirror(path: string): Promise<boolean> {
   if (existsSync(join(path, "refs", "hooklatch"))) return true;
   const packed = join(path, "packed-refs");
-  return existsSync(packed) && readFileSync(packed, "utf8").includes(" refs/hooklatch/");
+  return existsSync(packed) && (await readFile(packed, "utf8")).includes(" refs/hooklatch/");
 }

@@ -1,10 +1,11 @@
-import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ProcessIo } from "../../domain/layout.ts";
 import { isWatchedTag } from "../../domain/match.ts";
 import type { RemoteTip, Target, WatchedRef } from "../../domain/target.ts";
 import { formatDuration } from "../../lib/duration.ts";
+import { realpath, rm } from "../../lib/files.ts";
 import type { DeployServices } from "../context.ts";
 import { cleanEnvironment } from "../process/environment.ts";
 import { credentialEnvironment } from "./credentials.ts";

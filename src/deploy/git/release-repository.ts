@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { appendFile, constants, copyFile, link, mkdir, writeFile } from "node:fs/promises";
+import { constants, link, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { LayoutContext, ProcessIo } from "../../domain/layout.ts";
 import { systemErrorCode } from "../../lib/errors.ts";
+import { appendFile, copyFile, writeFile } from "../../lib/files.ts";
 import { createCheckoutGit, type Git, SILENT_IO } from "./git.ts";
 import { entriesOf, isPartial } from "./leftovers.ts";
 

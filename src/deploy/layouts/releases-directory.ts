@@ -1,20 +1,9 @@
 import { constants } from "node:fs";
-import {
-  chmod,
-  lstat,
-  mkdir,
-  mkdtemp,
-  open,
-  readlink,
-  realpath,
-  rename,
-  rm,
-  rmdir,
-  symlink,
-} from "node:fs/promises";
+import { chmod, lstat, mkdir, mkdtemp, readlink, rename, rmdir, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { isReleaseName } from "../../domain/release.ts";
 import { systemErrorCode } from "../../lib/errors.ts";
+import { open, realpath, rm } from "../../lib/files.ts";
 import { DeploymentError } from "../failure.ts";
 import { entriesOf } from "../git/leftovers.ts";
 

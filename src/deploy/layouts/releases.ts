@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, realpath, rename, rm } from "node:fs/promises";
+import { mkdir, rename } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type {
   Layout,
@@ -11,6 +11,7 @@ import type {
 } from "../../domain/layout.ts";
 import { findRelease, isReleaseName, isReleaseOf, nameRelease } from "../../domain/release.ts";
 import type { Target } from "../../domain/target.ts";
+import { realpath, rm } from "../../lib/files.ts";
 import { DeploymentError } from "../failure.ts";
 import { completeCheckout } from "../git/checkout.ts";
 import { fetchTip, repositoryOf } from "../git/fetch.ts";

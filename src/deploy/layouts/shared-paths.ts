@@ -1,6 +1,7 @@
 import { lstatSync } from "node:fs";
-import { cp, mkdir, rename, rm, symlink } from "node:fs/promises";
+import { mkdir, rename, symlink } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, normalize, relative, sep } from "node:path";
+import { cp, rm } from "../../lib/files.ts";
 import { DeploymentError } from "../failure.ts";
 
 /**

@@ -7,7 +7,8 @@ import type { DeploymentContext, DeployServices } from "../context.ts";
 /** Variables of the server's environment that every command sees. */
 const PASSED = ["PATH", "HOME", "USER", "LANG", "TZ"] as const;
 
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** The PATH of commands when the server has none. */
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**
  * The environment of a target's commands and of git: five variables of the server, those in `pass_env`, and those that

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { ProcessIo, RunProcess } from "../../domain/layout.ts";
+import { retryWithoutDescriptors } from "../../lib/files.ts";
 import { spawnProcess } from "../../runtime/index.ts";
 import { DeploymentError } from "../failure.ts";
 import { OutputLines } from "./output-lines.ts";
@@ -46,13 +47,16 @@ export function createRunProcess({ killAfter }: { readonly killAfter: number }):
     }
     if (signal.aborted) return { exitCode: null, signal: "SIGTERM", milliseconds: 0 };
     const start = performance.now();
-    const child = spawnProcess([...WITH_ONE_STREAM, ...argv], { cwd, env });
+    const child = await retryWithoutDescriptors(() =>
+      spawnProcess([...WITH_ONE_STREAM, ...argv], { cwd, env }),
+    );
     running.add(child.pid);
     let groupEnded = Promise.resolve();
     const end = () => {
       groupEnded = endGroup(child.pid, killAfter);
     };
     signal.addEventListener("abort", end, { once: true });
+    if (signal.aborted) end();
     const output = readLines(child.stdout, onLine);
     try {
       await Promise.race([child.exited, output.failed]);

@@ -9,7 +9,7 @@ import {
 import { toApiPage } from "../../api/page.ts";
 import { Conflict, NotFound } from "../../api/problem.ts";
 import { DELIVERY_STATUSES, type Delivery } from "../../domain/delivery.ts";
-import type { PushEvent } from "../../domain/event.ts";
+import type { Event } from "../../domain/event.ts";
 import type { Source } from "../../domain/source.ts";
 import { describeLocksOf } from "../../flow/locks.ts";
 import { parseStoredDelivery } from "../../flow/replay.ts";
@@ -45,7 +45,7 @@ export function deliveries({ store, clock, sources, replay }: AdminServices) {
         if (delivery === null) return status(404, UNKNOWN);
         const summary = { ...delivery, outcomes: await store.readOutcomes(delivery.id) };
         const [described = summary] = await describeLocksOf([summary], { store, clock });
-        return toApiDeliveryDetails(described, delivery.body, findPush(delivery, sources));
+        return toApiDeliveryDetails(described, delivery.body, findEvents(delivery, sources));
       },
       {
         params,
@@ -79,8 +79,8 @@ export function deliveries({ store, clock, sources, replay }: AdminServices) {
     );
 }
 
-/** The push that a delivery reports; null for other events, and if its source cannot parse it any more. */
-function findPush(delivery: Delivery, sources: readonly Source[]): PushEvent | null {
+/** The events of a delivery; none if its source cannot parse it any more. */
+function findEvents(delivery: Delivery, sources: readonly Source[]): readonly Event[] {
   const parsed = parseStoredDelivery(delivery, sources)?.parsed;
-  return parsed?.kind === "parsed" && parsed.event.kind === "push" ? parsed.event : null;
+  return parsed?.kind === "parsed" ? parsed.events : [];
 }

@@ -72,7 +72,7 @@ export class BodyRefused extends Error {
 }
 
 /** Reads a JSON body; an empty one counts as `{}`. Rejects with {@link BodyRefused}. */
-async function readJsonBody({ request }: { request: Request }): Promise<unknown> {
+export async function readJsonBody({ request }: { request: Request }): Promise<unknown> {
   const { headers } = request;
   if (declaresMoreThan(MAX_BODY, headers)) throw new BodyRefused(respondProblem("payload too large"));
   const bytes = await request.bytes().catch(() => throwInvalid("the body is not complete"));

@@ -1,16 +1,46 @@
 import { Type } from "@sinclair/typebox";
-import { COMMON_PROBLEMS, Unavailable } from "../../api/problem.ts";
+import { COMMON_PROBLEMS, Conflict, Unavailable } from "../../api/problem.ts";
+import { ApiReloaded } from "../../api/reload.ts";
 import { ApiStatus, toApiStatus } from "../../api/status.ts";
 import { createRoutes, describeResponses, describeRoute } from "./route.ts";
 import type { AdminServices } from "./services.ts";
 
 /** The routes about the server, for people, load balancers and Prometheus. */
-export function server({ store, metrics, canAccept, about, sources, targets }: AdminServices) {
+export function server(services: AdminServices) {
+  const { store, metrics, canAccept, about, readDisks, sources, targets, reload } = services;
   return createRoutes()
     .get(
       "/api/status",
-      async () => toApiStatus(about(), await store.readStatistics(), sources, targets.length),
+      async () => {
+        const [statistics, disks] = await Promise.all([store.readStatistics(), readDisks()]);
+        return toApiStatus(about(), statistics, sources, targets.length, disks);
+      },
       describeRoute("server", "Show the status of the server", { 200: ApiStatus }),
+    )
+    .post(
+      "/api/reload",
+      async ({ status }) => {
+        const outcome = await reload();
+        switch (outcome.kind) {
+          case "reloaded": {
+            const { needRestart, warnings } = outcome;
+            return { status: "reloaded", need_restart: [...needRestart], warnings: [...warnings] } as const;
+          }
+          case "invalid": {
+            const [reason = "the configuration has faults"] = outcome.faults;
+            return status(409, { status: "not reloaded", reason, faults: [...outcome.faults] });
+          }
+          case "not ready":
+            return status(503, {
+              status: "unavailable",
+              reason: "the server does not listen yet, or is stopping",
+            });
+        }
+      },
+      describeRoute("server", "Read the configuration again and use it", {
+        200: ApiReloaded,
+        409: Conflict,
+      }),
     )
     .get(
       "/readyz",

@@ -17,11 +17,19 @@ const CommitText = Type.String({
 });
 const Force = Type.Boolean({ description: "deploy even if the target is locked", expected: "true or false" });
 
+const NEWEST = { limit: 1, before: null };
+
 /** The routes that show and operate targets. */
 export function targets({ store, operator, clock, releasesOf, targets }: AdminServices) {
   const byName = new Map(targets.map((target) => [target.name, target]));
-  const describe = async (target: Target) =>
-    toApiTarget(target, await store.readTargetStatus(target.name, clock.now()));
+  const describe = async (target: Target) => {
+    const { name } = target;
+    const [status, succeeded] = await Promise.all([
+      store.readTargetStatus(name, clock.now()),
+      store.listDeployments({ target: name, state: "succeeded", source: null }, NEWEST),
+    ]);
+    return toApiTarget(target, status, succeeded.items[0] ?? null);
+  };
 
   return createRoutes()
     .get(

@@ -25,6 +25,9 @@ export interface Listener {
    * the certificate cannot be used, and continues with the old one.
    */
   renew(certificate: Certificate): Promise<void>;
+  /** Accepts no new connection until `resume`, and closes idle ones: see {@link HttpServer.pause}. */
+  pause(): boolean;
+  resume(): void;
   /** Accepts no new connection, gives requests in progress `grace` milliseconds, then closes all connections. */
   stop(grace: number): Promise<void>;
 }
@@ -37,18 +40,21 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
   const path = readSocketPath(options.host);
   const closing: ListenOptions = {
     ...options,
-    handle: async (request, peer) => closeUnread(request, await options.handle(request, peer)),
+    async handle(request, peer) {
+      const response = await options.handle(request, peer);
+      return mayBeUnread(request, response) ? close(response) : response;
+    },
   };
   return path === null ? openPort(closing) : openSocket(path, closing);
 }
 
-/**
- * Closes the connection of a chunked request that was refused or whose body was not read, because more of it may come.
- * The runtime would parse the rest, which takes long for small chunks.
- */
-async function closeUnread(request: Request, response: Response): Promise<Response> {
-  const isRead = response.ok && request.bodyUsed;
-  if (isRead || !request.headers.has("transfer-encoding")) return response;
+/** Whether more of a chunked request may come, because it was refused or its body was not read. */
+function mayBeUnread(request: Request, response: Response): boolean {
+  return !(response.ok && request.bodyUsed) && request.headers.has("transfer-encoding");
+}
+
+/** Closes the connection after the response. The runtime would parse the rest, which takes long for small chunks. */
+async function close(response: Response): Promise<Response> {
   response.headers.set("connection", "close");
   // A sender that reconnects at once would otherwise keep the runtime in one turn of its event loop.
   await nextTurn();
@@ -115,6 +121,8 @@ function createListener(
         throw describe(error);
       }
     },
+    pause: server.pause,
+    resume: server.resume,
     stop: server.stop,
   };
 }

@@ -1,8 +1,9 @@
 import type { Provider, SourceHandler } from "../../domain/provider.ts";
+import { checkOptions } from "./check-options.ts";
 import { composeRequest } from "./compose.ts";
 import { createHandshake } from "./handshake.ts";
 import {
-  checkOptions,
+  credentialHeadersOf,
   GenericOptions,
   type GenericSettings,
   type Method,
@@ -24,10 +25,14 @@ export const generic: Provider<GenericSettings> = {
   options: GenericOptions,
   generatedSecret: "verify_token",
   needsGeneratedSecret: (settings) => requires(settings, "client"),
+  formatSecret: (bytes) => bytes.toString("hex"),
   checkOptions,
   hasReadingSenders: true,
   reportsPushes: false,
+  hasNestedRepositories: true,
+  onRedelivery: "run",
   cloneUrl: () => null,
+  webhookForm: null,
   defaultSource: { name: "webhook", path: "/webhook", secretVariable: "WEBHOOK_VERIFY_TOKEN" },
   variables: OPTION_VARIABLES,
   createHandler,
@@ -41,16 +46,20 @@ function createHandler(settings: GenericSettings): SourceHandler {
     client_prefix_v6: prefixV6 = 128,
   } = settings;
   return {
-    contentTypes: ["application/json", "application/*+json"],
-    storedHeaders: [],
-    idHeader: null,
+    contentTypes: ["application/json", "application/*+json", ...(settings.content_types ?? [])],
+    storedHeaders: settings.id_header === undefined ? [] : [settings.id_header.toLowerCase()],
+    credentialHeaders: credentialHeadersOf(settings),
+    idHeaders: settings.id_header === undefined ? [] : [settings.id_header],
     signatureHeader: settings.hmac?.header ?? null,
     answersSuccess: true,
-    usesGuessableSecrets: requires(settings, "bearer") || requires(settings, "basic"),
+    repeatedBody: settings.hmac?.signed?.includes("{id}") ? "new" : "duplicate",
+    usesGuessableSecrets: (["query", "header", "bearer", "basic"] as const).some((method) =>
+      requires(settings, method),
+    ),
     handshake: requires(settings, "client") ? createHandshake(token, { lifetime, prefixV6 }) : null,
     verify: createRequestVerifier(settings),
-    parse: readPayload,
-    compose: (message) => composeRequest(message, settings),
+    parse: (payload) => readPayload(payload, settings.id_header),
+    compose: (message, destination) => composeRequest(message, settings, destination),
   };
 }
 

@@ -1,12 +1,10 @@
 import { type StaticDecode, Type } from "@sinclair/typebox";
-import { STORED_HEADERS } from "../../domain/delivery.ts";
-import type { InvalidVariable, OptionIssue, OptionVariable } from "../../domain/provider.ts";
+import type { InvalidVariable, OptionVariable } from "../../domain/provider.ts";
 import { DurationUpTo, SecretSetting, TableSetting } from "../../lib/schema.ts";
 import type { SignatureStyle } from "../hmac.ts";
-import { isPasswordHash } from "../password.ts";
 
 /** How a request can prove who sent it, in the order of the checks, from the cheapest to the most expensive. */
-export const METHODS = ["client", "bearer", "hmac", "basic"] as const;
+export const METHODS = ["client", "query", "header", "bearer", "hmac", "basic"] as const;
 
 export type Method = (typeof METHODS)[number];
 
@@ -32,13 +30,48 @@ const User = TableSetting(
   },
 );
 
+// A token of RFC 9110, section 5.6.2.
+const HeaderName = Type.String({
+  pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
+  expected: 'the name of a header, such as "x-signature"',
+});
+
+/** RFC 6838, section 4.2. */
+const MediaType = Type.String({
+  pattern: "^[0-9a-z][0-9a-z!#$&^_.+-]{0,126}/[0-9a-z][0-9a-z!#$&^_.+-]{0,126}$",
+  expected: 'a media type in lower case, such as "text/plain"',
+});
+
+const HeaderToken = TableSetting(
+  { name: HeaderName, tokens: Secrets },
+  { name: "Header that holds the token and nothing else.", tokens: "Tokens. Any of them is accepted." },
+);
+
+const QueryToken = TableSetting(
+  {
+    name: Type.String({
+      pattern: "^[A-Za-z0-9._~-]{1,100}$",
+      expected: 'the name of a parameter, such as "token"',
+    }),
+    tokens: Secrets,
+  },
+  {
+    name: "Parameter of the URL that holds the token.",
+    tokens: "Tokens. Any of them is accepted.",
+  },
+);
+
 const Hmac = TableSetting(
   {
-    // A token of RFC 9110, section 5.6.2.
-    header: Type.String({
-      pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
-      expected: 'the name of a header, such as "x-signature"',
-    }),
+    header: HeaderName,
+    signed: Type.Optional(
+      Type.String({
+        pattern: "^(?:[^{}]|\\{(?:timestamp|id|method|path)\\})*\\{body\\}$",
+        expected: 'a text that ends with {body}, such as "{timestamp}.{body}"',
+      }),
+    ),
+    timestamp_header: Type.Optional(HeaderName),
+    tolerance: Type.Optional(DurationUpTo(HOUR)),
     algorithm: Type.Optional(
       Type.Union([Type.Literal("sha256"), Type.Literal("sha512")], { expected: '"sha256" or "sha512"' }),
     ),
@@ -56,6 +89,11 @@ const Hmac = TableSetting(
   },
   {
     header: "Header with the signature and nothing else.",
+    signed:
+      'What is signed: `{timestamp}` and `{id}` stand for the headers of `timestamp_header` and `id_header`, `{method}` and `{path}` for those of the request, and `{body}` for the raw body, at the end. Default: `"{body}"`.',
+    timestamp_header:
+      "Header with the signed time in whole Unix seconds. Required where `signed` has `{timestamp}`.",
+    tolerance: 'How far the signed time may be from now, in either direction. Default: `"5m"`.',
     algorithm: 'Hash function. Default: `"sha256"`.',
     encoding: 'Encoding of the signature. Default: `"hex"`.',
     prefix: "Text before the signature in the header. Default: none.",
@@ -71,14 +109,27 @@ export const GenericOptions = TableSetting(
     client_prefix_v6: Type.Optional(
       Type.Integer({ minimum: 64, maximum: 128, expected: "a whole number of bits from 64 to 128" }),
     ),
+    query: Type.Optional(QueryToken),
+    header: Type.Optional(HeaderToken),
     bearer: Type.Optional(Secrets),
     basic: Type.Optional(Type.Array(User, { minItems: 1, expected: "a list of { user, hash }" })),
     hmac: Type.Optional(Hmac),
+    id_header: Type.Optional(HeaderName),
+    content_types: Type.Optional(
+      Type.Array(MediaType, { minItems: 1, expected: "a list of media types, with at least one" }),
+    ),
     require: Type.Optional(
       Type.Array(
         Type.Union(
-          [Type.Literal("client"), Type.Literal("bearer"), Type.Literal("hmac"), Type.Literal("basic")],
-          { expected: '"client", "bearer", "basic" or "hmac"' },
+          [
+            Type.Literal("client"),
+            Type.Literal("query"),
+            Type.Literal("header"),
+            Type.Literal("bearer"),
+            Type.Literal("hmac"),
+            Type.Literal("basic"),
+          ],
+          { expected: '"client", "query", "header", "bearer", "basic" or "hmac"' },
         ),
         { minItems: 1, uniqueItems: true, expected: "a list of at least one method, each once" },
       ),
@@ -91,11 +142,18 @@ export const GenericOptions = TableSetting(
       'How long an admitted address may POST. Default: `$CLIENT_AUTH_TIMEOUT` (in hours), else `"24h"`.',
     client_prefix_v6:
       "Leading bits of an IPv6 address that identify a client. `64` admits a whole subnet. Default: `128`.",
+    query:
+      "A token in the URL, for senders that can do nothing else. It is never stored or logged here, but proxies log URLs.",
+    header: "A token in a header of its own, such as `X-Api-Key`.",
     bearer: "Tokens for `Authorization: Bearer`. Any of them is accepted.",
     basic: "Users for HTTP basic authentication.",
     hmac: "Signature over the raw body.",
+    id_header:
+      "Header with the sender's id of the delivery. Deliveries are then compared: the same id is a redelivery, and the same body under another id is a duplicate unless `signed` has `{id}`.",
+    content_types:
+      "Further media types of requests whose bodies are JSON, for senders that name another one. `application/json` and `application/*+json` are always accepted.",
     require:
-      'Methods that must all hold: of `"client"` (the verify token), `"bearer"`, `"basic"` and `"hmac"`. Default: every method that is set, and `"client"` if `verify_token` or nothing is set.',
+      'Methods that must all hold: of `"client"` (the verify token), `"query"`, `"header"`, `"bearer"`, `"basic"` and `"hmac"`. Default: every method that is set, and `"client"` if `verify_token` or nothing is set.',
   },
 );
 
@@ -134,85 +192,7 @@ function parseHours(text: string): { readonly kind: "value"; readonly value: num
   return { kind: "invalid", message: `${expected}, found ${JSON.stringify(text)}` };
 }
 
-const CLIENT_OPTIONS = ["verify_token", "client_timeout", "client_prefix_v6"] as const;
-
-/** Finds problems between settings, and with the values of loaded secrets. */
-export function checkOptions(settings: GenericSettings): readonly OptionIssue[] {
-  return [
-    ...checkRequired(settings),
-    ...checkAuthorization(settings),
-    ...checkSignatureHeader(settings),
-    ...checkTokens(settings),
-    ...checkUsers(settings),
-  ];
-}
-
-/** A required method must be set, and a set one required: a check that is configured must not be left out silently. */
-function checkRequired(settings: GenericSettings): OptionIssue[] {
-  const required = requiredMethods(settings);
-  const missing = (settings.require ?? []).flatMap((method, index) =>
-    method === "client" || settings[method] !== undefined
-      ? []
-      : [
-          {
-            path: ["require", index],
-            message: `"${method}" is not configured: configure it, or remove it here`,
-          },
-        ],
-  );
-  const unused = METHODS.flatMap((method) =>
-    (method === "client" ? CLIENT_OPTIONS : [method])
-      .filter((key) => settings[key] !== undefined && !required.includes(method))
-      .map((key) => ({
-        path: [key],
-        message: `has no effect: add "${method}" to "require", or remove this key`,
-      })),
-  );
-  return [...missing, ...unused];
-}
-
-/** A request has one Authorization header (RFC 9110, section 11.6.2). */
-function checkAuthorization({ bearer, basic }: GenericSettings): OptionIssue[] {
-  if (bearer === undefined || basic === undefined) return [];
-  const message =
-    'conflicts with "bearer", because a request has only one Authorization header: remove one of them';
-  return [{ path: ["basic"], message }];
-}
-
-/** The header of a signature has no other use and is not stored with a delivery. */
-function checkSignatureHeader({ bearer, basic, hmac }: GenericSettings): OptionIssue[] {
-  const header = hmac?.header.toLowerCase() ?? "";
-  const isTaken = header === "authorization" && (bearer ?? basic) !== undefined;
-  if (!isTaken && !STORED_HEADERS.includes(header)) return [];
-  const message = `the header "${header}" has another use: choose one that holds only the signature`;
-  return [{ path: ["hmac", "header"], message }];
-}
-
-function checkTokens({ bearer = [] }: GenericSettings): OptionIssue[] {
-  return bearer.flatMap((token, index) =>
-    !token.loaded || /^[\x21-\x7e]+$/.test(token.reveal())
-      ? []
-      : [
-          {
-            path: ["bearer", index],
-            message: `the value of ${token} must be visible ASCII characters without spaces`,
-          },
-        ],
-  );
-}
-
-function checkUsers({ basic = [] }: GenericSettings): OptionIssue[] {
-  return basic.flatMap(({ user, hash }, index) => {
-    const issues: OptionIssue[] = [];
-    const first = basic.findIndex((other) => other.user === user);
-    if (first < index) {
-      const message = `basic[${first}] already has this user: remove one of them`;
-      issues.push({ path: ["basic", index, "user"], message });
-    }
-    if (hash.loaded && !isPasswordHash(hash.reveal())) {
-      const message = `the value of ${hash} must be an argon2id hash ($argon2id$v=19$…), as \`hooklatch hash\` prints it`;
-      issues.push({ path: ["basic", index, "hash"], message });
-    }
-    return issues;
-  });
+/** The headers with the signature, the token or the password. */
+export function credentialHeadersOf({ hmac, header }: GenericSettings): readonly string[] {
+  return ["authorization", hmac?.header, header?.name].flatMap((name) => name?.toLowerCase() ?? []);
 }

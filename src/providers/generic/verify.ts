@@ -5,6 +5,7 @@ import type { Secret } from "../../lib/secret.ts";
 import { equalInConstantTime, verifySignature } from "../hmac.ts";
 import { decodeUtf8 } from "../json.ts";
 import { createPasswordVerifier } from "../password.ts";
+import { checkSignedTime } from "../signed-time.ts";
 import { describeStyle, type GenericSettings, type Method, requiredMethods } from "./options.ts";
 
 type QuickCheck = (request: RawRequest, client: Client | null, now: Date) => VerifyResult;
@@ -29,17 +30,23 @@ export function createRequestVerifier(settings: GenericSettings): SourceHandler[
   };
 }
 
-function createQuickCheck(
-  method: Exclude<Method, "basic">,
-  { bearer = [], hmac }: GenericSettings,
-): QuickCheck {
+function createQuickCheck(method: Exclude<Method, "basic">, settings: GenericSettings): QuickCheck {
+  const { bearer = [], query, header } = settings;
   switch (method) {
     case "client":
       return (_request, client, now) => checkClient(client, now);
+    case "query":
+      return (request) => {
+        const [shown = null, ...others] = request.query.getAll(query?.name ?? "");
+        if (others.length > 0) return refuse("not authorised", "token_repeated");
+        return checkToken(shown, query?.tokens ?? []);
+      };
+    case "header":
+      return ({ headers }) => checkToken(headers.get(header?.name ?? "x"), header?.tokens ?? []);
     case "bearer":
       return ({ headers }) => checkToken(readCredentials(headers, "bearer"), bearer);
     case "hmac":
-      return ({ headers, body }) => checkSignature(headers, body, hmac);
+      return (request, _client, now) => checkSignature(request, now, settings);
   }
 }
 
@@ -56,14 +63,35 @@ function checkToken(shown: string | null, tokens: readonly Secret[]): VerifyResu
   return matches ? VERIFIED : refuse("not authorised", "token_mismatch", true);
 }
 
-function checkSignature(headers: Headers, body: Uint8Array, hmac: GenericSettings["hmac"]): VerifyResult {
+function checkSignature(request: RawRequest, now: Date, settings: GenericSettings): VerifyResult {
+  const { headers } = request;
+  const { hmac } = settings;
   const shown = hmac === undefined ? null : headers.get(hmac.header);
   if (hmac === undefined || shown === null) {
     return refuse("signature verification failed", "signature_missing");
   }
-  return verifySignature(shown, body, hmac.secrets, describeStyle(hmac))
+  const { timestamp_header: time, tolerance } = hmac;
+  const code = time === undefined ? null : checkSignedTime(headers.get(time) ?? "", now, tolerance);
+  if (code !== null) return refuse("signature verification failed", code);
+  const content = writeSignedContent(request, settings);
+  return verifySignature(shown, content, hmac.secrets, describeStyle(hmac))
     ? VERIFIED
     : refuse("signature verification failed", "signature_mismatch");
+}
+
+/** What `hmac.signed` describes. A missing header is empty. */
+export function writeSignedContent(
+  { headers, method, path, body }: RawRequest,
+  { hmac, id_header: id }: GenericSettings,
+): readonly (string | Uint8Array)[] {
+  const values: Readonly<Record<string, string | Uint8Array>> = {
+    "{timestamp}": headers.get(hmac?.timestamp_header ?? "x") ?? "",
+    "{id}": headers.get(id ?? "x") ?? "",
+    "{method}": method,
+    "{path}": path,
+    "{body}": body,
+  };
+  return (hmac?.signed ?? "{body}").split(/(\{[a-z]+\})/).map((part) => values[part] ?? part);
 }
 
 function createPasswordCheck(users: NonNullable<GenericSettings["basic"]>) {

@@ -1,5 +1,5 @@
 import { isZeroCommit, parseRef } from "../../domain/event.ts";
-import type { RawRequest, SampleRequest } from "../../domain/provider.ts";
+import type { Destination, RawRequest, SampleRequest } from "../../domain/provider.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Secret } from "../../lib/secret.ts";
 import { encodeField } from "../form.ts";
@@ -22,7 +22,11 @@ const REPOSITORY_ID = 100_000_001;
  * Composes a request as GitHub would send it, with every field that GitHub's schema requires, signed with the first
  * secret. Throws an {@link AppError} `configuration` when there is none.
  */
-export function composeDelivery(message: SampleRequest, secrets: readonly Secret[]): RawRequest {
+export function composeDelivery(
+  message: SampleRequest,
+  secrets: readonly Secret[],
+  { path, query }: Destination,
+): RawRequest {
   const [secret] = secrets;
   if (secret === undefined) {
     throw new AppError("configuration", "the github source has no secret to sign with");
@@ -39,7 +43,7 @@ export function composeDelivery(message: SampleRequest, secrets: readonly Secret
     "x-github-hook-installation-target-type": "repository",
     [SIGNATURE_HEADER]: writeSignature(secret.reveal(), body, SIGNATURE_STYLE),
   });
-  return { headers, body };
+  return { method: "POST", path, query, headers, body };
 }
 
 function writeJson(message: SampleRequest): Uint8Array {

@@ -1,8 +1,9 @@
 import { type StaticDecode, Type } from "@sinclair/typebox";
-import type { Provider, SourceHandler, VerifyResult } from "../../domain/provider.ts";
+import type { Provider, SourceHandler } from "../../domain/provider.ts";
 import { SecretSetting, TableSetting } from "../../lib/schema.ts";
 import type { Secret } from "../../lib/secret.ts";
-import { verifySignature } from "../hmac.ts";
+import { formField } from "../forge.ts";
+import { refuseSignature, verifySignature } from "../hmac.ts";
 import { composeDelivery, SIGNATURE_HEADER, SIGNATURE_STYLE } from "./compose.ts";
 import { publishedRanges } from "./published-ranges.ts";
 import { readDelivery } from "./read.ts";
@@ -25,10 +26,32 @@ export const github: Provider<StaticDecode<typeof options>> = {
   options,
   generatedSecret: "secrets",
   needsGeneratedSecret: () => true,
+  formatSecret: (bytes) => bytes.toString("hex"),
   checkOptions: () => [],
   reportsPushes: true,
+  reportsCi: () => true,
+  hasNestedRepositories: false,
+  onRedelivery: "run",
   cloneUrl: (repository) => `https://github.com/${repository}.git`,
   commitPath: (repository) => `/${repository}/commit/`,
+  webhookForm: ({ url, secrets, repository, waitsForCi }) => ({
+    sender: "GitHub",
+    page:
+      repository === null
+        ? "your repository's Settings > Webhooks > Add webhook"
+        : `https://github.com/${repository}/settings/hooks/new, or Settings > Webhooks > Add webhook`,
+    fields: [
+      ["Payload URL", url],
+      ["Content type", "application/json"],
+      ...formField("Secret", secrets.secrets),
+      [
+        "Events",
+        waitsForCi
+          ? "Let me select individual events: Pushes, Workflow runs (for CI outside GitHub Actions: Check suites or Statuses)"
+          : "Just the push event",
+      ],
+    ],
+  }),
   defaultSource: { name: "github", path: "/github-webhook", secretVariable: "GITHUB_WEBHOOK_SECRET" },
   publishedRanges,
   // https://docs.github.com/rest/commits/statuses
@@ -49,23 +72,21 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
       "x-github-hook-installation-target-id",
       "x-github-hook-installation-target-type",
     ],
-    idHeader: "x-github-delivery",
+    credentialHeaders: ["x-hub-signature", "x-hub-signature-256"],
+    idHeaders: ["x-github-delivery"],
     signatureHeader: "X-Hub-Signature-256",
     answersSuccess: false,
     usesGuessableSecrets: false,
+    repeatedBody: "duplicate",
     handshake: null,
     verify({ headers, body }) {
       const shown = headers.get(SIGNATURE_HEADER);
-      if (shown === null) return refuse("signature_missing");
+      if (shown === null) return refuseSignature("signature_missing");
       return verifySignature(shown, body, secrets, SIGNATURE_STYLE)
         ? { kind: "verified" }
-        : refuse("signature_mismatch");
+        : refuseSignature("signature_mismatch");
     },
     parse: readDelivery,
-    compose: (message) => composeDelivery(message, secrets),
+    compose: (message, destination) => composeDelivery(message, secrets, destination),
   };
-}
-
-function refuse(code: "signature_missing" | "signature_mismatch"): VerifyResult {
-  return { kind: "refused", status: "signature verification failed", code, isThrottled: false };
 }

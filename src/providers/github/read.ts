@@ -1,16 +1,11 @@
-import {
-  asksToSkip,
-  type Event,
-  isZeroCommit,
-  type OtherEvent,
-  type PushEvent,
-  parseRef,
-} from "../../domain/event.ts";
-import type { ParseResult, RawRequest, UnreadablePayload } from "../../domain/provider.ts";
+import { asksToSkip, type Event, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
+import type { ParseResult, Payload, UnreadablePayload } from "../../domain/provider.ts";
 import { createLazyValidator, describeSchemaErrors } from "../../lib/schema.ts";
+import { describeOther, isForm, isObject } from "../forge.ts";
 import { decodeJsonField } from "../form.ts";
-import { isTestPush, TEST_DELIVERY } from "../git-push.ts";
+import { isTestPush } from "../git-push.ts";
 import { decodeJsonBody, invalid } from "../json.ts";
+import { readCiEvent } from "./ci.ts";
 import { Ping, Push } from "./payload.ts";
 
 const EVENT_NAME = /^[a-z0-9_]{1,100}$/;
@@ -25,7 +20,7 @@ const push = createLazyValidator(Push);
 const ping = createLazyValidator(Ping);
 
 /** Decodes a delivery whose signature was verified. */
-export function readDelivery({ headers, body }: RawRequest): ParseResult {
+export function readDelivery({ headers, body }: Payload): ParseResult {
   const name = headers.get("x-github-event") ?? "";
   if (!EVENT_NAME.test(name)) return invalid("the header x-github-event does not name an event");
   const identity = { id: headers.get("x-github-delivery"), hook: headers.get("x-github-hook-id") };
@@ -39,11 +34,7 @@ export function readDelivery({ headers, body }: RawRequest): ParseResult {
   if (decoded.kind === "unreadable") return decoded;
   const event = readEvent(name, decoded.value);
   if (event.kind === "unreadable") return event;
-  return { kind: "parsed", event, json: decoded.text, identity };
-}
-
-function isForm(headers: Headers): boolean {
-  return /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headers.get("content-type") ?? "");
+  return { kind: "parsed", events: [event], json: decoded.text, identity };
 }
 
 /**
@@ -57,7 +48,7 @@ function readEvent(name: string, payload: unknown): Event | UnreadablePayload {
     reason: `${name}: ${reason}`,
   });
   if (name === "push") {
-    if (push().Check(payload)) return isTestPush(payload) ? TEST_DELIVERY : toPushEvent(payload);
+    if (push().Check(payload)) return toPushEvent(payload);
     return unexpected(describeSchemaErrors(push(), payload));
   }
   if (!isObject(payload)) return unexpected("the payload expected object");
@@ -70,22 +61,9 @@ function readEvent(name: string, payload: unknown): Event | UnreadablePayload {
     return ping().Check(payload) ? { kind: "ping" } : unexpected(describeSchemaErrors(ping(), payload));
   }
   if (hasAll(payload, PING_FIELDS)) return unexpected("/zen, /hook_id and /hook belong to a ping");
-  return { kind: "other", name, ...describeOther(payload) };
-}
-
-/** A payload that lacks these, or has others, is only matched by fewer rules. */
-function describeOther(payload: object): Pick<OtherEvent, "action" | "repository"> {
-  const action = "action" in payload ? payload.action : undefined;
-  const repository = "repository" in payload ? payload.repository : undefined;
-  const name = isObject(repository) && "full_name" in repository ? repository.full_name : undefined;
-  return {
-    ...(typeof action === "string" && { action }),
-    ...(typeof name === "string" && { repository: name }),
-  };
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  const ci = readCiEvent(name, payload);
+  if (ci !== null) return ci;
+  return describeOther(name, "published", payload);
 }
 
 function hasAll(payload: object, fields: readonly string[]): boolean {
@@ -94,7 +72,8 @@ function hasAll(payload: object, fields: readonly string[]): boolean {
 
 function toPushEvent(payload: Push): PushEvent {
   const ref = parseRef(payload.ref);
-  const deleted = payload.deleted === true || isZeroCommit(payload.after);
+  const unchanged = isTestPush(payload);
+  const deleted = !unchanged && (payload.deleted === true || isZeroCommit(payload.after));
   // For an annotated tag `after` is the tag object, and head_commit is the tagged commit.
   const commit = ref.kind === "tag" ? (payload.head_commit?.id ?? null) : payload.after;
   return {
@@ -102,7 +81,8 @@ function toPushEvent(payload: Push): PushEvent {
     repository: payload.repository.full_name,
     ref,
     deleted,
-    commit: deleted ? null : commit,
+    commit: deleted || unchanged ? null : commit,
     skip: asksToSkip(payload.head_commit?.message ?? ""),
+    unchanged,
   };
 }

@@ -7,6 +7,8 @@ export interface ServerInstance {
   drain(): void;
   /** Accepts no new connection, closes idle ones and resolves when the others are done; `abruptly` closes all. */
   stop(abruptly: boolean): Promise<void>;
+  /** Closes the connections that wait for another request. */
+  closeIdle(): void;
 }
 
 /** A port or unix socket on which one server replaces another. */
@@ -29,7 +31,7 @@ export function createCertificateSwap(
   first: ServerInstance,
   endpoint: Endpoint,
   drainTime = DRAIN_TIME,
-): Pick<HttpServer, "replaceCertificate" | "stop"> {
+): Pick<HttpServer, "replaceCertificate" | "stop"> & Pick<ServerInstance, "closeIdle"> {
   let current = first;
   let isStopping = false;
   const draining = new Map<ServerInstance, ReturnType<typeof setTimeout>>();
@@ -55,6 +57,9 @@ export function createCertificateSwap(
       isStopping = true;
       for (const timer of draining.values()) clearTimeout(timer);
       await Promise.all([...draining.keys(), current].map((server) => stopWithin(grace, server)));
+    },
+    closeIdle() {
+      for (const server of [...draining.keys(), current]) server.closeIdle();
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { HttpServer, HttpServerOptions, TlsCertificate } from "../contract.ts";
 import { createCertificateSwap, createPortEndpoint, type ServerInstance } from "./certificate-swap.ts";
+import { loadPortControl } from "./port-control.ts";
 
 /** Seconds that a whole request body may take to arrive: Bun counts `idleTimeout` from the head on. */
 const BODY_DEADLINE = 60;
@@ -31,7 +32,27 @@ function openPort(
     open: (used, shared) => open(address.host, port, shared, used),
     tryOut: (used) => void open("127.0.0.1", 0, false, used).stop(true),
   });
-  return { port, ...createCertificateSwap(first, endpoint) };
+  const { closeIdle, ...swap } = createCertificateSwap(first, endpoint);
+  let isPaused = false;
+  function pause(): boolean {
+    isPaused = loadPortControl()?.pause(port) ?? false;
+    closeIdle();
+    return isPaused;
+  }
+  return {
+    port,
+    ...swap,
+    replaceCertificate(used) {
+      swap.replaceCertificate(used);
+      // The new server listens with a socket of its own.
+      if (isPaused) pause();
+    },
+    pause,
+    resume() {
+      if (isPaused) loadPortControl()?.resume(port);
+      isPaused = false;
+    },
+  };
 }
 
 function openSocket(
@@ -60,7 +81,12 @@ function openSocket(
     replace: (_current: ServerInstance, used: TlsCertificate) => open(used),
     leave: (replaced: ServerInstance) => replaced.stop(false),
   };
-  return { port: 0, ...createCertificateSwap(open(certificate), endpoint) };
+  const { closeIdle, ...swap } = createCertificateSwap(open(certificate), endpoint);
+  function pause(): boolean {
+    closeIdle();
+    return false;
+  }
+  return { port: 0, ...swap, pause, resume() {} };
 }
 
 type Binding =
@@ -110,5 +136,6 @@ function serve(
       isDraining = true;
     },
     stop: (abruptly) => server.stop(abruptly),
+    closeIdle: () => void server.closeIdleConnections(),
   };
 }

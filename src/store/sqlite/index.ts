@@ -6,6 +6,7 @@ import { createStore, type StoreActs, type StoreEngine } from "../group.ts";
 import { createClients } from "./clients.ts";
 import { type Connection, openDatabase } from "./connection.ts";
 import { createAcceptGroup } from "./deliveries/accept-group.ts";
+import { createCiResults } from "./deliveries/ci-results.ts";
 import { createDeliveries } from "./deliveries/index.ts";
 import { createSeenIndex } from "./deliveries/seen-index.ts";
 import { createDeployments } from "./deployments/index.ts";
@@ -57,6 +58,7 @@ export function assembleEngine(connection: Connection, onClosed: () => void): St
   const acts: StoreActs = {
     ...createClients(connection),
     ...createDeliveries(connection),
+    ...createCiResults(connection),
     ...createDeployments(connection, queue),
     ...createOutput(connection),
     ...createLocks(connection, queue),

@@ -1,5 +1,7 @@
+import type { DeliveryStatus } from "../../domain/delivery.ts";
 import type { Trigger } from "../../domain/deployment.ts";
 import type { Lock, LockStore, UnlockResult } from "../../domain/lock.ts";
+import type { Decision } from "../../domain/match.ts";
 import type { Connection } from "./connection.ts";
 import type { Queue } from "./deployments/queue.ts";
 
@@ -28,12 +30,47 @@ type RemovedRow = LockRow & {
   pushed_commit: string | null;
 };
 
-/** Where the lock was removed meanwhile, nothing is recorded. */
+/** Where the lock was removed meanwhile, nothing is recorded, and the delivery is not held. */
 export function prepareRecordBlocked(connection: Connection): RecordBlocked {
   const update = connection.prepare<never, BlockedDelivery>(`
     UPDATE lock SET delivery = $delivery, trigger = $trigger, pushed_commit = $pushedCommit
     WHERE target = $target`);
-  return (blocked) => void update.run(blocked);
+  const settleHeld = prepareSettleHeld(connection);
+  return (blocked) => {
+    if (update.run(blocked).changes === 0) settleHeld(null);
+  };
+}
+
+/** A delivery that waits for the end of a lock. */
+type HeldRow = { id: number; decisions: string };
+
+/**
+ * Prepares the change of the status of every delivery that no lock holds any more, and of the one that was queued, which
+ * other locks may still hold.
+ */
+function prepareSettleHeld(connection: Connection) {
+  // By the index on source and status. It skips from one source to the next.
+  const selectHeld = connection.prepare<HeldRow>(`
+    WITH RECURSIVE known (source) AS (
+      SELECT min(source) FROM delivery
+      UNION ALL
+      SELECT (SELECT min(source) FROM delivery WHERE source > known.source) FROM known WHERE source IS NOT NULL)
+    SELECT id, decisions FROM known CROSS JOIN delivery USING (source)
+    WHERE status = 'held' AND decisions IS NOT NULL`);
+  const selectLocked = connection.prepare<{ target: string }>("SELECT target FROM lock");
+  const update = connection.prepare<never, { id: number; status: DeliveryStatus }>(
+    "UPDATE delivery SET status = $status WHERE id = $id",
+  );
+  return (queued: number | null): void => {
+    const locked = new Set(selectLocked.all({}).map(({ target }) => target));
+    for (const { id, decisions } of selectHeld.all({})) {
+      const isHeld = (JSON.parse(decisions) as readonly Decision[]).some(
+        ({ target, code }) => code === "locked" && locked.has(target),
+      );
+      if (id === queued) update.run({ id, status: "ok" });
+      else if (!isHeld) update.run({ id, status: "skipped" });
+    }
+  };
 }
 
 /** The part of the store that holds locks. */
@@ -45,6 +82,7 @@ export function createLocks(connection: Connection, queue: Queue): LockStore {
   const remove = connection.prepare<RemovedRow, { target: string }>(
     "DELETE FROM lock WHERE target = $target RETURNING *",
   );
+  const settleHeld = prepareSettleHeld(connection);
   const selectAll = connection.prepare<LockRow>("SELECT * FROM lock ORDER BY target");
 
   const selectNewest = connection.prepare<{ delivery: number }, { target: string }>(`
@@ -98,6 +136,7 @@ export function createLocks(connection: Connection, queue: Queue): LockStore {
         const row = remove.get({ target });
         if (row === null) return null;
         const result = queueBlocked(row, now.getTime());
+        settleHeld(result.queued?.deployment.delivery ?? null);
         return { lock: toLock(row), ...result, waiting: queue.findWaiting(target) };
       }),
     listLocks: () => connection.attempt(() => selectAll.all({}).map(toLock)),

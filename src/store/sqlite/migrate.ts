@@ -6,13 +6,23 @@ import notDeployed from "./migrations/0003-not-deployed.sql" with { type: "text"
 import { addCodes } from "./migrations/0004-codes.ts";
 import queueAll from "./migrations/0005-queue-all.sql" with { type: "text" };
 import commits from "./migrations/0006-commits.sql" with { type: "text" };
-import blocks from "./migrations/0007-blocks.sql" with { type: "text" };
+import ci from "./migrations/0007-ci.sql" with { type: "text" };
+import blocks from "./migrations/0008-blocks.sql" with { type: "text" };
 
 /** Upgrades a database from one version to the next: SQL, or a function where SQL is not sufficient. */
 export type Migration = string | ((connection: Connection) => void);
 
 /** The n-th upgrades a file from version n-1 to n. Never changed once released. */
-const MIGRATIONS: readonly Migration[] = [first, operator, notDeployed, addCodes, queueAll, commits, blocks];
+const MIGRATIONS: readonly Migration[] = [
+  first,
+  operator,
+  notDeployed,
+  addCodes,
+  queueAll,
+  commits,
+  ci,
+  blocks,
+];
 
 /** The first migration sets it. */
 const APPLICATION_ID = 0x686f6f6b;

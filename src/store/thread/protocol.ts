@@ -1,4 +1,11 @@
-import type { AcceptOptions, AcceptResult, NewDelivery } from "../../domain/delivery.ts";
+import {
+  type AcceptOptions,
+  type AcceptResult,
+  type DeploymentCause,
+  type NewDelivery,
+  PUSHED,
+} from "../../domain/delivery.ts";
+import type { Decision } from "../../domain/match.ts";
 import { AppError, type ErrorCode, errorMessage } from "../../lib/errors.ts";
 import type { AcceptRequest, ActName } from "../group.ts";
 
@@ -48,8 +55,31 @@ interface Row {
   readonly receivedAt: number;
   readonly decisions: number;
   readonly length: number;
-  readonly options: Omit<AcceptOptions, "queueAll">;
+  readonly options: Omit<AcceptOptions, "queueAll" | "commitOf" | "causeOf">;
   readonly queueAll: number;
+  /** For each decision that deploys or that a lock blocks, in their order. */
+  readonly causes: readonly Cause[];
+}
+
+/** What `commitOf` and `causeOf` return for a target. No cause is a push. */
+interface Cause {
+  readonly commit: string | null;
+  readonly cause?: DeploymentCause;
+}
+
+/** The targets that a delivery deploys, or deploys when a lock ends. */
+function listRequested(decisions: readonly Decision[]): readonly string[] {
+  return decisions.filter(({ deploy, code }) => deploy || code === "locked").map(({ target }) => target);
+}
+
+/** Calls `read` once for each list, because many deliveries of a group have the same. */
+function readOnce<Item, Result>(read: (list: readonly Item[]) => Result): (list: readonly Item[]) => Result {
+  const results = new Map<readonly Item[], Result>();
+  return (list) => {
+    const result = results.get(list) ?? read(list);
+    results.set(list, result);
+    return result;
+  };
 }
 
 interface Description {
@@ -65,9 +95,14 @@ export function describeGroup(group: readonly AcceptRequest[]): string {
     places.set(list, known);
     return known;
   }
+  const requestedOf = readOnce(listRequested);
   const rows = group.map((request): Row => {
     const { body, decisions, receivedAt, ...delivery } = request.delivery;
-    const { queueAll = [], ...options } = request.options;
+    const { queueAll = [], commitOf, causeOf, ...options } = request.options;
+    const causes = requestedOf(decisions).map((target) => ({
+      commit: commitOf(target),
+      ...(causeOf === undefined ? {} : { cause: causeOf(target) }),
+    }));
     return {
       delivery,
       receivedAt: receivedAt.getTime(),
@@ -75,6 +110,7 @@ export function describeGroup(group: readonly AcceptRequest[]): string {
       length: body.length,
       options,
       queueAll: place(queueAll),
+      causes,
     };
   });
   return JSON.stringify({ shared: [...places.keys()], rows } satisfies Description);
@@ -87,18 +123,26 @@ export function readGroup(
 ): readonly AcceptRequest[] {
   const { shared, rows } = JSON.parse(description) as Description;
   const bodies = take(rows.reduce((total, { length }) => total + length, 0));
+  const requestedOf = readOnce(listRequested);
   let at = 0;
-  return rows.map(({ delivery, receivedAt, decisions, length, options, queueAll }) => {
+  return rows.map(({ delivery, receivedAt, decisions: place, length, options, queueAll, causes }) => {
     const body = bodies.subarray(at, at + length);
     at += length;
+    const decisions = shared[place] as NewDelivery["decisions"];
+    const byTarget = new Map(requestedOf(decisions).map((target, index) => [target, causes[index]]));
     return {
       delivery: {
         ...delivery,
         receivedAt: new Date(receivedAt),
-        decisions: shared[decisions] as NewDelivery["decisions"],
+        decisions,
         body,
       },
-      options: { ...options, queueAll: shared[queueAll] as readonly string[] },
+      options: {
+        ...options,
+        queueAll: shared[queueAll] as readonly string[],
+        commitOf: (target) => byTarget.get(target)?.commit ?? null,
+        causeOf: (target) => byTarget.get(target)?.cause ?? PUSHED,
+      },
     };
   });
 }

@@ -7,6 +7,7 @@ import type { RefusalStatus, SourceHandler, VerifyResult } from "../../../src/do
 import { AppError } from "../../../src/lib/errors.ts";
 import { Secret } from "../../../src/lib/secret.ts";
 import { generic } from "../../../src/providers/generic/index.ts";
+import { DESTINATION, post } from "../../support/request.ts";
 import { catchError } from "../catch-error.ts";
 import { loadSecret } from "../load-secret.ts";
 
@@ -53,7 +54,7 @@ function basicAuth(user: string, password: string) {
 }
 
 async function verify(handler: SourceHandler, headers: Record<string, string>, client: Client | null = null) {
-  return handler.verify({ headers: new Headers(headers), body: BODY }, client, NOW);
+  return handler.verify(post(headers, BODY), client, NOW);
 }
 
 describe("generic source with bearer tokens", () => {
@@ -185,7 +186,7 @@ describe("generic source handler > compose", () => {
   const ping = { kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" } as const;
 
   test("throws for a source with a password", async () => {
-    const error = await catchError(() => generic.createHandler({ basic }).compose(ping));
+    const error = await catchError(() => generic.createHandler({ basic }).compose(ping, DESTINATION));
     expect(error).toBeInstanceOf(AppError);
     expect(error.message).toMatchSnapshot();
   });
@@ -195,9 +196,9 @@ describe("generic source handler > compose", () => {
     const handler = generic.createHandler({
       hmac: { header: "Authorization", algorithm: "sha512", encoding: "base64", prefix: "HMAC ", secrets },
     });
-    const { headers, body } = handler.compose(ping);
+    const { headers, body } = handler.compose(ping, DESTINATION);
     const expected = createHmac("sha512", "one").update(body).digest("base64");
     expect(headers.get("authorization")).toBe(`HMAC ${expected}`);
-    expect(handler.verify({ headers, body }, null, NOW)).toEqual(VERIFIED);
+    expect(handler.verify(post(headers, body), null, NOW)).toEqual(VERIFIED);
   });
 });

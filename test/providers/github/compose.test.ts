@@ -3,6 +3,7 @@ import { sign } from "@octokit/webhooks-methods";
 import { AppError } from "../../../src/lib/errors.ts";
 import { github } from "../../../src/providers/github/index.ts";
 import ordinary from "../../fixtures/github/push-ordinary.json";
+import { DESTINATION } from "../../support/request.ts";
 import { catchError } from "../catch-error.ts";
 import { GUID, handler, SECRET } from "./send.ts";
 
@@ -11,15 +12,18 @@ describe("GitHub source handler > compose", () => {
     if (typeof value !== "object" || value === null) return value === null ? "null" : typeof value;
     return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, shape(child)]));
   };
-  const composed = handler.compose({
-    kind: "push",
-    deliveryId: GUID,
-    form: false,
-    repository: ordinary.repository.full_name,
-    ref: ordinary.ref,
-    before: ordinary.before,
-    after: ordinary.after,
-  });
+  const composed = handler.compose(
+    {
+      kind: "push",
+      deliveryId: GUID,
+      form: false,
+      repository: ordinary.repository.full_name,
+      ref: ordinary.ref,
+      before: ordinary.before,
+      after: ordinary.after,
+    },
+    DESTINATION,
+  );
 
   test("writes a push with every field of a real GitHub push", () => {
     const written: Record<string, unknown> = JSON.parse(new TextDecoder().decode(composed.body));
@@ -53,7 +57,7 @@ describe("GitHub source handler > compose", () => {
 
   test("throws when no secret is configured", async () => {
     const ping = { kind: "ping", deliveryId: "1", form: false, repository: "octocat/blog" } as const;
-    const error = await catchError(() => github.createHandler({}).compose(ping));
+    const error = await catchError(() => github.createHandler({}).compose(ping, DESTINATION));
     expect(error).toBeInstanceOf(AppError);
     expect(error.message).toMatchSnapshot();
   });

@@ -44,7 +44,7 @@ describe("GitHub push", () => {
       const result = await receive("push", payload);
       expect(result).toMatchObject({
         kind: "parsed",
-        event: { kind: "push", repository: REPOSITORY, ...event },
+        events: [{ kind: "push", repository: REPOSITORY, ...event }],
       });
     });
   }
@@ -71,23 +71,23 @@ describe("GitHub push", () => {
     const payload = { ref, before, after, repository: { full_name: REPOSITORY }, ...more };
     expect(await receive("push", payload)).toMatchObject({
       kind: "parsed",
-      event: { kind: "push", repository: REPOSITORY, deleted: false, commit: after },
+      events: [{ kind: "push", repository: REPOSITORY, deleted: false, commit: after }],
     });
     expect(await receive("push", { ...payload, after: ZERO })).toMatchObject({
-      event: { deleted: true, commit: null },
+      events: [{ deleted: true, commit: null, unchanged: false }],
     });
   });
 
   test("reads a push without a commit as the test of Gitea", async () => {
     expect(await receive("push", { ...ordinary, before: ZERO, after: ZERO })).toMatchObject({
       kind: "parsed",
-      event: { kind: "other", name: "test delivery" },
+      events: [{ kind: "push", unchanged: true }],
     });
   });
 
   test("reads a push whose before and after are the same commit as a push", async () => {
     expect(await receive("push", { ...ordinary, before: ordinary.after })).toMatchObject({
-      event: { kind: "push", commit: ordinary.after },
+      events: [{ kind: "push", commit: ordinary.after, unchanged: false }],
     });
   });
 
@@ -110,36 +110,36 @@ describe("GitHub push", () => {
     };
     expect(await receive("push", lenient)).toMatchObject({
       kind: "parsed",
-      event: { kind: "push", commit: tip },
+      events: [{ kind: "push", commit: tip }],
     });
     expect(await receive("push", { ...lenient, pusher: { name: "x" } })).toMatchObject({ kind: "parsed" });
   });
 
   test("returns no commit for a tag without a head commit", async () => {
     const result = await receive("push", { ...tagCreated, head_commit: null });
-    expect(result).toMatchObject({ kind: "parsed", event: { deleted: false, commit: null } });
+    expect(result).toMatchObject({ kind: "parsed", events: [{ deleted: false, commit: null }] });
   });
 
   test("accepts SHA-256 commits and reads 64 zeros as a deletion", async () => {
     const [before, after] = ["a".repeat(64), "b".repeat(64)];
     expect(await receive("push", { ...ordinary, before, after })).toMatchObject({
       kind: "parsed",
-      event: { deleted: false, commit: after },
+      events: [{ deleted: false, commit: after }],
     });
     expect(await receive("push", { ...ordinary, before, after: "0".repeat(64) })).toMatchObject({
       kind: "parsed",
-      event: { deleted: true, commit: null },
+      events: [{ deleted: true, commit: null }],
     });
   });
 
   test("reads zeros in `after` as a deletion even when `deleted` is false", async () => {
     const result = await receive("push", { ...ordinary, after: ZERO, deleted: false });
-    expect(result).toMatchObject({ kind: "parsed", event: { deleted: true, commit: null } });
+    expect(result).toMatchObject({ kind: "parsed", events: [{ deleted: true, commit: null }] });
   });
 
   test("reads `deleted` as a deletion even when `after` is a commit", async () => {
     const result = await receive("push", { ...ordinary, deleted: true });
-    expect(result).toMatchObject({ kind: "parsed", event: { deleted: true, commit: null } });
+    expect(result).toMatchObject({ kind: "parsed", events: [{ deleted: true, commit: null }] });
   });
 
   for (const ref of hostileRefs) {
@@ -148,7 +148,7 @@ describe("GitHub push", () => {
       const result = await receive("push", { ...ordinary, ref });
       expect(result).toMatchObject({
         kind: "parsed",
-        event: { kind: "push", ref: { kind: "branch", name } },
+        events: [{ kind: "push", ref: { kind: "branch", name } }],
       });
     });
   }
@@ -159,6 +159,9 @@ describe("GitHub push", () => {
     ["skip deploy", false],
   ])("with the head commit message %j sets `skip` to %j", async (message, skip) => {
     const payload = { ...ordinary, head_commit: { ...ordinary.head_commit, message } };
-    expect(await receive("push", payload)).toMatchObject({ kind: "parsed", event: { kind: "push", skip } });
+    expect(await receive("push", payload)).toMatchObject({
+      kind: "parsed",
+      events: [{ kind: "push", skip }],
+    });
   });
 });

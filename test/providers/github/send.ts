@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 import { sign } from "@octokit/webhooks-methods";
 import type { ParseResult, RawRequest } from "../../../src/domain/provider.ts";
 import { github } from "../../../src/providers/github/index.ts";
+import { post } from "../../support/request.ts";
 import { loadSecret } from "../load-secret.ts";
 
 export const SECRET = "It's a Secret to Everybody";
@@ -20,7 +21,7 @@ export async function send(event: string, payload: unknown, form = false): Promi
     "X-GitHub-Delivery": GUID,
     "X-Hub-Signature-256": await sign(SECRET, body),
   });
-  return { headers, body: new TextEncoder().encode(body) };
+  return post(headers, body);
 }
 
 /** Sends such a request to the source handler, which must verify it, and returns the result of result it. */

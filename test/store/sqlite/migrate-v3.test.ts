@@ -98,8 +98,8 @@ function unpack(encoding: string, bytes: Uint8Array): Buffer {
 }
 
 describe("migrating a database of version 3", () => {
-  test("reaches version 7 without broken references", () => {
-    expect(all("PRAGMA user_version")).toEqual([{ user_version: 7 }]);
+  test("reaches version 8 without broken references", () => {
+    expect(all("PRAGMA user_version")).toEqual([{ user_version: 8 }]);
     expect(all("PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
     expect(all("PRAGMA foreign_key_check")).toEqual([]);
     expect(all("PRAGMA foreign_keys")).toEqual([{ foreign_keys: 1 }]);
@@ -131,6 +131,8 @@ describe("migrating a database of version 3", () => {
         id: old.id,
         source: old.source,
         event: old.event,
+        eventName: ["ping", "push"].includes(old.event) ? old.event : null,
+        action: null,
         status: old.status,
         reason,
         receivedAt: new Date(old.received_at),

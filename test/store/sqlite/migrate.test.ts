@@ -47,7 +47,7 @@ const ROWS_OF_VERSION_1 = `
 describe("migrating", () => {
   test("creates a file with the application id and only STRICT tables", () => {
     migrate(connection);
-    expect(version()).toBe(7);
+    expect(version()).toBe(8);
     expect(all<{ application_id: number }>("PRAGMA application_id")).toEqual([
       { application_id: 0x686f6f6b },
     ]);
@@ -60,7 +60,7 @@ describe("migrating", () => {
     migrate(connection);
     connection.execute("INSERT INTO client VALUES (7, 'webhook', '192.0.2.1', 1, 2)");
     migrate(connection);
-    expect(version()).toBe(7);
+    expect(version()).toBe(8);
     expect(all("SELECT source FROM client")).toEqual([{ source: "webhook" }]);
   });
 
@@ -84,7 +84,7 @@ describe("migrating", () => {
     expect(tables().map(({ name }) => name)).toEqual(["one"]);
   });
 
-  test("migrates a database from version 1 to version 7 without losing data", async () => {
+  test("migrates a database from version 1 to version 8 without losing data", async () => {
     migrate(connection, [first]);
     connection.execute(ROWS_OF_VERSION_1);
     const tablesBefore = tables().map(({ name }) => name);
@@ -95,7 +95,7 @@ describe("migrating", () => {
       .filter((table) => table !== "decision_set")
       .map((table) => [table, rowsOf(table).map(withoutSet)] as const);
     migrate(connection);
-    expect(version()).toBe(7);
+    expect(version()).toBe(8);
     for (const [table, rows] of before) {
       expect(rows).not.toEqual([]);
       expect(rowsOf(table)).toHaveLength(rows.length);
@@ -126,14 +126,14 @@ describe("migrating", () => {
 
   test("rejects a file of a newer version and does not change it", () => {
     migrate(connection);
-    connection.execute("PRAGMA user_version = 8");
+    connection.execute("PRAGMA user_version = 9");
     expect(() => migrate(connection)).toThrow(expect.objectContaining({ code: "failed" }));
     const message = messageOf(() => migrate(connection));
     expect(message).toContain(connection.file);
     const text = words(message, { [connection.file]: "<database>" });
-    expect(numbersIn(text)).toEqual([8, 7]);
+    expect(numbersIn(text)).toEqual([9, 8]);
     expect(text).toMatchSnapshot();
-    expect(version()).toBe(8);
+    expect(version()).toBe(9);
   });
 });
 
@@ -193,6 +193,10 @@ describe("the schema", () => {
       [
         "SELECT id FROM delivery WHERE source = 'github' AND status = 'ok' AND id < 9 ORDER BY id DESC",
         "delivery_source_status ",
+      ],
+      [
+        "SELECT ci FROM delivery WHERE ci_commit = 'a' AND source = 'github' ORDER BY id",
+        "delivery_ci_commit ",
       ],
       ["SELECT min(due_at) FROM notification", "notification_due_at"],
       ["SELECT 1 FROM lock WHERE delivery = 5", "lock_delivery "],

@@ -1,4 +1,4 @@
-import type { DeliveryIdentity } from "../../../domain/delivery.ts";
+import type { DeliveryIdentity, RepeatedBody } from "../../../domain/delivery.ts";
 import type { Connection } from "../connection.ts";
 import { digest } from "./body.ts";
 import type { SeenIndex } from "./seen-index.ts";
@@ -55,11 +55,18 @@ export function prepareFindDuplicate(connection: Connection, seen: SeenIndex) {
     return null;
   }
 
-  return ({ source, identity, body }: Fingerprint, [bodyKey, idKey]: readonly number[]): Comparison => {
-    const sameBody = findFirst(bodyKey ?? 0, source, (earlier) => body.equals(earlier.body_sha256));
-    // Only the body is signed: under another id, or without one, it is a replay whatever the headers say.
+  return (
+    { source, identity, body }: Fingerprint,
+    [bodyKey, idKey]: readonly number[],
+    repeatedBody: RepeatedBody,
+  ): Comparison => {
+    const sameBody =
+      repeatedBody === "new"
+        ? null
+        : findFirst(bodyKey ?? 0, source, (earlier) => body.equals(earlier.body_sha256));
+    // Where only the body is signed, it is a replay under another id, or without one, whatever the headers say.
     if (sameBody !== null && (identity.id === null || sameBody.provider_id !== identity.id)) {
-      return { kind: "duplicate", first: sameBody.id };
+      return { kind: repeatedBody === "redelivery" ? "redelivery" : "duplicate", first: sameBody.id };
     }
     if (idKey === undefined) return { kind: "new" };
     const sameId = findFirst(idKey, source, (earlier) => earlier.provider_id === identity.id);

@@ -14,7 +14,7 @@ import { prepareReadBody } from "./blocks.ts";
 import { type BodyRow, HEAD_COLUMNS, type HeadRow, toHead } from "./row.ts";
 
 /** The part of the store that reads deliveries; `accept-group.ts` writes them. */
-export function createDeliveries(connection: Connection): Omit<DeliveryStore, "accept"> {
+export function createDeliveries(connection: Connection): Omit<DeliveryStore, "accept" | "listCiResults"> {
   const select = connection.prepare<HeadRow & BodyRow, { id: number }>(
     "SELECT * FROM delivery WHERE id = $id",
   );

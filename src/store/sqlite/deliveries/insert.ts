@@ -1,4 +1,4 @@
-import type { AcceptOptions, AcceptResult, NewDelivery } from "../../../domain/delivery.ts";
+import { type AcceptOptions, type AcceptResult, type NewDelivery, PUSHED } from "../../../domain/delivery.ts";
 import { MAX_QUEUED, type QueuedDeployment, type Trigger } from "../../../domain/deployment.ts";
 import type { Decision } from "../../../domain/match.ts";
 import type { AcceptRequest } from "../../group.ts";
@@ -7,6 +7,7 @@ import type { Queue } from "../deployments/queue.ts";
 import type { RecordBlocked } from "../locks.ts";
 import { type BodyWriter, prepareBodyWriter } from "./blocks.ts";
 import { digest } from "./body.ts";
+import { type CiRow, toCiRow } from "./ci-results.ts";
 import { type Comparison, keysOf, prepareFindDuplicate } from "./duplicates.ts";
 import { type BodyRow, type NewHeadRow, toNewHeadRow } from "./row.ts";
 import type { SeenIndex } from "./seen-index.ts";
@@ -61,13 +62,13 @@ function createDecisionSet(decisions: readonly Decision[]): DecisionSet {
 
 function prepareInsert(connection: Connection, { seen, queue, recordBlocked }: InsertParts) {
   // The replayed delivery may have been removed since the replay was requested.
-  const insert = connection.prepare<never, NewHeadRow & BodyRow & { body_sha256: Uint8Array }>(`
-    INSERT INTO delivery (source, event, status, reason, received_at, client, has_identity, provider_id, hook,
-      redelivery_of, replay_of, headers, decisions, other_targets, body_sha256, body_encoding, body, block,
-      block_offset, block_length)
-    VALUES ($source, $event, $status, $reason, $received_at, $client, $has_identity, $provider_id, $hook,
-      $redelivery_of, (SELECT id FROM delivery WHERE id = $replay_of), $headers, $decisions, $other_targets,
-      $body_sha256, $body_encoding, $body, $block, $block_offset, $block_length)`);
+  const insert = connection.prepare<never, NewHeadRow & CiRow & BodyRow & { body_sha256: Uint8Array }>(`
+    INSERT INTO delivery (source, event, event_name, action, status, reason, received_at, client, has_identity,
+      provider_id, hook, redelivery_of, replay_of, headers, decisions, other_targets, ci_commit, ci, body_sha256,
+      body_encoding, body, block, block_offset, block_length)
+    VALUES ($source, $event, $event_name, $action, $status, $reason, $received_at, $client, $has_identity,
+      $provider_id, $hook, $redelivery_of, (SELECT id FROM delivery WHERE id = $replay_of), $headers, $decisions,
+      $other_targets, $ci_commit, $ci, $body_sha256, $body_encoding, $body, $block, $block_offset, $block_length)`);
   const insertNotDeployed = connection.prepare<never, { target: string; delivery: number }>(
     "INSERT INTO not_deployed (target, delivery) VALUES ($target, $delivery)",
   );
@@ -78,13 +79,19 @@ function prepareInsert(connection: Connection, { seen, queue, recordBlocked }: I
     { deployed, notDeployed, locked }: DecisionSet,
     delivery: number,
     receivedAt: Date,
-    trigger: Trigger,
-    { pushedCommit, queueAll = [] }: AcceptOptions,
+    repeated: Trigger | null,
+    { commitOf, causeOf = () => PUSHED, queueAll = [] }: AcceptOptions,
   ): readonly QueuedDeployment[] {
-    const request = { trigger, delivery, pushedCommit, choice: null, createdAt: receivedAt.getTime() };
+    const createdAt = receivedAt.getTime();
+    const requestOf = (target: string) => {
+      const { trigger, choice } = causeOf(target);
+      return { target, delivery, pushedCommit: commitOf(target), trigger: repeated ?? trigger, choice };
+    };
     for (const target of notDeployed) insertNotDeployed.run({ target, delivery });
-    for (const target of locked) recordBlocked({ target, delivery, trigger, pushedCommit });
-    return deployed.map((target) => queue.add({ target, ...request, queueAll: queueAll.includes(target) }));
+    for (const { choice: _, ...blocked } of locked.map(requestOf)) recordBlocked(blocked);
+    return deployed.map((target) =>
+      queue.add({ ...requestOf(target), createdAt, queueAll: queueAll.includes(target) }),
+    );
   }
 
   return (
@@ -94,12 +101,13 @@ function prepareInsert(connection: Connection, { seen, queue, recordBlocked }: I
     bodies: BodyWriter,
   ): AcceptResult => {
     const { source, identity, receivedAt } = delivery;
-    const { onRedelivery, replayOf, queueAll = [] } = options;
+    const { repeatedBody, onRedelivery, replayOf, queueAll = [] } = options;
     const sha256 = digest(delivery.body);
     const fingerprint = identity === null ? null : { source, identity, body: sha256 };
     const keys = fingerprint === null ? [] : keysOf(fingerprint);
     const isCompared = options.detectDuplicates && replayOf === null;
-    const comparison = isCompared && fingerprint !== null ? findDuplicate(fingerprint, keys) : NEW;
+    const comparison =
+      isCompared && fingerprint !== null ? findDuplicate(fingerprint, keys, repeatedBody) : NEW;
     if (comparison.kind === "duplicate" || (comparison.kind === "redelivery" && onRedelivery === "skip")) {
       return { kind: "duplicate", delivery: comparison.first };
     }
@@ -109,12 +117,13 @@ function prepareInsert(connection: Connection, { seen, queue, recordBlocked }: I
     if (full !== undefined) return { kind: "queue full", target: full };
     const redeliveryOf = comparison.kind === "redelivery" ? comparison.first : null;
     const head = toNewHeadRow({ ...delivery, redeliveryOf, replayOf }, decisions.json);
-    const row = { ...head, ...bodies.add(delivery.body), body_sha256: sha256 };
+    const ci = toCiRow(options.ci ?? null);
+    const row = { ...head, ...ci, ...bodies.add(delivery.body), body_sha256: sha256 };
     const id = Number(insert.run(row).lastInsertRowid);
     bodies.inserted(id);
     seen.note(id, keys);
-    const trigger = replayOf !== null ? "replay" : redeliveryOf !== null ? "redelivery" : "push";
-    const queued = applyDecisions(decisions, id, receivedAt, trigger, options);
+    const repeated = replayOf !== null ? "replay" : redeliveryOf !== null ? "redelivery" : null;
+    const queued = applyDecisions(decisions, id, receivedAt, repeated, options);
     return {
       kind: "stored",
       delivery: id,

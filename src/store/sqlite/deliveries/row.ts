@@ -6,6 +6,8 @@ import type { Packed } from "./body.ts";
 export type NewHeadRow = {
   source: string;
   event: Delivery["event"];
+  event_name: string | null;
+  action: string | null;
   status: Delivery["status"];
   reason: string | null;
   received_at: number;
@@ -36,7 +38,7 @@ export type BodyRow = {
 
 /** The columns of a {@link HeadRow}. */
 export const HEAD_COLUMNS =
-  "delivery.id, source, event, status, reason, received_at, client, has_identity, provider_id, hook, redelivery_of, replay_of, headers, decisions, other_targets";
+  "delivery.id, source, event, event_name, action, status, reason, received_at, client, has_identity, provider_id, hook, redelivery_of, replay_of, headers, decisions, other_targets";
 
 /** Reads a row. The body and the deployments are in other columns and rows. */
 export function toHead(row: HeadRow): Omit<Delivery, "body" | "deployments"> {
@@ -44,6 +46,8 @@ export function toHead(row: HeadRow): Omit<Delivery, "body" | "deployments"> {
     id: row.id,
     source: row.source,
     event: row.event,
+    eventName: row.event_name,
+    action: row.action,
     status: row.status,
     reason: row.reason,
     receivedAt: new Date(row.received_at),
@@ -65,6 +69,8 @@ export function toNewHeadRow(
   return {
     source: delivery.source,
     event: delivery.event,
+    event_name: delivery.eventName,
+    action: delivery.action,
     status: delivery.status,
     reason: delivery.reason,
     received_at: delivery.receivedAt.getTime(),

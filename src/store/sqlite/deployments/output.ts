@@ -29,6 +29,7 @@ export function createOutput(
     "INSERT INTO output (deployment, line, text) VALUES ($deployment, $line, $text)",
   );
   const read = prepareRead(connection, extents);
+  const readEnd = prepareReadEnd(connection, extents);
   const cut = prepareCut(connection, limit);
 
   return {
@@ -42,8 +43,8 @@ export function createOutput(
         cut(deployment, extent);
         extents.write(deployment, extent);
       }),
-    readOutput: (deployment) =>
-      connection.attempt(() => read(deployment, -1, Number.MAX_SAFE_INTEGER).map(({ text }) => text)),
+    readOutput: (deployment, maxBytes = Number.POSITIVE_INFINITY) =>
+      connection.attempt(() => readEnd(deployment, maxBytes)),
     readOutputAfter: (deployment, after, limit) => connection.attempt(() => read(deployment, after, limit)),
   };
 }
@@ -74,6 +75,35 @@ function prepareRead(connection: Connection, extents: ReturnType<typeof prepareE
     const tailAt = stored.findIndex(({ line }) => line >= tailStart);
     const cut = { line: tailStart - 1, text: describeCut(cutLines) };
     return stored.toSpliced(tailAt < 0 ? stored.length : tailAt, 0, cut).slice(0, limit);
+  };
+}
+
+/** Prepares the query for the last lines that fit. It reads no row before them. */
+function prepareReadEnd(connection: Connection, extents: ReturnType<typeof prepareExtents>) {
+  const select = connection.prepare<OutputLine, { deployment: number }>(
+    "SELECT line, text FROM output WHERE deployment = $deployment ORDER BY line DESC",
+  );
+  function* newestFirst(deployment: number): Iterable<string> {
+    const { headLines, tailStart } = extents.read(deployment);
+    let isCutPending = tailStart > headLines;
+    for (const { line, text } of select.iterate({ deployment })) {
+      if (isCutPending && line < headLines) {
+        yield describeCut(tailStart - headLines);
+        isCutPending = false;
+      }
+      yield text;
+    }
+    if (isCutPending) yield describeCut(tailStart - headLines);
+  }
+  return (deployment: number, maxBytes: number): readonly string[] => {
+    const lines: string[] = [];
+    let bytes = 0;
+    for (const text of newestFirst(deployment)) {
+      bytes += Buffer.byteLength(text) + 1;
+      if (bytes > maxBytes) break;
+      lines.push(text);
+    }
+    return lines.reverse();
   };
 }
 

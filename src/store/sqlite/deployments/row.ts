@@ -52,7 +52,7 @@ export type ChoiceRow = {
 /** Converts a choice to its columns. */
 export function toChoiceRow(choice: Choice | null): ChoiceRow {
   if (choice === null) return { choice: null, chosen: null };
-  return { choice: choice.kind, chosen: choice.kind === "commit" ? choice.commit : choice.release };
+  return { choice: choice.kind, chosen: choice.kind === "release" ? choice.release : choice.commit };
 }
 
 function toChoice({ choice, chosen }: ChoiceRow): Choice | null {

@@ -1,0 +1,25 @@
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { loadDataDirectory } from "../../config/data-directory.ts";
+import { backUps } from "../../store/index.ts";
+import { CONFIG_OPTION, withExamples } from "../options.ts";
+import { makePrintable } from "../output/sanitise.ts";
+import { formatBytes } from "../output/style.ts";
+import type { Terminal } from "../terminal.ts";
+
+/** `hooklatch backup`: copies the database, also while the server runs. */
+export function backup(terminal: Terminal): Command {
+  const command = new Command("backup")
+    .description("copy the database to a file, also while the server runs")
+    .argument("<file>", "file to create; it must not exist")
+    .option(...CONFIG_OPTION)
+    .addHelpText(
+      "after",
+      "\nRun it as the user of the service, or as root. The copy contains payloads. The\ngenerated secrets beside the database, the configuration and the files of your\nsites are not in it: docs/operations.md shows how to back up and restore all.",
+    )
+    .action((file: string, { config }: { readonly config?: string }) => {
+      const bytes = backUps.sqlite(loadDataDirectory(config, terminal), resolve(terminal.cwd, file));
+      terminal.out(`wrote ${makePrintable(file)} (${formatBytes(bytes)}, mode 0600)\n`);
+    });
+  return withExamples(command, "sudo -u hooklatch hooklatch backup /var/backups/hooklatch/hooklatch.db");
+}

@@ -1,0 +1,169 @@
+import { join } from "node:path";
+import { generatedSecretFile, isListOption } from "../../config/source-options.ts";
+import type { Provider } from "../../domain/provider.ts";
+import { generic } from "../../providers/generic/index.ts";
+
+/** What `init` writes, and for whom. */
+export interface FirstConfiguration {
+  /** The sender's provider. */
+  readonly provider: Provider;
+  /** The URL of a self-hosted forge. */
+  readonly baseUrl: string | undefined;
+  readonly repository: string | undefined;
+  /** Undefined where the provider knows it. */
+  readonly cloneUrl: string | undefined;
+  readonly branch: string | undefined;
+  readonly directory: string | undefined;
+  /** The public URL of the server. */
+  readonly url: string;
+  /** Whether a source for any other sender is added. */
+  readonly hasGenericSource: boolean;
+}
+
+/** The source for any other sender. */
+const WEBHOOK = "webhook";
+
+/** Whether the sender issues the secret, so that none is generated. */
+export function hasIssuedSecret({ provider, baseUrl }: FirstConfiguration): boolean {
+  return !provider.needsGeneratedSecret(baseUrl === undefined ? {} : { base_url: baseUrl });
+}
+
+/** The files with the secrets of the sender's source and of the source for any other sender. */
+export function secretFiles(provider: Provider, dataDir: string) {
+  return {
+    sender: join(dataDir, "secrets", generatedSecretFile(provider, provider.name)),
+    webhook: join(dataDir, "secrets", generatedSecretFile(generic, WEBHOOK)),
+  };
+}
+
+/**
+ * The text of the configuration file. Without references to the secrets it can be checked before they exist.
+ *
+ * @param dataDir as written: a relative path starts at the file.
+ */
+export function writeFirstConfiguration(
+  first: FirstConfiguration,
+  dataDir: string,
+  secrets: "with secrets" | "without secrets",
+): string {
+  const { provider, baseUrl, url, hasGenericSource } = first;
+  const files = secretFiles(provider, dataDir);
+  const withSecrets = secrets === "with secrets";
+  return `#:schema ./hooklatch.schema.json
+# Configuration of hooklatch. Check it with \`hooklatch check\`. For an editor that completes it, run
+# \`hooklatch schema > hooklatch.schema.json\` in this directory.
+data_dir = ${quote(dataDir)}
+
+[server]
+# The default host is 127.0.0.1 on plain HTTP, for a proxy on this machine, and 0.0.0.0 with TLS.
+port = 9000
+${url.includes("YOUR-SERVER") ? "# " : ""}public_url = ${quote(url)}
+
+# HTTPS without a proxy: an automatic certificate (the CA must reach port 80 of this machine),
+# [server.acme]
+# domains = ["hooks.example.com"]
+# terms_agreed = true                        # of Let's Encrypt
+# or a certificate from files:
+# [server.tls]
+# cert = "/etc/letsencrypt/live/hooks.example.com/fullchain.pem"
+# key = "/etc/letsencrypt/live/hooks.example.com/privkey.pem"
+
+[[source]]
+name = ${quote(provider.name)}
+provider = ${quote(provider.name)}
+path = ${quote(pathOf(provider))}
+${baseUrl === undefined ? "" : `base_url = ${quote(baseUrl)}\n`}${writeSenderSecret(first, withSecrets ? `file:${files.sender}` : null)}
+${hasGenericSource ? writeGenericSource(withSecrets ? `file:${files.webhook}` : null) : ""}${writeTarget(first)}
+`;
+}
+
+function writeGenericSource(reference: string | null): string {
+  const token = reference === null ? "" : `verify_token = ${quote(reference)}\n`;
+  return `[[source]]\nname = "${WEBHOOK}"\nprovider = "generic"\npath = "/webhook"\n${token}\n`;
+}
+
+/** A secret that the sender issues cannot be left out, so that a draft gets any. */
+function writeSenderSecret(first: FirstConfiguration, reference: string | null): string {
+  const { provider } = first;
+  if (reference === null && !hasIssuedSecret(first)) return "";
+  const value = quote(reference ?? "x".repeat(32));
+  const key = provider.generatedSecret;
+  return `${key} = ${isListOption(provider, key) ? `[${value}]` : value}\n`;
+}
+
+function writeTarget(first: FirstConfiguration): string {
+  const { provider, repository, cloneUrl, branch = "main", directory } = first;
+  const name = repository?.split("/").at(-1) ?? (provider.reportsPushes ? "blog" : "job");
+  const target = [
+    "[[target]]",
+    `name = ${quote(name)}`,
+    `source = ${quote(provider.name)}`,
+    ...(provider.reportsPushes
+      ? [`repository = ${quote(repository ?? "octocat/blog")}`, `branch = ${quote(branch)}`]
+      : []),
+    ...(cloneUrl === undefined ? [] : [`clone_url = ${quote(cloneUrl)}`]),
+    `directory = ${quote(directory ?? `/srv/${name}`)}`,
+    ...(provider.reportsCi?.(first.baseUrl === undefined ? {} : { base_url: first.baseUrl })
+      ? [
+          "# wait_for_ci = true                     # deploy once CI succeeded; see docs/deployments.md, Wait for CI",
+        ]
+      : []),
+    ...(provider.reportsPushes
+      ? [
+          '# run = ["npm ci", "npm run build"]       # in the new release, before it goes live',
+          `# after = ["systemctl restart ${name}.service"]   # once it is live; needs a polkit rule, see docs/recipes.md`,
+        ]
+      : ['run = ["cat $HOOKLATCH_PAYLOAD_FILE"]']),
+  ];
+  if (repository !== undefined) return target.join("\n");
+  return ["# What to deploy: uncomment and edit.", ...target.map((text) => `# ${text}`)].join("\n");
+}
+
+/** What to enter at the sender, and the next commands. */
+export function explainNextSteps(
+  { provider, repository, url }: FirstConfiguration,
+  names: {
+    /** The configuration file. */
+    readonly file: string;
+    /** The option that names it, where one is needed. */
+    readonly configOption: string;
+    /** The file with the sender's secret, and the secret; null when the sender issues it. */
+    readonly secretFile: string;
+    readonly secret: string | null;
+  },
+): string {
+  const { file, configOption, secretFile, secret } = names;
+  const form = provider.webhookForm?.({
+    url: `${url.replace(/\/$/, "")}${pathOf(provider)}`,
+    secrets: secret === null ? {} : { [provider.generatedSecret]: secret },
+    repository: repository ?? null,
+    waitsForCi: false,
+  });
+  const fields = form?.fields ?? [];
+  const width = Math.max(...fields.map(([label]) => label.length)) + 2;
+  const placeholder = url.includes("YOUR-SERVER")
+    ? "Replace YOUR-SERVER with the public name of this server. "
+    : "";
+  const https = url.startsWith("https:")
+    ? `\n${placeholder}For HTTPS, set [server.acme] or [server.tls] in ${file}, or use a proxy.\n`
+    : "";
+  const issued =
+    form?.issuedSecret === undefined
+      ? ""
+      : `\nCopy from ${form.sender}:\n  ${form.issuedSecret}, into ${secretFile} (mode 0600)\n`;
+  return `
+Paste into ${form?.sender} (${form?.page}):
+${fields.map(([label, value]) => `  ${label.padEnd(width)}${value}\n`).join("")}${issued}${https}
+Then run: hooklatch check${configOption}
+     and: hooklatch serve${configOption}
+`;
+}
+
+function pathOf({ name, defaultSource }: Provider): string {
+  return defaultSource?.path ?? `/${name}-webhook`;
+}
+
+/** A TOML basic string, which has all escapes of JSON. */
+function quote(text: string): string {
+  return JSON.stringify(text);
+}

@@ -1,0 +1,36 @@
+import type { ApiStatus } from "../../api/status.ts";
+import { colourOf, formatBytes, formatDate, formatTime, type Style } from "./style.ts";
+import { type Field, formatFields } from "./table.ts";
+
+/** The state of the server. */
+export function formatStatus(status: ApiStatus, style: Style): string {
+  const { version, started_at, public_url, sources, targets, queued, running, store_bytes, disks } = status;
+  const certificate = status.certificate_expires_at;
+  const fields: readonly Field[] = [
+    { name: "status", text: status.status, colour: colourOf(status.status) },
+    { name: "version", text: version },
+    { name: "started", text: formatTime(started_at, style) },
+    { name: "public url", text: public_url },
+    ...sources.map(({ name, provider, path }) => ({
+      name: "source",
+      text: `${name} (${provider}) at ${path}`,
+    })),
+    { name: "targets", text: String(targets) },
+    { name: "running", text: describeCount(running) },
+    { name: "queued", text: describeCount(queued) },
+    { name: "store", text: formatBytes(store_bytes) },
+    ...disks.map(({ path, free_bytes, total_bytes }) => ({
+      name: "disk",
+      text: `${path}: ${formatBytes(free_bytes)} of ${formatBytes(total_bytes)} free`,
+    })),
+    {
+      name: "certificate",
+      text: certificate === null ? "none (plain HTTP)" : `expires ${formatDate(certificate, style)}`,
+    },
+  ];
+  return formatFields(fields, style);
+}
+
+function describeCount(deployments: number): string {
+  return deployments === 1 ? "1 deployment" : `${deployments} deployments`;
+}

@@ -1,0 +1,57 @@
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { createFileWith } from "../../lib/atomic-file.ts";
+import { AppError, errorMessage } from "../../lib/errors.ts";
+import { openSqlite, type SqliteDatabase } from "../../runtime/index.ts";
+import { describeOpenError } from "./errors.ts";
+
+/**
+ * Copies the database of a data directory to a new file of mode 0600, also while a server uses it: the copy is that of one
+ * moment, and the server does not wait. Returns the size of the copy in bytes. Throws an {@link AppError} `failed` when
+ * there is no database, or when the file exists or cannot be written.
+ */
+export function backUpSqlite(dataDirectory: string, file: string): number {
+  const source = join(dataDirectory, "hooklatch.db");
+  if (!existsSync(source)) {
+    throw new AppError(
+      "failed",
+      `there is no database ${source}: has the server run with this configuration?`,
+    );
+  }
+  const isNew = describeErrors(`cannot copy ${source} to ${file}`, () =>
+    createFileWith(file, 0o600, (draft) => copyDatabase(source, draft)),
+  );
+  if (!isNew) throw new AppError("failed", `${file} exists: choose another name, or move it away`);
+  return statSync(file).size;
+}
+
+/** @param copy an empty file. */
+function copyDatabase(source: string, copy: string): void {
+  const database = open(source);
+  try {
+    database.execute("PRAGMA busy_timeout = 10000");
+    // https://www.sqlite.org/lang_vacuum.html#vacuuminto
+    database.prepare<never, { copy: string }>("VACUUM INTO $copy").run({ copy });
+  } finally {
+    database.close();
+  }
+}
+
+function open(file: string): SqliteDatabase {
+  try {
+    return openSqlite(file);
+  } catch (error) {
+    throw describeOpenError(error, file);
+  }
+}
+
+function describeErrors<Result>(failure: string, act: () => Result): Result {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    // The message of a system error ends with the name of the draft.
+    const reason = errorMessage(error).replace(/, [a-z]+ '.*$/, "");
+    throw new AppError("failed", `${failure}: ${reason}`, error);
+  }
+}

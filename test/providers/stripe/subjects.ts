@@ -1,0 +1,12 @@
+import { stripe as provider } from "../../../src/providers/stripe/index.ts";
+import { loadSecret } from "../load-secret.ts";
+import type { ProviderSubject } from "../provider.contract.ts";
+
+/** Handlers that the contract of the provider is tested with. */
+export const subjects: readonly Omit<ProviderSubject, "provider">[] = [
+  {
+    handler: provider.createHandler({ secrets: [loadSecret("It's a Secret to Everybody")] }),
+    unset: provider.createHandler({ secrets: [] }),
+    client: null,
+  },
+];
