@@ -74,6 +74,35 @@ https_proxy = "payload.path"
     ]);
   });
 
+  test.each(
+    `TAR_OPTIONS PYTHONHOME PYTHONSTARTUP PYTHONINSPECT PERL5DB RUBYSHELL LUA_INIT LUA_PATH _JAVA_OPTIONS MAVEN_OPTS
+    GRADLE_OPTS SBT_OPTS MAKEFLAGS GNUMAKEFLAGS MAKEFILES CC CFLAGS RSYNC_RSH SVN_SSH HGRCPATH RUSTC_WRAPPER GOENV PHPRC
+    COMPOSE_FILE DOTNET_STARTUP_HOOKS CORECLR_PROFILER_PATH OPENSSL_CONF GCONV_PATH CDPATH ZDOTDIR XDG_CONFIG_HOME VISUAL
+    BROWSER MANPAGER LESSOPEN SUDO_ASKPASS GNUPGHOME KUBECONFIG PIP_INDEX_URL COREPACK_NPM_REGISTRY WGETRC SSL_CERT_FILE
+    CURL_CA_BUNDLE R_PROFILE_USER ERL_FLAGS JULIA_LOAD_PATH TMP ftp_proxy`.split(/\s+/),
+  )("do not let a payload set %s, with which it could run programs", (name) => {
+    const loaded = load(`payload_env = { ${name} = "payload.a" }`);
+    expect(loaded.kind === "invalid" && loaded.faults.map(({ path }) => path)).toEqual([
+      `target[0].payload_env.${name}`,
+    ]);
+  });
+
+  test.each([
+    "VERSION",
+    "TAG",
+    "AUTHOR",
+    "COMMIT_MESSAGE",
+    "RELEASE_NAME",
+    "BRANCH",
+    "IMAGE",
+    "PAYLOAD_PATH",
+    "HOOK_CONFIG",
+  ])("let a payload set %s", (name) => {
+    expect(configOf(load(`payload_env = { ${name} = "payload.a" }`)).targets[0]?.payloadEnv).toHaveProperty(
+      name,
+    );
+  });
+
   test("conflict with other keys", () => {
     const loaded = load(`when = "size(payload)"
 catch_up = true

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { createFileWith } from "../../lib/atomic-file.ts";
 import { AppError, errorMessage } from "../../lib/errors.ts";
@@ -12,7 +12,7 @@ import { describeOpenError } from "./errors.ts";
  */
 export function backUpSqlite(dataDirectory: string, file: string): number {
   const source = join(dataDirectory, "hooklatch.db");
-  if (!existsSync(source)) {
+  if (!exists(source)) {
     throw new AppError(
       "failed",
       `there is no database ${source}: has the server run with this configuration?`,
@@ -23,6 +23,14 @@ export function backUpSqlite(dataDirectory: string, file: string): number {
   );
   if (!isNew) throw new AppError("failed", `${file} exists: choose another name, or move it away`);
   return statSync(file).size;
+}
+
+function exists(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw describeOpenError(error, file);
+  }
 }
 
 /** @param copy an empty file. */
