@@ -209,6 +209,21 @@ describe("hooklatch send", () => {
       ["--secret", "NOWHERE"],
     ],
     ["a source without a secret", "send ping", ["github"]],
+    [
+      "a secret that standard webhooks do not have",
+      "send push --provider standard --url http://127.0.0.1:1/ --secret 0123456789abcdef",
+      ["whsec_"],
+    ],
+    [
+      "a ping that GitLab does not send",
+      "send ping --provider gitlab --url http://127.0.0.1:1/ --secret 0123456789abcdef",
+      ["GitLab", "send push"],
+    ],
+    [
+      "a ping that Gitea does not send",
+      "send ping --provider gitea --url http://127.0.0.1:1/ --secret 0123456789abcdef",
+      ["Gitea", "send push"],
+    ],
   ])("exits with 2 and reports %s", async (_, line, facts) => {
     const { exitCode, stdout, stderr } = await hooklatch(line);
     expect(exitCode).toBe(2);
