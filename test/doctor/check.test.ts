@@ -142,6 +142,15 @@ hmac = { header = "x-signature", secrets = ["env:SAME"] }
     expect(stdout).toContain("target job: would be deployed");
   });
 
+  test.each(["--event push", "--source github", "--header x-a:1"])(
+    "exits with 2 for %s without a payload",
+    async (option) => {
+      const { exitCode, stdout, stderr } = await runHooklatch(`check ${option}`, { cwd: root });
+      expect([exitCode, stdout]).toEqual([2, ""]);
+      expect(stderr).toContain(`${option.split(" ")[0]} needs --payload`);
+    },
+  );
+
   test("exits with 1 when a check fails, and with 2 for an invalid configuration", async () => {
     const target = '[[target]]\nname = "blog"\ndirectory = "none"\nrun = ["true"]\n';
     const failed = await check(`${SOURCE}\n${target}`, { HOOK: randomBytes(32).toString("hex") });
