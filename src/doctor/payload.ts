@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { Config } from "../config/load.ts";
 import { describeOutcome } from "../domain/ci.ts";
 import { selectHeaders } from "../domain/delivery.ts";
@@ -73,8 +74,9 @@ function parseSample(
 ): { readonly parsed: ParseResult; readonly headers: Readonly<Record<string, string>> } {
   const provider = providers.find(({ name }) => name === source.provider);
   if (provider === undefined) throw new Error(`unknown provider ${source.provider}`);
-  const secret = new Secret({ kind: "literal", value: "not sent" });
-  secret.load("not sent");
+  const value = provider.formatSecret(randomBytes(32));
+  const secret = new Secret({ kind: "literal", value });
+  secret.load(value);
   const message = { kind: "payload", event, json, deliveryId: "1", form: false } as const;
   const { headers, body } = provider.createHandlerWithSecret(secret).compose(message, {
     path: source.path,
