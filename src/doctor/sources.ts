@@ -25,7 +25,7 @@ export function checkSources({
     const form = describeForm(provider, { url: `${origin}${path}`, secrets, waitsForCi });
     const users = own.map((target) => target.name);
     if (users.length > 0) return ok(`${text} for ${users.join(", ")}${form}`);
-    if (print) return ok(`${text} prints its deliveries${form}`);
+    if (print) return ok(`${text} only prints its deliveries, because no target uses it${form}`);
     return warn(`${text} only stores its deliveries: add a target that uses it, or set print = true`);
   });
 }
@@ -56,7 +56,7 @@ function describeForm(
   return issuedSecret === undefined ? where : `${where}; ${origin} must hold its ${issuedSecret}`;
 }
 
-/** Checks that `public_url` fits the listener, that forges can reach it, and that requests are encrypted. */
+/** Checks that `public_url` fits the listener, that senders can reach it, and that requests are encrypted. */
 export function checkPublicUrl(settings: Settings): readonly CheckResult[] {
   const { publicUrl, protocol, host, port, trustedProxies } = settings.server;
   const plain = protocol === "http" ? checkPlainHttp(host) : [];
@@ -86,18 +86,21 @@ export function checkPublicUrl(settings: Settings): readonly CheckResult[] {
   ];
 }
 
-/** Forges cannot reach a listener on loopback, unless a proxy forwards to it. */
+/**
+ * Other machines cannot reach a listener on loopback, unless a proxy forwards to it. A generic source without targets may
+ * be for senders on this machine.
+ */
 function checkReachable({ server, sources, targets }: Settings): readonly CheckResult[] {
   const { host, protocol, trustedProxies } = server;
   if (!isLoopback(host) || trustedProxies.length > 0) return [];
-  const forges = providers.filter(({ reportsPushes }) => reportsPushes).map(({ name }) => name);
+  const hosted = new Set(providers.filter((each) => each.webhookForm !== null).map(({ name }) => name));
   const used = new Set(targets.map(({ source }) => source));
   const remedy = protocol === "http" ? "set [server.acme] or [server.tls]" : 'set host = "0.0.0.0"';
   return sources
-    .filter(({ name, provider }) => forges.includes(provider) && used.has(name))
+    .filter(({ name, provider }) => hosted.has(provider) || used.has(name))
     .map(({ name }) =>
       warn(
-        `source ${name}: the listener on ${host} is not reachable from other machines, so no push arrives: ${remedy}, or put a proxy in front and add it to trusted_proxies`,
+        `source ${name}: the listener on ${host} is not reachable from other machines, so nothing that they send arrives: ${remedy}, or put a proxy in front and add it to trusted_proxies`,
       ),
     );
 }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/load.ts";
 import { checkPublicUrl, checkSources } from "../../src/doctor/sources.ts";
+import type { Target } from "../../src/domain/target.ts";
 import { Secret } from "../../src/lib/secret.ts";
+import { providers } from "../../src/providers/index.ts";
 import { secretOf } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
 import { levelsOf, linesOf } from "./results.ts";
@@ -62,7 +64,7 @@ describe("source check", () => {
     const sources = [{ ...GITHUB, print: true }];
     const all = settings({ publicUrl: "https://hooks.example.com" });
     const [line] = linesOf(checkSources({ ...all, sources, targets: [] }));
-    expect(line).toContain("prints its deliveries; enter this URL at GitHub");
+    expect(line).toMatch(/prints its deliveries.*no target uses it; enter this URL at GitHub/);
   });
 
   test.each([
@@ -143,7 +145,7 @@ describe("public_url check", () => {
     expect(lines).toMatchSnapshot();
   });
 
-  test("warns if a source with targets listens only on loopback", () => {
+  test("warns if a source for another machine, or with targets, listens only on loopback", () => {
     const http = checkUrl({});
     expect(http).toEqual([expect.stringContaining("127.0.0.1")]);
     for (const fact of ["source github", "[server.acme]", "[server.tls]", "trusted_proxies"]) {
@@ -153,7 +155,12 @@ describe("public_url check", () => {
     expect(https).toEqual([expect.stringContaining('host = "0.0.0.0"')]);
     expect(levelsOf([...http, ...https])).toEqual(["warn", "warn"]);
     expect([...http, ...https]).toMatchSnapshot();
-    expect(checkPublicUrl({ ...settings({}), targets: [] })).toEqual([]);
+    const withSource = (provider: string, targets: readonly Target[]) =>
+      checkPublicUrl({ ...settings({}), sources: [{ ...GITHUB, provider }], targets });
+    for (const { name } of providers) {
+      expect([name, withSource(name, TARGETS).length]).toEqual([name, 1]);
+      expect([name, withSource(name, []).length]).toEqual([name, name === "generic" ? 0 : 1]);
+    }
   });
 
   test("warns about plain HTTP on other interfaces than loopback, with or without targets", () => {
