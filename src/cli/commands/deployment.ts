@@ -17,7 +17,7 @@ import {
   toAppError,
 } from "../api/client.ts";
 import { followToEnd, linePrinter } from "../api/follow.ts";
-import { explainUnknownTarget } from "../api/unknown-target.ts";
+import { explainUnknownTarget } from "../api/unknown-name.ts";
 import { parseId, withExamples } from "../arguments.ts";
 import { deploymentColumns, formatDeployment } from "../output/deployment.ts";
 import { makePrintable } from "../output/sanitise.ts";

@@ -16,7 +16,7 @@ import {
   toAppError,
 } from "../api/client.ts";
 import { describeFollowed, followDeployment, followToEnd } from "../api/follow.ts";
-import { explainUnknownTarget } from "../api/unknown-target.ts";
+import { explainUnknownTarget } from "../api/unknown-name.ts";
 import { checkCommit, checkDuration, checkText, withExamples } from "../arguments.ts";
 import { formatQueued } from "../output/deployment.ts";
 import { makePrintable } from "../output/sanitise.ts";
