@@ -28,6 +28,21 @@ function hooklatch(line: string, env: Record<string, string> = {}) {
   return runHooklatch(line, { cwd, env });
 }
 
+describe("an unknown option", () => {
+  test.each([
+    ["--nope", "hooklatch"],
+    ["-v", "hooklatch"],
+    ["--debug --nope", "hooklatch"],
+    ["serve --nope", "hooklatch serve"],
+    ["--debug serve --nope", "hooklatch serve"],
+    ["target list --nope", "hooklatch target list"],
+  ])("refers to the help: %s", async (line, command) => {
+    const { exitCode, stderr } = await hooklatch(line);
+    expect(exitCode).toBe(2);
+    expect(stderr.split("\n")[0]).toEndWith(`; see ${command} --help`);
+  });
+});
+
 describe("hooklatch init", () => {
   test.each([
     ["--repository nonsense", "--repository"],
