@@ -3,7 +3,7 @@ import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync }
 import { join } from "node:path";
 import { replaceFileAtomically } from "../lib/atomic-file.ts";
 import type { Clock } from "../lib/clock.ts";
-import { AppError, errorMessage } from "../lib/errors.ts";
+import { AppError, describeFileError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { extractCertificates, extractPrivateKey, parsePrivateKey } from "../lib/pem.ts";
 import { type CertificatePair, readCertificatePair } from "./certificate.ts";
@@ -98,7 +98,11 @@ function prepare(directory: string): void {
     chmodSync(directory, 0o700);
     accessSync(directory, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new AppError("failed", `cannot store certificates in ${directory}: ${errorMessage(error)}`, error);
+    throw new AppError(
+      "failed",
+      `cannot store certificates in ${directory}: ${describeFileError(error)}`,
+      error,
+    );
   }
 }
 
@@ -106,6 +110,6 @@ function write(file: string, text: string): void {
   try {
     replaceFileAtomically(file, text, 0o600);
   } catch (error) {
-    throw new AppError("failed", `cannot write ${file}: ${errorMessage(error)}`, error);
+    throw new AppError("failed", `cannot write ${file}: ${describeFileError(error)}`, error);
   }
 }

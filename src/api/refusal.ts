@@ -25,8 +25,13 @@ export function toApiRefusal(refused: RefusedRequest): ApiRefusal {
     source,
     client,
     code,
-    reason: reason ?? REFUSAL_CODES[code],
+    reason: reason ?? toFragment(REFUSAL_CODES[code]),
     hint,
     provider_id: providerId,
   };
+}
+
+/** A sentence as the exact reasons are written: without a capital and a full stop. */
+function toFragment(sentence: string): string {
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1).replace(/\.$/, "");
 }

@@ -4,7 +4,7 @@ import type { TargetStatus } from "../domain/deployment-store.ts";
 import type { Lock } from "../domain/lock.ts";
 import type { Target } from "../domain/target.ts";
 import { RESULT, toApiResult } from "./deployment.ts";
-import { Id, nullable, Time } from "./schema.ts";
+import { Id, nullable, oneOf, Time } from "./schema.ts";
 
 /** A lock on a target. */
 export const ApiLock = Type.Object({
@@ -61,7 +61,16 @@ export const ApiTargetDetails = Type.Object({
 export type ApiTargetDetails = Static<typeof ApiTargetDetails>;
 
 /** A target that a request locked. */
-export const ApiLocked = Type.Object({ status: Type.Literal("locked"), target: ApiTarget });
+export const ApiLocked = Type.Object({
+  status: Type.Literal("locked"),
+  target: ApiTarget,
+  deliveries: oneOf(
+    ["held", "queued"],
+    "what happens to deliveries that would deploy it: the newest is held, or all wait in the queue",
+  ),
+  replaced: nullable(ApiLock, "the lock that it had; null for none"),
+});
+export type ApiLocked = Static<typeof ApiLocked>;
 
 /** The result of unlocking a target. */
 export const ApiUnlocked = Type.Object({

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { ApiPage } from "../api/page.ts";
 import { toOneLineJson } from "../lib/text.ts";
 import {
+  type Admin,
   type AdminOptions,
   type AdminRequest,
   type AdminResponse,
@@ -11,7 +12,7 @@ import {
   readAdmin,
   readAllPages,
 } from "./api/client.ts";
-import { explainUnknownTarget } from "./api/unknown-target.ts";
+import { explainUnknownSource, explainUnknownTarget } from "./api/unknown-name.ts";
 import { parseId, parseLimit } from "./arguments.ts";
 import { CONFIG_OPTION } from "./options.ts";
 import { makePrintable } from "./output/sanitise.ts";
@@ -111,9 +112,14 @@ export async function printList<Item extends TSchema>(
   if (items.length === 0) {
     const isFiltered = before !== undefined || filtered.length > 0;
     const message = isFiltered ? "no results match these filters" : emptyMessage;
-    const unknown =
-      typeof options.target === "string" ? await explainUnknownTarget(options.target, admin) : null;
-    terminal.err(`hooklatch: ${unknown ?? message}\n`);
+    terminal.err(`hooklatch: ${(await explainUnknownFilter(options, admin)) ?? message}\n`);
   }
   if (next !== null) terminal.err(`hooklatch: there are more: list them with --before ${next}\n`);
+}
+
+/** Says which target or source of the filters does not exist; null if they exist. */
+async function explainUnknownFilter({ target, source }: ListOptions, admin: Admin): Promise<string | null> {
+  const unknown = typeof target === "string" ? await explainUnknownTarget(target, admin) : null;
+  if (unknown !== null || typeof source !== "string") return unknown;
+  return explainUnknownSource(source, admin);
 }

@@ -155,8 +155,9 @@ export function fullName(command: Command): string {
 
 /** One line that describes an error of the command line and refers to the help. */
 function describeUsageError({ code, message }: CommanderError, command: Command): string {
-  const name = fullName(command);
-  const help = `see ${name} --help`;
+  // `serve` also runs when no command is named; whoever named none may look for another one.
+  const isNamed = command.name() !== "serve" || command.parent?.args[0] === "serve";
+  const help = `see ${fullName(isNamed ? command : (command.parent ?? command))} --help`;
   switch (code) {
     case "commander.help": {
       const [word, topic] = command.args;

@@ -21,12 +21,16 @@ export interface AdminAccess {
   readonly isFound: boolean;
 }
 
+/** No server has made a token where the configuration leads to. */
+export class MissingTokenError extends AppError {}
+
 const TOKEN_ELSEWHERE =
   "the admin token may be set in the server's environment only: set it here too, or pass --admin-url and set $HOOKLATCH_ADMIN_TOKEN";
 
 /**
  * Reads only the part of a configuration that leads to the admin listener, because an operator need not be able to read
- * the server's other secrets. Throws an {@link AppError} that says what is wrong, or where the token was searched.
+ * the server's other secrets. Throws an {@link AppError} that says what is wrong, or a
+ * {@link MissingTokenError} that says where the token was searched.
  */
 export function loadAdminAccess(
   explicitFile: string | undefined,
@@ -47,7 +51,7 @@ export function loadAdminAccess(
     throw new AppError("configuration", [...faults, ...hint].join("\n"));
   }
   if (!admin.token.loaded) {
-    throw new AppError("failed", explainMissingToken(dataDir, root.has("data_dir"), context));
+    throw new MissingTokenError("failed", explainMissingToken(dataDir, root.has("data_dir"), context));
   }
   return { host: admin.host, port: admin.port, token: admin.token, isFound: document.isFound };
 }

@@ -98,7 +98,10 @@ function readCloneUrl(
   if (has("clone_url") || values.repository === undefined || source?.forge === undefined) return undefined;
   const url = source.forge.cloneUrl(values.repository) ?? undefined;
   if (url === undefined) {
-    issues.fault(at, `is missing: provider "${source.provider?.name}" has no default URL to clone from`);
+    const { provider } = source;
+    const isKnownWithHost = provider?.cloneUrl(values.repository, { base_url: "https://git.example.com" });
+    const remedy = isKnownWithHost ? "set it, or base_url in the source" : "set it";
+    issues.fault(at, `is missing: provider "${provider?.name}" has no default URL to clone from; ${remedy}`);
   }
   return url;
 }

@@ -10,32 +10,28 @@ import type { TargetSettings } from "./target-schema.ts";
 /** The types of `payload_env` values. A `dyn` value is checked when it is evaluated. */
 const SCALARS = ["string", "int", "uint", "double", "bool", "null", "null_type", "dyn"];
 
-/** Variables that decide which programs run, or which code they load. A payload must never set them. */
-const PROTECTED_NAMES = [
-  "PATH",
-  "HOME",
-  "USER",
-  "LANG",
-  "TZ",
-  "ENV",
-  "IFS",
-  "PS4",
-  "SHELL",
-  "TMPDIR",
-  "EDITOR",
-  "PAGER",
-  "BASHOPTS",
-  "SHELLOPTS",
-  "PROMPT_COMMAND",
-  "CLASSPATH",
-  "DISPLAY",
-];
-const PROTECTED_PREFIXES =
-  /^(?:LD|DYLD|GIT|SSH|BASH|NODE|NPM|BUN|DENO|PYTHON|PERL5|PERL|RUBY|GEM|BUNDLE|JAVA|JDK|GO|CARGO|RUST|PHP|COMPOSER|DOCKER|LC|HTTP|HTTPS|ALL|NO|http|https|all|no|npm)(?:_|$|OPT|LIB|PATH|FLAGS|PROXY)/;
+/** Names that are always allowed, because no program reads them. */
+const FREE_PREFIX = /^(?:PAYLOAD|HOOK)_/;
 
-/** Whether a variable decides which programs run, or which code they load. */
+/** Variables that decide which programs run, which code they load or whom they trust. A payload must never set them. */
+const PROTECTED_NAMES = [
+  ...["PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "ENV", "IFS", "PS4", "DISPLAY", "TERM"],
+  ...["TMP", "TEMP", "TMPDIR", "TERMINFO", "LOCPATH", "NLSPATH", "GLOBIGNORE", "ZDOTDIR", "POSIXLY_CORRECT"],
+  ...["CC", "CXX", "CPP", "AR", "AS", "LD", "RANLIB", "FC", "MAKE", "SHELLOPTS", "BASHOPTS", "TCLLIBPATH"],
+];
+
+/** Beginnings of the names that a program or language has for itself. */
+const PROTECTED_PREFIXES =
+  /^(?:LD|DYLD|GIT|SSH|BASH|ZSH|NODE|NPM|YARN|PNPM|COREPACK|BUN|DENO|PYTHON|PIP|UV|PERL|PERL5|RUBY|GEM|BUNDLE|JAVA|_JAVA|JDK|MAVEN|GRADLE|GO|CGO|CARGO|RUST|RUSTC|PHP|COMPOSER|DOCKER|COMPOSE|KUBE|HELM|DOTNET|CORECLR|COMPLUS|LUA|ERL|ELIXIR|MIX|JULIA|R|GHC|OPAM|OPENSSL|SSL|CURL|WGET|GNUPG|GPG|SVN|HG|CVS|RSYNC|TAR|GZIP|BZIP2?|XZ|ZSTD|MAKE|GNUMAKE|CMAKE|MALLOC|GLIBC|GCONV|ASAN|LESS|MAN|SUDO|XDG|DBUS|SYSTEMD|AWS|AZURE|GOOGLE|LC|HTTPS?|FTP|ALL|NO|https?|ftp|all|no|npm)(?:_|$|[A-Z]*(?:OPTS?|LIB|PATH|FLAGS|PROXY|HOME|STARTUP|INSPECT|ENV|RC|DB|SHELL|FILES?|USERBASE|BREAKPOINT|WARNINGS|CONFIG))/;
+
+/** Ends of names that name a program, its options, its code or its settings in most tools. */
+const PROTECTED_ENDS =
+  /(?:PATH|_?OPTS|_?OPTIONS|_?ARGS|FLAGS|_HOME|_INIT|STARTUP|STARTUP_HOOKS|RC|RC_PATH|_CONFIG|_CONF|CONFIG_FILE|EDITOR|VISUAL|PAGER|BROWSER|LESSOPEN|SHELL|_CMD|_COMMAND|WRAPPER|_RSH|_SSH|ASKPASS|PRELOAD|_HOOKS?|_PLUGINS?|CERT_FILE|CERT_DIR|CA_BUNDLE|REGISTRY|INDEX_URL|_PROXY|_proxy|PROFILE|PROFILE_USER|PROFILER)$/;
+
+/** Whether a variable decides which programs run, which code they load or whom they trust. */
 export function isProtectedVariable(name: string): boolean {
-  return PROTECTED_NAMES.includes(name) || PROTECTED_PREFIXES.test(name);
+  if (FREE_PREFIX.test(name)) return false;
+  return PROTECTED_NAMES.includes(name) || PROTECTED_PREFIXES.test(name) || PROTECTED_ENDS.test(name);
 }
 
 /** How rules are read. */
@@ -117,7 +113,7 @@ function readPayloadEnv(
     if (isProtectedVariable(name)) {
       context.issues.fault(
         own,
-        `a payload must not set ${name}, which changes what programs do: choose another name`,
+        `a payload must not set ${name}, which can change what programs do: choose a name such as PAYLOAD_${name}`,
       );
     }
     for (const key of ["env", "pass_env"] as const) {

@@ -1,9 +1,9 @@
-import type { TObject } from "@sinclair/typebox";
+import type { TObject, TProperties } from "@sinclair/typebox";
 import type { Provider } from "../domain/provider.ts";
 import type { Secret } from "../lib/secret.ts";
 import { type ReadContext, readVariable } from "./read/context.ts";
 import { child, type Place, variable } from "./read/issues.ts";
-import type { CheckedTable, WrittenTable } from "./read/table.ts";
+import { addOrigin, type CheckedTable, type WrittenTable } from "./read/table.ts";
 import { findGeneratedSecret, findSecrets, type GeneratedSecret, loadSecret } from "./secrets.ts";
 
 /** How sources are read. */
@@ -42,7 +42,8 @@ export function readSourceOptions(
   const { place } = table;
   const keys = Object.keys(provider.options.properties);
   const written = Object.fromEntries(Object.entries(table.values).filter(([key]) => keys.includes(key)));
-  const hint = describeIssuedSecret(provider);
+  const origin = describeIssuedSecret(provider);
+  const hint = origin === null ? "" : `: ${origin}`;
   for (const [secret, at] of findSecrets(written, place)) {
     loadSecret(secret, secretPlace ?? at, context, hint);
   }
@@ -62,11 +63,20 @@ export function readSourceOptions(
   };
 }
 
-/** Where a missing secret comes from; empty where a person chooses it. */
-function describeIssuedSecret({ webhookForm }: Provider): string {
+/** The provider's keys for the schema of its sources. */
+export function sourceOptionKeys(provider: Provider): TProperties {
+  const { options, generatedSecret: key } = provider;
+  const secret = options.properties[key];
+  if (secret === undefined) return options.properties;
+  const origin = describeIssuedSecret(provider);
+  return origin === null ? options.properties : { ...options.properties, [key]: addOrigin(secret, origin) };
+}
+
+/** Where a missing secret comes from; null where a person chooses it. */
+function describeIssuedSecret({ webhookForm }: Provider): string | null {
   const { sender, issuedSecret } =
     webhookForm?.({ url: "", secrets: {}, repository: null, waitsForCi: false }) ?? {};
-  return issuedSecret === undefined ? "" : `: ${sender} shows it as ${issuedSecret}`;
+  return issuedSecret === undefined ? null : `${sender} shows it as ${issuedSecret}`;
 }
 
 /** Options that the table leaves out, from the provider's environment variables. */

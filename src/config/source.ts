@@ -21,6 +21,7 @@ import {
   readSourceOptions,
   type SourceContext,
   type SourceOptions,
+  sourceOptionKeys,
   type WrittenSource,
 } from "./source-options.ts";
 import type { TargetSettings } from "./target-schema.ts";
@@ -115,7 +116,7 @@ function readSource(written: WrittenSource, context: SourceContext): CheckedSour
   const { table: raw, place } = written;
   const { providers, issues } = context;
   const provider = isTable(raw) ? providers.find(({ name }) => name === raw.provider) : undefined;
-  const schema = extendTable(SourceTable, provider?.options.properties ?? anyOptions(providers));
+  const schema = extendTable(SourceTable, provider ? sourceOptionKeys(provider) : anyOptions(providers));
   const table = readTable(schema, raw, place, issues, (key, known) =>
     explainKey(key, known, provider, providers),
   );

@@ -1,3 +1,4 @@
+import { lookup } from "node:dns/promises";
 import type { Config } from "../config/load.ts";
 import type { NotificationSettings } from "../domain/notification.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -83,12 +84,27 @@ async function checkTargets(
 /** Milliseconds that the mail server may take for each step. */
 const MAIL_TIMEOUT = 10_000;
 
+/** Whether a host has an address. `hostname` is that of a URL. */
+async function isKnownHost(hostname: string): Promise<boolean> {
+  try {
+    await lookup(hostname.replace(/^\[|\]$/g, ""));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Shows only the host of the channel's URL: the rest may be a secret. Logs in to a mail server, without a message. */
 export async function checkNotify(settings: NotificationSettings): Promise<CheckResult> {
   const { name, format, kinds } = settings;
   if (settings.format !== "smtp") {
-    const { host } = new URL(settings.url.reveal());
-    return ok(`notify ${name}: ${format} to ${host} for ${kinds.join(", ")}`);
+    const { host, hostname } = new URL(settings.url.reveal());
+    const text = `notify ${name}: ${format} to ${host} for ${kinds.join(", ")}`;
+    return (await isKnownHost(hostname))
+      ? ok(text)
+      : warn(
+          `${text}: this machine does not find the host; check the URL and the DNS, unless a proxy resolves it`,
+        );
   }
   const { host, port, to } = settings;
   const recipients = to.map(({ address }) => address).join(", ");

@@ -1,8 +1,9 @@
+import { randomBytes } from "node:crypto";
 import type { Config } from "../config/load.ts";
 import { describeOutcome } from "../domain/ci.ts";
 import { selectHeaders } from "../domain/delivery.ts";
 import { actionOf, type Event, nameOf } from "../domain/event.ts";
-import { type Decision, findDecisiveEvent } from "../domain/match.ts";
+import { type Decision, findDecisiveEvent, matchTargets } from "../domain/match.ts";
 import type { ParseResult } from "../domain/provider.ts";
 import { createRuleValues, type ReadRuleValues, readPayloadEnvironment } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
@@ -50,7 +51,9 @@ export function explainPayload(config: Config, sample: PayloadSample, clock: Clo
   return [
     ...events.map((event) => ok(`source ${source.name}: ${describeEvent(event)}`)),
     ...targets.map((target) => {
-      const decision = decisions.find((each) => each.target === target.name);
+      // The router omits the targets that the events are not about.
+      const [match] = matchTargets(events, [target]);
+      const decision = decisions.find((each) => each.target === target.name) ?? match?.decision;
       return explainTarget(target, decision, findDecisiveEvent(events, target), readValues);
     }),
   ];
@@ -73,8 +76,9 @@ function parseSample(
 ): { readonly parsed: ParseResult; readonly headers: Readonly<Record<string, string>> } {
   const provider = providers.find(({ name }) => name === source.provider);
   if (provider === undefined) throw new Error(`unknown provider ${source.provider}`);
-  const secret = new Secret({ kind: "literal", value: "not sent" });
-  secret.load("not sent");
+  const value = provider.formatSecret(randomBytes(32));
+  const secret = new Secret({ kind: "literal", value });
+  secret.load(value);
   const message = { kind: "payload", event, json, deliveryId: "1", form: false } as const;
   const { headers, body } = provider.createHandlerWithSecret(secret).compose(message, {
     path: source.path,

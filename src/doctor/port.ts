@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
 import type { Config } from "../config/load.ts";
-import { localOrigin, readSocketPath } from "../lib/ip-address.ts";
+import { isLoopback, localOrigin, readSocketPath } from "../lib/ip-address.ts";
 import { httpClient } from "../runtime/index.ts";
 import { type CheckResult, fail, ok, warn } from "./check-result.ts";
 import { isWritable } from "./files.ts";
+import { findRunningServer } from "./running-server.ts";
 
 /** The host and port of a listener. */
 interface Address {
@@ -15,20 +16,26 @@ interface Address {
 
 /** Who uses an address. `unusable` says why it cannot be opened, in words that complete "port 443 on 0.0.0.0". */
 type Usage =
-  | { readonly kind: "free" | "hooklatch" | "other program" }
+  | { readonly kind: "free" | "hooklatch" | "another hooklatch" | "other program" }
   | { readonly kind: "unusable"; readonly problem: string };
 
 /**
- * Checks whether the listeners' ports, or the socket, are free, or who uses them. Sends at most a GET without a token.
+ * Checks whether the listeners' ports, or the socket, are free, or who uses them. A hooklatch there is the server of this
+ * configuration if it uses the data directory and accepts the admin token. Sends only GET requests; the token only to a
+ * hooklatch on loopback, while a server uses the data directory.
  */
 export async function checkPorts({
+  dataDir,
   server,
   admin,
-}: Pick<Config, "server" | "admin">): Promise<readonly CheckResult[]> {
+}: Pick<Config, "dataDir" | "server" | "admin">): Promise<readonly CheckResult[]> {
+  const running = findRunningServer(dataDir);
+  const identify = (usage: Usage | null): Usage | null =>
+    usage?.kind === "hooklatch" && running.kind === "none" ? { kind: "another hooklatch" } : usage;
   const socket = readSocketPath(server.host);
   const acme = server.acme === null ? null : { host: server.host, port: server.acme.httpPort };
   const publicHealth = `${localOrigin(server.protocol, server)}/healthz`;
-  const [usage, acmeUsage, adminUsage] = await Promise.all([
+  const found = await Promise.all([
     socket === null ? findUsage(server, () => probe(publicHealth, 200, "ok")) : findSocketUsage(socket),
     acme === null
       ? null
@@ -36,13 +43,16 @@ export async function checkPorts({
     // The admin listener rejects a request without a token.
     findUsage(admin, () => probe(`${localOrigin("http", admin)}/readyz`, 401, "not authorised")),
   ]);
+  const [usage = null, acmeUsage = null, adminFound = null] = found.map(identify);
+  const isOwnAdmin = adminFound?.kind === "hooklatch" ? await acceptsToken(admin) : null;
+  const adminUsage: Usage | null = isOwnAdmin === false ? { kind: "another hooklatch" } : adminFound;
   const label = socket === null ? `port ${server.port} on ${server.host}` : `socket ${socket}`;
   const isWaiting = acmeUsage?.kind === "hooklatch" && (usage?.kind === "free" || usage?.kind === "unusable");
   const isRunning = isWaiting || usage?.kind !== "free";
   return [
     ...(usage === null ? [] : [isWaiting ? describeWaiting(label) : describeUsage(label, usage)]),
     ...(acmeUsage === null ? [] : [describeUsage(`http_port ${acme?.port} on ${acme?.host}`, acmeUsage)]),
-    ...(adminUsage === null ? [] : [checkAdmin(admin, adminUsage, isRunning)]),
+    ...(adminUsage === null ? [] : [checkAdmin(admin, adminUsage, isRunning || isOwnAdmin === true)]),
   ];
 }
 
@@ -61,6 +71,10 @@ function describeUsage(label: string, usage: Usage): CheckResult {
       return ok(`${label} is free; no server is running`);
     case "hooklatch":
       return ok(`${label}: hooklatch is running`);
+    case "another hooklatch":
+      return fail(
+        `${label} is in use by another hooklatch, which has another data directory: stop it (find it with ss -lxtp), or set another one`,
+      );
     case "other program":
       return fail(
         `${label} is in use by another program: stop it (find it with ss -lxtp), or set another one`,
@@ -78,7 +92,7 @@ function checkAdmin(
 ): CheckResult {
   const label = `admin port ${port} on ${host}`;
   const result =
-    usage.kind === "hooklatch" && !isRunning
+    usage.kind === "another hooklatch" || (usage.kind === "hooklatch" && !isRunning)
       ? fail(`${label} is in use by another hooklatch: set another port in [admin]`)
       : describeUsage(label, usage);
   return result.level === "fail" && !isConfigured ? warn(result.text) : result;
@@ -110,7 +124,7 @@ async function findSocketUsage(path: string): Promise<Usage> {
 }
 
 /** The code of the error that prevents a listener; null if it can listen. Closes it at once. */
-function tryToListen(host: string, port: number): Promise<string | null> {
+export function tryToListen(host: string, port: number): Promise<string | null> {
   return new Promise((resolve) => {
     const probe = createServer();
     probe.once("error", (error) => resolve("code" in error ? String(error.code) : error.message));
@@ -147,6 +161,19 @@ async function probe(
   if (result.kind !== "response") return null;
   const isOurs = result.status === code && readStatus(result.body) === status;
   return isOurs ? "hooklatch" : "other program";
+}
+
+/** Whether the admin listener accepts the token; null when that is not known. */
+async function acceptsToken({ host, port, token }: Config["admin"]): Promise<boolean | null> {
+  const origin = localOrigin("http", { host, port });
+  if (!token.loaded || !isLoopback(new URL(origin).hostname)) return null;
+  const result = await httpClient.request(`${origin}/readyz`, {
+    headers: { authorization: `Bearer ${token.reveal()}` },
+    timeout: 3_000,
+    maxBody: 64 * 1024,
+    proxy: "none",
+  });
+  return result.kind === "response" ? result.status !== 401 : null;
 }
 
 function readStatus(body: Uint8Array): unknown {

@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { DEFAULT_PATH } from "../deploy/process/environment.ts";
 import { type CheckResult, ok } from "./check-result.ts";
 import { isInPath } from "./files.ts";
 import { runTool } from "./machine.ts";
+import { findRunningServer } from "./running-server.ts";
 
 /** The PATH that the server passes to the commands of targets. */
 export interface ServicePath {
@@ -39,16 +39,9 @@ export function describeServicePath({ path, owner }: ServicePath): CheckResult {
 
 /** Null when no server uses the directory, and when this user may not read its environment. */
 function readRunningServer(dataDir: string): ServicePath | null {
-  const pid = readNumber(join(dataDir, "hooklatch.pid"));
-  if (pid === null || !hasOpen(pid, join(dataDir, "hooklatch.lock"))) return null;
-  return readProcess(pid, `the running server (process ${pid})`);
-}
-
-/** Whether a process has the file open. A killed server may have left its number to another process. */
-function hasOpen(pid: number, file: string): boolean {
-  const directory = `/proc/${pid}/fd`;
-  const real = orNull(() => realpathSync(file));
-  return real !== null && listOf(directory).some((name) => readLink(join(directory, name)) === real);
+  const server = findRunningServer(dataDir);
+  if (server.kind !== "running") return null;
+  return readProcess(server.pid, `the running server (process ${server.pid})`);
 }
 
 function readProcess(pid: number, owner: string): ServicePath | null {
@@ -80,27 +73,10 @@ function findVariable(text: string): string | null {
   return /(?:^|\s)"?PATH=([^"\s]+)/.exec(text)?.[1] ?? null;
 }
 
-function readNumber(file: string): number | null {
-  const number = Number(readText(file) ?? "");
-  return Number.isSafeInteger(number) && number > 0 ? number : null;
-}
-
 /** Null for a file that is missing, or that this user may not read. */
 function readText(file: string): string | null {
-  return orNull(() => readFileSync(file, "utf8"));
-}
-
-function readLink(path: string): string | null {
-  return orNull(() => readlinkSync(path));
-}
-
-function listOf(directory: string): readonly string[] {
-  return orNull(() => readdirSync(directory)) ?? [];
-}
-
-function orNull<T>(read: () => T): T | null {
   try {
-    return read();
+    return readFileSync(file, "utf8");
   } catch {
     return null;
   }

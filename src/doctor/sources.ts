@@ -1,4 +1,5 @@
 import type { Config, OwnedSecret } from "../config/load.ts";
+import type { SourceHandler } from "../domain/provider.ts";
 import { isLoopback, localOrigin, readSocketPath } from "../lib/ip-address.ts";
 import { providers } from "../providers/index.ts";
 import { readCertifiedName } from "./certificate.ts";
@@ -6,7 +7,9 @@ import { type CheckResult, ok, warn } from "./check-result.ts";
 
 /** The settings that these checks read. */
 interface Settings extends Pick<Config, "server" | "targets"> {
-  readonly sources: readonly Pick<Config["sources"][number], "name" | "provider" | "path" | "print">[];
+  readonly sources: readonly (Pick<Config["sources"][number], "name" | "provider" | "path" | "print"> & {
+    readonly handler: Pick<SourceHandler, "describeCredentials">;
+  })[];
 }
 
 /** Shows the URL of each source, to paste into a forge, and the targets that use it. */
@@ -17,15 +20,16 @@ export function checkSources({
   secrets: owned,
 }: Settings & Pick<Config, "secrets">): readonly CheckResult[] {
   const origin = server.publicUrl ?? describeOrigin(server);
-  return sources.map(({ name, provider, path, print }) => {
+  return sources.map(({ name, provider, path, print, handler }) => {
     const secrets = owned.filter(({ owner }) => owner === `source ${name}`);
     const text = `source ${name}: ${origin}${path}`;
     const own = targets.filter(({ source }) => source === name);
     const waitsForCi = own.some(({ waitForCi }) => waitForCi !== null);
-    const form = describeForm(provider, { url: `${origin}${path}`, secrets, waitsForCi });
+    const form =
+      describeForm(provider, { url: `${origin}${path}`, secrets, waitsForCi }) + describeRequest(handler);
     const users = own.map((target) => target.name);
     if (users.length > 0) return ok(`${text} for ${users.join(", ")}${form}`);
-    if (print) return ok(`${text} prints its deliveries${form}`);
+    if (print) return ok(`${text} prints its deliveries; no target uses it${form}`);
     return warn(`${text} only stores its deliveries: add a target that uses it, or set print = true`);
   });
 }
@@ -54,6 +58,12 @@ function describeForm(
   const where = `; enter this URL at ${sender} in ${page}${list === "" ? "" : ` (${list})`}`;
   const origin = origins.at(-1)?.[1];
   return issuedSecret === undefined ? where : `${where}; ${origin} must hold its ${issuedSecret}`;
+}
+
+/** How requests of a sender without a form look; empty for the others. */
+function describeRequest({ describeCredentials }: Pick<SourceHandler, "describeCredentials">): string {
+  const credentials = describeCredentials?.() ?? [];
+  return credentials.length === 0 ? "" : `; send JSON with POST, ${credentials.join(", ")}`;
 }
 
 /** Checks that `public_url` fits the listener, that forges can reach it, and that requests are encrypted. */
@@ -86,20 +96,17 @@ export function checkPublicUrl(settings: Settings): readonly CheckResult[] {
   ];
 }
 
-/** Forges cannot reach a listener on loopback, unless a proxy forwards to it. */
-function checkReachable({ server, sources, targets }: Settings): readonly CheckResult[] {
+/** Other machines cannot reach a listener on loopback, unless a proxy forwards to it. */
+function checkReachable({ server, sources }: Settings): readonly CheckResult[] {
   const { host, protocol, trustedProxies } = server;
   if (!isLoopback(host) || trustedProxies.length > 0) return [];
-  const forges = providers.filter(({ reportsPushes }) => reportsPushes).map(({ name }) => name);
-  const used = new Set(targets.map(({ source }) => source));
   const remedy = protocol === "http" ? "set [server.acme] or [server.tls]" : 'set host = "0.0.0.0"';
-  return sources
-    .filter(({ name, provider }) => forges.includes(provider) && used.has(name))
-    .map(({ name }) =>
-      warn(
-        `source ${name}: the listener on ${host} is not reachable from other machines, so no push arrives: ${remedy}, or put a proxy in front and add it to trusted_proxies`,
-      ),
-    );
+  const names = sources.map(({ name }) => name).join(", ");
+  return [
+    warn(
+      `source${sources.length === 1 ? "" : "s"} ${names}: the listener on ${host} is not reachable from other machines, so none of their deliveries arrive: ${remedy}, or put a proxy in front and add it to trusted_proxies`,
+    ),
+  ];
 }
 
 function checkPlainHttp(host: string): readonly CheckResult[] {

@@ -41,7 +41,7 @@ export function describeUnlocked({ queued, waiting, skippedDelivery }: UnlockRes
   }
   if (waiting !== null) return `deployment ${waiting}, which was queued already, is next`;
   if (skippedDelivery !== null) {
-    return `delivery ${skippedDelivery}, which the lock blocked, is not deployed: something newer was`;
+    return `delivery ${skippedDelivery}, which the lock blocked, is not deployed: something newer was requested`;
   }
   return "the lock blocked no delivery";
 }
@@ -53,8 +53,8 @@ export interface LockStore {
   /**
    * Removes the lock and queues the newest delivery that it blocked, as accepting the delivery would have. Deliveries
    * whose `accept` was called earlier are committed first, and count. Nothing is queued where a newer delivery was
-   * queued already, or where a queued deployment was requested after the delivery arrived. The deliveries that no lock
-   * holds any more become `ok`, when they are queued, or `skipped`. Null when there was no lock.
+   * queued already, or where a deployment that neither failed nor was cancelled was requested after the delivery arrived.
+   * The deliveries that no lock holds any more become `ok`, when they are queued, or `skipped`. Null when there was no lock.
    */
   unlock(target: string, now: Date): Promise<UnlockResult | null>;
   listLocks(): Promise<readonly Lock[]>;

@@ -144,6 +144,11 @@ export interface SourceHandler {
   /** Decodes a request that `verify` accepted, or one that is read back from the store with the stored headers only. */
   parse(request: Payload): ParseResult;
   /**
+   * What every request must have, one phrase each, with the origins of the secrets; missing where
+   * {@link Provider.webhookForm} says what to enter.
+   */
+  describeCredentials?(): readonly string[];
+  /**
    * Composes a request as the provider itself would send it, for `send` and the demo. Throws an {@link AppError}
    * `configuration` when a secret or feature that it needs is missing.
    */

@@ -46,7 +46,7 @@ const HINTS: Readonly<Record<RefusalCode, string | null>> = {
   credentials_mismatch: "compare the user and the password with `basic`; `hooklatch hash` makes the hash",
   client_address_unknown:
     "let the proxy send the address of the client in `client_ip_header`, or use `bearer` or `hmac`",
-  client_unknown: "show the verify token first: GET with ?verify_token= from the same address",
+  client_unknown: "show the verify token first: GET with `Authorization: Bearer TOKEN` from the same address",
   client_expired: "show the verify token again; `client_timeout` says how long it lasts",
   invalid_payload: "look at the payload in the sender's list of deliveries",
   unexpected_payload: "look at the payload in the sender's list of deliveries",

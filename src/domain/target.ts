@@ -61,6 +61,14 @@ export interface Target {
   readonly commitStatus: CommitStatus | null;
 }
 
+/**
+ * Whether no newer delivery takes the place of one that waits. A commit whose CI succeeded later may be older: it must not
+ * take the place of a newer one.
+ */
+export function queuesEveryDelivery({ queue, waitForCi }: Pick<Target, "queue" | "waitForCi">): boolean {
+  return queue === "all" || waitForCi !== null;
+}
+
 /** Which CI a target waits for. */
 export interface WaitForCi {
   /** The name of a workflow, pipeline or status; null for all that run for a push. */

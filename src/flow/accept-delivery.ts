@@ -76,12 +76,8 @@ export async function acceptDelivery(
       ci: event.kind === "ci" ? event : null,
       repeatedBody: source.handler.repeatedBody,
       onRedelivery: source.onRedelivery,
-      // Repeating a ping or an event without effect does no harm.
-      detectDuplicates:
-        event.kind === "push" ||
-        event.kind === "ci" ||
-        deploys ||
-        decisions.some(({ code }) => code === "locked"),
+      // A ping is answered each time.
+      detectDuplicates: event.kind !== "ping",
       replayOf,
       queueAll,
     },

@@ -52,7 +52,8 @@ export type CancelOutcome =
   | { readonly kind: "unknown deployment" };
 
 export type LockOutcome =
-  | { readonly kind: "locked"; readonly lock: Lock }
+  /** `replaced` is the lock that was in force; null for none. */
+  | { readonly kind: "locked"; readonly lock: Lock; readonly replaced: Lock | null }
   | { readonly kind: "unknown target" };
 
 export type UnlockOutcome =
@@ -132,8 +133,9 @@ export function createOperator(
       const until =
         milliseconds === null ? null : new Date(Math.min(since.getTime() + milliseconds, MAX_TIME));
       const lock: Lock = { target, reason, by, since, until };
+      const replaced = locks.of(target, since);
       await locks.lock(lock);
-      return { kind: "locked", lock };
+      return { kind: "locked", lock, replaced };
     },
 
     async unlock(target) {

@@ -4,7 +4,7 @@ import { describeLock, type Lock } from "../domain/lock.ts";
 import { type Decision, isAbout, matchTargets, summariseDecisions } from "../domain/match.ts";
 import { applyCondition, type ReadRuleValues } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
-import type { Target } from "../domain/target.ts";
+import { queuesEveryDelivery, type Target } from "../domain/target.ts";
 import type { Locks } from "./locks.ts";
 import type { FlowServices } from "./services.ts";
 
@@ -75,10 +75,7 @@ function route(
   lockOf: (target: string) => Lock | null,
 ): RoutingResult {
   const gated = targets.filter(({ waitForCi }) => waitForCi !== null).map(({ name }) => name);
-  // A commit whose CI succeeded later may be older: it must not take the place of a newer one that waits.
-  const queueAll = targets
-    .filter(({ name, queue }) => queue === "all" || gated.includes(name))
-    .map(({ name }) => name);
+  const queueAll = targets.filter(queuesEveryDelivery).map(({ name }) => name);
   const byName = new Map(targets.map((target) => [target.name, target]));
   const matches = matchTargets(events, targets);
   const all = matches.map(({ decision: matched, event }): Decision => {

@@ -25,6 +25,18 @@ export function systemErrorCode(error: unknown): string | null {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
 }
 
+/**
+ * An error of an operation on a file in words, such as `no such file or directory`: without the code, the operation and
+ * the name of the file, which may be that of a draft. Other errors have their own message.
+ */
+export function describeFileError(error: unknown): string {
+  const message = errorMessage(error);
+  const prefix = `${systemErrorCode(error)}: `;
+  return message.startsWith(prefix)
+    ? message.slice(prefix.length).replace(/, [a-z_]+(?: '.*)?$/s, "")
+    : message;
+}
+
 /** The message of whatever was thrown. */
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

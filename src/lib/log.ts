@@ -49,6 +49,9 @@ export async function createLog({ write, format, colours, debug }: LogOptions): 
   return log;
 }
 
+/** An error is printed like any other field: the printer would give it lines of its own. */
+const ONE_LINE = { singleLine: true, errorLikeObjectKeys: [] };
+
 /** Syslog priorities (RFC 5424, table 2). */
 const PRIORITIES: Readonly<Record<string, number>> = { error: 3, warn: 4, info: 6, debug: 7 };
 
@@ -61,8 +64,8 @@ async function prettify(
   const { prettyFactory } = await import("pino-pretty");
   const pretty = prettyFactory(
     format === "journald"
-      ? { colorize: false, ignore: "time,level", singleLine: true }
-      : { colorize: colours, translateTime: "SYS:HH:MM:ss", singleLine: true },
+      ? { colorize: false, ignore: "time,level", ...ONE_LINE }
+      : { colorize: colours, translateTime: "SYS:HH:MM:ss", ...ONE_LINE },
   );
   return {
     write(line: string) {

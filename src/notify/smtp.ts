@@ -41,7 +41,7 @@ export function createMailChannel(
         if (deadline.signal.aborted) {
           return { kind: "failed", reason: `${host} did not accept the message within ${timeout / 1000} s` };
         }
-        return describeFailure(host, error);
+        return describeFailure(host, error, "sending");
       } finally {
         clearTimeout(timer);
       }
@@ -56,7 +56,7 @@ export async function tryMailServer(settings: MailSettings, timeout: number): Pr
     await transport.verify();
     return { kind: "taken" };
   } catch (error) {
-    return describeFailure(settings.host, error);
+    return describeFailure(settings.host, error, "connecting");
   }
 }
 
@@ -139,7 +139,7 @@ function listAddresses(rejected: readonly (string | { readonly address?: string 
  * A server answers 5xx to what it will never accept, and 4xx to what it may accept later (RFC 5321, section 4.2.1).
  * The reason quotes its answer, except that to a login.
  */
-function describeFailure(host: string, error: unknown): SendOutcome {
+function describeFailure(host: string, error: unknown, act: "sending" | "connecting"): SendOutcome {
   const code = systemErrorCode(error);
   const written = propertyOf(error, "responseCode");
   const status = typeof written === "number" ? written : null;
@@ -152,7 +152,7 @@ function describeFailure(host: string, error: unknown): SendOutcome {
     return { kind: "failed", reason };
   }
   if (status === null) {
-    return { kind: "failed", reason: `sending to ${host} failed: ${toOneLine(errorMessage(error), 200)}` };
+    return { kind: "failed", reason: `${act} to ${host} failed: ${toOneLine(errorMessage(error), 200)}` };
   }
   const answer = toOneLine(String(propertyOf(error, "response") ?? status), 200);
   const kind = status >= 500 ? "refused" : "failed";

@@ -1,5 +1,6 @@
 import { createPublicKey, verify } from "node:crypto";
 import type { OptionIssue, RawRequest, VerifyResult } from "../domain/provider.ts";
+import { AppError } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
 import { refuseSignature, type SignatureStyle, verifySignature, writeSignature } from "./hmac.ts";
 import { checkSignedTime, writeSignedTime } from "./signed-time.ts";
@@ -89,9 +90,10 @@ function isPublicKey(secret: Secret): boolean {
   return secret.reveal().startsWith("whpk_");
 }
 
+/** Throws an {@link AppError} `configuration` for a secret that {@link checkStandardSecrets} did not check. */
 function toKey(secret: string): Uint8Array {
   const key = decode(secret);
-  if (key === null) throw new Error("the secret is not whsec_ and base64");
+  if (key === null) throw new AppError("configuration", 'the secret must be "whsec_" and base64');
   return key;
 }
 

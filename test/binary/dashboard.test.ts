@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { page } from "../../src/web/index.ts";
@@ -115,7 +117,10 @@ describe("the dashboard of the executable", () => {
   });
 });
 
-test("hooklatch demo --keep leaves the dashboard open until it is stopped", async () => {
+test("hooklatch demo --keep leaves the dashboard open until it is stopped, also when its port is in use", async () => {
+  const other = createServer().listen({ host: "127.0.0.1", port: 9001, exclusive: true });
+  // Another server of this machine may have the default port already.
+  await Promise.race([once(other, "listening"), once(other, "error")]);
   const workshop = new Workshop();
   workshops.push(workshop);
   const child = Bun.spawn([EXECUTABLE, "demo", "--keep"], {
@@ -130,21 +135,17 @@ test("hooklatch demo --keep leaves the dashboard open until it is stopped", asyn
     output += decoder.decode(chunk, { stream: true });
     if (output.includes("Ctrl-C stops the server")) break;
   }
-  const [, address] = /The dashboard is at (http:\S+);/.exec(output) ?? [];
-  if (address === undefined) {
-    // Another server of this machine has the default port.
-    expect(output).toContain("The dashboard is not available, because its port is in use.");
-  } else {
-    const token = readFileSync(/^ {2}cat (\S+admin\.token)$/m.exec(output)?.[1] ?? "", "utf8").trim();
-    expect(output).not.toContain(token);
-    const cookie = await logIn(new URL(address).origin, token);
-    const response = await fetch(new URL("/api/targets", address), {
-      headers: { cookie, "sec-fetch-site": "same-origin" },
-    });
-    expect(((await response.json()) as { items: unknown[] }).items).toMatchObject([
-      { name: "blog", live: { subject: "Hello from the second push", author: "Mona" } },
-    ]);
-  }
+  other.close();
+  const [, address = ""] = /The dashboard is at (http:\S+);/.exec(output) ?? [];
+  const token = readFileSync(/^ {2}cat (\S+admin\.token)$/m.exec(output)?.[1] ?? "", "utf8").trim();
+  expect(output).not.toContain(token);
+  const cookie = await logIn(new URL(address).origin, token);
+  const response = await fetch(new URL("/api/targets", address), {
+    headers: { cookie, "sec-fetch-site": "same-origin" },
+  });
+  expect(((await response.json()) as { items: unknown[] }).items).toMatchObject([
+    { name: "blog", live: { subject: "Hello from the second push", author: "Mona" } },
+  ]);
   child.kill("SIGINT");
   expect(await child.exited).toBe(0);
 });

@@ -30,7 +30,8 @@ describe("hooklatch target rollback", () => {
     const second = await site.deploy({ "index.html": "second\n" });
     const { stdout, ...result } = await site.run("target", "rollback", "blog");
     expect(result).toEqual({ exitCode: 0, stderr: "" });
-    expect(stdout).toMatch(new RegExp(`^blog\\b.*\\b${release}\\b.*\\b3\\b.*\\n$`));
+    const commit = first.slice(0, 12);
+    expect(stdout).toMatch(new RegExp(`^blog\\b.*\\b${release}\\b.*\\bcommit ${commit}\\b.*\\b3\\b.*\\n$`));
     expect([site.current, site.read("current/built.html")]).toEqual([release, "first\n"]);
     expect(await countBuilds()).toBe(2);
     expect(await site.readDeployment(3)).toMatchObject({
@@ -46,7 +47,8 @@ describe("hooklatch target rollback", () => {
     expect((await site.run("deployment", "list")).stdout).toContain("rollback");
     const shown = (await site.run("deployment", "show", "3")).stdout.split("\n");
     const trigger = shown.find((line) => line.includes("rollback"));
-    expect([stdout.trimEnd(), trigger].map((line) => words(line ?? ""))).toMatchSnapshot();
+    const lines = [stdout.trimEnd().replace(`commit ${commit}`, "commit <first>"), trigger];
+    expect(lines.map((line) => words(line ?? ""))).toMatchSnapshot();
     expect(await site.readTarget()).toMatchObject({ live: { commit: first, release } });
   });
 

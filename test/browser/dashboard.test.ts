@@ -164,6 +164,8 @@ describe.skipIf(BROWSER === null)("the dashboard", () => {
   test("says why a push was not deployed, and replays it", async () => {
     const { delivery } = await site.push("blog", { ref: "refs/heads/draft" });
     await show("#/deliveries?status=skipped");
+    const statuses = await page.getByLabel("Status").getByRole("option").allTextContents();
+    expect(statuses).toEqual(["All", "Ping", "Accepted", "Held", "Skipped", "Success"]);
     const row = page.getByRole("listitem").filter({ hasText: `#${delivery}` });
     await row.getByText('not deployed, branch "draft" is not "main"').waitFor();
     await row.getByRole("link", { name: "Push from github" }).click();

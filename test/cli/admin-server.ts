@@ -184,3 +184,23 @@ export function deliveryJson(overrides: Readonly<Record<string, unknown>> = {}) 
     ...overrides,
   };
 }
+
+/** The state of a server with two sources in the format of the admin API. */
+export function statusJson() {
+  return {
+    status: "ok",
+    version: "0.0.0",
+    started_at: TIME,
+    public_url: null,
+    sources: [
+      { name: "github", provider: "github", path: "/github-webhook" },
+      { name: "webhook", provider: "generic", path: "/webhook" },
+    ],
+    targets: 1,
+    queued: 0,
+    running: 0,
+    store_bytes: 1,
+    certificate_expires_at: null,
+    disks: [],
+  };
+}

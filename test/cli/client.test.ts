@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { words } from "../support/words.ts";
-import { AdminServer, page } from "./admin-server.ts";
+import { AdminServer, page, statusJson } from "./admin-server.ts";
 import { runHooklatch } from "./command-line.ts";
 
 let server: AdminServer;
@@ -49,6 +49,16 @@ describe("hooklatch client revoke", () => {
     expect(stdout).toContain("2001:db8::1");
     expect(stdout).toContain("webhook");
     expect(server.requests[0]?.path).toBe("/api/clients/2001%3Adb8%3A%3A1?source=webhook");
+  });
+
+  test("names the sources for a source that does not exist", async () => {
+    server.respondWith({ "GET /api/status": Response.json(statusJson()) });
+    const { exitCode, stdout, stderr } = await hooklatch("client revoke 192.0.2.1 --source nowhere");
+    expect([exitCode, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/nowhere.*\bgithub\b.*\bwebhook\b/);
+    const existing = await hooklatch("client revoke 192.0.2.1 --source webhook");
+    expect(existing.stderr).toMatch(/192\.0\.2\.1.*webhook/);
+    expect(words(stderr + existing.stderr)).toMatchSnapshot();
   });
 
   test("exits with 1 for an unauthorised address and with 2 for an invalid one", async () => {

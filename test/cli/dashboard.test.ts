@@ -71,6 +71,7 @@ describe("hooklatch dashboard", () => {
 
   test.each([
     ["is off", () => errorResponse(404, "not found")],
+    ["rejects the token", () => errorResponse(401, "not authorised")],
     ["responds otherwise", () => errorResponse(500, "internal error")],
   ])("fails where the dashboard %s", async (_what, response) => {
     server.respondWith({ "GET /": response });

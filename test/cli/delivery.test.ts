@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { words } from "../support/words.ts";
-import { AdminServer, deliveryJson, errorResponse, LATER, page } from "./admin-server.ts";
+import { AdminServer, deliveryJson, errorResponse, LATER, page, statusJson } from "./admin-server.ts";
 import { runHooklatch, UNPRINTABLE } from "./command-line.ts";
 
 let server: AdminServer;
@@ -176,6 +176,28 @@ describe("hooklatch delivery list", () => {
     expect(words(all.stderr + filtered.stderr)).toMatchSnapshot();
   });
 
+  test("names the sources for a source that does not exist", async () => {
+    server.respondWith({
+      "GET /api/deliveries": page(),
+      "GET /api/refusals": page(),
+      "GET /api/deployments": page(),
+      "GET /api/clients": page(),
+      "GET /api/status": Response.json(statusJson()),
+    });
+    const outputs = [];
+    for (const list of ["delivery list", "delivery list --refused", "deployment list", "client list"]) {
+      const { exitCode, stdout, stderr } = await hooklatch(`${list} --source githbu`);
+      expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "" });
+      expect(stderr).toMatch(/githbu.*\bgithub\b/);
+      outputs.push(stderr);
+    }
+    const other = await hooklatch("delivery list --source nonsense");
+    expect(other.stderr).toMatch(/nonsense.*\bgithub\b.*\bwebhook\b/);
+    const existing = await hooklatch("delivery list --source github");
+    expect(existing.stderr).not.toContain("webhook");
+    expect(words([...outputs, other.stderr, existing.stderr].join(""))).toMatchSnapshot();
+  });
+
   test("lists the refused requests with reason and hint", async () => {
     const refused = {
       id: 12,
@@ -183,7 +205,7 @@ describe("hooklatch delivery list", () => {
       source: "github",
       client: null,
       code: "signature_missing",
-      reason: `The request has no signature.\u001b[31m\u202e`,
+      reason: `the request has no signature\u001b[31m\u202e`,
       hint: "set the secret",
       provider_id: "6f3a",
     };
@@ -192,6 +214,7 @@ describe("hooklatch delivery list", () => {
     expect(exitCode).toBe(0);
     expect(server.requests.map(({ path }) => path)).toEqual(["/api/refusals?source=github&limit=5"]);
     expect(stdout).not.toMatch(UNPRINTABLE);
+    expect(stdout).toMatch(/\\u202e {2}set the secret\n$/);
     expect(stdout).toMatchSnapshot();
     const { stdout: json } = await hooklatch("delivery list --refused --json");
     expect(JSON.parse(json)).toEqual({ items: [refused], next: null });
@@ -240,6 +263,14 @@ describe("hooklatch delivery show", () => {
     server.respondWith({ "GET /api/deliveries/7": stored(overrides) });
     const { stdout } = await hooklatch("delivery show 7");
     expect(stdout).toMatch(new RegExp(`^status +${deliveryJson(overrides).status}$`, "m"));
+    expect(stdout.slice(stdout.indexOf("status "), stdout.indexOf("Stored headers"))).toMatchSnapshot();
+  });
+
+  test("shows why targets that the event is not about were not deployed", async () => {
+    const reason = 'app: event "release" is not a push';
+    server.respondWith({ "GET /api/deliveries/7": stored({ other_targets: 1, reason }) });
+    const { stdout } = await hooklatch("delivery show 7");
+    expect(stdout).toMatch(/^reason +app: event "release" is not a push$/m);
     expect(stdout.slice(stdout.indexOf("status "), stdout.indexOf("Stored headers"))).toMatchSnapshot();
   });
 

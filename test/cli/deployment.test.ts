@@ -103,6 +103,16 @@ describe("hooklatch deployment show", () => {
     expect(JSON.parse((await hooklatch("deployment show 12 --json")).stdout)).toEqual(deployment);
   });
 
+  test("describes the trigger event also for targets without events", async () => {
+    server.respondWith({
+      "GET /api/deployments/12": Response.json(deploymentJson({ trigger: "event" })),
+    });
+    const { stdout } = await hooklatch("deployment show 12");
+    expect(stdout).toMatch(/^trigger +event: .+$/m);
+    expect(stdout).not.toMatch(/events name/);
+    expect(stdout.match(/^trigger.*$/m)?.[0]).toMatchSnapshot();
+  });
+
   test("exits with 1 for an unknown deployment and with 2 for an invalid number", async () => {
     const unknown = await hooklatch("deployment show 99");
     expect(unknown).toMatchObject({ exitCode: 1, stdout: "" });
@@ -144,13 +154,35 @@ describe("hooklatch deployment log", () => {
     });
     const concealed = await hooklatch("deployment log 12", { isTty: { stdout: true, stderr: true } });
     expect(concealed.stdout).toBe("hidden\u001b[0m\n\u001b[1mbold\u001b[0m\n\u001b[38;5;8mgrey\u001b[0m\n");
-    server.respondWith({ "GET /api/deployments/12/log": new Response("") });
+    server.respondWith({
+      "GET /api/deployments/12/log": new Response(""),
+      "GET /api/deployments/12": Response.json(deploymentJson({ state: "running" })),
+    });
     const empty = await hooklatch("deployment log 12");
     expect(empty).toMatchObject({ exitCode: 0, stdout: "" });
     expect((await hooklatch("deployment log 99")).exitCode).toBe(1);
     const unknown = await hooklatch("deployment log 99 --follow");
     expect(unknown.stderr).toContain("99");
     expect(words(empty.stderr + unknown.stderr)).toMatchSnapshot();
+  });
+
+  test("names the running deployment for which a queued one waits", async () => {
+    const queued = deploymentJson({ state: "queued" });
+    const respondWith = (...running: readonly unknown[]) =>
+      server.respondWith({
+        "GET /api/deployments/12/log": new Response(""),
+        "GET /api/deployments/12": Response.json(queued),
+        "GET /api/deployments": ({ path }) => page(...(path.includes("running") ? running : [queued])),
+      });
+    respondWith(deploymentJson({ id: 11, state: "running" }));
+    const behind = await hooklatch("logs blog");
+    expect(behind).toMatchObject({ exitCode: 0, stdout: "" });
+    for (const fact of ["12", "queued", "hooklatch logs 11"]) expect(behind.stderr).toContain(fact);
+    expect(server.requests.at(-1)?.path).toBe("/api/deployments?target=blog&state=running&limit=1");
+    respondWith();
+    const alone = await hooklatch("deployment log 12");
+    expect(alone.stderr).toContain("queued");
+    expect(words(behind.stderr + alone.stderr)).toMatchSnapshot();
   });
 
   test.each([

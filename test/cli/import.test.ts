@@ -85,6 +85,15 @@ describe("hooklatch import", () => {
     },
   );
 
+  test("names the configuration first when a repeated import finds all files", async () => {
+    write("hooks.json", [GITLAB]);
+    const command = ["hooks.json", "-o", "etc/hooklatch.toml"];
+    expect(await run(...command)).toMatchObject({ exitCode: 0 });
+    const { exitCode, stderr } = await run(...command);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("etc/hooklatch.toml already exists");
+  });
+
   test("writes nothing if no hook could be translated", async () => {
     write("hooks.json", [hook({ "http-methods": ["GET"] })]);
     expect(await run("hooks.json", "-o", "hooklatch.toml")).toMatchObject({ exitCode: 1, stdout: "" });

@@ -28,6 +28,21 @@ function hooklatch(line: string, env: Record<string, string> = {}) {
   return runHooklatch(line, { cwd, env });
 }
 
+describe("an unknown option", () => {
+  test.each([
+    ["--nope", "hooklatch"],
+    ["-v", "hooklatch"],
+    ["--debug --nope", "hooklatch"],
+    ["serve --nope", "hooklatch serve"],
+    ["--debug serve --nope", "hooklatch serve"],
+    ["target list --nope", "hooklatch target list"],
+  ])("refers to the help: %s", async (line, command) => {
+    const { exitCode, stderr } = await hooklatch(line);
+    expect(exitCode).toBe(2);
+    expect(stderr.split("\n")[0]).toEndWith(`; see ${command} --help`);
+  });
+});
+
 describe("hooklatch init", () => {
   test.each([
     ["--repository nonsense", "--repository"],
@@ -38,6 +53,7 @@ describe("hooklatch init", () => {
     ["--url https://x/path?query", "--url"],
     ["--branch dev", "--branch"],
     ["--directory /srv/blog", "--directory"],
+    ["--provider gitea --repository a/b", "--base-url"],
   ])("writes no invalid configuration: %s", async (options, faulty) => {
     const { exitCode, stdout, stderr } = await hooklatch(`init ${options}`);
     expect([exitCode, stdout]).toEqual([2, ""]);
@@ -127,6 +143,28 @@ describe("hooklatch init", () => {
   });
 
   test.each([
+    "github",
+    "gitlab",
+    "gitea",
+    "gitea --base-url https://git.example.com",
+    "bitbucket",
+    "standard",
+  ])("writes a target that is valid once it is uncommented: %s", async (provider) => {
+    expect((await hooklatch(`init --provider ${provider}`)).exitCode).toBe(0);
+    const [head = "", target = ""] = readFileSync(join(cwd, "hooklatch.toml"), "utf8").split(
+      "# What to deploy",
+    );
+    const lines = target.split("\n").slice(1);
+    writeFileSync(
+      join(cwd, "hooklatch.toml"),
+      head + lines.map((line) => line.replace(/^# /, "")).join("\n"),
+    );
+    // Reports the URL only for a valid configuration.
+    const line = `send push --url nonsense --source ${provider.split(" ")[0]}`;
+    expect((await hooklatch(line)).stderr).toContain("--url: expected");
+  });
+
+  test.each([
     ["--provider gitlab --repository a/b/c", "gitlab.secret"],
     ["--provider gitea --repository a/b --base-url https://git.example.com", "gitea.secret"],
     ["--provider standard", "standard.secret"],
@@ -166,6 +204,10 @@ describe("hooklatch init", () => {
     const second = await hooklatch("init --generic");
     expect(second.stdout).toContain("hooklatch-data/secrets/github.secret");
     expect(second.stdout).toContain(secret);
+    for (const { stdout } of [first, second]) {
+      expect(stdout).toContain("https://YOUR-SERVER:9000/webhook\n");
+      expect(stdout).toContain(verifyToken);
+    }
     expect(readFileSync(join(cwd, "hooklatch-data/secrets/github.secret"), "utf8").trim()).toBe(secret);
     const secrets = { [secret]: "<secret>", [verifyToken]: "<verify token>" };
     expect(words(first.stdout, secrets)).toMatchSnapshot("first run");
@@ -196,6 +238,15 @@ describe("hooklatch send", () => {
     ],
     ["a control character in the delivery id", "send ping --delivery-id a\u0007b", ["--delivery-id"]],
     ["a delivery id outside ASCII", "send ping --delivery-id \u2665", ["--delivery-id"]],
+    ...["--branch main", "--tag v1", "--before zzz", "--deleted", "--repository a/b"].map(
+      (option) =>
+        [
+          `a payload and ${option}`,
+          `send push --payload x.json ${option.replace("zzz", "a".repeat(40))}`,
+          ["--payload", option.split(" ")[0] ?? ""],
+        ] as const,
+    ),
+    ["a source and a provider", "send ping --source github --provider github", ["--source", "--provider"]],
     ["a branch and a tag", "send push --branch a --tag b", ["--branch", "--tag"]],
     [
       "an unknown provider",
@@ -209,6 +260,21 @@ describe("hooklatch send", () => {
       ["--secret", "NOWHERE"],
     ],
     ["a source without a secret", "send ping", ["github"]],
+    [
+      "a secret that standard webhooks do not have",
+      "send push --provider standard --url http://127.0.0.1:1/ --secret 0123456789abcdef",
+      ["whsec_"],
+    ],
+    [
+      "a ping that GitLab does not send",
+      "send ping --provider gitlab --url http://127.0.0.1:1/ --secret 0123456789abcdef",
+      ["GitLab", "send push"],
+    ],
+    [
+      "a ping that Gitea does not send",
+      "send ping --provider gitea --url http://127.0.0.1:1/ --secret 0123456789abcdef",
+      ["Gitea", "send push"],
+    ],
   ])("exits with 2 and reports %s", async (_, line, facts) => {
     const { exitCode, stdout, stderr } = await hooklatch(line);
     expect(exitCode).toBe(2);
@@ -257,6 +323,24 @@ describe("hooklatch send", () => {
     test("sends a ping with the given repository", async () => {
       const repository = { name: "n", full_name: "o/n" };
       expect(await send("send ping --repository o/n")).toMatchObject({ repository });
+    });
+
+    test("imitates the provider of the named source, and replaces only a verify token", async () => {
+      const source = (name: string, options: string) =>
+        `[[source]]\nname = "${name}"\npath = "/${name}"\n${options}\n`;
+      writeFileSync(
+        join(cwd, "hooklatch.toml"),
+        source("lab", 'provider = "gitlab"') +
+          source("signed", 'provider = "generic"\nhmac = { header = "x-sign", secrets = ["env:KEY"] }'),
+      );
+      const env = { KEY: "0123456789abcdef0123456789abcdef" };
+      const push = (name: string) =>
+        `send push --url ${server.url} --secret 0123456789abcdef --source ${name}`;
+      expect((await hooklatch(push("lab"), env)).exitCode).toBe(0);
+      expect(bodies.pop()).toMatchObject({ object_kind: "push" });
+      const { exitCode, stderr } = await hooklatch(push("signed"), env);
+      expect([exitCode, bodies]).toEqual([2, []]);
+      expect(stderr).toMatchSnapshot();
     });
 
     test("fills in the repository and ref of a target that matches", async () => {

@@ -56,7 +56,7 @@ describe("hooklatch target list", () => {
     expect([blog.length, docs.length, fresh.length]).toEqual([5, 5, 5]);
     expect([blog[0], blog[1], blog[4]]).toEqual(["blog", "main", "-"]);
     expect(blog[2]).toMatch(live);
-    expect(blog[3]).toMatch(/running 13.*queued 14/);
+    expect(blog[3]).toMatch(/running #13.*queued #14/);
     expect(docs[0]).toBe("docs");
     expect(docs[1]).toContain("v*");
     expect(docs[2]).toMatch(live);
@@ -206,7 +206,7 @@ describe("hooklatch target rollback", () => {
     const release = "20261121T203000Z-0123456789ab";
     const { exitCode, stdout, stderr } = await hooklatch(["target", "rollback", "blog", release]);
     expect([exitCode, stderr]).toEqual([0, ""]);
-    for (const fact of ["blog", release, "12"]) expect(stdout).toContain(fact);
+    for (const fact of ["blog", release, "commit 0123456789ab", "12"]) expect(stdout).toContain(fact);
     expect(stdout).toMatchSnapshot();
     expect(listPosts()).toMatchObject([{ body: { release } }]);
     expect(JSON.parse((await hooklatch(["target", "rollback", "blog", "--json"])).stdout)).toMatchObject({
@@ -235,9 +235,12 @@ describe("hooklatch target rollback", () => {
 });
 
 describe("hooklatch target lock and unlock", () => {
-  const locked = (until: string | null) =>
+  const locked = (until: string | null, own: Readonly<Record<string, unknown>> = {}) =>
     Response.json({
       status: "locked",
+      deliveries: "held",
+      replaced: null,
+      ...own,
       target: targetJson({
         locked: { reason: "freeze", by: "ada", since: "2026-11-21T20:00:00.000Z", until },
       }),
@@ -257,6 +260,18 @@ describe("hooklatch target lock and unlock", () => {
     const permanent = await hooklatch(["target", "lock", "blog", "--reason", "x", "--by", "ada"]);
     expect(listPosts().at(-1)?.body).toEqual({ reason: "x", by: "ada" });
     expect(temporary.stdout + permanent.stdout).toMatchSnapshot();
+  });
+
+  test("lock shows the lock that it replaces, and what happens to deliveries that are queued in order", async () => {
+    const since = "2026-11-21T20:00:00.000Z";
+    const replaced = { reason: "\u001b[2Jmigration", by: "bob", since, until: "2026-11-21T21:00:00.000Z" };
+    server.respondWith({ "POST /api/targets/blog/lock": locked(null, { deliveries: "queued", replaced }) });
+    const { stdout } = await hooklatch(["target", "lock", "blog", "--reason", "freeze"]);
+    for (const fact of ["queue", "bob", "2026-11-21T21:00:00.000Z", "\\u001b[2Jmigration"]) {
+      expect(stdout).toContain(fact);
+    }
+    expect(stdout).not.toMatch(/stored but not deployed/);
+    expect(stdout).toMatchSnapshot();
   });
 
   test.each([

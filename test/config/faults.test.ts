@@ -315,6 +315,7 @@ const FAULTY: readonly { file: string; what: string; findings: readonly Expected
       "target[0].after",
       "target[0].env.PORT",
       "target[0].env.1ST",
+      "target[0].env.HOOKLATCH_TARGET",
       ["target[0].pass_env[0]", "HOOKLATCH_ADMIN_TOKEN"],
       "target[0].pass_env[1]",
       "target[0].shared[0]",
@@ -345,7 +346,7 @@ const FAULTY: readonly { file: string; what: string; findings: readonly Expected
     file: "twins.toml",
     what: "duplicate names, paths and directories",
     findings: [
-      ["source[1].name", "source[0]"],
+      ["source[1].name", "source[0]", '"hook"', "case"],
       ["source[1].path", "source[0]"],
       ["target[1].name", "target[0]"],
       ["target[1].directory", "target[0]"],

@@ -46,6 +46,20 @@ payload_env = { VERSION = "payload.release.tag_name" }`),
     expect(configOf(load("when = 'true'\ncatch_up = false")).targets[0]).toMatchObject({ catchUp: false });
   });
 
+  test("report the other faults of a table with an invalid name", () => {
+    const loaded = load(`payload_env = { HOME = "payload.path", "A-B" = "payload.b", C = "unknown" }
+env = { "D-E" = "1", HOOKLATCH_X = "", PATH = "~/bin", F = 1 }`);
+    expectFindings(loaded, [
+      ["hooklatch.toml: target[0].env.F"],
+      ["hooklatch.toml: target[0].env.D-E"],
+      ["hooklatch.toml: target[0].env.HOOKLATCH_X"],
+      ["hooklatch.toml: target[0].payload_env.A-B"],
+      ["hooklatch.toml: target[0].payload_env.HOME"],
+      ["hooklatch.toml: target[0].payload_env.C", "unknown"],
+      ["hooklatch.toml: target[0].env.PATH"],
+    ]);
+  });
+
   test("report every fault", () => {
     const loaded = load(`events = [" push", ""]
 when = "payload.x +"
@@ -74,6 +88,35 @@ https_proxy = "payload.path"
     ]);
   });
 
+  test.each(
+    `TAR_OPTIONS PYTHONHOME PYTHONSTARTUP PYTHONINSPECT PERL5DB RUBYSHELL LUA_INIT LUA_PATH _JAVA_OPTIONS MAVEN_OPTS
+    GRADLE_OPTS SBT_OPTS MAKEFLAGS GNUMAKEFLAGS MAKEFILES CC CFLAGS RSYNC_RSH SVN_SSH HGRCPATH RUSTC_WRAPPER GOENV PHPRC
+    COMPOSE_FILE DOTNET_STARTUP_HOOKS CORECLR_PROFILER_PATH OPENSSL_CONF GCONV_PATH CDPATH ZDOTDIR XDG_CONFIG_HOME VISUAL
+    BROWSER MANPAGER LESSOPEN SUDO_ASKPASS GNUPGHOME KUBECONFIG PIP_INDEX_URL COREPACK_NPM_REGISTRY WGETRC SSL_CERT_FILE
+    CURL_CA_BUNDLE R_PROFILE_USER ERL_FLAGS JULIA_LOAD_PATH TMP ftp_proxy`.split(/\s+/),
+  )("do not let a payload set %s, with which it could run programs", (name) => {
+    const loaded = load(`payload_env = { ${name} = "payload.a" }`);
+    expect(loaded.kind === "invalid" && loaded.faults.map(({ path }) => path)).toEqual([
+      `target[0].payload_env.${name}`,
+    ]);
+  });
+
+  test.each([
+    "VERSION",
+    "TAG",
+    "AUTHOR",
+    "COMMIT_MESSAGE",
+    "RELEASE_NAME",
+    "BRANCH",
+    "IMAGE",
+    "PAYLOAD_PATH",
+    "HOOK_CONFIG",
+  ])("let a payload set %s", (name) => {
+    expect(configOf(load(`payload_env = { ${name} = "payload.a" }`)).targets[0]?.payloadEnv).toHaveProperty(
+      name,
+    );
+  });
+
   test("conflict with other keys", () => {
     const loaded = load(`when = "size(payload)"
 catch_up = true
@@ -85,14 +128,9 @@ events = []`);
       "hooklatch.toml: target[0].payload_env.HOOKLATCH_X",
       "hooklatch.toml: target[0].events",
       ["hooklatch.toml: target[0].when", "int"],
-      "hooklatch.toml: target[0].catch_up",
-    ]);
-    const taken = load(`env = { A = "1" }
-pass_env = ["B"]
-payload_env = { A = "payload.a", B = "payload.b" }`);
-    expectFindings(taken, [
       ["hooklatch.toml: target[0].payload_env.A", '"env"'],
       ["hooklatch.toml: target[0].payload_env.B", '"pass_env"'],
+      "hooklatch.toml: target[0].catch_up",
     ]);
   });
 });
@@ -245,6 +283,10 @@ test.each(["stripe", "slack"])(
       `[[source]]\nname = "hook"\nprovider = "${provider}"\npath = "/hook"\nsecrets = ["env:NOBODY_SETS_THIS"]`,
     );
     expectFindings(home.load({ env: ENV }), [["hooklatch.toml: source[0].secrets[0]", "shows it as"]]);
+    home.write("hooklatch.toml", `[[source]]\nname = "in"\nprovider = "${provider}"\npath = "/in"\n`);
+    expectFindings(home.load({ env: ENV }), [
+      ["hooklatch.toml: source[0].secrets", "is missing", "shows it as"],
+    ]);
   },
 );
 

@@ -79,7 +79,7 @@ describe("a commit that a person chose", () => {
     expect(clock.skipped).toEqual([]);
   });
 
-  test("is fetched by its full name when it is on another branch or on none", async () => {
+  test("is fetched by its full id when it is on another branch or on none", async () => {
     repository.commit({ a: "1" });
     repository.git("checkout", "--quiet", "-b", "other");
     const aside = repository.commit({ a: "2" });

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { providers } from "../../src/providers/index.ts";
 import { runHooklatch } from "../cli/command-line.ts";
 import { freePort } from "../support/free-port.ts";
 import { Repository } from "../support/git.ts";
@@ -121,6 +122,34 @@ hmac = { header = "x-signature", secrets = ["env:SAME"] }
     expect(findLine(lines, "warn", "env:HOOK is in quotes") !== "").toBe(isWarned);
     expect(lines.join()).not.toContain(secret);
   });
+
+  test.each(providers.map(({ name }) => name))("explains a payload for a source of %s", async (name) => {
+    const issued = name === "stripe" || name === "slack" ? 'secrets = ["env:HOOK"]\n' : "";
+    const source = `[[source]]\nname = "it"\nprovider = "${name}"\npath = "/in"\n${issued}`;
+    writeFileSync(
+      join(root, "hooklatch.toml"),
+      `${source}[[target]]\nname = "job"\ndirectory = "."\nrun = ["true"]\n`,
+    );
+    writeFileSync(join(root, "x.json"), '{"type":"alert"}');
+    const { exitCode, stdout, stderr } = await runHooklatch(
+      "check --payload x.json --event alert --source it",
+      {
+        cwd: root,
+        env: { HOOK: `whsec_${"a".repeat(32)}` },
+      },
+    );
+    expect([exitCode, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain("target job: would be deployed");
+  });
+
+  test.each(["--event push", "--source github", "--header x-a:1"])(
+    "exits with 2 for %s without a payload",
+    async (option) => {
+      const { exitCode, stdout, stderr } = await runHooklatch(`check ${option}`, { cwd: root });
+      expect([exitCode, stdout]).toEqual([2, ""]);
+      expect(stderr).toContain(`${option.split(" ")[0]} needs --payload`);
+    },
+  );
 
   test("exits with 1 when a check fails, and with 2 for an invalid configuration", async () => {
     const target = '[[target]]\nname = "blog"\ndirectory = "none"\nrun = ["true"]\n';

@@ -7,22 +7,27 @@ import { freePort } from "../support/free-port.ts";
 import { words } from "../support/words.ts";
 
 test("the notification check shows the name, format, host and events of a notification channel, but no secret", async () => {
-  const url = new Secret({ kind: "env", name: "ADDRESS" });
-  url.load("https://chat.example.com:8443/hooks/correct-horse?battery=staple");
-  const { level, text } = await checkNotify({
-    name: "chat",
-    url,
-    secret: null,
-    format: "slack",
-    kinds: ["failed", "recovered"],
-    targets: null,
-  });
-  expect(level).toBe("ok");
-  for (const fact of ["chat", "slack", "chat.example.com:8443", "failed, recovered"]) {
-    expect(text).toContain(fact);
+  // No name below "invalid" has an address (RFC 6761, section 6.4).
+  for (const [host, expected] of [
+    ["127.0.0.1:8443", "ok"],
+    ["[::1]:8443", "ok"],
+    ["chat.invalid:8443", "warn"],
+  ] as const) {
+    const url = new Secret({ kind: "env", name: "ADDRESS" });
+    url.load(`https://${host}/hooks/correct-horse?battery=staple`);
+    const { level, text } = await checkNotify({
+      name: "chat",
+      url,
+      secret: null,
+      format: "slack",
+      kinds: ["failed", "recovered"],
+      targets: null,
+    });
+    expect(level).toBe(expected);
+    for (const fact of ["chat", "slack", host, "failed, recovered"]) expect(text).toContain(fact);
+    expect(text).not.toMatch(/hooks|correct-horse|battery|staple/);
+    expect(text).toMatchSnapshot();
   }
-  expect(text).not.toMatch(/hooks|correct-horse|battery|staple/);
-  expect(text).toMatchSnapshot();
 });
 
 describe("the check of an e-mail notification", () => {

@@ -1,5 +1,14 @@
-import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkPorts } from "../../src/doctor/port.ts";
@@ -12,23 +21,44 @@ setDefaultTimeout(120_000);
 
 const servers: Bun.Server<undefined>[] = [];
 
+/** A data directory that this process uses, as a server does. */
+let dataDir: string;
+let lock: number;
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), "hooklatch-check-"));
+  lock = openSync(join(dataDir, "hooklatch.lock"), "w");
+  writeFileSync(join(dataDir, "hooklatch.pid"), `${process.pid}\n`);
+});
+
 afterEach(async () => {
+  closeSync(lock);
+  rmSync(dataDir, { recursive: true });
   for (const server of servers.splice(0)) await server.stop(true);
 });
 
 /** Starts a server. `authorizations` has the Authorization header of each request that it receives. */
-function listen(respond: () => Response) {
+function listen(respond: (request: Request) => Response) {
   const authorizations: (string | null)[] = [];
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     fetch(request) {
       authorizations.push(request.headers.get("authorization"));
-      return respond();
+      return respond(request);
     },
   });
   servers.push(server);
   return { port: server.port ?? 0, authorizations };
+}
+
+/** An admin listener that accepts this token. */
+function listenAsAdmin(token = TOKEN.reveal()) {
+  return listen((request) =>
+    request.headers.get("authorization") === `Bearer ${token}`
+      ? Response.json({ status: "ok" })
+      : Response.json({ status: "not authorised" }, { status: 401 }),
+  );
 }
 
 /** Whether the port needs a privilege that the user of the tests does not have (ip(7)). */
@@ -51,7 +81,7 @@ const SETTINGS = {
 async function check(
   port: number,
   adminPort: number,
-  { isConfigured = true, host = "127.0.0.1", httpPort = 0 } = {},
+  { isConfigured = true, host = "127.0.0.1", httpPort = 0, directory = dataDir } = {},
 ) {
   const admin = {
     host: "127.0.0.1",
@@ -62,7 +92,7 @@ async function check(
     hosts: [],
   };
   const acme = httpPort === 0 ? null : { settings: SETTINGS, httpPort };
-  return linesOf(await checkPorts({ server: serverWith({ host, port, acme }), admin }));
+  return linesOf(await checkPorts({ dataDir: directory, server: serverWith({ host, port, acme }), admin }));
 }
 
 /** Expects one line for each port, in this order, with its level, its name, its number and the host. */
@@ -122,14 +152,14 @@ describe("port check", () => {
   });
 
   test("fails an admin port that another hooklatch uses", async () => {
-    const admin = listen(() => Response.json({ status: "not authorised" }, { status: 401 }));
+    const admin = listenAsAdmin("another token");
     // The public port is free, so that the admin port does not belong to a server with this configuration.
     const lines = await check(freePort(), admin.port);
     expectPorts(lines.slice(1), [["fail", "admin", admin.port]]);
     expect(lines[1]).toContain("[admin]");
     expect(wordsWithoutPorts(lines.slice(1))).toMatchSnapshot();
     expect(levelsOf(await check(freePort(), admin.port, { isConfigured: false }))).toEqual(["ok", "warn"]);
-    expectPorts(await check(0, admin.port), [["ok", "admin", admin.port]]);
+    expectPorts(await check(0, admin.port), [["fail", "admin", admin.port]]);
   });
 
   test("checks the port for the challenges of the CA", async () => {
@@ -144,7 +174,7 @@ describe("port check", () => {
   });
 
   test("recognises a hooklatch that waits for its first certificate, and its admin port", async () => {
-    const admin = listen(() => Response.json({ status: "not authorised" }, { status: 401 }));
+    const admin = listenAsAdmin();
     const plain = listen(() => Response.json({ status: "not found" }, { status: 404 }));
     const port = freePort();
     const lines = await check(port, admin.port, { httpPort: plain.port });
@@ -162,16 +192,51 @@ describe("port check", () => {
     expect(levelsOf(await check(occupied, 0, { httpPort: plain.port }))[0]).toBe("fail");
   });
 
-  test("recognises a hooklatch by its responses, and sends no token", async () => {
+  test("recognises its own server by the responses, the data directory and the token", async () => {
     const open = listen(() => Response.json({ status: "ok" }));
-    const admin = listen(() => Response.json({ status: "not authorised" }, { status: 401 }));
+    const admin = listenAsAdmin();
     const lines = await check(open.port, admin.port);
     expectPorts(lines, [
       ["ok", "port", open.port],
       ["ok", "admin", admin.port],
     ]);
     expect(wordsWithoutPorts(lines)).toMatchSnapshot();
-    expect([...open.authorizations, ...admin.authorizations]).toEqual([null, null]);
+    expect([...open.authorizations, ...admin.authorizations]).toEqual([
+      null,
+      null,
+      `Bearer ${TOKEN.reveal()}`,
+    ]);
+  });
+
+  test("fails the ports of another hooklatch, when no server uses the data directory, and sends no token", async () => {
+    const open = listen(() => Response.json({ status: "ok" }));
+    const admin = listenAsAdmin();
+    const stale = mkdtempSync(join(tmpdir(), "hooklatch-check-"));
+    try {
+      const lines = await check(open.port, admin.port, { directory: join(stale, "none") });
+      expectPorts(lines, [
+        ["fail", "port", open.port],
+        ["fail", "admin", admin.port],
+      ]);
+      expect(wordsWithoutPorts(lines)).toMatchSnapshot();
+      // A server that was killed leaves its number, which another process may have now.
+      writeFileSync(join(stale, "hooklatch.lock"), "");
+      writeFileSync(join(stale, "hooklatch.pid"), `${process.pid}\n`);
+      expect(await check(open.port, admin.port, { directory: stale })).toEqual(lines);
+      expect([...open.authorizations, ...admin.authorizations]).toEqual([null, null, null, null]);
+    } finally {
+      rmSync(stale, { recursive: true });
+    }
+  });
+
+  test("fails the admin port of another hooklatch that rejects the token of the running server", async () => {
+    const open = listen(() => Response.json({ status: "ok" }));
+    const admin = listenAsAdmin("another token");
+    expectPorts(await check(open.port, admin.port), [
+      ["ok", "port", open.port],
+      ["fail", "admin", admin.port],
+    ]);
+    expect(levelsOf(await check(open.port, admin.port, { isConfigured: false }))).toEqual(["ok", "warn"]);
   });
 
   test("fails ports of another program, but only warns about the default admin port", async () => {

@@ -2,19 +2,24 @@ import { describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/load.ts";
 import { checkPublicUrl, checkSources } from "../../src/doctor/sources.ts";
 import { Secret } from "../../src/lib/secret.ts";
+import { generic } from "../../src/providers/generic/index.ts";
+import type { GenericSettings } from "../../src/providers/generic/options.ts";
+import { loadSecret } from "../providers/load-secret.ts";
 import { secretOf } from "../support/public.ts";
 import { targetOf } from "../support/target.ts";
 import { levelsOf, linesOf } from "./results.ts";
 import { serverWith } from "./settings.ts";
 
+const token = loadSecret("a token of the tests, long enough");
+
 type Server = Partial<Config["server"]>;
 
 const TLS = { cert: "/cert.pem", key: "/key.pem" };
-const GITHUB = { name: "github", provider: "github", path: "/github-webhook", print: false };
+const GITHUB = { name: "github", provider: "github", path: "/github-webhook", print: false, handler: {} };
 const SOURCES = [
   GITHUB,
-  { name: "webhook", provider: "generic", path: "/webhook", print: true },
-  { name: "silent", provider: "generic", path: "/silent", print: false },
+  { name: "webhook", provider: "generic", path: "/webhook", print: true, handler: {} },
+  { name: "silent", provider: "generic", path: "/silent", print: false, handler: {} },
 ];
 const TARGETS = [targetOf("blog"), targetOf("docs")];
 
@@ -47,7 +52,7 @@ describe("source check", () => {
     const url = "https://hooks.example.com";
     const result = checkSources({
       ...settings({ publicUrl: url }),
-      sources: [{ name: "hook", provider, path: "/hook", print: false }],
+      sources: [{ name: "hook", provider, path: "/hook", print: false, handler: {} }],
       targets: [targetOf("blog", { source: "hook" })],
       secrets: options.map((option, at) => ({
         owner: "source hook",
@@ -62,7 +67,28 @@ describe("source check", () => {
     const sources = [{ ...GITHUB, print: true }];
     const all = settings({ publicUrl: "https://hooks.example.com" });
     const [line] = linesOf(checkSources({ ...all, sources, targets: [] }));
-    expect(line).toContain("prints its deliveries; enter this URL at GitHub");
+    expect(line).toContain("prints its deliveries; no target uses it; enter this URL at GitHub");
+  });
+
+  test.each<[string, GenericSettings, readonly string[]]>([
+    ["a verify token", { verify_token: token }, ["a GET", "Authorization: Bearer"]],
+    ["a parameter", { query: { name: "key", tokens: [token] } }, ["parameter key"]],
+    ["a header", { header: { name: "X-Api-Key", tokens: [token] } }, ["header X-Api-Key"]],
+    ["a bearer token", { bearer: [token] }, ["Authorization: Bearer"]],
+    ["a signature", { hmac: { header: "X-Sign", secrets: [token] } }, ["X-Sign", "sha256", "{body}", "hex"]],
+    [
+      "a password and a bearer token",
+      { basic: [{ user: "ada", hash: token }], bearer: [token] },
+      ["ada", "Authorization: Bearer"],
+    ],
+  ])("says what requests of any other sender need: %s", (_, options, facts) => {
+    const handler = generic.createHandler(options);
+    const sources = [{ name: "hook", provider: "generic", path: "/hook", print: true, handler }];
+    const [line = ""] = linesOf(checkSources({ ...settings({}), sources, targets: [], secrets: [] }));
+    for (const fact of [...facts, "POST"]) expect(line).toContain(fact);
+    expect(line).toContain("env:TEST_SECRET");
+    expect(line).not.toContain(token.reveal());
+    expect(line).toMatchSnapshot();
   });
 
   test.each([
@@ -143,17 +169,17 @@ describe("public_url check", () => {
     expect(lines).toMatchSnapshot();
   });
 
-  test("warns if a source with targets listens only on loopback", () => {
+  test("warns if the sources listen only on loopback", () => {
     const http = checkUrl({});
     expect(http).toEqual([expect.stringContaining("127.0.0.1")]);
-    for (const fact of ["source github", "[server.acme]", "[server.tls]", "trusted_proxies"]) {
+    for (const fact of ["github, webhook, silent", "[server.acme]", "[server.tls]", "trusted_proxies"]) {
       expect(http[0]).toContain(fact);
     }
     const https = checkUrl({ tls: TLS, host: "::1" });
     expect(https).toEqual([expect.stringContaining('host = "0.0.0.0"')]);
     expect(levelsOf([...http, ...https])).toEqual(["warn", "warn"]);
     expect([...http, ...https]).toMatchSnapshot();
-    expect(checkPublicUrl({ ...settings({}), targets: [] })).toEqual([]);
+    expect(checkPublicUrl({ ...settings({}), targets: [] })).toHaveLength(1);
   });
 
   test("warns about plain HTTP on other interfaces than loopback, with or without targets", () => {

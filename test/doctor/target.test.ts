@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { checkCommands } from "../../src/doctor/commands.ts";
 import { checkDirectory, nameUser } from "../../src/doctor/files.ts";
 import { checkTarget } from "../../src/doctor/target.ts";
 import type { Target } from "../../src/domain/target.ts";
@@ -122,10 +123,28 @@ describe("target check", () => {
     }
   });
 
+  test("searches relative programs in the directory of a target without a repository", async () => {
+    mkdirSync(path("bin"));
+    write("bin/build", 0o700);
+    const env = { PATH: "bin:/usr/bin" };
+    const run = [["./none.sh"], "./none.sh --all", "scripts/none", "./bin/build", ["build"], ["none"]];
+    const lines = await check({ run, env });
+    expect(levelsOf(lines)).toEqual(["warn", "warn", "warn"]);
+    expectFacts(lines, [
+      `program ./none.sh does not exist in ${root}`,
+      "program scripts/none ",
+      "program none ",
+    ]);
+    expect(wordsOf(lines)).toMatchSnapshot();
+    // They may be in the release.
+    expect(await checkCommands(targetOf("blog", { directory: root, run, env }), {})).toEqual([]);
+  });
+
   test("warns about missing programs, except in the release or for a shell to resolve", async () => {
     mkdirSync(path("bin"));
     write("bin/build", 0o700);
     write("bin/plain", 0o600);
+    write("own.sh", 0o700);
     const run = [["build", "--all"], ["plain"], [path("none")], ["./own.sh"], ["/bin/sh"], "hugo --minify"];
     const shellCommands = [
       "cd src && make",
@@ -149,7 +168,8 @@ describe("target check", () => {
     expectFacts(await check({ run: [passingOn(path("none")), passingOn(path("bin/build"))] }), [
       `program ${path("none")} `,
     ]);
-    expect(await check({ run: [["plain"]], env: { PATH: `node_modules/.bin:${path("bin")}` } })).toEqual([]);
+    const inRelease = { run: [["plain"]], env: { PATH: `node_modules/.bin:${path("bin")}` } };
+    expect(await checkCommands(targetOf("blog", { directory: root, ...inRelease }), {})).toEqual([]);
   });
 
   test.skipIf(!isPossible.small)("names the setting of the unit for a read-only file system", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
-import { describeCommand } from "../../src/domain/target.ts";
+import { describeCommand, queuesEveryDelivery } from "../../src/domain/target.ts";
 
 describe("describeCommand", () => {
   test("returns a shell line unchanged", () => {
@@ -26,4 +26,12 @@ describe("describeCommand", () => {
       { numRuns: 30 },
     );
   });
+});
+
+test.each([
+  ["latest", null, false],
+  ["all", null, true],
+  ["latest", { workflow: null }, true],
+] as const)("queuesEveryDelivery with queue %p and wait_for_ci %j", (queue, waitForCi, expected) => {
+  expect(queuesEveryDelivery({ queue, waitForCi })).toBe(expected);
 });

@@ -245,8 +245,10 @@ describe("target lock and unlock", () => {
         since,
         until: new Date("2026-11-21T14:00:00Z"),
       },
+      replaced: null,
     });
-    expect(await operator.lock("blog", ada)).toMatchObject({ lock: { until: null } });
+    const replaced = { by: ada.by, reason: ada.reason, until: new Date("2026-11-21T14:00:00Z") };
+    expect(await operator.lock("blog", ada)).toMatchObject({ lock: { until: null }, replaced });
     const endless = await operator.lock("blog", { ...ada, milliseconds: 999_999_999 * 86_400_000 });
     expect(endless.kind === "locked" && endless.lock.until?.toISOString()).toStartWith("+275760");
   });

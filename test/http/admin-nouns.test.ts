@@ -126,7 +126,7 @@ describe("admin API > targets", () => {
     const locked = { reason: "freeze", by: "ada", since: NOW, until: "2026-11-21T22:30:00.000Z" };
     expect(await call("POST", "/api/targets/docs/lock", { reason: "freeze", by: "ada", for: "2h" })).toEqual([
       200,
-      { status: "locked", target: { ...docs, locked } },
+      { status: "locked", target: { ...docs, locked }, deliveries: "held", replaced: null },
     ]);
     const refused = await call("POST", "/api/targets/docs/deploy", {});
     expect(refused).toEqual([409, { status: "locked", reason: expect.any(String) }]);
@@ -138,7 +138,11 @@ describe("admin API > targets", () => {
     expect(await call("POST", "/api/targets/docs/unlock")).toEqual([409, { status: "not locked" }]);
     expect(await call("POST", "/api/targets/docs/lock", { reason: "freeze" })).toMatchObject([
       200,
-      { target: { locked: { by: "admin", until: null } } },
+      { target: { locked: { by: "admin", until: null } }, replaced: null },
+    ]);
+    expect(await call("POST", "/api/targets/docs/lock", { reason: "migration" })).toMatchObject([
+      200,
+      { target: { locked: { reason: "migration" } }, replaced: { by: "admin", reason: "freeze" } },
     ]);
   });
 

@@ -60,7 +60,7 @@ async function decide(rule: Sample, { payload, url, header }: Request): Promise<
   const [source] = loaded.config.sources;
   const [target] = loaded.config.targets;
   const query = new URLSearchParams(url);
-  // Senders of a hook that anybody could run add the token.
+  // Senders of a hook that every sender could run add the token.
   if (text.includes(NEW_TOKEN)) query.set("token", NEW_TOKEN);
   const body = Buffer.from(JSON.stringify(payload));
   const request = { method: "POST", path: "/hooks/app", query, headers: new Headers(header), body };

@@ -4,7 +4,7 @@ import { layouts } from "../../src/deploy/layouts/index.ts";
 import { type ImportedHook, importHooks, parseHooksFile } from "../../src/import/index.ts";
 import { providers } from "../../src/providers/index.ts";
 
-/** The token of hooks that anybody could run. */
+/** The token of hooks that every sender could run. */
 export const NEW_TOKEN = "0".repeat(64);
 
 type Table = Readonly<Record<string, unknown>>;

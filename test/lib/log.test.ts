@@ -65,6 +65,15 @@ describe("log", () => {
       expect(await write({ debug }, { err: wrapped })).not.toContain("swordfish");
   });
 
+  test("writes one line for an error in every format", async () => {
+    const err = new Error("the disk\nis full");
+    for (const format of LOG_FORMATS) {
+      for (const debug of [false, true]) {
+        expect((await write({ format, debug }, { err })).match(/\n/g)).toEqual(["\n"]);
+      }
+    }
+  });
+
   test("writes the stack of an error only with --debug", async () => {
     const err = new Error("the disk is full");
     expect(await write({}, { err })).not.toContain("stack");

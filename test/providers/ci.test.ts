@@ -232,6 +232,8 @@ describe("GitLab", () => {
     ["web", "request"],
     ["schedule", "request"],
     ["parent_pipeline", "foreign"],
+    ["constructor", "foreign"],
+    ["toString", "foreign"],
     ["external_pull_request_event", "foreign"],
     [null, "unknown"],
   ])("reads the source %p as %s", (source, cause) => {

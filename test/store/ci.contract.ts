@@ -78,6 +78,25 @@ export function ciContract(open: () => Promise<OpenedStore>): void {
       expect(interrupted?.retry).toMatchObject({ ...own, retryOf: id, state: "queued" });
     });
 
+    test("wait once for each commit of a target, so that they do not fill its queue", async () => {
+      const causeOf = (commit: string) => () => ({ trigger: "ci", choice: { kind: "ci", commit } }) as const;
+      const deploy = async (target: string, commit: string, id: string) => {
+        const identity = { id, hook: "1" };
+        const options = { causeOf: causeOf(commit), queueAll: [target], repeatedBody: "new" } as const;
+        return keep(store, { ...pushFor(target), identity }, options);
+      };
+      const first = onlyDeployment(await deploy("blog", COMMIT_A, "1"));
+      await deploy("blog", COMMIT_B, "2");
+      await deploy("docs", COMMIT_A, "3");
+      const { superseded } = await deploy("blog", COMMIT_A, "4");
+      expect(superseded.map(({ id }) => id)).toEqual([first]);
+      const { items } = await store.listDeployments(
+        { target: null, source: null, state: "queued" },
+        { limit: 10, before: null },
+      );
+      expect(items.map(({ id }) => id)).toEqual([4, 3, 2]);
+    });
+
     test("keep the commit when their delivery is repeated, with the trigger of the repetition", async () => {
       const identity = { id: "1", hook: "1" };
       const options = { pushedCommit: COMMIT_A, causeOf: () => PASSED, queueAll: ["blog"] };

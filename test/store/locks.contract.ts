@@ -245,6 +245,61 @@ export function locksContract(open: () => Promise<OpenedStore>): void {
       });
     });
 
+    describe.each(["manual", "rollback"] as const)("with a later %s deployment that began", (trigger) => {
+      /** Requests and claims it after a delivery that the lock blocks; returns that delivery. */
+      const beginLater = async () => {
+        await store.lock(lockOf("blog"));
+        const blocked = await keepBlocked("blog", COMMIT_A, at(1));
+        await store.queueDeployment(request("blog", { trigger }), at(2));
+        return blocked;
+      };
+
+      test("queues nothing while it runs", async () => {
+        const blocked = await beginLater();
+        await store.claim(["blog"], at(3));
+        expect(await store.unlock("blog", at(4))).toMatchObject({
+          queued: null,
+          waiting: null,
+          skippedDelivery: blocked,
+        });
+        expect(await idsWith("skipped")).toEqual([blocked]);
+      });
+
+      test("queues nothing after it succeeded, also after an interruption", async () => {
+        const blocked = await beginLater();
+        await store.claim(["blog"], at(3));
+        await store.recoverInterrupted(at(4), []);
+        await runNext(store, "blog", success(COMMIT_B), at(5));
+        expect(await store.unlock("blog", at(6))).toMatchObject({ queued: null, skippedDelivery: blocked });
+      });
+
+      test("queues the blocked delivery after it failed", async () => {
+        const blocked = await beginLater();
+        await runNext(store, "blog", success(COMMIT_B, { state: "failed" }), at(3));
+        expect(await store.unlock("blog", at(4))).toMatchObject({
+          queued: { deployment: { delivery: blocked } },
+        });
+      });
+
+      test("queues the blocked delivery after it was cancelled", async () => {
+        const blocked = await beginLater();
+        await store.cancelQueued(1, "cancelled by ada", at(3));
+        expect(await store.unlock("blog", at(4))).toMatchObject({
+          queued: { deployment: { delivery: blocked } },
+        });
+      });
+
+      test("queues the blocked delivery after one that was requested before it succeeded", async () => {
+        await store.lock(lockOf("blog"));
+        await store.queueDeployment(request("blog", { trigger }), at(1));
+        const blocked = await keepBlocked("blog", COMMIT_A, at(2));
+        await runNext(store, "blog", success(COMMIT_B), at(3));
+        expect(await store.unlock("blog", at(4))).toMatchObject({
+          queued: { deployment: { delivery: blocked } },
+        });
+      });
+    });
+
     test("queues nothing when a newer delivery was deployed after the lock expired", async () => {
       await store.lock(lockOf("blog", { until: at(5) }));
       const blocked = await keepBlocked("blog");

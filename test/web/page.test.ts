@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { gunzipSync } from "node:zlib";
 import { page } from "../../src/web/index.ts";
+import { eventDetails, eventText, outcomeText, statusText } from "../../src/web/page/delivery-text.ts";
 import { capitalise, formatBytes, formatRelative, formatTook, printable } from "../../src/web/page/format.ts";
 import { decodePayload } from "../../src/web/page/payload.ts";
 import { addressOf, parseRoute, pickFilter, type Route, targetAddress } from "../../src/web/page/route.ts";
@@ -79,6 +80,44 @@ describe("text", () => {
 
   test("of a word that this version does not know", () => {
     expect(capitalise("waiting_for_approval")).toBe("Waiting for approval");
+  });
+
+  test.each([
+    ["ci", "CI"],
+    ["waiting_for_ci", "Waiting for CI"],
+    ["catch-up", "Catch-up"],
+    ["decision", "Decision"],
+  ])("of the word %s", (word, text) => {
+    expect(capitalise(word)).toBe(text);
+  });
+
+  test.each([
+    ["ok", "Accepted"],
+    ["pong", "Ping"],
+    ["held", "Held"],
+    ["of_a_newer_server", "Of a newer server"],
+  ])("of the status %s of a delivery", (status, text) => {
+    expect(statusText(status)).toBe(text);
+  });
+
+  test.each([
+    [{ event: "push", event_name: "push", action: null }, "Push", "Push"],
+    [{ event: "push", event_name: "Push Hook", action: null }, "Push", "Push (Push Hook)"],
+    [{ event: "ci", event_name: "workflow_run", action: "completed" }, "CI", "CI (workflow_run.completed)"],
+    [{ event: "other", event_name: "invoice.paid", action: null }, "invoice.paid", "invoice.paid"],
+    [{ event: "other", event_name: "issues", action: "opened" }, "issues.opened", "issues.opened"],
+    [{ event: "other", event_name: null, action: null }, "Other", "Other"],
+  ] as const)("of the event %j", (event, text, details) => {
+    expect([eventText(event), eventDetails(event)]).toEqual([text, details]);
+  });
+
+  test.each([
+    [{ state: "queued", code: null, reason: "locked by root: j" }, "queued: locked by root: j"],
+    [{ state: "succeeded", code: null, reason: null }, "succeeded"],
+    [{ state: "cancelled", code: "cancelled", reason: "cancelled by ada" }, "cancelled by ada"],
+    [{ state: "cancelled", code: "already_live", reason: "it is live" }, "skipped: it is live"],
+  ] as const)("of the outcome %j", (outcome, text) => {
+    expect(outcomeText(outcome)).toBe(text);
   });
 
   test("from outside has no character that reorders, hides or controls", () => {

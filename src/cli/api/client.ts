@@ -212,10 +212,11 @@ export function toAppError({ code, status, reason }: Problem): AppError {
   return new AppError(kind, reason ?? `the server responded ${code} ${status}`);
 }
 
-function explainRejectedToken({ url, tokenOrigin, isRemote }: Admin): string {
+/** The text for a 401: another token, or another server. */
+export function explainRejectedToken({ url, tokenOrigin, isRemote }: Admin): string {
   const hint = isRemote
     ? "set it to the admin token of that server"
-    : "pass the configuration of the running server as --config, and restart the server after a change of its token";
+    : "pass the configuration of the running server as --config, and restart the server after a change of its token; if another hooklatch uses this port, set [admin] port";
   return `${url} rejects the token from ${tokenOrigin}: ${hint}`;
 }
 

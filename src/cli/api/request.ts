@@ -29,8 +29,15 @@ export async function requestText(
   return { code: result.status, text: new TextDecoder().decode(result.body) };
 }
 
+/** A server did not respond. */
+export class UnreachableError extends AppError {}
+
 /** The error for a server that did not respond. */
-export function unreachableError(url: string | URL, failure: HttpFailure, certificateHint: string): AppError {
+export function unreachableError(
+  url: string | URL,
+  failure: HttpFailure,
+  certificateHint: string,
+): UnreachableError {
   const reason = describeHttpFailure(failure);
   const isRefused = failure.kind === "unreachable" && failure.code === "ECONNREFUSED";
   const hint = isRefused
@@ -39,7 +46,7 @@ export function unreachableError(url: string | URL, failure: HttpFailure, certif
       ? `; ${certificateHint}`
       : "";
   const cause = "cause" in failure ? failure.cause : undefined;
-  return new AppError("failed", `cannot reach ${new URL(url).origin}: ${reason}${hint}`, cause);
+  return new UnreachableError("failed", `cannot reach ${new URL(url).origin}: ${reason}${hint}`, cause);
 }
 
 /** Bytes of the largest response to a delivery. A hooklatch sends a few hundred. */

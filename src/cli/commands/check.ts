@@ -7,6 +7,7 @@ import { adviseUnreadable } from "../../doctor/data-directory.ts";
 import { ownerOf } from "../../doctor/files.ts";
 import { type CheckResult, checkAll } from "../../doctor/index.ts";
 import { explainPayload, type PayloadSample } from "../../doctor/payload.ts";
+import { AppError } from "../../lib/errors.ts";
 import { readConfiguration } from "../configuration.ts";
 import { CONFIG_OPTION, withExamples } from "../options.ts";
 import { formatResult } from "../output/check-result.ts";
@@ -20,11 +21,12 @@ export function check(terminal: Terminal, finish: Finish): Command {
     .description("check the configuration and everything it refers to; change nothing")
     .option(...CONFIG_OPTION)
     .option("--payload <file>", "only show what the JSON of this file would deploy, and which rules decide")
-    .option("--event <name>", "with --payload: the provider's name of the event", "push")
+    .option("--event <name>", "with --payload: the provider's name of the event (default: push)")
     .option("--source <name>", "with --payload: the source that gets it (default: the only one)")
     .option("--header <name: value>", "with --payload: a header of the request; may be repeated", addHeader)
     .action(async (options: CheckOptions) => {
-      const { config: file, payload } = options;
+      const { config: file, payload, event = "push" } = options;
+      if (payload === undefined) rejectPayloadOptions(options);
       const environment = { ...terminal, env: withCredentials(terminal.env) };
       const advise = (faults: readonly ConfigIssue[]) => adviseOnFaults(faults, file, environment);
       const { config, warnings } = readConfiguration(file, environment, {}, advise);
@@ -41,6 +43,7 @@ export function check(terminal: Terminal, finish: Finish): Command {
               config,
               {
                 ...options,
+                event,
                 json: readPayload(resolve(terminal.cwd, payload)),
                 headers: options.header ?? [],
               },
@@ -61,9 +64,16 @@ export function check(terminal: Terminal, finish: Finish): Command {
 interface CheckOptions {
   readonly config?: string;
   readonly payload?: string;
-  readonly event: string;
+  readonly event?: string;
   readonly source?: string;
   readonly header?: PayloadSample["headers"];
+}
+
+/** Without a payload these options would change nothing. */
+function rejectPayloadOptions({ event, source, header }: CheckOptions): void {
+  for (const [name, value] of Object.entries({ event, source, header })) {
+    if (value !== undefined) throw new AppError("configuration", `--${name} needs --payload`);
+  }
 }
 
 function addHeader(text: string, previous: PayloadSample["headers"] = []): PayloadSample["headers"] {

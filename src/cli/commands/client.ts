@@ -3,6 +3,7 @@ import { ApiClient, ApiRevoked } from "../../api/client.ts";
 import { AppError } from "../../lib/errors.ts";
 import { listCommand, printResponse, withAdminOptions } from "../admin-command.ts";
 import { type AdminOptions, findAdmin, type Problem, readAdmin, toAppError } from "../api/client.ts";
+import { explainUnknownSource } from "../api/unknown-name.ts";
 import { checkAddress } from "../arguments.ts";
 import { withExamples } from "../options.ts";
 import { formatTime, type Style } from "../output/style.ts";
@@ -49,8 +50,13 @@ function defineRevoke(terminal: Terminal): Command {
     const { source } = options;
     const path = `/api/clients/${encodeURIComponent(address)}`;
     const request = { method: "DELETE", path, query: { source } } as const;
-    const explain = (problem: Problem) => explainProblem(address, source, problem);
-    const response = await readAdmin(ApiRevoked, findAdmin(options, terminal), request, explain);
+    const admin = findAdmin(options, terminal);
+    const explain = async (problem: Problem) => {
+      const isUnknown = problem.code === 404 && source !== undefined;
+      const unknown = isUnknown ? await explainUnknownSource(source, admin) : null;
+      return unknown === null ? explainProblem(address, source, problem) : new AppError("failed", unknown);
+    };
+    const response = await readAdmin(ApiRevoked, admin, request, explain);
     printResponse(response, options, terminal, ({ clients }) =>
       clients.map((each) => `${each.address} is revoked at source ${each.source}\n`).join(""),
     );

@@ -4,7 +4,13 @@ import { AppError } from "../../lib/errors.ts";
 import { currentUser } from "../../lib/os-user.ts";
 import { quoteForShell } from "../../lib/text.ts";
 import { withAdminUrl } from "../admin-command.ts";
-import { type Admin, type AdminOptions, findAdmin, requestAdmin } from "../api/client.ts";
+import {
+  type Admin,
+  type AdminOptions,
+  explainRejectedToken,
+  findAdmin,
+  requestAdmin,
+} from "../api/client.ts";
 import { withExamples } from "../options.ts";
 import { makePrintable } from "../output/sanitise.ts";
 import type { Terminal } from "../terminal.ts";
@@ -18,6 +24,7 @@ export function dashboard(terminal: Terminal): Command {
     const admin = findAdmin(options, terminal);
     // Also fails when the server does not run.
     const { code } = await requestAdmin(admin, { path: "/" });
+    if (code === 401) throw new AppError("failed", explainRejectedToken(admin));
     if (code === 404) {
       throw new AppError(
         "failed",

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { type App, startApp } from "../../app/index.ts";
 import { runProcess } from "../../deploy/process/process.ts";
+import { tryToListen } from "../../doctor/port.ts";
 import type { SampleRequest } from "../../domain/provider.ts";
 import type { Source } from "../../domain/source.ts";
 import { AppError } from "../../lib/errors.ts";
@@ -20,6 +21,9 @@ const REPOSITORY = "octocat/blog";
 
 /** Milliseconds in which a push must go live. */
 const TIMEOUT = 30_000;
+
+/** The defaults of `[admin]`. */
+const ADMIN = { host: "127.0.0.1", port: 9001 };
 
 /** `hooklatch demo`: shows deliveries and deployments on loopback, in a temporary directory. */
 export function demo(terminal: Terminal): Command {
@@ -42,7 +46,7 @@ async function runDemo(home: string, keep: boolean, terminal: Terminal): Promise
   const stopping = new AbortController();
   const stopped = terminal.untilStopped().then(() => stopping.abort());
   const forge = await createForge(home, terminal);
-  const file = writeConfiguration(home, forge.url);
+  const file = writeConfiguration(home, forge.url, await chooseAdminPort());
   // The user's environment must not change the demo's configuration.
   const env = { PATH: terminal.env.PATH, HOME: terminal.env.HOME };
   const { config } = readConfiguration(file, { ...terminal, env });
@@ -197,12 +201,20 @@ git push --quiet "$3" "HEAD:refs/heads/$4"; git rev-parse HEAD`;
   return { url, commit: (text, branch) => runScript(commitScript, work, text, url, branch) };
 }
 
-function writeConfiguration(home: string, cloneUrl: string): string {
+/** Another server may use the default port. 0 picks a free one. */
+async function chooseAdminPort(): Promise<number> {
+  return (await tryToListen(ADMIN.host, ADMIN.port)) === null ? ADMIN.port : 0;
+}
+
+function writeConfiguration(home: string, cloneUrl: string, adminPort: number): string {
   const file = join(home, "hooklatch.toml");
   const text = `data_dir = "data"
 
 [server]
 port = 0
+
+[admin]
+port = ${adminPort}
 
 [[source]]
 name = "github"

@@ -17,7 +17,7 @@ import {
   toAppError,
 } from "../api/client.ts";
 import { followToEnd, linePrinter } from "../api/follow.ts";
-import { explainUnknownTarget } from "../api/unknown-target.ts";
+import { explainUnknownTarget } from "../api/unknown-name.ts";
 import { parseId } from "../arguments.ts";
 import { withExamples } from "../options.ts";
 import { deploymentColumns, formatDeployment } from "../output/deployment.ts";
@@ -132,8 +132,20 @@ async function printLog(
   if (response.code !== 200) throw explain(id)(readProblem(response, admin));
   const lines = response.text.split("\n");
   if (lines.at(-1) === "") lines.pop();
-  if (lines.length === 0) terminal.err(`hooklatch: deployment ${id} has printed nothing\n`);
+  if (lines.length === 0) terminal.err(`hooklatch: ${await explainSilence(id, admin)}\n`);
   lines.forEach(linePrinter(terminal));
+}
+
+/** Says why a deployment has no output: it may wait for another one of its target, which is named. */
+async function explainSilence(id: number, admin: Admin): Promise<string> {
+  const { value } = await readAdmin(ApiDeployment, admin, { path: `/api/deployments/${id}` }, explain(id));
+  if (value.state !== "queued") return `deployment ${id} has printed nothing`;
+  const query = { target: value.target, state: "running", limit: 1 };
+  const running = await readAdmin(ApiPage(ApiDeployment), admin, { path: "/api/deployments", query });
+  const queued = `deployment ${id} is queued and has printed nothing`;
+  const [first] = running.value.items;
+  if (first === undefined) return queued;
+  return `${queued}; deployment ${first.id} of the target runs: hooklatch logs ${first.id}`;
 }
 
 interface CancelOptions extends AdminOptions {

@@ -6,7 +6,7 @@ import { type ConfigIssue, loadConfig } from "../../config/load.ts";
 import { makePrivateDirectory } from "../../config/secrets.ts";
 import { type ImportResult, importHooks, parseHooksFile } from "../../import/index.ts";
 import { createFileAtomically } from "../../lib/atomic-file.ts";
-import { AppError, errorMessage } from "../../lib/errors.ts";
+import { AppError, describeFileError } from "../../lib/errors.ts";
 import { LISTS } from "../configuration.ts";
 import { withExamples } from "../options.ts";
 import { formatResult } from "../output/check-result.ts";
@@ -74,7 +74,7 @@ function readHooksFile(file: string, label: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new AppError("configuration", `cannot read ${label}: ${errorMessage(error)}`, error);
+    throw new AppError("configuration", `cannot read ${label}: ${describeFileError(error)}`, error);
   }
 }
 
@@ -102,9 +102,9 @@ function writeFiles(result: ImportResult, file: string, terminal: Terminal): voi
   const directory = join(dirname(file), SECRETS);
   const secrets = secretFiles.map(({ name, text }) => ({ path: join(directory, name), text, mode: 0o600 }));
   const files = [...secrets, { path: file, text: configuration, mode: showsSecrets ? 0o600 : 0o644 }];
-  for (const { path } of files) {
-    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) rejectExisting(path);
-  }
+  // The configuration is written last, and is the one that the user named.
+  const existing = files.findLast(({ path }) => lstatSync(path, { throwIfNoEntry: false }) !== undefined);
+  if (existing !== undefined) rejectExisting(existing.path);
   for (const { path, text, mode } of files) {
     try {
       mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
@@ -113,7 +113,7 @@ function writeFiles(result: ImportResult, file: string, terminal: Terminal): voi
       if (!createFileAtomically(path, text, mode)) rejectExisting(path);
     } catch (error) {
       if (error instanceof AppError) throw error;
-      throw new AppError("failed", `cannot write ${path}: ${errorMessage(error)}`, error);
+      throw new AppError("failed", `cannot write ${path}: ${describeFileError(error)}`, error);
     }
     terminal.out(`wrote ${relative(terminal.cwd, path)}${mode === 0o600 ? " (mode 0600)" : ""}\n`);
   }

@@ -65,13 +65,14 @@ export function init(terminal: Terminal): Command {
       const files = secretFiles(provider, directory);
       const secret = hasIssuedSecret(first) ? null : provideSecret(files.sender, provider, terminal);
       if (secret === null) attempt(directory, () => makePrivateDirectory(dirname(files.sender)));
-      if (first.hasGenericSource) provideSecret(files.webhook, generic, terminal);
+      const verifyToken = first.hasGenericSource ? provideSecret(files.webhook, generic, terminal) : null;
       const text = writeFirstConfiguration(first, dataDir, "with secrets");
       // Another process may have created the file in the meantime.
       if (!attempt(file, () => createFileAtomically(file, text, 0o644))) rejectExisting(file);
       terminal.out(`wrote ${relative(terminal.cwd, file)}\n`);
       const configOption = options.config === undefined ? "" : ` --config ${options.config}`;
-      terminal.out(explainNextSteps(first, { file: label, configOption, secretFile: files.sender, secret }));
+      const secrets = { secretFile: files.sender, secret, verifyToken };
+      terminal.out(explainNextSteps(first, { file: label, configOption, ...secrets }));
     });
   return withExamples(
     command,
@@ -117,8 +118,15 @@ function readRepository(
   { repository: text, baseUrl }: InitOptions,
   provider: Provider,
 ): Pick<FirstConfiguration, "repository" | "cloneUrl"> {
-  if (text === undefined || /^[^/\s:]+(?:\/[^/\s:]+)+$/.test(text)) {
-    return { repository: text, cloneUrl: undefined };
+  const settings = baseUrl === undefined ? {} : { base_url: baseUrl };
+  if (text === undefined) return { repository: undefined, cloneUrl: undefined };
+  if (/^[^/\s:]+(?:\/[^/\s:]+)+$/.test(text)) {
+    if (provider.cloneUrl(text, settings) !== null) return { repository: text, cloneUrl: undefined };
+    const remedy = "add --base-url, or pass the URL to clone from as --repository";
+    throw new AppError(
+      "configuration",
+      `--repository: provider ${provider.name} has no default host: ${remedy}`,
+    );
   }
   const url =
     /^(?:(?:https?|ssh):\/\/[^/\s]+\/|[\w.-]+@[\w.-]+:\/?)((?:[^/\s:?#]+\/)+[^/\s:?#]+?)(?:\.git)?\/?$/.exec(
@@ -129,7 +137,7 @@ function readRepository(
     const expected = "owner/name or a URL such as https://github.com/octocat/blog.git";
     throw new AppError("configuration", `--repository: expected ${expected}`);
   }
-  const known = provider.cloneUrl(repository, baseUrl === undefined ? {} : { base_url: baseUrl });
+  const known = provider.cloneUrl(repository, settings);
   return { repository, cloneUrl: isSameUrl(text, known) ? undefined : text };
 }
 

@@ -85,13 +85,30 @@ function withSendOptions(command: Command): Command {
   const names = providers.map(({ name }) => name);
   return command
     .option(...CONFIG_OPTION)
-    .option("--source <name>", "source to send to (default: the first one of the provider)")
+    .addOption(
+      new Option("--source <name>", "source to send to (default: the first one of the provider)").conflicts(
+        "provider",
+      ),
+    )
     .option("--url <url>", "URL to send to (default: the source's path on this machine)")
-    .option("--secret <secret>", "env:NAME, file:PATH or the secret itself (default: the source's)")
+    .option(
+      "--secret <secret>",
+      "env:NAME, file:PATH or the secret itself; for generic, a verify token (default: the source's)",
+    )
     .addOption(new Option("--provider <name>", "provider to imitate").choices(names).default(names[0]))
     .option("--repository <owner/name>", "repository in the payload (default: that of a target)")
     .option("--form", "send the payload as a form, GitHub's default", false)
-    .option("--payload <file>", "send the JSON of this file, byte for byte")
+    .addOption(
+      // A payload says all of this itself.
+      new Option("--payload <file>", "send the JSON of this file, byte for byte").conflicts([
+        "repository",
+        "branch",
+        "tag",
+        "commit",
+        "before",
+        "deleted",
+      ]),
+    )
     .option("--event <name>", "with --payload: the provider's name of the event, such as workflow_run")
     .option("--delivery-id <id>", "id of the delivery (default: random)", checkDeliveryId)
     .option("--insecure", "accept any certificate", false);
@@ -113,7 +130,8 @@ interface Destination {
  */
 function findDestination(options: SendOptions, terminal: Terminal): Destination {
   const { url, secret } = options;
-  if (url !== undefined && secret !== undefined && options.config === undefined) {
+  const isConfigured = options.config !== undefined || options.source !== undefined;
+  if (url !== undefined && secret !== undefined && !isConfigured) {
     const handler = createHandler(options.provider, secret, terminal);
     return { url: checkUrl(url), isLocal: false, handler, target: undefined };
   }
@@ -129,7 +147,7 @@ function findDestination(options: SendOptions, terminal: Terminal): Destination 
   return {
     url: url === undefined ? localUrl(config, source) : checkUrl(url),
     isLocal: url === undefined,
-    handler: secret === undefined ? source.handler : createHandler(options.provider, secret, terminal),
+    handler: secret === undefined ? source.handler : replaceSecret(source, secret, terminal),
     target: findTarget(config, source, options),
   };
 }
@@ -159,6 +177,20 @@ function findTarget(
   });
   const kind = tag === undefined ? "branch" : "tag";
   return candidates.find((target) => target.repository?.ref.kind === kind) ?? candidates[0];
+}
+
+/** Only one secret is replaced, so that a source with another method than a verify token needs its own. */
+function replaceSecret(
+  { name, provider, handler }: Source,
+  secret: string,
+  terminal: Terminal,
+): SourceHandler {
+  const replaced = createHandler(provider, secret, terminal);
+  if ((replaced.handshake === null) === (handler.handshake === null)) return replaced;
+  throw new AppError(
+    "configuration",
+    `source ${name} has no verify token, which --secret would replace: leave --secret out to use the source's own`,
+  );
 }
 
 function createHandler(name: string, secret: string, terminal: Terminal): SourceHandler {

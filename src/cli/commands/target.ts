@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { ApiDeployment, ApiQueued } from "../../api/deployment.ts";
 import { ApiLocked, ApiTarget, ApiTargetDetails, ApiUnlocked } from "../../api/target.ts";
 import { AppError } from "../../lib/errors.ts";
+import { shortenCommit } from "../../lib/text.ts";
 import { listCommand, printResponse, withAdminOptions } from "../admin-command.ts";
 import {
   type Admin,
@@ -16,13 +17,12 @@ import {
   toAppError,
 } from "../api/client.ts";
 import { describeFollowed, followDeployment, followToEnd } from "../api/follow.ts";
-import { explainUnknownTarget } from "../api/unknown-target.ts";
+import { explainUnknownTarget } from "../api/unknown-name.ts";
 import { checkCommit, checkDuration, checkText } from "../arguments.ts";
 import { withExamples } from "../options.ts";
 import { formatQueued } from "../output/deployment.ts";
 import { makePrintable } from "../output/sanitise.ts";
-import { formatDate } from "../output/style.ts";
-import { formatTarget, targetColumns } from "../output/target.ts";
+import { formatLocked, formatTarget, targetColumns } from "../output/target.ts";
 import { EXIT, type Finish, type Terminal } from "../terminal.ts";
 
 /** `hooklatch target`: what is live, and deploying, rolling back and locking it. */
@@ -90,7 +90,7 @@ function defineDeploy(terminal: Terminal, finish: Finish, words: string): Comman
     .addOption(
       new Option(
         "-f, --follow",
-        "print the output until the deployment ends; exit with 0 only if it succeeded",
+        "print the output until the deployment ends; exit with 0 only if it succeeded (not with --json)",
       ).conflicts("json"),
     );
   withAdminOptions(command).action(async (name: string, options: DeployOptions) => {
@@ -108,11 +108,16 @@ function defineDeploy(terminal: Terminal, finish: Finish, words: string): Comman
   return withExamples(command, `${words} blog --follow`, `${words} blog --commit 1a2b3c4 --force`);
 }
 
+const ROLLBACK_WAITS = `
+The command waits until the rollback has ended. With --json it then prints the
+deployment, as deployment show --json does.`;
+
 function defineRollback(terminal: Terminal, finish: Finish, words: string): Command {
   const command = new Command("rollback")
     .description("make an earlier release live, without a build")
     .argument("<target>", "name of the target")
-    .argument("[release]", "a release that `hooklatch target show` lists (default: the previous one)");
+    .argument("[release]", "a release that `hooklatch target show` lists (default: the previous one)")
+    .addHelpText("after", ROLLBACK_WAITS);
   withAdminOptions(command).action(
     async (name: string, release: string | undefined, options: AdminOptions) => {
       const admin = findAdmin(options, terminal);
@@ -127,8 +132,10 @@ function defineRollback(terminal: Terminal, finish: Finish, words: string): Comm
       if (followed.state !== "succeeded") throw new AppError("failed", describeFollowed(id, followed));
       const response = await readAdmin(ApiDeployment, admin, { path: `/api/deployments/${id}` });
       printResponse(response, options, terminal, (deployment) => {
-        const live = makePrintable(deployment.release ?? "the previous release");
-        return `${name} is rolled back to ${live} (deployment ${id})\n`;
+        const { release, commit } = deployment;
+        const live = release === null ? "the previous release" : `release ${makePrintable(release)}`;
+        const of = commit === null ? "" : `commit ${makePrintable(shortenCommit(commit))}, `;
+        return `${name} is rolled back to ${live} (${of}deployment ${id})\n`;
       });
     },
   );
@@ -153,11 +160,7 @@ function defineLock(terminal: Terminal): Command {
     const { reason, by = operatorName(admin, terminal) } = options;
     const request = { method: "POST", body: { reason, by, for: options.for } } as const;
     const response = await requestTarget(ApiLocked, name, "/lock", request, admin);
-    printResponse(response, options, terminal, (value, style) => {
-      const until = value.target.locked?.until ?? null;
-      const end = until === null ? "" : ` until ${makePrintable(formatDate(until, style))}`;
-      return `${name} is locked${end}: pushes are stored but not deployed; unlock it with: hooklatch target unlock ${name}\n`;
-    });
+    printResponse(response, options, terminal, formatLocked);
   });
   return withExamples(command, 'hooklatch target lock blog --reason "release freeze" --for 2h');
 }

@@ -32,11 +32,8 @@ export function refusalColumns(style: Style): readonly Column<ApiRefusal>[] {
     { heading: "CLIENT", text: ({ client }) => client ?? "unknown" },
     { heading: "CODE", text: ({ code }) => code },
     { heading: "PROVIDER ID", text: ({ provider_id }) => provider_id },
-    {
-      heading: "REASON",
-      text: ({ reason, hint }) => (hint === null ? reason : `${reason} (${hint})`),
-      prose: "whole",
-    },
+    { heading: "REASON", text: ({ reason }) => reason, prose: "whole" },
+    { heading: "HINT", text: ({ hint }) => hint, prose: "whole" },
   ];
 }
 
@@ -68,6 +65,13 @@ function describeOthers({ other_targets: others }: ApiDelivery): string | null {
 function explainNoTarget({ event, source, reason }: ApiDelivery): string {
   if (reason !== null) return reason;
   return event === "ping" ? "a ping deploys nothing" : `stored; no target uses source ${source}`;
+}
+
+/** The reasons that the table of results does not have: those of targets that the event is not about. */
+function explainOthers(delivery: ApiDelivery): string | null {
+  const { decisions, outcomes, other_targets, reason } = delivery;
+  if (decisions.length + outcomes.length === 0) return explainNoTarget(delivery);
+  return other_targets === 0 ? null : reason;
 }
 
 /** The delivery that this one repeats; null for none. */
@@ -141,7 +145,6 @@ export function formatDelivery(delivery: ApiDeliveryDetails, style: Style): stri
 
 function listFields(delivery: ApiDeliveryDetails, style: Style): readonly Field[] {
   const { id, source, status, received_at, client, provider_id, pushes, ci } = delivery;
-  const { decisions, outcomes } = delivery;
   return [
     { name: "delivery", text: String(id) },
     { name: "source", text: source },
@@ -152,8 +155,7 @@ function listFields(delivery: ApiDeliveryDetails, style: Style): readonly Field[
     })),
     { name: "ci", text: ci && `${ci.repository} ${ci.commit} ${ci.workflow ?? "CI"}: ${ci.outcome}` },
     { name: "status", text: status, colour: colourOf(status) },
-    // The reasons of targets are in the table.
-    { name: "reason", text: decisions.length + outcomes.length > 0 ? null : explainNoTarget(delivery) },
+    { name: "reason", text: explainOthers(delivery) },
     { name: "received", text: formatTime(received_at, style) },
     { name: "client", text: client },
     { name: "provider id", text: provider_id },

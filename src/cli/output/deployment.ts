@@ -83,7 +83,7 @@ function describeReason({ code, reason }: Pick<Outcome, "code" | "reason">): str
 const TRIGGERS: Readonly<Record<string, string>> = {
   ci: "CI of the commit succeeded",
   release: "a release was published",
-  event: "another event that the target's events name",
+  event: "another event that the target deploys",
   redelivery: "the sender repeated the delivery on request",
   replay: "a stored delivery was replayed",
   "catch-up": "the branch had moved without a delivery",

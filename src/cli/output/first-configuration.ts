@@ -92,7 +92,8 @@ function writeSenderSecret(first: FirstConfiguration, reference: string | null):
 }
 
 function writeTarget(first: FirstConfiguration): string {
-  const { provider, repository, cloneUrl, branch = "main", directory } = first;
+  const { provider, repository, branch = "main", directory } = first;
+  const cloneUrl = first.cloneUrl ?? (repository === undefined ? exampleCloneUrl(first) : undefined);
   const name = repository?.split("/").at(-1) ?? (provider.reportsPushes ? "blog" : "job");
   const target = [
     "[[target]]",
@@ -119,6 +120,13 @@ function writeTarget(first: FirstConfiguration): string {
   return ["# What to deploy: uncomment and edit.", ...target.map((text) => `# ${text}`)].join("\n");
 }
 
+/** For a commented target; undefined where the provider knows the URL. */
+function exampleCloneUrl({ provider, baseUrl }: FirstConfiguration): string | undefined {
+  if (!provider.reportsPushes) return undefined;
+  const known = provider.cloneUrl("octocat/blog", baseUrl === undefined ? {} : { base_url: baseUrl });
+  return known === null ? `${baseUrl ?? "https://git.example.com"}/octocat/blog.git` : undefined;
+}
+
 /** What to enter at the sender, and the next commands. */
 export function explainNextSteps(
   { provider, repository, url }: FirstConfiguration,
@@ -130,17 +138,18 @@ export function explainNextSteps(
     /** The file with the sender's secret, and the secret; null when the sender issues it. */
     readonly secretFile: string;
     readonly secret: string | null;
+    /** Of the source for any other sender; null without one. */
+    readonly verifyToken: string | null;
   },
 ): string {
-  const { file, configOption, secretFile, secret } = names;
+  const { file, configOption, secretFile, secret, verifyToken } = names;
+  const origin = url.replace(/\/$/, "");
   const form = provider.webhookForm?.({
-    url: `${url.replace(/\/$/, "")}${pathOf(provider)}`,
+    url: `${origin}${pathOf(provider)}`,
     secrets: secret === null ? {} : { [provider.generatedSecret]: secret },
     repository: repository ?? null,
     waitsForCi: false,
   });
-  const fields = form?.fields ?? [];
-  const width = Math.max(...fields.map(([label]) => label.length)) + 2;
   const placeholder = url.includes("YOUR-SERVER")
     ? "Replace YOUR-SERVER with the public name of this server. "
     : "";
@@ -153,10 +162,26 @@ export function explainNextSteps(
       : `\nCopy from ${form.sender}:\n  ${form.issuedSecret}, into ${secretFile} (mode 0600)\n`;
   return `
 Paste into ${form?.sender} (${form?.page}):
-${fields.map(([label, value]) => `  ${label.padEnd(width)}${value}\n`).join("")}${issued}${https}
+${formatFields(form?.fields ?? [])}${issued}${verifyToken === null ? "" : explainGenericSource(origin, verifyToken)}${https}
 Then run: hooklatch check${configOption}
      and: hooklatch serve${configOption}
 `;
+}
+
+function explainGenericSource(origin: string, token: string): string {
+  const fields = [
+    ["URL", `${origin}/${WEBHOOK}`],
+    ["Verify token", token],
+  ] as const;
+  return `
+Any other sender shows the token with a GET (header "Authorization: Bearer TOKEN"); then
+its address may POST JSON for a day. docs/senders.md has other methods:
+${formatFields(fields)}`;
+}
+
+function formatFields(fields: readonly (readonly [label: string, value: string])[]): string {
+  const width = Math.max(...fields.map(([label]) => label.length)) + 2;
+  return fields.map(([label, value]) => `  ${label.padEnd(width)}${value}\n`).join("");
 }
 
 function pathOf({ name, defaultSource }: Provider): string {

@@ -1,4 +1,4 @@
-import type { ApiTarget, ApiTargetDetails } from "../../api/target.ts";
+import type { ApiLock, ApiLocked, ApiTarget, ApiTargetDetails } from "../../api/target.ts";
 import { shortenCommit } from "../../lib/text.ts";
 import { formatOutcome } from "./deployment.ts";
 import { makePrintable } from "./sanitise.ts";
@@ -31,8 +31,8 @@ function describeLive({ live }: ApiTarget, style: Style): string {
 /** The current work, else `idle` or the failure of the last deployment. */
 function describeState({ running, queued, last }: ApiTarget): string {
   const work = [
-    ...(running === null ? [] : [`running ${running}`]),
-    ...(queued === null ? [] : [`queued ${queued}`]),
+    ...(running === null ? [] : [`running #${running}`]),
+    ...(queued === null ? [] : [`queued #${queued}`]),
   ];
   if (work.length > 0) return work.join(", ");
   return last === null || last.state === "succeeded" ? "idle" : formatOutcome(last.id, last);
@@ -44,9 +44,26 @@ function stateColour({ running, queued, last }: ApiTarget): Colour | null {
 }
 
 function describeLock({ locked }: ApiTarget, style: Style): string | null {
-  if (locked === null) return null;
-  const end = locked.until === null ? "" : ` until ${formatDate(locked.until, style)}`;
-  return `by ${locked.by}${end}: ${locked.reason}`;
+  return locked === null ? null : describeOwner(locked, style);
+}
+
+function describeOwner({ by, until, reason }: ApiLock, style: Style): string {
+  const end = until === null ? "" : ` until ${formatDate(until, style)}`;
+  return `by ${by}${end}: ${reason}`;
+}
+
+/** Reports a new lock: what happens to pushes, and the lock that it replaces. */
+export function formatLocked({ target, deliveries, replaced }: ApiLocked, style: Style): string {
+  const { name, locked } = target;
+  const until = locked?.until ?? null;
+  const end = until === null ? "" : ` until ${formatDate(until, style)}`;
+  const meanwhile =
+    deliveries === "queued" ? "deliveries wait in the queue" : "pushes are stored but not deployed";
+  const lines = [
+    `${name} is locked${end}: ${meanwhile}; unlock it with: hooklatch target unlock ${name}`,
+    ...(replaced === null ? [] : [`it replaces the lock ${describeOwner(replaced, style)}`]),
+  ];
+  return lines.map((line) => `${makePrintable(line)}\n`).join("");
 }
 
 /** A target with all its fields and its releases. */

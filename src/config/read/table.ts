@@ -13,7 +13,10 @@ export interface WrittenTable {
 /** A table after its check. Valid keys are usable although other keys are not. */
 export interface CheckedTable<Schema extends TObject> {
   readonly place: Place;
-  /** The decoded values. An invalid key has its default, like one that is not written. */
+  /**
+   * The decoded values. An invalid key has its default, like one that is not written; a table with free keys, such as
+   * `env`, lacks only its invalid entries.
+   */
   readonly values: Values<Schema>;
   /** Whether the key is written, valid or not. */
   has(key: keyof Schema["properties"] & string): boolean;
@@ -43,23 +46,57 @@ export function readTable<Schema extends TObject>(
   const written = isTable(raw) ? raw : {};
   if (!isTable(raw)) issues.fault(place, `expected a table, found ${formatValue(raw, true)}`);
   const completed = Value.Default(schema, { ...written });
-  const faulty = new Set<string>();
+  const faulty: (readonly string[])[] = [];
   const reported = new Set<string>();
   for (const error of isTable(raw) ? Value.Errors(schema, completed) : []) {
     if (reported.has(error.path)) continue;
     reported.add(error.path);
-    const keys = parsePointer(error.path);
-    faulty.add(String(keys[0]));
-    issues.fault(locate(place, keys, written), describeError(error, keys, explainKey));
+    for (const keys of listFaultyKeys(error, written)) {
+      faulty.push(keys);
+      issues.fault(locate(place, keys, written), describeError(error, keys, explainKey));
+    }
   }
-  const validPart = Object.fromEntries(Object.entries(written).filter(([key]) => !faulty.has(key)));
-  const values = Value.Decode(Type.Partial(schema), Value.Default(schema, validPart));
+  const validPart = faulty.reduce((table, keys) => removeFaulty(schema, table, keys), written);
+  const faultyKeys = new Set(faulty.map(([key]) => key));
+  const values = Value.Decode(Type.Partial(schema), Value.Default(schema, { ...validPart }));
   return {
     place,
     values: values as Values<Schema>,
     has: (key) => Object.hasOwn(written, key),
-    isValid: (keys) => isTable(raw) && (keys?.every((key) => !faulty.has(key)) ?? faulty.size === 0),
+    isValid: (keys) => isTable(raw) && (keys?.every((key) => !faultyKeys.has(key)) ?? faulty.length === 0),
   };
+}
+
+/** The place of an error as keys. Of a table with free keys, only the first invalid name is reported, for all of them. */
+function listFaultyKeys(
+  { type, path, schema }: ValueError,
+  written: unknown,
+): readonly (readonly string[])[] {
+  const keys = parsePointer(path);
+  const [pattern] = Object.keys(schema.patternProperties ?? {});
+  if (type !== ValueErrorType.ObjectAdditionalProperties || pattern === undefined) return [keys];
+  const parent = keys.slice(0, -1);
+  const table = parent.reduce((value, key) => (isTable(value) ? value[key] : undefined), written);
+  const names = isTable(table) ? Object.keys(table) : [];
+  return names.filter((name) => !new RegExp(pattern).test(name)).map((name) => [...parent, name]);
+}
+
+/** A table without what is faulty: an entry of a table with free keys, or a key with its whole value. */
+function removeFaulty(
+  schema: TObject,
+  table: Readonly<Record<string, unknown>>,
+  [key = "", entry]: readonly string[],
+): Readonly<Record<string, unknown>> {
+  const { [key]: value, ...others } = table;
+  const isRecord = schema.properties[key]?.patternProperties !== undefined;
+  if (entry === undefined || !isRecord || !isTable(value)) return others;
+  const { [entry]: _, ...entries } = value;
+  return { ...others, [key]: entries };
+}
+
+/** Adds where the value of a key comes from, such as `Stripe shows it as …`, to the fault of a missing key. */
+export function addOrigin(schema: TSchema, origin: string): TSchema {
+  return { ...schema, origin };
 }
 
 /** Adds keys to the schema of a table. Its type does not show them. */
@@ -75,16 +112,17 @@ export function checkUnique<Key extends "name" | "path" | "directory">(
   tables: readonly ({ readonly place: Place } & { readonly [key in Key]: string | undefined })[],
   issues: IssueList,
 ): void {
-  const owners = new Map<string, Place>();
+  const owners = new Map<string, { readonly path: string; readonly value: string }>();
   for (const table of tables) {
     const { place, [key]: value } = table;
     if (value === undefined) continue;
     // Names become file names, and some file systems ignore case.
     const normal = key === "name" ? value.toLowerCase() : value;
     const owner = owners.get(normal);
-    if (owner === undefined) owners.set(normal, place);
+    if (owner === undefined) owners.set(normal, { path: place.path, value });
     else {
-      const problem = `${owner.path} already has ${formatValue(value)}`;
+      const addition = owner.value === value ? "" : `, without regard to case`;
+      const problem = `${owner.path} already has ${formatValue(owner.value)}${addition}`;
       issues.fault(child(place, key), `${problem}: each ${what} needs its own ${key}`);
     }
   }
@@ -108,7 +146,10 @@ function describeError(error: ValueError, keys: readonly string[], explainKey: E
   }
   const words: unknown = error.schema.expected;
   const expected = typeof words === "string" ? words : error.message.replace(/^Expected /, "");
-  if (error.value === undefined) return `is missing: expected ${expected}`;
+  if (error.value === undefined) {
+    const { origin } = error.schema;
+    return `is missing: expected ${expected}${origin === undefined ? "" : `; ${origin}`}`;
+  }
   const isConfidential = mayHoldSecret(error.schema);
   // "found a string" would explain nothing here.
   if (

@@ -113,7 +113,7 @@ async function findChosen(git: Git, request: TipRequest, chosen: string, io: Pro
   if (!isObjectName(chosen)) {
     throw new DeploymentError(
       "commit_missing",
-      `commit ${chosen} is not in what was fetched from ${place}; give its full name`,
+      `commit ${chosen} is not in what was fetched from ${place}; give its full id`,
     );
   }
   const outcome = await git.attempt([...FETCH, ...depthOption(depth), "--", cloneUrl, chosen], io);

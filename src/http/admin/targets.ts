@@ -1,9 +1,16 @@
 import { Type } from "@sinclair/typebox";
 import { ApiQueued } from "../../api/deployment.ts";
 import { Conflict, NotFound } from "../../api/problem.ts";
-import { ApiLocked, ApiTarget, ApiTargetDetails, ApiUnlocked, toApiTarget } from "../../api/target.ts";
+import {
+  ApiLocked,
+  ApiTarget,
+  ApiTargetDetails,
+  ApiUnlocked,
+  toApiLock,
+  toApiTarget,
+} from "../../api/target.ts";
 import type { Page } from "../../domain/page.ts";
-import type { Target } from "../../domain/target.ts";
+import { queuesEveryDelivery, type Target } from "../../domain/target.ts";
 import { parseDuration } from "../../lib/duration.ts";
 import { DurationText, jsonBody, Line, NameText, readRange } from "./request.ts";
 import { createRoutes, describeList, describeRoute } from "./route.ts";
@@ -105,8 +112,11 @@ export function targets({ store, operator, clock, releasesOf, targets }: AdminSe
         if (target === undefined) return status(404, UNKNOWN);
         const { reason, by = "admin" } = body;
         const milliseconds = body.for === undefined ? null : parseDuration(body.for);
-        await operator.lock(target.name, { reason, by, milliseconds });
-        return { status: "locked" as const, target: await describe(target) };
+        const outcome = await operator.lock(target.name, { reason, by, milliseconds });
+        if (outcome.kind === "unknown target") return status(404, UNKNOWN);
+        const deliveries = queuesEveryDelivery(target) ? ("queued" as const) : ("held" as const);
+        const replaced = outcome.replaced && toApiLock(outcome.replaced);
+        return { status: "locked" as const, target: await describe(target), deliveries, replaced };
       },
       {
         params,

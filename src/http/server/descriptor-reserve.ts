@@ -92,7 +92,7 @@ export function createDescriptorReserve({ limit, clock, log }: DescriptorReserve
     nextLog = now + LOG_INTERVAL;
     log.warn(
       { limit },
-      `out of file descriptors: new connections wait; raise the limit of ${limit}, such as LimitNOFILE= in the systemd unit`,
+      `out of file descriptors: new connections wait or are closed; raise the limit of ${limit}, such as LimitNOFILE= in the systemd unit`,
     );
   }
 

@@ -19,12 +19,14 @@ const CommitStatus = Type.Object({
 
 const commitStatus = createLazyValidator(CommitStatus);
 
-const OUTCOMES: Readonly<Record<string, CiOutcome>> = {
-  SUCCESSFUL: "success",
-  INPROGRESS: "pending",
-  FAILED: "failure",
-  STOPPED: "failure",
-};
+const OUTCOMES = new Map<string, CiOutcome>(
+  Object.entries({
+    SUCCESSFUL: "success",
+    INPROGRESS: "pending",
+    FAILED: "failure",
+    STOPPED: "failure",
+  }),
+);
 
 const EVENTS = ["repo:commit_status_created", "repo:commit_status_updated"];
 
@@ -47,7 +49,7 @@ export function readCiEvent(name: string, payload: unknown): CiEvent | null {
     refs: refs.length === 0 ? null : refs,
     commit,
     workflows: listNames(status.name, status.key),
-    outcome: OUTCOMES[status.state] ?? "failure",
+    outcome: OUTCOMES.get(status.state) ?? "failure",
     cause: "unknown",
     // The status of a key is replaced: its time shows which one is later.
     run: { check: `status ${status.key}`, number: Number.isNaN(time) ? 0 : time, attempt: 1 },

@@ -1,6 +1,7 @@
 import type { Provider, SourceHandler } from "../../domain/provider.ts";
 import { checkOptions } from "./check-options.ts";
 import { composeRequest } from "./compose.ts";
+import { describeCredentials } from "./describe-credentials.ts";
 import { createHandshake } from "./handshake.ts";
 import {
   credentialHeadersOf,
@@ -59,6 +60,7 @@ function createHandler(settings: GenericSettings): SourceHandler {
     handshake: requires(settings, "client") ? createHandshake(token, { lifetime, prefixV6 }) : null,
     verify: createRequestVerifier(settings),
     parse: (payload) => readPayload(payload, settings.id_header),
+    describeCredentials: () => describeCredentials(settings),
     compose: (message, destination) => composeRequest(message, settings, destination),
   };
 }

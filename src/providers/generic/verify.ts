@@ -84,14 +84,14 @@ export function writeSignedContent(
   { headers, method, path, body }: RawRequest,
   { hmac, id_header: id }: GenericSettings,
 ): readonly (string | Uint8Array)[] {
-  const values: Readonly<Record<string, string | Uint8Array>> = {
-    "{timestamp}": headers.get(hmac?.timestamp_header ?? "x") ?? "",
-    "{id}": headers.get(id ?? "x") ?? "",
-    "{method}": method,
-    "{path}": path,
-    "{body}": body,
-  };
-  return (hmac?.signed ?? "{body}").split(/(\{[a-z]+\})/).map((part) => values[part] ?? part);
+  const values = new Map<string, string | Uint8Array>([
+    ["{timestamp}", headers.get(hmac?.timestamp_header ?? "x") ?? ""],
+    ["{id}", headers.get(id ?? "x") ?? ""],
+    ["{method}", method],
+    ["{path}", path],
+    ["{body}", body],
+  ]);
+  return (hmac?.signed ?? "{body}").split(/(\{[a-z]+\})/).map((part) => values.get(part) ?? part);
 }
 
 function createPasswordCheck(users: NonNullable<GenericSettings["basic"]>) {

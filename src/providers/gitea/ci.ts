@@ -27,12 +27,14 @@ const actionRun = createLazyValidator(ActionRun);
 /** A success after a failure is reported twice, as a success and as a recovery. */
 const ACTION_RUNS = ["action_run_success", "action_run_recover", "action_run_failure"];
 
-const OUTCOMES: Readonly<Record<string, CiOutcome>> = {
-  success: "success",
-  failure: "failure",
-  cancelled: "failure",
-  skipped: "other",
-};
+const OUTCOMES = new Map<string, CiOutcome>(
+  Object.entries({
+    success: "success",
+    failure: "failure",
+    cancelled: "failure",
+    skipped: "other",
+  }),
+);
 
 /** A result of CI; null for another event, and for a payload that lacks what a decision needs. */
 export function readCiEvent(name: string, payload: unknown): CiEvent | null {
@@ -48,7 +50,7 @@ export function readCiEvent(name: string, payload: unknown): CiEvent | null {
     commit: run.commit_sha,
     workflows: [run.workflow_id],
     // The name is in a header, which is not signed.
-    outcome: OUTCOMES[run.status] ?? "pending",
+    outcome: OUTCOMES.get(run.status) ?? "pending",
     cause: run.is_fork_pull_request ? "foreign" : toCause(run.trigger_event || run.event || ""),
     run: { check: `action_run ${run.workflow_id}`, number: run.id, attempt: 1 },
   };

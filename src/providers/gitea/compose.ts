@@ -8,15 +8,18 @@ import { type SignatureStyle, writeSignature } from "../hmac.ts";
 /** The 64 lower-case hex digits of the HMAC-SHA256, without a prefix. */
 export const SIGNATURE_STYLE: SignatureStyle = { algorithm: "sha256", encoding: "hex", prefix: "" };
 
-/** The commit of a test, on both sides. */
-const TIP = "67b56589a45103f891bdee7c0546e5d40bc02001";
-
-/** Composes a request as Gitea would send it. Throws an {@link AppError} `configuration` when there is no secret. */
+/**
+ * Composes a request as Gitea would send it. Throws an {@link AppError} `configuration` when there is no secret, and for a
+ * ping: the test of a webhook at Gitea is a push.
+ */
 export function composeDelivery(
   message: SampleRequest,
   [secret]: readonly Secret[],
   { path, query }: Destination,
 ): RawRequest {
+  if (message.kind === "ping") {
+    throw new AppError("configuration", "Gitea sends no ping: use send push, which may deploy");
+  }
   if (secret === undefined) {
     throw new AppError("configuration", "the gitea source has no secret to sign with");
   }
@@ -33,12 +36,9 @@ export function composeDelivery(
   return { method: "POST", path, query, headers, body: message.form ? encodeField("payload", json) : json };
 }
 
-/** Gitea has no ping. Its test is a push of the same commit. */
-function describe(message: Exclude<SampleRequest, { kind: "payload" }>): object {
-  const { repository } = message;
+function describe(message: Extract<SampleRequest, { kind: "push" }>): object {
+  const { repository, ref, before, after } = message;
   const [owner, name] = repository.split("/", 2);
-  const { ref, before, after } =
-    message.kind === "push" ? message : { ref: "refs/heads/main", before: TIP, after: TIP };
   const person = { name: "octocat", email: "octocat@example.com", username: "octocat" };
   const commit = isZeroCommit(after)
     ? null

@@ -69,7 +69,9 @@ function readCheckSuite(payload: unknown): CiEvent | null {
   };
 }
 
-const STATES: Readonly<Record<string, CiEvent["outcome"]>> = { success: "success", pending: "pending" };
+const STATES = new Map<string, CiEvent["outcome"]>(
+  Object.entries({ success: "success", pending: "pending" }),
+);
 
 /** GitHub names at most this many branches that contain the commit. */
 const MAX_BRANCHES = 10;
@@ -84,7 +86,7 @@ function readStatus(payload: unknown): CiEvent | null {
     refs: branches.length >= MAX_BRANCHES ? null : branches.map((branch) => branch.name),
     commit: sha,
     workflows: [context],
-    outcome: STATES[state] ?? "failure",
+    outcome: STATES.get(state) ?? "failure",
     // The results of deployments are statuses, too: they must not deploy.
     cause: context.startsWith("hooklatch/") ? "foreign" : "unknown",
     run: { check: `status ${context}`, number: id, attempt: 1 },

@@ -20,24 +20,28 @@ const Pipeline = Type.Object({
 const pipeline = createLazyValidator(Pipeline);
 
 /** Source: https://docs.gitlab.com/api/pipelines/, `status`. */
-const OUTCOMES: Readonly<Record<string, CiOutcome>> = {
-  success: "success",
-  failed: "failure",
-  canceled: "failure",
-  skipped: "other",
-};
+const OUTCOMES = new Map<string, CiOutcome>(
+  Object.entries({
+    success: "success",
+    failed: "failure",
+    canceled: "failure",
+    skipped: "other",
+  }),
+);
 
 /** Pipelines for a commit of the project itself. Source: https://docs.gitlab.com/ci/jobs/job_rules/, `CI_PIPELINE_SOURCE`. */
-const CAUSES: Readonly<Record<string, CiCause>> = {
-  push: "push",
-  web: "request",
-  api: "request",
-  trigger: "request",
-  schedule: "request",
-  pipeline: "request",
-  chat: "request",
-  webide: "push",
-};
+const CAUSES = new Map<string, CiCause>(
+  Object.entries({
+    push: "push",
+    web: "request",
+    api: "request",
+    trigger: "request",
+    schedule: "request",
+    pipeline: "request",
+    chat: "request",
+    webide: "push",
+  }),
+);
 
 /** A result of CI; null for a payload that lacks what a decision needs. */
 export function readPipeline(payload: unknown): CiEvent | null {
@@ -46,7 +50,7 @@ export function readPipeline(payload: unknown): CiEvent | null {
   const { id, name, ref, sha, source, status } = attributes;
   // The pipeline of a merge request has the name of its source branch, which may be that of a fork.
   const isForeign = mergeRequest !== undefined && mergeRequest !== null && source !== "push";
-  const cause = source === undefined || source === null ? "unknown" : (CAUSES[source] ?? "foreign");
+  const cause = source === undefined || source === null ? "unknown" : (CAUSES.get(source) ?? "foreign");
   return {
     kind: "ci",
     name: "pipeline",
@@ -55,7 +59,7 @@ export function readPipeline(payload: unknown): CiEvent | null {
     refs: [ref],
     commit: sha,
     workflows: listNames(name),
-    outcome: OUTCOMES[status] ?? "pending",
+    outcome: OUTCOMES.get(status) ?? "pending",
     cause: isForeign ? "foreign" : cause,
     // A retry of jobs repeats the pipeline under its id.
     run: { check: `pipeline ${name ?? ""}`, number: id, attempt: 1 },

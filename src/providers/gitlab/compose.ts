@@ -8,8 +8,8 @@ import type { GitlabSettings } from "./options.ts";
 const HOOK = "7f6a9f10-2b1c-4a58-9f4e-8f9a1f3f6c01";
 
 /**
- * Composes a request as GitLab would send it. Throws an {@link AppError} `configuration` for a form, which GitLab does
- * not send, and when there is no secret.
+ * Composes a request as GitLab would send it. Throws an {@link AppError} `configuration` for a form and a ping, which
+ * GitLab does not send, and when there is no secret. The test of a webhook at GitLab is a push.
  */
 export function composeDelivery(
   message: SampleRequest,
@@ -20,6 +20,9 @@ export function composeDelivery(
   }: GitlabSettings,
   { path, query, now }: Destination,
 ): RawRequest {
+  if (message.kind === "ping") {
+    throw new AppError("configuration", "GitLab sends no ping: use send push, which may deploy");
+  }
   if (message.form) {
     throw new AppError("configuration", "GitLab sends only JSON; send it without --form");
   }
@@ -52,16 +55,12 @@ function nameEvent(message: SampleRequest): string {
 const NAMES: Readonly<Record<string, string>> = {
   push: "Push Hook",
   tag_push: "Tag Push Hook",
-  ping: "Push Hook",
   pipeline: "Pipeline Hook",
   release: "Release Hook",
 };
 
-/** GitLab has no ping. Its test sends the latest push again. */
-function describe(message: Exclude<SampleRequest, { kind: "payload" }>, base: string): object {
-  const { repository } = message;
-  const { ref, before, after } =
-    message.kind === "push" ? message : { ref: "refs/heads/main", before: TIP, after: TIP };
+function describe(message: Extract<SampleRequest, { kind: "push" }>, base: string): object {
+  const { repository, ref, before, after } = message;
   const kind = parseRef(ref).kind === "tag" ? "tag_push" : "push";
   const page = joinUrl(base, repository);
   const isDeleted = isZeroCommit(after);
@@ -100,6 +99,3 @@ function describe(message: Exclude<SampleRequest, { kind: "payload" }>, base: st
     total_commits_count: isDeleted || kind === "tag_push" ? 0 : 1,
   };
 }
-
-/** The commit of a test, on both sides. */
-const TIP = "da1560886d4f094c3e6c9ef40349f7d38b5d27d7";

@@ -37,7 +37,7 @@ const push = createLazyValidator(Push);
 export const ID_HEADERS = ["webhook-id", "idempotency-key"];
 
 /** The kind of the body that belongs to the header of a push. A system hook may have any. */
-const KINDS: Readonly<Record<string, string>> = { "Push Hook": "push", "Tag Push Hook": "tag_push" };
+const KINDS = new Map<string, string>(Object.entries({ "Push Hook": "push", "Tag Push Hook": "tag_push" }));
 
 /** Decodes a delivery whose sender was verified. */
 export function readDelivery({ headers, body }: Payload): ParseResult {
@@ -60,7 +60,7 @@ function readEvent(header: string, payload: unknown): Event | UnreadablePayload 
   const written = payload.object_kind ?? payload.event_name;
   const kind = typeof written === "string" && /^[a-z_]{1,100}$/.test(written) ? written : null;
   const isPush = kind === "push" || kind === "tag_push";
-  const expected = KINDS[header] ?? null;
+  const expected = KINDS.get(header) ?? null;
   if (expected === null && header !== "System Hook" && isPush) {
     return unexpected(header, "/object_kind belongs to a push");
   }

@@ -1,7 +1,7 @@
-import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { createFileWith } from "../../lib/atomic-file.ts";
-import { AppError, errorMessage } from "../../lib/errors.ts";
+import { AppError, describeFileError, systemErrorCode } from "../../lib/errors.ts";
 import { openSqlite, type SqliteDatabase } from "../../runtime/index.ts";
 import { describeOpenError } from "./errors.ts";
 
@@ -12,17 +12,23 @@ import { describeOpenError } from "./errors.ts";
  */
 export function backUpSqlite(dataDirectory: string, file: string): number {
   const source = join(dataDirectory, "hooklatch.db");
-  if (!existsSync(source)) {
+  if (!exists(source)) {
     throw new AppError(
       "failed",
       `there is no database ${source}: has the server run with this configuration?`,
     );
   }
-  const isNew = describeErrors(`cannot copy ${source} to ${file}`, () =>
-    createFileWith(file, 0o600, (draft) => copyDatabase(source, draft)),
-  );
+  const isNew = createCopy(source, file);
   if (!isNew) throw new AppError("failed", `${file} exists: choose another name, or move it away`);
   return statSync(file).size;
+}
+
+function exists(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw describeOpenError(error, file);
+  }
 }
 
 /** @param copy an empty file. */
@@ -45,13 +51,16 @@ function open(file: string): SqliteDatabase {
   }
 }
 
-function describeErrors<Result>(failure: string, act: () => Result): Result {
+/** Returns false when the file exists. */
+function createCopy(source: string, file: string): boolean {
   try {
-    return act();
+    return createFileWith(file, 0o600, (draft) => copyDatabase(source, draft));
   } catch (error) {
     if (error instanceof AppError) throw error;
-    // The message of a system error ends with the name of the draft.
-    const reason = errorMessage(error).replace(/, [a-z]+ '.*$/, "");
-    throw new AppError("failed", `${failure}: ${reason}`, error);
+    const reason =
+      systemErrorCode(error) === "ENOENT"
+        ? `the directory ${dirname(file)} does not exist`
+        : describeFileError(error);
+    throw new AppError("failed", `cannot copy ${source} to ${file}: ${reason}`, error);
   }
 }

@@ -87,20 +87,22 @@ export function createLocks(connection: Connection, queue: Queue): LockStore {
 
   const selectNewest = connection.prepare<{ delivery: number }, { target: string }>(`
     SELECT delivery FROM deployment WHERE target = $target AND delivery IS NOT NULL ORDER BY id DESC LIMIT 1`);
-  // A retry was requested when the first deployment of its chain was.
-  const selectRequestedLater = connection.prepare<
-    { isLater: 0 | 1 | null },
-    { target: string; delivery: number }
-  >(`
-    WITH RECURSIVE requested (retry_of, created_at) AS (
-      SELECT retry_of, created_at FROM deployment
-      WHERE target = $target AND state = 'queued' AND delivery IS NULL
-      UNION ALL
-      SELECT first.retry_of, first.created_at
-      FROM requested JOIN deployment AS first ON first.id = requested.retry_of)
-    SELECT (SELECT min(created_at) FROM requested) > received_at AS isLater FROM delivery WHERE id = $delivery`);
+  // A retry was requested when the first deployment of its chain was. One that failed or was cancelled made nothing live.
+  const selectRequestedLater = connection.prepare<{ isLater: 0 | 1 }, { target: string; delivery: number }>(`
+    WITH RECURSIVE blocked (at) AS (SELECT received_at FROM delivery WHERE id = $delivery),
+      requested (retry_of, created_at) AS (
+        SELECT retry_of, created_at FROM deployment
+        WHERE target = $target AND delivery IS NULL AND state IN ('queued', 'running', 'succeeded')
+          AND created_at > (SELECT at FROM blocked)
+        UNION ALL
+        SELECT first.retry_of, first.created_at
+        FROM requested JOIN deployment AS first ON first.id = requested.retry_of)
+    SELECT EXISTS (
+      SELECT 1 FROM requested
+      WHERE created_at > (SELECT at FROM blocked)
+        AND NOT EXISTS (SELECT 1 FROM deployment WHERE id = requested.retry_of)) AS isLater`);
 
-  /** Whether something newer than the delivery was queued, by another delivery or without one. */
+  /** Whether something newer than the delivery is queued, runs or was deployed, by another delivery or without one. */
   function isOvertaken(target: string, delivery: number): boolean {
     // A delivery that arrived after the lock expired, and before it was removed, has been queued already.
     if ((selectNewest.get({ target })?.delivery ?? 0) > delivery) return true;

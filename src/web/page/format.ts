@@ -63,6 +63,8 @@ export function shortCommit(commit: string): string {
 
 /** A word of the API as the start of a label. */
 export function capitalise(word: string): string {
-  const text = printable(word).replaceAll("_", " ");
+  const text = printable(word)
+    .replaceAll("_", " ")
+    .replaceAll(/\bci\b/g, "CI");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

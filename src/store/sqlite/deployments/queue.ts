@@ -17,7 +17,10 @@ export interface QueueRequest {
 
 /** Queues deployments, inside the caller's transaction. */
 export interface Queue {
-  /** Queues a deployment. It supersedes a queued one of the same target, unless either of them has `queueAll`. */
+  /**
+   * Queues a deployment. It supersedes a queued one of the same target, unless either of them has `queueAll`; one for the
+   * success of CI supersedes those of the same commit.
+   */
   add(request: QueueRequest): QueuedDeployment;
   /** The id of the target's oldest queued deployment; null when there is none. */
   findWaiting(target: string): number | null;
@@ -43,6 +46,14 @@ export function createQueue(connection: Connection): Queue {
     UPDATE deployment SET state = 'superseded', code = 'superseded', superseded_by = $id, ended_at = $endedAt
     WHERE target = $target AND state = 'queued' AND queue_all = 0 AND id < $id
     RETURNING ${ROW_COLUMNS}`);
+  // Each success of the CI of a commit asks for it again: one that waits is enough, and many would fill the queue.
+  const supersedeSame = connection.prepare<
+    DeploymentRow,
+    { id: number; target: string; chosen: string | null; endedAt: number }
+  >(`
+    UPDATE deployment SET state = 'superseded', code = 'superseded', superseded_by = $id, ended_at = $endedAt
+    WHERE target = $target AND state = 'queued' AND choice = 'ci' AND chosen = $chosen AND id < $id
+    RETURNING ${ROW_COLUMNS}`);
   const selectWaiting = connection.prepare<{ id: number }, { target: string }>(
     "SELECT id FROM deployment WHERE target = $target AND state = 'queued' ORDER BY id LIMIT 1",
   );
@@ -66,10 +77,16 @@ export function createQueue(connection: Connection): Queue {
 
   return {
     add({ choice, queueAll, ...columns }) {
-      const row = insert.get({ ...columns, ...toChoiceRow(choice), queueAll: queueAll ? 1 : 0 });
+      const { chosen, ...chosenBy } = toChoiceRow(choice);
+      const row = insert.get({ ...columns, ...chosenBy, chosen, queueAll: queueAll ? 1 : 0 });
       if (row === null) throw new Error("SQLite returned no row for an INSERT");
       const { target, createdAt: endedAt } = columns;
-      const superseded = queueAll ? [] : supersede.all({ id: row.id, target, endedAt });
+      const superseded =
+        choice?.kind === "ci"
+          ? supersedeSame.all({ id: row.id, target, chosen, endedAt })
+          : queueAll
+            ? []
+            : supersede.all({ id: row.id, target, endedAt });
       return { deployment: toWaitingDeployment(row), superseded: superseded.map(toWaitingDeployment) };
     },
     findWaiting: (target) => selectWaiting.get({ target })?.id ?? null,

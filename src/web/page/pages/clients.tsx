@@ -20,7 +20,7 @@ export function ClientsPage() {
             <Empty title="No client is authorised">
               <p>
                 Only sources with a verify token have clients. An address becomes one with a GET of the
-                source's address and <code>?verify_token=…</code>
+                source's address and the header <code>Authorization: Bearer TOKEN</code>.
               </p>
             </Empty>
           ) : (

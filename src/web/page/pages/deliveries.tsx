@@ -3,7 +3,7 @@ import type { ApiRefusal } from "../../../api/refusal.ts";
 import type { ApiStatus } from "../../../api/status.ts";
 import type { ApiTarget } from "../../../api/target.ts";
 import { DELIVERY_STATUSES } from "../../../domain/delivery.ts";
-import { capitalise } from "../format.ts";
+import { eventText, outcomeText, statusText } from "../delivery-text.ts";
 import { FilterBar } from "../parts/filter.tsx";
 import { Loaded, PageHead } from "../parts/frame.tsx";
 import { Pill, StatusPill } from "../parts/pill.tsx";
@@ -49,7 +49,7 @@ export function DeliveriesPage({ filter }: { readonly filter: Filter }) {
         filter={wanted}
         fields={[
           ["source", "Source", sources.map(({ name }) => name)],
-          ["status", "Status", DELIVERY_STATUSES],
+          ["status", "Status", DELIVERY_STATUSES, statusText],
           ["target", "Target", targets.value?.items.map(({ name }) => name) ?? []],
         ]}
       />
@@ -89,7 +89,7 @@ export function DeliveriesPage({ filter }: { readonly filter: Filter }) {
 }
 
 function DeliveryRow({ delivery }: { readonly delivery: ApiDelivery }) {
-  const { id, source, event, status, received_at, client, replay_of, redelivery_of } = delivery;
+  const { id, source, status, received_at, client, replay_of, redelivery_of } = delivery;
   return (
     <li class="row">
       <div class="row-state">
@@ -98,7 +98,7 @@ function DeliveryRow({ delivery }: { readonly delivery: ApiDelivery }) {
       <div class="row-main">
         <p class="row-title">
           <a class="row-link" href={deliveryAddress(id)}>
-            {capitalise(event)} from <Text>{source}</Text>
+            <Text>{eventText(delivery)}</Text> from <Text>{source}</Text>
           </a>
         </p>
         <p class="meta">
@@ -136,13 +136,13 @@ function Results({ delivery }: { readonly delivery: ApiDelivery }) {
   const more = outcomes.length + refused.length - MAX_NAMED;
   return (
     <ul class="results">
-      {outcomes.slice(0, MAX_NAMED).map(({ deployment, target, state }) => (
-        <li key={deployment}>
-          <a href={targetAddress(target)}>
-            <Text>{target}</Text>
+      {outcomes.slice(0, MAX_NAMED).map((outcome) => (
+        <li key={outcome.deployment}>
+          <a href={targetAddress(outcome.target)}>
+            <Text>{outcome.target}</Text>
           </a>
-          : <a href={deploymentAddress(deployment)}>deployment {deployment}</a>{" "}
-          {capitalise(state).toLowerCase()}
+          : <a href={deploymentAddress(outcome.deployment)}>deployment {outcome.deployment}</a>{" "}
+          <Text>{outcomeText(outcome)}</Text>
         </li>
       ))}
       {refused.slice(0, Math.max(0, MAX_NAMED - outcomes.length)).map(({ target, reason: why }) => (

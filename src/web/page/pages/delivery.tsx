@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import type { ApiDeliveryDetails, ApiReceipt } from "../../../api/delivery.ts";
-import { capitalise, formatBytes, printable } from "../format.ts";
+import { eventDetails } from "../delivery-text.ts";
+import { formatBytes, printable } from "../format.ts";
 import { announce } from "../live.ts";
 import { ActionButton } from "../parts/dialog.tsx";
 import { Loaded, PageHead, Section } from "../parts/frame.tsx";
@@ -89,16 +90,15 @@ function Pushed({ push: { ref, commit } }: { readonly push: ApiDeliveryDetails["
 }
 
 function Summary({ delivery }: { readonly delivery: ApiDeliveryDetails }) {
-  const { source, event, event_name, action, received_at, client, provider_id, pushes, ci } = delivery;
+  const { source, received_at, client, provider_id, pushes, ci } = delivery;
   const { redelivery_of, replay_of } = delivery;
   const about = pushes[0] ?? ci;
-  const name = [event_name, action].filter((part) => part !== null).join(".");
   const link = (id: number | null) => (id === null ? null : <a href={deliveryAddress(id)}>delivery {id}</a>);
   return (
     <div class="card facts-card">
       <Facts
         rows={[
-          ["Event", <Text key="event">{name === "" || name === event ? capitalise(event) : name}</Text>],
+          ["Event", <Text key="event">{eventDetails(delivery)}</Text>],
           ["Source", <Text key="source">{source}</Text>],
           ["Received", <Time key="received" at={received_at} />],
           ["Sender", <Text key="client">{client}</Text>],

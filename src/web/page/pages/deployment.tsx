@@ -2,10 +2,10 @@ import { useSignal } from "@preact/signals";
 import type { ApiDeployment } from "../../../api/deployment.ts";
 import { RESULT_CODES } from "../../../domain/codes.ts";
 import { formatElapsed } from "../../../lib/duration.ts";
+import { capitalise } from "../format.ts";
 import { announce } from "../live.ts";
 import { type Jump, LogViewer } from "../log/viewer.tsx";
 import { operator } from "../operator.ts";
-import { triggerText } from "../parts/deployment-row.tsx";
 import { ActionButton } from "../parts/dialog.tsx";
 import { Loaded, PageHead, Section } from "../parts/frame.tsx";
 import { Icon, IconText } from "../parts/icons.tsx";
@@ -149,7 +149,7 @@ function Summary({ deployment }: { readonly deployment: ApiDeployment }) {
           [
             "Trigger",
             <span key="trigger">
-              {triggerText(trigger)}
+              {capitalise(trigger)}
               {delivery !== null && (
                 <>
                   , <a href={deliveryAddress(delivery)}>delivery {delivery}</a>

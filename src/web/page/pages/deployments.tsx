@@ -3,6 +3,7 @@ import type { ApiDeployment } from "../../../api/deployment.ts";
 import type { ApiStatus } from "../../../api/status.ts";
 import type { ApiTarget } from "../../../api/target.ts";
 import { DEPLOYMENT_STATES } from "../../../domain/deployment.ts";
+import { capitalise } from "../format.ts";
 import { DeploymentRow } from "../parts/deployment-row.tsx";
 import { FilterBar } from "../parts/filter.tsx";
 import { Loaded, PageHead } from "../parts/frame.tsx";
@@ -24,7 +25,7 @@ export function DeploymentsPage({ filter }: { readonly filter: Filter }) {
         filter={wanted}
         fields={[
           ["target", "Target", targets.value?.items.map(({ name }) => name) ?? []],
-          ["state", "State", DEPLOYMENT_STATES],
+          ["state", "State", DEPLOYMENT_STATES, capitalise],
           ["source", "Source", status.value?.sources.map(({ name }) => name) ?? []],
         ]}
       />

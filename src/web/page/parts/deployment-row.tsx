@@ -4,11 +4,6 @@ import { deploymentAddress, targetAddress } from "../route.ts";
 import { StatePill } from "./pill.tsx";
 import { Commit, Text, Time, Took } from "./text.tsx";
 
-/** Why a deployment was queued. */
-export function triggerText(trigger: string): string {
-  return trigger === "catch-up" ? "Catch-up" : capitalise(trigger);
-}
-
 /** A deployment in a list. */
 export function DeploymentRow({
   deployment,
@@ -55,7 +50,7 @@ export function DeploymentRow({
               <Text>{author}</Text>
             </span>
           )}
-          <span>{triggerText(trigger)}</span>
+          <span>{capitalise(trigger)}</span>
         </p>
         {reason !== null && state !== "superseded" && (
           <p class={`row-reason ${state === "failed" ? "bad" : ""}`}>

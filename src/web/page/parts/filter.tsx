@@ -1,5 +1,13 @@
-import { capitalise, printable } from "../format.ts";
+import { printable } from "../format.ts";
 import { addressOf, type Filter } from "../route.ts";
+
+/** A field of a filter. `textOf` makes the label of a value; by default that is the value. */
+type FilterField = readonly [
+  name: string,
+  label: string,
+  values: readonly string[],
+  textOf?: (value: string) => string,
+];
 
 /** Fields that filter a list. The filter is part of the address, so that it can be shared and survives a reload. */
 export function FilterBar({
@@ -9,11 +17,11 @@ export function FilterBar({
 }: {
   readonly path: string;
   readonly filter: Filter;
-  readonly fields: readonly (readonly [name: string, label: string, values: readonly string[]])[];
+  readonly fields: readonly FilterField[];
 }) {
   return (
     <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-      {fields.map(([name, label, values]) => {
+      {fields.map(([name, label, values, textOf = printable]) => {
         const chosen = filter[name] ?? "";
         const all = chosen === "" || values.includes(chosen) ? values : [chosen, ...values];
         return (
@@ -28,7 +36,7 @@ export function FilterBar({
               <option value="">All</option>
               {all.map((value) => (
                 <option key={value} value={value}>
-                  {label === "State" || label === "Status" ? capitalise(value) : printable(value)}
+                  {textOf(value)}
                 </option>
               ))}
             </select>

@@ -1,4 +1,5 @@
 import { isSkipCode } from "../../../domain/codes.ts";
+import { statusText } from "../delivery-text.ts";
 import { capitalise } from "../format.ts";
 import { Icon, type IconName } from "./icons.tsx";
 
@@ -37,16 +38,16 @@ export function StatePill({ state, code }: { readonly state: string; readonly co
   return <Pill tone={tone} icon={icon} text={isSkipCode(code) ? "Skipped" : capitalise(state)} />;
 }
 
-const STATUSES: Readonly<Record<string, readonly [Tone, IconName, string]>> = {
-  ok: ["good", "check", "Accepted"],
-  success: ["good", "check", "Success"],
-  pong: ["quiet", "check", "Ping"],
-  skipped: ["quiet", "dash", "Skipped"],
-  held: ["wait", "clock", "Held"],
+const STATUSES: Readonly<Record<string, readonly [Tone, IconName]>> = {
+  ok: ["good", "check"],
+  success: ["good", "check"],
+  pong: ["quiet", "check"],
+  skipped: ["quiet", "dash"],
+  held: ["wait", "clock"],
 };
 
 /** The status of a delivery. */
 export function StatusPill({ status }: { readonly status: string }) {
-  const [tone, icon, text] = STATUSES[status] ?? (["quiet", "dash", capitalise(status)] as const);
-  return <Pill tone={tone} icon={icon} text={text} />;
+  const [tone, icon] = STATUSES[status] ?? (["quiet", "dash"] as const);
+  return <Pill tone={tone} icon={icon} text={statusText(status)} />;
 }
