@@ -14,7 +14,7 @@ export interface SignatureStyle {
 
 const DIGEST_BYTES = { sha256: 32, sha512: 64 } as const;
 
-/** What is signed: the raw body, or it and other parts one after the other. */
+/** The signed content: the raw body, or several parts one after the other. */
 export type SignedContent = Uint8Array | readonly (string | Uint8Array)[];
 
 /** The key of an HMAC: bytes, or a text for its UTF-8 bytes. */

@@ -88,7 +88,7 @@ const Hmac = TableSetting(
   {
     header: "Header with the signature and nothing else.",
     signed:
-      'What is signed: `{timestamp}` and `{id}` stand for the headers of `timestamp_header` and `id_header`, `{method}` and `{path}` for those of the request, and `{body}` for the raw body, at the end. Default: `"{body}"`.',
+      'The text that is signed: `{timestamp}` and `{id}` stand for the headers of `timestamp_header` and `id_header`, `{method}` and `{path}` for those of the request, and `{body}` for the raw body, at the end. Default: `"{body}"`.',
     timestamp_header:
       "Header with the signed time in whole Unix seconds. Required where `signed` has `{timestamp}`.",
     tolerance: 'How far the signed time may be from now, in either direction. Default: `"5m"`.',
