@@ -70,7 +70,7 @@ export function toApiDeployment(deployment: Deployment): ApiDeployment {
   };
 }
 
-/** What a person chose; the commit whose CI succeeded is the pushed one. */
+/** The choice of a person. The commit whose CI succeeded is no choice, but the pushed commit. */
 function describeChoice(choice: Deployment["choice"]): string | null {
   if (choice === null || choice.kind === "ci") return null;
   return choice.kind === "commit" ? choice.commit : choice.release;

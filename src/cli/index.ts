@@ -155,7 +155,7 @@ export function fullName(command: Command): string {
 
 /** One line that describes an error of the command line and refers to the help. */
 function describeUsageError({ code, message }: CommanderError, command: Command): string {
-  // `serve` also runs when no command is named; whoever named none may look for another one.
+  // `serve` also runs when no command is named: then the option may belong to another command.
   const isNamed = command.name() !== "serve" || command.parent?.args[0] === "serve";
   const help = `see ${fullName(isNamed ? command : (command.parent ?? command))} --help`;
   switch (code) {

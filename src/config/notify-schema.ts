@@ -4,7 +4,7 @@ import { CheckedString, Defaulted, SecretSetting, TableSetting } from "../lib/sc
 import { isHost } from "./read/network.ts";
 import { Name } from "./schema.ts";
 
-/** What an address in an e-mail may be: the form of HTML's `input type=email`, which leaves out quotes and comments. */
+/** An e-mail address in the form of HTML's `input type=email`, which leaves out quotes and comments. */
 const ADDRESS = /^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/;
 
 /** Reads `Name <address>` or an address; null for other text. */

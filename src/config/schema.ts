@@ -4,6 +4,7 @@ import {
   CheckedString,
   Defaulted,
   DurationUpTo,
+  HEADER_NAME,
   SecretSetting,
   SizeSetting,
   TableSetting,
@@ -203,9 +204,6 @@ export const StoreTable = TableSetting(
     keep_deployments: "How long deployments and their output are stored.",
   },
 );
-
-/** A token of RFC 9110, section 5.6.2. */
-const HEADER_NAME = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$";
 
 /** The keys of every `[[source]]`, whatever its provider. */
 export const SourceTable = TableSetting(

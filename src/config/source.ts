@@ -170,7 +170,7 @@ function explainKey(
 }
 
 /** Headers that the server sets itself, or that control the connection. */
-const RESERVED_HEADERS = [
+export const RESERVED_HEADERS: readonly string[] = [
   "connection",
   "content-encoding",
   "content-length",

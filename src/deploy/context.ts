@@ -16,7 +16,7 @@ export interface DeploymentContext {
   readonly action: string | null;
   /** Reads what `payload_env` is about; null when no delivery asked for the deployment. */
   readonly readValues: (() => RuleValues) | null;
-  /** What else decides about a commit whose CI succeeded; null for other deployments. */
+  /** The further conditions for a commit whose CI succeeded; null for other deployments. */
   readonly gate: CiGate | null;
   /** Reads the history of the target's commits and releases. */
   readonly history: () => Promise<ReleaseHistory>;

@@ -136,7 +136,7 @@ async function prepareRelease(
   return null;
 }
 
-/** What decides, after the fetch, about a commit whose CI succeeded; null for other deployments. */
+/** The conditions, checked after the fetch, for a commit whose CI succeeded; null for other deployments. */
 async function describePassed({
   deployment,
   history,

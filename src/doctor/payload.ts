@@ -3,7 +3,7 @@ import type { Config } from "../config/load.ts";
 import { describeOutcome } from "../domain/ci.ts";
 import { selectHeaders } from "../domain/delivery.ts";
 import { actionOf, type Event, nameOf } from "../domain/event.ts";
-import { type Decision, findDecisiveEvent, matchTargets } from "../domain/match.ts";
+import { type Decision, findDecisiveEvent, matchTarget } from "../domain/match.ts";
 import type { ParseResult } from "../domain/provider.ts";
 import { createRuleValues, type ReadRuleValues, readPayloadEnvironment } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
@@ -52,8 +52,8 @@ export function explainPayload(config: Config, sample: PayloadSample, clock: Clo
     ...events.map((event) => ok(`source ${source.name}: ${describeEvent(event)}`)),
     ...targets.map((target) => {
       // The router omits the targets that the events are not about.
-      const [match] = matchTargets(events, [target]);
-      const decision = decisions.find((each) => each.target === target.name) ?? match?.decision;
+      const match = matchTarget(events, target);
+      const decision = decisions.find((each) => each.target === target.name) ?? match.decision;
       return explainTarget(target, decision, findDecisiveEvent(events, target), readValues);
     }),
   ];

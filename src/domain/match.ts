@@ -21,18 +21,13 @@ export interface Match {
   readonly event: number;
 }
 
-/** Decides for each target of the delivery's source, in the configuration's order. */
-export function matchTargets(events: Events, targets: readonly Target[]): readonly Match[] {
-  return targets.map((target) => matchTarget(events, target));
-}
-
 /** The event of the delivery that the decision about a target follows from. */
 export function findDecisiveEvent(events: Events, target: Target): Event {
   return events[matchTarget(events, target).event] ?? events[0];
 }
 
-/** The first event that deploys the target decides; else the one that came closest. */
-function matchTarget(events: Events, target: Target): Match {
+/** Decides about a target. The first event that deploys it decides; else the one that came closest. */
+export function matchTarget(events: Events, target: Target): Match {
   const mismatches: Mismatch[] = [];
   for (const [event, each] of events.entries()) {
     const mismatch = findMismatch(each, target);

@@ -76,8 +76,13 @@ export async function acceptDelivery(
       ci: event.kind === "ci" ? event : null,
       repeatedBody: source.handler.repeatedBody,
       onRedelivery: source.onRedelivery,
-      // A ping is answered each time.
-      detectDuplicates: event.kind !== "ping",
+      // Repeating a ping or an event without effect does no harm. Senders that sign ids repeat deliveries on their own.
+      detectDuplicates:
+        event.kind === "push" ||
+        event.kind === "ci" ||
+        deploys ||
+        decisions.some(({ code }) => code === "locked") ||
+        source.handler.repeatedBody === "new",
       replayOf,
       queueAll,
     },

@@ -37,22 +37,30 @@ export function createRefusals({
   clock,
   logThrottled,
 }: Pick<FlowServices, "clock" | "logThrottled">): Refusals {
-  /** Newest last. */
-  const remembered: RefusedRequest[] = [];
-  /** How many of each sender. */
-  const counts = new Map<string, number>();
+  /** Those of each sender, oldest first. */
+  const bySender = new Map<string, RefusedRequest[]>();
+  let remembered = 0;
   let last = 0;
+
+  function remember(refused: RefusedRequest): void {
+    const sender = senderOf(refused);
+    const own = bySender.get(sender);
+    if (own === undefined) bySender.set(sender, [refused]);
+    else own.push(refused);
+    remembered += 1;
+    if (remembered > MAX_REMEMBERED) forgetOne();
+  }
 
   /** Forgets the oldest refusal of the sender with the most, so that one cannot push out those of the others. */
   function forgetOne(): void {
-    let most = 0;
-    for (const count of counts.values()) most = Math.max(most, count);
-    const at = remembered.findIndex((each) => counts.get(senderOf(each)) === most);
-    for (const each of remembered.splice(at, 1)) {
-      const sender = senderOf(each);
-      if (most === 1) counts.delete(sender);
-      else counts.set(sender, most - 1);
+    let most: RefusedRequest[] = [];
+    for (const own of bySender.values()) {
+      const isOlder = own.length === most.length && (own[0]?.id ?? 0) < (most[0]?.id ?? 0);
+      if (own.length > most.length || isOlder) most = own;
     }
+    const forgotten = most.shift();
+    remembered -= 1;
+    if (forgotten !== undefined && most.length === 0) bySender.delete(senderOf(forgotten));
   }
 
   return {
@@ -69,22 +77,20 @@ export function createRefusals({
         hint: hintFor(code, handler.signatureHeader),
         providerId: id !== null && PROVIDER_ID.test(id) ? id : null,
       };
-      remembered.push(refused);
-      const sender = senderOf(refused);
-      counts.set(sender, (counts.get(sender) ?? 0) + 1);
-      if (remembered.length > MAX_REMEMBERED) forgetOne();
+      remember(refused);
       const { hint, providerId } = refused;
       const details = { reason: refused.reason, hint, provider_id: providerId };
       const known = Object.fromEntries(Object.entries(details).filter(([, value]) => value !== null));
       logThrottled({ source: name, client, code, ...known }, `request refused: ${status}`);
     },
     list(source, { limit, before }) {
-      const found = remembered
+      const found = [...bySender.values()]
+        .flat()
         .filter(
           (each) =>
             (source === null || each.source === source) && each.id < (before ?? Number.POSITIVE_INFINITY),
         )
-        .toReversed();
+        .toSorted((a, b) => b.id - a.id);
       const items = found.slice(0, limit);
       return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null };
     },

@@ -1,7 +1,7 @@
 import { chooseStatus, type DeliveryStatus } from "../domain/delivery.ts";
 import type { Events } from "../domain/event.ts";
 import { describeLock, type Lock } from "../domain/lock.ts";
-import { type Decision, isAbout, matchTargets, summariseDecisions } from "../domain/match.ts";
+import { type Decision, isAbout, matchTarget, summariseDecisions } from "../domain/match.ts";
 import { applyCondition, type ReadRuleValues } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
 import { queuesEveryDelivery, type Target } from "../domain/target.ts";
@@ -74,20 +74,16 @@ function route(
   readValues: ReadRuleValues,
   lockOf: (target: string) => Lock | null,
 ): RoutingResult {
-  const gated = targets.filter(({ waitForCi }) => waitForCi !== null).map(({ name }) => name);
-  const queueAll = targets.filter(queuesEveryDelivery).map(({ name }) => name);
-  const byName = new Map(targets.map((target) => [target.name, target]));
-  const matches = matchTargets(events, targets);
-  const all = matches.map(({ decision: matched, event }): Decision => {
-    const target = byName.get(matched.target);
-    const decision =
-      target === undefined
-        ? matched
-        : applyCondition(matched, target, events[event] ?? events[0], readValues);
+  const decidedBy = new Map<string, number>();
+  const all = targets.map((target): Decision => {
+    const match = matchTarget(events, target);
+    decidedBy.set(target.name, match.event);
+    const event = events[match.event] ?? events[0];
+    const decision = applyCondition(match.decision, target, event, readValues);
     // Otherwise deliveries but the newest would be lost: their deployments wait in the queue until the lock is removed.
-    const lock = decision.deploy && !queueAll.includes(decision.target) ? lockOf(decision.target) : null;
+    const lock = decision.deploy && !queuesEveryDelivery(target) ? lockOf(target.name) : null;
     if (lock === null) return decision;
-    return { target: decision.target, deploy: false, code: "locked", reason: describeLock(lock) };
+    return { target: target.name, deploy: false, code: "locked", reason: describeLock(lock) };
   });
   const concerned = new Set(targets.filter((target) => isAbout(events, target)).map(({ name }) => name));
   const decisions = all.filter(({ target }) => concerned.has(target));
@@ -98,11 +94,11 @@ function route(
   return {
     status,
     decisions,
-    decidedBy: new Map(matches.map(({ decision, event }) => [decision.target, event])),
+    decidedBy,
     otherTargets: all.length - decisions.length,
     deploys,
-    queueAll,
-    gated,
+    queueAll: targets.filter(queuesEveryDelivery).map(({ name }) => name),
+    gated: targets.filter(({ waitForCi }) => waitForCi !== null).map(({ name }) => name),
     reason: isPlain ? null : summariseDecisions(all, source.name),
   };
 }

@@ -30,7 +30,7 @@ export interface DeploymentJob {
   readonly readValues: (() => RuleValues) | null;
   /** The delivery's payload as JSON text; null when no delivery requested it. */
   readonly payload: string | null;
-  /** What else decides about a commit whose CI succeeded; null for other deployments. */
+  /** The further conditions for a commit whose CI succeeded; null for other deployments. */
   readonly gate: CiGate | null;
   /** Reads the history of the target's commits and releases. A function, because few deployments need it. */
   readonly history: () => Promise<ReleaseHistory>;

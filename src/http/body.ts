@@ -1,4 +1,4 @@
-import { endOfTurn } from "../lib/end-of-turn.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { createGrowingBuffer } from "../lib/growing-buffer.ts";
 import type { BodyBudget } from "./body-budget.ts";
 
@@ -115,4 +115,17 @@ async function readChunks(request: Request, limit: number, budget: BodyBudget): 
   } catch {
     return fail(reservation.add(0) ? "incomplete" : "no room");
   }
+}
+
+let endOfThisTurn: Promise<void> | null = null;
+
+/**
+ * Resolves at the end of this turn of the event loop. The work of several requests takes less time together than between
+ * their system calls.
+ */
+function endOfTurn(): Promise<void> {
+  endOfThisTurn ??= nextTurn().then(() => {
+    endOfThisTurn = null;
+  });
+  return endOfThisTurn;
 }

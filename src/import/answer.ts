@@ -1,3 +1,5 @@
+import { RESERVED_HEADERS } from "../config/source.ts";
+import { HEADER_NAME } from "../lib/schema.ts";
 import type { Hook } from "./hook.ts";
 import type { TomlValue } from "./write-toml.ts";
 
@@ -12,10 +14,8 @@ const WAIT = "55s";
 
 /** Limits of `response`. */
 const MAX_BODY = 65_536;
-const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
+const VALID_NAME = new RegExp(HEADER_NAME);
 const HEADER_VALUE = /^[\x20-\x7e]{0,1024}$/;
-const RESERVED =
-  /^(?:connection|content-encoding|content-length|date|keep-alive|set-cookie|trailer|transfer-encoding|upgrade)$/i;
 
 /**
  * Writes the response of a hook.
@@ -42,7 +42,8 @@ export function writeAnswer(hook: Hook, hasReadingSenders: boolean): WrittenAnsw
   if (includesOutput) return writeWait(used.slice(0, -1));
   const warnings: string[] = [];
   const kept = headers.filter(({ name = "", value = "" }) => {
-    const isValid = HEADER_NAME.test(name) && HEADER_VALUE.test(value) && !RESERVED.test(name);
+    const isValid =
+      VALID_NAME.test(name) && HEADER_VALUE.test(value) && !RESERVED_HEADERS.includes(name.toLowerCase());
     if (!isValid) warnings.push(`the response header ${JSON.stringify(name)} is left out: it cannot be set`);
     return isValid;
   });

@@ -60,6 +60,9 @@ export function CheckedString(
   return Type.String({ format, ...options });
 }
 
+/** The pattern of the name of a header: a token of RFC 9110, section 5.6.2. */
+export const HEADER_NAME = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$";
+
 /** A reference to a secret. The configuration loads its value later (see {@link Secret}). */
 export const SecretSetting = Type.Transform(
   Type.String({

@@ -1,6 +1,7 @@
 import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import type { RefusalCode } from "../domain/codes.ts";
 import type { VerifyResult } from "../domain/provider.ts";
+import { AppError } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
 
 /** The format of a signature header: a prefix, then the HMAC of the raw body. */
@@ -13,7 +14,7 @@ export interface SignatureStyle {
 
 const DIGEST_BYTES = { sha256: 32, sha512: 64 } as const;
 
-/** What is signed: the raw body, or it and other parts one after the other. */
+/** The signed content: the raw body, or several parts one after the other. */
 export type SignedContent = Uint8Array | readonly (string | Uint8Array)[];
 
 /** The key of an HMAC: bytes, or a text for its UTF-8 bytes. */
@@ -59,6 +60,25 @@ export function verifySignature(
     for (const each of shown) if (timingSafeEqual(expected, each)) verified = true;
   }
   return verified;
+}
+
+/** Verifies the signature of a request as {@link verifySignature} does. Null is a missing signature. */
+export function checkSignature(
+  shown: string | readonly string[] | null,
+  content: SignedContent,
+  secrets: readonly Secret[],
+  style: SignatureStyle,
+): VerifyResult {
+  if (shown === null) return refuseSignature("signature_missing");
+  return verifySignature(shown, content, secrets, style)
+    ? { kind: "verified" }
+    : refuseSignature("signature_mismatch");
+}
+
+/** Returns the secret that composed requests are signed with. Throws an {@link AppError} `configuration` without one. */
+export function requireSecret([secret]: readonly Secret[], provider: string): Secret {
+  if (secret !== undefined) return secret;
+  throw new AppError("configuration", `the ${provider} source has no secret to sign with`);
 }
 
 /** The request has no valid signature. A signature cannot be guessed, so that the attempt is not counted. */

@@ -409,6 +409,12 @@ describe("a file with random content", () => {
     { requiredKeys: [] },
   );
 
+  test("a list in place of a table is a fault", () => {
+    home.write("hooklatch.toml", '[[target]]\nname = "a"\ndirectory = "/x"\nenv = ["data_dir"]\n');
+    const loaded = home.load();
+    expect(loaded.kind === "invalid" && loaded.faults.map(({ path }) => path)).toContain("target[0].env[0]");
+  });
+
   test("random tables load as a configuration or as faults of one line each, without an exception", () => {
     fc.assert(
       fc.property(document, (table) => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { type CiResult, findCiObstacle } from "../../src/domain/ci.ts";
 import type { CiEvent, Event, PushEvent, ReleaseEvent } from "../../src/domain/event.ts";
-import { isAbout, isCiFor, matchTargets } from "../../src/domain/match.ts";
+import { isAbout, isCiFor, matchTarget } from "../../src/domain/match.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { targetOf } from "../support/target.ts";
 import { words } from "../support/words.ts";
@@ -50,8 +50,8 @@ const plain = targetOf("plain");
 
 const reasons: string[] = [];
 function decide(event: Event, target: Target) {
-  const [match] = matchTargets([event], [target]);
-  const { deploy, code, reason } = match?.decision ?? {};
+  const match = matchTarget([event], target);
+  const { deploy, code, reason } = match.decision ?? {};
   if (reason) reasons.push(words(reason));
   return deploy ? "deploys" : code;
 }

@@ -7,7 +7,7 @@ import {
   isAbout,
   isPrerelease,
   isWatchedTag,
-  matchTargets,
+  matchTarget,
   summariseDecisions,
   tagMatches,
 } from "../../src/domain/match.ts";
@@ -33,13 +33,11 @@ function push(changes: Partial<PushEvent> = {}): PushEvent {
 }
 
 function decide(event: Event, candidate: Target): Decision {
-  const [match, ...others] = matchTargets([event], [candidate]);
-  if (match === undefined || others.length > 0) throw new Error("expected one decision");
-  return match.decision;
+  return matchTarget([event], candidate).decision;
 }
 
 function decideAll(event: Event, targets: readonly Target[]): readonly Decision[] {
-  return matchTargets([event], targets).map(({ decision }) => decision);
+  return targets.map((target) => matchTarget([event], target).decision);
 }
 
 function expectDeployment(event: Event, candidate: Target): void {
@@ -177,7 +175,7 @@ describe("several pushes in one delivery", () => {
 
   test("deploy each target by the push that it follows", () => {
     const tag = push({ ref: { kind: "tag", name: "v1" }, commit: "b".repeat(40) });
-    const matches = matchTargets([dev, push(), tag], [blog, releases, script]);
+    const matches = [blog, releases, script].map((target) => matchTarget([dev, push(), tag], target));
     expect(matches.map(({ decision, event }) => [decision.target, decision.deploy, event])).toEqual([
       ["blog", true, 1],
       ["releases", true, 2],
@@ -186,14 +184,14 @@ describe("several pushes in one delivery", () => {
   });
 
   test("name the first ref that does not fit, and count the others", () => {
-    const [match] = matchTargets([dev, { ...dev, ref: { kind: "tag", name: "v1" } }], [blog]);
+    const match = matchTarget([dev, { ...dev, ref: { kind: "tag", name: "v1" } }], blog);
     expect(match).toMatchObject({ event: 0, decision: { deploy: false, code: "branch" } });
     expect(match?.decision.reason).toContain('"dev"');
     expect(words(match?.decision.reason ?? "")).toMatchSnapshot();
   });
 
   test("name the deletion of the followed branch rather than another branch", () => {
-    const [match] = matchTargets([dev, push({ deleted: true, commit: null })], [blog]);
+    const match = matchTarget([dev, push({ deleted: true, commit: null })], blog);
     expect(match).toMatchObject({ event: 1, decision: { deploy: false, code: "deleted" } });
   });
 });

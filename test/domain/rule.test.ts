@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Event, PushEvent } from "../../src/domain/event.ts";
-import { type Decision, isAbout, matchTargets } from "../../src/domain/match.ts";
+import { type Decision, isAbout, matchTarget } from "../../src/domain/match.ts";
 import {
   applyCondition,
   createRuleValues,
@@ -35,7 +35,7 @@ function compile(text: string): Expression {
 }
 
 function codeFor(event: Event, target: Target) {
-  return matchTargets([event], [target])[0]?.decision.code;
+  return matchTarget([event], target).decision.code;
 }
 
 describe("events", () => {
@@ -57,7 +57,7 @@ describe("events", () => {
     const target = targetOf("blog", { events });
     expect(codeFor(event, target)).toBe(code);
     expect(isAbout([event], target)).toBe(about);
-    expect(words(matchTargets([event], [target])[0]?.decision.reason ?? "deployed")).toMatchSnapshot();
+    expect(words(matchTarget([event], target).decision.reason ?? "deployed")).toMatchSnapshot();
   });
 
   test("a target without a repository deploys every event, or those that it names", () => {

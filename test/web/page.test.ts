@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { gunzipSync } from "node:zlib";
+import { formatBytes } from "../../src/lib/text.ts";
 import { page } from "../../src/web/index.ts";
 import { eventDetails, eventText, outcomeText, statusText } from "../../src/web/page/delivery-text.ts";
-import { capitalise, formatBytes, formatRelative, formatTook, printable } from "../../src/web/page/format.ts";
+import { capitalise, formatRelative, formatTook, printable } from "../../src/web/page/format.ts";
 import { decodePayload } from "../../src/web/page/payload.ts";
 import { addressOf, parseRoute, pickFilter, type Route, targetAddress } from "../../src/web/page/route.ts";
 

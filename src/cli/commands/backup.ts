@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { loadDataDirectory } from "../../config/data-directory.ts";
+import { formatBytes } from "../../lib/text.ts";
 import { backUps } from "../../store/index.ts";
 import { CONFIG_OPTION, withExamples } from "../options.ts";
 import { makePrintable } from "../output/sanitise.ts";
-import { formatBytes } from "../output/style.ts";
 import type { Terminal } from "../terminal.ts";
 
 /** `hooklatch backup`: copies the database, also while the server runs. */
@@ -15,7 +15,7 @@ export function backup(terminal: Terminal): Command {
     .option(...CONFIG_OPTION)
     .addHelpText(
       "after",
-      "\nRun it as the user of the service, or as root. The copy contains payloads. The\ngenerated secrets beside the database, the configuration and the files of your\nsites are not in it: docs/operations.md shows how to back up and restore all.",
+      "\nRun it as the user of the service, or as root. The copy contains payloads. It\ndoes not contain the generated secrets, the configuration and the files of your\nsites: docs/operations.md shows how to back up and restore all.",
     )
     .action((file: string, { config }: { readonly config?: string }) => {
       const bytes = backUps.sqlite(loadDataDirectory(config, terminal), resolve(terminal.cwd, file));

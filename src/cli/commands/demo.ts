@@ -240,7 +240,7 @@ run = ['''(echo "<h1>"; cat page.txt; echo "</h1>") | tr -d '\\n' > index.html''
 }
 
 const NEXT_STEPS = `Next:
-  hooklatch init         write hooklatch.toml and fresh secrets; print what to paste into GitHub
+  hooklatch init         write hooklatch.toml and fresh secrets; print what to paste into the forge
   hooklatch check        check the configuration and everything it refers to
   hooklatch serve        run the server
   hooklatch demo --keep  run this demo and leave the server running

@@ -3,7 +3,7 @@ import { generatedSecretFile, isListOption } from "../../config/source-options.t
 import type { Provider } from "../../domain/provider.ts";
 import { generic } from "../../providers/generic/index.ts";
 
-/** What `init` writes, and for whom. */
+/** The contents of the configuration that `init` writes. */
 export interface FirstConfiguration {
   /** The sender's provider. */
   readonly provider: Provider;
@@ -127,7 +127,7 @@ function exampleCloneUrl({ provider, baseUrl }: FirstConfiguration): string | un
   return known === null ? `${baseUrl ?? "https://git.example.com"}/octocat/blog.git` : undefined;
 }
 
-/** What to enter at the sender, and the next commands. */
+/** The settings to enter at the sender, and the next commands. */
 export function explainNextSteps(
   { provider, repository, url }: FirstConfiguration,
   names: {

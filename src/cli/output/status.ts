@@ -1,5 +1,6 @@
 import type { ApiStatus } from "../../api/status.ts";
-import { colourOf, formatBytes, formatDate, formatTime, type Style } from "./style.ts";
+import { formatBytes } from "../../lib/text.ts";
+import { colourOf, formatDate, formatTime, type Style } from "./style.ts";
 import { type Field, formatFields } from "./table.ts";
 
 /** The state of the server. */

@@ -77,8 +77,11 @@ function listFaultyKeys(
   if (type !== ValueErrorType.ObjectAdditionalProperties || pattern === undefined) return [keys];
   const parent = keys.slice(0, -1);
   const table = parent.reduce((value, key) => (isTable(value) ? value[key] : undefined), written);
-  const names = isTable(table) ? Object.keys(table) : [];
-  return names.filter((name) => !new RegExp(pattern).test(name)).map((name) => [...parent, name]);
+  // A list in place of the table.
+  if (!isTable(table)) return [keys];
+  return Object.keys(table)
+    .filter((name) => !new RegExp(pattern).test(name))
+    .map((name) => [...parent, name]);
 }
 
 /** A table without what is faulty: an entry of a table with free keys, or a key with its whole value. */

@@ -14,7 +14,7 @@ export interface TipRequest extends FetchRequest {
   readonly into: string;
 }
 
-/** The depth that stands for the whole history (git-fetch(1), --unshallow). */
+/** The depth with which git fetches the whole history (git-fetch(1), --unshallow). */
 export const WHOLE = 2_147_483_647;
 
 /** The option for the history to fetch. Without a depth the repository stays as it is: complete, or as a person cloned it. */
@@ -37,7 +37,7 @@ export interface FoundCommit extends Pick<FetchedCommit, "ref" | "note" | "skip"
 /** The tags become the same as the remote's, deleted and moved ones too. */
 const ALL_TAGS = "+refs/tags/*:refs/tags/*";
 
-/** What a fetch should bring. */
+/** The commits to fetch. */
 export interface Wanted {
   /** The commit that should have arrived; null for none. */
   readonly pushed: string | null;

@@ -1,7 +1,7 @@
 import { isZeroCommit, parseRef } from "../../domain/event.ts";
 import type { Destination, RawRequest, SampleRequest } from "../../domain/provider.ts";
 import { AppError } from "../../lib/errors.ts";
-import { type SignatureStyle, writeSignature } from "../hmac.ts";
+import { requireSecret, type SignatureStyle, writeSignature } from "../hmac.ts";
 import type { BitbucketSettings } from "./options.ts";
 
 /** The header that GitHub uses for SHA-1. Here it holds SHA-256, and nothing else counts. */
@@ -16,13 +16,11 @@ export const SIGNATURE_STYLE: SignatureStyle = { algorithm: "sha256", encoding: 
  */
 export function composeDelivery(
   message: SampleRequest,
-  { secrets: [secret] = [], base_url: base }: BitbucketSettings,
+  { secrets = [], base_url: base }: BitbucketSettings,
   { path, query }: Destination,
 ): RawRequest {
   if (message.form) throw new AppError("configuration", "Bitbucket sends only JSON; send it without --form");
-  if (secret === undefined) {
-    throw new AppError("configuration", "the bitbucket source has no secret to sign with");
-  }
+  const secret = requireSecret(secrets, "bitbucket");
   const isCloud = base === undefined;
   const { key, body } = describe(message, isCloud);
   const headers = new Headers({

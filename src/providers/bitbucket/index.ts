@@ -1,6 +1,6 @@
 import type { Provider, SourceHandler } from "../../domain/provider.ts";
 import { formField, joinUrl, pathOf } from "../forge.ts";
-import { refuseSignature, verifySignature } from "../hmac.ts";
+import { checkSignature } from "../hmac.ts";
 import { composeDelivery, SIGNATURE_HEADER, SIGNATURE_STYLE } from "./compose.ts";
 import { BitbucketOptions, type BitbucketSettings } from "./options.ts";
 import { ID_HEADERS, readDelivery } from "./read.ts";
@@ -58,13 +58,8 @@ function createHandler(settings: BitbucketSettings): SourceHandler {
     usesGuessableSecrets: false,
     repeatedBody: "duplicate",
     handshake: null,
-    verify({ headers, body }) {
-      const shown = headers.get(SIGNATURE_HEADER);
-      if (shown === null) return refuseSignature("signature_missing");
-      return verifySignature(shown, body, secrets, SIGNATURE_STYLE)
-        ? { kind: "verified" }
-        : refuseSignature("signature_mismatch");
-    },
+    verify: ({ headers, body }) =>
+      checkSignature(headers.get(SIGNATURE_HEADER), body, secrets, SIGNATURE_STYLE),
     parse: readDelivery,
     compose: (message, destination) => composeDelivery(message, settings, destination),
   };

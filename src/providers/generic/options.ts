@@ -1,14 +1,13 @@
 import { type StaticDecode, Type } from "@sinclair/typebox";
 import type { InvalidVariable, OptionVariable } from "../../domain/provider.ts";
-import { DurationUpTo, SecretSetting, TableSetting } from "../../lib/schema.ts";
+import { DurationUpTo, HEADER_NAME, SecretSetting, TableSetting } from "../../lib/schema.ts";
+import { SecretList } from "../forge.ts";
 import type { SignatureStyle } from "../hmac.ts";
 
 /** How a request can prove who sent it, in the order of the checks, from the cheapest to the most expensive. */
 export const METHODS = ["client", "query", "header", "bearer", "hmac", "basic"] as const;
 
 export type Method = (typeof METHODS)[number];
-
-const Secrets = Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" });
 
 const HOUR = 3_600_000;
 
@@ -30,9 +29,8 @@ const User = TableSetting(
   },
 );
 
-// A token of RFC 9110, section 5.6.2.
 const HeaderName = Type.String({
-  pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
+  pattern: HEADER_NAME,
   expected: 'the name of a header, such as "x-signature"',
 });
 
@@ -43,7 +41,7 @@ const MediaType = Type.String({
 });
 
 const HeaderToken = TableSetting(
-  { name: HeaderName, tokens: Secrets },
+  { name: HeaderName, tokens: SecretList },
   { name: "Header that holds the token and nothing else.", tokens: "Tokens. Any of them is accepted." },
 );
 
@@ -53,7 +51,7 @@ const QueryToken = TableSetting(
       pattern: "^[A-Za-z0-9._~-]{1,100}$",
       expected: 'the name of a parameter, such as "token"',
     }),
-    tokens: Secrets,
+    tokens: SecretList,
   },
   {
     name: "Parameter of the URL that holds the token.",
@@ -85,12 +83,12 @@ const Hmac = TableSetting(
         expected: 'at most 64 ASCII characters that do not begin with a space, such as "sha256="',
       }),
     ),
-    secrets: Secrets,
+    secrets: SecretList,
   },
   {
     header: "Header with the signature and nothing else.",
     signed:
-      'What is signed: `{timestamp}` and `{id}` stand for the headers of `timestamp_header` and `id_header`, `{method}` and `{path}` for those of the request, and `{body}` for the raw body, at the end. Default: `"{body}"`.',
+      'The text that is signed: `{timestamp}` and `{id}` stand for the headers of `timestamp_header` and `id_header`, `{method}` and `{path}` for those of the request, and `{body}` for the raw body, at the end. Default: `"{body}"`.',
     timestamp_header:
       "Header with the signed time in whole Unix seconds. Required where `signed` has `{timestamp}`.",
     tolerance: 'How far the signed time may be from now, in either direction. Default: `"5m"`.',
@@ -111,7 +109,7 @@ export const GenericOptions = TableSetting(
     ),
     query: Type.Optional(QueryToken),
     header: Type.Optional(HeaderToken),
-    bearer: Type.Optional(Secrets),
+    bearer: Type.Optional(SecretList),
     basic: Type.Optional(Type.Array(User, { minItems: 1, expected: "a list of { user, hash }" })),
     hmac: Type.Optional(Hmac),
     id_header: Type.Optional(HeaderName),

@@ -3,7 +3,7 @@ import type { Destination, RawRequest, SampleRequest } from "../../domain/provid
 import { AppError } from "../../lib/errors.ts";
 import type { Secret } from "../../lib/secret.ts";
 import { encodeField } from "../form.ts";
-import { type SignatureStyle, writeSignature } from "../hmac.ts";
+import { requireSecret, type SignatureStyle, writeSignature } from "../hmac.ts";
 
 /** The 64 lower-case hex digits of the HMAC-SHA256, without a prefix. */
 export const SIGNATURE_STYLE: SignatureStyle = { algorithm: "sha256", encoding: "hex", prefix: "" };
@@ -14,15 +14,13 @@ export const SIGNATURE_STYLE: SignatureStyle = { algorithm: "sha256", encoding: 
  */
 export function composeDelivery(
   message: SampleRequest,
-  [secret]: readonly Secret[],
+  secrets: readonly Secret[],
   { path, query }: Destination,
 ): RawRequest {
   if (message.kind === "ping") {
     throw new AppError("configuration", "Gitea sends no ping: use send push, which may deploy");
   }
-  if (secret === undefined) {
-    throw new AppError("configuration", "the gitea source has no secret to sign with");
-  }
+  const secret = requireSecret(secrets, "gitea");
   const json =
     message.kind === "payload" ? message.json : Buffer.from(JSON.stringify(describe(message), null, 2));
   const headers = new Headers({

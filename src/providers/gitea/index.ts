@@ -4,7 +4,7 @@ import { TableSetting } from "../../lib/schema.ts";
 import type { Secret } from "../../lib/secret.ts";
 import { ForgeUrl, formField, isForm, joinUrl, pathOf, SECRETS, SecretList } from "../forge.ts";
 import { readField } from "../form.ts";
-import { refuseSignature, verifySignature } from "../hmac.ts";
+import { checkSignature, refuseSignature } from "../hmac.ts";
 import { composeDelivery, SIGNATURE_STYLE } from "./compose.ts";
 import { FORKS, ID_HEADERS, readDelivery } from "./read.ts";
 
@@ -86,7 +86,5 @@ function verifyRequest({ headers, body }: RawRequest, secrets: readonly Secret[]
   const field = isForm(headers) ? readField(body, "payload") : null;
   if (field?.kind === "unreadable") return refuseSignature("signature_mismatch");
   const content = field === null ? body : Buffer.from(field.text);
-  return verifySignature(headers.get(name), content, secrets, SIGNATURE_STYLE)
-    ? { kind: "verified" }
-    : refuseSignature("signature_mismatch");
+  return checkSignature(headers.get(name), content, secrets, SIGNATURE_STYLE);
 }

@@ -1,9 +1,8 @@
 import { isZeroCommit, parseRef } from "../../domain/event.ts";
 import type { Destination, RawRequest, SampleRequest } from "../../domain/provider.ts";
-import { AppError } from "../../lib/errors.ts";
 import type { Secret } from "../../lib/secret.ts";
 import { encodeField } from "../form.ts";
-import { type SignatureStyle, writeSignature } from "../hmac.ts";
+import { requireSecret, type SignatureStyle, writeSignature } from "../hmac.ts";
 
 /** The only header whose signature counts; the SHA-1 in `X-Hub-Signature` does not. */
 export const SIGNATURE_HEADER = "x-hub-signature-256";
@@ -20,17 +19,14 @@ const REPOSITORY_ID = 100_000_001;
 
 /**
  * Composes a request as GitHub would send it, with every field that GitHub's schema requires, signed with the first
- * secret. Throws an {@link AppError} `configuration` when there is none.
+ * secret. Throws an `AppError` `configuration` when there is none.
  */
 export function composeDelivery(
   message: SampleRequest,
   secrets: readonly Secret[],
   { path, query }: Destination,
 ): RawRequest {
-  const [secret] = secrets;
-  if (secret === undefined) {
-    throw new AppError("configuration", "the github source has no secret to sign with");
-  }
+  const secret = requireSecret(secrets, "github");
   const json = writeJson(message);
   const body = message.form ? encodeField("payload", json) : json;
   const headers = new Headers({

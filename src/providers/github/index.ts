@@ -1,20 +1,14 @@
 import { type StaticDecode, Type } from "@sinclair/typebox";
 import type { Provider, SourceHandler } from "../../domain/provider.ts";
-import { SecretSetting, TableSetting } from "../../lib/schema.ts";
+import { TableSetting } from "../../lib/schema.ts";
 import type { Secret } from "../../lib/secret.ts";
-import { formField } from "../forge.ts";
-import { refuseSignature, verifySignature } from "../hmac.ts";
+import { formField, SECRETS, SecretList } from "../forge.ts";
+import { checkSignature } from "../hmac.ts";
 import { composeDelivery, SIGNATURE_HEADER, SIGNATURE_STYLE } from "./compose.ts";
 import { publishedRanges } from "./published-ranges.ts";
 import { readDelivery } from "./read.ts";
 
-const options = TableSetting(
-  { secrets: Type.Optional(Type.Array(SecretSetting, { minItems: 1, expected: "a list of secrets" })) },
-  {
-    secrets:
-      "Secrets of the webhook. Any of them verifies, so that one can be rotated. Default: one generated secret.",
-  },
-);
+const options = TableSetting({ secrets: Type.Optional(SecretList) }, { secrets: SECRETS });
 
 /**
  * Webhooks of GitHub repositories, organisations and Apps, signed with HMAC-SHA256 over the raw body, as JSON or as a
@@ -79,13 +73,8 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
     usesGuessableSecrets: false,
     repeatedBody: "duplicate",
     handshake: null,
-    verify({ headers, body }) {
-      const shown = headers.get(SIGNATURE_HEADER);
-      if (shown === null) return refuseSignature("signature_missing");
-      return verifySignature(shown, body, secrets, SIGNATURE_STYLE)
-        ? { kind: "verified" }
-        : refuseSignature("signature_mismatch");
-    },
+    verify: ({ headers, body }) =>
+      checkSignature(headers.get(SIGNATURE_HEADER), body, secrets, SIGNATURE_STYLE),
     parse: readDelivery,
     compose: (message, destination) => composeDelivery(message, secrets, destination),
   };

@@ -1,7 +1,7 @@
 import { asksToSkip, type Event, isZeroCommit, type PushEvent, parseRef } from "../../domain/event.ts";
 import type { ParseResult, Payload, UnreadablePayload } from "../../domain/provider.ts";
-import { createLazyValidator, describeSchemaErrors } from "../../lib/schema.ts";
-import { describeOther, isForm, isObject } from "../forge.ts";
+import { createLazyValidator } from "../../lib/schema.ts";
+import { checkPayload, describeOther, isForm, isObject, readId, unexpected } from "../forge.ts";
 import { decodeJsonField } from "../form.ts";
 import { isTestPush } from "../git-push.ts";
 import { decodeJsonBody, invalid } from "../json.ts";
@@ -9,8 +9,6 @@ import { readCiEvent } from "./ci.ts";
 import { Ping, Push } from "./payload.ts";
 
 const EVENT_NAME = /^[a-z0-9_]{1,100}$/;
-/** Printable ASCII without spaces, so that two headers joined by `, ` are not an id. GitHub's own is a GUID. */
-const ID = /^[!-~]{1,128}$/;
 
 /** Fields that together occur only in a push, and fields of which only a ping has any. */
 const PUSH_FIELDS = ["ref", "before", "after"];
@@ -23,18 +21,15 @@ const ping = createLazyValidator(Ping);
 export function readDelivery({ headers, body }: Payload): ParseResult {
   const name = headers.get("x-github-event") ?? "";
   if (!EVENT_NAME.test(name)) return invalid("the header x-github-event does not name an event");
-  const identity = { id: headers.get("x-github-delivery"), hook: headers.get("x-github-hook-id") };
-  if (identity.id !== null && !ID.test(identity.id)) {
-    return invalid("the header x-github-delivery is not an id");
-  }
-  if (identity.hook !== null && !ID.test(identity.hook)) {
-    return invalid("the header x-github-hook-id is not an id");
-  }
+  const id = readId(headers, "x-github-delivery");
+  if (id.kind === "unreadable") return id;
+  const hook = readId(headers, "x-github-hook-id");
+  if (hook.kind === "unreadable") return hook;
   const decoded = isForm(headers) ? decodeJsonField(body, "payload") : decodeJsonBody(body);
   if (decoded.kind === "unreadable") return decoded;
   const event = readEvent(name, decoded.value);
   if (event.kind === "unreadable") return event;
-  return { kind: "parsed", events: [event], json: decoded.text, identity };
+  return { kind: "parsed", events: [event], json: decoded.text, identity: { id: id.id, hook: hook.id } };
 }
 
 /**
@@ -42,25 +37,21 @@ export function readDelivery({ headers, body }: Payload): ParseResult {
  * the body.
  */
 function readEvent(name: string, payload: unknown): Event | UnreadablePayload {
-  const unexpected = (reason: string): UnreadablePayload => ({
-    kind: "unreadable",
-    code: "unexpected_payload",
-    reason: `${name}: ${reason}`,
-  });
   if (name === "push") {
-    if (push().Check(payload)) return toPushEvent(payload);
-    return unexpected(describeSchemaErrors(push(), payload));
+    const checked = checkPayload(name, push(), payload);
+    return checked.kind === "unreadable" ? checked : toPushEvent(checked.payload);
   }
-  if (!isObject(payload)) return unexpected("the payload expected object");
-  if (hasAll(payload, PUSH_FIELDS)) return unexpected("/ref, /before and /after belong to a push");
+  if (!isObject(payload)) return unexpected(name, "the payload expected object");
+  if (hasAll(payload, PUSH_FIELDS)) return unexpected(name, "/ref, /before and /after belong to a push");
   if (name === "ping") {
-    if (Object.hasOwn(payload, "action")) return unexpected("/action belongs to another event");
+    if (Object.hasOwn(payload, "action")) return unexpected(name, "/action belongs to another event");
     if (!PING_FIELDS.some((field) => Object.hasOwn(payload, field))) {
-      return unexpected("/zen, /hook_id and /hook are missing");
+      return unexpected(name, "/zen, /hook_id and /hook are missing");
     }
-    return ping().Check(payload) ? { kind: "ping" } : unexpected(describeSchemaErrors(ping(), payload));
+    const checked = checkPayload(name, ping(), payload);
+    return checked.kind === "unreadable" ? checked : { kind: "ping" };
   }
-  if (hasAll(payload, PING_FIELDS)) return unexpected("/zen, /hook_id and /hook belong to a ping");
+  if (hasAll(payload, PING_FIELDS)) return unexpected(name, "/zen, /hook_id and /hook belong to a ping");
   const ci = readCiEvent(name, payload);
   if (ci !== null) return ci;
   return describeOther(name, "published", payload);

@@ -64,7 +64,7 @@ function createHandler(settings: GitlabSettings): SourceHandler {
     signatureHeader: signingSecrets === undefined ? null : "webhook-signature",
     answersSuccess: false,
     usesGuessableSecrets: signingSecrets === undefined,
-    // Whoever could replay a request with a token knows the token.
+    // A sender that can replay a request with a token knows the token.
     repeatedBody: signingSecrets === undefined ? "redelivery" : "new",
     handshake: null,
     verify: (request, _client, now) =>

@@ -11,7 +11,13 @@ import { AppError } from "../../lib/errors.ts";
 import { createLazyValidator, TableSetting } from "../../lib/schema.ts";
 import type { Secret } from "../../lib/secret.ts";
 import { isObject, SecretList } from "../forge.ts";
-import { refuseSignature, type SignatureStyle, verifySignature, writeSignature } from "../hmac.ts";
+import {
+  checkSignature,
+  refuseSignature,
+  requireSecret,
+  type SignatureStyle,
+  writeSignature,
+} from "../hmac.ts";
 import { decodeJsonBody, invalid } from "../json.ts";
 import { checkSignedTime, writeSignedTime } from "../signed-time.ts";
 
@@ -75,11 +81,9 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
     verify: (request, _client, now) => verifyRequest(request, secrets, now),
     parse: readDelivery,
     compose(message, { path, query, now }) {
-      const [secret] = secrets;
       if (message.form)
         throw new AppError("configuration", "the source accepts only JSON; send it without --form");
-      if (secret === undefined)
-        throw new AppError("configuration", "the slack source has no secret to sign with");
+      const secret = requireSecret(secrets, "slack");
       const time = writeSignedTime(now);
       const sample = { type: "event_callback", event_id: message.deliveryId, event: { type: message.kind } };
       const body = message.kind === "payload" ? message.json : Buffer.from(JSON.stringify(sample));
@@ -99,9 +103,7 @@ function verifyRequest({ headers, body }: RawRequest, secrets: readonly Secret[]
   if (shown === null || time === null) return refuseSignature("signature_missing");
   const code = checkSignedTime(time, now);
   if (code !== null) return refuseSignature(code);
-  return verifySignature(shown, [`v0:${time}:`, body], secrets, STYLE)
-    ? { kind: "verified" }
-    : refuseSignature("signature_mismatch");
+  return checkSignature(shown, [`v0:${time}:`, body], secrets, STYLE);
 }
 
 /** Slack tests the URL with a challenge. Each event has an id, which retries repeat. */

@@ -11,7 +11,13 @@ import { AppError } from "../../lib/errors.ts";
 import { createLazyValidator, TableSetting } from "../../lib/schema.ts";
 import type { Secret } from "../../lib/secret.ts";
 import { SecretList } from "../forge.ts";
-import { refuseSignature, type SignatureStyle, verifySignature, writeSignature } from "../hmac.ts";
+import {
+  checkSignature,
+  refuseSignature,
+  requireSecret,
+  type SignatureStyle,
+  writeSignature,
+} from "../hmac.ts";
 import { decodeJsonBody } from "../json.ts";
 import { checkSignedTime, writeSignedTime } from "../signed-time.ts";
 
@@ -70,10 +76,8 @@ function createHandler(secrets: readonly Secret[]): SourceHandler {
     verify: (request, _client, now) => verifyRequest(request, secrets, now),
     parse: readDelivery,
     compose(message, { path, query, now }) {
-      const [secret] = secrets;
       if (message.form) throw new AppError("configuration", "Stripe sends only JSON; send it without --form");
-      if (secret === undefined)
-        throw new AppError("configuration", "the stripe source has no secret to sign with");
+      const secret = requireSecret(secrets, "stripe");
       const time = writeSignedTime(now);
       const sample = {
         id: `evt_${message.deliveryId}`,
@@ -101,9 +105,7 @@ function verifyRequest({ headers, body }: RawRequest, secrets: readonly Secret[]
   const text = time.slice(2);
   const code = checkSignedTime(text, now);
   if (code !== null) return refuseSignature(code);
-  return verifySignature(parts, [`${text}.`, body], secrets, STYLE)
-    ? { kind: "verified" }
-    : refuseSignature("signature_mismatch");
+  return checkSignature(parts, [`${text}.`, body], secrets, STYLE);
 }
 
 function readDelivery({ body }: Payload): ParseResult {

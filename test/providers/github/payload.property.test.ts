@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import type { Event } from "../../../src/domain/event.ts";
-import { matchTargets } from "../../../src/domain/match.ts";
+import { matchTarget } from "../../../src/domain/match.ts";
 import type { SourceHandler } from "../../../src/domain/provider.ts";
 import { generic } from "../../../src/providers/generic/index.ts";
 import { pingBody, pushBody } from "../../support/payloads.ts";
@@ -145,7 +145,7 @@ describe("GitHub source handler with any JSON", () => {
         const result = read(github, "push", json);
         if (result.kind !== "parsed") return;
         const written = JSON.parse(json);
-        const [match] = matchTargets(result.events, [targetOf("blog")]);
+        const match = matchTarget(result.events, targetOf("blog"));
         const isDeployed =
           written.ref === "refs/heads/main" &&
           written.repository.full_name.toLowerCase() === "octocat/blog" &&

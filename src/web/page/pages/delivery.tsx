@@ -1,8 +1,9 @@
 import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import type { ApiDeliveryDetails, ApiReceipt } from "../../../api/delivery.ts";
+import { formatBytes } from "../../../lib/text.ts";
 import { eventDetails } from "../delivery-text.ts";
-import { formatBytes, printable } from "../format.ts";
+import { printable } from "../format.ts";
 import { announce } from "../live.ts";
 import { ActionButton } from "../parts/dialog.tsx";
 import { Loaded, PageHead, Section } from "../parts/frame.tsx";

@@ -1,5 +1,5 @@
 import type { ApiStatus } from "../../../api/status.ts";
-import { formatBytes } from "../format.ts";
+import { formatBytes } from "../../../lib/text.ts";
 import { Loaded, PageHead, Section } from "../parts/frame.tsx";
 import { Pill } from "../parts/pill.tsx";
 import { Copyable, Facts, Text, Time } from "../parts/text.tsx";

@@ -1,5 +1,5 @@
 import type { ApiStatus } from "../../../api/status.ts";
-import { formatBytes } from "../format.ts";
+import { formatBytes } from "../../../lib/text.ts";
 import { now } from "../live.ts";
 import { Icon } from "./icons.tsx";
 import { Text, Time } from "./text.tsx";
