@@ -1,6 +1,6 @@
 import type { CiGate } from "../domain/ci.ts";
 import type { Deployment, StepResult } from "../domain/deployment.ts";
-import type { PlacedRelease, RunProcess } from "../domain/layout.ts";
+import type { PlacedRelease, ProcessIo, RunProcess } from "../domain/layout.ts";
 import type { ReleaseHistory } from "../domain/release.ts";
 import type { RuleValues } from "../domain/rule.ts";
 import type { Target } from "../domain/target.ts";
@@ -30,7 +30,8 @@ export interface DeployServices {
   readonly run: RunProcess;
   /** The server's own environment. Commands see only the part that `environment.ts` selects. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly onLine: (line: string) => void;
+  readonly onLine: ProcessIo["onLine"];
+  readonly whenReady?: ProcessIo["whenReady"];
   /** Ends the deployment early. Its reason is an `Interruption`. */
   readonly signal: AbortSignal;
   /** Called when the deployment has succeeded and only the cleanup remains. */

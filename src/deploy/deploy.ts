@@ -43,7 +43,8 @@ async function deployUntil(
     author: null,
     note: null,
   };
-  const io: ProcessIo = { onLine: services.onLine, signal: deadline.signal };
+  const { onLine, whenReady } = services;
+  const io: ProcessIo = { onLine, whenReady, signal: deadline.signal };
   let workspace: Workspace | null = null;
   try {
     checkPayloadVariables(context);

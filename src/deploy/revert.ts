@@ -87,14 +87,15 @@ function runAfter(
   { steps }: Progress,
 ): Promise<string | null> {
   const { deployment, target } = context;
-  const { clock, run, onLine } = services;
+  const { clock, run, onLine, whenReady } = services;
   // A signal that ended the deployment must not end these steps too.
   const outer = services.signal.aborted ? new AbortController().signal : services.signal;
   return withDeadline(AFTER_TIME, { clock, signal: outer }, async ({ signal, earlyEnd }) => {
     const progress = { activity: "starting", steps };
     const env = commandEnvironment(context, previousCommit, placed, services.env);
     try {
-      await runSteps(target.after, run, { cwd: placed.directory, env, onLine, signal }, progress);
+      const options = { cwd: placed.directory, env, onLine, whenReady, signal };
+      await runSteps(target.after, run, options, progress);
       return null;
     } catch (error) {
       if (signal.aborted) await killOrphans([{ deployment: deployment.id, target }], clock);

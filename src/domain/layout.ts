@@ -144,6 +144,8 @@ export type RevertResult =
 export interface ProcessIo {
   /** Called with each line of output, both streams in order, without the newline. */
   readonly onLine: (line: string) => void;
+  /** Resolves when more output may be read. Until then, the process waits. Absent where output may always be read. */
+  readonly whenReady?: (() => Promise<void>) | undefined;
   /** When aborted, the whole process group gets TERM, and KILL five seconds later. */
   readonly signal: AbortSignal;
 }

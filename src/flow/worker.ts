@@ -151,7 +151,7 @@ export function createWorker(services: WorkerServices): Worker {
     interrupts.set(id, interrupt);
     await notifyStarted(id);
     const onDecided = () => void decided.add(id);
-    const io = { onLine: output.add, signal: interrupt.signal, onDecided };
+    const io = { onLine: output.add, whenReady: output.whenReady, signal: interrupt.signal, onDecided };
     const result = await createJob(deployment, target, services)
       .then((job) => services.deploy(job, io))
       .catch((error: unknown) => failUnexpectedly(error, fields));

@@ -22,7 +22,12 @@ async function run(
   {
     killAfter = 5_000,
     onLine,
-  }: { killAfter?: number; onLine?: (line: string, abort: () => void) => void } = {},
+    whenReady,
+  }: {
+    killAfter?: number;
+    onLine?: (line: string, abort: () => void) => void;
+    whenReady?: () => Promise<void>;
+  } = {},
 ) {
   const lines: string[] = [];
   const controller = new AbortController();
@@ -34,6 +39,7 @@ async function run(
     cwd,
     env,
     onLine: collect,
+    whenReady,
     signal: controller.signal,
   });
   return { ...result, lines };
@@ -192,6 +198,23 @@ test("emits all output of an ended process, even to a slow reader", async () => 
   };
   expect(await run(sh("yes '' | head -c 300000"), { onLine })).toMatchObject({ exitCode: 0 });
   expect(lineCount).toBe(300_000);
+});
+
+test("reads no more output until the reader is ready, and then all of it, also of an ended process", async () => {
+  const ready = Promise.withResolvers<void>();
+  let lines = 0;
+  const running = run(sh("yes 123456789 | head -c 40000"), {
+    onLine: () => {
+      lines++;
+    },
+    whenReady: () => ready.promise,
+  });
+  // Longer than the output of an ended process is waited for.
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  expect(lines).toBeGreaterThan(0);
+  expect(lines).toBeLessThan(4_000);
+  ready.resolve();
+  expect((await running).lines).toHaveLength(4_000);
 });
 
 test("does not wait for a daemon that keeps writing", async () => {

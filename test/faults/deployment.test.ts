@@ -91,7 +91,7 @@ const STEPS: readonly Stage[] = [
 const OF_RELEASES: readonly Stage[] = [
   { stage: "the fetch", command: "fetch --no-auto-gc", moments: ["amid", "before", "after", "beside"] },
   { stage: "the checkout", command: "checkout --force", moments: ["amid", "before", "after", "beside"] },
-  { stage: "the creation of the release", command: "config gc.auto", moments: ["after", "before"] },
+  { stage: "the creation of the release", command: "init --quiet --template=", moments: ["after", "before"] },
   ...STEPS,
 ];
 

@@ -41,7 +41,7 @@ export const runProcess: RunProcess = createRunProcess({ killAfter: KILL_AFTER }
 
 /** Creates a {@link RunProcess} with another time between TERM and KILL, in milliseconds. */
 export function createRunProcess({ killAfter }: { readonly killAfter: number }): RunProcess {
-  return async (argv, { cwd, env, onLine, signal }) => {
+  return async (argv, { cwd, env, onLine, whenReady, signal }) => {
     if (!(await stat(cwd).catch(() => null))?.isDirectory()) {
       throw new DeploymentError("directory_unusable", `directory ${cwd} does not exist`);
     }
@@ -57,7 +57,7 @@ export function createRunProcess({ killAfter }: { readonly killAfter: number }):
     };
     signal.addEventListener("abort", end, { once: true });
     if (signal.aborted) end();
-    const output = readLines(child.stdout, onLine);
+    const output = readLines(child.stdout, { onLine, whenReady });
     try {
       await Promise.race([child.exited, output.failed]);
     } catch (error) {
@@ -102,7 +102,10 @@ function signalGroup(leader: number, signal: NodeJS.Signals | 0): boolean {
 }
 
 /** Reads the output line by line until it ends, or until `finish` has waited long enough. */
-function readLines(stream: ReadableStream<Uint8Array>, onLine: ProcessIo["onLine"]) {
+function readLines(
+  stream: ReadableStream<Uint8Array>,
+  { onLine, whenReady }: Pick<ProcessIo, "onLine" | "whenReady">,
+) {
   const lines = new OutputLines(onLine);
   const reader = stream.getReader();
   let state: "waiting" | "splitting" | "ended" = "waiting";
@@ -118,6 +121,7 @@ function readLines(stream: ReadableStream<Uint8Array>, onLine: ProcessIo["onLine
       state = "splitting";
       for (let from = 0; from < read.value.length; from += PORTION) {
         lines.push(read.value.subarray(from, from + PORTION));
+        await whenReady?.();
         if (performance.now() - turn < TURN) continue;
         await setImmediate();
         turn = performance.now();
