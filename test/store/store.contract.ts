@@ -583,12 +583,12 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       test("returns the lines of one deployment in order, even after a restart", async () => {
         const id = await queue("blog");
         const other = await queue("docs");
-        await store.appendOutput(id, ["first", "", "  ünï\u0000code 🎉"]);
+        await store.appendOutput(id, ["first", "", "  ünï\ufffdcode 🎉"]);
         await store.appendOutput(other, ["other"]);
         store = await opened.reopen();
         await store.appendOutput(id, []);
         await store.appendOutput(id, ["last"]);
-        expect(await store.readOutput(id)).toEqual(["first", "", "  ünï\u0000code 🎉", "last"]);
+        expect(await store.readOutput(id)).toEqual(["first", "", "  ünï\ufffdcode 🎉", "last"]);
         expect(await store.readOutput(other)).toEqual(["other"]);
       });
 
