@@ -1,10 +1,11 @@
 import { MAX_OUTPUT_BYTES } from "../domain/deployment.ts";
 import type { Store } from "../domain/store.ts";
+import { replaceNul } from "../lib/text.ts";
 import type { FlowServices } from "./services.ts";
 
 /** Collects a deployment's lines and stores them in batches. */
 export interface OutputBuffer {
-  /** Adds a line. Where the store works synchronously, a full batch is stored before this returns. */
+  /** Adds a line, with U+FFFD in place of NUL. Where the store works synchronously, a full batch is stored before this returns. */
   add(line: string): void;
   /** Resolves when every line added so far is stored. */
   flush(): Promise<void>;
@@ -69,7 +70,7 @@ export function createOutputBuffer(
 
   return {
     add(line) {
-      lines.push(line);
+      lines.push(replaceNul(line));
       characters += line.length + LINE_COST;
       if (characters >= BATCH_CHARACTERS) closeBatch();
       else timer ??= setTimeout(closeBatch, BATCH_MILLISECONDS);

@@ -73,7 +73,11 @@ export function describeProvider(subject: ProviderSubject): void {
       const json = new TextDecoder().decode(body);
       for (const { index } of json.matchAll(/(?<=: ?"[^"\\]*)"/g)) {
         const changed = Buffer.from(`${json.slice(0, index)}\\u0000${json.slice(index)}`);
-        const { events, identity } = { events: [], identity: null, ...handler.parse({ headers, body: changed }) };
+        const { events, identity } = {
+          events: [],
+          identity: null,
+          ...handler.parse({ headers, body: changed }),
+        };
         expect(JSON.stringify({ events, identity })).not.toContain("\\u0000");
       }
     });

@@ -1,5 +1,3 @@
-import { replaceNul } from "../../lib/text.ts";
-
 /** A longer line is delivered in pieces of this many bytes, plus up to three of a character at its start. */
 export const MAX_LINE_BYTES = 64 * 1024;
 
@@ -7,7 +5,7 @@ const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
 /**
- * Splits a stream of bytes into lines, decoded as UTF-8; invalid bytes and NUL become U+FFFD. `\n` and `\r\n` end a line, and
+ * Splits a stream of bytes into lines, decoded as UTF-8; invalid bytes become U+FFFD. `\n` and `\r\n` end a line, and
  * every other control character stays. Holds at most {@link MAX_LINE_BYTES}.
  */
 export class OutputLines {
@@ -38,7 +36,7 @@ export class OutputLines {
       const room = MAX_LINE_BYTES - this.#length;
       this.#buffer.set(rest.subarray(0, room), this.#length);
       // The decoder holds back the first bytes of a character that is cut.
-      this.#deliver(this.#buffer, { stream: true });
+      this.deliver(this.#decoder.decode(this.#buffer, { stream: true }));
       this.#length = 0;
       rest = rest.subarray(room);
     }
@@ -48,11 +46,7 @@ export class OutputLines {
 
   #deliverLine(): void {
     const end = this.#buffer[this.#length - 1] === RETURN ? this.#length - 1 : this.#length;
-    this.#deliver(this.#buffer.subarray(0, end));
+    this.deliver(this.#decoder.decode(this.#buffer.subarray(0, end)));
     this.#length = 0;
-  }
-
-  #deliver(bytes: Uint8Array, options?: { readonly stream?: boolean }): void {
-    this.deliver(replaceNul(this.#decoder.decode(bytes, options)));
   }
 }
