@@ -28,6 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   import: ["lib", "domain", "providers", "config"],
   cli: [...BELOW_APP, "app", "doctor", "import"],
   "main.ts": ["cli", "lib"],
+  "deno.ts": ["main.ts", "store"],
 };
 
 /** Test directories that belong to no layer. */
@@ -212,13 +213,24 @@ describe("the layers of src", () => {
     ]);
   });
 
-  test("use Bun only in runtime/bun, which only runtime/index.ts imports", () => {
+  test.each([
+    ["bun", /\bBun\b/, /^bun(:|$)/],
+    ["deno", /\bDeno\b/, /^(node:(http|https|sqlite|worker_threads)|hash-wasm)$/],
+  ])("use %s only in its directory of runtime/", (runtime, global, modules) => {
     const users = new Set([
-      ...filesWith(/\bBun\b/),
-      ...files.filter((file) => imports.get(file)?.some((name) => /^bun(:|$)/.test(name))),
+      ...filesWith(global),
+      ...files.filter((file) => imports.get(file)?.some((name) => modules.test(name))),
     ]);
-    expect([...users].filter((file) => !file.startsWith("runtime/bun/"))).toEqual([]);
-    expect(users.size).toBeGreaterThan(0);
+    // The entry of the bundle for Deno, and a module of Node that Bun has too.
+    const allowed = ["deno.ts", "runtime/bun/thread.ts", "acme/client.ts"];
+    expect(
+      [...users].filter((file) => !file.startsWith(`runtime/${runtime}/`) && !allowed.includes(file)),
+    ).toEqual([]);
+    expect(users.size).toBeGreaterThan(allowed.length - 1);
+  });
+
+  test("reach the runtime only through runtime/index.ts, whose conditions choose it", () => {
+    expect(files.filter((file) => imports.get(file)?.includes("#runtime"))).toEqual(["runtime/index.ts"]);
     const entries = [...imports].flatMap(([file, specifiers]) =>
       specifiers.flatMap((specifier) => {
         const imported = resolveInside(file, specifier);
@@ -280,8 +292,8 @@ describe("the layers of src", () => {
       const lines = (sources.get(file) ?? "").split("\n");
       return lines.flatMap((line, at) => {
         const name = /^export (?:async )?(?:function|class|interface|const) (\w+)/.exec(line)?.[1];
-        // The contract documents what runtime/bun implements.
-        const isInContract = file.startsWith("runtime/bun/") && contract.includes(`  readonly ${name}: `);
+        // The contract documents what each runtime implements.
+        const isInContract = /^runtime\/(bun|deno)\//.test(file) && contract.includes(`  readonly ${name}: `);
         if (name === undefined || isInContract) return [];
         const before = lines[at - 1]?.trim() ?? "";
         return before.endsWith("*/") ? [] : [`${file}:${at + 1} ${line}`];

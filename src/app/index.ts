@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import { version } from "../../package.json";
+import manifest from "../../package.json" with { type: "json" };
 import type { Config } from "../config/load.ts";
 import { generateSecrets } from "../config/secrets.ts";
 import { killOrphans } from "../deploy/process/orphans.ts";
@@ -119,7 +119,7 @@ class Server implements App {
     this.#services = createServices(store, () => this.#active, environment);
     const startedAt = environment.clock.now();
     const about = () => ({
-      version,
+      version: manifest.version,
       startedAt,
       draining: this.#closing.signal.aborted,
       certificateExpiresAt: this.#certificates?.expiresAt() ?? null,

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { version } from "../../package.json";
+import manifest from "../../package.json" with { type: "json" };
 import { AppError } from "../lib/errors.ts";
 import { findNearest } from "../lib/text.ts";
 import { withExamples } from "./options.ts";
@@ -107,7 +107,7 @@ export async function createProgram(
 ): Promise<Command> {
   const program = new Command("hooklatch")
     .description("Receives webhooks over HTTPS, stores every delivery, and deploys what was pushed.")
-    .version(`hooklatch ${version}`, "--version", "print the version")
+    .version(`hooklatch ${manifest.version}`, "--version", "print the version")
     .option("--debug", "log more, and print the stack of an error")
     .addHelpText("after", EXPLANATION);
   withExamples(program, "hooklatch demo", "hooklatch init --repository octocat/blog");

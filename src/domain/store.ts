@@ -13,7 +13,10 @@ export interface StoreStatistics {
   readonly running: number;
 }
 
-/** Everything that is stored. Each method is atomic, and its changes are on disk when it resolves. */
+/**
+ * Everything that is stored. Each method is atomic, and its changes are on disk when it resolves. No text given to it has
+ * NUL, which not every database can hold: `replaceNul` removes it where text from outside comes in.
+ */
 export interface Store
   extends ClientStore,
     DeliveryStore,

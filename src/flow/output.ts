@@ -1,8 +1,10 @@
 import type { Store } from "../domain/store.ts";
+import { replaceNul } from "../lib/text.ts";
 import type { FlowServices } from "./services.ts";
 
 /** Collects a deployment's lines and stores them in batches. */
 export interface OutputBuffer {
+  /** Adds a line, with U+FFFD in place of NUL. */
   add(line: string): void;
   /** Resolves when few lines wait for the store. */
   whenReady(): Promise<void>;
@@ -63,7 +65,7 @@ export function createOutputBuffer(
 
   return {
     add(line) {
-      lines.push(line);
+      lines.push(replaceNul(line));
       characters += line.length + LINE_COST;
       if (characters >= BATCH_CHARACTERS) closeBatch();
       else timer ??= setTimeout(closeBatch, BATCH_MILLISECONDS);

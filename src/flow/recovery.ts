@@ -5,6 +5,7 @@ import type { NotificationSubscription } from "../domain/notification.ts";
 import { MAX_PAGE } from "../domain/page.ts";
 import { type ReleaseHistory, traceReleaseHistory } from "../domain/release.ts";
 import type { Target } from "../domain/target.ts";
+import { replaceNul } from "../lib/text.ts";
 import { publishFinished } from "./event-bus.ts";
 import type { FlowServices } from "./services.ts";
 
@@ -37,7 +38,7 @@ async function revertOne(run: AbandonedRun, { store, clock, log, revert }: Rever
     const { queued, lock, live } = await store.readTargetStatus(run.target.name, clock.now());
     if (queued !== null && lock === null) return;
     const lines: string[] = [];
-    const outcome = await revert(run, live?.commit ?? null, (line) => lines.push(line));
+    const outcome = await revert(run, live?.commit ?? null, (line) => lines.push(replaceNul(line)));
     if (outcome === null) return;
     log.warn({ ...fields, outcome }, "reverted what an interrupted deployment had made live");
     await store.appendOutput(run.deployment, lines);

@@ -11,6 +11,14 @@ export function toOneLine(text: string, limit: number = DEFAULT_LIMIT): string {
 }
 
 /**
+ * Text from outside as the stores take it, with U+FFFD in place of NUL: PostgreSQL has no NUL in text, and readers of
+ * SQLite's text may stop at one (https://www.sqlite.org/nulinstr.html).
+ */
+export function replaceNul(text: string): string {
+  return text.replaceAll("\0", "\ufffd");
+}
+
+/**
  * Escapes characters that a terminal or a reader would misread: C1 controls, zero-width and bidirectional characters
  * (a branch name may hold U+202E) and the Unicode line separators. Inside a JSON string the escapes stand for the same
  * characters.

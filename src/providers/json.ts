@@ -37,11 +37,14 @@ export function decodeJsonBody(body: Uint8Array): DecodeResult {
   return text === null ? invalid("the body is not UTF-8") : decodeJson(text, "the body");
 }
 
-/** `name` is that of the text in the reason. */
+/**
+ * Decodes JSON of a sender. The texts of the value have U+FFFD in place of NUL, as `replaceNul` does it. `name` is that
+ * of the text in the reason.
+ */
 export function decodeJson(text: string, name: string): DecodeResult {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text.includes("\\u0000") ? replaceEscapedNul(text) : text);
   } catch {
     return invalid(`${name} is not JSON`);
   }
@@ -49,6 +52,11 @@ export function decodeJson(text: string, name: string): DecodeResult {
     return invalid(`${name} is nested more than ${MAX_DEPTH} levels deep`);
   }
   return { kind: "decoded", text, value };
+}
+
+/** JSON has NUL only as this escape, which may also be part of an escaped backslash and digits. */
+function replaceEscapedNul(json: string): string {
+  return json.replace(/\\(?:u0000|.)/g, (each) => (each === "\\u0000" ? "\\ufffd" : each));
 }
 
 /** A payload that is not UTF-8 or not JSON, or whose headers are malformed. */

@@ -1,10 +1,10 @@
+import * as runtime from "#runtime";
 import { createHttpClient } from "../lib/http-client.ts";
-import * as bun from "./bun/index.ts";
 import type { Runtime } from "./contract.ts";
 
 export type * from "./contract.ts";
 
-/** The runtime this program runs on. */
+/** The runtime this program runs on: the conditions of `imports` in package.json choose it. */
 export const {
   openHttpServer,
   spawnProcess,
@@ -19,7 +19,7 @@ export const {
   truncateColumns,
   wrapColumns,
   collectGarbage,
-}: Runtime = bun;
+}: Runtime = runtime;
 
 /** The client for every outgoing request. */
-export const httpClient = createHttpClient(bun.sendRequest);
+export const httpClient = createHttpClient(runtime.sendRequest);

@@ -22,7 +22,7 @@ export function bundlePage(): PageFiles {
   try {
     const options = ["--target=browser", "--format=iife", "--production", `--outdir=${output}`];
     const { status, stderr, error } = spawnSync(
-      process.execPath,
+      process.versions.bun === undefined ? "bun" : process.execPath,
       ["build", join(source, "main.tsx"), ...options],
       {
         encoding: "utf8",

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -313,8 +314,8 @@ export function testLayout(layout: string, gitDirectory: string): void {
         const result = await site.deploy({ ...shallow(), run: ["git log --oneline | wc -l", "git fsck"] });
         expect(result).toMatchObject({ state: "succeeded", reason: null });
         expect(result.lines).toContain("1");
-        const { stdout } = Bun.spawnSync(["du", "-sk", site.directory]);
-        expect(Number.parseInt(stdout.toString(), 10)).toBeLessThan(1024);
+        const kilobytes = execFileSync("du", ["-sk", site.directory], { encoding: "utf8" });
+        expect(Number.parseInt(kilobytes, 10)).toBeLessThan(1024);
       });
 
       test("compares the paths with the live commit", async () => {

@@ -46,6 +46,15 @@ describe("the output of a deployment", () => {
     expect(events).toEqual(Array(2).fill({ kind: "output", deployment: 7 }));
   });
 
+  test("is stored with U+FFFD in place of NUL, which not every store can hold", async () => {
+    const store = slowStore();
+    store.complete();
+    const { output } = collect(store);
+    for (const line of ["\0", "a\0\0b\u0001"]) output.add(line);
+    await output.flush();
+    expect(store.lines()).toEqual(["\ufffd", "a\ufffd\ufffdb\u0001"]);
+  });
+
   test("is stored completely by a synchronous store, even when much arrives at once", async () => {
     let lines = 0;
     const { output } = collect({

@@ -289,6 +289,7 @@ describe("admin listener > query", () => {
     ["before=99999999999999999999", "before"],
     ["colour=red", "colour"],
     ["__proto__=1", "__proto__"],
+    ["source=a%00b", "source"],
   ];
 
   test.each(cases)("returns 422 with the name of the parameter: ?%s", async (query, parameter) => {

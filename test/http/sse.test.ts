@@ -77,7 +77,7 @@ describe("event stream of a deployment's output", () => {
       " a",
       "data: x",
       "10%\r20%\r",
-      "\u0000\u0007\u001b[31m",
+      "\u0001\u0007\u001b[31m",
       "event: end",
       ":",
       "\ufeffé\ufffd",

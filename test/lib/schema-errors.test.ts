@@ -31,7 +31,7 @@ describe("a misshapen push", () => {
     ["with a short ref", { ...ordinary, ref: "main" }, ["/ref"]],
     ["with an empty ref name", { ...ordinary, ref: "refs/" }, ["/ref"]],
     ["with a newline in the ref", { ...ordinary, ref: "refs/heads/a\nb" }, ["/ref"]],
-    ["with a NUL in the ref", { ...ordinary, ref: "refs/heads/a\u0000" }, ["/ref"]],
+    ["with a control character in the ref", { ...ordinary, ref: "refs/heads/a\u0001" }, ["/ref"]],
     ["with a lone surrogate in the ref", { ...ordinary, ref: "refs/heads/\ud800" }, ["/ref"]],
     ["with a null ref", { ...ordinary, ref: null }, ["/ref"]],
     ["with text in `deleted`", { ...ordinary, deleted: "true" }, ["/deleted"]],

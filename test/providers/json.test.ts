@@ -13,6 +13,15 @@ describe("decodeJson", () => {
     expect(reasons).toMatchSnapshot();
   });
 
+  test("replaces NUL in texts and names, and nothing that looks like it", () => {
+    const json = String.raw`{"a\u0000b":["\u0000","\\u0000","\\\u0000","\"\u0000\u00000"]}`;
+    expect(decodeJson(json, "the body")).toEqual({
+      kind: "decoded",
+      text: json,
+      value: { "a\ufffdb": ["\ufffd", "\\u0000", "\\\ufffd", '"\ufffd\ufffd0'] },
+    });
+  });
+
   test("does not count a bracket within a string as nesting", () => {
     expect(decodeJson(JSON.stringify("[".repeat(1000)), "the body")).toMatchObject({ kind: "decoded" });
   });

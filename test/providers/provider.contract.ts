@@ -68,6 +68,20 @@ export function describeProvider(subject: ProviderSubject): void {
       expect(Object.keys(provider.options.properties)).toContain(provider.generatedSecret);
     });
 
+    test("reads no text with NUL, which not every store can hold", () => {
+      const { headers, body } = handler.compose(PUSH, DESTINATION);
+      const json = new TextDecoder().decode(body);
+      for (const { index } of json.matchAll(/(?<=: ?"[^"\\]*)"/g)) {
+        const changed = Buffer.from(`${json.slice(0, index)}\\u0000${json.slice(index)}`);
+        const { events, identity } = {
+          events: [],
+          identity: null,
+          ...handler.parse({ headers, body: changed }),
+        };
+        expect(JSON.stringify({ events, identity })).not.toContain("\\u0000");
+      }
+    });
+
     test("describes the form for a new webhook with the URL and the secret", () => {
       const form = provider.webhookForm?.({
         url: "https://hooks.example.com/in",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { providers } from "../../src/providers/index.ts";
 import { describeProvider, type ProviderSubject } from "./provider.contract.ts";
 
-const SRC = join(import.meta.dir, "../../src/providers");
+const SRC = join(import.meta.dirname, "../../src/providers");
 
 test("every directory with a provider is listed once", () => {
   const names = readdirSync(SRC).filter((name) => existsSync(join(SRC, name, "index.ts")));

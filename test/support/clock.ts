@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { Clock } from "../../src/lib/clock.ts";
 
 interface TestClockOptions {
@@ -42,7 +43,7 @@ export class TestClock implements Clock {
       this.#onSkip(milliseconds);
       this.advance(milliseconds);
       // A loop that waits for a process or a server gives it real time.
-      return Bun.sleep(1);
+      return setTimeout(1);
     }
     const { promise, resolve } = Promise.withResolvers<void>();
     const wake = () => {

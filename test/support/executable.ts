@@ -5,14 +5,16 @@ import { GIT_ENV } from "./git.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
-/** The compiled executable that users copy to a server. */
-export const EXECUTABLE = join(ROOT, "dist/hooklatch");
+const COMPILED = join(ROOT, "dist/hooklatch");
+
+/** The compiled executable that users copy to a server, or what `HOOKLATCH_EXECUTABLE` names in its place. */
+export const EXECUTABLE = process.env.HOOKLATCH_EXECUTABLE ?? COMPILED;
 
 /** Builds a missing or stale executable, so that `bun test` never runs against an old one. */
 function buildWhenStale(): void {
   const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
   const newest = Math.max(...[...sources.map((file) => join("src", file)), "package.json"].map(modifiedAt));
-  if (existsSync(EXECUTABLE) && modifiedAt("dist/hooklatch") >= newest) return;
+  if (existsSync(COMPILED) && modifiedAt("dist/hooklatch") >= newest) return;
   const build = Bun.spawnSync([process.execPath, "run", "build"], { cwd: ROOT });
   if (build.exitCode !== 0) throw new Error(`the build failed: ${build.stderr.toString()}`);
 }
@@ -21,7 +23,7 @@ function modifiedAt(file: string): number {
   return statSync(join(ROOT, file)).mtimeMs;
 }
 
-buildWhenStale();
+if (EXECUTABLE === COMPILED) buildWhenStale();
 
 /** A temporary directory for one test, and the processes that run in it. `dispose` ends them and deletes it. */
 export class Workshop {

@@ -111,7 +111,7 @@ const PATHS: readonly string[] = ["/", "/dashboard.js", "/dashboard.css", "/dash
 
 /** Loads the page with its first request. */
 async function loadAssets(): Promise<ReadonlyMap<string, Asset>> {
-  const { page } = await import("../../web/index.ts");
+  const { page } = await import("#web");
   const files = [
     ["/", "text/html; charset=utf-8", page.html],
     ["/dashboard.js", "text/javascript; charset=utf-8", page.script],

@@ -10,7 +10,7 @@ import { respondProblem } from "../responses.ts";
 export const IdText = Type.String({ pattern: "^[1-9]\\d{0,15}$", expected: "a whole number from 1" });
 
 /** A name in a path or a query. It may be gone from the configuration. */
-export const NameText = Type.String({ minLength: 1, maxLength: 200, expected: "a name" });
+export const NameText = Type.String({ pattern: "^[^\\u0000]{1,200}$", expected: "a name" });
 
 /** One line of text, such as a reason. */
 export const Line = Type.String({

@@ -66,7 +66,7 @@ export function compressZstd(bytes: Uint8Array, level: number): Uint8Array {
   return Bun.zstdCompressSync(bytes as Uint8Array<ArrayBuffer>, { level });
 }
 
-export function hashArgon2id(password: string, cost: Argon2Cost): Promise<string> {
+export async function hashArgon2id(password: string, cost: Argon2Cost): Promise<string> {
   return Bun.password.hash(password, { algorithm: "argon2id", ...cost });
 }
 
