@@ -1,11 +1,19 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { engines, version } from "../../package.json";
 import { compile, ROOT } from "./compile.ts";
+import { createDeb, hasDpkg } from "./deb.ts";
+import { describeLicenses } from "./licenses.ts";
 import { findPlatforms, PLATFORMS, type Platform } from "./platforms.ts";
 import { unpackRuntime } from "./runtimes.ts";
 import { describeComponents } from "./sbom.ts";
+
+/** The platforms with a Debian package, and Debian's names of their architectures. */
+const DEBS = [
+  ["linux-x64", "amd64"],
+  ["linux-arm64", "arm64"],
+] as const;
 
 const OUT = join(ROOT, "dist/release");
 
@@ -31,6 +39,15 @@ async function release(platforms: readonly Platform[], time: Date): Promise<void
       renameSync(outfile + platform.suffix, join(OUT, name));
       add(name);
     }
+    for (const [platform, architecture] of DEBS) {
+      const executable = join(OUT, `hooklatch-${version}-${platform}`);
+      if (!files.includes(basename(executable))) continue;
+      if (hasDpkg) add(await createDeb({ version, architecture, executable, time, out: OUT }));
+      else console.error(`skipped the package for ${architecture}: dpkg-deb is missing`);
+    }
+    const licenses = `hooklatch-${version}-licenses.txt`;
+    writeFileSync(join(OUT, licenses), describeLicenses());
+    add(licenses);
     const components = `hooklatch-${version}.cdx.json`;
     writeFileSync(join(OUT, components), describeComponents(version, time));
     add(components);

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { ComponentType, HashAlgorithm } from "@cyclonedx/cyclonedx-library/Enums";
 import { Bom, Component, LicenseExpression, SpdxLicense } from "@cyclonedx/cyclonedx-library/Models";
 import { JSON as Json, JsonSerializer } from "@cyclonedx/cyclonedx-library/Serialize";
@@ -7,6 +5,7 @@ import { isSupportedSpdxId } from "@cyclonedx/cyclonedx-library/SPDX";
 import { Spec1dot6 } from "@cyclonedx/cyclonedx-library/Spec";
 import { PackageURL } from "packageurl-js";
 import { ROOT } from "./compile.ts";
+import { readLicense } from "./licenses.ts";
 import { type LockedPackage, readLockFile } from "./lock-file.ts";
 import { PLATFORMS } from "./platforms.ts";
 
@@ -21,7 +20,10 @@ export function describeComponents(version: string, time: Date): string {
   const libraries = new Map<string, Component>();
   for (const each of locked.production) {
     const library = createComponent(each, ComponentType.Library);
-    library.licenses.add(readLicense(each.path));
+    const license = readLicense(each.path);
+    library.licenses.add(
+      isSupportedSpdxId(license) ? new SpdxLicense(license) : new LicenseExpression(license),
+    );
     libraries.set(each.path, library);
     bom.components.add(library);
   }
@@ -56,17 +58,4 @@ function createComponent({ name, version, integrity, path }: LockedPackage, type
 function addDependency(of: Component | undefined, on: Component | undefined): void {
   if (of === undefined || on === undefined) throw new Error("the lock file has no such package");
   of.dependencies.add(on.bomRef);
-}
-
-/** The license that an installed package names. */
-function readLicense(path: string): SpdxLicense | LicenseExpression {
-  const { license } = JSON.parse(readFileSync(join(findPackage(path), "package.json"), "utf8"));
-  if (typeof license !== "string") throw new Error(`${path} names no license`);
-  return isSupportedSpdxId(license) ? new SpdxLicense(license) : new LicenseExpression(license);
-}
-
-/** The directory of an installed package. */
-function findPackage(path: string): string {
-  const names = path.match(/(@[^/]+\/)?[^/]+/g) ?? [];
-  return join(ROOT, ...names.flatMap((name) => ["node_modules", name]));
 }
