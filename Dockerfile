@@ -3,6 +3,7 @@ FROM node:22-bookworm-slim AS build
 WORKDIR /build
 COPY package.json bun.lock tsconfig.json ./
 COPY src ./src
+COPY .github/release ./.github/release
 RUN npx --yes bun@1.4.5 run build
 
 # Run: one executable, git with LFS and ssh, as a user without privileges.

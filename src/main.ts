@@ -6,6 +6,9 @@ import { systemClock } from "./lib/clock.ts";
 // The reader of a pipe may exit first (`hooklatch demo | head`). That is not an error, and a server continues.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
+/** Whether SIGHUP means that the terminal was closed: always on Windows, which then ends the program. */
+const isHangUp = process.stdin.isTTY || process.platform === "win32";
+
 const log = createBufferedWriter((lines) => void process.stderr.write(lines));
 
 function writeError(text: string): void {
@@ -35,7 +38,7 @@ process.exitCode = await run(process.argv.slice(2), {
     return readSecretInput(prompt, process.stdin, process.stderr);
   },
   onHangUp: (listener) => {
-    if (!process.stdin.isTTY) process.on("SIGHUP", listener);
+    if (!isHangUp) process.on("SIGHUP", listener);
   },
   abort() {
     log.flush();
@@ -45,7 +48,7 @@ process.exitCode = await run(process.argv.slice(2), {
     new Promise((resolve) => {
       let isStopping = false;
       // A closed terminal ends the program, unless `nohup` started it.
-      const hangUp = process.stdin.isTTY ? (["SIGHUP"] as const) : [];
+      const hangUp = isHangUp ? (["SIGHUP"] as const) : [];
       for (const signal of ["SIGINT", "SIGTERM", ...hangUp] as const) {
         process.on(signal, () => {
           if (isStopping) {

@@ -32,7 +32,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Test directories that belong to no layer. */
-const OTHER_TESTS = ["bench", "binary", "browser", "docs", "faults", "fixtures", "fuzz", "support"];
+const OTHER_TESTS = [
+  "bench",
+  "binary",
+  "browser",
+  "docs",
+  "faults",
+  "fixtures",
+  "fuzz",
+  "release",
+  "support",
+];
 
 /**
  * Product text for users of a particular provider: the demo, a first configuration, an example in the help, and the

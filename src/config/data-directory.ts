@@ -46,7 +46,7 @@ export function resolveDataDirectory({ has, place, values }: Document, context: 
 function checkTrust(directory: string, { issues }: ReadContext): void {
   const stats = lstatSync(directory, { throwIfNoEntry: false });
   if (stats === undefined) return;
-  const user = process.geteuid?.() ?? 0;
+  const user = process.geteuid?.() ?? null;
   // The mode of a symbolic link means nothing.
   const isLink = stats.isSymbolicLink();
   const target = isLink ? statSync(directory, { throwIfNoEntry: false }) : stats;

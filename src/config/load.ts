@@ -18,6 +18,7 @@ import type { GeneratedSecret } from "./secrets.ts";
 import { resolveServer, type Server } from "./server.ts";
 import { readSources, writeDefaultSources } from "./source.ts";
 import { readTargets } from "./target.ts";
+import { checkForWindows } from "./windows.ts";
 
 export type { Environment } from "./read/context.ts";
 export { type ConfigIssue, describeIssue } from "./read/issues.ts";
@@ -99,10 +100,10 @@ export function loadConfig(
       : parseDocument(draft.text, draft.file, draft.label);
   const { file } = document;
   if (document.kind === "invalid") return { kind: "invalid", faults: [document.fault], file };
-  const { env, cwd } = environment;
+  const { env, cwd, platform = process.platform } = environment;
   const issues = new IssueList();
   const directory = file === null ? cwd : dirname(file);
-  const config = resolveConfig(document, { env, cwd, directory, issues, toServe, ...lists });
+  const config = resolveConfig(document, { env, cwd, platform, directory, issues, toServe, ...lists });
   // A draft has no lines yet that a user could look at.
   const locate = (found: readonly ConfigIssue[]) =>
     draft === undefined ? locateIssues(found, document) : found;
@@ -135,6 +136,10 @@ function resolveConfig(
     dataDir,
   });
   const targets = readTargets(written("target"), { ...context, dataDir, sources });
+  if (context.platform === "win32") {
+    const hasTargets = written("target").length > 0;
+    checkForWindows({ root: root.place, hasTargets, host: server.host, dataDir }, issues);
+  }
   const notify = readNotify(written("notify"), namesIn(written("target")), context);
   const used = new Set(targets.map((target) => target.source));
   const complete = sources.flatMap(({ source }) =>

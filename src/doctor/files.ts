@@ -63,17 +63,24 @@ export function isEmpty(directory: string): boolean {
 
 /** Whether the path exists and grants its group or other users any access. */
 export function isOpenToOthers(path: string): boolean {
-  return ((readStats(path)?.mode ?? 0) & 0o077) !== 0;
+  return (modeOf(path) & 0o077) !== 0;
 }
 
 /** Whether the path exists and grants users outside its group any access. */
 export function isOpenToAll(path: string): boolean {
-  return ((readStats(path)?.mode ?? 0) & 0o007) !== 0;
+  return (modeOf(path) & 0o007) !== 0;
 }
 
-/** The uid of the owner; null for a missing path. */
+/** The uid of the owner; null for a missing path, and on Windows. */
 export function ownerOf(path: string): number | null {
-  return readStats(path)?.uid ?? null;
+  return HAS_OWNERS ? (readStats(path)?.uid ?? null) : null;
+}
+
+/** Windows reports owners and modes that its files do not have. */
+const HAS_OWNERS = process.platform !== "win32";
+
+function modeOf(path: string): number {
+  return HAS_OWNERS ? (readStats(path)?.mode ?? 0) : 0;
 }
 
 /** The name of a user, or `#` and the uid if it has none. `sudo -u` accepts both. */

@@ -69,8 +69,12 @@ function writeToDisk(file: string, mode: number, fill: (draft: string, descripto
   }
 }
 
-/** Without this a power failure may lose the new name, although the content is on disk (fsync(2)). */
+/**
+ * Without this a power failure may lose the new name, although the content is on disk (fsync(2)). Windows has no such call
+ * for directories.
+ */
 function flushDirectory(directory: string): void {
+  if (process.platform === "win32") return;
   const descriptor = openSync(directory, "r");
   try {
     fsyncSync(descriptor);

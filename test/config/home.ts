@@ -12,7 +12,12 @@ export interface Home {
   path(...parts: string[]): string;
   /** Writes a file and returns its absolute path. */
   write(name: string, content: string | Uint8Array): string;
-  load(options?: { file?: string; env?: Record<string, string>; toServe?: boolean }): Loaded;
+  load(options?: {
+    file?: string;
+    env?: Record<string, string>;
+    toServe?: boolean;
+    platform?: NodeJS.Platform;
+  }): Loaded;
 }
 
 /** Registers the hooks that create and remove the directory. Call it once for each file or `describe`. */
@@ -30,8 +35,8 @@ export function makeHome(): Home {
       writeFileSync(path(name), content);
       return path(name);
     },
-    load: ({ file, env = {}, toServe = false } = {}) =>
-      loadConfig(file, { env, cwd: root }, lists, { systemFile: path("system.toml"), toServe }),
+    load: ({ file, env = {}, toServe = false, platform = "linux" } = {}) =>
+      loadConfig(file, { env, cwd: root, platform }, lists, { systemFile: path("system.toml"), toServe }),
   };
 }
 

@@ -21,6 +21,10 @@ describe("findTrustProblem", () => {
   ])("a file %s", (_, stats, isTrusted) => {
     expect(findTrustProblem(stats, 1000) === null).toBe(isTrusted);
   });
+
+  test("distrusts every file of a system without owners, such as Windows", () => {
+    expect(findTrustProblem({ uid: 0, mode: 0o100600 }, null)).not.toBeNull();
+  });
 });
 
 describe("a configuration file that is only found", () => {

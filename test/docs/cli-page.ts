@@ -16,13 +16,24 @@ command.
 
 /** Writes docs/cli.md: the help of each command. */
 export async function describeCommandLine(): Promise<string> {
+  const sections = (await readHelp(100)).map(({ command, help }) => {
+    const heading = command.parent === null ? "Overview" : fullName(command);
+    return `\n## ${heading}\n\n\`\`\`text\n${help.trimEnd()}\n\`\`\`\n`;
+  });
+  return INTRODUCTION + sections.join("");
+}
+
+/** The help of the program and of each command, for a terminal with so many columns. */
+export async function readHelp(
+  columns: number,
+): Promise<readonly { readonly command: Command; readonly help: string }[]> {
   let help = "";
   const terminal: Terminal = {
     env: {},
     cwd: "/",
     clock: systemClock,
     isTty: { stdout: false, stderr: false },
-    columns: 100,
+    columns,
     out: (text) => {
       help += text;
     },
@@ -34,13 +45,11 @@ export async function describeCommandLine(): Promise<string> {
     abort: () => {},
   };
   const program = await createProgram(terminal, () => {});
-  const sections = listVisible(program).map((command) => {
+  return listVisible(program).map((command) => {
     help = "";
     command.outputHelp();
-    const heading = command === program ? "Overview" : fullName(command);
-    return `\n## ${heading}\n\n\`\`\`text\n${help.trimEnd()}\n\`\`\`\n`;
+    return { command, help };
   });
-  return INTRODUCTION + sections.join("");
 }
 
 /** A command and the commands below it that its help shows. */

@@ -11,7 +11,7 @@ import type { Terminal } from "../terminal.ts";
  * Each shell's script and how to load it. A script passes the words after `hooklatch`, up to the cursor, to
  * `hooklatch complete` and offers what that prints, or file names if it prints nothing.
  */
-const SHELLS = {
+export const SHELLS = {
   bash: {
     usage: `eval "$(hooklatch completion bash)"  # in ~/.bashrc`,
     script: `_hooklatch() {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { type App, startApp } from "../../app/index.ts";
+import { NO_DEPLOYMENTS } from "../../config/windows.ts";
 import { runProcess } from "../../deploy/process/process.ts";
 import { tryToListen } from "../../doctor/port.ts";
 import type { SampleRequest } from "../../domain/provider.ts";
@@ -31,6 +32,7 @@ export function demo(terminal: Terminal): Command {
     .description("receive and deploy pushes of a temporary repository, on loopback, to see how it works")
     .option("--keep", "leave the server running until Ctrl-C")
     .action(async ({ keep = false }: { keep?: boolean }) => {
+      if (process.platform === "win32") throw new AppError("configuration", NO_DEPLOYMENTS);
       const home = mkdtempSync(join(tmpdir(), "hooklatch-demo-"));
       try {
         await runDemo(home, keep, terminal);

@@ -5,6 +5,8 @@ export interface Environment {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The working directory, absolute. */
   readonly cwd: string;
+  /** The operating system, by default the one that this process runs on. */
+  readonly platform?: NodeJS.Platform;
 }
 
 /** The inputs of every function that reads settings, and the list of issues that it adds to. */

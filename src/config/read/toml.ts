@@ -69,20 +69,23 @@ export function findDocument(
 
 /** Why a file that was only found is not used; null if it may be. A symbolic link counts by its own owner too. */
 function describeDistrust(file: string, stats: Stats): string | null {
-  const user = process.geteuid?.() ?? 0;
+  const user = process.geteuid?.() ?? null;
   const problem = findTrustProblem(stats, user) ?? findTrustProblem({ ...lstatSync(file), mode: 0 }, user);
   if (problem === null) return null;
   return `is not used because it was found by search and ${problem}; name it with --config if you trust it`;
 }
 
 /**
- * Why a file is under the control of someone else than `user`; null if it is not. It must belong to the user or root and
- * must not be writable by its group or others.
+ * Why a file may be under the control of someone else than `user`; null if it is not. It must belong to the user or root
+ * and must not be writable by its group or others.
+ *
+ * @param user null on a system whose files have no such owner.
  */
 export function findTrustProblem(
   { uid, mode }: { readonly uid: number; readonly mode: number },
-  user: number,
+  user: number | null,
 ): string | null {
+  if (user === null) return "this system does not show who controls it";
   if (uid !== user && uid !== 0) return `belongs to ${userName(uid) ?? `user ${uid}`}`;
   if ((mode & 0o022) === 0) return null;
   const writers = [...(mode & 0o020 ? ["its group"] : []), ...(mode & 0o002 ? ["others"] : [])];

@@ -56,7 +56,9 @@ export async function syncFileSystem(
   processes: Processes,
   { onLine, signal }: ProcessIo,
 ): Promise<void> {
-  const outcome = await runProgram(["sync", "-f", "--", directory], processes, signal);
+  // Other systems flush all file systems.
+  const argv = process.platform === "linux" ? ["sync", "-f", "--", directory] : ["sync"];
+  const outcome = await runProgram(argv, processes, signal);
   if (outcome.kind === "succeeded" || signal.aborted) return;
   onLine(`could not flush ${directory}: ${outcome.reason}`);
 }

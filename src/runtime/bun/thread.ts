@@ -1,14 +1,10 @@
 import { parentPort } from "node:worker_threads";
 import type { Thread, ThreadListeners } from "../contract.ts";
 
-/** Modules of a compiled executable have this address (https://bun.com/docs/bundler/executables#worker). */
-const COMPILED = "file:///$bunfs/";
-
 export function startThread(module: string, { onMessage, onEnd }: ThreadListeners): Thread {
-  // A compiled executable names its entry points from their common directory, which is `src`.
-  const url = import.meta.url.startsWith(COMPILED)
-    ? `./${module}`
-    : new URL(`../../${module}`, import.meta.url);
+  // A compiled executable names its entry points from their common directory, which is `src`
+  // (https://bun.com/docs/bundler/executables#worker).
+  const url = Bun.isStandaloneExecutable ? `./${module}` : new URL(`../../${module}`, import.meta.url);
   // A small heap: what the thread handles is short-lived.
   const worker = new Worker(url, { smol: true });
   let cause: string | null = null;

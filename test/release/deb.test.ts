@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createDeb } from "../../.github/release/deb.ts";
+import { EXECUTABLE } from "../support/executable.ts";
+import { IS_LONG } from "./long.ts";
+import { canMount, openRoot, type Root } from "./root.ts";
+
+const work = mkdtempSync(join(tmpdir(), "hooklatch-deb-test-"));
+afterAll(() => rmSync(work, { recursive: true }));
+
+const TIME = new Date("2026-11-29T12:00:00Z");
+const SERVER = "http://127.0.0.1:9000";
+
+function build(version: string, directory: string, compression: "xz" | "none" = "none"): Promise<string> {
+  const out = join(work, directory);
+  mkdirSync(out, { recursive: true });
+  const options = {
+    version,
+    architecture: "amd64",
+    executable: EXECUTABLE,
+    time: TIME,
+    out,
+    compression,
+  } as const;
+  return createDeb(options).then((name) => join(out, name));
+}
+
+describe.if(Bun.which("dpkg-deb") !== null)("the Debian package", () => {
+  let first = "";
+  beforeAll(async () => {
+    first = await build("1.0.0", "first");
+  });
+
+  test("is the same bit for bit when it is built again", async () => {
+    const digest = (file: string) => Bun.hash(readFileSync(file));
+    expect(digest(await build("1.0.0", "again"))).toBe(digest(first));
+  });
+
+  test("has complete manual pages without faults", () => {
+    const tree = join(work, "tree");
+    expect(Bun.spawnSync(["dpkg-deb", "-x", first, tree]).exitCode).toBe(0);
+    const read = (page: string) => {
+      const text = Bun.gunzipSync(readFileSync(join(tree, "usr/share/man", page)));
+      return Buffer.from(text).toString();
+    };
+    for (const command of ["serve", "target deploy", "completion"]) {
+      expect(read("man1/hooklatch.1.gz")).toContain(`.SS hooklatch ${command}\n`);
+    }
+    expect(read("man5/hooklatch.toml.5.gz")).toContain(".SS \\fBtarget.repository\\fR\n");
+    if (Bun.which("man") === null) return;
+    for (const page of ["man1/hooklatch.1.gz", "man5/hooklatch.toml.5.gz"]) {
+      const { stderr, exitCode } = Bun.spawnSync([
+        "man",
+        "--warnings",
+        "-l",
+        join(tree, "usr/share/man", page),
+      ]);
+      expect([stderr.toString(), exitCode]).toEqual(["", 0]);
+    }
+  });
+
+  // lintian is a Debian package; it takes half a minute.
+  test.if(IS_LONG && Bun.which("lintian") !== null)("has nothing that lintian objects to", async () => {
+    const file = await build("1.0.0", "compressed", "xz");
+    const { stdout } = Bun.spawnSync(["lintian", "--allow-root", "--fail-on", "none", file]);
+    expect(stdout.toString()).toBe("");
+  });
+
+  describe.if(canMount)("in a copy of this system", () => {
+    let root: Root;
+    beforeAll(async () => {
+      root = await openRoot();
+      copyFileSync(first, root.path("opt/first.deb"));
+      // A newer version with a newer default configuration.
+      await root.run(`cd /opt && dpkg-deb -R first.deb tree && echo "# newer" >>tree/etc/hooklatch/hooklatch.toml &&
+        sed -i "s/^Version: .*/Version: 1.1.0/" tree/DEBIAN/control && dpkg-deb -Znone -b tree second.deb && rm -r tree`);
+    });
+    afterAll(() => root.close());
+
+    test("installs a private configuration, a secret and a user, and starts nothing", async () => {
+      await root.run("dpkg -i /opt/first.deb");
+      expect(await root.run("stat -c '%A %U:%G' /etc/hooklatch/hooklatch.toml")).toBe(
+        "-rw-r----- root:hooklatch",
+      );
+      expect(await root.run("stat -c '%A %U:%G' /etc/hooklatch/github-secret")).toBe("-rw------- root:root");
+      expect(await root.run("cat /etc/hooklatch/github-secret")).toMatch(/^[0-9a-f]{64}$/);
+      expect(await root.run("stat -c '%A %U:%G' /var/lib/hooklatch")).toBe("drwx------ hooklatch:hooklatch");
+      expect(await root.run("getent passwd hooklatch")).toContain(":/var/lib/hooklatch:/usr/sbin/nologin");
+      expect(await root.run("ls /etc/systemd/system/multi-user.target.wants")).not.toContain("hooklatch");
+      expect(await root.run("hooklatch --version")).toStartWith("hooklatch ");
+      expect(
+        await root.run("systemd-analyze verify --man=no hooklatch.service 2>&1 | grep -i hooklatch || true"),
+      ).toBe("");
+    });
+
+    test("keeps a changed configuration, the secret and the data over an upgrade", async () => {
+      const secret = await root.run("cat /etc/hooklatch/github-secret");
+      await root.run("echo '# mine' >>/etc/hooklatch/hooklatch.toml");
+      await root.run(
+        "install -d -o hooklatch /run/creds && install -o hooklatch /etc/hooklatch/github-secret /run/creds/",
+      );
+      const serve =
+        "cd / && setpriv --reuid=hooklatch --regid=hooklatch --clear-groups /usr/bin/hooklatch serve";
+      const start = `export CREDENTIALS_DIRECTORY=/run/creds; (${serve} >/tmp/log 2>&1 & echo $! >/tmp/pid)
+        for i in $(seq 200); do curl -fs ${SERVER}/healthz >/dev/null && exit; sleep 0.1; done; cat /tmp/log >&2; exit 1`;
+      await root.run(start);
+      expect(await root.run("CREDENTIALS_DIRECTORY=/run/creds hooklatch send ping")).toContain(
+        '"delivery":1',
+      );
+
+      await root.run("dpkg --force-confold -i /opt/second.deb");
+      expect(await root.run("dpkg-query -W -f '${Version}' hooklatch")).toBe("1.1.0");
+      expect(await root.run("tail -1 /etc/hooklatch/hooklatch.toml")).toBe("# mine");
+      expect(await root.run("tail -1 /etc/hooklatch/hooklatch.toml.dpkg-dist")).toBe("# newer");
+      expect(await root.run("stat -c '%A %U:%G' /etc/hooklatch/hooklatch.toml")).toBe(
+        "-rw-r----- root:hooklatch",
+      );
+      expect(await root.run("cat /etc/hooklatch/github-secret")).toBe(secret);
+      // The old server continues until systemd restarts it; the new one opens the same data.
+      await root.run(`kill $(cat /tmp/pid); while curl -fs ${SERVER}/healthz; do sleep 0.1; done`);
+      await root.run(start);
+      expect(await root.run("CREDENTIALS_DIRECTORY=/run/creds hooklatch send ping")).toContain(
+        '"delivery":2',
+      );
+      await root.run("kill $(cat /tmp/pid)");
+    });
+
+    test("leaves data and configuration when it is removed, and nothing but the sites when it is purged", async () => {
+      await root.run("install -d -o hooklatch /srv/blog && dpkg --remove hooklatch");
+      await root.run("test -e /etc/hooklatch/hooklatch.toml && test -e /var/lib/hooklatch/hooklatch.db");
+      await root.run("dpkg --purge hooklatch");
+      expect(
+        await root.run("ls -d /etc/hooklatch /var/lib/hooklatch /usr/bin/hooklatch 2>/dev/null || true"),
+      ).toBe("");
+      await root.run("test -d /srv/blog");
+    });
+
+    test.if(IS_LONG)("runs under systemd: restarts on upgrade, and stops when it is removed", async () => {
+      await root.run("rm -f /usr/sbin/policy-rc.d");
+      const output = await root.boot(`
+        dpkg -i /opt/first.deb && systemctl is-enabled hooklatch
+        systemctl enable --now hooklatch && sleep 2 && CREDENTIALS_DIRECTORY=/etc/hooklatch hooklatch send ping
+        before=$(systemctl show -P MainPID hooklatch)
+        dpkg -i /opt/second.deb && sleep 2 && test "$(systemctl show -P MainPID hooklatch)" != "$before" && echo restarted
+        hooklatch delivery list
+        dpkg --purge hooklatch
+        systemctl is-active hooklatch
+        test ! -e /var/lib/hooklatch && echo purged`);
+      expect(output).toMatch(/^disabled$/m);
+      expect(output).toContain('200 {"status":"pong","delivery":1}');
+      expect(output).toMatch(/^restarted$/m);
+      expect(output).toMatch(/^1 .* ping +pong /m);
+      expect(output).toMatch(/^inactive$/m);
+      expect(output).toMatch(/^purged$/m);
+    });
+  });
+});
