@@ -50,7 +50,8 @@ export function verifySignature(
   style: SignatureStyle,
   toKey: (secret: string) => Key = (secret) => secret,
 ): boolean {
-  const shown = [signatures ?? []].flat().flatMap((signature) => readSignature(signature, style) ?? []);
+  const written = typeof signatures === "string" ? [signatures] : (signatures ?? []);
+  const shown = written.map((each) => readSignature(each, style)).filter((each) => each !== null);
   if (shown.length === 0) return false;
   let verified = false;
   // Every secret is tried even after a match, so that the time does not reveal which one matched. The HMAC of a large
