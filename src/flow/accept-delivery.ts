@@ -54,16 +54,19 @@ export async function acceptDelivery(
   const { events, identity } = parsed;
   const [event] = events;
   const readValues = createRuleValues(parsed.json, headers);
-  const { deploys, decidedBy, queueAll, gated, ...routed } = routeDelivery(source, events, readValues);
+  const routed = routeDelivery(source, events, readValues);
+  const { status, reason, decisions, otherTargets, deploys, decidedBy, queueAll, gated } = routed;
   const decisiveOf = (target: string) => events[decidedBy.get(target) ?? 0] ?? event;
-  const { status, reason, decisions } = routed;
   const accepted = await store.accept(
     {
-      ...routed,
       source: source.name,
       event: event.kind,
       eventName: nameOf(event),
       action: actionOf(event),
+      status,
+      reason,
+      decisions,
+      otherTargets,
       receivedAt: clock.now(),
       client,
       identity,

@@ -3,10 +3,10 @@ import type { RefusalCode } from "../domain/codes.ts";
 import { selectHeaders } from "../domain/delivery.ts";
 import type {
   Challenge,
+  Handshake,
   RawRequest,
   RefusalStatus,
   UnreadablePayload,
-  VerifyResult,
 } from "../domain/provider.ts";
 import type { Source } from "../domain/source.ts";
 import { maskClient } from "../lib/ip-address.ts";
@@ -39,15 +39,22 @@ export async function receive(
   request: ReceivedRequest,
   services: ReceiveServices,
 ): Promise<ReceiveOutcome> {
-  const { log, attemptLimiter } = services;
+  const { store, clock, log, attemptLimiter } = services;
   const { handler } = source;
   const { body, client } = request;
   const wait = handler.usesGuessableSecrets ? attemptLimiter.retryAfter(client) : 0;
   if (wait > 0) return { kind: "too many attempts", wait };
-  const verified = await verify(source, request, services);
+  const known =
+    handler.handshake === null ? null : await findClient(source, handler.handshake, client, services);
+  // Only passwords take time. The usual request is verified, parsed and passed to the store without a pause.
+  const verifying = handler.verify(request, known, clock.now());
+  const verified = verifying instanceof Promise ? await verifying : verifying;
   if (verified.kind === "refused") {
-    const { kind, status, code } = verified;
-    return { kind, status, code };
+    if (verified.isThrottled) attemptLimiter.recordFailure(client);
+    if (verified.code === "client_expired" && known !== null) await store.forgetClient(known);
+    const isUnknown = verified.code === "client_unknown" && client === null;
+    const code = isUnknown ? "client_address_unknown" : verified.code;
+    return { kind: "refused", status: verified.status, code };
   }
   const parsed = handler.parse(request);
   if (parsed.kind === "unreadable") return parsed;
@@ -61,20 +68,11 @@ export async function receive(
   return acceptDelivery(source, delivery, services);
 }
 
-/** Verifies the sender. Counts a wrong token or password, and removes an expired client. */
-async function verify(
-  { name, handler }: Source,
-  request: ReceivedRequest,
-  { store, clock, attemptLimiter }: ReceiveServices,
-): Promise<VerifyResult> {
-  let client: Client | null = null;
-  if (handler.handshake !== null && request.client !== null) {
-    client = await store.findClient(name, maskClient(request.client, handler.handshake.prefixV6));
-  }
-  const result = await handler.verify(request, client, clock.now());
-  if (result.kind === "verified") return result;
-  if (result.isThrottled) attemptLimiter.recordFailure(request.client);
-  if (result.code === "client_expired" && client !== null) await store.forgetClient(client);
-  const isUnknown = result.code === "client_unknown" && request.client === null;
-  return isUnknown ? { ...result, code: "client_address_unknown" } : result;
+async function findClient(
+  { name }: Source,
+  { prefixV6 }: Handshake,
+  address: string | null,
+  { store }: ReceiveServices,
+): Promise<Client | null> {
+  return address === null ? null : store.findClient(name, maskClient(address, prefixV6));
 }

@@ -78,10 +78,12 @@ export function createRefusals({
         providerId: id !== null && PROVIDER_ID.test(id) ? id : null,
       };
       remember(refused);
-      const { hint, providerId } = refused;
-      const details = { reason: refused.reason, hint, provider_id: providerId };
-      const known = Object.fromEntries(Object.entries(details).filter(([, value]) => value !== null));
-      logThrottled({ source: name, client, code, ...known }, `request refused: ${status}`);
+      const details = {
+        reason: refused.reason ?? undefined,
+        hint: refused.hint ?? undefined,
+        provider_id: refused.providerId ?? undefined,
+      };
+      logThrottled({ source: name, client, code, ...details }, `request refused: ${status}`);
     },
     list(source, { limit, before }) {
       const found = [...bySender.values()]

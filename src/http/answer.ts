@@ -15,7 +15,7 @@ export interface AnswerServices extends Pick<FlowServices, "store" | "eventBus" 
 }
 
 /** The response to an accepted delivery, and its `status` word. */
-interface AnsweredDelivery {
+export interface AnsweredDelivery {
   readonly response: Response;
   readonly status: string;
 }
@@ -32,12 +32,12 @@ let waiting = 0;
  * Responds to a delivery that is stored already: at once, with the fixed answer of its source, or when its deployments
  * have ended. A sender that disconnects meanwhile changes nothing.
  */
-export async function answerDelivery(
+export function answerDelivery(
   { answer }: Source,
   outcome: AcceptOutcome,
   request: Request,
   services: AnswerServices,
-): Promise<AnsweredDelivery> {
+): AnsweredDelivery | Promise<AnsweredDelivery> {
   const { code, receipt } = toReceiptResponse(outcome);
   const { status } = receipt;
   if (answer.kind === "fixed") return { response: respondFixed(answer), status };
@@ -49,10 +49,21 @@ export async function answerDelivery(
     return { response: respondWithEventStream(open, { ...services, request }), status };
   }
   if (waiting >= MAX_WAITING) return { response: respond(code, receipt), status };
+  return answerWithResults(receipt, ids, answer.milliseconds, request, services);
+}
+
+/** Waits for the deployments to end. */
+async function answerWithResults(
+  receipt: Receipt,
+  ids: readonly number[],
+  milliseconds: number,
+  request: Request,
+  services: AnswerServices,
+): Promise<AnsweredDelivery> {
   waiting += 1;
   try {
     const signal = AbortSignal.any([services.closing, request.signal]);
-    const deployments = await awaitDeployments(ids, answer.milliseconds, services, signal);
+    const deployments = await awaitDeployments(ids, milliseconds, services, signal);
     return await respondWithResults(receipt, deployments, services);
   } finally {
     waiting -= 1;

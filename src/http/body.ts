@@ -40,6 +40,7 @@ export function isAcceptedContent(headers: Headers, accepted: readonly string[])
  * (RFC 9110, section 8.3; JSON is UTF-8 by RFC 8259).
  */
 export function isAcceptedMediaType(header: string | null, accepted: readonly string[]): boolean {
+  if (accepted.some((each) => each === header)) return true;
   const [type = "", ...parameters] = (header ?? "").toLowerCase().split(";");
   if (!accepted.some((each) => matchesType(type.trim(), each))) return false;
   return parameters
@@ -60,7 +61,7 @@ export function declaresMoreThan(limit: number, headers: Headers): boolean {
 }
 
 /** Reads a body, and stops as soon as it is larger than `limit` bytes or the budget is used up. */
-export async function readBody(request: Request, limit: number, budget: BodyBudget): Promise<BodyOutcome> {
+export function readBody(request: Request, limit: number, budget: BodyBudget): Promise<BodyOutcome> {
   const length = Number(request.headers.get("content-length") ?? Number.NaN);
   return length <= SMALL && !budget.isScarce()
     ? readWhole(request, length, budget)

@@ -19,7 +19,7 @@ export function createMetrics({
   eventBus,
   ...services
 }: Omit<MeterServices, "responses"> & Pick<FlowServices, "eventBus">): Metrics {
-  const responses = new Map<string, ResponseCount>();
+  const responses = new Map<string, ResponseCount & { count: number }>();
   let meters: Promise<Meters> | null = null;
 
   function loadMeters(): Promise<Meters> {
@@ -40,9 +40,11 @@ export function createMetrics({
 
   return {
     count(source, status, code) {
-      const key = JSON.stringify([source, status, code]);
-      const count = (responses.get(key)?.count ?? 0) + 1;
-      responses.set(key, { source, status, code, count });
+      // Names of sources and codes have no spaces.
+      const key = `${source} ${code} ${status}`;
+      const counted = responses.get(key);
+      if (counted === undefined) responses.set(key, { source, status, code, count: 1 });
+      else counted.count += 1;
     },
     read: async () => (await loadMeters()).read(),
   };

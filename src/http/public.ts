@@ -6,8 +6,8 @@ import type { HandshakeOutcome, HandshakeRequest } from "../flow/authorise.ts";
 import type { ReceivedRequest, ReceiveOutcome } from "../flow/receive.ts";
 import type { Refusals } from "../flow/refusals.ts";
 import type { ThrottledLog } from "../lib/log.ts";
-import { type AnswerServices, answerDelivery } from "./answer.ts";
-import { declaresMoreThan, isAcceptedContent, readBody } from "./body.ts";
+import { type AnsweredDelivery, type AnswerServices, answerDelivery } from "./answer.ts";
+import { type BodyOutcome, declaresMoreThan, isAcceptedContent, readBody } from "./body.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import { type ClientAddressServices, createClientFinder, createProxyWarning } from "./client-address.ts";
 import {
@@ -45,20 +45,19 @@ export interface PublicServices extends AnswerServices, ClientAddressServices {
 /** Handles the requests of the public listener. */
 export interface PublicListener {
   /** @param peer the socket's address, or `unix` for a unix socket; null when the connection is already closed. */
-  handle(request: Request, peer: string | null): Promise<Response>;
+  handle(request: Request, peer: string | null): Response | Promise<Response>;
   /** Makes every later response a 503. */
   drain(): void;
 }
 
 /** A source's response, and what is counted. */
-interface Reply {
-  readonly response: Response;
-  /** The `status` word. */
-  readonly status: string;
-  /** Null for an accepted request. */
-  readonly code: RefusalCode | null;
-  /** What exactly was refused; null where the code says it all. */
-  readonly reason: string | null;
+interface Reply extends AnsweredDelivery {
+  /** Missing for an accepted request. */
+  readonly refusal?: {
+    readonly code: RefusalCode;
+    /** What exactly was refused; null where the code says it all. */
+    readonly reason: string | null;
+  };
 }
 
 /** Creates the public listener. It serves the sources' paths and `/healthz`. */
@@ -84,7 +83,7 @@ export function createPublic(services: PublicServices): PublicListener {
   const routeOther = app.compile().fetch;
 
   return {
-    async handle(request, peer) {
+    handle(request, peer) {
       if (isDraining) return respondProblem("unavailable");
       // Two Host lines arrive joined. A proxy may have used the other one (RFC 9112, section 3.2).
       if (request.headers.get("host")?.includes(",")) return respondProblem("malformed request");
@@ -129,11 +128,11 @@ async function serveSource(
   services: PublicServices,
 ): Promise<Response> {
   const { log, logErrorThrottled, refusals, count } = services;
-  const { headers } = request;
   try {
-    const { response, status, code, reason } = await serve(source, request, client, services);
-    if (code !== null) refusals.record(source, status, { client, code, reason, headers });
-    count(source.name, status, code);
+    const { response, status, refusal } = await serve(source, request, client, services);
+    if (refusal !== undefined)
+      refusals.record(source, status, { ...refusal, client, headers: request.headers });
+    count(source.name, status, refusal?.code ?? null);
     return response;
   } catch (error) {
     const status = problemOf(error);
@@ -166,7 +165,7 @@ async function serve(
   if (method !== "POST") {
     const response = respondMethodNotAllowed(handshake === null ? ["POST"] : ["GET", "POST"]);
     const reason = `the request is a ${method.slice(0, 20)}`;
-    return { response, status: "method not allowed", code: "method_not_allowed", reason };
+    return { response, status: "method not allowed", refusal: { code: "method_not_allowed", reason } };
   }
   if (declaresMoreThan(maxBody, headers)) return refuse("payload too large", "payload_too_large");
   if (!isAcceptedContent(headers, contentTypes)) {
@@ -174,16 +173,7 @@ async function serve(
     return refuse("unsupported media type", "unsupported_media_type", reason);
   }
   const body = await readBody(request, maxBody, bodyBudget);
-  switch (body.kind) {
-    case "too large":
-      return refuse("payload too large", "payload_too_large");
-    case "fragmented":
-      return refuse("invalid payload", "body_fragmented", "the body comes in too many small chunks");
-    case "no room":
-      return refuse("unavailable", "over_capacity");
-    case "incomplete":
-      return refuse("invalid payload", "body_incomplete", "the body is not complete");
-  }
+  if (body.kind !== "read") return refuseBody(body.kind);
   let outcome: ReceiveOutcome;
   try {
     const received = { method, path: source.path, query, headers, body: body.bytes, client };
@@ -194,10 +184,23 @@ async function serve(
   return replyToDelivery(source, outcome, request, services);
 }
 
+function refuseBody(kind: Exclude<BodyOutcome["kind"], "read">): Reply {
+  switch (kind) {
+    case "too large":
+      return refuse("payload too large", "payload_too_large");
+    case "fragmented":
+      return refuse("invalid payload", "body_fragmented", "the body comes in too many small chunks");
+    case "no room":
+      return refuse("unavailable", "over_capacity");
+    case "incomplete":
+      return refuse("invalid payload", "body_incomplete", "the body is not complete");
+  }
+}
+
 /** A refusal without a response of its own. The reason is sent, too. */
 function refuse(status: Problem, code: RefusalCode, reason?: string): Reply {
   const response = respondProblem(status, reason === undefined ? {} : { reason });
-  return { response, status, code, reason: reason ?? null };
+  return { response, status, refusal: { code, reason: reason ?? null } };
 }
 
 function replyToHandshake(outcome: HandshakeOutcome): Reply {
@@ -212,32 +215,32 @@ function replyToHandshake(outcome: HandshakeOutcome): Reply {
       const { challenge } = outcome;
       // The WebSub and Meta handshakes expect the text of `hub.challenge` alone.
       const response = challenge === null ? respond(200, { status: "success" }) : respondText(challenge);
-      return { response, status: "success", code: null, reason: null };
+      return { response, status: "success" };
     }
   }
 }
 
-async function replyToDelivery(
+function replyToDelivery(
   source: Source,
   outcome: ReceiveOutcome,
   request: Request,
   services: AnswerServices,
-): Promise<Reply> {
+): Reply | Promise<Reply> {
   switch (outcome.kind) {
     case "refused":
       return refuse(outcome.status, outcome.code);
     case "too many attempts":
       return replyTooManyAttempts(outcome.wait);
     case "challenge":
-      return { response: respondText(outcome.text), status: "success", code: null, reason: null };
+      return { response: respondText(outcome.text), status: "success" };
     case "unreadable": {
       const { code, reason } = outcome;
       const status = "invalid payload";
       const response = respond(code === "unexpected_payload" ? 422 : 400, { status, reason });
-      return { response, status, code, reason };
+      return { response, status, refusal: { code, reason } };
     }
     default:
-      return { ...(await answerDelivery(source, outcome, request, services)), code: null, reason: null };
+      return answerDelivery(source, outcome, request, services);
   }
 }
 
@@ -245,7 +248,6 @@ function replyTooManyAttempts(wait: number): Reply {
   return {
     response: respondTooManyAttempts(wait),
     status: "too many attempts",
-    code: "too_many_attempts",
-    reason: null,
+    refusal: { code: "too_many_attempts", reason: null },
   };
 }

@@ -43,14 +43,13 @@ const JSON_HEADERS = new Headers({ ...RESPONSE_HEADERS, ...JSON_TYPE });
 /** In seconds. */
 const RETRY_AFTER = "30";
 
-/** Responds with JSON. Omits fields that are null. */
+/** Responds with JSON. Omits fields that are undefined. */
 export function respond(
   code: number,
   body: { readonly status: string } & Readonly<Record<string, unknown>>,
   headers: Record<string, string> | null = null,
 ): Response {
-  const present = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
-  return new Response(JSON.stringify(present), {
+  return new Response(JSON.stringify(body), {
     status: code,
     headers: headers === null ? JSON_HEADERS : { ...RESPONSE_HEADERS, ...JSON_TYPE, ...headers },
   });

@@ -73,8 +73,9 @@ export function findClientAddress(
   forwarded: string | null,
   trusted: readonly TrustedProxy[],
 ): string | null {
-  const ranges = trusted.filter((proxy) => proxy !== UNIX);
   const direct = peer === null ? null : normaliseAddress(peer);
+  if (trusted.length === 0) return direct;
+  const ranges = trusted.filter((proxy) => proxy !== UNIX);
   const isTrusted = peer === UNIX ? trusted.includes(UNIX) : direct !== null && isWithin(direct, ranges);
   if (!isTrusted) return direct;
   for (const entry of (forwarded ?? "").split(",").reverse()) {

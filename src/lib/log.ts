@@ -1,4 +1,3 @@
-import pino from "pino";
 import type { Clock } from "./clock.ts";
 import { escapeInvisible } from "./text.ts";
 
@@ -27,52 +26,72 @@ export interface LogOptions {
 }
 
 /** Top-level fields that are never logged. Deeper down a secret is a `Secret`, which prints only its origin. */
-const REDACTED_FIELDS = ["secret", "secrets", "token", "verify_token", "authorization", "cookie", "password"];
+const REDACTED_FIELDS = new Set([
+  "secret",
+  "secrets",
+  "token",
+  "verify_token",
+  "authorization",
+  "cookie",
+  "password",
+]);
+
+/** Syslog priorities (RFC 5424, table 2). */
+const PRIORITIES = { error: 3, warn: 4, info: 6, debug: 7 } as const;
+
+type Level = keyof typeof PRIORITIES;
 
 /**
  * Creates the log. Untrusted text in a field or message is safe for a terminal: JSON escapes control characters and
  * {@link escapeInvisible} escapes the rest.
  */
 export async function createLog({ write, format, colours, debug }: LogOptions): Promise<Log> {
-  const destination = { write: (line: string) => write(escapeInvisible(line)) };
-  const log: Log = pino(
-    {
-      level: debug ? "debug" : "info",
-      base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: REDACTED_FIELDS,
-      serializers: { err: (error: unknown) => describeError(error, debug) },
-    },
-    format === "json" ? destination : await prettify(destination, format, colours),
-  );
-  return log;
+  const print = format === "json" ? null : await loadPrinter(format, colours);
+  const logAt = (level: Level) => (fields: LogFields, message: string) => {
+    const json = toJson(level, fields, message, debug);
+    write(escapeInvisible(print === null ? `${json}\n` : print(json, level)));
+  };
+  return {
+    debug: debug ? logAt("debug") : () => {},
+    info: logAt("info"),
+    warn: logAt("warn"),
+    error: logAt("error"),
+  };
+}
+
+/** A line of the log as JSON. Fields that JSON cannot hold are left out, with the reason in `err`. */
+function toJson(level: Level, fields: LogFields, message: string, debug: boolean): string {
+  const line: Record<string, unknown> = { level, time: new Date().toISOString() };
+  for (const name in fields) {
+    if (name === "err") line.err = describeError(fields.err, debug);
+    else line[name] = REDACTED_FIELDS.has(name) ? "[Redacted]" : fields[name];
+  }
+  line.msg = message;
+  try {
+    return JSON.stringify(line);
+  } catch (error) {
+    const { time } = line;
+    return JSON.stringify({ level, time, err: describeError(error, debug), msg: message });
+  }
 }
 
 /** An error is printed like any other field: the printer would give it lines of its own. */
 const ONE_LINE = { singleLine: true, errorLikeObjectKeys: [] };
 
-/** Syslog priorities (RFC 5424, table 2). */
-const PRIORITIES: Readonly<Record<string, number>> = { error: 3, warn: 4, info: 6, debug: 7 };
-
 /** Loads the pretty printer only for text, so that a service with JSON lines starts without it. */
-async function prettify(
-  destination: { write(line: string): void },
+async function loadPrinter(
   format: "text" | "journald",
   colours: boolean,
-) {
+): Promise<(json: string, level: Level) => string> {
   const { prettyFactory } = await import("pino-pretty");
   const pretty = prettyFactory(
     format === "journald"
       ? { colorize: false, ignore: "time,level", ...ONE_LINE }
       : { colorize: colours, translateTime: "SYS:HH:MM:ss", ...ONE_LINE },
   );
-  return {
-    write(line: string) {
-      const entry = JSON.parse(line);
-      const text = pretty(entry) ?? line;
-      destination.write(format === "journald" ? `<${PRIORITIES[entry.level] ?? 6}>${text}` : text);
-    },
+  return (json, level) => {
+    const text = pretty(JSON.parse(json)) ?? `${json}\n`;
+    return format === "journald" ? `<${PRIORITIES[level]}>${text}` : text;
   };
 }
 

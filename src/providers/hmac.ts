@@ -38,8 +38,8 @@ export function equalInConstantTime(a: string, b: string): boolean {
 }
 
 /**
- * Verifies a signature, or any of several, against any of the secrets. It must have the exact format of
- * {@link writeSignature}; for any other no HMAC is computed. Throws when a secret is not loaded.
+ * Verifies a signature, or any of several, against any of the secrets. It must be exactly what {@link writeSignature}
+ * returns; for a text of another length or prefix no HMAC is computed. Throws when a secret is not loaded.
  *
  * @param toKey derives the key from a secret; by default it is the secret itself.
  */
@@ -50,14 +50,17 @@ export function verifySignature(
   style: SignatureStyle,
   toKey: (secret: string) => Key = (secret) => secret,
 ): boolean {
-  const shown = [signatures ?? []].flat().flatMap((signature) => readSignature(signature, style) ?? []);
+  const written = typeof signatures === "string" ? [signatures] : (signatures ?? []);
+  const shown = written.filter((each) => isSignature(each, style)).map((each) => Buffer.from(each));
   if (shown.length === 0) return false;
   let verified = false;
   // Every secret is tried even after a match, so that the time does not reveal which one matched. The HMAC of a large
   // body is computed once for each secret, however many signatures are shown.
   for (const secret of secrets) {
-    const expected = hmac(style.algorithm, toKey(secret.reveal()), content);
-    for (const each of shown) if (timingSafeEqual(expected, each)) verified = true;
+    const expected = Buffer.from(writeSignature(toKey(secret.reveal()), content, style));
+    for (const each of shown) {
+      if (each.length === expected.length && timingSafeEqual(expected, each)) verified = true;
+    }
   }
   return verified;
 }
@@ -86,15 +89,11 @@ export function refuseSignature(code: RefusalCode): VerifyResult {
   return { kind: "refused", status: "signature verification failed", code, isThrottled: false };
 }
 
-/** The digest in a header; null unless the header is in canonical form. */
-function readSignature(header: string, { algorithm, encoding, prefix }: SignatureStyle): Buffer | null {
+/** Whether a text has the prefix and the length of a signature. */
+function isSignature(text: string, { algorithm, encoding, prefix }: SignatureStyle): boolean {
   const bytes = DIGEST_BYTES[algorithm];
   const length = encoding === "hex" ? bytes * 2 : Math.ceil(bytes / 3) * 4;
-  if (header.length !== prefix.length + length || !header.startsWith(prefix)) return null;
-  const written = header.slice(prefix.length);
-  const shown = Buffer.from(written, encoding);
-  // The decoder skips invalid characters; only canonical text encodes to itself.
-  return shown.length === bytes && shown.toString(encoding) === written ? shown : null;
+  return text.length === prefix.length + length && text.startsWith(prefix);
 }
 
 function hmac(algorithm: SignatureStyle["algorithm"], key: Key, content: SignedContent): Buffer {

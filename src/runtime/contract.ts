@@ -57,7 +57,7 @@ export interface HttpServerOptions {
    * Handles a request; `peer` is the client's address, null through a unix socket and when the connection is closed. A
    * response of type `text/event-stream` may take any time; every other exchange has a deadline.
    */
-  readonly handle: (request: Request, peer: string | null) => Promise<Response>;
+  readonly handle: (request: Request, peer: string | null) => Response | Promise<Response>;
 }
 
 /** A certificate chain and its key, PEM. */

@@ -154,9 +154,9 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     refusals: tools.refusals,
     printed,
     woken: () => woken,
-    send: (path, init, peer = "192.0.2.1") =>
+    send: async (path, init, peer = "192.0.2.1") =>
       listener.handle(new Request(`http://hooks.test${path}`, init), peer),
-    handle: (request) => listener.handle(request, "192.0.2.1"),
+    handle: async (request) => listener.handle(request, "192.0.2.1"),
     drain: listener.drain,
     async countStored() {
       let id = 0;

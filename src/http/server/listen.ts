@@ -40,17 +40,22 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
   const path = readSocketPath(options.host);
   const closing: ListenOptions = {
     ...options,
-    async handle(request, peer) {
-      const response = await options.handle(request, peer);
-      return mayBeUnread(request, response) ? close(response) : response;
-    },
+    handle: (request, peer) =>
+      request.headers.has("transfer-encoding")
+        ? handleChunked(request, peer, options)
+        : options.handle(request, peer),
   };
   return path === null ? openPort(closing) : openSocket(path, closing);
 }
 
-/** Whether more of a chunked request may come, because it was refused or its body was not read. */
-function mayBeUnread(request: Request, response: Response): boolean {
-  return !(response.ok && request.bodyUsed) && request.headers.has("transfer-encoding");
+/** Closes the connection when more of the request may come, because it was refused or its body was not read. */
+async function handleChunked(
+  request: Request,
+  peer: string | null,
+  { handle }: Pick<ListenOptions, "handle">,
+): Promise<Response> {
+  const response = await handle(request, peer);
+  return response.ok && request.bodyUsed ? response : close(response);
 }
 
 /** Closes the connection after the response. The runtime would parse the rest, which takes long for small chunks. */

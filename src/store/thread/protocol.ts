@@ -48,6 +48,9 @@ export function copyBodies(group: readonly AcceptRequest[], into: Uint8Array): v
   }
 }
 
+/** Has every property, so that the compiler reports one that is not sent. */
+type Complete<Type> = { readonly [Name in keyof Type]-?: Exclude<Type[Name], undefined> };
+
 /** A delivery without its body. Lists that many deliveries have in common are in `shared`, and named by their place. */
 interface Row {
   readonly delivery: Omit<NewDelivery, "body" | "decisions" | "receivedAt">;
@@ -55,7 +58,7 @@ interface Row {
   readonly receivedAt: number;
   readonly decisions: number;
   readonly length: number;
-  readonly options: Omit<AcceptOptions, "queueAll" | "commitOf" | "causeOf">;
+  readonly options: Complete<Omit<AcceptOptions, "queueAll" | "commitOf" | "causeOf">>;
   readonly queueAll: number;
   /** For each decision that deploys or that a lock blocks, in their order. */
   readonly causes: readonly Cause[];
@@ -97,18 +100,31 @@ export function describeGroup(group: readonly AcceptRequest[]): string {
   }
   const requestedOf = readOnce(listRequested);
   const rows = group.map((request): Row => {
-    const { body, decisions, receivedAt, ...delivery } = request.delivery;
-    const { queueAll = [], commitOf, causeOf, ...options } = request.options;
-    const causes = requestedOf(decisions).map((target) => ({
+    const { delivery, options } = request;
+    const { source, event, eventName, action, status, reason, client, identity, headers } = delivery;
+    const { ci = null, repeatedBody, onRedelivery, detectDuplicates, replayOf } = options;
+    const { queueAll = [], commitOf, causeOf } = options;
+    const causes = requestedOf(delivery.decisions).map((target) => ({
       commit: commitOf(target),
       ...(causeOf === undefined ? {} : { cause: causeOf(target) }),
     }));
     return {
-      delivery,
-      receivedAt: receivedAt.getTime(),
-      decisions: place(decisions),
-      length: body.length,
-      options,
+      delivery: {
+        source,
+        event,
+        eventName,
+        action,
+        status,
+        reason,
+        client,
+        identity,
+        headers,
+        otherTargets: delivery.otherTargets,
+      },
+      receivedAt: delivery.receivedAt.getTime(),
+      decisions: place(delivery.decisions),
+      length: delivery.body.length,
+      options: { ci, repeatedBody, onRedelivery, detectDuplicates, replayOf },
       queueAll: place(queueAll),
       causes,
     };

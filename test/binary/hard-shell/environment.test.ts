@@ -37,7 +37,7 @@ function plantTraps(mark: string): void {
     JSON.stringify({ name: "elysia", main: "./index.ts", imports: { "#*": "./index.ts" }, scripts }),
   );
   workshop.write("tsconfig.json", '{"compilerOptions":{"paths":{"*":["./preload.ts"]}}}');
-  for (const name of ["elysia", "pino", "prom-client", "smol-toml", "ipaddr.js", "bun:sqlite"]) {
+  for (const name of ["elysia", "pino-pretty", "prom-client", "smol-toml", "ipaddr.js", "bun:sqlite"]) {
     workshop.write(`node_modules/${name}/package.json`, '{"main":"./index.js"}');
     workshop.write(`node_modules/${name}/index.js`, trap);
   }
