@@ -31,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Test directories that belong to no layer. */
-const OTHER_TESTS = ["bench", "binary", "browser", "docs", "faults", "fixtures", "fuzz", "support"];
+const OTHER_TESTS = ["bench", "binary", "browser", "docs", "faults", "fixtures", "fuzz", "support", "system"];
 
 /**
  * Product text for users of a particular provider: the demo, a first configuration, an example in the help, and the

@@ -20,6 +20,7 @@ export async function describeCommandLine(): Promise<string> {
   const terminal: Terminal = {
     env: {},
     cwd: "/",
+    executable: null,
     clock: systemClock,
     isTty: { stdout: false, stderr: false },
     columns: 100,
