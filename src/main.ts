@@ -26,6 +26,8 @@ process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),
   clock: systemClock,
+  // A compiled program has its modules in a file system of its own.
+  executable: import.meta.url.includes("/$bunfs/") ? process.execPath : null,
   isTty: { stdout: process.stdout.isTTY === true, stderr: process.stderr.isTTY === true },
   get columns() {
     return process.stdout.columns;

@@ -42,6 +42,7 @@ const OTHER_TESTS = [
   "fuzz",
   "release",
   "support",
+  "system",
 ];
 
 /**

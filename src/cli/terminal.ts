@@ -5,6 +5,8 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly clock: Clock;
+  /** The path of this program; null when an interpreter runs its source. */
+  readonly executable: string | null;
   /** Whether standard output and standard error are terminals. */
   readonly isTty: { readonly stdout: boolean; readonly stderr: boolean };
   /** The width of standard output, if it is a terminal that reports one. */

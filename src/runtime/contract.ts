@@ -10,7 +10,7 @@ export interface Runtime {
   /** Starts a process. Throws when it cannot be started. */
   readonly spawnProcess: (argv: readonly string[], options: SpawnOptions) => ChildProcess;
   /** Opens a database file, or creates it. Throws an error that {@link Runtime.sqliteErrorCode} knows. */
-  readonly openSqlite: (file: string) => SqliteDatabase;
+  readonly openSqlite: (file: string, access?: "read-only") => SqliteDatabase;
   /** SQLite's extended result code (https://www.sqlite.org/rescode.html); null for an error that is not SQLite's. */
   readonly sqliteErrorCode: (error: unknown) => number | null;
   /** Compresses bytes to one zstd frame that names their length, at a level from 1 to 22. */

@@ -184,6 +184,17 @@ describe("the executable", () => {
 });
 
 describe("hooklatch init, check, serve and send", () => {
+  test("init --system --dry-run names this executable and writes nothing", async () => {
+    const { exitCode, stdout } = await workshop.run(["init", "--system", "--dry-run"]);
+    expect(exitCode).toBe(0);
+    // A developer may have set up this machine.
+    const copy =
+      stdout.includes(`a copy of ${EXECUTABLE}`) || stdout.includes(`install -m 755 ${EXECUTABLE}`);
+    expect(copy || stdout.includes("exists   /usr/local/bin/hooklatch\n")).toBe(true);
+    expect(stdout).not.toContain("created");
+    expect(readdirSync(workshop.path)).toEqual([]);
+  });
+
   test("deploy a site from an empty directory", async () => {
     const repository = new Repository(join(workshop.path, "origin"));
     repository.commit({ "index.html": "hello\n" });

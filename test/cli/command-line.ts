@@ -23,6 +23,7 @@ export async function runHooklatch(
   let [stdout, stderr] = ["", ""];
   const exitCode = await run(typeof args === "string" ? args.split(" ") : args, {
     clock: systemClock,
+    executable: null,
     isTty: { stdout: false, stderr: false },
     onHangUp: () => {},
     untilStopped: () => new Promise(() => {}),

@@ -18,6 +18,7 @@ async function runHash(input: string, args: readonly string[] = []) {
   const terminal: Terminal = {
     env: {},
     cwd: "/",
+    executable: null,
     clock: systemClock,
     isTty: { stdout: false, stderr: false },
     out: (text) => {

@@ -54,6 +54,11 @@ describe("hooklatch init", () => {
     ["--branch dev", "--branch"],
     ["--directory /srv/blog", "--directory"],
     ["--provider gitea --repository a/b", "--base-url"],
+    ["--domain example.com --url https://example.com", "--domain"],
+    ["--domain example.com", "--agree-terms"],
+    ["--sites /srv/www", "--sites"],
+    ["--restart nginx", "--restart"],
+    ["--dry-run", "--dry-run"],
   ])("writes no invalid configuration: %s", async (options, faulty) => {
     const { exitCode, stdout, stderr } = await hooklatch(`init ${options}`);
     expect([exitCode, stdout]).toEqual([2, ""]);

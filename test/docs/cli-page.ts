@@ -31,6 +31,7 @@ export async function readHelp(
   const terminal: Terminal = {
     env: {},
     cwd: "/",
+    executable: null,
     clock: systemClock,
     isTty: { stdout: false, stderr: false },
     columns,

@@ -142,7 +142,9 @@ describe("examples", () => {
     type Rule = (action: object, subject: object) => string | undefined;
     const rules: Rule[] = [];
     const polkit = { addRule: (rule: Rule) => rules.push(rule), Result: { YES: "yes" } };
-    new Function("polkit", readFileSync(join(EXAMPLES, "recipes/50-hooklatch.rules"), "utf8"))(polkit);
+    new Function("polkit", readFileSync(join(EXAMPLES, "recipes/50-hooklatch-shop.service.rules"), "utf8"))(
+      polkit,
+    );
     const [rule] = rules;
     const ask = (unit: string, verb: string, user: string) => {
       const details: Readonly<Record<string, string>> = { unit, verb };
@@ -150,6 +152,7 @@ describe("examples", () => {
       return rule?.(action, { user });
     };
     expect(ask("shop.service", "restart", "hooklatch")).toBe("yes");
+    expect(ask("shop.service", "reload", "hooklatch")).toBe("yes");
     expect(ask("shop.service", "stop", "hooklatch")).toBeUndefined();
     expect(ask("ssh.service", "restart", "hooklatch")).toBeUndefined();
     expect(ask("shop.service", "restart", "www-data")).toBeUndefined();

@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, mkdirSync } from "node:fs";
-import { dirname, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { readVariable } from "../../config/read/context.ts";
 import { describeIssue, IssueList } from "../../config/read/issues.ts";
@@ -18,7 +18,10 @@ import {
   secretFiles,
   writeFirstConfiguration,
 } from "../output/first-configuration.ts";
-import type { Terminal } from "../terminal.ts";
+import { type Host, thisHost } from "../system/host.ts";
+import { initSystem } from "../system/index.ts";
+import { DEFAULT_SITES } from "../system/unit.ts";
+import type { Finish, Terminal } from "../terminal.ts";
 
 interface InitOptions {
   readonly config?: string;
@@ -28,11 +31,22 @@ interface InitOptions {
   readonly branch?: string;
   readonly directory?: string;
   readonly url: string;
+  readonly domain?: string;
+  readonly email?: string;
+  readonly agreeTerms?: boolean;
   readonly generic?: boolean;
+  readonly system?: boolean;
+  readonly sites?: string;
+  readonly restart?: readonly string[];
+  readonly dryRun?: boolean;
 }
 
-/** `hooklatch init`: writes a configuration and secrets, and prints what to enter at the sender. */
-export function init(terminal: Terminal): Command {
+/**
+ * `hooklatch init`: writes a configuration and secrets, and prints what to enter at the sender.
+ *
+ * @param host the machine that `--system` sets up.
+ */
+export function init(terminal: Terminal, _finish: Finish, host: Host = thisHost): Command {
   const names = providers.filter(({ webhookForm }) => webhookForm !== null).map(({ name }) => name);
   const command = new Command("init")
     .description("write hooklatch.toml and fresh secrets; print what to paste into the forge")
@@ -41,53 +55,101 @@ export function init(terminal: Terminal): Command {
     .option("--base-url <url>", "URL of a self-hosted forge, such as https://git.example.com")
     .option("--repository <owner/name>", "repository to deploy, or its clone URL")
     .option("--branch <name>", "branch to deploy (default: main)")
-    .option("--directory <path>", "directory to deploy to (default: /srv/<name of the repository>)")
+    .option(
+      "--directory <path>",
+      "directory to deploy to (default: /srv/<name of the repository>, with --system below --sites)",
+    )
     .option("--generic", "add a source at /webhook for any other sender")
     .option("--url <url>", "public URL of this server", "https://YOUR-SERVER:9000")
-    .addHelpText(
-      "after",
-      "\nThe secrets are stored in $HOOKLATCH_DATA_DIR, else in hooklatch-data next to\nthe file.",
+    .addOption(
+      new Option(
+        "--domain <name>",
+        "public name of this server: HTTPS on port 443 with an automatic certificate",
+      ).conflicts("url"),
     )
-    .action((options: InitOptions) => {
+    .option("--email <address>", "address to which the CA of the certificate may write")
+    .option("--agree-terms", "agree to the terms of Let's Encrypt, for --domain")
+    .option("--system", "set up a service of this machine, as root; see below")
+    .option("--sites <path>", `directory of the sites, for --system (default: ${DEFAULT_SITES})`)
+    .option(
+      "--restart <service>",
+      "service that deployments may restart or reload, for --system; repeatable",
+      (service: string, others: readonly string[] = []) => [...others, service],
+    )
+    .option("--dry-run", "print what --system would do, and change nothing")
+    .addHelpText("after", EXPLANATION)
+    .action(async (options: InitOptions) => {
       const first = toFirstConfiguration(options);
+      if (options.system === true) {
+        const { sites = DEFAULT_SITES, restart = [], dryRun = false } = options;
+        return initSystem(first, { sites, restart, dryRun }, terminal, host);
+      }
       const { provider } = first;
       const label = options.config ?? readPath("HOOKLATCH_CONFIG", terminal) ?? "hooklatch.toml";
       const file = resolve(terminal.cwd, label);
       rejectExisting(file);
       const named = readPath("HOOKLATCH_DATA_DIR", terminal);
       const dataDir = named === undefined ? "hooklatch-data" : resolve(terminal.cwd, named);
-      const draft = { file, label, text: writeFirstConfiguration(first, dataDir, "without secrets") };
+      const directories = { data: dataDir, secrets: join(dataDir, "secrets") };
+      const draft = { file, label, text: writeFirstConfiguration(first, directories, "without secrets") };
       // Nothing may be created if a value of an option or a variable is invalid.
       readConfiguration(undefined, terminal, { draft });
 
       const directory = resolve(dirname(file), dataDir);
       for (const path of [file, directory]) createParent(path);
-      const files = secretFiles(provider, directory);
+      const files = secretFiles(provider, join(directory, "secrets"));
       const secret = hasIssuedSecret(first) ? null : provideSecret(files.sender, provider, terminal);
       if (secret === null) attempt(directory, () => makePrivateDirectory(dirname(files.sender)));
       const verifyToken = first.hasGenericSource ? provideSecret(files.webhook, generic, terminal) : null;
-      const text = writeFirstConfiguration(first, dataDir, "with secrets");
+      const text = writeFirstConfiguration(first, directories, "with secrets");
       // Another process may have created the file in the meantime.
       if (!attempt(file, () => createFileAtomically(file, text, 0o644))) rejectExisting(file);
       terminal.out(`wrote ${relative(terminal.cwd, file)}\n`);
       const configOption = options.config === undefined ? "" : ` --config ${options.config}`;
       const secrets = { secretFile: files.sender, secret, verifyToken };
-      terminal.out(explainNextSteps(first, { file: label, configOption, ...secrets }));
+      const commands = ["check", "serve"].map((name) => `hooklatch ${name}${configOption}`);
+      terminal.out(explainNextSteps(first, { file: label, commands, ...secrets }));
     });
   return withExamples(
     command,
     "hooklatch init",
     "hooklatch init --repository octocat/blog --url https://hooks.example.com",
+    "sudo hooklatch init --system --repository octocat/blog --domain hooks.example.com --agree-terms",
+    "sudo hooklatch init --system --repository octocat/shop --restart shop.service --dry-run",
   );
 }
 
+const EXPLANATION = `
+The secrets are stored in $HOOKLATCH_DATA_DIR, else in hooklatch-data next to
+the file.
+
+With --system, it adds the user hooklatch, /etc/hooklatch with the configuration
+and the secrets, /var/lib/hooklatch, the directory of the sites, the systemd unit,
+a copy of this program in /usr/local/bin, and a polkit rule for each --restart.
+What exists is kept, and what differs is reported: it can be repeated.`;
+
 function toFirstConfiguration(options: InitOptions): FirstConfiguration {
-  const { provider: name, baseUrl, branch, directory, url, generic: hasGenericSource = false } = options;
+  const { provider: name, baseUrl, branch, directory, domain, email } = options;
+  const { generic: hasGenericSource = false, system: trustsProxy = false } = options;
   const provider = providers.find((each) => each.name === name);
   if (provider === undefined) throw new AppError("configuration", `no provider ${name}`);
   checkOptions(options, provider);
+  checkSystemOptions(options);
   const { repository, cloneUrl } = readRepository(options, provider);
-  return { provider, baseUrl, repository, cloneUrl, branch, directory, url, hasGenericSource };
+  const url = domain === undefined ? options.url : `https://${domain}`;
+  const acme = domain === undefined ? null : { domain, email };
+  return {
+    provider,
+    baseUrl,
+    repository,
+    cloneUrl,
+    branch,
+    directory,
+    url,
+    hasGenericSource,
+    trustsProxy,
+    acme,
+  };
 }
 
 function checkOptions(
@@ -107,6 +169,27 @@ function checkOptions(
   if (!/^https?:\/\/[\w.:[\]-]+\/?$/.test(url)) {
     const expected = "a URL without a path, such as https://hooks.example.com:9000";
     throw new AppError("configuration", `--url: expected ${expected}, found ${quote(url)}`);
+  }
+}
+
+function checkSystemOptions({ domain, email, agreeTerms, system, config, ...options }: InitOptions): void {
+  const fail = (message: string) => {
+    throw new AppError("configuration", message);
+  };
+  if (domain === undefined) {
+    for (const [option, value] of Object.entries({ email, "agree-terms": agreeTerms })) {
+      if (value !== undefined) fail(`--${option} needs --domain: it is about the automatic certificate`);
+    }
+  } else if (agreeTerms !== true) {
+    fail("--domain needs --agree-terms: you agree to the terms of https://letsencrypt.org/repository/");
+  }
+  if (system === true) {
+    if (config !== undefined) fail("--config: --system writes /etc/hooklatch/hooklatch.toml");
+    return;
+  }
+  const { sites, restart, dryRun } = options;
+  for (const [option, value] of Object.entries({ sites, restart, "dry-run": dryRun })) {
+    if (value !== undefined) fail(`--${option} needs --system`);
   }
 }
 

@@ -18,6 +18,16 @@ export interface FirstConfiguration {
   readonly url: string;
   /** Whether a source for any other sender is added. */
   readonly hasGenericSource: boolean;
+  /** Whether a proxy of this machine is trusted if the URL has the default port, which is then that of the proxy. */
+  readonly trustsProxy: boolean;
+  /** An automatic certificate; null without one. */
+  readonly acme: { readonly domain: string; readonly email: string | undefined } | null;
+}
+
+/** Directories as the configuration names them: a relative path starts at the file. */
+export interface FirstDirectories {
+  readonly data: string;
+  readonly secrets: string;
 }
 
 /** The source for any other sender. */
@@ -29,36 +39,53 @@ export function hasIssuedSecret({ provider, baseUrl }: FirstConfiguration): bool
 }
 
 /** The files with the secrets of the sender's source and of the source for any other sender. */
-export function secretFiles(provider: Provider, dataDir: string) {
+export function secretFiles(provider: Provider, directory: string) {
   return {
-    sender: join(dataDir, "secrets", generatedSecretFile(provider, provider.name)),
-    webhook: join(dataDir, "secrets", generatedSecretFile(generic, WEBHOOK)),
+    sender: join(directory, generatedSecretFile(provider, provider.name)),
+    webhook: join(directory, generatedSecretFile(generic, WEBHOOK)),
   };
 }
 
-/**
- * The text of the configuration file. Without references to the secrets it can be checked before they exist.
- *
- * @param dataDir as written: a relative path starts at the file.
- */
+/** The text of the configuration file. Without references to the secrets it can be checked before they exist. */
 export function writeFirstConfiguration(
   first: FirstConfiguration,
-  dataDir: string,
+  directories: FirstDirectories,
   secrets: "with secrets" | "without secrets",
 ): string {
-  const { provider, baseUrl, url, hasGenericSource } = first;
-  const files = secretFiles(provider, dataDir);
+  const { provider, baseUrl, hasGenericSource } = first;
+  const files = secretFiles(provider, directories.secrets);
   const withSecrets = secrets === "with secrets";
   return `#:schema ./hooklatch.schema.json
 # Configuration of hooklatch. Check it with \`hooklatch check\`. For an editor that completes it, run
 # \`hooklatch schema > hooklatch.schema.json\` in this directory.
-data_dir = ${quote(dataDir)}
+data_dir = ${quote(directories.data)}
 
-[server]
+${writeServer(first)}
+[[source]]
+name = ${quote(provider.name)}
+provider = ${quote(provider.name)}
+path = ${quote(pathOf(provider))}
+${baseUrl === undefined ? "" : `base_url = ${quote(baseUrl)}\n`}${writeSenderSecret(first, withSecrets ? `file:${files.sender}` : null)}
+${hasGenericSource ? writeGenericSource(withSecrets ? `file:${files.webhook}` : null) : ""}${writeTarget(first)}
+`;
+}
+
+function writeServer({ url, acme, trustsProxy }: FirstConfiguration): string {
+  const publicUrl = `${url.includes("YOUR-SERVER") ? "# " : ""}public_url = ${quote(url)}\n`;
+  if (acme !== null) {
+    return `[server]
+port = 443
+${publicUrl}
+# An automatic certificate: the CA must reach port 80 of this machine.
+[server.acme]
+domains = [${quote(acme.domain)}]
+${acme.email === undefined ? '# email = "ops@example.com"                # the CA may write there\n' : `email = ${quote(acme.email)}\n`}terms_agreed = true                          # of Let's Encrypt
+`;
+  }
+  return `[server]
 # The default host is 127.0.0.1 on plain HTTP, for a proxy on this machine, and 0.0.0.0 with TLS.
 port = 9000
-${url.includes("YOUR-SERVER") ? "# " : ""}public_url = ${quote(url)}
-
+${publicUrl}${trustsProxy && isBehindProxy(url) ? 'trusted_proxies = ["127.0.0.1"]             # the proxy that has the certificate; its X-Forwarded-For counts\n' : ""}
 # HTTPS without a proxy: an automatic certificate (the CA must reach port 80 of this machine),
 # [server.acme]
 # domains = ["hooks.example.com"]
@@ -67,14 +94,12 @@ ${url.includes("YOUR-SERVER") ? "# " : ""}public_url = ${quote(url)}
 # [server.tls]
 # cert = "/etc/letsencrypt/live/hooks.example.com/fullchain.pem"
 # key = "/etc/letsencrypt/live/hooks.example.com/privkey.pem"
-
-[[source]]
-name = ${quote(provider.name)}
-provider = ${quote(provider.name)}
-path = ${quote(pathOf(provider))}
-${baseUrl === undefined ? "" : `base_url = ${quote(baseUrl)}\n`}${writeSenderSecret(first, withSecrets ? `file:${files.sender}` : null)}
-${hasGenericSource ? writeGenericSource(withSecrets ? `file:${files.webhook}` : null) : ""}${writeTarget(first)}
 `;
+}
+
+/** Whether senders reach the default port of HTTPS, which is not that of hooklatch. */
+function isBehindProxy(url: string): boolean {
+  return url.startsWith("https:") && new URL(url).port === "";
 }
 
 function writeGenericSource(reference: string | null): string {
@@ -91,10 +116,15 @@ function writeSenderSecret(first: FirstConfiguration, reference: string | null):
   return `${key} = ${isListOption(provider, key) ? `[${value}]` : value}\n`;
 }
 
+/** The name of the first target. */
+export function targetName({ repository, provider }: FirstConfiguration): string {
+  return repository?.split("/").at(-1) ?? (provider.reportsPushes ? "blog" : "job");
+}
+
 function writeTarget(first: FirstConfiguration): string {
   const { provider, repository, branch = "main", directory } = first;
   const cloneUrl = first.cloneUrl ?? (repository === undefined ? exampleCloneUrl(first) : undefined);
-  const name = repository?.split("/").at(-1) ?? (provider.reportsPushes ? "blog" : "job");
+  const name = targetName(first);
   const target = [
     "[[target]]",
     `name = ${quote(name)}`,
@@ -112,7 +142,7 @@ function writeTarget(first: FirstConfiguration): string {
     ...(provider.reportsPushes
       ? [
           '# run = ["npm ci", "npm run build"]       # in the new release, before it goes live',
-          `# after = ["systemctl restart ${name}.service"]   # once it is live; needs a polkit rule, see docs/recipes.md`,
+          `# after = ["systemctl restart ${name}.service"]   # once it is live; see docs/recipes.md for the permission`,
         ]
       : ['run = ["cat $HOOKLATCH_PAYLOAD_FILE"]']),
   ];
@@ -129,12 +159,12 @@ function exampleCloneUrl({ provider, baseUrl }: FirstConfiguration): string | un
 
 /** The settings to enter at the sender, and the next commands. */
 export function explainNextSteps(
-  { provider, repository, url }: FirstConfiguration,
+  { provider, repository, url, acme }: FirstConfiguration,
   names: {
     /** The configuration file. */
     readonly file: string;
-    /** The option that names it, where one is needed. */
-    readonly configOption: string;
+    /** The next commands, in their order. */
+    readonly commands: readonly string[];
     /** The file with the sender's secret, and the secret; null when the sender issues it. */
     readonly secretFile: string;
     readonly secret: string | null;
@@ -142,7 +172,7 @@ export function explainNextSteps(
     readonly verifyToken: string | null;
   },
 ): string {
-  const { file, configOption, secretFile, secret, verifyToken } = names;
+  const { file, commands, secretFile, secret, verifyToken } = names;
   const origin = url.replace(/\/$/, "");
   const form = provider.webhookForm?.({
     url: `${origin}${pathOf(provider)}`,
@@ -153,9 +183,10 @@ export function explainNextSteps(
   const placeholder = url.includes("YOUR-SERVER")
     ? "Replace YOUR-SERVER with the public name of this server. "
     : "";
-  const https = url.startsWith("https:")
-    ? `\n${placeholder}For HTTPS, set [server.acme] or [server.tls] in ${file}, or use a proxy.\n`
-    : "";
+  const https =
+    url.startsWith("https:") && acme === null
+      ? `\n${placeholder}For HTTPS, set [server.acme] or [server.tls] in ${file}, or use a proxy.\n`
+      : "";
   const issued =
     form?.issuedSecret === undefined
       ? ""
@@ -163,9 +194,7 @@ export function explainNextSteps(
   return `
 Paste into ${form?.sender} (${form?.page}):
 ${formatFields(form?.fields ?? [])}${issued}${verifyToken === null ? "" : explainGenericSource(origin, verifyToken)}${https}
-Then run: hooklatch check${configOption}
-     and: hooklatch serve${configOption}
-`;
+${commands.map((command, index) => `${index === 0 ? "Then run" : "     and"}: ${command}\n`).join("")}`;
 }
 
 function explainGenericSource(origin: string, token: string): string {

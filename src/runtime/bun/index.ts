@@ -39,8 +39,9 @@ export function spawnProcess(argv: readonly string[], { cwd, env }: SpawnOptions
   return { pid: child.pid, stdout: child.stdout, exited };
 }
 
-export function openSqlite(file: string): SqliteDatabase {
-  const database = new Database(file, { strict: true });
+export function openSqlite(file: string, access?: "read-only"): SqliteDatabase {
+  const options = access === "read-only" ? { readonly: true } : {};
+  const database = new Database(file, { strict: true, ...options });
   return {
     prepare: <Row>(sql: string) => database.prepare<Row, SqliteValues>(sql),
     execute(sql) {

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { AppError } from "../../lib/errors.ts";
 import {
@@ -57,6 +57,26 @@ export function openDatabase(file: string): Connection {
   } catch (error) {
     database?.close();
     throw describeOpenError(error, file);
+  }
+}
+
+/**
+ * Reads a database file before {@link openDatabase} changes anything of it, such as its mode and its write-ahead log.
+ * Does nothing when there is no file.
+ */
+export function examineDatabase(
+  file: string,
+  examine: (database: Pick<Connection, "prepare">) => void,
+): void {
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0) return;
+  // Created by any reader, and removed only by a writer.
+  const beside = [`${file}-wal`, `${file}-shm`].filter((path) => !existsSync(path));
+  const database = openSqlite(file, "read-only");
+  try {
+    examine(database);
+  } finally {
+    database.close();
+    for (const path of beside) rmSync(path, { force: true });
   }
 }
 

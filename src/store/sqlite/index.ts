@@ -2,9 +2,10 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { PublishedRangesStore } from "../../domain/published-ranges.ts";
 import type { Store } from "../../domain/store.ts";
+import { AppError } from "../../lib/errors.ts";
 import { createStore, type StoreActs, type StoreEngine } from "../group.ts";
 import { createClients } from "./clients.ts";
-import { type Connection, openDatabase } from "./connection.ts";
+import { type Connection, examineDatabase, openDatabase } from "./connection.ts";
 import { createAcceptGroup } from "./deliveries/accept-group.ts";
 import { createCiResults } from "./deliveries/ci-results.ts";
 import { createDeliveries } from "./deliveries/index.ts";
@@ -15,7 +16,7 @@ import { createQueue } from "./deployments/queue.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { describeOpenError } from "./errors.ts";
 import { createLocks, prepareRecordBlocked } from "./locks.ts";
-import { migrate } from "./migrate.ts";
+import { migrate, rejectNewer } from "./migrate.ts";
 import { createNotifications } from "./notifications.ts";
 import { createRetention } from "./retention.ts";
 
@@ -40,6 +41,7 @@ export async function openEngine(dataDirectory: string): Promise<StoreEngine> {
 }
 
 function openFile(file: string, onClosed: () => void): StoreEngine {
+  rejectNewerFile(file);
   const connection = openDatabase(file);
   try {
     migrate(connection);
@@ -47,6 +49,16 @@ function openFile(file: string, onClosed: () => void): StoreEngine {
   } catch (error) {
     connection.close();
     throw describeOpenError(error, file);
+  }
+}
+
+/** A file that a newer hooklatch wrote stays as it is, byte for byte. */
+function rejectNewerFile(file: string): void {
+  try {
+    examineDatabase(file, (database) => rejectNewer(database, file));
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    // Damaged, or not readable: opening it reports that.
   }
 }
 

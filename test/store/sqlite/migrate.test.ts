@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import program from "../../../package.json";
 import { createStore } from "../../../src/store/group.ts";
 import { type Connection, openDatabase } from "../../../src/store/sqlite/connection.ts";
 import { assembleEngine } from "../../../src/store/sqlite/index.ts";
@@ -76,12 +77,12 @@ describe("migrating", () => {
     expect(all("SELECT b FROM two")).toEqual([{ b: 2 }]);
   });
 
-  test("rolls back a failed migration and keeps the earlier ones", () => {
+  test("rolls back all migrations when one fails", () => {
     const first = `${SET_APPLICATION_ID}; CREATE TABLE one (a INTEGER) STRICT`;
     const broken = "CREATE TABLE two (b INTEGER) STRICT; INSERT INTO nowhere VALUES (1)";
     expect(() => migrate(connection, [first, broken])).toThrow("nowhere");
-    expect(version()).toBe(1);
-    expect(tables().map(({ name }) => name)).toEqual(["one"]);
+    expect(version()).toBe(0);
+    expect(tables()).toEqual([]);
   });
 
   test("migrates a database from version 1 to version 8 without losing data", async () => {
@@ -92,7 +93,7 @@ describe("migrating", () => {
     // Version 4 moves the decisions into the deliveries.
     const withoutSet = ({ decision_set: _, ...row }: { decision_set?: number }) => row;
     const before = tablesBefore
-      .filter((table) => table !== "decision_set")
+      .filter((table) => !["decision_set", "upgrade"].includes(table))
       .map((table) => [table, rowsOf(table).map(withoutSet)] as const);
     migrate(connection);
     expect(version()).toBe(8);
@@ -126,12 +127,13 @@ describe("migrating", () => {
 
   test("rejects a file of a newer version and does not change it", () => {
     migrate(connection);
-    connection.execute("PRAGMA user_version = 9");
+    connection.execute("PRAGMA user_version = 9; INSERT INTO upgrade VALUES (9, '9.9.9')");
     expect(() => migrate(connection)).toThrow(expect.objectContaining({ code: "failed" }));
     const message = messageOf(() => migrate(connection));
     expect(message).toContain(connection.file);
-    const text = words(message, { [connection.file]: "<database>" });
-    expect(numbersIn(text)).toEqual([9, 8]);
+    const text = words(message, { [connection.file]: "<database>", [program.version]: "<version>" });
+    expect(text).toContain("hooklatch 9.9.9");
+    expect(numbersIn(text.replaceAll("9.9.9", ""))).toEqual([9, 8]);
     expect(text).toMatchSnapshot();
     expect(version()).toBe(9);
   });
