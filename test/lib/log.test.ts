@@ -31,6 +31,19 @@ describe("log", () => {
     expect(journal).toBe('<6>hello {"delivery":7}\n');
   });
 
+  test("writes the message also when JSON cannot hold a field", async () => {
+    const cycle: Record<string, unknown> = {};
+    cycle.self = cycle;
+    for (const field of [cycle, 1n]) {
+      expect(JSON.parse(await write({}, { field }))).toEqual({
+        level: "info",
+        time: expect.any(String),
+        err: { name: "TypeError", message: expect.any(String) },
+        msg: "hello",
+      });
+    }
+  });
+
   test("redacts secrets in fields and messages", async () => {
     const secret = new Secret({ kind: "env", name: "NAME" });
     secret.load("swordfish");
