@@ -90,6 +90,11 @@ describe.if(Bun.which("dpkg-deb") !== null)("the Debian package", () => {
       expect(await root.run("getent passwd hooklatch")).toContain(":/var/lib/hooklatch:/usr/sbin/nologin");
       expect(await root.run("ls /etc/systemd/system/multi-user.target.wants")).not.toContain("hooklatch");
       expect(await root.run("hooklatch --version")).toStartWith("hooklatch ");
+      await root.run("test -s /usr/share/zsh/vendor-completions/_hooklatch");
+      await root.run("test -s /usr/share/fish/vendor_completions.d/hooklatch.fish");
+      const complete = `. /usr/share/bash-completion/completions/hooklatch
+        COMP_WORDS=(hooklatch tar); COMP_CWORD=1; _hooklatch; echo "$COMPREPLY"`;
+      expect(await root.run(`bash -c '${complete}'`)).toBe("target");
       expect(
         await root.run("systemd-analyze verify --man=no hooklatch.service 2>&1 | grep -i hooklatch || true"),
       ).toBe("");
