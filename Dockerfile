@@ -1,5 +1,9 @@
+# The image with git only, or the one that also has Node for build commands such as "npm ci":
+#   docker build -t hooklatch .
+#   docker build -t hooklatch:node --target node .
+
 # Build: Bun comes from npm, pinned, so that this needs no other registry.
-FROM node:22-bookworm-slim AS build
+FROM node:22.20.0-bookworm-slim AS build
 WORKDIR /build
 COPY package.json bun.lock tsconfig.json ./
 COPY src ./src
@@ -7,7 +11,7 @@ COPY .github/release ./.github/release
 RUN npx --yes bun@1.4.5 run build
 
 # Run: one executable, git with LFS and ssh, as a user without privileges.
-FROM debian:bookworm-slim
+FROM debian:12.12-slim AS slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends git git-lfs openssh-client ca-certificates curl \
  && rm -rf /var/lib/apt/lists/* \
@@ -26,3 +30,14 @@ HEALTHCHECK --interval=30s --timeout=5s \
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/hooklatch"]
 CMD ["serve"]
+
+# The same, with Node and npm.
+FROM slim AS node
+COPY --from=build /usr/local/bin/node /usr/local/bin/node
+COPY --from=build /usr/local/lib/node_modules/npm /usr/local/lib/node_modules/npm
+USER root
+RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm \
+ && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx
+USER hooklatch
+
+FROM slim

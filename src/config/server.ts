@@ -127,8 +127,10 @@ function pickRangesUrls(
   return urls;
 }
 
-/** unix(7) has room for 107 bytes, of which the listener needs 4 for a temporary name. */
-const MAX_SOCKET_PATH = 103;
+/** unix(7) has room for 107 bytes, on macOS for 103. The listener needs 4 of them for a temporary name. */
+function maxSocketPath(platform: NodeJS.Platform): number {
+  return platform === "darwin" ? 99 : 103;
+}
 
 /** A host, or a unix socket, whose relative path starts at `base`. */
 function readHost(
@@ -144,11 +146,12 @@ function readHost(
     return undefined;
   }
   const path = resolvePath(written, base, place, context);
+  const longest = maxSocketPath(context.platform ?? process.platform);
   if (/^$|\/$|\p{Cc}/u.test(written)) {
     const expected = 'expected the path of a socket, such as "unix:/run/hooklatch.sock"';
     context.issues.fault(place, `${expected}, found ${formatValue(text)}`);
-  } else if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
-    const expected = `expected a path of at most ${MAX_SOCKET_PATH} bytes, the system's limit for sockets`;
+  } else if (Buffer.byteLength(path) > longest) {
+    const expected = `expected a path of at most ${longest} bytes, the system's limit for sockets`;
     context.issues.fault(place, `${expected}, found ${formatValue(path)}`);
   }
   return `unix:${path}`;

@@ -13,7 +13,7 @@ afterAll(() => rmSync(work, { recursive: true }));
 const TIME = new Date("2026-11-29T12:00:00Z");
 const SERVER = "http://127.0.0.1:9000";
 
-function build(version: string, directory: string, compression: "xz" | "none" = "none"): Promise<string> {
+function build(version: string, directory: string, compression: "gzip" | "none" = "none"): Promise<string> {
   const out = join(work, directory);
   mkdirSync(out, { recursive: true });
   const options = {
@@ -63,7 +63,7 @@ describe.if(Bun.which("dpkg-deb") !== null)("the Debian package", () => {
 
   // lintian is a Debian package; it takes half a minute.
   test.if(IS_LONG && Bun.which("lintian") !== null)("has nothing that lintian objects to", async () => {
-    const file = await build("1.0.0", "compressed", "xz");
+    const file = await build("1.0.0", "compressed", "gzip");
     const { stdout } = Bun.spawnSync(["lintian", "--allow-root", "--fail-on", "none", file]);
     expect(stdout.toString()).toBe("");
   });
@@ -90,6 +90,11 @@ describe.if(Bun.which("dpkg-deb") !== null)("the Debian package", () => {
       expect(await root.run("getent passwd hooklatch")).toContain(":/var/lib/hooklatch:/usr/sbin/nologin");
       expect(await root.run("ls /etc/systemd/system/multi-user.target.wants")).not.toContain("hooklatch");
       expect(await root.run("hooklatch --version")).toStartWith("hooklatch ");
+      await root.run("test -s /usr/share/zsh/vendor-completions/_hooklatch");
+      await root.run("test -s /usr/share/fish/vendor_completions.d/hooklatch.fish");
+      const complete = `. /usr/share/bash-completion/completions/hooklatch
+        COMP_WORDS=(hooklatch tar); COMP_CWORD=1; _hooklatch; echo "$COMPREPLY"`;
+      expect(await root.run(`bash -c '${complete}'`)).toBe("target");
       expect(
         await root.run("systemd-analyze verify --man=no hooklatch.service 2>&1 | grep -i hooklatch || true"),
       ).toBe("");
@@ -137,23 +142,49 @@ describe.if(Bun.which("dpkg-deb") !== null)("the Debian package", () => {
       await root.run("test -d /srv/blog");
     });
 
-    test.if(IS_LONG)("runs under systemd: restarts on upgrade, and stops when it is removed", async () => {
-      await root.run("rm -f /usr/sbin/policy-rc.d");
-      const output = await root.boot(`
+    // The commands of docs/getting-started.md, with a repository on the machine in place of GitHub's.
+    test.if(IS_LONG)(
+      "leads to a live push under systemd, restarts on upgrade, and stops when it is purged",
+      async () => {
+        await root.run("rm -f /usr/sbin/policy-rc.d");
+        const output = await root.boot(`
+        export CREDENTIALS_DIRECTORY=/etc/hooklatch HOME=/root
+        git config --global user.name Mona && git config --global user.email mona@example.com
+        git config --global safe.directory '*' && git init -q --bare -b main /opt/blog.git
+        git clone -q /opt/blog.git /opt/blog && cd /opt/blog
+        commit() { echo "$1" >index.html && git add . && git commit -qm "$1" && git push -q origin HEAD:main; }
+        commit first
+        begin=$(date +%s%3N)
         dpkg -i /opt/first.deb && systemctl is-enabled hooklatch
-        systemctl enable --now hooklatch && sleep 2 && CREDENTIALS_DIRECTORY=/etc/hooklatch hooklatch send ping
+        chown -R hooklatch /opt/blog.git
+        install -d -m 755 -o hooklatch -g hooklatch /srv/blog
+        printf '%s\\n' '[[target]]' 'name = "blog"' 'repository = "octocat/blog"' 'branch = "main"' \
+          'directory = "/srv/blog"' 'clone_url = "/opt/blog.git"' >>/etc/hooklatch/hooklatch.toml
+        systemctl enable --now hooklatch
+        until curl -fso /dev/null ${SERVER}/healthz; do sleep 0.1; done
+        hooklatch send ping && hooklatch deploy blog --follow && cat /srv/blog/current/index.html
+        commit second && hooklatch send push && hooklatch logs blog --follow && cat /srv/blog/current/index.html
+        echo "live after $(($(date +%s%3N) - begin)) ms"
         before=$(systemctl show -P MainPID hooklatch)
-        dpkg -i /opt/second.deb && sleep 2 && test "$(systemctl show -P MainPID hooklatch)" != "$before" && echo restarted
+        dpkg --force-confold -i /opt/second.deb && until curl -fso /dev/null ${SERVER}/healthz; do sleep 0.1; done
+        test "$(systemctl show -P MainPID hooklatch)" != "$before" && echo restarted
         hooklatch delivery list
         dpkg --purge hooklatch
         systemctl is-active hooklatch
-        test ! -e /var/lib/hooklatch && echo purged`);
-      expect(output).toMatch(/^disabled$/m);
-      expect(output).toContain('200 {"status":"pong","delivery":1}');
-      expect(output).toMatch(/^restarted$/m);
-      expect(output).toMatch(/^1 .* ping +pong /m);
-      expect(output).toMatch(/^inactive$/m);
-      expect(output).toMatch(/^purged$/m);
-    });
+        test ! -e /var/lib/hooklatch && cat /srv/blog/current/index.html && echo purged`);
+        expect(output).toMatch(/^disabled$/m);
+        expect(output).toContain('200 {"status":"pong","delivery":1}');
+        expect(output).toMatch(/^first$/m);
+        expect(output).toContain('202 {"status":"ok","delivery":2');
+        expect(output.match(/^second$/gm)).toHaveLength(2);
+        expect(output).toMatch(/^live after \d+ ms$/m);
+        // docs/getting-started.md has this figure.
+        console.log(/^live after .*$/m.exec(output)?.[0]);
+        expect(output).toMatch(/^restarted$/m);
+        expect(output).toMatch(/^1 .* ping +pong /m);
+        expect(output).toMatch(/^inactive$/m);
+        expect(output).toMatch(/^purged$/m);
+      },
+    );
   });
 });

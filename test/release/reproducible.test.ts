@@ -1,10 +1,9 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { compile, ROOT } from "../../.github/release/compile.ts";
+import { ROOT } from "../../.github/release/compile.ts";
 import { findPlatforms, PLATFORMS } from "../../.github/release/platforms.ts";
 import { verifyIntegrity } from "../../.github/release/runtimes.ts";
-import { EXECUTABLE } from "../support/executable.ts";
 import { IS_LONG } from "./long.ts";
 
 function run(argv: readonly string[], cwd: string, env: Record<string, string> = {}): string {
@@ -13,35 +12,24 @@ function run(argv: readonly string[], cwd: string, env: Record<string, string> =
   return stdout.toString().trim();
 }
 
-const digest = (file: string) => new Bun.CryptoHasher("sha256").update(readFileSync(file)).digest("hex");
-
-describe("the same sources in another directory", () => {
+// images.test.ts builds the executable for this system in another directory. `bun run test:release` has written
+// dist/release: all platforms, packages, components and SHA256SUMS.
+test.if(IS_LONG)("the same sources in another directory give the same release, bit for bit", () => {
   // In the repository, so that the installed packages can be linked.
-  mkdirSync(join(ROOT, "dist"), { recursive: true });
   const clone = mkdtempSync(join(ROOT, "dist/clone-"));
+  afterAll(() => rmSync(clone, { recursive: true }));
   const names = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], ROOT).split("\n");
   for (const name of names.filter((each) => existsSync(join(ROOT, each)))) {
     cpSync(join(ROOT, name), join(clone, name));
   }
   run(["cp", "-al", join(ROOT, "node_modules"), clone], ROOT);
-  afterAll(() => rmSync(clone, { recursive: true }));
-
-  test("give the same executable for this system, bit for bit", async () => {
-    const again = join(clone, "elsewhere/hooklatch");
-    await compile(again, null, clone);
-    expect(digest(again)).toBe(digest(EXECUTABLE));
-  });
-
-  // `bun run test:release` has written dist/release: all platforms, packages, components and SHA256SUMS.
-  test.if(IS_LONG)("give the same release for every platform, bit for bit", () => {
-    const time = run(["git", "log", "-1", "--format=%ct"], ROOT);
-    run([process.execPath, ".github/release/release.ts"], clone, { SOURCE_DATE_EPOCH: time });
-    const sums = readFileSync(join(ROOT, "dist/release/SHA256SUMS"), "utf8");
-    expect(readFileSync(join(clone, "dist/release/SHA256SUMS"), "utf8")).toBe(sums);
-    for (const { name } of PLATFORMS) expect(sums).toContain(`-${name}`);
-    run(["sha256sum", "--check", "--strict", "SHA256SUMS"], join(clone, "dist/release"));
-    expect(run(["ls", join(clone, "dist/release")], ROOT).split("\n")).toHaveLength(sums.split("\n").length);
-  });
+  const time = run(["git", "log", "-1", "--format=%ct"], ROOT);
+  run([process.execPath, ".github/release/release.ts"], clone, { SOURCE_DATE_EPOCH: time });
+  const sums = readFileSync(join(ROOT, "dist/release/SHA256SUMS"), "utf8");
+  expect(readFileSync(join(clone, "dist/release/SHA256SUMS"), "utf8")).toBe(sums);
+  for (const { name } of PLATFORMS) expect(sums).toContain(`-${name}`);
+  run(["sha256sum", "--check", "--strict", "SHA256SUMS"], join(clone, "dist/release"));
+  expect(run(["ls", join(clone, "dist/release")], ROOT).split("\n")).toHaveLength(sums.split("\n").length);
 });
 
 describe("a release", () => {

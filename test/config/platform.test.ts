@@ -27,3 +27,10 @@ describe("a configuration on Windows", () => {
     expect(home.load({ platform: "darwin" }).kind).toBe("loaded");
   });
 });
+
+test("the path of a unix socket may be shorter on macOS than on Linux", () => {
+  const path = `/${"s".repeat(100)}`;
+  home.write("hooklatch.toml", `[server]\nhost = "unix:${path}"\n${SOURCE}`);
+  expect(home.load({ platform: "linux" }).kind).toBe("loaded");
+  expectFindings(home.load({ platform: "darwin" }), [["hooklatch.toml: server.host", "at most 99 bytes"]]);
+});
