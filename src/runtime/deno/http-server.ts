@@ -24,6 +24,8 @@ const LIMITS = {
   keepAliveTimeout: DEADLINE,
   connectionsCheckingInterval: 1000,
   maxHeaderSize: 16_384,
+  // Its response would have no length.
+  requireHostHeader: false,
 };
 
 /** Opens a server of node:http: `Deno.serve` has no deadline for a head or a body. */
@@ -44,7 +46,9 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     if (isPaused) socket.destroy();
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (socket.writable && error.code?.startsWith("HPE_")) socket.write(refusal(error.code));
+    // After another response, it would look like that of the next request.
+    const isFirst = socket.bytesWritten === 0;
+    if (socket.writable && isFirst && error.code?.startsWith("HPE_")) socket.write(refusal(error.code));
     socket.destroySoon();
   });
   // Otherwise a request to make a tunnel gets no response.
@@ -142,6 +146,7 @@ function refusalOf(message: IncomingMessage, largest: number | null): number | n
   const { rawHeaders, httpVersion, method } = message;
   const { "content-length": length } = message.headers;
   if (rawHeaders.length > 2 * MAX_HEADERS) return 431;
+  if (message.headers.host === undefined && httpVersion === "1.1") return 400;
   // The parser takes other codings before `chunked`, and a proxy could frame such a body differently (RFC 9112, section 6.3).
   const codings = rawHeaders.filter((_, at) => at % 2 === 1 && isTransferEncoding(rawHeaders[at - 1]));
   if (codings.length > 0) {
