@@ -18,11 +18,13 @@ interface PageFiles {
  */
 export function bundlePage(): PageFiles {
   const source = join(import.meta.dirname, "page");
+  const isBun = process.versions.bun !== undefined;
+  const bundler = isBun ? process.execPath : join(import.meta.dirname, "../../node_modules/.bin/bun");
   const output = mkdtempSync(join(tmpdir(), "hooklatch-page-"));
   try {
     const options = ["--target=browser", "--format=iife", "--production", `--outdir=${output}`];
     const { status, stderr, error } = spawnSync(
-      process.versions.bun === undefined ? "bun" : process.execPath,
+      bundler,
       ["build", join(source, "main.tsx"), ...options],
       {
         encoding: "utf8",
