@@ -23,14 +23,10 @@ export function bundlePage(): PageFiles {
   const output = mkdtempSync(join(tmpdir(), "hooklatch-page-"));
   try {
     const options = ["--target=browser", "--format=iife", "--production", `--outdir=${output}`];
-    const { status, stderr, error } = spawnSync(
-      bundler,
-      ["build", join(source, "main.tsx"), ...options],
-      {
-        encoding: "utf8",
-        env: { ...process.env, NODE_ENV: "production" },
-      },
-    );
+    const { status, stderr, error } = spawnSync(bundler, ["build", join(source, "main.tsx"), ...options], {
+      encoding: "utf8",
+      env: { ...process.env, NODE_ENV: "production" },
+    });
     if (status !== 0) throw new Error(`cannot bundle the dashboard: ${error ?? stderr}`);
     return {
       html: compress(join(source, "index.html")),
