@@ -5,7 +5,10 @@ import type { FlowServices } from "./services.ts";
 
 /** Collects a deployment's lines and stores them in batches. */
 export interface OutputBuffer {
-  /** Adds a line, with U+FFFD in place of NUL. Where the store works synchronously, a full batch is stored before this returns. */
+  /**
+   * Adds a line, with U+FFFD in place of NUL. Where the store works synchronously, a full batch is stored before this
+   * returns.
+   */
   add(line: string): void;
   /** Resolves when every line added so far is stored. */
   flush(): Promise<void>;

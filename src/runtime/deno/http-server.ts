@@ -43,8 +43,11 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   // Also while a response is written that the client does not read.
   server.timeout = DEADLINE;
   server.on("connection", (socket: Socket) => {
+    // Such as a reset, which would end the process where nothing listens for it.
+    socket.on("error", () => socket.destroy());
     if (isPaused) socket.destroy();
   });
+  server.on("secureConnection", (socket: Socket) => socket.on("error", () => socket.destroy()));
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     // After another response, it would look like that of the next request.
     const isFirst = socket.bytesWritten === 0;
@@ -129,13 +132,15 @@ async function exchange(
   const largest = maxBody === null ? null : maxBody + BODY_MARGIN;
   const status = refusalOf(message, largest);
   if (status !== null) return refuse(response, status);
-  const request = toRequest(message, response, certificate === null ? "http" : "https", largest);
-  if (request === null) return refuse(response, 400);
+  // The client is gone; `close` follows.
+  response.on("error", () => {});
   try {
+    const request = toRequest(message, response, certificate === null ? "http" : "https", largest);
+    if (request === null) return refuse(response, 400);
     // A unix socket has no address.
     await send(await handle(request, message.socket.remoteAddress ?? null), message, response);
   } catch {
-    // The handler logs its errors. A response that has begun can only be cut off.
+    // The handler logs its own errors. A response that has begun can only be cut off.
     if (response.headersSent) response.destroy();
     else refuse(response, 500);
   }
