@@ -18,17 +18,15 @@ interface PageFiles {
  */
 export function bundlePage(): PageFiles {
   const source = join(import.meta.dirname, "page");
+  const isBun = process.versions.bun !== undefined;
+  const bundler = isBun ? process.execPath : join(import.meta.dirname, "../../node_modules/.bin/bun");
   const output = mkdtempSync(join(tmpdir(), "hooklatch-page-"));
   try {
     const options = ["--target=browser", "--format=iife", "--production", `--outdir=${output}`];
-    const { status, stderr, error } = spawnSync(
-      process.versions.bun === undefined ? "bun" : process.execPath,
-      ["build", join(source, "main.tsx"), ...options],
-      {
-        encoding: "utf8",
-        env: { ...process.env, NODE_ENV: "production" },
-      },
-    );
+    const { status, stderr, error } = spawnSync(bundler, ["build", join(source, "main.tsx"), ...options], {
+      encoding: "utf8",
+      env: { ...process.env, NODE_ENV: "production" },
+    });
     if (status !== 0) throw new Error(`cannot bundle the dashboard: ${error ?? stderr}`);
     return {
       html: compress(join(source, "index.html")),

@@ -50,11 +50,13 @@ export async function sendRequest(url: URL, request: OutgoingRequest): Promise<R
   });
 }
 
-/** The headers as they were received, repeated ones too. */
+/** The headers as they were received. Repeated ones are joined here: a copy of `Headers` would lose an empty one. */
 export function readHeaders({ rawHeaders }: IncomingMessage): Headers {
   const headers = new Headers();
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-    headers.append(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");
+    const [name = "", value = ""] = [rawHeaders[at], rawHeaders[at + 1]];
+    const earlier = headers.get(name);
+    headers.set(name, earlier === null ? value : `${earlier}, ${value}`);
   }
   return headers;
 }

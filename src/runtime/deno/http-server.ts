@@ -24,6 +24,8 @@ const LIMITS = {
   keepAliveTimeout: DEADLINE,
   connectionsCheckingInterval: 1000,
   maxHeaderSize: 16_384,
+  // Its response would have no length.
+  requireHostHeader: false,
 };
 
 /** Opens a server of node:http: `Deno.serve` has no deadline for a head or a body. */
@@ -41,10 +43,15 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   // Also while a response is written that the client does not read.
   server.timeout = DEADLINE;
   server.on("connection", (socket: Socket) => {
+    // Such as a reset, which would end the process where nothing listens for it.
+    socket.on("error", () => socket.destroy());
     if (isPaused) socket.destroy();
   });
+  server.on("secureConnection", (socket: Socket) => socket.on("error", () => socket.destroy()));
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (socket.writable && error.code?.startsWith("HPE_")) socket.write(refusal(error.code));
+    // After another response, it would look like that of the next request.
+    const isFirst = socket.bytesWritten === 0;
+    if (socket.writable && isFirst && error.code?.startsWith("HPE_")) socket.write(refusal(error.code));
     socket.destroySoon();
   });
   // Otherwise a request to make a tunnel gets no response.
@@ -125,13 +132,15 @@ async function exchange(
   const largest = maxBody === null ? null : maxBody + BODY_MARGIN;
   const status = refusalOf(message, largest);
   if (status !== null) return refuse(response, status);
-  const request = toRequest(message, response, certificate === null ? "http" : "https", largest);
-  if (request === null) return refuse(response, 400);
+  // The client is gone; `close` follows.
+  response.on("error", () => {});
   try {
+    const request = toRequest(message, response, certificate === null ? "http" : "https", largest);
+    if (request === null) return refuse(response, 400);
     // A unix socket has no address.
     await send(await handle(request, message.socket.remoteAddress ?? null), message, response);
   } catch {
-    // The handler logs its errors. A response that has begun can only be cut off.
+    // The handler logs its own errors. A response that has begun can only be cut off.
     if (response.headersSent) response.destroy();
     else refuse(response, 500);
   }
@@ -142,6 +151,7 @@ function refusalOf(message: IncomingMessage, largest: number | null): number | n
   const { rawHeaders, httpVersion, method } = message;
   const { "content-length": length } = message.headers;
   if (rawHeaders.length > 2 * MAX_HEADERS) return 431;
+  if (message.headers.host === undefined && httpVersion === "1.1") return 400;
   // The parser takes other codings before `chunked`, and a proxy could frame such a body differently (RFC 9112, section 6.3).
   const codings = rawHeaders.filter((_, at) => at % 2 === 1 && isTransferEncoding(rawHeaders[at - 1]));
   if (codings.length > 0) {

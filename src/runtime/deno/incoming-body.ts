@@ -9,10 +9,10 @@ export function readIncomingBody(
   largest: number | null,
   onCancel = () => void message.pause(),
 ): ReadableStream<Uint8Array> {
+  let isOver = false;
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        let isOver = false;
         let received = 0;
         const end = (finish: () => void) => {
           if (!isOver) finish();
@@ -34,7 +34,10 @@ export function readIncomingBody(
         message.pause();
       },
       pull: () => void message.resume(),
-      cancel: onCancel,
+      cancel() {
+        isOver = true;
+        onCancel();
+      },
     },
     { highWaterMark: 65_536, size: (chunk) => chunk?.byteLength ?? 0 },
   );
