@@ -15,6 +15,7 @@ export const RESULT = {
 export const ApiDeployment = Type.Object({
   id: Id,
   target: Type.String(),
+  host: Type.String({ description: "the name of the machine that it runs on" }),
   ...RESULT,
   trigger: oneOf(TRIGGERS),
   attempt: Type.Integer({ description: "2 for the retry of a deployment that a crash interrupted" }),
@@ -23,6 +24,7 @@ export const ApiDeployment = Type.Object({
   superseded_by: nullable(Id, "the newer deployment that replaced this one"),
   delivery: nullable(Id, "the delivery that queued it"),
   pushed_commit: nullable(Type.String(), "the commit that the delivery names"),
+  waits_for: nullable(Id, "the deployment on the host before it, which has to succeed first"),
   chosen: nullable(Type.String(), "the commit or release that a person chose"),
   branch: nullable(Type.String(), "the deployed branch or tag"),
   commit: nullable(Type.String(), "the deployed commit"),
@@ -61,10 +63,11 @@ export type ApiEnd = Static<typeof ApiEnd>;
 
 /** A deployment as JSON. */
 export function toApiDeployment(deployment: Deployment): ApiDeployment {
-  const { id, choice, steps } = deployment;
+  const { id, waitsFor, choice, steps } = deployment;
   return {
     id,
     ...toDeploymentFields(deployment),
+    waits_for: waitsFor,
     chosen: describeChoice(choice),
     steps: steps.map(({ exitCode, ...step }) => ({ ...step, exit_code: exitCode })),
   };
@@ -80,6 +83,7 @@ function describeChoice(choice: Deployment["choice"]): string | null {
 export function toDeploymentFields(deployment: Deployment) {
   return {
     target: deployment.target,
+    host: deployment.host,
     ...toApiResult(deployment),
     trigger: deployment.trigger,
     attempt: deployment.attempt,

@@ -106,6 +106,7 @@ export const RESULT_CODES = {
   superseded: "A newer deployment of the target was queued.",
   shutdown: "The server stopped while the deployment ran.",
   crash: "The server was killed, or the machine stopped, while the deployment ran.",
+  lease_lost: "The host of the deployment could not reach the database for too long, or stopped.",
 } as const;
 
 export type ResultCode = keyof typeof RESULT_CODES;

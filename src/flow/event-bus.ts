@@ -103,9 +103,12 @@ export function publishDeployments(deployments: readonly Deployment[], publish: 
   for (const deployment of deployments) publish({ kind: "deployment", deployment });
 }
 
-/** Publishes a queued deployment and those that it superseded. */
-export function publishQueued({ deployment, superseded }: QueuedDeployment, publish: PublishEvent): void {
-  publishDeployments([deployment, ...superseded], publish);
+/** Publishes queued deployments and those that they superseded. */
+export function publishQueued(
+  { deployment, others, superseded }: QueuedDeployment,
+  publish: PublishEvent,
+): void {
+  publishDeployments([deployment, ...others, ...superseded], publish);
 }
 
 /** Publishes a deployment that ended, and its retry. */

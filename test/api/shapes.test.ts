@@ -26,6 +26,8 @@ const DEPLOYMENT: Deployment = {
   ...result,
   id: 12,
   target: "blog",
+  host: "web-1",
+  waitsFor: null,
   trigger: "push",
   attempt: 2,
   retryOf: 11,

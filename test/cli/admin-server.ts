@@ -135,6 +135,8 @@ export function deploymentJson(overrides: Readonly<Record<string, unknown>> = {}
   return {
     id: 12,
     target: "blog",
+    host: "web-1",
+    waits_for: null,
     state: "succeeded",
     code: null,
     reason: null,

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { hostname } from "node:os";
 import { at, COMMIT_A, COMMIT_B, delivery, keep, pushFor, success } from "../store/sample.ts";
 import { type AdminHarness, openAdmin, RELEASES, SOURCE } from "./admin-harness.ts";
 
@@ -168,7 +169,8 @@ describe("admin API > deployments", () => {
     expect(await call("GET", `/api/deployments/${id}`)).toEqual([
       200,
       {
-        ...{ id, target: "blog", state: "succeeded", code: null, reason: null, trigger: "manual" },
+        ...{ id, target: "blog", host: hostname(), waits_for: null },
+        ...{ state: "succeeded", code: null, reason: null, trigger: "manual" },
         ...{ attempt: 1, retry_of: null, retried_as: null, superseded_by: null, delivery: null },
         ...{ pushed_commit: null, chosen: null, branch: "main", commit: COMMIT_A },
         ...{

@@ -172,6 +172,8 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         expect(await store.readDeployment(ids[0] ?? 0)).toEqual({
           id: ids[0] ?? 0,
           target: "blog",
+          host: store.host,
+          waitsFor: null,
           state: "queued",
           code: null,
           reason: null,
@@ -517,6 +519,8 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         expect(await store.readDeployment(second)).toEqual(interrupted?.retry ?? null);
         expect(await store.readDeployment(second)).toMatchObject({
           target: "blog",
+          host: store.host,
+          waitsFor: null,
           state: "queued",
           code: null,
           reason: null,

@@ -55,7 +55,8 @@ interface Row {
   readonly receivedAt: number;
   readonly decisions: number;
   readonly length: number;
-  readonly options: Omit<AcceptOptions, "queueAll" | "commitOf" | "causeOf">;
+  /** Without the placement: SQLite has one host. */
+  readonly options: Omit<AcceptOptions, "queueAll" | "commitOf" | "causeOf" | "placementOf">;
   readonly queueAll: number;
   /** For each decision that deploys or that a lock blocks, in their order. */
   readonly causes: readonly Cause[];
@@ -98,7 +99,7 @@ export function describeGroup(group: readonly AcceptRequest[]): string {
   const requestedOf = readOnce(listRequested);
   const rows = group.map((request): Row => {
     const { body, decisions, receivedAt, ...delivery } = request.delivery;
-    const { queueAll = [], commitOf, causeOf, ...options } = request.options;
+    const { queueAll = [], commitOf, causeOf, placementOf: _, ...options } = request.options;
     const causes = requestedOf(decisions).map((target) => ({
       commit: commitOf(target),
       ...(causeOf === undefined ? {} : { cause: causeOf(target) }),

@@ -34,7 +34,7 @@ export interface Queue {
 }
 
 /** Creates the {@link Queue}. At most one deployment of a target without `queueAll` is queued. */
-export function createQueue(connection: Connection): Queue {
+export function createQueue(connection: Connection, host: string): Queue {
   const insert = connection.prepare<
     DeploymentRow,
     Omit<QueueRequest, "choice" | "queueAll"> & ChoiceRow & { queueAll: 0 | 1 }
@@ -87,13 +87,14 @@ export function createQueue(connection: Connection): Queue {
           : queueAll
             ? []
             : supersede.all({ id: row.id, target, endedAt });
-      return { deployment: toWaitingDeployment(row), superseded: superseded.map(toWaitingDeployment) };
+      const deployment = toWaitingDeployment(row, host);
+      return { deployment, others: [], superseded: superseded.map((row) => toWaitingDeployment(row, host)) };
     },
     findWaiting: (target) => selectWaiting.get({ target })?.id ?? null,
     countWaiting: (target) => countWaiting.get({ target })?.waiting ?? 0,
     retry(interrupted, createdAt, cause) {
       const row = insertRetry.get({ id: interrupted, createdAt, crashes: cause === "crash" ? 1 : 0 });
-      if (row !== null) return toWaitingDeployment(row);
+      if (row !== null) return toWaitingDeployment(row, host);
       supersedeByWaiting.run({ id: interrupted });
       return null;
     },

@@ -3,7 +3,7 @@ import type { Choice, Deployment, StepResult } from "../../../domain/deployment.
 type Time = "createdAt" | "startedAt" | "endedAt";
 
 /** A row of the table `deployment`, with times in Unix milliseconds. */
-export type DeploymentRow = Omit<Deployment, Time | "choice" | "retriedAs" | "steps"> &
+export type DeploymentRow = Omit<Deployment, Time | "choice" | "retriedAs" | "steps" | "host" | "waitsFor"> &
   ChoiceRow & { createdAt: number; startedAt: number | null; endedAt: number | null };
 
 /** A row with the deployment that repeats it. */
@@ -21,11 +21,13 @@ export const RETRIED_AS = "(SELECT id FROM deployment AS retry WHERE retry.retry
 /** The columns of a {@link RetriedRow}. */
 export const RETRIED_COLUMNS = `${ROW_COLUMNS}, ${RETRIED_AS} AS retriedAs`;
 
-/** Reads a row and its steps. */
-export function toDeployment(row: RetriedRow, steps: readonly StepResult[]): Deployment {
+/** Reads a row and its steps. The store has one host, whose name is not stored. */
+export function toDeployment(row: RetriedRow, steps: readonly StepResult[], host: string): Deployment {
   const { choice: kind, chosen, createdAt, startedAt, endedAt, ...rest } = row;
   return {
     ...rest,
+    host,
+    waitsFor: null,
     choice: toChoice({ choice: kind, chosen }),
     createdAt: new Date(createdAt),
     startedAt: toDate(startedAt),
@@ -35,8 +37,8 @@ export function toDeployment(row: RetriedRow, steps: readonly StepResult[]): Dep
 }
 
 /** Reads the row of a deployment that did not run: it has no steps and no retry. */
-export function toWaitingDeployment(row: DeploymentRow): Deployment {
-  return toDeployment({ ...row, retriedAs: null }, []);
+export function toWaitingDeployment(row: DeploymentRow, host: string): Deployment {
+  return toDeployment({ ...row, retriedAs: null }, [], host);
 }
 
 function toDate(time: number | null): Date | null {
