@@ -49,7 +49,14 @@ export const ApiDeployment = Type.Object({
 export type ApiDeployment = Static<typeof ApiDeployment>;
 
 /** A deployment that a request queued. */
-export const ApiQueued = Type.Object({ status: Type.Literal("queued"), deployment: Id });
+export const ApiQueued = Type.Object({
+  status: Type.Literal("queued"),
+  deployment: Id,
+  deployments: Type.Array(Type.Object({ id: Id, host: Type.String() }), {
+    description: "one for each host of the target, in the order of the rollout",
+  }),
+});
+export type ApiQueued = Static<typeof ApiQueued>;
 
 /** A deployment that a request cancelled, or is ending. */
 export const ApiCancelled = Type.Object({
@@ -61,15 +68,28 @@ export const ApiCancelled = Type.Object({
 export const ApiEnd = Type.Object({ ...RESULT, id: Id });
 export type ApiEnd = Static<typeof ApiEnd>;
 
-/** A deployment as JSON. */
-export function toApiDeployment(deployment: Deployment): ApiDeployment {
+/** A deployment as JSON. `wait` says in words what a queued one waits for. */
+export function toApiDeployment(deployment: Deployment, wait: string | null = null): ApiDeployment {
   const { id, waitsFor, choice, steps } = deployment;
+  const fields = toDeploymentFields(deployment);
   return {
     id,
-    ...toDeploymentFields(deployment),
+    ...fields,
+    reason: fields.reason ?? wait,
     waits_for: waitsFor,
     chosen: describeChoice(choice),
     steps: steps.map(({ exitCode, ...step }) => ({ ...step, exit_code: exitCode })),
+  };
+}
+
+/** Deployments that a request queued, as JSON. */
+export function toApiQueued(deployments: readonly Deployment[]): ApiQueued {
+  const [first] = deployments;
+  if (first === undefined) throw new Error("a request queued no deployment");
+  return {
+    status: "queued",
+    deployment: first.id,
+    deployments: deployments.map(({ id, host }) => ({ id, host })),
   };
 }
 

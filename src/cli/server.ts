@@ -52,10 +52,18 @@ export async function runServer(
     // The log writes its lines at the end of this turn of the event loop.
     setImmediate(() => terminal.out(explainDefaults(app.url, config)));
   }
-  await stopped;
+  const { replaced } = app;
+  const isReplaced = await Promise.race([stopped.then(() => false), replaced.then(() => true)]);
+  if (isReplaced) log.error({ host: store.host }, "another process took over the name of this host");
   log.info({}, "stopping: open requests and running deployments may finish within their grace periods");
   await app.close();
   log.info({}, "stopped");
+  if (isReplaced) {
+    throw new AppError(
+      "failed",
+      `another hooklatch serves host ${store.host}: give each machine its own [store] host, and run one server on each`,
+    );
+  }
 }
 
 /** Commands to try on a server without a configuration. */

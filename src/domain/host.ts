@@ -1,4 +1,5 @@
 import type { ServerEvent } from "./server-event.ts";
+import type { Target } from "./target.ts";
 
 /** One machine that deploys, where several share a store. */
 export interface Host extends HostDescription {
@@ -25,6 +26,15 @@ export interface HostTarget {
   readonly name: string;
   /** The complete releases on its disk, newest first; null for a layout without releases. */
   readonly releases: readonly string[] | null;
+}
+
+/** The names of the hosts that deploy the target, in the order of a rollout. One that a target names may be unknown yet. */
+export function listHostsOf(
+  { name, placement }: Pick<Target, "name" | "placement">,
+  hosts: readonly Host[],
+): readonly string[] {
+  if (placement !== undefined && placement.hosts !== null) return placement.hosts;
+  return hosts.filter(({ targets }) => targets.some((each) => each.name === name)).map((host) => host.name);
 }
 
 /** Milliseconds. A lease is renewed at each interval, and ends when it was not renewed for its duration. */

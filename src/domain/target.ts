@@ -71,6 +71,14 @@ export interface Placement {
   readonly rollout: "together" | "one-by-one";
 }
 
+/** The placement of a target whose configuration names none. */
+export const EVERYWHERE: Placement = Object.freeze({ hosts: null, rollout: "together" });
+
+/** Whether the target is deployed on the host, whose configuration has it. */
+export function isDeployedOn({ placement }: Pick<Target, "placement">, host: string): boolean {
+  return placement?.hosts?.includes(host) ?? true;
+}
+
 /**
  * Whether no newer delivery takes the place of one that waits. A commit whose CI succeeded later may be older: it must not
  * take the place of a newer one.

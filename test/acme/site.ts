@@ -33,7 +33,7 @@ export class Site {
   clock = createClock();
   readonly logLines: LogLine[] = [];
   /** Answers requests on the challenge port: the newest manager, unless a test replaces it. */
-  answer: (token: string) => Response = () => new Response(null, { status: 404 });
+  answer: (token: string) => Response | Promise<Response> = () => new Response(null, { status: 404 });
   readonly #web: Bun.Server<undefined>;
   readonly #servers: Bun.Server<undefined>[] = [];
 
@@ -78,8 +78,8 @@ export class Site {
       ...(timeout === undefined ? {} : { timeout }),
     };
     const manager = createCertificateManager(this.settings(changes), this.directory, options);
-    this.answer = (token) => {
-      const answer = manager.answerChallenge(token);
+    this.answer = async (token) => {
+      const answer = await manager.answerChallenge(token);
       return answer === null ? new Response(null, { status: 404 }) : new Response(answer);
     };
     return manager;
