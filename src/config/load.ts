@@ -134,7 +134,8 @@ function resolveConfig(
     ...context,
     dataDir,
   });
-  const targets = readTargets(written("target"), { ...context, dataDir, sources });
+  const isShared = isTable(root.values.store) && root.values.store.url !== undefined;
+  const targets = readTargets(written("target"), { ...context, dataDir, sources, isShared });
   const notify = readNotify(written("notify"), namesIn(written("target")), context);
   const used = new Set(targets.map((target) => target.source));
   const complete = sources.flatMap(({ source }) =>
