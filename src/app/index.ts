@@ -231,7 +231,8 @@ class Server implements App {
   }
 
   #activate(config: Config): ActiveConfiguration {
-    const options = { publicUrl: config.server.publicUrl, signal: this.#ended.signal };
+    const isShared = this.store.fleet !== null;
+    const options = { publicUrl: config.server.publicUrl, isShared, signal: this.#ended.signal };
     return { config, channels: createNotificationChannels(config.notify, config.targets, options) };
   }
 

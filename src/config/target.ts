@@ -85,12 +85,12 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
 
 /** Where the target is deployed; null where the store has one host. */
 function readPlacement(
-  { values: { hosts, rollout }, has, place }: TargetSettings,
+  { values: { hosts, rollout }, has, isValid, place }: TargetSettings,
   { isShared, issues }: TargetContext,
 ): Placement | null {
   for (const key of ["hosts", "rollout"] as const) {
-    if (has(key) && !isShared)
-      issues.fault(child(place, key), "needs [store] url: a SQLite file has one host");
+    if (isShared || !has(key) || !isValid([key])) continue;
+    issues.fault(child(place, key), "needs [store] url: a SQLite file has one host");
   }
   if (!isShared) return null;
   if (rollout === "one-by-one" && hosts?.length === 1) {
