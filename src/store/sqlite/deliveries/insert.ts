@@ -1,15 +1,16 @@
 import { type AcceptOptions, type AcceptResult, type NewDelivery, PUSHED } from "../../../domain/delivery.ts";
 import { MAX_QUEUED, type QueuedDeployment, type Trigger } from "../../../domain/deployment.ts";
 import type { Decision } from "../../../domain/match.ts";
+import { digest } from "../../body.ts";
+import { type BodyRow, type NewHeadRow, toNewHeadRow } from "../../delivery-row.ts";
+import { type Comparison, keysOf } from "../../fingerprint.ts";
 import type { AcceptRequest } from "../../group.ts";
 import type { Connection } from "../connection.ts";
 import type { Queue } from "../deployments/queue.ts";
 import type { RecordBlocked } from "../locks.ts";
 import { type BodyWriter, prepareBodyWriter } from "./blocks.ts";
-import { digest } from "./body.ts";
 import { type CiRow, toCiRow } from "./ci-results.ts";
-import { type Comparison, keysOf, prepareFindDuplicate } from "./duplicates.ts";
-import { type BodyRow, type NewHeadRow, toNewHeadRow } from "./row.ts";
+import { prepareFindDuplicate } from "./duplicates.ts";
 import type { SeenIndex } from "./seen-index.ts";
 
 /** The parts of the store that accepting a delivery writes to. */
