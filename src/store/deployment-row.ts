@@ -14,15 +14,15 @@ export type RetriedRow = DeploymentRow & { retriedAs: number | null };
 
 /** The columns of a {@link DeploymentRow}, also for `RETURNING`. */
 export const ROW_COLUMNS = `deployment.id, target, state, code, deployment.reason, trigger, attempt,
-  retry_of AS retryOf, superseded_by AS supersededBy, delivery, pushed_commit AS pushedCommit, choice, chosen, branch,
-  "commit", subject, author, commit_url AS commitUrl, previous_commit AS previousCommit, release, created_at AS createdAt, started_at AS startedAt,
-  ended_at AS endedAt`;
+  retry_of AS "retryOf", superseded_by AS "supersededBy", delivery, pushed_commit AS "pushedCommit", choice, chosen, branch,
+  "commit", subject, author, commit_url AS "commitUrl", previous_commit AS "previousCommit", release, created_at AS "createdAt", started_at AS "startedAt",
+  ended_at AS "endedAt"`;
 
 /** The deployment that repeats a row of the table `deployment`. */
 export const RETRIED_AS = "(SELECT id FROM deployment AS retry WHERE retry.retry_of = deployment.id)";
 
 /** The columns of a {@link RetriedRow}. */
-export const RETRIED_COLUMNS = `${ROW_COLUMNS}, ${RETRIED_AS} AS retriedAs`;
+export const RETRIED_COLUMNS = `${ROW_COLUMNS}, ${RETRIED_AS} AS "retriedAs"`;
 
 /** Reads a row and its steps. */
 export function toDeployment(row: RetriedRow & HostColumns, steps: readonly StepResult[]): Deployment {
