@@ -16,6 +16,8 @@ export interface FinishedDeployment {
   readonly deployment: Deployment;
   /** Its retry; null unless it was interrupted, after a second crash, and where a newer deployment is queued. */
   readonly retry: Deployment | null;
+  /** The deployments on further hosts that are cancelled because of it; none by default. */
+  readonly stopped?: readonly Deployment[];
 }
 
 /** The current and latest deployments of a target on one host. */

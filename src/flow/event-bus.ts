@@ -128,7 +128,10 @@ export function publishQueued(
   publishDeployments([deployment, ...others, ...superseded], publish);
 }
 
-/** Publishes a deployment that ended, and its retry. */
-export function publishFinished({ deployment, retry }: FinishedDeployment, publish: PublishEvent): void {
-  publishDeployments(retry === null ? [deployment] : [deployment, retry], publish);
+/** Publishes a deployment that ended, and what followed from that. */
+export function publishFinished(
+  { deployment, retry, stopped = [] }: FinishedDeployment,
+  publish: PublishEvent,
+): void {
+  publishDeployments([deployment, ...(retry === null ? [] : [retry]), ...stopped], publish);
 }

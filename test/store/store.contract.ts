@@ -143,7 +143,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const pending = keep(store, pushFor("blog"));
         await store.close();
         const receipt = await pending;
-        await expect(keep(store, pushFor("blog"))).rejects.toMatchObject({ code: "unavailable" });
+        expect(await rejection(keep(store, pushFor("blog")))).toMatchObject({ code: "unavailable" });
 
         store = await opened.reopen();
         expect(await store.readDelivery(receipt.delivery)).toMatchObject({
@@ -263,6 +263,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
           store = await opened.reopen();
           expect(await store.readDeployment(id)).toMatchObject({ trigger: "rollback", choice });
           await store.claim([target], at(1));
+          store = await opened.reopen();
           const [interrupted] = await store.recoverInterrupted(at(2), []);
           expect(await store.readDeployment(interrupted?.retry?.id ?? 0)).toMatchObject({ choice });
           await store.claim([target], at(3));
@@ -555,6 +556,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         await queue("blog");
         await store.claim(["blog"], at(1));
         const queued = await queue("blog");
+        store = await opened.reopen();
         expect(await store.recoverInterrupted(at(9), [])).toMatchObject([{ retry: null }]);
         expect(await store.readDeployment(queued + 1)).toBeNull();
       });

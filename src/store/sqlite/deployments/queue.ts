@@ -1,6 +1,12 @@
 import type { Choice, Deployment, QueuedDeployment, Trigger } from "../../../domain/deployment.ts";
+import {
+  type ChoiceRow,
+  type DeploymentRow,
+  ROW_COLUMNS,
+  toChoiceRow,
+  toWaitingDeployment,
+} from "../../deployment-row.ts";
 import type { Connection } from "../connection.ts";
-import { type ChoiceRow, type DeploymentRow, ROW_COLUMNS, toChoiceRow, toWaitingDeployment } from "./row.ts";
 
 /** A deployment to queue. */
 export interface QueueRequest {
@@ -75,6 +81,7 @@ export function createQueue(connection: Connection, host: string): Queue {
       SELECT id FROM deployment AS next WHERE next.target = deployment.target AND next.state = 'queued')
     WHERE id = $id AND queue_all = 0`);
 
+  const toWaiting = (row: DeploymentRow) => toWaitingDeployment({ ...row, host, waitsFor: null });
   return {
     add({ choice, queueAll, ...columns }) {
       const { chosen, ...chosenBy } = toChoiceRow(choice);
@@ -87,14 +94,13 @@ export function createQueue(connection: Connection, host: string): Queue {
           : queueAll
             ? []
             : supersede.all({ id: row.id, target, endedAt });
-      const deployment = toWaitingDeployment(row, host);
-      return { deployment, others: [], superseded: superseded.map((row) => toWaitingDeployment(row, host)) };
+      return { deployment: toWaiting(row), others: [], superseded: superseded.map(toWaiting) };
     },
     findWaiting: (target) => selectWaiting.get({ target })?.id ?? null,
     countWaiting: (target) => countWaiting.get({ target })?.waiting ?? 0,
     retry(interrupted, createdAt, cause) {
       const row = insertRetry.get({ id: interrupted, createdAt, crashes: cause === "crash" ? 1 : 0 });
-      if (row !== null) return toWaitingDeployment(row, host);
+      if (row !== null) return toWaiting(row);
       supersedeByWaiting.run({ id: interrupted });
       return null;
     },

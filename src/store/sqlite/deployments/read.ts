@@ -7,11 +7,11 @@ import {
 } from "../../../domain/deployment.ts";
 import type { DeploymentFilter, TargetStatus } from "../../../domain/deployment-store.ts";
 import type { Page, PageRange } from "../../../domain/page.ts";
+import { RETRIED_COLUMNS, type RetriedRow, toDeployment } from "../../deployment-row.ts";
+import { type RangeValues, toPage, toRangeValues } from "../../page.ts";
 import type { Connection } from "../connection.ts";
 import { prepareReadLock } from "../locks.ts";
-import { type RangeValues, toPage, toRangeValues } from "../page.ts";
 import type { Queue } from "./queue.ts";
-import { RETRIED_COLUMNS, type RetriedRow, toDeployment } from "./row.ts";
 
 /** Prepares the queries for deployments with their steps. */
 export function prepareReadDeployments(connection: Connection, host: string) {
@@ -22,7 +22,8 @@ export function prepareReadDeployments(connection: Connection, host: string) {
     SELECT command, exit_code AS exitCode, signal, milliseconds FROM step
     WHERE deployment = $deployment ORDER BY position`);
   const list = prepareList(connection);
-  const withSteps = (row: RetriedRow) => toDeployment(row, selectSteps.all({ deployment: row.id }), host);
+  const withSteps = (row: RetriedRow) =>
+    toDeployment({ ...row, host, waitsFor: null }, selectSteps.all({ deployment: row.id }));
 
   return {
     read(id: number): Deployment | null {
