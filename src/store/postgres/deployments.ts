@@ -2,9 +2,10 @@ import type { Deployment, DeploymentResult } from "../../domain/deployment.ts";
 import type { DeploymentStore, FinishedDeployment } from "../../domain/deployment-store.ts";
 import type { Placement } from "../../domain/target.ts";
 import type { Database, Query } from "./connection.ts";
+import { readRows, stopRollouts } from "./deployment-rows.ts";
 import { LEASE_SECONDS, PATIENCE_SECONDS } from "./lease.ts";
 import { notify } from "./notifications.ts";
-import { readQueue, readRows, stopRollouts } from "./queue.ts";
+import { readQueue } from "./queue.ts";
 import { createReadDeployments } from "./read.ts";
 
 /** The process that uses the store. */

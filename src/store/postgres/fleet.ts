@@ -3,9 +3,9 @@ import type { ChallengeStore, Fleet, ForgetOutcome, Host, HostTarget } from "../
 import { AppError } from "../../lib/errors.ts";
 import { type Channel, toMessage } from "./channel.ts";
 import type { Database, Query } from "./connection.ts";
+import { stopRollouts } from "./deployment-rows.ts";
 import type { Member } from "./deployments.ts";
 import { LEASE_SECONDS, LEASE_TIMES } from "./lease.ts";
-import { stopRollouts } from "./queue.ts";
 
 interface HostRow {
   readonly name: string;
