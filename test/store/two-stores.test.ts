@@ -13,7 +13,7 @@ import pg from "pg";
 import type { Fleet, RemoteChange } from "../../src/domain/host.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { Placement } from "../../src/domain/target.ts";
-import { openPostgres } from "../../src/store/index.ts";
+import { openPostgres } from "../../src/store/postgres.ts";
 import { type Cluster, HAS_POSTGRES, startCluster } from "../support/postgres.ts";
 import {
   at,
@@ -275,7 +275,7 @@ describe.skipIf(!HAS_POSTGRES)("two stores on one database", () => {
       await age("web-1", 25);
       await second.recoverInterrupted(at(2), []);
       expect(await claimOn(second)).toBeNull();
-      await age("web-1", 100);
+      await age("web-1", 600);
       await second.recoverInterrupted(at(3), []);
       expect(await claimOn(second)).toMatchObject({ id: two?.id ?? 0 });
       expect(await stateOf(one?.id ?? 0)).toBe("queued");

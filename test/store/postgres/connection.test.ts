@@ -11,10 +11,10 @@ import {
 import pg from "pg";
 import type { Store } from "../../../src/domain/store.ts";
 import { AppError } from "../../../src/lib/errors.ts";
-import { openPostgres } from "../../../src/store/index.ts";
+import { readDatabaseUrl, requireAddress } from "../../../src/lib/postgres-url.ts";
 import { openDatabase } from "../../../src/store/postgres/connection.ts";
 import { migrate } from "../../../src/store/postgres/migrate.ts";
-import { readDatabaseUrl, requireAddress } from "../../../src/store/postgres/settings.ts";
+import { openPostgres } from "../../../src/store/postgres.ts";
 import { type CuttingProxy, startCuttingProxy } from "../../support/cutting-proxy.ts";
 import { type Cluster, HAS_POSTGRES, startCluster } from "../../support/postgres.ts";
 import { words } from "../../support/words.ts";
