@@ -10,6 +10,9 @@ const NEED_RESTART: Readonly<Record<string, (config: Config) => unknown>> = {
   "[server.acme]": ({ server }) => server.acme,
   "[admin] host": ({ admin }) => admin.host,
   "[admin] port": ({ admin }) => admin.port,
+  "[store] url": ({ store }) => store.postgres?.url.reveal(),
+  "[store] host": ({ store }) => store.postgres?.host,
+  "[store] rollout_patience": ({ store }) => store.postgres?.patience,
 };
 
 /** The settings that differ and need a restart. */

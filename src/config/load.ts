@@ -17,6 +17,7 @@ import { AdminTable, DocumentTable, StoreTable } from "./schema.ts";
 import type { GeneratedSecret } from "./secrets.ts";
 import { resolveServer, type Server } from "./server.ts";
 import { readSources, writeDefaultSources } from "./source.ts";
+import { refuseGenerated, resolveStore, type StoreConfig } from "./store.ts";
 import { readTargets } from "./target.ts";
 
 export type { Environment } from "./read/context.ts";
@@ -51,7 +52,7 @@ export interface Config {
   readonly dataDir: string;
   readonly server: Server;
   readonly admin: Admin;
-  readonly store: Retention;
+  readonly store: StoreConfig;
   readonly sources: readonly Source[];
   readonly targets: readonly Target[];
   readonly notify: readonly NotificationSettings[];
@@ -68,12 +69,6 @@ export interface OwnedSecret {
   /** The key that it belongs to. */
   readonly option: string;
   readonly secret: Secret;
-}
-
-/** How long history is kept, in milliseconds. */
-interface Retention {
-  readonly keepDeliveries: number;
-  readonly keepDeployments: number;
 }
 
 /** A configuration, or everything that is wrong with it. */
@@ -126,7 +121,8 @@ function resolveConfig(
   const adminTable = readTable(AdminTable, root.values.admin, at("admin"), issues);
   const { admin, generated } = resolveAdmin(adminTable, dataDir, context);
   checkPorts(describeListeners(server, admin, root.place), issues);
-  const { values: store } = readTable(StoreTable, root.values.store, at("store"), issues);
+  const storeTable = readTable(StoreTable, root.values.store, at("store"), issues);
+  const store = resolveStore(storeTable, context);
   const configured = written("source");
   // A `source` that is not a list is a fault, and no reason for default sources.
   const hasNone = configured.length === 0 && (root.values.source !== undefined || !root.has("source"));
@@ -134,8 +130,12 @@ function resolveConfig(
     ...context,
     dataDir,
   });
-  const isShared = isTable(root.values.store) && root.values.store.url !== undefined;
-  const targets = readTargets(written("target"), { ...context, dataDir, sources, isShared });
+  const targets = readTargets(written("target"), {
+    ...context,
+    dataDir,
+    sources,
+    isShared: storeTable.has("url"),
+  });
   const notify = readNotify(written("notify"), namesIn(written("target")), context);
   const used = new Set(targets.map((target) => target.source));
   const complete = sources.flatMap(({ source }) =>
@@ -143,13 +143,15 @@ function resolveConfig(
     source ? [Object.freeze({ ...source, print: source.print ?? !used.has(source.name) })] : [],
   );
 
+  const allGenerated = [...generated, ...sources.flatMap((source) => source.generated)];
+  if (storeTable.has("url")) refuseGenerated(allGenerated, storeTable, context);
   return Object.freeze({
     file,
     isFound,
     dataDir,
     server,
     admin,
-    store: Object.freeze({ keepDeliveries: store.keep_deliveries, keepDeployments: store.keep_deployments }),
+    store,
     sources: Object.freeze(complete),
     targets: Object.freeze(targets),
     notify: Object.freeze(notify),
@@ -159,7 +161,7 @@ function resolveConfig(
         secrets.map((secret) => ({ owner: `source ${name}`, ...secret })),
       ),
     ]),
-    generated: Object.freeze([...generated, ...sources.flatMap((source) => source.generated)]),
+    generated: Object.freeze(allGenerated),
   });
 }
 

@@ -1,5 +1,4 @@
 import type { Store } from "../domain/store.ts";
-import type { PostgresPlace } from "./postgres/index.ts";
 import { backUpSqlite } from "./sqlite/backup.ts";
 import { openSqlite } from "./sqlite/index.ts";
 
@@ -11,9 +10,3 @@ export const backUps = { sqlite: backUpSqlite };
 
 /** Opens a store in a data directory and creates what is missing. Rejects with an `AppError` `failed`. */
 export type OpenStore = (dataDirectory: string) => Promise<Store>;
-
-/** Opens the store in a Postgres database. Its modules are loaded only then. */
-export async function openPostgres(place: PostgresPlace): Promise<Store> {
-  const postgres = await import("./postgres/index.ts");
-  return postgres.openPostgres(place);
-}

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, setDefaultTimeout, test } from "bun:test";
-import { openPostgres } from "../../src/store/index.ts";
+import { openPostgres } from "../../src/store/postgres.ts";
 import { type Cluster, HAS_POSTGRES, startCluster } from "../support/postgres.ts";
 import { storeContract } from "./store.contract.ts";
 

@@ -121,7 +121,9 @@ export async function openChannel(options: ChannelOptions): Promise<Channel> {
       if (closing.signal.aborted) return;
       waiting.push(message);
       if (waiting.length > 1) return;
-      sending = sleep(COLLECT)
+      // After the messages before, which another connection might overtake.
+      sending = sending
+        .then(() => sleep(COLLECT))
         .then(flush)
         .catch(() => {
           waiting = [];

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import pg from "pg";
 import { AppError } from "../../lib/errors.ts";
+import type { DatabaseAddress } from "../../lib/postgres-url.ts";
 import { toAppError } from "./errors.ts";
-import type { DatabaseAddress } from "./settings.ts";
 
 /** A value of a statement. */
 export type Value =

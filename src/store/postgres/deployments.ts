@@ -2,9 +2,10 @@ import type { Deployment, DeploymentResult } from "../../domain/deployment.ts";
 import type { DeploymentStore, FinishedDeployment } from "../../domain/deployment-store.ts";
 import type { Placement } from "../../domain/target.ts";
 import type { Database, Query } from "./connection.ts";
-import { LEASE_SECONDS, PATIENCE_SECONDS } from "./lease.ts";
+import { readRows, stopRollouts } from "./deployment-rows.ts";
+import { LEASE_END } from "./lease.ts";
 import { notify } from "./notifications.ts";
-import { readQueue, readRows, stopRollouts } from "./queue.ts";
+import { readQueue } from "./queue.ts";
 import { createReadDeployments } from "./read.ts";
 
 /** The process that uses the store. */
@@ -12,6 +13,8 @@ export interface Member {
   readonly host: string;
   /** A random name of the process. */
   readonly worker: string;
+  /** Milliseconds for which a one-by-one rollout waits for a host that is away. */
+  readonly patience: number;
 }
 
 type Acts = Omit<DeploymentStore, "appendOutput" | "readOutput" | "readOutputAfter" | "prune">;
@@ -83,7 +86,7 @@ export function createDeployments(database: Database, member: Member): Acts {
     recoverInterrupted: async (now, subscriptions) => {
       if (!(await needsRecovery(database.query, member))) return [];
       return database.write(async (query) => {
-        await skipAway(query);
+        await skipAway(query, member);
         const interrupted = await interruptLost(query, member, now.getTime());
         const retries = await repeat(query, host, interrupted, now, "crash", true);
         const stopped = await stopRollouts(query, now.getTime());
@@ -151,7 +154,7 @@ async function claim(
          AND EXISTS (
            SELECT 1 FROM host
            WHERE name = $1 AND worker = $2 AND draining_since IS NULL
-             AND seen_at > clock_timestamp() - make_interval(secs => ${LEASE_SECONDS}))
+             AND seen_at > ${LEASE_END})
        ORDER BY (queue_all AND retry_of IS NOT NULL) DESC, id LIMIT 1)
      RETURNING id`,
     host,
@@ -255,22 +258,23 @@ const IS_LOST = `
   state = 'running' AND worker <> $2 AND (host = $1 OR NOT EXISTS (
     SELECT 1 FROM host AS owner
     WHERE owner.name = deployment.host AND owner.worker = deployment.worker
-      AND owner.seen_at > clock_timestamp() - make_interval(secs => ${LEASE_SECONDS})))`;
+      AND owner.seen_at > ${LEASE_END}))`;
 
 /** A queued deployment that has to wait for nobody: the host before it is away or drained for long. */
 const IS_SKIPPED = `
   deployment.state = 'queued' AND deployment.waits_for = before.id AND before.state = 'queued'
   AND owner.name = before.host
-  AND least(owner.seen_at, owner.draining_since) < clock_timestamp() - make_interval(secs => ${PATIENCE_SECONDS})`;
+  AND least(owner.seen_at, owner.draining_since) < clock_timestamp() - make_interval(secs => $PATIENCE)`;
 
 /** Whether there is something to recover, without waiting for the write lane. */
-async function needsRecovery(query: Query, { host, worker }: Member): Promise<boolean> {
+async function needsRecovery(query: Query, { host, worker, patience }: Member): Promise<boolean> {
   const [found] = await query<{ found: boolean }>(
     `SELECT EXISTS (SELECT 1 FROM deployment WHERE ${IS_LOST})
        OR EXISTS (SELECT 1 FROM deployment WHERE host = $1 AND is_abandoned)
-       OR EXISTS (SELECT 1 FROM deployment, deployment AS before, host AS owner WHERE ${IS_SKIPPED}) AS found`,
+       OR EXISTS (SELECT 1 FROM deployment, deployment AS before, host AS owner WHERE ${IS_SKIPPED.replace("$PATIENCE", "$3")}) AS found`,
     host,
     worker,
+    patience / 1000,
   );
   return found?.found === true;
 }
@@ -289,8 +293,10 @@ async function interruptLost(query: Query, { host, worker }: Member, now: number
 }
 
 /** Lets rollouts pass hosts that are away. Their own deployments stay queued. */
-async function skipAway(query: Query): Promise<void> {
+async function skipAway(query: Query, { patience }: Member): Promise<void> {
   await query(
-    `UPDATE deployment SET waits_for = before.waits_for FROM deployment AS before, host AS owner WHERE ${IS_SKIPPED}`,
+    `UPDATE deployment SET waits_for = before.waits_for FROM deployment AS before, host AS owner
+     WHERE ${IS_SKIPPED.replace("$PATIENCE", "$1")}`,
+    patience / 1000,
   );
 }

@@ -1,11 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ChallengeStore, Fleet, ForgetOutcome, Host, HostTarget } from "../../domain/host.ts";
+import type {
+  ChallengeStore,
+  Fleet,
+  ForgetOutcome,
+  Host,
+  HostTarget,
+  LeaseTimes,
+} from "../../domain/host.ts";
 import { AppError } from "../../lib/errors.ts";
 import { type Channel, toMessage } from "./channel.ts";
 import type { Database, Query } from "./connection.ts";
+import { stopRollouts } from "./deployment-rows.ts";
 import type { Member } from "./deployments.ts";
-import { LEASE_SECONDS, LEASE_TIMES } from "./lease.ts";
-import { stopRollouts } from "./queue.ts";
+import { LEASE_END } from "./lease.ts";
 
 interface HostRow {
   readonly name: string;
@@ -17,7 +24,7 @@ interface HostRow {
   readonly targets: string;
 }
 
-const IS_UP = `(worker IS NOT NULL AND seen_at > clock_timestamp() - make_interval(secs => ${LEASE_SECONDS}))`;
+const IS_UP = `(worker IS NOT NULL AND seen_at > ${LEASE_END})`;
 
 const COLUMNS = `name, since, seen_at AS "seenAt", ${IS_UP} AS "isUp", draining_since IS NOT NULL AS "isDraining",
   version, targets`;
@@ -63,10 +70,15 @@ export async function leave(query: Query, { host, worker }: Member): Promise<voi
 }
 
 /** What processes need that share the database. */
-export function createFleet(database: Database, channel: Channel, { host, worker }: Member): Fleet {
+export function createFleet(
+  database: Database,
+  channel: Channel,
+  { host, worker }: Member,
+  times: LeaseTimes,
+): Fleet {
   const { query } = database;
   return {
-    times: LEASE_TIMES,
+    times,
     async describeHost({ version, targets }) {
       await query(
         "UPDATE host SET version = $3, targets = $4 WHERE name = $1 AND worker = $2",

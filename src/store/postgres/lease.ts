@@ -1,14 +1,19 @@
 import type { LeaseTimes } from "../../domain/host.ts";
+import type { Query } from "./connection.ts";
 
-/** Seconds. A host whose process did not renew its lease for so long is away. */
-export const LEASE_SECONDS = 20;
+/**
+ * Seconds, in SQL. A host whose process did not renew its lease for so long is away. All processes have to agree on it, so
+ * that it can only be changed for the database: `ALTER DATABASE … SET hooklatch.lease_seconds = 60`.
+ */
+const SECONDS =
+  "coalesce(nullif(current_setting('hooklatch.lease_seconds', true), '')::double precision, 20)";
 
-/** Seconds for which a one-by-one rollout waits for a host that is away or drained. */
-export const PATIENCE_SECONDS = 120;
+/** In SQL: the time before which a lease that was not renewed since has ended. */
+export const LEASE_END = `(clock_timestamp() - make_interval(secs => ${SECONDS}))`;
 
-/** The same in milliseconds. */
-export const LEASE_TIMES: LeaseTimes = {
-  renewEvery: 5_000,
-  duration: LEASE_SECONDS * 1000,
-  patience: PATIENCE_SECONDS * 1000,
-};
+/** Reads the times of leases. `patience` is that of the configuration. */
+export async function readLeaseTimes(query: Query, patience: number): Promise<LeaseTimes> {
+  const [row] = await query<{ seconds: number }>(`SELECT ${SECONDS} AS seconds`);
+  const duration = (row?.seconds ?? 20) * 1000;
+  return { renewEvery: duration / 4, duration, patience };
+}

@@ -3,8 +3,8 @@ import type { DeploymentFilter, DeploymentStore } from "../../domain/deployment-
 import { type HostColumns, type RetriedRow, toDeployment } from "../deployment-row.ts";
 import { toPage, toRangeValues } from "../page.ts";
 import type { Query } from "./connection.ts";
+import { COLUMNS_WITH_RETRY } from "./deployment-rows.ts";
 import { readLock } from "./locks.ts";
-import { COLUMNS_WITH_RETRY } from "./queue.ts";
 
 type Reads = Pick<DeploymentStore, "readDeployment" | "listDeployments" | "readLive" | "readTargetStatus">;
 

@@ -1,10 +1,20 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import type { ClientConfig } from "pg";
-import { AppError, describeFileError } from "../../lib/errors.ts";
+import { AppError, describeFileError } from "./errors.ts";
 
-/** How to reach a database. */
-export type DatabaseAddress = Pick<ClientConfig, "host" | "port" | "user" | "password" | "database" | "ssl">;
+/** How to reach a database. Without a user, the driver takes the name of the system's user. */
+export interface DatabaseAddress {
+  /** A name, an address, or the directory of a unix socket. */
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user?: string;
+  readonly password?: string;
+  /** False for a connection without TLS. */
+  readonly ssl:
+    | false
+    | { readonly rejectUnauthorized: true; readonly servername?: string; readonly ca?: string };
+}
 
 /** The address of a database, or what is wrong with its URL. The problem does not repeat the URL, which holds a password. */
 export type ReadAddress =
