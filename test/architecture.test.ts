@@ -215,6 +215,14 @@ describe("the layers of src", () => {
     expect(users.length).toBeGreaterThan(0);
   });
 
+  test("load the store in Postgres, and its driver, only when it is needed", () => {
+    const users = files.filter((file) => imports.get(file)?.includes("pg"));
+    expect(users.length).toBeGreaterThan(0);
+    expect(users.every((file) => file.includes("store/postgres/"))).toBe(true);
+    const atStart = /^import (?!type )[^;]*"[^"]*postgres\/index\.ts"/m;
+    expect(files.filter((file) => atStart.test(sources.get(file) ?? ""))).toEqual([]);
+  });
+
   test("load the CEL library only when it is needed", () => {
     const cel = /^(?:import|export) (?!type )[\w*{},\s]* from "\.\/cel\.ts"/m;
     expect(files.filter((file) => cel.test(sources.get(file) ?? ""))).toEqual([]);

@@ -1,4 +1,5 @@
 import type { Client } from "acme-client";
+import type { ChallengeStore } from "../domain/host.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Secret } from "../lib/secret.ts";
@@ -30,9 +31,9 @@ export interface AcmeSettings {
 export interface CertificateManager {
   /**
    * The answer on port 80 at `/.well-known/acme-challenge/<token>` (RFC 8555, section 8.3): the key authorisation of a
-   * pending token, or null for any other.
+   * pending token of any process, or null for any other.
    */
-  answerChallenge(token: string): string | null;
+  answerChallenge(token: string): Promise<string | null>;
   /** The stored pair, if it is from this CA, covers these domains and has not expired; else null. Never throws. */
   readStored(): CertificatePair | null;
   /**
@@ -55,6 +56,8 @@ export interface CertificateManagerOptions {
   readonly log: Log;
   /** From 0 up to 1, for jitter; `Math.random` by default. */
   readonly random?: () => number;
+  /** Where other processes find the answers to this one's challenges; null for none. */
+  readonly challenges?: ChallengeStore | null;
   /** Milliseconds that one response of the CA may take; 30 s by default. */
   readonly timeout?: number;
 }
@@ -63,7 +66,7 @@ export interface CertificateManagerOptions {
 export function createCertificateManager(
   settings: AcmeSettings,
   directory: string,
-  { clock, log, random = Math.random, timeout = 30_000 }: CertificateManagerOptions,
+  { clock, log, random = Math.random, challenges = null, timeout = 30_000 }: CertificateManagerOptions,
 ): CertificateManager {
   const { domains } = settings;
   const answers = new Map<string, string>();
@@ -78,7 +81,8 @@ export function createCertificateManager(
     // The library does not check that it is a directory.
     await readDirectory(connection);
     const acme = await loadAcme(connection);
-    const order = (client: Client) => orderCertificate({ acme, client, domains, answers, clock, signal });
+    const order = (client: Client) =>
+      orderCertificate({ acme, client, domains, answers, challenges, clock, signal });
     try {
       const client = await openAccount(acme, settings, storage);
       if (client !== null) return await order(client);
@@ -120,7 +124,7 @@ export function createCertificateManager(
   }
 
   return {
-    answerChallenge: (token) => answers.get(token) ?? null,
+    answerChallenge: async (token) => answers.get(token) ?? (await challenges?.find(token)) ?? null,
     readStored: () => storage.readPair(),
     obtain,
     runRenewals: (onPair, signal) =>

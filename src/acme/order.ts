@@ -1,4 +1,5 @@
 import type { Authorization, Client, Order } from "acme-client";
+import type { ChallengeStore } from "../domain/host.ts";
 import type { Clock } from "../lib/clock.ts";
 import { toOneLine } from "../lib/text.ts";
 import { type CertificatePair, readCertificatePair } from "./certificate.ts";
@@ -13,6 +14,8 @@ export interface OrderContext {
   readonly domains: readonly string[];
   /** Receives the answers to challenges by token, while the CA may request them. */
   readonly answers: Map<string, string>;
+  /** Receives them too, for other processes that the CA may ask; null for none. */
+  readonly challenges: ChallengeStore | null;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -63,7 +66,7 @@ async function proveDomains(order: Order, context: OrderContext): Promise<void> 
 async function proveDomain(order: Order, authorization: Authorization, context: OrderContext): Promise<void> {
   // An earlier order proved it.
   if (authorization.status === "valid") return;
-  const { client, answers } = context;
+  const { client, answers, challenges } = context;
   const domain = nameOf(authorization);
   const challenge = authorization.challenges.find(({ type }) => type === "http-01");
   if (challenge === undefined) {
@@ -76,13 +79,17 @@ async function proveDomain(order: Order, authorization: Authorization, context: 
     const [now] = await client.getAuthorizations({ ...order, authorizations: [authorization.url] });
     return now ?? authorization;
   };
-  answers.set(challenge.token, await client.getChallengeKeyAuthorization(challenge));
+  const { token } = challenge;
+  const answer = await client.getChallengeKeyAuthorization(challenge);
+  answers.set(token, answer);
   try {
+    await challenges?.store(token, answer);
     await client.completeChallenge(challenge);
     const decided = await poll(read, ({ status }) => status !== "pending", context);
     if (decided.status !== "valid") throw describeRefusal(domain, decided);
   } finally {
-    answers.delete(challenge.token);
+    answers.delete(token);
+    await challenges?.remove(token);
   }
 }
 

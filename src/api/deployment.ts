@@ -15,6 +15,7 @@ export const RESULT = {
 export const ApiDeployment = Type.Object({
   id: Id,
   target: Type.String(),
+  host: Type.String({ description: "the name of the machine that it runs on" }),
   ...RESULT,
   trigger: oneOf(TRIGGERS),
   attempt: Type.Integer({ description: "2 for the retry of a deployment that a crash interrupted" }),
@@ -23,6 +24,7 @@ export const ApiDeployment = Type.Object({
   superseded_by: nullable(Id, "the newer deployment that replaced this one"),
   delivery: nullable(Id, "the delivery that queued it"),
   pushed_commit: nullable(Type.String(), "the commit that the delivery names"),
+  waits_for: nullable(Id, "the deployment on the host before it, which has to succeed first"),
   chosen: nullable(Type.String(), "the commit or release that a person chose"),
   branch: nullable(Type.String(), "the deployed branch or tag"),
   commit: nullable(Type.String(), "the deployed commit"),
@@ -47,7 +49,14 @@ export const ApiDeployment = Type.Object({
 export type ApiDeployment = Static<typeof ApiDeployment>;
 
 /** A deployment that a request queued. */
-export const ApiQueued = Type.Object({ status: Type.Literal("queued"), deployment: Id });
+export const ApiQueued = Type.Object({
+  status: Type.Literal("queued"),
+  deployment: Id,
+  deployments: Type.Array(Type.Object({ id: Id, host: Type.String() }), {
+    description: "one for each host of the target, in the order of the rollout",
+  }),
+});
+export type ApiQueued = Static<typeof ApiQueued>;
 
 /** A deployment that a request cancelled, or is ending. */
 export const ApiCancelled = Type.Object({
@@ -59,14 +68,28 @@ export const ApiCancelled = Type.Object({
 export const ApiEnd = Type.Object({ ...RESULT, id: Id });
 export type ApiEnd = Static<typeof ApiEnd>;
 
-/** A deployment as JSON. */
-export function toApiDeployment(deployment: Deployment): ApiDeployment {
-  const { id, choice, steps } = deployment;
+/** A deployment as JSON. `wait` says in words what a queued one waits for. */
+export function toApiDeployment(deployment: Deployment, wait: string | null = null): ApiDeployment {
+  const { id, waitsFor, choice, steps } = deployment;
+  const fields = toDeploymentFields(deployment);
   return {
     id,
-    ...toDeploymentFields(deployment),
+    ...fields,
+    reason: fields.reason ?? wait,
+    waits_for: waitsFor,
     chosen: describeChoice(choice),
     steps: steps.map(({ exitCode, ...step }) => ({ ...step, exit_code: exitCode })),
+  };
+}
+
+/** Deployments that a request queued, as JSON. */
+export function toApiQueued(deployments: readonly Deployment[]): ApiQueued {
+  const [first] = deployments;
+  if (first === undefined) throw new Error("a request queued no deployment");
+  return {
+    status: "queued",
+    deployment: first.id,
+    deployments: deployments.map(({ id, host }) => ({ id, host })),
   };
 }
 
@@ -80,6 +103,7 @@ function describeChoice(choice: Deployment["choice"]): string | null {
 export function toDeploymentFields(deployment: Deployment) {
   return {
     target: deployment.target,
+    host: deployment.host,
     ...toApiResult(deployment),
     trigger: deployment.trigger,
     attempt: deployment.attempt,

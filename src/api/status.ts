@@ -1,6 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
+import type { Host } from "../domain/host.ts";
 import type { Source } from "../domain/source.ts";
 import type { StoreStatistics } from "../domain/store.ts";
+import { ApiHostState, toApiHostState } from "./host.ts";
 import { nullable, oneOf, Time } from "./schema.ts";
 
 /** The state of the server. */
@@ -10,6 +12,11 @@ export const ApiStatus = Type.Object({
   started_at: Time,
   public_url: nullable(Type.String(), "`public_url` of the configuration"),
   sources: Type.Array(Type.Object({ name: Type.String(), provider: Type.String(), path: Type.String() })),
+  host: Type.String({ description: "the name of this machine" }),
+  hosts: nullable(
+    Type.Array(ApiHostState),
+    "the hosts that share the store, by name; null where the store has one host",
+  ),
   targets: Type.Integer({ description: "number of configured targets" }),
   queued: Type.Integer({ description: "number of queued deployments" }),
   running: Type.Integer({ description: "number of running deployments" }),
@@ -46,13 +53,23 @@ export interface Disk {
   readonly total: number;
 }
 
+/** What the status describes besides the server itself. */
+export interface StatusParts {
+  readonly sources: readonly Source[];
+  /** The number of configured targets. */
+  readonly targets: number;
+  readonly disks: readonly Disk[];
+  /** The name of this machine. */
+  readonly host: string;
+  /** Null where the store has one host. */
+  readonly hosts: readonly Host[] | null;
+}
+
 /** The state of the server as JSON. */
 export function toApiStatus(
   { version, startedAt, draining, publicUrl, certificateExpiresAt }: About,
   { bytes, queued, running }: StoreStatistics,
-  sources: readonly Source[],
-  targets: number,
-  disks: readonly Disk[],
+  { sources, targets, disks, host, hosts }: StatusParts,
 ): ApiStatus {
   return {
     status: draining ? "stopping" : "ok",
@@ -60,6 +77,8 @@ export function toApiStatus(
     started_at: startedAt.toISOString(),
     public_url: publicUrl,
     sources: sources.map(({ name, provider, path }) => ({ name, provider, path })),
+    host,
+    hosts: hosts?.map(toApiHostState) ?? null,
     targets,
     queued,
     running,

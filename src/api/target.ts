@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import type { Deployment } from "../domain/deployment.ts";
 import type { TargetStatus } from "../domain/deployment-store.ts";
+import type { Host } from "../domain/host.ts";
 import type { Lock } from "../domain/lock.ts";
 import type { Target } from "../domain/target.ts";
 import { RESULT, toApiResult } from "./deployment.ts";
@@ -15,6 +16,36 @@ export const ApiLock = Type.Object({
 });
 export type ApiLock = Static<typeof ApiLock>;
 
+/** What a target is doing on a host. */
+const STATUS = {
+  live: nullable(
+    Type.Object({
+      commit: nullable(Type.String()),
+      release: nullable(Type.String()),
+      since: Time,
+      deployment: nullable(Id, "the deployment that made it live"),
+      subject: nullable(Type.String(), "the first line of the commit's message"),
+      author: nullable(Type.String(), "the name of the commit's author"),
+      commit_url: nullable(Type.String(), "the commit's page at the forge"),
+    }),
+    "what is live; null if nothing was ever deployed",
+  ),
+  queued: nullable(Id, "the queued deployment"),
+  running: nullable(Id, "the running deployment"),
+  last: nullable(
+    Type.Object({ id: Id, ...RESULT, ended_at: nullable(Time) }),
+    "the newest deployment that is not superseded",
+  ),
+};
+
+const RELEASES = nullable(
+  Type.Array(Type.String()),
+  "complete releases on disk, newest first; null for a layout without releases",
+);
+
+/** Whether a host of a target can deploy it now. */
+const HOST_STATES = ["up", "away", "unknown"] as const;
+
 /** A target and its state. */
 export const ApiTarget = Type.Object({
   name: Type.String(),
@@ -28,24 +59,19 @@ export const ApiTarget = Type.Object({
   ),
   directory: Type.String(),
   layout: Type.String(),
-  live: nullable(
-    Type.Object({
-      commit: nullable(Type.String()),
-      release: nullable(Type.String()),
-      since: Time,
-      deployment: nullable(Id, "the deployment that made it live"),
-      subject: nullable(Type.String(), "the first line of the commit's message"),
-      author: nullable(Type.String(), "the name of the commit's author"),
-      commit_url: nullable(Type.String(), "the commit's page at the forge"),
-    }),
-    "what is live; null if nothing was ever deployed",
-  ),
+  ...STATUS,
   locked: nullable(ApiLock, "the lock; null for an unlocked target"),
-  queued: nullable(Id, "the queued deployment"),
-  running: nullable(Id, "the running deployment"),
-  last: nullable(
-    Type.Object({ id: Id, ...RESULT, ended_at: nullable(Time) }),
-    "the newest deployment that is not superseded",
+  hosts: nullable(
+    Type.Array(
+      Type.Object({
+        host: Type.String(),
+        state: oneOf(HOST_STATES, "`unknown` until it has run once"),
+        draining: Type.Boolean({ description: "whether it starts no deployment, as a person ordered" }),
+        ...STATUS,
+        releases: RELEASES,
+      }),
+    ),
+    "the hosts that deploy it, in the order of a rollout; null where the store has one host. The other fields are those of this host, or of the first",
   ),
 });
 export type ApiTarget = Static<typeof ApiTarget>;
@@ -53,10 +79,7 @@ export type ApiTarget = Static<typeof ApiTarget>;
 /** A single target, with its releases. */
 export const ApiTargetDetails = Type.Object({
   ...ApiTarget.properties,
-  releases: nullable(
-    Type.Array(Type.String()),
-    "complete releases on disk, newest first; null for a layout without releases",
-  ),
+  releases: RELEASES,
 });
 export type ApiTargetDetails = Static<typeof ApiTargetDetails>;
 
@@ -84,10 +107,23 @@ export function toApiLock({ reason, by, since, until }: Lock): ApiLock {
   return { reason, by, since: since.toISOString(), until: until?.toISOString() ?? null };
 }
 
-/** A target as JSON. `deployed` is its newest successful deployment. */
-export function toApiTarget(target: Target, status: TargetStatus, deployed: Deployment | null): ApiTarget {
+/** What a target is doing on a host. */
+export interface HostStatus {
+  readonly status: TargetStatus;
+  /** Its newest successful deployment there. */
+  readonly deployed: Deployment | null;
+}
+
+/** A host of a target. */
+export interface TargetHost extends HostStatus {
+  readonly name: string;
+  /** Null until it has run once. */
+  readonly host: Host | null;
+}
+
+/** A target as JSON. */
+export function toApiTarget(target: Target, own: HostStatus, hosts: readonly TargetHost[] | null): ApiTarget {
   const { name, source, directory, layout, repository, waitForCi } = target;
-  const { live, lock, queued, running, latest } = status;
   return {
     name,
     source,
@@ -97,6 +133,25 @@ export function toApiTarget(target: Target, status: TargetStatus, deployed: Depl
     wait_for_ci: waitForCi === null ? null : (waitForCi.workflow ?? true),
     directory,
     layout,
+    ...toStatusFields(own),
+    locked: own.status.lock && toApiLock(own.status.lock),
+    hosts: hosts?.map((each) => toApiTargetHost(target, each)) ?? null,
+  };
+}
+
+function toApiTargetHost(target: Target, { name, host, ...status }: TargetHost) {
+  const releases = host?.targets.find((each) => each.name === target.name)?.releases;
+  return {
+    host: name,
+    state: host?.state ?? "unknown",
+    draining: host?.isDraining ?? false,
+    ...toStatusFields(status),
+    releases: releases ? [...releases] : null,
+  };
+}
+
+function toStatusFields({ status: { live, queued, running, latest }, deployed }: HostStatus) {
+  return {
     live: live && {
       ...live,
       since: live.since.toISOString(),
@@ -105,7 +160,6 @@ export function toApiTarget(target: Target, status: TargetStatus, deployed: Depl
       author: deployed?.author ?? null,
       commit_url: deployed?.commitUrl ?? null,
     },
-    locked: lock && toApiLock(lock),
     queued,
     running,
     last: latest && {

@@ -1,7 +1,7 @@
 import type { Config } from "../config/load.ts";
 import { readRemoteTip } from "../deploy/git/ls-remote.ts";
 import { runProcess } from "../deploy/process/process.ts";
-import type { Target } from "../domain/target.ts";
+import { isDeployedOn, type Target } from "../domain/target.ts";
 import { catchUp } from "../flow/catch-up.ts";
 import { prune } from "../flow/prune.ts";
 import { runEvery } from "../lib/clock.ts";
@@ -22,12 +22,13 @@ export async function runBackgroundTasks(
   const { clock, env, eventBus, ipAllowlist } = services;
   const readTip = (target: Target) => readRemoteTip(target, { run: runProcess, env }, signal);
   const catchUpWith = (some: readonly Target[]) => catchUp(some, { ...services, readTip }, signal);
-  const catchUpAll = () => catchUpWith(targets);
+  const own = targets.filter((target) => isDeployedOn(target, services.store.host));
+  const catchUpAll = () => catchUpWith(own);
   // The tip of a locked target is not read. It may have moved since the server last listened.
   let unlocked: Promise<void> = Promise.resolve();
   const unsubscribe = eventBus.subscribe((event) => {
     if (event.kind !== "lock" || event.lock !== null) return;
-    const named = targets.filter(({ name }) => name === event.target);
+    const named = own.filter(({ name }) => name === event.target);
     unlocked = unlocked.then(() => catchUpWith(named));
   });
   const pruneEvery = Math.min(PRUNE_EVERY, retention.keepDeliveries, retention.keepDeployments);

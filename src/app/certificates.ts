@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { createCertificateManager } from "../acme/index.ts";
 import type { Config } from "../config/load.ts";
+import type { ChallengeStore } from "../domain/host.ts";
 import { createHttp01Redirect } from "../http/http01-redirect.ts";
 import type { DescriptorReserve } from "../http/server/descriptor-reserve.ts";
 import { type Listener, openListener } from "../http/server/listen.ts";
@@ -23,10 +24,15 @@ export interface Certificates {
   stop(): Promise<void>;
 }
 
+type CertificateEnvironment = AppEnvironment & {
+  /** Shared with other processes that the CA may ask; null for none. */
+  readonly challenges: ChallengeStore | null;
+};
+
 /** Reads the files of `[server.tls]`, or asks a CA. Null for plain HTTP. Rejects when the files are unusable. */
 export async function createCertificates(
   config: () => Config,
-  environment: AppEnvironment,
+  environment: CertificateEnvironment,
   descriptors: DescriptorReserve,
   signal: AbortSignal,
 ): Promise<Certificates | null> {
@@ -61,12 +67,12 @@ function watchFiles(
 async function openAcme(
   config: () => Config,
   { settings, httpPort }: NonNullable<Config["server"]["acme"]>,
-  { clock, log }: AppEnvironment,
+  { clock, log, challenges }: CertificateEnvironment,
   descriptors: DescriptorReserve,
   signal: AbortSignal,
 ): Promise<Certificates> {
   const { dataDir, server } = config();
-  const manager = createCertificateManager(settings, join(dataDir, "acme"), { clock, log });
+  const manager = createCertificateManager(settings, join(dataDir, "acme"), { clock, log, challenges });
   const { promise: first, resolve: resolveFirst } = Promise.withResolvers<Certificate>();
   const logThrottled = createThrottledLog(log, clock);
   let listener: Listener | null = null;

@@ -1,7 +1,4 @@
 import type { Config } from "../config/load.ts";
-import { layouts } from "../deploy/layouts/index.ts";
-import type { Layout } from "../domain/layout.ts";
-import type { Target } from "../domain/target.ts";
 import { authorise } from "../flow/authorise.ts";
 import { createOperator } from "../flow/operator.ts";
 import { receive } from "../flow/receive.ts";
@@ -15,6 +12,7 @@ import { createThrottledLog } from "../lib/log.ts";
 import { equalInConstantTime } from "../providers/hmac.ts";
 import { collectGarbage } from "../runtime/index.ts";
 import { readDisks } from "./disks.ts";
+import { releasesOf } from "./releases.ts";
 import type { Services } from "./services.ts";
 
 /** The request handlers of both listeners for one configuration. A reload replaces them. */
@@ -83,10 +81,4 @@ export function createHandlers(
       about: () => ({ ...state.about(), publicUrl: server.publicUrl }),
     }),
   };
-}
-
-/** The names of the target's complete releases, newest first; null without a repository or a layout with releases. */
-async function releasesOf({ repository, layout, directory }: Target): Promise<readonly string[] | null> {
-  const known: Readonly<Record<string, Layout>> = layouts;
-  return repository === null ? null : ((await known[layout]?.releasesOf?.(directory)) ?? null);
 }

@@ -1,14 +1,11 @@
 import { mkdirSync, rmSync } from "node:fs";
-import { isDeepStrictEqual } from "node:util";
 import manifest from "../../package.json" with { type: "json" };
 import type { Config } from "../config/load.ts";
 import { generateSecrets } from "../config/secrets.ts";
-import { killOrphans } from "../deploy/process/orphans.ts";
-import { runProcess } from "../deploy/process/process.ts";
-import { revertInterruptedRun } from "../deploy/revert.ts";
 import type { AbandonedRun } from "../domain/deployment.ts";
 import type { Store } from "../domain/store.ts";
-import { cancelUnconfigured, recoverQueue, revertInterrupted } from "../flow/recovery.ts";
+import { type FleetMember, joinFleet } from "../flow/fleet.ts";
+import { cancelUnconfigured, recoverQueue } from "../flow/recovery.ts";
 import { createMetrics } from "../http/prometheus.ts";
 import {
   createDescriptorReserve,
@@ -19,10 +16,13 @@ import { type Listener, openListener } from "../http/server/listen.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { createNotificationChannels } from "../notify/index.ts";
+import { cleanUpAbandoned } from "./abandoned-runs.ts";
 import { runBackgroundTasks } from "./background-tasks.ts";
 import { type Certificates, createCertificates } from "./certificates.ts";
 import { createHandlers, type HandleAdmin, type Handlers, type ServerState } from "./handlers.ts";
 import { logListeners, openAdmin } from "./listeners.ts";
+import { listHostTargets } from "./releases.ts";
+import { listRestartRequired } from "./restart-required.ts";
 import {
   type ActiveConfiguration,
   type AppEnvironment,
@@ -43,6 +43,8 @@ export interface App {
    * nothing, when a secret cannot be stored, or for another data directory.
    */
   reload(config: Config): Promise<readonly string[] | null>;
+  /** Resolves when another process took over the name of this host: this one has to stop. */
+  readonly replaced: Promise<void>;
   /** Accepts no new request, finishes open ones, gives running deployments their grace, and closes the store. */
   close(): Promise<void>;
   /**
@@ -57,17 +59,6 @@ const REQUEST_GRACE = 10_000;
 
 /** Milliseconds that open requests have when the store has failed: they get their 503 at once. */
 const ABANDONED_GRACE = 1_000;
-
-/** The settings that need a restart, by their names in the configuration. */
-const NEED_RESTART: Readonly<Record<string, (config: Config) => unknown>> = {
-  "[server] host": ({ server }) => server.host,
-  "[server] port": ({ server }) => server.port,
-  "[server] log_format": ({ server }) => server.logFormat,
-  "[server.tls]": ({ server }) => server.tls,
-  "[server.acme]": ({ server }) => server.acme,
-  "[admin] host": ({ admin }) => admin.host,
-  "[admin] port": ({ admin }) => admin.port,
-};
 
 /**
  * Starts a server over an open store, which it closes. Rejects with an {@link AppError} that says what to do when a
@@ -106,6 +97,8 @@ class Server implements App {
   #certificates: Certificates | null = null;
   #listener: Listener | null = null;
   #admin: Listener | null = null;
+  #fleet: FleetMember | null = null;
+  readonly #replaced = Promise.withResolvers<void>();
   #backgroundTasks = new AbortController();
   #backgroundTasksEnded: Promise<unknown> = Promise.resolve();
 
@@ -138,6 +131,10 @@ class Server implements App {
     return this.#listener.url;
   }
 
+  get replaced(): Promise<void> {
+    return this.#replaced.promise;
+  }
+
   get adminUrl(): URL | null {
     return this.#admin?.url ?? null;
   }
@@ -147,9 +144,10 @@ class Server implements App {
     const { config, environment } = this;
     const { log } = environment;
     const abandoned = await this.#recover();
+    await this.#joinFleet();
     this.#certificates = await createCertificates(
       () => this.#active.config,
-      environment,
+      { ...environment, challenges: this.store.fleet?.challenges ?? null },
       this.#descriptors,
       this.#closing.signal,
     );
@@ -169,7 +167,7 @@ class Server implements App {
     await this.#openAdmin();
     logListeners(config, this.#listener.url, this.#admin?.url ?? null, log);
     // The server accepts deliveries meanwhile.
-    void this.#recoverInterrupted(abandoned).finally(() => this.#services.worker.begin());
+    void cleanUpAbandoned(abandoned, this.#services).finally(() => this.#services.worker.begin());
     // Requests that came meanwhile are answered first.
     setImmediate(() => {
       if (!this.#closing.signal.aborted) this.#restartBackgroundTasks();
@@ -187,9 +185,7 @@ class Server implements App {
         `data_dir cannot change to ${next.dataDir} while the server runs: restart it, or set data_dir back to ${this.config.dataDir}`,
       );
     }
-    const needRestart = Object.entries(NEED_RESTART)
-      .filter(([, read]) => !isDeepStrictEqual(read(this.config), read(next)))
-      .map(([setting]) => setting);
+    const needRestart = listRestartRequired(this.config, next);
     for (const setting of needRestart) {
       log.warn({ setting }, `${setting} needs a restart; keeping the old value`);
     }
@@ -202,6 +198,7 @@ class Server implements App {
     this.#active = this.#activate(next);
     this.#handlers = createHandlers(next, this.#services, this.#state, this.#tokenReplaced.signal);
     await cancelUnconfigured(next.targets, this.#services);
+    this.#fleet?.describe();
     await this.#certificates?.checkNow();
     this.#restartBackgroundTasks();
     const fields = { sources: next.sources.map(({ path }) => path), targets: next.targets.length };
@@ -221,7 +218,7 @@ class Server implements App {
     ]);
     await Promise.allSettled([this.#listener?.stop(REQUEST_GRACE), this.#admin?.stop(REQUEST_GRACE)]);
     this.#descriptors.stop();
-    await Promise.allSettled([locks.stop(), notifier.stop()]);
+    await Promise.allSettled([locks.stop(), notifier.stop(), this.#fleet?.stop()]);
     await this.store.close();
     // After the store: a notification that is aborted now is not recorded, and is sent again after the next start.
     this.#ended.abort();
@@ -234,7 +231,8 @@ class Server implements App {
   }
 
   #activate(config: Config): ActiveConfiguration {
-    const options = { publicUrl: config.server.publicUrl, signal: this.#ended.signal };
+    const isShared = this.store.fleet !== null;
+    const options = { publicUrl: config.server.publicUrl, isShared, signal: this.#ended.signal };
     return { config, channels: createNotificationChannels(config.notify, config.targets, options) };
   }
 
@@ -251,18 +249,16 @@ class Server implements App {
     return abandoned;
   }
 
-  /** Ends the processes that a crash left running, and reverts the deployments that had gone live. */
-  async #recoverInterrupted(abandoned: readonly AbandonedRun[]): Promise<void> {
-    const { clock, log, env } = this.environment;
-    try {
-      const pids = await killOrphans(abandoned, clock);
-      if (pids.length > 0) log.warn({ pids }, "ended processes of an interrupted deployment");
-    } catch (error) {
-      log.error({ err: error }, "could not end processes of an interrupted deployment");
-    }
-    await revertInterrupted(abandoned, {
+  /** Before the listener opens: the first delivery is deployed on the hosts that have said what they deploy. */
+  async #joinFleet(): Promise<void> {
+    const { fleet, host } = this.store;
+    if (fleet === null) return;
+    this.#fleet = await joinFleet(fleet, {
       ...this.#services,
-      revert: (run, live, onLine) => revertInterruptedRun(run, live, { clock, env, run: runProcess, onLine }),
+      version: manifest.version,
+      subscriptions: () => this.#active.channels,
+      listTargets: () => listHostTargets(this.#active.config.targets, host),
+      onReplaced: this.#replaced.resolve,
     });
   }
 

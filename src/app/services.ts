@@ -16,6 +16,7 @@ import type { FlowServices } from "../flow/services.ts";
 import { createWorker, type Worker } from "../flow/worker.ts";
 import { createThrottledLog } from "../lib/log.ts";
 import { providers } from "../providers/index.ts";
+import { cleanUpAbandoned } from "./abandoned-runs.ts";
 
 /** The parts of the outside world that tests replace. */
 export interface AppEnvironment extends Pick<FlowServices, "clock" | "log" | "print"> {
@@ -48,7 +49,7 @@ export function createServices(
   environment: AppEnvironment,
 ): Services {
   const { clock, env, log } = environment;
-  const eventBus = createEventBus(clock);
+  const eventBus = createEventBus(clock, store.fleet);
   const logThrottled = createThrottledLog(log, clock);
   const { publish } = eventBus;
   const targets = () => active().config.targets;
@@ -64,6 +65,7 @@ export function createServices(
     },
     publish,
     wakeNotifier: notifier.wake,
+    revert: (run) => cleanUpAbandoned([run], { store, clock, log, env }),
     deploy: (job, io) =>
       withPayloadFile(payloadDirectoryOf(active().config), job.deployment.id, job.payload, (payloadFile) =>
         deploy({ ...job, payloadFile }, { clock, env, run: runProcess, ...io }),

@@ -12,7 +12,7 @@ import {
   readAdmin,
   readAllPages,
 } from "./api/client.ts";
-import { explainUnknownSource, explainUnknownTarget } from "./api/unknown-name.ts";
+import { explainUnknownHost, explainUnknownSource, explainUnknownTarget } from "./api/unknown-name.ts";
 import { parseId, parseLimit } from "./arguments.ts";
 import { CONFIG_OPTION } from "./options.ts";
 import { makePrintable } from "./output/sanitise.ts";
@@ -51,7 +51,9 @@ export interface ListCommand<Item extends TSchema> {
   /** Such as `/api/deliveries`. */
   readonly path: string;
   readonly item: Item;
-  readonly columns: (style: Style) => readonly Column<Static<Item>>[];
+  readonly columns: (style: Style, items: readonly Static<Item>[]) => readonly Column<Static<Item>>[];
+  /** The rows of the table; by default one for each item. */
+  readonly toRows?: (items: readonly Static<Item>[]) => readonly Static<Item>[];
   /** The message for an empty list without filters. */
   readonly emptyMessage: string;
   /** Options that are query parameters of the same name. */
@@ -91,7 +93,15 @@ export function withListOptions(command: Command): Command {
  * Prints a list as a table on standard output. Messages, such as that the list is empty, go to standard error.
  */
 export async function printList<Item extends TSchema>(
-  { path, item, columns, emptyMessage, filters, allPages = false }: ListCommand<Item>,
+  {
+    path,
+    item,
+    columns,
+    toRows = (items) => items,
+    emptyMessage,
+    filters,
+    allPages = false,
+  }: ListCommand<Item>,
   options: ListOptions,
   terminal: Terminal,
 ): Promise<void> {
@@ -105,7 +115,7 @@ export async function printList<Item extends TSchema>(
     ? await readAllPages(item, admin, request)
     : await readAdmin(ApiPage(item), admin, request);
   printResponse(response, options, terminal, ({ items }, style) =>
-    items.length === 0 ? "" : formatTable(columns(style), items, style),
+    items.length === 0 ? "" : formatTable(columns(style, items), toRows(items), style),
   );
   if (options.json) return;
   const { items, next } = response.value;
@@ -117,9 +127,19 @@ export async function printList<Item extends TSchema>(
   if (next !== null) terminal.err(`hooklatch: there are more: list them with --before ${next}\n`);
 }
 
-/** Says which target or source of the filters does not exist; null if they exist. */
-async function explainUnknownFilter({ target, source }: ListOptions, admin: Admin): Promise<string | null> {
-  const unknown = typeof target === "string" ? await explainUnknownTarget(target, admin) : null;
-  if (unknown !== null || typeof source !== "string") return unknown;
-  return explainUnknownSource(source, admin);
+/** Says which target, source or host of the filters does not exist; null if they exist. */
+async function explainUnknownFilter(
+  { target, source, host }: ListOptions,
+  admin: Admin,
+): Promise<string | null> {
+  const filters = [
+    [target, explainUnknownTarget],
+    [source, explainUnknownSource],
+    [host, explainUnknownHost],
+  ] as const;
+  for (const [name, explain] of filters) {
+    const unknown = typeof name === "string" ? await explain(name, admin) : null;
+    if (unknown !== null) return unknown;
+  }
+  return null;
 }

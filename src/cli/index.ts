@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<DefineCommand>>> = {
   target: async () => (await import("./commands/target.ts")).target,
   deployment: async () => (await import("./commands/deployment.ts")).deployment,
   delivery: async () => (await import("./commands/delivery.ts")).delivery,
+  host: async () => (await import("./commands/host.ts")).host,
   client: async () => (await import("./commands/client.ts")).client,
   import: async () => (await import("./commands/import.ts")).importCommand,
   reload: async () => (await import("./commands/reload.ts")).reload,

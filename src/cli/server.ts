@@ -1,8 +1,10 @@
 import type { App } from "../app/index.ts";
 import { type Config, describeIssue } from "../config/load.ts";
 import type { Reload, ReloadOutcome } from "../domain/reload.ts";
+import type { Store } from "../domain/store.ts";
 import { AppError } from "../lib/errors.ts";
 import { createLog, type Log } from "../lib/log.ts";
+import { openPostgres } from "../store/postgres.ts";
 import type { StoreThread } from "../store/thread/index.ts";
 import { readConfiguration } from "./configuration.ts";
 import type { Terminal } from "./terminal.ts";
@@ -35,9 +37,9 @@ export async function runServer(
   const print = (line: string) => terminal.out(`${line}\n`);
   const reloader = createReloader(config, file, log, terminal);
   const environment = { clock: terminal.clock, log, env: terminal.env, print, reload: reloader.reload };
-  // The store opens in its thread while this one loads the rest of the server.
+  // SQLite opens in its thread while this one loads the rest of the server.
   const [store, { startApp }] = await Promise.all([
-    storeThread.open(config.dataDir),
+    openStore(config, storeThread),
     import("../app/index.ts"),
   ]);
   const app = await startApp(config, environment, stopping.signal, store);
@@ -52,10 +54,25 @@ export async function runServer(
     // The log writes its lines at the end of this turn of the event loop.
     setImmediate(() => terminal.out(explainDefaults(app.url, config)));
   }
-  await stopped;
+  const { replaced } = app;
+  const isReplaced = await Promise.race([stopped.then(() => false), replaced.then(() => true)]);
+  if (isReplaced) log.error({ host: store.host }, "another process took over the name of this host");
   log.info({}, "stopping: open requests and running deployments may finish within their grace periods");
   await app.close();
   log.info({}, "stopped");
+  if (isReplaced) {
+    throw new AppError(
+      "failed",
+      `another hooklatch serves host ${store.host}: give each machine its own [store] host, and run one server on each`,
+    );
+  }
+}
+
+/** Opens the store that the configuration names. The thread is that of SQLite. */
+function openStore({ store: { postgres }, dataDir }: Config, storeThread: StoreThread): Promise<Store> {
+  if (postgres === null) return storeThread.open(dataDir);
+  storeThread.end();
+  return openPostgres({ ...postgres, url: postgres.url.reveal() });
 }
 
 /** Commands to try on a server without a configuration. */

@@ -17,6 +17,7 @@ import { AdminTable, DocumentTable, StoreTable } from "./schema.ts";
 import type { GeneratedSecret } from "./secrets.ts";
 import { resolveServer, type Server } from "./server.ts";
 import { readSources, writeDefaultSources } from "./source.ts";
+import { refuseGenerated, resolveStore, type StoreConfig } from "./store.ts";
 import { readTargets } from "./target.ts";
 import { checkForWindows } from "./windows.ts";
 
@@ -52,7 +53,7 @@ export interface Config {
   readonly dataDir: string;
   readonly server: Server;
   readonly admin: Admin;
-  readonly store: Retention;
+  readonly store: StoreConfig;
   readonly sources: readonly Source[];
   readonly targets: readonly Target[];
   readonly notify: readonly NotificationSettings[];
@@ -69,12 +70,6 @@ export interface OwnedSecret {
   /** The key that it belongs to. */
   readonly option: string;
   readonly secret: Secret;
-}
-
-/** How long history is kept, in milliseconds. */
-interface Retention {
-  readonly keepDeliveries: number;
-  readonly keepDeployments: number;
 }
 
 /** A configuration, or everything that is wrong with it. */
@@ -127,7 +122,8 @@ function resolveConfig(
   const adminTable = readTable(AdminTable, root.values.admin, at("admin"), issues);
   const { admin, generated } = resolveAdmin(adminTable, dataDir, context);
   checkPorts(describeListeners(server, admin, root.place), issues);
-  const { values: store } = readTable(StoreTable, root.values.store, at("store"), issues);
+  const storeTable = readTable(StoreTable, root.values.store, at("store"), issues);
+  const store = resolveStore(storeTable, context);
   const configured = written("source");
   // A `source` that is not a list is a fault, and no reason for default sources.
   const hasNone = configured.length === 0 && (root.values.source !== undefined || !root.has("source"));
@@ -135,7 +131,12 @@ function resolveConfig(
     ...context,
     dataDir,
   });
-  const targets = readTargets(written("target"), { ...context, dataDir, sources });
+  const targets = readTargets(written("target"), {
+    ...context,
+    dataDir,
+    sources,
+    isShared: storeTable.has("url"),
+  });
   if (context.platform === "win32") {
     const hasTargets = written("target").length > 0;
     checkForWindows({ root: root.place, hasTargets, host: server.host, dataDir }, issues);
@@ -147,13 +148,15 @@ function resolveConfig(
     source ? [Object.freeze({ ...source, print: source.print ?? !used.has(source.name) })] : [],
   );
 
+  const allGenerated = [...generated, ...sources.flatMap((source) => source.generated)];
+  if (storeTable.has("url")) refuseGenerated(allGenerated, storeTable, context);
   return Object.freeze({
     file,
     isFound,
     dataDir,
     server,
     admin,
-    store: Object.freeze({ keepDeliveries: store.keep_deliveries, keepDeployments: store.keep_deployments }),
+    store,
     sources: Object.freeze(complete),
     targets: Object.freeze(targets),
     notify: Object.freeze(notify),
@@ -163,7 +166,7 @@ function resolveConfig(
         secrets.map((secret) => ({ owner: `source ${name}`, ...secret })),
       ),
     ]),
-    generated: Object.freeze([...generated, ...sources.flatMap((source) => source.generated)]),
+    generated: Object.freeze(allGenerated),
   });
 }
 

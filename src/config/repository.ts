@@ -22,6 +22,8 @@ const INDEPENDENT = [
   "timeout",
   "health",
   "queue",
+  "hosts",
+  "rollout",
 ];
 
 /**

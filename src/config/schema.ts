@@ -83,7 +83,7 @@ export const DocumentTable = TableSetting(
     server: "The public listener, which receives webhooks.",
     admin:
       "The listener of the [admin API](api.md), which the commands use. Without a configured `port`, the server starts without it when the port is taken.",
-    store: "Retention of history. What is live, queued or running is never removed.",
+    store: "The database, and the retention of history. What is live, queued or running is never removed.",
     source: "An address that receives webhooks; see [Senders](senders.md).",
     target: "What is deployed, and where; see [Deployments](deployments.md).",
     notify:
@@ -196,10 +196,26 @@ export const AdminTable = TableSetting(
   },
 );
 
+/** The name of a host, as systems have it. */
+const HostName = Type.String({
+  pattern: "^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$",
+  expected: 'the name of a host, such as "web-1": at most 63 letters, digits and "._-"',
+});
+
 /** `[store]`. */
 export const StoreTable = TableSetting(
-  { keep_deliveries: Defaulted(Age, "30d"), keep_deployments: Defaulted(Age, "180d") },
   {
+    url: Type.Optional(SecretSetting),
+    host: Type.Optional(HostName),
+    rollout_patience: Defaulted(Timer, "10m"),
+    keep_deliveries: Defaulted(Age, "30d"),
+    keep_deployments: Defaulted(Age, "180d"),
+  },
+  {
+    url: "URL of a PostgreSQL database that several hosts share, such as `postgres://hooklatch:PASSWORD@db.internal/hooklatch`, as a secret; see [Fleet](fleet.md). Default: a SQLite database in `data_dir`.",
+    host: "Name of this machine, with `url`: unique among the hosts of the database. Default: the system's host name.",
+    rollout_patience:
+      "How long a one-by-one rollout waits for a host that is away or drained, before the next host begins.",
     keep_deliveries: "How long deliveries are stored, and recognised when they are repeated.",
     keep_deployments: "How long deployments and their output are stored.",
   },

@@ -131,6 +131,18 @@ export const TargetTable = TableSetting(
       Type.Union([Type.Literal("latest"), Type.Literal("all")], { expected: '"latest" or "all"' }),
     ),
     catch_up: Defaulted(Switch, true),
+    hosts: Type.Optional(
+      Type.Array(Name, {
+        minItems: 1,
+        uniqueItems: true,
+        expected: "a list of names of hosts, at least one, each once",
+      }),
+    ),
+    rollout: Type.Optional(
+      Type.Union([Type.Literal("together"), Type.Literal("one-by-one")], {
+        expected: '"together" or "one-by-one"',
+      }),
+    ),
     status_token: Type.Optional(SecretSetting),
     status_url: Type.Optional(BaseUrl("https://api.github.com")),
   },
@@ -182,6 +194,10 @@ export const TargetTable = TableSetting(
     queue:
       'What happens to deliveries while a deployment runs: `"latest"` keeps the newest, `"all"` runs every one in order, and answers 503 beyond 1,000. Default: `"latest"` with `repository`, else `"all"`.',
     catch_up: "Deploy [missed pushes](deployments.md#missed-pushes).",
+    hosts:
+      "With a shared store, the [hosts](fleet.md) that deploy the target, in the order of a rollout. Default: every host whose configuration has the target, by name.",
+    rollout:
+      'With a shared store, whether all hosts deploy at the same time, `"together"`, or each begins when the one before it has succeeded, `"one-by-one"`; see [Rollouts](fleet.md#rollouts). Default: `"together"`.',
     status_token:
       "Token that reports the result as a [commit status](deployments.md#commit-status). Default: no status is reported.",
     status_url:

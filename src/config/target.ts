@@ -1,6 +1,6 @@
 import { dirname, isAbsolute, relative } from "node:path";
 import type { Provider } from "../domain/provider.ts";
-import type { Target } from "../domain/target.ts";
+import type { Placement, Target } from "../domain/target.ts";
 import { readCommitStatus, readCredentials } from "./credentials.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child, describeChoice, formatValue, type IssueList, type Place } from "./read/issues.ts";
@@ -18,6 +18,8 @@ export interface TargetContext extends ReadContext {
   /** The names of the layouts. */
   readonly layouts: readonly string[];
   readonly dataDir: string;
+  /** Whether several hosts share the store. */
+  readonly isShared: boolean;
 }
 
 /** Checks every target, and that no two conflict. Returns those without faults. */
@@ -50,6 +52,7 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
   checkPath(settings, context);
   checkEnvironment(settings, context);
   checkShared(values.shared, child(place, "shared"), context);
+  const placement = readPlacement(settings, context);
 
   if (!isValid() || values.name === undefined || directory === undefined) return undefined;
   if (source?.name === undefined || repository === undefined) return undefined;
@@ -76,7 +79,24 @@ function readTarget(settings: TargetSettings, context: TargetContext): Target | 
     ignorePaths: Object.freeze(values.ignore_paths ?? []),
     allowedSigners,
     commitStatus,
+    ...(placement !== null && { placement }),
   });
+}
+
+/** Where the target is deployed; null where the store has one host. */
+function readPlacement(
+  { values: { hosts, rollout }, has, isValid, place }: TargetSettings,
+  { isShared, issues }: TargetContext,
+): Placement | null {
+  for (const key of ["hosts", "rollout"] as const) {
+    if (isShared || !has(key) || !isValid([key])) continue;
+    issues.fault(child(place, key), "needs [store] url: a SQLite file has one host");
+  }
+  if (!isShared) return null;
+  if (rollout === "one-by-one" && hosts?.length === 1) {
+    issues.warn(child(place, "rollout"), "has no effect because hosts has one name");
+  }
+  return Object.freeze({ hosts: hosts ? Object.freeze(hosts) : null, rollout: rollout ?? "together" });
 }
 
 /** The absolute path of the file of allowed signers; null when commits need no signature. */

@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import type { Config } from "../config/load.ts";
 import type { NotificationSettings } from "../domain/notification.ts";
+import { isDeployedOn } from "../domain/target.ts";
 import type { Clock } from "../lib/clock.ts";
 import { errorMessage } from "../lib/errors.ts";
 import { tryMailServer } from "../notify/smtp.ts";
@@ -8,6 +9,7 @@ import { providers } from "../providers/index.ts";
 import { checkAcme, checkCertificate } from "./certificate.ts";
 import { type CheckResult, fail, ok, warn } from "./check-result.ts";
 import { checkDataDirectory } from "./data-directory.ts";
+import { checkDatabase } from "./database.ts";
 import { ownerOf } from "./files.ts";
 import { checkClock, checkDisks, checkGit } from "./machine.ts";
 import { checkPorts } from "./port.ts";
@@ -26,9 +28,15 @@ interface CheckEnvironment {
 
 /** Checks everything that a configuration refers to, from the machine to the server to the targets. Changes nothing. */
 export async function checkAll(
-  config: Config,
+  whole: Config,
   { env, clock }: CheckEnvironment,
 ): Promise<readonly CheckResult[]> {
+  const { postgres } = whole.store;
+  // The directories and keys of the others are on other machines.
+  const config =
+    postgres === null
+      ? whole
+      : { ...whole, targets: whole.targets.filter((target) => isDeployedOn(target, postgres.host)) };
   const now = clock.now();
   const service = await findServicePath(config.dataDir, env);
   const [clockResult, ports, git, targets, notify] = await Promise.all([
@@ -41,6 +49,7 @@ export async function checkAll(
   return [
     ...(await attempt("data directory", () => checkDataDirectory(config))),
     ...(await attempt("secrets", () => checkSecrets(config.generated, config.secrets))),
+    ...(await attempt("database", () => checkDatabase(config.store))),
     ...(await attempt("disks", () => checkDisks(config))),
     ...clockResult,
     ...ports,

@@ -22,14 +22,16 @@ type Usage =
 /**
  * Checks whether the listeners' ports, or the socket, are free, or who uses them. A hooklatch there is the server of this
  * configuration if it uses the data directory and accepts the admin token. Sends only GET requests; the token only to a
- * hooklatch on loopback, while a server uses the data directory.
+ * hooklatch on loopback, while a server uses the data directory, or where the store is elsewhere.
  */
 export async function checkPorts({
   dataDir,
   server,
   admin,
-}: Pick<Config, "dataDir" | "server" | "admin">): Promise<readonly CheckResult[]> {
-  const running = findRunningServer(dataDir);
+  store,
+}: Pick<Config, "dataDir" | "server" | "admin" | "store">): Promise<readonly CheckResult[]> {
+  // Only SQLite locks the directory.
+  const running = store.postgres === null ? findRunningServer(dataDir) : { kind: "unknown" };
   const identify = (usage: Usage | null): Usage | null =>
     usage?.kind === "hooklatch" && running.kind === "none" ? { kind: "another hooklatch" } : usage;
   const socket = readSocketPath(server.host);

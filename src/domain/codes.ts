@@ -104,8 +104,11 @@ export const RESULT_CODES = {
   cancelled: "A person cancelled the deployment.",
   not_configured: "The target is no longer configured.",
   superseded: "A newer deployment of the target was queued.",
+  rollout_stopped: "The deployment on the host before it did not succeed.",
+  host_forgotten: "A person removed the host.",
   shutdown: "The server stopped while the deployment ran.",
   crash: "The server was killed, or the machine stopped, while the deployment ran.",
+  lease_lost: "The host of the deployment could not reach the database for too long, or stopped.",
 } as const;
 
 export type ResultCode = keyof typeof RESULT_CODES;

@@ -4,6 +4,7 @@ import type { ResultParts } from "./deployment-result.ts";
 import type { CiEvent, Event } from "./event.ts";
 import type { Decision } from "./match.ts";
 import type { Page, PageRange } from "./page.ts";
+import type { Placement } from "./target.ts";
 
 /**
  * The status of a stored delivery: the `status` word of the response to its sender. One that is `held` by a lock becomes
@@ -137,6 +138,8 @@ export interface AcceptOptions {
   readonly replayOf: number | null;
   /** The targets with `queue = "all"`: each of their deployments waits for its turn. None by default. */
   readonly queueAll?: readonly string[];
+  /** Where a target is deployed; by default on this host only. */
+  readonly placementOf?: (target: string) => Placement;
 }
 
 /** The cause of a deployment that a delivery requests. */
@@ -151,10 +154,11 @@ export const PUSHED: DeploymentCause = { trigger: "push", choice: null };
 /** The part of the store that holds deliveries. */
 export interface DeliveryStore {
   /**
-   * Stores the delivery and queues a deployment for each decision that deploys, in one commit that is on disk before
-   * this resolves. A queued deployment of the same target becomes `superseded`, unless the
-   * target is in `queueAll`. When {@link MAX_QUEUED} of such a target wait, nothing is stored. Where a decision's code is `locked`,
-   * the target's lock records the delivery, and unlocking deploys it.
+   * Stores the delivery and queues a deployment for each decision that deploys, on each host of its placement, in one
+   * commit that is on disk before this resolves. A queued deployment of the same target and host becomes `superseded`,
+   * unless the target is in `queueAll`. When {@link MAX_QUEUED} of such a target wait, nothing is stored. Where a decision's code is `locked`,
+   * the target's lock records the delivery, and unlocking deploys it. Where the
+   * target is locked and the caller did not know of it yet, a deployment is queued, and waits for the end of the lock.
    *
    * A delivery that has an identity and is not a replay is first compared with the stored deliveries of its source:
    * - its body arrived before under another id: what `repeatedBody` says, a replayed body (`duplicate` of the first

@@ -27,5 +27,6 @@ export function describeResult(result: ResultParts): string | null {
 /** Why the server interrupted a deployment; null for every other code. */
 export function describeInterruption(code: ResultCode | null): string | null {
   if (code === "shutdown") return "hooklatch was stopped while it ran";
+  if (code === "lease_lost") return "its host was not heard of while it ran";
   return code === "crash" ? "hooklatch was killed, or the machine stopped, while it ran" : null;
 }

@@ -1,10 +1,12 @@
 import type { ResultCode } from "./codes.ts";
-import type { Target } from "./target.ts";
+import type { Placement, Target } from "./target.ts";
 
 /** One run of one target. */
 export interface Deployment {
   readonly id: number;
   readonly target: string;
+  /** The name of the host on which it runs. */
+  readonly host: string;
   readonly state: DeploymentState;
   /** Why it ended in another state than `succeeded`; null while it is queued or runs, and for a success. */
   readonly code: ResultCode | null;
@@ -22,6 +24,8 @@ export interface Deployment {
    * repeated because a newer one was queued. It may have been removed.
    */
   readonly supersededBy: number | null;
+  /** In a one-by-one rollout, the deployment of the host before: this one starts when that one has succeeded. */
+  readonly waitsFor: number | null;
   /** The delivery that requested it. */
   readonly delivery: number | null;
   /** The commit that the delivery named. The deployed commit, the tip, is in `commit`. */
@@ -99,9 +103,11 @@ export type Interruption =
   /** A person cancelled it; the reason names the person. */
   | { readonly kind: "cancelled"; readonly reason: string }
   /** The server stops. */
-  | { readonly kind: "interrupted" };
+  | { readonly kind: "interrupted" }
+  /** The lease of this process has ended, or soon will: another one may be told to run it again. */
+  | { readonly kind: "lease lost" };
 
-/** The live release of a target. */
+/** The live release of a target on one host. */
 export interface Live {
   readonly commit: string | null;
   readonly release: string | null;
@@ -126,12 +132,17 @@ export interface DeploymentRequest {
   readonly choice: Choice | null;
   /** Whether it waits for its turn and supersedes nothing (`queue = "all"`); false by default. */
   readonly queueAll?: boolean;
+  /** Where it is deployed; by default on this host only. */
+  readonly placement?: Placement;
 }
 
-/** A deployment that was queued now. */
+/** Deployments that were queued now, for one request. */
 export interface QueuedDeployment {
+  /** That of the first host. */
   readonly deployment: Deployment;
-  /** The deployments of its target that were queued until then, now `superseded`. */
+  /** Those of further hosts. */
+  readonly others: readonly Deployment[];
+  /** The deployments of the target on the same hosts that were queued until then, now `superseded`. */
   readonly superseded: readonly Deployment[];
 }
 

@@ -119,7 +119,9 @@ export interface NotificationStore {
     now: Date,
   ): Promise<void>;
   /**
-   * The notifications that are due at `now`, oldest first, at most one for each channel. A notification is not due
+   * The notifications that are due at `now`, oldest first, at most one for each channel. They are reserved for this
+   * process for a minute: no other one that shares the store gets them, or later ones of their channels, meanwhile. A
+   * notification is not due
    * while an earlier one of the same deployment waits for the channel; a `started` that waits is replaced by the end of
    * its deployment where the subscription includes that.
    */

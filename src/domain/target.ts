@@ -45,6 +45,8 @@ export interface Target {
   readonly queue: "all" | "latest";
   /** Whether catch-up deploys the branch when a push was missed. */
   readonly catchUp: boolean;
+  /** Where it is deployed, with several hosts; by default on every host that configures it, at the same time. */
+  readonly placement?: Placement;
   readonly access: RepositoryAccess;
   /**
    * Globs (git's pathspecs, gitglossary(7)). The target is deployed when a file that differs between the live commit and
@@ -59,6 +61,22 @@ export interface Target {
   readonly allowedSigners: string | null;
   /** Null where commits get no status. */
   readonly commitStatus: CommitStatus | null;
+}
+
+/** Where a target is deployed. */
+export interface Placement {
+  /** The names of hosts, in the order of a rollout; null for every host whose configuration has the target. */
+  readonly hosts: readonly string[] | null;
+  /** One by one, a host begins when the one before it has succeeded. */
+  readonly rollout: "together" | "one-by-one";
+}
+
+/** The placement of a target whose configuration names none. */
+export const EVERYWHERE: Placement = Object.freeze({ hosts: null, rollout: "together" });
+
+/** Whether the target is deployed on the host, whose configuration has it. */
+export function isDeployedOn({ placement }: Pick<Target, "placement">, host: string): boolean {
+  return placement?.hosts?.includes(host) ?? true;
 }
 
 /**

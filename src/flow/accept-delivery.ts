@@ -5,6 +5,7 @@ import type { Decision } from "../domain/match.ts";
 import type { ParsedPayload } from "../domain/provider.ts";
 import { createRuleValues } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
+import { EVERYWHERE, type Placement, type Target } from "../domain/target.ts";
 import { AppError } from "../lib/errors.ts";
 import { toOneLineJson } from "../lib/text.ts";
 import { publishDeployments } from "./event-bus.ts";
@@ -13,7 +14,7 @@ import type { FlowServices } from "./services.ts";
 
 export type AcceptServices = Pick<
   FlowServices,
-  "store" | "clock" | "log" | "publish" | "wakeWorker" | "print"
+  "store" | "clock" | "log" | "publish" | "wakeWorker" | "print" | "targets"
 > & { readonly routeDelivery: RouteDelivery };
 
 /** A delivery that was verified and parsed, and is not stored yet. */
@@ -49,7 +50,7 @@ export async function acceptDelivery(
   delivery: ParsedDelivery,
   services: AcceptServices,
 ): Promise<AcceptOutcome> {
-  const { store, clock, log, publish, wakeWorker, print, routeDelivery } = services;
+  const { store, clock, log, publish, wakeWorker, print, routeDelivery, targets } = services;
   const { parsed, replayOf, client, headers, body } = delivery;
   const { events, identity } = parsed;
   const [event] = events;
@@ -88,6 +89,7 @@ export async function acceptDelivery(
         source.handler.repeatedBody === "new",
       replayOf,
       queueAll,
+      placementOf: createPlacementLookup(targets),
     },
   );
 
@@ -112,6 +114,15 @@ export async function acceptDelivery(
   publishDeployments([...receipt.deployments, ...superseded], publish);
   if (deployments.length > 0) wakeWorker();
   return { kind: "stored", status, reason, receipt };
+}
+
+/** Finds where targets are deployed. A store with one host never asks. */
+function createPlacementLookup(targets: () => readonly Target[]): (target: string) => Placement {
+  let placements: ReadonlyMap<string, Placement> | null = null;
+  return (target) => {
+    placements ??= new Map(targets().map(({ name, placement = EVERYWHERE }) => [name, placement]));
+    return placements.get(target) ?? EVERYWHERE;
+  };
 }
 
 /** The commit that an event names; null where it names none for the target. `isGated`: the target waits for CI. */

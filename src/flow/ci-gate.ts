@@ -16,7 +16,7 @@ export function createCiGate(
   if (choice?.kind !== "ci") return null;
 
   const list = async (state: Deployment["state"] | null) => {
-    const filter = { target: target.name, state, source: null };
+    const filter = { target: target.name, state, source: null, host: store.host };
     return (await store.listDeployments(filter, { limit: MAX_PAGE, before: null })).items;
   };
 

@@ -1,5 +1,6 @@
 import type { Deployment, QueuedDeployment } from "../domain/deployment.ts";
 import type { FinishedDeployment } from "../domain/deployment-store.ts";
+import type { Fleet } from "../domain/host.ts";
 import type { PublishEvent, ServerEvent } from "../domain/server-event.ts";
 import type { Clock } from "../lib/clock.ts";
 
@@ -14,8 +15,15 @@ export interface NumberedEvent {
 /** Passes events to subscribers, and remembers the latest for those who reconnect. */
 export interface EventBus {
   readonly publish: PublishEvent;
-  /** Calls `listener` with every event from now on; `output` events have no number (null). Returns the unsubscriber. */
-  subscribe(listener: Listener): () => void;
+  /** Passes on an event of another process that shares the store. */
+  readonly publishRemote: PublishEvent;
+  /**
+   * Calls `listener` with every event from now on; `output` events have no number (null). Calls `onGap` when events of
+   * other processes may have been lost. Returns the unsubscriber.
+   */
+  subscribe(listener: Listener, onGap?: () => void): () => void;
+  /** Tells subscribers that events of other processes may have been lost. */
+  reportGap(): void;
   /** The latest events with a higher id, oldest first. */
   since(id: number): readonly NumberedEvent[];
 }
@@ -28,9 +36,9 @@ const REMEMBERED = 1000;
 /** Ids start with the time, so that they increase over restarts. */
 const IDS_PER_MILLISECOND = 1000;
 
-/** Creates an {@link EventBus} without subscribers. */
-export function createEventBus(clock: Clock): EventBus {
-  const listeners = new Set<Listener>();
+/** Creates an {@link EventBus} without subscribers. `fleet` sends the events of this process to the others. */
+export function createEventBus(clock: Clock, fleet: Pick<Fleet, "publish"> | null = null): EventBus {
+  const listeners = new Map<Listener, () => void>();
   const latest: NumberedEvent[] = [];
   let lastId = clock.now().getTime() * IDS_PER_MILLISECOND;
 
@@ -42,21 +50,30 @@ export function createEventBus(clock: Clock): EventBus {
     return numbered;
   }
 
+  function publishRemote(event: ServerEvent): void {
+    const numbered = number(event);
+    for (const listener of [...listeners.keys()]) {
+      try {
+        listener(event, numbered);
+      } catch {
+        // One subscriber, whose connection is closed, must not disturb the publisher or the others.
+        listeners.delete(listener);
+      }
+    }
+  }
+
   return {
     publish(event) {
-      const numbered = number(event);
-      for (const listener of [...listeners]) {
-        try {
-          listener(event, numbered);
-        } catch {
-          // One subscriber, whose connection is closed, must not disturb the publisher or the others.
-          listeners.delete(listener);
-        }
-      }
+      publishRemote(event);
+      fleet?.publish(event);
     },
-    subscribe(listener) {
-      listeners.add(listener);
+    publishRemote,
+    subscribe(listener, onGap = () => {}) {
+      listeners.set(listener, onGap);
       return () => void listeners.delete(listener);
+    },
+    reportGap() {
+      for (const onGap of [...listeners.values()]) onGap();
     },
     since: (id) => latest.slice(-REMEMBERED).filter((numbered) => numbered.id > id),
   };
@@ -66,7 +83,7 @@ export function createEventBus(clock: Clock): EventBus {
 export interface EventWaiter {
   /** Forgets the events so far. Call it before reading what the events are about, so that none is missed. */
   reset(): void;
-  /** Resolves when an event arrived since the last `reset`, or the signal was aborted. */
+  /** Resolves when an event arrived or may have been lost since the last `reset`, or the signal was aborted. */
   wait(): Promise<void>;
   stop(): void;
 }
@@ -84,7 +101,7 @@ export function waitFor(
   const wake = () => next.resolve();
   const unsubscribe = eventBus.subscribe((event) => {
     if (accepts(event)) wake();
-  });
+  }, wake);
   signal.addEventListener("abort", wake);
   return {
     reset() {
@@ -103,12 +120,18 @@ export function publishDeployments(deployments: readonly Deployment[], publish: 
   for (const deployment of deployments) publish({ kind: "deployment", deployment });
 }
 
-/** Publishes a queued deployment and those that it superseded. */
-export function publishQueued({ deployment, superseded }: QueuedDeployment, publish: PublishEvent): void {
-  publishDeployments([deployment, ...superseded], publish);
+/** Publishes queued deployments and those that they superseded. */
+export function publishQueued(
+  { deployment, others, superseded }: QueuedDeployment,
+  publish: PublishEvent,
+): void {
+  publishDeployments([deployment, ...others, ...superseded], publish);
 }
 
-/** Publishes a deployment that ended, and its retry. */
-export function publishFinished({ deployment, retry }: FinishedDeployment, publish: PublishEvent): void {
-  publishDeployments(retry === null ? [deployment] : [deployment, retry], publish);
+/** Publishes a deployment that ended, and what followed from that. */
+export function publishFinished(
+  { deployment, retry, stopped = [] }: FinishedDeployment,
+  publish: PublishEvent,
+): void {
+  publishDeployments([deployment, ...(retry === null ? [] : [retry]), ...stopped], publish);
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { DeliverySummary, DeploymentOutcome } from "../domain/delivery.ts";
 import type { Deployment } from "../domain/deployment.ts";
 import { describeLock, hasExpired, type Lock, type UnlockResult } from "../domain/lock.ts";
@@ -17,6 +18,8 @@ export interface Locks {
    * removed, which wakes the worker.
    */
   load(): Promise<void>;
+  /** Reads the stored locks again: another process that shares the store may have changed them. */
+  reload(): Promise<void>;
   /** Locks the target, in place of a lock that it may have. */
   lock(lock: Lock): Promise<void>;
   /**
@@ -137,6 +140,24 @@ export function createLocks(
         startTimer(lock);
       }
     },
+    reload: () =>
+      enqueue(async () => {
+        const now = clock.now();
+        const stored = await store.listLocks();
+        const names = new Set(stored.map(({ target }) => target));
+        for (const target of [...locks.keys()]) {
+          if (names.has(target)) continue;
+          remove(target);
+          stopTimer(target);
+        }
+        for (const lock of stored) {
+          // One that has expired is being removed from the store.
+          const isKnown = isDeepStrictEqual(locks.get(lock.target), lock) || hasExpired(lock, now);
+          if (isKnown && (lock.until === null || timers.has(lock.target))) continue;
+          add(lock);
+          startTimer(lock);
+        }
+      }),
     lock: (lock) =>
       enqueue(async () => {
         await store.lock(lock);

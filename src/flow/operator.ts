@@ -1,8 +1,9 @@
 import type { Client } from "../domain/client.ts";
 import type { Choice, Deployment } from "../domain/deployment.ts";
+import { type ForgetOutcome, type Host, listHostsOf } from "../domain/host.ts";
 import { describeLock, describeUnlocked, type Lock } from "../domain/lock.ts";
 import { findRelease, NO_HISTORY } from "../domain/release.ts";
-import type { Target } from "../domain/target.ts";
+import { EVERYWHERE, type Placement, type Target } from "../domain/target.ts";
 import { publishQueued } from "./event-bus.ts";
 import type { Locks } from "./locks.ts";
 import type { FlowServices } from "./services.ts";
@@ -25,12 +26,17 @@ export interface Operator {
   ): Promise<LockOutcome>;
   /** Unlocks the target. One that is no longer configured is unlocked too, and not deployed. */
   unlock(target: string): Promise<UnlockOutcome>;
+  /** Stops or resumes the start of deployments on a host. Null for an unknown one. */
+  drain(host: string, isDraining: boolean): Promise<Host | null>;
+  /** Removes a host that is away, and cancels its queued deployments. */
+  forget(host: string): Promise<ForgetOutcome>;
   /** Removes an address from one source, or from all with null. Resolves with the removed clients. */
   revoke(address: string, source: string | null): Promise<readonly Client[]>;
 }
 
 export type DeployOutcome =
-  | { readonly kind: "queued"; readonly deployment: number }
+  /** One deployment for each host, in the order of the rollout. */
+  | { readonly kind: "queued"; readonly deployments: readonly Deployment[] }
   | { readonly kind: "unknown target" }
   | { readonly kind: "locked"; readonly reason: string }
   | Impossible;
@@ -75,23 +81,46 @@ export function createOperator(
   },
 ): Operator {
   const { store, clock, log, publish, locks, worker, releasesOf } = services;
+  const { fleet } = store;
   const targets = new Map(services.targets().map((target) => [target.name, target]));
 
   async function request(
     { name: target, queue }: Target,
     trigger: "manual" | "rollback",
     choice: Choice | Impossible | null,
+    placement: Placement,
   ): Promise<DeployOutcome> {
     if (choice?.kind === "impossible") return choice;
     const queued = await store.queueDeployment(
-      { target, trigger, commit: null, choice, queueAll: queue === "all" },
+      { target, trigger, commit: null, choice, queueAll: queue === "all", placement },
       clock.now(),
     );
-    const deployment = queued.deployment.id;
-    log.info({ target, deployment, trigger, choice }, "deployment requested");
+    const deployments = [queued.deployment, ...queued.others];
+    for (const { id: deployment, host } of deployments) {
+      const where = fleet === null ? {} : { host };
+      log.info({ target, ...where, deployment, trigger, choice }, "deployment requested");
+    }
     publishQueued(queued, publish);
     worker.wake();
-    return { kind: "queued", deployment };
+    return { kind: "queued", deployments };
+  }
+
+  /** For each host of the target, what a rollback deploys there. */
+  async function listRollbacks(target: Target, release: string | null) {
+    const { name } = target;
+    const choose = async (host: string, complete: readonly string[] | null) => {
+      const live = (await store.readLive(name, host))?.release ?? null;
+      return { host, choice: chooseRelease(target, release, complete, live) };
+    };
+    if (fleet === null) return [await choose(store.host, await releasesOf(target))];
+    const hosts = await fleet.listHosts();
+    return Promise.all(
+      listHostsOf(target, hosts).map((host) => {
+        const described = hosts.find((each) => each.name === host)?.targets;
+        const found = described?.find((each) => each.name === name);
+        return choose(host, found === undefined ? [] : found.releases);
+      }),
+    );
   }
 
   return {
@@ -100,15 +129,19 @@ export function createOperator(
       if (target === undefined) return { kind: "unknown target" };
       const lock = locks.of(name, clock.now());
       if (lock !== null && !force) return { kind: "locked", reason: describeLock(lock) };
-      return request(target, "manual", commit === null ? null : chooseCommit(target, commit));
+      const choice = commit === null ? null : chooseCommit(target, commit);
+      return request(target, "manual", choice, target.placement ?? EVERYWHERE);
     },
 
     async rollback(name, release) {
       const target = targets.get(name);
       if (target === undefined) return { kind: "unknown target" };
-      const complete = await releasesOf(target);
-      const live = (await store.readLive(name))?.release ?? null;
-      return request(target, "rollback", chooseRelease(target, release, complete, live));
+      const choices = await listRollbacks(target, release);
+      const possible = choices.filter(({ choice }) => choice.kind !== "impossible");
+      const [first] = possible.length > 0 ? possible : choices;
+      if (first === undefined) return refuse(`no host deploys target ${name}`);
+      const hosts = possible.map(({ host }) => host);
+      return request(target, "rollback", first.choice, { ...(target.placement ?? EVERYWHERE), hosts });
     },
 
     async cancel(id, by) {
@@ -122,7 +155,11 @@ export function createOperator(
       }
       const deployment = await store.readDeployment(id);
       if (deployment === null) return { kind: "unknown deployment" };
-      if (!worker.cancel(id, reason)) return { kind: "ended", deployment };
+      const isElsewhere = deployment.state === "running" && deployment.host !== store.host;
+      const isCancelling = isElsewhere
+        ? ((await fleet?.requestCancel(id, reason)) ?? false)
+        : worker.cancel(id, reason);
+      if (!isCancelling) return { kind: "ended", deployment };
       log.warn({ deployment: id, target: deployment.target, reason }, "cancelling a running deployment");
       return { kind: "cancelling", deployment };
     },
@@ -146,6 +183,25 @@ export function createOperator(
         return { kind: "unlocked", deployment: null, reason: "the target is no longer configured" };
       }
       return { kind: "unlocked", deployment: unlocked.waiting, reason: describeUnlocked(unlocked) };
+    },
+
+    async drain(name, isDraining) {
+      const host = (await fleet?.drainHost(name, isDraining)) ?? null;
+      if (host !== null) log.info({ host: name }, isDraining ? "host drained" : "host no longer drained");
+      // It may be this one.
+      worker.wake();
+      return host;
+    },
+
+    async forget(name) {
+      const outcome = (await fleet?.forgetHost(name, clock.now())) ?? { kind: "unknown host" };
+      if (outcome.kind !== "forgotten") return outcome;
+      log.warn({ host: name, cancelled: outcome.cancelled }, "host forgotten");
+      for (const id of outcome.cancelled) {
+        const deployment = await store.readDeployment(id);
+        if (deployment !== null) publish({ kind: "deployment", deployment });
+      }
+      return outcome;
     },
 
     async revoke(address, source) {

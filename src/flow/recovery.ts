@@ -1,10 +1,11 @@
 import type { AbandonedRun } from "../domain/deployment.ts";
 import { describeResult } from "../domain/deployment-result.ts";
-import type { DeploymentStore } from "../domain/deployment-store.ts";
+import type { FinishedDeployment } from "../domain/deployment-store.ts";
 import type { NotificationSubscription } from "../domain/notification.ts";
 import { MAX_PAGE } from "../domain/page.ts";
 import { type ReleaseHistory, traceReleaseHistory } from "../domain/release.ts";
-import type { Target } from "../domain/target.ts";
+import type { Store } from "../domain/store.ts";
+import { isDeployedOn, type Target } from "../domain/target.ts";
 import { replaceNul } from "../lib/text.ts";
 import { publishFinished } from "./event-bus.ts";
 import type { FlowServices } from "./services.ts";
@@ -56,27 +57,46 @@ export async function recoverQueue(
   subscriptions: readonly NotificationSubscription[],
   services: Pick<FlowServices, "store" | "clock" | "log" | "publish">,
 ): Promise<readonly AbandonedRun[]> {
-  const { store, clock, log, publish } = services;
-  const interrupted = await store.recoverInterrupted(clock.now(), subscriptions);
-  for (const finished of interrupted) {
-    publishFinished(finished, publish);
-    const { id, target, code, retriedAs, supersededBy } = finished.deployment;
-    const fields = { deployment: id, target, code, retried_as: retriedAs, superseded_by: supersededBy };
-    log.warn(fields, "deployment interrupted by a crash");
-  }
+  const interrupted = await recoverInterrupted(subscriptions, services);
   await cancelUnconfigured(targets, services);
   return interrupted.flatMap(({ deployment }) => {
     const target = targets.find(({ name }) => name === deployment.target);
-    return target === undefined ? [] : [{ deployment: deployment.id, target }];
+    return target === undefined || deployment.host !== services.store.host
+      ? []
+      : [{ deployment: deployment.id, target }];
   });
 }
 
-/** Cancels queued deployments of targets that are not configured. */
+/** Recovers the deployments whose process is gone, of this host and, in a fleet, of others. */
+export async function recoverInterrupted(
+  subscriptions: readonly NotificationSubscription[],
+  { store, clock, log, publish }: Pick<FlowServices, "store" | "clock" | "log" | "publish">,
+): Promise<readonly FinishedDeployment[]> {
+  const interrupted = await store.recoverInterrupted(clock.now(), subscriptions);
+  for (const finished of interrupted) {
+    publishFinished(finished, publish);
+    const { id, target, host, state, code, retriedAs, supersededBy } = finished.deployment;
+    const fields = {
+      deployment: id,
+      target,
+      ...(store.fleet !== null && { host }),
+      code,
+      retried_as: retriedAs,
+      superseded_by: supersededBy,
+    };
+    const cause = code === "lease_lost" ? "because its host is away" : "by a crash";
+    // A rollout that stopped or went on is reported too.
+    log.warn(fields, state === "interrupted" ? `deployment interrupted ${cause}` : `deployment ${state}`);
+  }
+  return interrupted;
+}
+
+/** Cancels deployments that are queued for this host, of targets that are not configured or not deployed on it. */
 export async function cancelUnconfigured(
   targets: readonly Target[],
   { store, clock, log, publish }: Pick<FlowServices, "store" | "clock" | "log" | "publish">,
 ): Promise<void> {
-  const names = targets.map(({ name }) => name);
+  const names = targets.filter((target) => isDeployedOn(target, store.host)).map(({ name }) => name);
   for (const deployment of await store.cancelUnconfigured(names, clock.now())) {
     const { id, target, code } = deployment;
     publish({ kind: "deployment", deployment });
@@ -84,12 +104,12 @@ export async function cancelUnconfigured(
   }
 }
 
-/** Traces a target's history through the last page of its successful deployments. */
+/** Traces a target's history through the last page of its successful deployments on this host. */
 export async function readReleaseHistory(
   target: string,
-  store: Pick<DeploymentStore, "listDeployments">,
+  store: Pick<Store, "listDeployments" | "host">,
 ): Promise<ReleaseHistory> {
-  const filter = { target, state: "succeeded", source: null } as const;
+  const filter = { target, state: "succeeded", source: null, host: store.host } as const;
   const { items } = await store.listDeployments(filter, { limit: MAX_PAGE, before: null });
   return traceReleaseHistory(items);
 }

@@ -1,40 +1,15 @@
-import type { CiGate } from "../domain/ci.ts";
-import type { Deployment, DeploymentResult, Interruption } from "../domain/deployment.ts";
+import type { AbandonedRun, Deployment, DeploymentResult, Interruption } from "../domain/deployment.ts";
 import { describeResult } from "../domain/deployment-result.ts";
 import type { FinishedDeployment } from "../domain/deployment-store.ts";
-import { actionOf, nameOf } from "../domain/event.ts";
 import type { ProcessIo } from "../domain/layout.ts";
-import { findDecisiveEvent } from "../domain/match.ts";
 import type { NotificationSubscription } from "../domain/notification.ts";
-import type { ReleaseHistory } from "../domain/release.ts";
-import { createRuleValues, type RuleValues } from "../domain/rule.ts";
 import type { Source } from "../domain/source.ts";
-import type { Target } from "../domain/target.ts";
+import { isDeployedOn, type Target } from "../domain/target.ts";
 import { AppError } from "../lib/errors.ts";
-import { createCiGate } from "./ci-gate.ts";
+import { createJob, type DeploymentJob } from "./deployment-job.ts";
 import { publishFinished } from "./event-bus.ts";
 import { createOutputBuffer } from "./output.ts";
-import { readReleaseHistory } from "./recovery.ts";
-import { parseStoredDelivery } from "./replay.ts";
 import type { FlowServices } from "./services.ts";
-
-/** A deployment to run, and what requested it. */
-export interface DeploymentJob {
-  readonly deployment: Deployment;
-  readonly target: Target;
-  /** The name of the event that requested it; null when no delivery did. */
-  readonly event: string | null;
-  /** The action of that event; null where it has none. */
-  readonly action: string | null;
-  /** Reads what `payload_env` is about; null when no delivery requested it. */
-  readonly readValues: (() => RuleValues) | null;
-  /** The delivery's payload as JSON text; null when no delivery requested it. */
-  readonly payload: string | null;
-  /** The further conditions for a commit whose CI succeeded; null for other deployments. */
-  readonly gate: CiGate | null;
-  /** Reads the history of the target's commits and releases. A function, because few deployments need it. */
-  readonly history: () => Promise<ReleaseHistory>;
-}
 
 /** The part of the configuration that deployments depend on. A deployment uses the one that it started with. */
 export interface WorkerConfiguration {
@@ -48,6 +23,11 @@ export interface WorkerConfiguration {
 export type WorkerServices = Pick<FlowServices, "store" | "clock" | "log" | "publish" | "wakeNotifier"> & {
   /** The current configuration. */
   readonly configured: () => WorkerConfiguration;
+  /**
+   * Reverts what a deployment had made live whose result cannot be stored, because another process has marked it
+   * `interrupted` meanwhile.
+   */
+  readonly revert: (run: AbandonedRun) => Promise<void>;
   /**
    * Runs a deployment. Resolves with its result, also when it failed. Calls `onDecided` when the result is known and
    * only the cleanup follows.
@@ -67,6 +47,13 @@ export interface Worker {
   /** Ends a running deployment as `cancelled`. False when it is not running, or its result is already known. */
   cancel(deployment: number, reason: string): boolean;
   /**
+   * Ends all running deployments and claims nothing more: this process could not renew its lease, so that another one may
+   * soon mark them `interrupted`.
+   */
+  loseLease(): void;
+  /** Claims deployments again, of targets of which none runs in this process any more. */
+  regainLease(): void;
+  /**
    * Claims nothing more, gives running deployments `grace` milliseconds, then ends them as `interrupted`. Resolves when
    * none is running.
    */
@@ -82,7 +69,7 @@ const CLAIM_RETRY_AFTER = 1_000;
 /** Creates the {@link Worker}. It runs one deployment of a target at a time, and several targets at once. */
 export function createWorker(services: WorkerServices): Worker {
   const { store, clock, log, publish, wakeNotifier, configured } = services;
-  const running = new Set<Promise<void>>();
+  const running = new Map<Promise<void>, Target>();
   /** Each ends a running deployment. */
   const interrupts = new Map<number, AbortController>();
   /** The running deployments whose result is known. */
@@ -91,6 +78,7 @@ export function createWorker(services: WorkerServices): Worker {
   let claiming: Promise<void> | null = null;
   let wokenMeanwhile = false;
   let hasBegun = false;
+  let hasLease = true;
   let stopped = false;
 
   function begin(): void {
@@ -119,14 +107,16 @@ export function createWorker(services: WorkerServices): Worker {
   }
 
   async function claimEach(): Promise<void> {
-    while (!stopped) {
+    while (!stopped && hasLease) {
       const { targets, maxDeployments } = configured();
       // The next deployment that ends wakes the worker.
       if (running.size >= maxDeployments) return;
-      const deployment = await store.claim(
-        targets.map(({ name }) => name),
-        clock.now(),
-      );
+      // The store counts one as ended whose lease has ended, while its processes still are being ended here.
+      const busy = new Set([...running.values()].map(({ name }) => name));
+      const names = targets
+        .filter((target) => isDeployedOn(target, store.host) && !busy.has(target.name))
+        .map(({ name }) => name);
+      const deployment = await store.claim(names, clock.now());
       const target = targets.find(({ name }) => name === deployment?.target);
       if (deployment === null || target === undefined) return;
       const run = runOne(deployment, target)
@@ -137,7 +127,7 @@ export function createWorker(services: WorkerServices): Worker {
           running.delete(run);
           wake();
         });
-      running.add(run);
+      running.set(run, target);
     }
   }
 
@@ -149,6 +139,8 @@ export function createWorker(services: WorkerServices): Worker {
     const output = createOutputBuffer(id, services);
     const interrupt = new AbortController();
     interrupts.set(id, interrupt);
+    // Lost while the deployment was being claimed.
+    if (!hasLease) interrupt.abort({ kind: "lease lost" } satisfies Interruption);
     await notifyStarted(id);
     const onDecided = () => void decided.add(id);
     const io = { onLine: output.add, whenReady: output.whenReady, signal: interrupt.signal, onDecided };
@@ -159,6 +151,10 @@ export function createWorker(services: WorkerServices): Worker {
     decided.delete(id);
     await output.flush();
     const finished = await finish(id, result);
+    if (finished === null) {
+      log.warn({ ...fields, state: result.state }, "another process has marked the deployment interrupted");
+      return services.revert({ deployment: id, target });
+    }
     const { state, code, commit, release } = finished.deployment;
     const level = state === "succeeded" ? "info" : "warn";
     const reason = describeResult(finished.deployment);
@@ -197,13 +193,20 @@ export function createWorker(services: WorkerServices): Worker {
     return { state: "failed", code: "internal_error", reason, ...nothing };
   }
 
-  /** Retries until the result is saved: without a result the target would stay `running` until the next start. */
-  async function finish(id: number, result: DeploymentResult): Promise<FinishedDeployment> {
+  /**
+   * Retries until the result is saved: without a result the target would stay `running` until the next start. Null when
+   * another process has marked the deployment `interrupted`.
+   */
+  async function finish(id: number, result: DeploymentResult): Promise<FinishedDeployment | null> {
     for (let attempt = 0; ; attempt++) {
       try {
         return await store.finish(id, result, clock.now(), configured().subscriptions);
       } catch (error) {
         const isTransient = error instanceof AppError && error.code === "unavailable";
+        if (!isTransient && store.fleet !== null) {
+          const stored = await store.readDeployment(id);
+          if (stored?.state !== "running") return null;
+        }
         if (stopped || !isTransient) throw error;
         log.error({ deployment: id, err: error }, "could not save the result of a deployment; trying again");
         await clock.sleep(SAVE_RETRY_AFTER[attempt] ?? 30_000, stopping.signal);
@@ -217,49 +220,30 @@ export function createWorker(services: WorkerServices): Worker {
     return interrupt !== undefined;
   }
 
+  function loseLease(): void {
+    hasLease = false;
+    for (const interrupt of interrupts.values()) {
+      interrupt.abort({ kind: "lease lost" } satisfies Interruption);
+    }
+  }
+
+  function regainLease(): void {
+    hasLease = true;
+    wake();
+  }
+
   async function stop(grace: number): Promise<void> {
     stopped = true;
     await claiming;
     const graceOver = new AbortController();
-    await Promise.race([Promise.all(running), clock.sleep(grace, graceOver.signal)]);
+    await Promise.race([Promise.all(running.keys()), clock.sleep(grace, graceOver.signal)]);
     graceOver.abort();
     stopping.abort();
     for (const interrupt of interrupts.values()) {
       interrupt.abort({ kind: "interrupted" } satisfies Interruption);
     }
-    await Promise.allSettled(running);
+    await Promise.allSettled(running.keys());
   }
 
-  return { begin, wake, cancel, stop };
-}
-
-/** Adds the event and payload of the deployment's delivery. */
-async function createJob(
-  deployment: Deployment,
-  target: Target,
-  { store, configured }: Pick<WorkerServices, "store" | "configured">,
-): Promise<DeploymentJob> {
-  const history = () => readReleaseHistory(target.name, store);
-  const delivery = deployment.delivery === null ? null : await store.readDelivery(deployment.delivery);
-  const gate = createCiGate(deployment, target, store);
-  const job = {
-    deployment,
-    target,
-    event: null,
-    action: null,
-    readValues: null,
-    payload: null,
-    gate,
-    history,
-  };
-  if (delivery === null) return job;
-  const parsed = parseStoredDelivery(delivery, configured().sources)?.parsed;
-  if (parsed?.kind !== "parsed") {
-    return { ...job, event: delivery.eventName ?? delivery.event, action: delivery.action };
-  }
-  const { events, json: payload } = parsed;
-  const event = findDecisiveEvent(events, target);
-  const readRuleValues = createRuleValues(payload, delivery.headers);
-  const readValues = () => readRuleValues(event);
-  return { ...job, event: nameOf(event), action: actionOf(event), readValues, payload };
+  return { begin, wake, cancel, loseLease, regainLease, stop };
 }

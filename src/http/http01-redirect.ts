@@ -4,7 +4,7 @@ import { RESPONSE_HEADERS, respond, respondProblem, respondText } from "./respon
 /** The services of the plain HTTP listener. */
 export interface RedirectServices {
   /** The response to the challenge with this token (RFC 8555, section 8.3); null for an unknown token. */
-  readonly answerChallenge: (token: string) => string | null;
+  readonly answerChallenge: (token: string) => Promise<string | null>;
   /** The host of every redirect. It comes from the configuration, never from a Host header. */
   readonly publicHost: string;
   readonly publicPort: number;
@@ -33,7 +33,7 @@ export function createHttp01Redirect(services: RedirectServices): (request: Requ
     }
     const token = path.slice(CHALLENGES.length);
     // Tokens are base64url (RFC 8555, section 8.3).
-    const answer = /^[A-Za-z0-9_-]+$/.test(token) ? answerChallenge(token) : null;
+    const answer = /^[A-Za-z0-9_-]+$/.test(token) ? await answerChallenge(token) : null;
     return answer === null ? respondProblem("not found") : respondText(answer);
   };
 }

@@ -16,7 +16,7 @@ export interface ResponseCount {
 
 /** The services that the metrics read from. */
 export interface MeterServices {
-  readonly store: Pick<Store, "readStatistics" | "listLocks">;
+  readonly store: Pick<Store, "readStatistics" | "listLocks" | "host" | "fleet">;
   readonly clock: Clock;
   /** The targets of the current configuration. */
   readonly targets: () => readonly { readonly name: string }[];
@@ -42,24 +42,27 @@ export function createMeters(services: MeterServices): Meters {
   const readCertificate = measureServer(services, registers);
   measureProcess(registers);
 
+  // The name of the only host says nothing.
+  const host: { host?: string } = services.store.fleet === null ? {} : { host: services.store.host };
+  const hostLabel = Object.keys(host);
   const ended = new Counter({
     name: "hooklatch_deployments_total",
     help: "Deployments that ended since the start, by target, state and, unless they succeeded, code",
-    labelNames: ["target", "state", "code"],
+    labelNames: ["target", "state", "code", ...hostLabel],
     registers,
   });
   const durations = new Histogram({
     name: "hooklatch_deployment_duration_seconds",
     help: "Duration of deployments, by target",
-    labelNames: ["target"],
+    labelNames: ["target", ...hostLabel],
     buckets: DURATION_BUCKETS,
     registers,
   });
   return {
     countEnded({ target, state, code, startedAt, endedAt }) {
-      ended.inc(code === null ? { target, state } : { target, state, code });
+      ended.inc({ target, state, ...(code !== null && { code }), ...host });
       if (startedAt === null || endedAt === null) return;
-      durations.observe({ target }, (endedAt.getTime() - startedAt.getTime()) / 1000);
+      durations.observe({ target, ...host }, (endedAt.getTime() - startedAt.getTime()) / 1000);
     },
     async read() {
       await readStore();

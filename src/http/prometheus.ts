@@ -31,6 +31,8 @@ export function createMetrics({
 
   async function countEnded(deployment: Deployment): Promise<void> {
     const isConfigured = services.targets().some(({ name }) => name === deployment.target);
+    // Each process counts those of its own host, so that the sum over all processes counts each once.
+    if (deployment.host !== services.store.host) return;
     if (hasEnded(deployment.state) && isConfigured) (await loadMeters()).countEnded(deployment);
   }
 

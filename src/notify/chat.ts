@@ -2,8 +2,8 @@ import type { Deployment } from "../domain/deployment.ts";
 import { describeResult } from "../domain/deployment-result.ts";
 import type { Notification, NotificationChannel, PostSettings } from "../domain/notification.ts";
 import { shortenCommit, toOneLine } from "../lib/text.ts";
-import { describeKind, requestedCommit } from "./message.ts";
-import { type ExplainRejection, type SendLimits, sendPost } from "./post.ts";
+import { describeKind, type MessageOptions, nameTarget, requestedCommit } from "./message.ts";
+import { type ExplainRejection, sendPost } from "./post.ts";
 
 /** How a chat formats its messages, and the JSON that its webhooks take. */
 export interface ChatFormat {
@@ -17,7 +17,7 @@ export interface ChatFormat {
 /** Creates a channel that posts one line to a chat room through an incoming webhook. */
 export function createChatChannel(
   { name, targets, kinds, url }: PostSettings,
-  limits: SendLimits,
+  limits: MessageOptions,
   format: ChatFormat,
 ): NotificationChannel {
   return {
@@ -28,7 +28,7 @@ export function createChatChannel(
       const compose = () => ({
         url: url.reveal(),
         headers: {},
-        body: JSON.stringify(format.toBody(writeText(notification, deployment, format))),
+        body: JSON.stringify(format.toBody(writeText(notification, deployment, format, limits))),
       });
       return sendPost(compose, explainRejection, limits);
     },
@@ -54,15 +54,16 @@ function writeText(
   notification: Notification,
   deployment: Deployment,
   { escapeFor, bold }: ChatFormat,
+  options: MessageOptions,
 ): string {
-  const { id, target, trigger, branch } = deployment;
+  const { id, trigger, branch } = deployment;
   const commit = deployment.commit ?? requestedCommit(deployment);
   const place = [branch && toOneLine(branch, MAX_BRANCH), commit && shortenCommit(commit)];
   const facts = [`deployment ${id}`, trigger === "push" ? "" : trigger, place.filter(Boolean).join(" ")];
   const reason = describeResult(deployment);
   const why = reason === null ? "" : `: ${escapeFor(toOneLine(reason, MAX_REASON))}`;
   const what = describeKind(notification, deployment);
-  const text = `${bold(escapeFor(target))} ${what}${why} (${escapeFor(facts.filter(Boolean).join(", "))})`;
+  const text = `${bold(escapeFor(nameTarget(deployment, options)))} ${what}${why} (${escapeFor(facts.filter(Boolean).join(", "))})`;
   const full = `${text}${writeCommit(deployment, escapeFor)}`;
   return full.length <= MAX_TEXT ? full : text;
 }

@@ -1,12 +1,12 @@
 import type { NotificationChannel, PostSettings } from "../domain/notification.ts";
 import { createChatChannel } from "./chat.ts";
-import type { SendLimits } from "./post.ts";
+import type { MessageOptions } from "./message.ts";
 
 /**
  * Creates a channel that posts one line through a webhook of Discord.
  * Source: https://docs.discord.com/developers/resources/webhook#execute-webhook
  */
-export function createDiscordChannel(settings: PostSettings, limits: SendLimits): NotificationChannel {
+export function createDiscordChannel(settings: PostSettings, limits: MessageOptions): NotificationChannel {
   return createChatChannel(settings, limits, {
     escapeFor: escapeMarkdown,
     bold: (text) => `**${text}**`,

@@ -4,8 +4,8 @@ import { describeResult } from "../domain/deployment-result.ts";
 import type { Notification, NotificationChannel, NotificationKind } from "../domain/notification.ts";
 import type { CommitStatus } from "../domain/target.ts";
 import { shortenCommit, toOneLine } from "../lib/text.ts";
-import { requestedCommit } from "./message.ts";
-import { type ExplainRejection, type SendLimits, sendPost } from "./post.ts";
+import { type MessageOptions, requestedCommit } from "./message.ts";
+import { type ExplainRejection, sendPost } from "./post.ts";
 
 interface Status {
   readonly commit: string;
@@ -14,19 +14,19 @@ interface Status {
 }
 
 /**
- * Creates the channel that sets a commit's status `hooklatch/<target>` in `repository` (`owner/name`) on GitHub.
+ * Creates the channel that sets a commit's status `hooklatch/<target>`, or `hooklatch/<target>/<host>` with several hosts, in `repository` (`owner/name`) on GitHub.
  * Source: https://docs.github.com/en/rest/commits/statuses#create-a-commit-status
  */
 export function createGithubStatusChannel(
   target: string,
   repository: string,
   { token, apiUrl }: CommitStatus,
-  limits: SendLimits,
+  limits: MessageOptions,
 ): NotificationChannel {
   const path = repository.split("/").map(encodeURIComponent).join("/");
   const address = `${apiUrl.replace(/\/+$/, "")}/repos/${path}/statuses`;
   const explainRejection = createRejectionExplainer(repository);
-  const compose = ({ commit, state, description }: Status) => ({
+  const compose = ({ commit, state, description }: Status, { host }: Deployment) => ({
     url: `${address}/${commit}`,
     headers: {
       accept: "application/vnd.github+json",
@@ -35,7 +35,8 @@ export function createGithubStatusChannel(
     },
     body: JSON.stringify({
       state,
-      context: `hooklatch/${target}`,
+      // One for each host: the newest status of a context hides the others.
+      context: limits.isShared ? `hooklatch/${target}/${host}` : `hooklatch/${target}`,
       description: toOneLine(description, 140),
     }),
   });
@@ -45,7 +46,7 @@ export function createGithubStatusChannel(
     kinds: ["started", "succeeded", "failed", "cancelled", "interrupted"],
     async send(notification, deployment) {
       for (const status of chooseStatuses(notification, deployment)) {
-        const outcome = await sendPost(() => compose(status), explainRejection, limits);
+        const outcome = await sendPost(() => compose(status, deployment), explainRejection, limits);
         // The next attempt repeats the first status too: GitHub shows a commit's newest one.
         if (outcome.kind !== "taken") return outcome;
       }

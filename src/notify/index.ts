@@ -2,7 +2,7 @@ import type { NotificationChannel, NotificationSettings, PostSettings } from "..
 import type { Target } from "../domain/target.ts";
 import { createDiscordChannel } from "./discord.ts";
 import { createGithubStatusChannel } from "./github-status.ts";
-import type { SendLimits } from "./post.ts";
+import type { MessageOptions } from "./message.ts";
 import { createSlackChannel } from "./slack.ts";
 import { createMailChannel } from "./smtp.ts";
 import { createStandardChannel } from "./standard.ts";
@@ -11,6 +11,8 @@ import { createStandardChannel } from "./standard.ts";
 export interface ChannelOptions {
   /** The server's own address, for receivers; null when it is not known. */
   readonly publicUrl: string | null;
+  /** Whether several hosts share the store, so that messages name the host. */
+  readonly isShared?: boolean;
   /** Milliseconds that a receiver may take; 15 s by default, and 60 s for a mail server. */
   readonly timeout?: number;
   /** Aborted when the program ends. */
@@ -21,11 +23,11 @@ export interface ChannelOptions {
 export function createNotificationChannels(
   settings: readonly NotificationSettings[],
   targets: readonly Target[],
-  { publicUrl, timeout, signal }: ChannelOptions,
+  { publicUrl, isShared = false, timeout, signal }: ChannelOptions,
 ): readonly NotificationChannel[] {
-  const limits = { timeout: timeout ?? 15_000, signal };
+  const limits = { timeout: timeout ?? 15_000, signal, isShared };
   // A mail server may delay its greeting, and examines a message before it accepts it.
-  const mailLimits = { timeout: timeout ?? 60_000, signal };
+  const mailLimits = { timeout: timeout ?? 60_000, signal, isShared };
   const notified = settings.map((setting) =>
     setting.format === "smtp"
       ? createMailChannel(setting, publicUrl, mailLimits)
@@ -42,7 +44,7 @@ export function createNotificationChannels(
 function createPostChannel(
   settings: PostSettings,
   publicUrl: string | null,
-  limits: SendLimits,
+  limits: MessageOptions,
 ): NotificationChannel {
   switch (settings.format) {
     case "slack":

@@ -1,13 +1,13 @@
 import type { NotificationChannel, PostSettings } from "../domain/notification.ts";
 import { createChatChannel } from "./chat.ts";
-import type { SendLimits } from "./post.ts";
+import type { MessageOptions } from "./message.ts";
 
 /**
  * Creates a channel that posts one line to a chat room, in the format that the incoming webhooks of Slack, Mattermost
  * and Discord (with `/slack` after their address) all accept.
  * Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
  */
-export function createSlackChannel(settings: PostSettings, limits: SendLimits): NotificationChannel {
+export function createSlackChannel(settings: PostSettings, limits: MessageOptions): NotificationChannel {
   return createChatChannel(settings, limits, {
     escapeFor: escapeText,
     bold: (text) => `*${text}*`,

@@ -4,16 +4,16 @@ import { describeResult } from "../domain/deployment-result.ts";
 import type { MailSettings, Notification, NotificationChannel, SendOutcome } from "../domain/notification.ts";
 import { errorMessage, systemErrorCode } from "../lib/errors.ts";
 import { shortenCommit, toOneLine } from "../lib/text.ts";
-import { describeKind, requestedCommit } from "./message.ts";
-import type { SendLimits } from "./post.ts";
+import { describeKind, type MessageOptions, nameTarget, requestedCommit } from "./message.ts";
 
 /** Creates a channel that sends one plain text message to all recipients over SMTP (RFC 5321). */
 export function createMailChannel(
   settings: MailSettings,
   publicUrl: string | null,
-  { timeout, signal }: SendLimits,
+  options: MessageOptions,
 ): NotificationChannel {
   const { name, targets, kinds, host, from, to } = settings;
+  const { timeout, signal } = options;
   return {
     name,
     targets,
@@ -24,7 +24,7 @@ export function createMailChannel(
       try {
         const transport = await createTransport(settings, timeout);
         const { rejected = [] } = await transport.sendMail({
-          ...writeMail(notification, deployment, settings, publicUrl),
+          ...writeMail(notification, deployment, settings, publicUrl, options),
           from: { ...from },
           to: to.map((address) => ({ ...address })),
           signal: AbortSignal.any([deadline.signal, signal]),
@@ -98,10 +98,11 @@ function writeMail(
   deployment: Deployment,
   { from }: MailSettings,
   publicUrl: string | null,
+  options: MessageOptions,
 ) {
-  const { id, target, trigger, branch, subject, author, commitUrl } = deployment;
+  const { id, trigger, branch, subject, author, commitUrl } = deployment;
   const commit = deployment.commit ?? requestedCommit(deployment);
-  const what = `${target} ${describeKind(notification, deployment)}`;
+  const what = `${nameTarget(deployment, options)} ${describeKind(notification, deployment)}`;
   const facts: readonly (readonly [label: string, value: string | null])[] = [
     ["Reason", describeResult(deployment)],
     ["Commit", subject],

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { AcceptOptions, AcceptResult, NewDelivery } from "../domain/delivery.ts";
 import type { Store } from "../domain/store.ts";
 import { AppError } from "../lib/errors.ts";
@@ -9,7 +10,7 @@ export interface AcceptRequest {
 }
 
 /** The methods of a store except `accept`, by name. */
-export type StoreActs = Omit<Store, "accept">;
+export type StoreActs = Omit<Store, "accept" | "host" | "fleet">;
 
 export type ActName = keyof StoreActs;
 
@@ -77,9 +78,12 @@ interface Waiting extends AcceptRequest {
 /**
  * Creates a store that collects accepts and passes them on in groups, because a commit waits for the disk. The next group
  * is collected while one is under way. Every other act first passes on what waits, so that it follows the accepts that
- * were called before it.
+ * were called before it. By default this machine is the store's only host.
  */
-export function createStore(engine: StoreEngine): Store {
+export function createStore(
+  engine: StoreEngine,
+  { host, fleet }: Pick<Store, "host" | "fleet"> = { host: hostname(), fleet: null },
+): Store {
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
   /** How many deliveries, and bytes of them, are in groups under way. */
@@ -128,6 +132,8 @@ export function createStore(engine: StoreEngine): Store {
   const acts = Object.fromEntries(names.map((name) => [name, createAct(name)])) as unknown as StoreActs;
   return {
     ...acts,
+    host,
+    fleet,
     accept(delivery, options) {
       const bytes = delivery.body.length;
       if (waiting.length + passed >= MAX_WAITING || waitingBytes + passedBytes + bytes > MAX_WAITING_BYTES) {

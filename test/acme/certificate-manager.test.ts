@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, w
 import { join } from "node:path";
 import { CertificateError } from "../../src/acme/errors.ts";
 import type { CertificatePair } from "../../src/acme/index.ts";
+import type { ChallengeStore } from "../../src/domain/host.ts";
 import { catchError } from "../providers/catch-error.ts";
 import { HAS_PEBBLE } from "../support/pebble.ts";
 import { secretOf } from "../support/public.ts";
@@ -56,16 +57,38 @@ describe.skipIf(!HAS_PEBBLE)("a certificate manager (skipped without the program
     const manager = site.manager();
     const tokens: string[] = [];
     const answer = site.answer;
-    site.answer = (token) => {
+    site.answer = async (token) => {
       tokens.push(token);
-      expect(manager.answerChallenge(token)).toStartWith(`${token}.`);
-      expect(manager.answerChallenge("another")).toBeNull();
+      expect(await manager.answerChallenge(token)).toStartWith(`${token}.`);
+      expect(await manager.answerChallenge("another")).toBeNull();
       return answer(token);
     };
     await manager.obtain(NEVER);
 
     expect(tokens).not.toBeEmpty();
-    expect(tokens.map((token) => manager.answerChallenge(token)).every((each) => each === null)).toBe(true);
+    for (const token of tokens) expect(await manager.answerChallenge(token)).toBeNull();
+  });
+
+  test("passes its challenges to other processes, of which the CA asks any", async () => {
+    const stored = new Map<string, string>();
+    const challenges: ChallengeStore = {
+      store: async (token, answer) => void stored.set(token, answer),
+      find: async (token) => stored.get(token) ?? null,
+      remove: async (token) => void stored.delete(token),
+    };
+    const ordering = site.manager({}, { challenges });
+    // The last one created answers the CA.
+    const answering = site.manager({}, { challenges });
+    const tokens: string[] = [];
+    const { answer } = site;
+    site.answer = (token) => {
+      tokens.push(token);
+      return answer(token);
+    };
+    expect((await ordering.obtain(NEVER)).validTo.getTime()).toBeGreaterThan(site.clock.now().getTime());
+    expect(tokens).not.toBeEmpty();
+    expect(stored.size).toBe(0);
+    expect(await answering.answerChallenge(tokens[0] ?? "")).toBeNull();
   });
 
   test("creates an account that is bound to the account of the CA's site, once for each key id", async () => {

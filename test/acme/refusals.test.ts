@@ -169,11 +169,11 @@ describe.skipIf(!HAS_PEBBLE)("a failed order (skipped without the program pebble
       "/endless": () =>
         new Response(new ReadableStream({ pull: (stream) => void stream.enqueue(new Uint8Array([32])) })),
     });
-    const silent = await failureOf(site.manager({ directory: `${origin}/silent` }, 300));
+    const silent = await failureOf(site.manager({ directory: `${origin}/silent` }, { timeout: 300 }));
     expect(connectionFailureOf(silent)).toEqual({ kind: "timeout", milliseconds: 300 });
     expect(words(silent.message)).toMatchSnapshot();
     // The time-out or the size limit ends this one, whichever comes first.
-    const endless = await failureOf(site.manager({ directory: `${origin}/endless` }, 300));
+    const endless = await failureOf(site.manager({ directory: `${origin}/endless` }, { timeout: 300 }));
     expect(["timeout", "too large"]).toContain(connectionFailureOf(endless).kind);
   });
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   type AcmeSettings,
   type CertificateManager,
+  type CertificateManagerOptions,
   createCertificateManager,
 } from "../../src/acme/index.ts";
 import type { LogFields } from "../../src/lib/log.ts";
@@ -33,7 +34,7 @@ export class Site {
   clock = createClock();
   readonly logLines: LogLine[] = [];
   /** Answers requests on the challenge port: the newest manager, unless a test replaces it. */
-  answer: (token: string) => Response = () => new Response(null, { status: 404 });
+  answer: (token: string) => Response | Promise<Response> = () => new Response(null, { status: 404 });
   readonly #web: Bun.Server<undefined>;
   readonly #servers: Bun.Server<undefined>[] = [];
 
@@ -66,7 +67,10 @@ export class Site {
   }
 
   /** Creates a manager as a start of the program does, and serves its challenges. */
-  manager(changes: Partial<AcmeSettings> = {}, timeout?: number): CertificateManager {
+  manager(
+    changes: Partial<AcmeSettings> = {},
+    more: Pick<CertificateManagerOptions, "timeout" | "challenges"> = {},
+  ): CertificateManager {
     const write = (level: LogLine["level"]) => (fields: LogFields, message: string) => {
       this.logLines.push({ level, fields, message });
     };
@@ -75,11 +79,11 @@ export class Site {
       clock: this.clock,
       log,
       random: () => 0.5,
-      ...(timeout === undefined ? {} : { timeout }),
+      ...more,
     };
     const manager = createCertificateManager(this.settings(changes), this.directory, options);
-    this.answer = (token) => {
-      const answer = manager.answerChallenge(token);
+    this.answer = async (token) => {
+      const answer = await manager.answerChallenge(token);
       return answer === null ? new Response(null, { status: 404 }) : new Response(answer);
     };
     return manager;

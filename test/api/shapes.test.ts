@@ -9,6 +9,7 @@ import {
   toApiDeliveryDetails,
 } from "../../src/api/delivery.ts";
 import { ApiDeployment, ApiEnd, toApiDeployment, toApiEnd } from "../../src/api/deployment.ts";
+import { ApiHost, toApiHost } from "../../src/api/host.ts";
 import { ApiPage, toApiPage } from "../../src/api/page.ts";
 import { toApiServerEvent } from "../../src/api/server-event.ts";
 import { ApiStatus, toApiStatus } from "../../src/api/status.ts";
@@ -26,6 +27,8 @@ const DEPLOYMENT: Deployment = {
   ...result,
   id: 12,
   target: "blog",
+  host: "web-1",
+  waitsFor: null,
   trigger: "push",
   attempt: 2,
   retryOf: 11,
@@ -68,6 +71,16 @@ function expectShape(schema: TObject, value: unknown): void {
 }
 
 const NO_STATUS = { live: null, latest: null, latestOfTip: null, queued: null, running: null, lock: null };
+const NOTHING = { status: NO_STATUS, deployed: null };
+const HOST = {
+  name: "web-1",
+  version: "1",
+  since: at(0),
+  seenAt: at(5),
+  state: "away",
+  isDraining: true,
+  targets: [{ name: "blog", releases: ["r1"] }],
+} as const;
 
 describe("an API object matches its schema", () => {
   test("deployment", () => {
@@ -96,7 +109,7 @@ describe("an API object matches its schema", () => {
     const lock = lockOf("blog", { until: at(9) });
     const live = { commit: COMMIT_A, release: null, since: at(5) };
     const status = { ...NO_STATUS, lock, live, latest: DEPLOYMENT, queued: 13 };
-    const json = toApiTarget(targetOf("blog"), status, DEPLOYMENT);
+    const json = toApiTarget(targetOf("blog"), { status, deployed: DEPLOYMENT }, null);
     expectShape(ApiTarget, json);
     expect(json.last).toEqual({ id: 12, state: "succeeded", code: null, reason: null, ended_at: null });
     expect(json.live).toEqual({
@@ -109,8 +122,28 @@ describe("an API object matches its schema", () => {
       commit_url: DEPLOYMENT.commitUrl,
     });
     const unknown = { deployment: null, subject: null, author: null, commit_url: null };
-    expect(toApiTarget(targetOf("blog"), status, null).live).toMatchObject(unknown);
-    expectShape(ApiTarget, toApiTarget(targetOf("docs", { repository: null }), NO_STATUS, null));
+    expect(toApiTarget(targetOf("blog"), { status, deployed: null }, null).live).toMatchObject(unknown);
+    expectShape(ApiTarget, toApiTarget(targetOf("docs", { repository: null }), NOTHING, null));
+  });
+
+  test("target of several hosts, of which one has never run", () => {
+    const hosts = [
+      { name: "web-1", host: HOST, ...NOTHING },
+      { name: "web-2", host: null, ...NOTHING },
+    ];
+    const json = toApiTarget(targetOf("blog"), NOTHING, hosts);
+    expectShape(ApiTarget, json);
+    const nothing = { live: null, queued: null, running: null, last: null };
+    expect(json.hosts).toEqual([
+      { host: "web-1", state: "away", draining: true, ...nothing, releases: ["r1"] },
+      { host: "web-2", state: "unknown", draining: false, ...nothing, releases: null },
+    ]);
+  });
+
+  test("host", () => {
+    const json = toApiHost(HOST, [DEPLOYMENT], []);
+    expectShape(ApiHost, json);
+    expect(json).toMatchObject({ name: "web-1", draining: true, running: [12], queued: [] });
   });
 
   test("client", () => {
@@ -128,10 +161,19 @@ describe("an API object matches its schema", () => {
       publicUrl: null,
       certificateExpiresAt: null,
     };
-    const json = toApiStatus(about, { bytes: 1, queued: 2, running: 3 }, [], 4, [
-      { path: "/srv", free: 5, total: 6 },
-    ]);
+    const json = toApiStatus(
+      about,
+      { bytes: 1, queued: 2, running: 3 },
+      {
+        sources: [],
+        targets: 4,
+        disks: [{ path: "/srv", free: 5, total: 6 }],
+        host: "web-1",
+        hosts: [HOST],
+      },
+    );
     expectShape(ApiStatus, json);
+    expect(json.hosts).toEqual([{ name: "web-1", state: "away", draining: true }]);
     expect(json).toMatchObject({ status: "stopping", store_bytes: 1, targets: 4 });
     expect(json.disks).toEqual([{ path: "/srv", free_bytes: 5, total_bytes: 6 }]);
   });
@@ -185,7 +227,7 @@ describe("a target's branch and tag", () => {
       ref: { kind: "branch"; name: string } | { kind: "tag"; pattern: string; prereleases: boolean },
     ) => {
       const repository = { fullName: "octocat/blog", ref, cloneUrl: "x", depth: null };
-      const { branch, tag } = toApiTarget(targetOf("blog", { repository }), NO_STATUS, null);
+      const { branch, tag } = toApiTarget(targetOf("blog", { repository }), NOTHING, null);
       return { branch, tag };
     };
     expect(describe({ kind: "branch", name: "main" })).toEqual({ branch: "main", tag: null });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { SECRET } from "../support/configuration.ts";
 import { deliver } from "../support/github.ts";
@@ -55,6 +56,8 @@ describe("the admin listener", () => {
     const deployment = {
       id: 2,
       target: "blog",
+      host: hostname(),
+      waits_for: null,
       state: "succeeded",
       code: null,
       reason: null,

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { hostname } from "node:os";
 import { ADMIN_TOKEN, ServedSite } from "../support/served-site.ts";
 import { words } from "../support/words.ts";
 
@@ -64,7 +65,11 @@ describe("commands for a running server", () => {
       expect([args, exitCode, stderr]).toEqual([args, 0, ""]);
       return JSON.parse(stdout);
     };
-    expect(await json("target", "deploy", "blog")).toEqual({ status: "queued", deployment: 2 });
+    expect(await json("target", "deploy", "blog")).toEqual({
+      status: "queued",
+      deployment: 2,
+      deployments: [{ id: 2, host: hostname() }],
+    });
     await site.untilEnded(2);
     expect(await json("target", "rollback", "blog")).toMatchObject({
       id: 3,

@@ -59,7 +59,9 @@ export class AdminServer {
     if (request.headers.get("authorization") !== `Bearer ${TOKEN}`) {
       return errorResponse(401, "not authorised");
     }
-    const response = this.#responses[`${request.method} ${pathname}`];
+    const key = `${request.method} ${pathname}`;
+    const response =
+      this.#responses[key] ?? (key === "GET /api/status" ? Response.json(statusJson()) : undefined);
     if (response === undefined) return errorResponse(404, "not found");
     if (typeof response === "function") return response(recorded);
     const { status, headers } = response;
@@ -126,6 +128,7 @@ export function targetJson(overrides: Readonly<Record<string, unknown>> = {}) {
     queued: null,
     running: null,
     last: { id: 11, state: "succeeded", code: null, reason: null, ended_at: TIME },
+    hosts: null,
     ...overrides,
   };
 }
@@ -135,6 +138,8 @@ export function deploymentJson(overrides: Readonly<Record<string, unknown>> = {}
   return {
     id: 12,
     target: "blog",
+    host: "web-1",
+    waits_for: null,
     state: "succeeded",
     code: null,
     reason: null,
@@ -185,8 +190,30 @@ export function deliveryJson(overrides: Readonly<Record<string, unknown>> = {}) 
   };
 }
 
+/** The response to a request that queued deployment 12, or one for each of these hosts. */
+export function queuedJson(...hosts: readonly string[]) {
+  const deployments = (hosts.length === 0 ? ["web-1"] : hosts).map((host, at) => ({ id: 12 + at, host }));
+  return { status: "queued", deployment: 12, deployments };
+}
+
+/** A host in the format of the admin API. */
+export function hostJson(overrides: Readonly<Record<string, unknown>> = {}) {
+  return {
+    name: "web-1",
+    state: "up",
+    draining: false,
+    version: "1.2.3",
+    since: TIME,
+    seen_at: TIME,
+    targets: [{ name: "blog", releases: ["20261121T203000Z-0123456789ab"] }],
+    running: [],
+    queued: [],
+    ...overrides,
+  };
+}
+
 /** The state of a server with two sources in the format of the admin API. */
-export function statusJson() {
+export function statusJson(overrides: Readonly<Record<string, unknown>> = {}) {
   return {
     status: "ok",
     version: "0.0.0",
@@ -196,11 +223,14 @@ export function statusJson() {
       { name: "github", provider: "github", path: "/github-webhook" },
       { name: "webhook", provider: "generic", path: "/webhook" },
     ],
+    host: "web-1",
+    hosts: null,
     targets: 1,
     queued: 0,
     running: 0,
     store_bytes: 1,
     certificate_expires_at: null,
     disks: [],
+    ...overrides,
   };
 }

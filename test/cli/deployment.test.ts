@@ -178,7 +178,9 @@ describe("hooklatch deployment log", () => {
     const behind = await hooklatch("logs blog");
     expect(behind).toMatchObject({ exitCode: 0, stdout: "" });
     for (const fact of ["12", "queued", "hooklatch logs 11"]) expect(behind.stderr).toContain(fact);
-    expect(server.requests.at(-1)?.path).toBe("/api/deployments?target=blog&state=running&limit=1");
+    expect(server.requests.at(-1)?.path).toBe(
+      "/api/deployments?target=blog&host=web-1&state=running&limit=1",
+    );
     respondWith();
     const alone = await hooklatch("deployment log 12");
     expect(alone.stderr).toContain("queued");

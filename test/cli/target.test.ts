@@ -10,6 +10,7 @@ import {
   errorResponse,
   logStream,
   page,
+  queuedJson,
   TOKEN,
   targetJson,
 } from "./admin-server.ts";
@@ -130,7 +131,7 @@ describe("hooklatch target show", () => {
 describe("hooklatch target deploy", () => {
   beforeEach(() => {
     server.respondWith({
-      "POST /api/targets/blog/deploy": Response.json({ status: "queued", deployment: 12 }, { status: 202 }),
+      "POST /api/targets/blog/deploy": Response.json(queuedJson(), { status: 202 }),
     });
   });
 
@@ -172,14 +173,12 @@ describe("hooklatch target deploy", () => {
   test("rejects --follow together with --json", async () => {
     const { exitCode } = await hooklatch(["target", "deploy", "blog", "--follow", "--json"]);
     expect([exitCode, listPosts()]).toEqual([2, []]);
-    expect(JSON.parse((await hooklatch(["target", "deploy", "blog", "--json"])).stdout)).toEqual({
-      status: "queued",
-      deployment: 12,
-    });
+    const { stdout } = await hooklatch(["target", "deploy", "blog", "--json"]);
+    expect(JSON.parse(stdout)).toEqual(queuedJson());
   });
 
   test("prints the output with --follow, and exits with 1 when the deployment fails", async () => {
-    const queued = Response.json({ status: "queued", deployment: 12 }, { status: 202 });
+    const queued = Response.json(queuedJson(), { status: 202 });
     const end = { state: "failed", code: "step_failed", reason: 'step "npm test" exited with 1' };
     server.respondWith({
       "POST /api/targets/blog/deploy": queued,
@@ -193,7 +192,7 @@ describe("hooklatch target deploy", () => {
 });
 
 describe("hooklatch target rollback", () => {
-  const queued = () => Response.json({ status: "queued", deployment: 12 }, { status: 202 });
+  const queued = () => Response.json(queuedJson(), { status: 202 });
 
   test("waits for the deployment and shows the release that is live again", async () => {
     server.respondWith({

@@ -45,7 +45,7 @@ describe("the manual's example", () => {
         acme: null,
         rangesUrls: { github: "https://api.github.com/meta" },
       },
-      store: { keepDeliveries: 30 * DAY, keepDeployments: 180 * DAY },
+      store: { keepDeliveries: 30 * DAY, keepDeployments: 180 * DAY, postgres: null },
       targets: [
         {
           name: "blog",
@@ -163,7 +163,7 @@ describe("the configuration file", () => {
       acme: null,
       rangesUrls: { github: "https://api.github.com/meta" },
     });
-    expect(config.store).toEqual({ keepDeliveries: 30 * DAY, keepDeployments: 180 * DAY });
+    expect(config.store).toEqual({ keepDeliveries: 30 * DAY, keepDeployments: 180 * DAY, postgres: null });
     expect(config.sources.map(({ name, path, print }) => ({ name, path, print }))).toEqual([
       { name: "github", path: "/github-webhook", print: true },
       { name: "webhook", path: "/webhook", print: true },

@@ -341,3 +341,24 @@ ${keys}`,
     ]);
   });
 });
+
+describe("hosts and rollout", () => {
+  test("need a shared store", () => {
+    expectFindings(load('hosts = ["web-1"]\nrollout = "one-by-one"'), [
+      ["hooklatch.toml: target[0].hosts", "[store] url"],
+      ["hooklatch.toml: target[0].rollout", "[store] url"],
+    ]);
+  });
+
+  test("are names, each once, and a known word", () => {
+    for (const hosts of ["[]", '["web-1", "web-1"]', '["a b"]', '"web-1"']) {
+      const loaded = load(`hosts = ${hosts}\nrollout = "slowly"`);
+      const faults = loaded.kind === "invalid" ? loaded.faults : [];
+      expect(faults.map(({ message }) => message)).toMatchSnapshot();
+      expect(faults.map(({ path }) => path.replace(/\[\d\]$/, "")).slice(0, 2)).toEqual([
+        "target[0].hosts",
+        "target[0].rollout",
+      ]);
+    }
+  });
+});

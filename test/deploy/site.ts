@@ -124,6 +124,8 @@ export class Site {
     return {
       id: this.#deployments,
       target: "blog",
+      host: "web-1",
+      waitsFor: null,
       state: "running",
       code: null,
       reason: null,

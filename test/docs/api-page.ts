@@ -4,6 +4,7 @@ import type { TObject, TSchema } from "@sinclair/typebox";
 import { ApiClient } from "../../src/api/client.ts";
 import { ApiDeliveryDetails } from "../../src/api/delivery.ts";
 import { ApiDeployment } from "../../src/api/deployment.ts";
+import { ApiHost } from "../../src/api/host.ts";
 import { COMMON_PROBLEMS } from "../../src/api/problem.ts";
 import { ApiRefusal } from "../../src/api/refusal.ts";
 import { ApiStatus } from "../../src/api/status.ts";
@@ -16,6 +17,7 @@ const PAGE = join(import.meta.dir, "../../docs/api.md");
 /** The objects whose fields the page lists. */
 const OBJECTS: Readonly<Record<string, TObject>> = {
   status: ApiStatus,
+  host: ApiHost,
   target: ApiTargetDetails,
   deployment: ApiDeployment,
   delivery: ApiDeliveryDetails,

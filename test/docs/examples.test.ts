@@ -50,6 +50,7 @@ function load(text: string): Loaded {
 }
 
 function secretFor(name: string): string {
+  if (name === "database.url") return "postgres://hooklatch@db.internal/hooklatch";
   if (name.includes("hash")) return HASH;
   if (/pager|gitlab-signing|standard-signing/.test(name)) return SIGNING_KEY;
   return name.includes("url") ? "https://chat.example.com/hooks/0123456789" : "0123456789abcdef";

@@ -4,13 +4,17 @@ import { parse } from "smol-toml";
 
 const FILE = join(import.meta.dir, "../../examples/full.toml");
 
+/** The keys that need a shared store, and are commented out in the file. */
+const SHARED = /^# (?=(?:url|host|hosts|rollout|rollout_patience) = )/gm;
+
 /**
  * The text of examples/full.toml. `[server.acme]` excludes `[server.tls]` and is commented out in the file; `acme`
- * exchanges them.
+ * exchanges them. `shared` adds the settings of a store that several hosts share.
  */
-export function readFullExample(https: "tls" | "acme"): string {
+export function readFullExample(variant: "tls" | "acme" | "shared"): string {
   const text = readFileSync(FILE, "utf8");
-  if (https === "tls") return text;
+  if (variant === "tls") return text;
+  if (variant === "shared") return text.replaceAll(SHARED, "");
   const start = text.indexOf("# [server.acme]");
   const end = text.indexOf("\n\n", start);
   const acme = text.slice(start, end).replaceAll(/^# /gm, "");
@@ -24,7 +28,7 @@ export type Value = string | number | boolean | Date | readonly Value[] | { read
 export function findExample(path: string): Value | undefined {
   return (
     search(parse(readFullExample("acme")) as Value, path.split(".")) ??
-    search(parse(readFullExample("tls")) as Value, path.split("."))
+    search(parse(readFullExample("shared")) as Value, path.split("."))
   );
 }
 

@@ -92,7 +92,9 @@ async function check(
     hosts: [],
   };
   const acme = httpPort === 0 ? null : { settings: SETTINGS, httpPort };
-  return linesOf(await checkPorts({ dataDir: directory, server: serverWith({ host, port, acme }), admin }));
+  const store = { keepDeliveries: 1, keepDeployments: 1, postgres: null };
+  const server = serverWith({ host, port, acme });
+  return linesOf(await checkPorts({ dataDir: directory, server, admin, store }));
 }
 
 /** Expects one line for each port, in this order, with its level, its name, its number and the host. */

@@ -31,7 +31,11 @@ test("a lock expires exactly at its end", () => {
 describe("describeUnlocked", () => {
   const deployment = { id: 7 } as Deployment;
   test.each([
-    ["a queued delivery", { queued: { deployment, superseded: [] }, waiting: 7, skippedDelivery: null }, [7]],
+    [
+      "a queued delivery",
+      { queued: { deployment, others: [], superseded: [] }, waiting: 7, skippedDelivery: null },
+      [7],
+    ],
     ["a newer queued deployment", { queued: null, waiting: 7, skippedDelivery: 3 }, [7, 3]],
     ["an older queued deployment", { queued: null, waiting: 7, skippedDelivery: null }, [7]],
     ["a newer deployment that ended", { queued: null, waiting: null, skippedDelivery: 3 }, [3]],

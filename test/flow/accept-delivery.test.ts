@@ -45,7 +45,12 @@ beforeEach(async () => {
   };
   const targetsOf = () => [targetOf("blog"), targetOf("docs")];
   locks = createLocks({ ...common, targets: targetsOf });
-  services = { ...common, routeDelivery: createRouter({ targetsOf, locks, clock }), print: () => {} };
+  services = {
+    ...common,
+    routeDelivery: createRouter({ targetsOf, locks, clock }),
+    print: () => {},
+    targets: targetsOf,
+  };
 });
 
 afterEach(async () => {

@@ -14,6 +14,8 @@ function last(
   return {
     id: 7,
     target: "blog",
+    host: "web-1",
+    waitsFor: null,
     state,
     code: null,
     reason: null,

@@ -180,6 +180,24 @@ describe("a lock", () => {
     expect(await store.readDeployment(1)).toMatchObject({ state: "queued" });
   });
 
+  test("of another process is read again, in place of the known ones", async () => {
+    await locks.lock(lockOf("blog", null));
+    const version = locks.version(clock.now());
+    await locks.reload();
+    expect(locks.version(clock.now())).toBe(version);
+
+    await store.unlock("blog", clock.now());
+    const other = lockOf("docs", HOUR);
+    await store.lock(other);
+    await locks.reload();
+    expect([locks.of("blog", clock.now()), locks.of("docs", clock.now())]).toEqual([null, other]);
+    expect(locks.version(clock.now())).not.toBe(version);
+
+    clock.advance(HOUR);
+    await until(() => events.some((event) => event.kind === "lock" && event.target === "docs"));
+    expect(await store.listLocks()).toEqual([]);
+  });
+
   test("is loaded after a restart, and removed if it has expired in the meantime", async () => {
     await locks.lock(lockOf("blog", null));
     await locks.lock(lockOf("docs", HOUR));

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { DeploymentRequest } from "../../src/domain/deployment.ts";
+import type { Fleet, Host } from "../../src/domain/host.ts";
 import type { ServerEvent } from "../../src/domain/server-event.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { createLocks, type Locks } from "../../src/flow/locks.ts";
@@ -27,6 +29,8 @@ let wakeCount: number;
 let running: Set<number>;
 let cancellations: { readonly id: number; readonly reason: string }[];
 let operator: Operator;
+/** Creates an operator over a changed store. */
+let operatorOver: (over: Partial<Store>) => Operator;
 
 beforeEach(async () => {
   opened = await openTestStore();
@@ -51,22 +55,25 @@ beforeEach(async () => {
     targetOf("empty"),
   ];
   locks = createLocks({ ...services, targets: () => targets, wakeWorker: wake });
-  operator = createOperator({
-    ...services,
-    targets: () => targets,
-    locks,
-    worker: {
-      wake,
-      cancel(id, reason) {
-        if (running.has(id)) cancellations.push({ id, reason });
-        return running.has(id);
+  operatorOver = (over) =>
+    createOperator({
+      ...services,
+      store: { ...store, ...over },
+      targets: () => targets,
+      locks,
+      worker: {
+        wake,
+        cancel(id, reason) {
+          if (running.has(id)) cancellations.push({ id, reason });
+          return running.has(id);
+        },
       },
-    },
-    releasesOf: async ({ name, layout }) => {
-      if (layout !== "releases") return null;
-      return name === "blog" ? [NEW, MIDDLE, OLD] : [];
-    },
-  });
+      releasesOf: async ({ name, layout }) => {
+        if (layout !== "releases") return null;
+        return name === "blog" ? [NEW, MIDDLE, OLD] : [];
+      },
+    });
+  operator = operatorOver({});
 });
 
 afterEach(async () => {
@@ -91,7 +98,7 @@ async function count(): Promise<number> {
 
 describe("target deploy", () => {
   test("queues a deployment of the tip, publishes it, and wakes the worker", async () => {
-    expect(await operator.deploy("blog", tip)).toEqual({ kind: "queued", deployment: 1 });
+    expect(await operator.deploy("blog", tip)).toMatchObject({ kind: "queued", deployments: [{ id: 1 }] });
     expect(await store.readDeployment(1)).toMatchObject({
       target: "blog",
       state: "queued",
@@ -124,7 +131,7 @@ describe("target deploy", () => {
     expect(outcome).toMatchObject({ kind: "impossible" });
     expect(reasonOf(outcome)).toContain("job");
     expect(reasonOf(outcome)).toMatchSnapshot();
-    expect(await operator.deploy("job", tip)).toEqual({ kind: "queued", deployment: 1 });
+    expect(await operator.deploy("job", tip)).toMatchObject({ kind: "queued", deployments: [{ id: 1 }] });
   });
 
   test("rejects a locked target unless it is forced", async () => {
@@ -152,7 +159,7 @@ describe("target rollback", () => {
   test("queues a rollback to the previous release, even if the target is locked", async () => {
     await deployed(store, "blog", { release: NEW });
     await operator.lock("blog", ada);
-    expect(await operator.rollback("blog", null)).toEqual({ kind: "queued", deployment: 2 });
+    expect(await operator.rollback("blog", null)).toMatchObject({ kind: "queued", deployments: [{ id: 2 }] });
     expect(await store.readDeployment(2)).toMatchObject({
       trigger: "rollback",
       choice: { kind: "release", release: null },
@@ -161,7 +168,7 @@ describe("target rollback", () => {
   });
 
   test("queues a rollback to a named release", async () => {
-    expect(await operator.rollback("blog", OLD)).toEqual({ kind: "queued", deployment: 1 });
+    expect(await operator.rollback("blog", OLD)).toMatchObject({ kind: "queued", deployments: [{ id: 1 }] });
     expect(await store.readDeployment(1)).toMatchObject({ choice: { kind: "release", release: OLD } });
   });
 
@@ -196,6 +203,38 @@ describe("target rollback", () => {
   });
 });
 
+describe("target rollback on several hosts", () => {
+  const hostOf = (name: string, releases: readonly string[] | null): Host => ({
+    ...{ name, version: "1", since: clock.now(), seenAt: clock.now(), state: "up", isDraining: false },
+    targets: releases === null ? [] : [{ name: "blog", releases }],
+  });
+  const fleetOf = (...hosts: Host[]) => ({ listHosts: async () => hosts }) as unknown as Fleet;
+  const requests: DeploymentRequest[] = [];
+  const queueDeployment: Store["queueDeployment"] = (request, now) => {
+    requests.push(request);
+    return store.queueDeployment(request, now);
+  };
+  const readLive: Store["readLive"] = async () => ({ commit: "c", release: NEW, since: clock.now() });
+
+  beforeEach(() => requests.splice(0));
+
+  test("includes the hosts that have a release to roll back to", async () => {
+    const fleet = fleetOf(hostOf("web-1", [NEW]), hostOf("web-2", [NEW, OLD]), hostOf("web-3", null));
+    const operator = operatorOver({ fleet, queueDeployment, readLive });
+    expect(await operator.rollback("blog", null)).toMatchObject({ kind: "queued" });
+    expect(requests).toMatchObject([{ placement: { hosts: ["web-2"], rollout: "together" } }]);
+    expect(await operator.rollback("blog", NEW)).toMatchObject({ kind: "queued" });
+    expect(requests[1]).toMatchObject({ placement: { hosts: ["web-1", "web-2"] } });
+  });
+
+  test("is rejected where no host has one", async () => {
+    const operator = operatorOver({ fleet: fleetOf(hostOf("web-1", [NEW])), queueDeployment, readLive });
+    expect(await operator.rollback("blog", null)).toMatchObject({ kind: "impossible" });
+    expect(await operator.rollback("empty", null)).toMatchObject({ kind: "impossible" });
+    expect(requests).toEqual([]);
+  });
+});
+
 describe("deployment cancel", () => {
   test("cancels a queued deployment and publishes it", async () => {
     await push(store, "blog");
@@ -220,6 +259,23 @@ describe("deployment cancel", () => {
     });
     expect(cancellations).toEqual([{ id: 1, reason: expect.stringContaining("ada") }]);
     expect(cancellations[0]?.reason).toMatchSnapshot();
+  });
+
+  test("asks the host of a deployment that runs elsewhere to cancel it", async () => {
+    await push(store, "blog");
+    const running = await store.claim(["blog"], clock.now());
+    if (running === null) throw new Error("nothing to claim");
+    const requests: [number, string][] = [];
+    const fleet = {
+      requestCancel: async (id: number, reason: string) => requests.push([id, reason]) === 1,
+    } as unknown as Fleet;
+    const elsewhere = { ...running, host: "web-2" };
+    const operator = operatorOver({ fleet, readDeployment: async () => elsewhere });
+    expect(await operator.cancel(1, "ada")).toEqual({ kind: "cancelling", deployment: elsewhere });
+    expect(requests).toEqual([[1, "cancelled by ada"]]);
+    // It has ended meanwhile.
+    expect(await operator.cancel(1, "ada")).toMatchObject({ kind: "ended" });
+    expect(cancellations).toEqual([]);
   });
 
   test("changes nothing for a finished or unknown deployment", async () => {

@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { DeploymentResult, Interruption } from "../../src/domain/deployment.ts";
+import type { Fleet } from "../../src/domain/host.ts";
 import type { ProcessIo } from "../../src/domain/layout.ts";
 import type { NotificationSubscription } from "../../src/domain/notification.ts";
 import type { ServerEvent } from "../../src/domain/server-event.ts";
 import type { Store } from "../../src/domain/store.ts";
-import { createWorker, type DeploymentJob, type WorkerServices } from "../../src/flow/worker.ts";
+import type { DeploymentJob } from "../../src/flow/deployment-job.ts";
+import { createWorker, type WorkerServices } from "../../src/flow/worker.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { targetOf } from "../support/target.ts";
 import { until } from "../support/until.ts";
@@ -16,6 +18,8 @@ let store: Store;
 let log: RecordedLog;
 let events: ServerEvent[];
 let notifierWakeCount: number;
+/** The deployments that the worker asked to revert. */
+let reverted: number[];
 
 beforeEach(async () => {
   opened = await openTestStore();
@@ -23,6 +27,7 @@ beforeEach(async () => {
   log = new RecordedLog();
   events = [];
   notifierWakeCount = 0;
+  reverted = [];
 });
 
 afterEach(() => opened.close());
@@ -54,6 +59,7 @@ function workerFor(
     }),
     publish: (event) => void events.push(event),
     wakeNotifier: () => void notifierWakeCount++,
+    revert: async ({ deployment }) => void reverted.push(deployment),
     deploy,
   });
   worker.begin();
@@ -68,7 +74,11 @@ function untilAborted(_job: DeploymentJob, { signal }: ProcessIo): Promise<Deplo
     resolve(
       interruption.kind === "cancelled"
         ? { ...SUCCEEDED, state: "cancelled", code: "cancelled", reason: interruption.reason }
-        : { ...SUCCEEDED, state: "interrupted", code: "shutdown" },
+        : {
+            ...SUCCEEDED,
+            state: "interrupted",
+            code: interruption.kind === "lease lost" ? "lease_lost" : "shutdown",
+          },
     );
   };
   if (signal.aborted) end();
@@ -195,6 +205,53 @@ describe("worker", () => {
     await worker.stop(1);
     const interrupted = await store.readDeployment(1);
     expect(interrupted).toMatchObject({ state: "interrupted", code: "shutdown", retriedAs: 2 });
+  });
+
+  test("interrupts all deployments when its lease is lost, and starts none until it is regained", async () => {
+    const worker = workerFor(["blog", "docs"], untilAborted);
+    await push("blog");
+    worker.wake();
+    await until(() => publishedStates().includes("running"));
+    worker.loseLease();
+    await until(() => publishedStates().includes("interrupted"));
+    expect(await store.readDeployment(1)).toMatchObject({ code: "lease_lost", retriedAs: 2 });
+    worker.wake();
+    await Bun.sleep(20);
+    expect(await store.readDeployment(2)).toMatchObject({ state: "queued" });
+    worker.regainLease();
+    await until(() => publishedStates().filter((state) => state === "running").length === 2);
+    await worker.stop(0);
+  });
+
+  test("reverts a deployment that another process has marked as interrupted, and meanwhile claims none of its target", async () => {
+    const pending = pendingDeployments();
+    const claimed: (readonly string[])[] = [];
+    const fleet = {} as Fleet;
+    const worker = workerFor(["blog", "docs"], pending.deploy, {
+      over: {
+        fleet,
+        claim(names, now) {
+          claimed.push(names);
+          return store.claim(names, now);
+        },
+      },
+    });
+    await push("blog");
+    worker.wake();
+    await pending.untilStarted(1);
+    await store.recoverInterrupted(new Date(), []);
+    worker.wake();
+    await until(() => claimed.some((names) => !names.includes("blog")));
+    expect(await store.readDeployment(2)).toMatchObject({ state: "queued", retryOf: 1 });
+    pending.end(SUCCEEDED);
+    await pending.untilStarted(2);
+    expect(reverted).toEqual([1]);
+    expect(await store.readDeployment(1)).toMatchObject({ state: "interrupted" });
+    expect(log.entries.filter(({ level }) => level === "warn")).toMatchObject([
+      { fields: { deployment: 1 } },
+    ]);
+    pending.end(SUCCEEDED);
+    await worker.stop(10_000);
   });
 
   test("starts nothing after it stops, and leaves deployments queued", async () => {

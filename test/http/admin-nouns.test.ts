@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { hostname } from "node:os";
 import { at, COMMIT_A, COMMIT_B, delivery, keep, pushFor, success } from "../store/sample.ts";
 import { type AdminHarness, openAdmin, RELEASES, SOURCE } from "./admin-harness.ts";
 
@@ -56,6 +57,8 @@ describe("admin API > server", () => {
         started_at: "2026-11-21T20:00:00.000Z",
         public_url: "https://hooks.example.com",
         sources: [{ name: "github", provider: "github", path: "/github-webhook" }],
+        host: hostname(),
+        hosts: null,
         targets: 2,
         queued: 1,
         running: 0,
@@ -77,8 +80,26 @@ describe("admin API > server", () => {
   });
 });
 
+describe("admin API > hosts", () => {
+  test("are not listed and not operated where the store has one host", async () => {
+    expect(await call("GET", "/api/hosts")).toEqual([200, { items: [], next: null }]);
+    for (const [method, path] of [
+      ["GET", "/api/hosts/web-1"],
+      ["POST", "/api/hosts/web-1/drain"],
+      ["POST", "/api/hosts/web-1/undrain"],
+      ["DELETE", "/api/hosts/web-1"],
+    ] as const) {
+      expect(await call(method, path)).toMatchObject([409, { status: "single host" }]);
+    }
+    const own = await call("GET", `/api/targets?host=${hostname()}`);
+    expect(own).toMatchObject([200, { items: [{ name: "blog" }, { name: "docs" }] }]);
+    expect(await call("GET", "/api/targets?host=web-1")).toEqual([200, { items: [], next: null }]);
+    expect(await call("GET", "/api/deployments?host=web-1")).toEqual([200, { items: [], next: null }]);
+  });
+});
+
 describe("admin API > targets", () => {
-  const untouched = { live: null, locked: null, queued: null, running: null, last: null };
+  const untouched = { live: null, locked: null, queued: null, running: null, last: null, hosts: null };
   const docs = {
     ...{ name: "docs", source: "github", repository: null, branch: null, tag: null },
     ...{ wait_for_ci: null, directory: "/nowhere/docs", layout: "worktree", ...untouched },
@@ -87,7 +108,11 @@ describe("admin API > targets", () => {
   test("are listed in configuration order, with the live release and unfinished deployments", async () => {
     const first = await deploy("blog");
     const [, queued] = await call("POST", "/api/targets/blog/deploy", { commit: "ABCDEF0" });
-    expect(queued).toEqual({ status: "queued", deployment: first + 1 });
+    expect(queued).toEqual({
+      status: "queued",
+      deployment: first + 1,
+      deployments: [{ id: first + 1, host: hostname() }],
+    });
     const blog = {
       ...{ name: "blog", source: "github", repository: "octocat/blog", branch: "main", tag: null },
       ...{
@@ -97,6 +122,7 @@ describe("admin API > targets", () => {
         locked: null,
         queued: first + 1,
         running: null,
+        hosts: null,
       },
       live: {
         ...{ commit: COMMIT_A, release: success(COMMIT_A).release, since: at(5).toISOString() },
@@ -168,7 +194,8 @@ describe("admin API > deployments", () => {
     expect(await call("GET", `/api/deployments/${id}`)).toEqual([
       200,
       {
-        ...{ id, target: "blog", state: "succeeded", code: null, reason: null, trigger: "manual" },
+        ...{ id, target: "blog", host: hostname(), waits_for: null },
+        ...{ state: "succeeded", code: null, reason: null, trigger: "manual" },
         ...{ attempt: 1, retry_of: null, retried_as: null, superseded_by: null, delivery: null },
         ...{ pushed_commit: null, chosen: null, branch: "main", commit: COMMIT_A },
         ...{

@@ -15,6 +15,11 @@ afterEach(() => admin.close());
 /** Every route, with the ids and names that {@link fill} creates. */
 const ROUTES = [
   ["GET", "/api/status"],
+  ["GET", "/api/hosts"],
+  ["GET", "/api/hosts/blog"],
+  ["POST", "/api/hosts/blog/drain"],
+  ["POST", "/api/hosts/blog/undrain"],
+  ["DELETE", "/api/hosts/blog"],
   ["GET", "/api/targets"],
   ["GET", "/api/targets/blog"],
   ["POST", "/api/reload"],
@@ -123,15 +128,15 @@ describe("admin listener", () => {
     expect(admin.replayed).toEqual([]);
   });
 
-  test.each([...ROUTES])("returns 405 with Allow for other methods: %s %s", async (method, path) => {
+  test.each([...ROUTES])("returns 405 with Allow for other methods: %s %s", async (_method, path) => {
     await fill();
     const before = await admin.readStore();
+    const allowed = ROUTES.filter(([, each]) => each === path).map(([method]) =>
+      method === "GET" ? "GET, HEAD" : method,
+    );
     for (const other of ["PUT", "PATCH", "OPTIONS"]) {
       const response = await admin.request(other, path, other === "OPTIONS" ? {} : { body: {} });
-      expect([response.status, response.headers.get("allow")]).toEqual([
-        405,
-        method === "GET" ? "GET, HEAD" : method,
-      ]);
+      expect([response.status, response.headers.get("allow")]).toEqual([405, allowed.join(", ")]);
     }
     expect(await admin.readStore()).toEqual(before);
   });
@@ -196,7 +201,9 @@ describe("admin listener", () => {
     await fill();
     for (const [, path] of ROUTES.filter(([method]) => method === "GET")) {
       const response = await admin.request("HEAD", path);
-      expect([path, response.status, await response.text()]).toEqual([path, 200, ""]);
+      // The store has one host.
+      const code = path === "/api/hosts/blog" ? 409 : 200;
+      expect([path, response.status, await response.text()]).toEqual([path, code, ""]);
     }
   });
 
@@ -372,7 +379,7 @@ describe("OpenAPI description", () => {
     const expected = ROUTES.map(([method, path]) =>
       `${method} ${path}`
         .replace(/\/(?:1|blog)(?=\/|$)/, (_, at: number, whole: string) =>
-          whole.slice(0, at).endsWith("targets") ? "/{name}" : "/{id}",
+          /(?:targets|hosts)$/.test(whole.slice(0, at)) ? "/{name}" : "/{id}",
         )
         .replace("192.0.2.1", "{address}"),
     );

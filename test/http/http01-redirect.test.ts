@@ -12,7 +12,7 @@ let logged: { fields: unknown; message: string }[];
 
 function open(publicPort: number): Promise<Listener> {
   const handle = createHttp01Redirect({
-    answerChallenge(token) {
+    async answerChallenge(token) {
       lookups.push(token);
       return token === TOKEN ? KEY_AUTHORISATION : null;
     },

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { Fleet } from "../../src/domain/host.ts";
 import { createEventBus } from "../../src/flow/event-bus.ts";
 import { createBodyBudget } from "../../src/http/body-budget.ts";
 import { createMetrics } from "../../src/http/prometheus.ts";
@@ -83,6 +84,24 @@ describe("metrics", () => {
     ]) {
       expect(samples[name]).toBeGreaterThan(0);
     }
+  });
+
+  test("with several hosts, count the deployments of the own host and name it", async () => {
+    const store = { ...admin.store, fleet: {} as Fleet, host: "web-1" };
+    const clock = new TestClock();
+    const eventBus = createEventBus(clock);
+    const about = () => ({ version: "1", certificateExpiresAt: null });
+    const metrics = createMetrics({ store, clock, eventBus, targets: () => [{ name: "blog" }], about });
+    await deploy("blog");
+    const ended = await admin.store.readDeployment(1);
+    if (ended === null) throw new Error("the deployment is not stored");
+    for (const host of ["web-1", "web-2"]) {
+      eventBus.publish({ kind: "deployment", deployment: { ...ended, host } });
+    }
+    const { text } = await metrics.read();
+    expect(text).toContain('hooklatch_deployments_total{target="blog",state="succeeded",host="web-1"} 1');
+    expect(text).toContain('hooklatch_deployment_duration_seconds_sum{target="blog",host="web-1"} 4');
+    expect(text).not.toContain("web-2");
   });
 
   test("count the responses of a source by status and ignore unknown paths", async () => {

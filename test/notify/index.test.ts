@@ -50,3 +50,20 @@ test("each channel sends the configured format and times out", async () => {
   expect(outcome).toEqual({ kind: "failed", reason: expect.stringContaining("0.2 s") });
   expect(reasonOf(outcome)).toMatchSnapshot();
 });
+
+test("with a shared store, messages name the host, and a commit has a status for each host", async () => {
+  await using receiver = receive(() => new Response("{}", { status: 201 }));
+  const commitStatus = { token: loadSecret("hush"), apiUrl: receiver.origin };
+  const channels = createNotificationChannels(
+    [settingsOf("slack", receiver.origin), settingsOf("discord", receiver.origin)],
+    [targetOf("blog", { commitStatus })],
+    { ...OPTIONS, isShared: true },
+  );
+  for (const channel of channels) {
+    await channel.send(notificationOf("failed"), deploymentOf({ host: "web-2" }), NOW);
+  }
+  const [slack, discord, status] = receiver.received.map(({ body }) => JSON.parse(body));
+  expect(slack.text).toStartWith("*blog on web-2* failed");
+  expect(discord.content).toStartWith("**blog on web\\-2** failed");
+  expect(status.context).toBe("hooklatch/blog/web-2");
+});

@@ -24,6 +24,8 @@ export function deploymentOf(settings: Partial<Deployment> = {}): Deployment {
   return {
     id: 12,
     target: "blog",
+    host: "web-1",
+    waitsFor: null,
     state: "succeeded",
     code: null,
     reason: null,

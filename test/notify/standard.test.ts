@@ -68,6 +68,7 @@ describe("a Standard Webhooks message", () => {
         data: {
           deployment: 12,
           target: "blog",
+          host: "web-1",
           state,
           code,
           reason,

@@ -74,6 +74,7 @@ export function ciContract(open: () => Promise<OpenedStore>): void {
       const own = { pushedCommit: COMMIT_A, ...PASSED };
       expect(await store.readDeployment(id)).toMatchObject(own);
       await store.claim(["blog"], at(1));
+      store = await opened.reopen();
       const [interrupted] = await store.recoverInterrupted(at(2), []);
       expect(interrupted?.retry).toMatchObject({ ...own, retryOf: id, state: "queued" });
     });

@@ -161,6 +161,7 @@ export function listsContract(open: () => Promise<OpenedStore>): void {
       await store.claim(["blog"], at(1));
       const second = await keep(store, pushFor("blog"));
       await store.cancelQueued(onlyDeployment(second), "why", at(2));
+      store = await opened.reopen();
       await store.recoverInterrupted(at(3), []);
       const third = (await keep(store, pushFor("blog"))).delivery;
       for (const limit of [1, 2, 50]) {

@@ -136,12 +136,12 @@ export function locksContract(open: () => Promise<OpenedStore>): void {
       expect([await idsWith("held"), await idsWith("skipped")]).toEqual([[], [first]]);
     });
 
-    test("holds deliveries while the lock is replaced, and no delivery that came after its end", async () => {
+    test("holds deliveries while the lock is replaced, and queues a delivery that came after its end", async () => {
       await store.lock(lockOf("blog"));
       const held = await keepBlocked("blog");
       await store.lock(lockOf("blog", { by: "bob" }));
       const late = await keepBlocked("docs");
-      expect([await idsWith("held"), await idsWith("skipped")]).toEqual([[held], [late]]);
+      expect([await idsWith("held"), await idsWith("ok")]).toEqual([[held], [late]]);
     });
 
     test("does not record a duplicate as blocked", async () => {
@@ -154,11 +154,13 @@ export function locksContract(open: () => Promise<OpenedStore>): void {
       expect(await store.unlock("blog", at(1))).toMatchObject(NOTHING_BLOCKED);
     });
 
-    test("stores a delivery whose lock was already removed, and queues nothing", async () => {
-      const blocked = await keepBlocked("blog");
-      expect(await store.readDelivery(blocked)).toMatchObject({ deployments: [] });
+    test("queues a delivery whose lock was already removed, because nothing else would", async () => {
+      const receipt = await keep(store, blockedPush("blog"));
+      const id = onlyDeployment(receipt);
+      expect(await store.readDeployment(id)).toMatchObject({ state: "queued", delivery: receipt.delivery });
+      expect(await store.readDelivery(receipt.delivery)).toMatchObject({ status: "ok", deployments: [id] });
       await store.lock(lockOf("blog"));
-      expect(await store.unlock("blog", at(1))).toMatchObject(NOTHING_BLOCKED);
+      expect(await store.unlock("blog", at(1))).toMatchObject({ ...NOTHING_BLOCKED, waiting: id });
     });
 
     test("queues a blocked delivery that was accepted but not yet committed before the unlock", async () => {
@@ -238,6 +240,7 @@ export function locksContract(open: () => Promise<OpenedStore>): void {
         await store.claim(["blog"], at(2));
         await store.lock(lockOf("blog"));
         const blocked = await keepBlocked("blog", COMMIT_A, at(3));
+        store = await opened.reopen();
         await store.recoverInterrupted(at(4), []);
         expect(await store.unlock("blog", at(7))).toMatchObject({
           queued: { deployment: { delivery: blocked } },
@@ -268,6 +271,7 @@ export function locksContract(open: () => Promise<OpenedStore>): void {
       test("queues nothing after it succeeded, also after an interruption", async () => {
         const blocked = await beginLater();
         await store.claim(["blog"], at(3));
+        store = await opened.reopen();
         await store.recoverInterrupted(at(4), []);
         await runNext(store, "blog", success(COMMIT_B), at(5));
         expect(await store.unlock("blog", at(6))).toMatchObject({ queued: null, skippedDelivery: blocked });

@@ -66,6 +66,7 @@ export function notificationsContract(open: () => Promise<OpenedStore>): void {
     test("replaces an unsent start notification after a crash by one about the interruption", async () => {
       const deployment = await start();
       await store.notifyStarted(deployment, [ALL], at(1));
+      store = await opened.reopen();
       await store.recoverInterrupted(at(2), [ALL]);
       expect(kindsOf(await due(100))).toEqual([["all", "interrupted"]]);
     });

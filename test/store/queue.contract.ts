@@ -57,9 +57,13 @@ export function queueContract(open: () => Promise<OpenedStore>): void {
           commitUrl: null,
           steps: [],
         };
+        const restart = async () => {
+          store = await opened.reopen();
+          return store;
+        };
         const retry =
           cause === "crash"
-            ? (await store.recoverInterrupted(at(2), []))[0]?.retry
+            ? (await (await restart()).recoverInterrupted(at(2), []))[0]?.retry
             : (await store.finish(first, { state: "interrupted", code: "shutdown", ...nothing }, at(2), []))
                 .retry;
         expect(retry).toMatchObject({ retryOf: first, state: "queued" });

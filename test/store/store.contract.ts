@@ -144,7 +144,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const pending = keep(store, pushFor("blog"));
         await store.close();
         const receipt = await pending;
-        await expect(keep(store, pushFor("blog"))).rejects.toMatchObject({ code: "unavailable" });
+        expect(await rejection(keep(store, pushFor("blog")))).toMatchObject({ code: "unavailable" });
 
         store = await opened.reopen();
         expect(await store.readDelivery(receipt.delivery)).toMatchObject({
@@ -173,6 +173,8 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         expect(await store.readDeployment(ids[0] ?? 0)).toEqual({
           id: ids[0] ?? 0,
           target: "blog",
+          host: store.host,
+          waitsFor: null,
           state: "queued",
           code: null,
           reason: null,
@@ -262,6 +264,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
           store = await opened.reopen();
           expect(await store.readDeployment(id)).toMatchObject({ trigger: "rollback", choice });
           await store.claim([target], at(1));
+          store = await opened.reopen();
           const [interrupted] = await store.recoverInterrupted(at(2), []);
           expect(await store.readDeployment(interrupted?.retry?.id ?? 0)).toMatchObject({ choice });
           await store.claim([target], at(3));
@@ -518,6 +521,8 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         expect(await store.readDeployment(second)).toEqual(interrupted?.retry ?? null);
         expect(await store.readDeployment(second)).toMatchObject({
           target: "blog",
+          host: store.host,
+          waitsFor: null,
           state: "queued",
           code: null,
           reason: null,
@@ -552,6 +557,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         await queue("blog");
         await store.claim(["blog"], at(1));
         const queued = await queue("blog");
+        store = await opened.reopen();
         expect(await store.recoverInterrupted(at(9), [])).toMatchObject([{ retry: null }]);
         expect(await store.readDeployment(queued + 1)).toBeNull();
       });

@@ -128,6 +128,7 @@ export async function openPublic(options: HarnessOptions = {}): Promise<PublicHa
     publish: () => {},
     print: (line: string) => void printed.push(line),
     wakeWorker: () => void woken++,
+    targets: () => options.targets ?? [],
   };
   const listener = createPublic({
     sources,

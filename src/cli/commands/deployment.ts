@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { ApiCancelled, ApiDeployment } from "../../api/deployment.ts";
 import { ApiPage } from "../../api/page.ts";
+import { ApiStatus } from "../../api/status.ts";
 import { parseDeliveryId } from "../../domain/delivery.ts";
 import { DEPLOYMENT_STATES } from "../../domain/deployment.ts";
 import { AppError } from "../../lib/errors.ts";
@@ -40,7 +41,8 @@ function defineList(terminal: Terminal): Command {
     .description("list the deployments, newest first")
     .option("--target <target>", "only deployments of this target")
     .addOption(new Option("--state <state>", "only deployments in this state").choices(DEPLOYMENT_STATES))
-    .option("--source <source>", "only deployments from deliveries to this source");
+    .option("--source <source>", "only deployments from deliveries to this source")
+    .option("--host <host>", "only deployments on this host");
   const list = listCommand(
     command,
     {
@@ -48,7 +50,7 @@ function defineList(terminal: Terminal): Command {
       item: ApiDeployment,
       columns: deploymentColumns,
       emptyMessage: "no deployments yet; see what was received with: hooklatch delivery list",
-      filters: ["target", "state", "source"],
+      filters: ["target", "state", "source", "host"],
     },
     terminal,
   );
@@ -60,11 +62,21 @@ function defineShow(terminal: Terminal): Command {
     .description("show a deployment: commits, steps, result")
     .argument("<id>", "number of the deployment", parseId);
   withAdminOptions(command).action(async (id: number, options: AdminOptions) => {
+    const admin = findAdmin(options, terminal);
     const request = { path: `/api/deployments/${id}` };
-    const response = await readAdmin(ApiDeployment, findAdmin(options, terminal), request, explain(id));
-    printResponse(response, options, terminal, formatDeployment);
+    const response = await readAdmin(ApiDeployment, admin, request, explain(id));
+    const isOneOfSeveral = options.json !== true && (await hasSeveralHosts(admin));
+    printResponse(response, options, terminal, (deployment, style) =>
+      formatDeployment(deployment, style, isOneOfSeveral),
+    );
   });
   return withExamples(command, "hooklatch deployment show 12");
+}
+
+/** Where the store has one host, its name says nothing. */
+async function hasSeveralHosts(admin: Admin): Promise<boolean> {
+  const { value } = await readAdmin(ApiStatus, admin, { path: "/api/status" });
+  return value.hosts !== null;
 }
 
 interface LogOptions extends AdminOptions {
@@ -140,11 +152,12 @@ async function printLog(
 async function explainSilence(id: number, admin: Admin): Promise<string> {
   const { value } = await readAdmin(ApiDeployment, admin, { path: `/api/deployments/${id}` }, explain(id));
   if (value.state !== "queued") return `deployment ${id} has printed nothing`;
-  const query = { target: value.target, state: "running", limit: 1 };
+  const query = { target: value.target, host: value.host, state: "running", limit: 1 };
   const running = await readAdmin(ApiPage(ApiDeployment), admin, { path: "/api/deployments", query });
   const queued = `deployment ${id} is queued and has printed nothing`;
   const [first] = running.value.items;
-  if (first === undefined) return queued;
+  if (first === undefined)
+    return value.reason === null ? queued : `${queued}: ${makePrintable(value.reason)}`;
   return `${queued}; deployment ${first.id} of the target runs: hooklatch logs ${first.id}`;
 }
 

@@ -20,9 +20,9 @@ import { describeFollowed, followDeployment, followToEnd } from "../api/follow.t
 import { explainUnknownTarget } from "../api/unknown-name.ts";
 import { checkCommit, checkDuration, checkText } from "../arguments.ts";
 import { withExamples } from "../options.ts";
-import { formatQueued } from "../output/deployment.ts";
+import { formatQueuedOnHosts } from "../output/deployment.ts";
 import { makePrintable } from "../output/sanitise.ts";
-import { formatLocked, formatTarget, targetColumns } from "../output/target.ts";
+import { formatLocked, formatTarget, targetColumns, toHostRows } from "../output/target.ts";
 import { EXIT, type Finish, type Terminal } from "../terminal.ts";
 
 /** `hooklatch target`: what is live, and deploying, rolling back and locking it. */
@@ -50,13 +50,16 @@ export function rollback(terminal: Terminal, finish: Finish): Command {
 
 function defineList(terminal: Terminal): Command {
   const command = listCommand(
-    new Command("list").description("list the targets: live commit, state, lock"),
+    new Command("list")
+      .description("list the targets: live commit, state, lock")
+      .option("--host <host>", "only targets that are deployed on this host"),
     {
       path: "/api/targets",
       item: ApiTarget,
       columns: targetColumns,
+      toRows: toHostRows,
       emptyMessage: "no targets: add a [[target]] to the server's configuration",
-      filters: [],
+      filters: ["host"],
       allPages: true,
     },
     terminal,
@@ -98,19 +101,23 @@ function defineDeploy(terminal: Terminal, finish: Finish, words: string): Comman
     const { commit, force } = options;
     const request = { method: "POST", body: { commit: commit?.toLowerCase(), force } } as const;
     const response = await requestTarget(ApiQueued, name, "/deploy", request, admin);
-    const id = response.value.deployment;
     if (!options.follow) {
-      return printResponse(response, options, terminal, () => `${formatQueued(id)}\n`);
+      return printResponse(response, options, terminal, (queued) => `${formatQueuedOnHosts(queued)}\n`);
     }
-    if (terminal.isTty.stderr) terminal.err(`hooklatch: deployment ${id} is queued\n`);
-    return followToEnd(admin, id, terminal, finish, toAppError);
+    const { deployments } = response.value;
+    for (const { id, host } of deployments) {
+      const where = deployments.length > 1 ? ` on host ${makePrintable(host)}` : "";
+      if (terminal.isTty.stderr || where !== "")
+        terminal.err(`hooklatch: deployment ${id}${where} is queued\n`);
+      await followToEnd(admin, id, terminal, finish, toAppError);
+    }
   });
   return withExamples(command, `${words} blog --follow`, `${words} blog --commit 1a2b3c4 --force`);
 }
 
 const ROLLBACK_WAITS = `
 The command waits until the rollback has ended. With --json it then prints the
-deployment, as deployment show --json does.`;
+deployment, as deployment show --json does; on several hosts, one line for each.`;
 
 function defineRollback(terminal: Terminal, finish: Finish, words: string): Command {
   const command = new Command("rollback")
@@ -123,20 +130,21 @@ function defineRollback(terminal: Terminal, finish: Finish, words: string): Comm
       const admin = findAdmin(options, terminal);
       const request = { method: "POST", body: { release } } as const;
       const { value } = await requestTarget(ApiQueued, name, "/rollback", request, admin);
-      const id = value.deployment;
-      const followed = await followDeployment(admin, id, { terminal, onLine() {}, explain: toAppError });
-      if (followed.kind === "stopped") {
-        terminal.err(`hooklatch: ${describeFollowed(id, followed)}\n`);
-        return finish(EXIT.failed);
+      for (const { id } of value.deployments) {
+        const followed = await followDeployment(admin, id, { terminal, onLine() {}, explain: toAppError });
+        if (followed.kind === "stopped") {
+          terminal.err(`hooklatch: ${describeFollowed(id, followed)}\n`);
+          return finish(EXIT.failed);
+        }
+        if (followed.state !== "succeeded") throw new AppError("failed", describeFollowed(id, followed));
+        const response = await readAdmin(ApiDeployment, admin, { path: `/api/deployments/${id}` });
+        printResponse(response, options, terminal, ({ host, release, commit }) => {
+          const live = release === null ? "the previous release" : `release ${makePrintable(release)}`;
+          const of = commit === null ? "" : `commit ${makePrintable(shortenCommit(commit))}, `;
+          const on = value.deployments.length > 1 ? ` on host ${makePrintable(host)}` : "";
+          return `${name} is rolled back to ${live}${on} (${of}deployment ${id})\n`;
+        });
       }
-      if (followed.state !== "succeeded") throw new AppError("failed", describeFollowed(id, followed));
-      const response = await readAdmin(ApiDeployment, admin, { path: `/api/deployments/${id}` });
-      printResponse(response, options, terminal, (deployment) => {
-        const { release, commit } = deployment;
-        const live = release === null ? "the previous release" : `release ${makePrintable(release)}`;
-        const of = commit === null ? "" : `commit ${makePrintable(shortenCommit(commit))}, `;
-        return `${name} is rolled back to ${live} (${of}deployment ${id})\n`;
-      });
     },
   );
   return withExamples(command, `${words} blog`, `${words} blog 20261121T203000Z-0123456789ab`);

@@ -1,15 +1,22 @@
-import type { ApiDeployment } from "../../api/deployment.ts";
+import type { ApiDeployment, ApiQueued } from "../../api/deployment.ts";
 import { isSkipCode } from "../../domain/codes.ts";
 import { formatElapsed } from "../../lib/duration.ts";
 import { shortenCommit, toOneLine } from "../../lib/text.ts";
+import { makePrintable } from "./sanitise.ts";
 import { colourOf, formatTime, type Style } from "./style.ts";
 import { type Column, type Field, formatFields, formatTable } from "./table.ts";
 
-/** The columns of a list of deployments. */
-export function deploymentColumns(style: Style): readonly Column<ApiDeployment>[] {
+/** The columns of a list of deployments. With deployments on several hosts, one names the host. */
+export function deploymentColumns(
+  style: Style,
+  deployments: readonly ApiDeployment[],
+): readonly Column<ApiDeployment>[] {
+  const hosts = new Set(deployments.map(({ host }) => host));
+  const host: Column<ApiDeployment> = { heading: "HOST", text: (deployment) => deployment.host };
   return [
     { heading: "ID", text: ({ id }) => String(id) },
     { heading: "TARGET", text: ({ target }) => target },
+    ...(hosts.size > 1 ? [host] : []),
     { heading: "STATE", text: ({ state }) => state, colour: ({ state }) => colourOf(state) },
     { heading: "TRIGGER", text: ({ trigger }) => trigger },
     { heading: "COMMIT", text: ({ commit, pushed_commit }) => shorten(commit ?? pushed_commit) },
@@ -35,16 +42,17 @@ const STEP_COLUMNS: readonly Column<Step>[] = [
   { heading: "STEP", text: ({ command }) => command, prose: "whole" },
 ];
 
-/** A deployment with all its fields and steps. */
-export function formatDeployment(deployment: ApiDeployment, style: Style): string {
+/** A deployment with all its fields and steps, and its host where it is one of several. */
+export function formatDeployment(deployment: ApiDeployment, style: Style, isOneOfSeveral = false): string {
   const { id, steps } = deployment;
-  const fields = formatFields(listFields(deployment, style), style);
+  const fields = formatFields(listFields(deployment, style, isOneOfSeveral), style);
   const table = steps.length > 0 ? `\n${formatTable(STEP_COLUMNS, steps, style)}` : "";
   const hint = style.isTty ? `\nShow its output: hooklatch deployment log ${id}\n` : "";
   return fields + table + hint;
 }
 
-function listFields(deployment: ApiDeployment, style: Style): readonly Field[] {
+function listFields(deployment: ApiDeployment, style: Style, isOneOfSeveral: boolean): readonly Field[] {
+  const { host, waits_for } = deployment;
   const { id, target, state, delivery, branch, chosen, release, attempt, retry_of } = deployment;
   const { created_at, started_at, ended_at, pushed_commit, commit, subject, author, commit_url } = deployment;
   const time = (text: string | null) => (text === null ? null : formatTime(text, style));
@@ -52,6 +60,8 @@ function listFields(deployment: ApiDeployment, style: Style): readonly Field[] {
   return [
     { name: "deployment", text: String(id) },
     { name: "target", text: target },
+    { name: "host", text: isOneOfSeveral ? host : null },
+    { name: "after", text: waits_for === null ? null : `deployment ${waits_for}, on the host before it` },
     { name: "state", text: state, colour: colourOf(state) },
     { name: "reason", text: describeReason(deployment) },
     { name: "trigger", text: describeTrigger(deployment) },
@@ -137,4 +147,11 @@ const VERBS: Readonly<Record<string, string>> = {
 /** Reports a new deployment and the command that shows it. */
 export function formatQueued(id: number): string {
   return `deployment ${id} is queued; follow it with: hooklatch deployment log ${id} --follow`;
+}
+
+/** Reports the new deployments of a request, one for each host, and the command that shows one. */
+export function formatQueuedOnHosts({ deployment, deployments }: ApiQueued): string {
+  if (deployments.length < 2) return formatQueued(deployment);
+  const list = deployments.map(({ id, host }) => `${id} on ${makePrintable(host)}`).join(", ");
+  return `deployments are queued: ${list}; follow one with: hooklatch deployment log ${deployment} --follow`;
 }

@@ -1,11 +1,13 @@
 import type { ApiStatus } from "../../api/status.ts";
 import { formatBytes } from "../../lib/text.ts";
+import { describeHostState, hostColour } from "./host.ts";
 import { colourOf, formatDate, formatTime, type Style } from "./style.ts";
 import { type Field, formatFields } from "./table.ts";
 
 /** The state of the server. */
 export function formatStatus(status: ApiStatus, style: Style): string {
   const { version, started_at, public_url, sources, targets, queued, running, store_bytes, disks } = status;
+  const { host, hosts } = status;
   const certificate = status.certificate_expires_at;
   const fields: readonly Field[] = [
     { name: "status", text: status.status, colour: colourOf(status.status) },
@@ -15,6 +17,11 @@ export function formatStatus(status: ApiStatus, style: Style): string {
     ...sources.map(({ name, provider, path }) => ({
       name: "source",
       text: `${name} (${provider}) at ${path}`,
+    })),
+    ...(hosts ?? []).map((each) => ({
+      name: "host",
+      text: `${each.name}: ${describeHostState(each)}${each.name === host ? " (this one)" : ""}`,
+      colour: hostColour(each),
     })),
     { name: "targets", text: String(targets) },
     { name: "running", text: describeCount(running) },

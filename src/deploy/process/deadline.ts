@@ -41,6 +41,7 @@ export async function withDeadline<Result>(
 
 /** An abort reason can be any value. An unknown one counts as a shutdown. */
 function readInterruption(reason: Partial<Interruption> | undefined): EarlyEnd {
+  if (reason?.kind === "lease lost") return { state: "interrupted", code: "lease_lost", reason: null };
   if (reason?.kind !== "cancelled") return { state: "interrupted", code: "shutdown", reason: null };
   return { state: "cancelled", code: "cancelled", reason: reason.reason ?? null };
 }

@@ -9,6 +9,7 @@ import { clients } from "./clients.ts";
 import { deliveries } from "./deliveries.ts";
 import { deployments } from "./deployments.ts";
 import { events } from "./events.ts";
+import { hosts } from "./hosts.ts";
 import { refusals } from "./refusals.ts";
 import { BodyRefused } from "./request.ts";
 import { createRoutes } from "./route.ts";
@@ -21,6 +22,7 @@ export function createAdminApp(services: AdminServices) {
   const app = createRoutes()
     .onError(({ error, request }) => respondToError(error, request, app.routes, services.log))
     .use(server(services))
+    .use(hosts(services))
     .use(targets(services))
     .use(deployments(services))
     .use(deliveries(services))

@@ -9,6 +9,7 @@ import { acceptsEventStream, EVENT_STREAM, respondWithEventStream, type Streamed
 import { choiceOf, IdText, Input, jsonBody, Line, NameText, readRange } from "./request.ts";
 import { createRoutes, describeList, describeResponses, describeRoute } from "./route.ts";
 import type { AdminServices } from "./services.ts";
+import { explainWaits } from "./waits.ts";
 
 const params = Type.Object({ id: IdText });
 const UNKNOWN = { status: "not found", reason: "there is no such deployment" };
@@ -20,21 +21,25 @@ export function deployments(services: AdminServices) {
     .get(
       "/api/deployments",
       async ({ query }) => {
-        const { target = null, state = null, source = null } = query;
-        const page = await store.listDeployments({ target, state, source }, readRange(query));
-        return toApiPage(page, toApiDeployment);
+        const { target = null, state = null, source = null, host = null } = query;
+        const page = await store.listDeployments({ target, state, source, host }, readRange(query));
+        const waits = await explainWaits(page.items, store);
+        return toApiPage(page, (each) => toApiDeployment(each, waits.get(each.id)));
       },
       describeList("deployments", "List deployments, newest first", ApiDeployment, {
         target: Type.Optional(NameText),
         state: Type.Optional(choiceOf(DEPLOYMENT_STATES)),
         source: Type.Optional(NameText),
+        host: Type.Optional(NameText),
       }),
     )
     .get(
       "/api/deployments/:id",
       async ({ params, status }) => {
         const deployment = await store.readDeployment(Number(params.id));
-        return deployment === null ? status(404, UNKNOWN) : toApiDeployment(deployment);
+        if (deployment === null) return status(404, UNKNOWN);
+        const waits = await explainWaits([deployment], store);
+        return toApiDeployment(deployment, waits.get(deployment.id));
       },
       {
         params,

@@ -12,8 +12,18 @@ export function server(services: AdminServices) {
     .get(
       "/api/status",
       async () => {
-        const [statistics, disks] = await Promise.all([store.readStatistics(), readDisks()]);
-        return toApiStatus(about(), statistics, sources, targets.length, disks);
+        const [statistics, disks, hosts = null] = await Promise.all([
+          store.readStatistics(),
+          readDisks(),
+          store.fleet?.listHosts(),
+        ]);
+        return toApiStatus(about(), statistics, {
+          sources,
+          targets: targets.length,
+          disks,
+          host: store.host,
+          hosts,
+        });
       },
       describeRoute("server", "Show the status of the server", { 200: ApiStatus }),
     )

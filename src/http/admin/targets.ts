@@ -1,14 +1,16 @@
 import { Type } from "@sinclair/typebox";
-import { ApiQueued } from "../../api/deployment.ts";
+import { ApiQueued, toApiQueued } from "../../api/deployment.ts";
 import { Conflict, NotFound } from "../../api/problem.ts";
 import {
   ApiLocked,
   ApiTarget,
   ApiTargetDetails,
   ApiUnlocked,
+  type HostStatus,
   toApiLock,
   toApiTarget,
 } from "../../api/target.ts";
+import { type Host, listHostsOf } from "../../domain/host.ts";
 import type { Page } from "../../domain/page.ts";
 import { queuesEveryDelivery, type Target } from "../../domain/target.ts";
 import { parseDuration } from "../../lib/duration.ts";
@@ -29,25 +31,41 @@ const NEWEST = { limit: 1, before: null };
 /** The routes that show and operate targets. */
 export function targets({ store, operator, clock, releasesOf, targets }: AdminServices) {
   const byName = new Map(targets.map((target) => [target.name, target]));
-  const describe = async (target: Target) => {
-    const { name } = target;
+  const { fleet } = store;
+  const readStatus = async (target: string, host: string): Promise<HostStatus> => {
+    const filter = { target, state: "succeeded", source: null, host } as const;
     const [status, succeeded] = await Promise.all([
-      store.readTargetStatus(name, clock.now()),
-      store.listDeployments({ target: name, state: "succeeded", source: null }, NEWEST),
+      store.readTargetStatus(target, clock.now(), host),
+      store.listDeployments(filter, NEWEST),
     ]);
-    return toApiTarget(target, status, succeeded.items[0] ?? null);
+    return { status, deployed: succeeded.items[0] ?? null };
   };
+  const listHosts = async () => (await fleet?.listHosts()) ?? null;
+  const describe = async (target: Target, hosts: readonly Host[] | null) => {
+    if (hosts === null) return toApiTarget(target, await readStatus(target.name, store.host), null);
+    const read = async (name: string) => {
+      const host = hosts.find((each) => each.name === name) ?? null;
+      return { name, host, ...(await readStatus(target.name, name)) };
+    };
+    const own = await Promise.all(listHostsOf(target, hosts).map(read));
+    const shown = own.find(({ name }) => name === store.host) ?? own[0] ?? (await read(store.host));
+    return toApiTarget(target, shown, own);
+  };
+  const isOn = (target: Target, host: string | undefined, hosts: readonly Host[] | null) =>
+    host === undefined || (hosts === null ? host === store.host : listHostsOf(target, hosts).includes(host));
 
   return createRoutes()
     .get(
       "/api/targets",
       async ({ query }) => {
-        const { items, next } = takePage(targets, query);
-        return { items: await Promise.all(items.map(describe)), next };
+        const hosts = await listHosts();
+        const { items, next } = takePage(targets, query, (target) => isOn(target, query.host, hosts));
+        return { items: await Promise.all(items.map((target) => describe(target, hosts))), next };
       },
       describeList("targets", "List targets, in the order of the configuration", ApiTarget, {
         source: Type.Optional(NameText),
         target: Type.Optional(NameText),
+        host: Type.Optional(NameText),
       }),
     )
     .get(
@@ -55,8 +73,11 @@ export function targets({ store, operator, clock, releasesOf, targets }: AdminSe
       async ({ params, status }) => {
         const target = byName.get(params.name);
         if (target === undefined) return status(404, UNKNOWN);
-        const releases = await releasesOf(target);
-        return { ...(await describe(target)), releases: releases && [...releases] };
+        const described = await describe(target, await listHosts());
+        const { hosts } = described;
+        const shown = hosts?.find(({ host }) => host === store.host) ?? hosts?.[0];
+        const releases = shown === undefined ? await releasesOf(target) : shown.releases;
+        return { ...described, releases: releases && [...releases] };
       },
       {
         params,
@@ -72,8 +93,7 @@ export function targets({ store, operator, clock, releasesOf, targets }: AdminSe
         const { commit = null, force = false } = body;
         const outcome = await operator.deploy(params.name, { commit, force });
         if (outcome.kind === "unknown target") return status(404, UNKNOWN);
-        if (outcome.kind === "queued")
-          return status(202, { status: "queued", deployment: outcome.deployment });
+        if (outcome.kind === "queued") return status(202, toApiQueued(outcome.deployments));
         return status(409, { status: outcome.kind, reason: outcome.reason });
       },
       {
@@ -91,8 +111,7 @@ export function targets({ store, operator, clock, releasesOf, targets }: AdminSe
       async ({ params, body, status }) => {
         const outcome = await operator.rollback(params.name, body.release ?? null);
         if (outcome.kind === "unknown target") return status(404, UNKNOWN);
-        if (outcome.kind === "queued")
-          return status(202, { status: "queued", deployment: outcome.deployment });
+        if (outcome.kind === "queued") return status(202, toApiQueued(outcome.deployments));
         return status(409, { status: outcome.kind, reason: outcome.reason });
       },
       {
@@ -116,7 +135,12 @@ export function targets({ store, operator, clock, releasesOf, targets }: AdminSe
         if (outcome.kind === "unknown target") return status(404, UNKNOWN);
         const deliveries = queuesEveryDelivery(target) ? ("queued" as const) : ("held" as const);
         const replaced = outcome.replaced && toApiLock(outcome.replaced);
-        return { status: "locked" as const, target: await describe(target), deliveries, replaced };
+        return {
+          status: "locked" as const,
+          target: await describe(target, await listHosts()),
+          deliveries,
+          replaced,
+        };
       },
       {
         params,
@@ -152,13 +176,15 @@ export function targets({ store, operator, clock, releasesOf, targets }: AdminSe
 function takePage(
   targets: readonly Target[],
   query: { source?: string; target?: string; limit?: string; before?: string },
+  isListed: (target: Target) => boolean,
 ): Page<Target> {
   const { limit, before } = readRange(query);
   const rest = targets
     .map((target, at) => ({ target, position: at + 1 }))
     .filter(({ position }) => position > (before ?? 0))
     .filter(({ target }) => target.source === (query.source ?? target.source))
-    .filter(({ target }) => target.name === (query.target ?? target.name));
+    .filter(({ target }) => target.name === (query.target ?? target.name))
+    .filter(({ target }) => isListed(target));
   const page = rest.slice(0, limit);
   return {
     items: page.map(({ target }) => target),

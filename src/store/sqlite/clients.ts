@@ -1,6 +1,6 @@
 import type { Client, ClientStore, StoredClient } from "../../domain/client.ts";
+import { type RangeValues, toPage, toRangeValues } from "../page.ts";
 import type { Connection } from "./connection.ts";
-import { type RangeValues, toPage, toRangeValues } from "./page.ts";
 
 type ClientKey = { source: string; address: string };
 type ClientRow = ClientKey & { authorised_at: number; expires_at: number };

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import type { PublishedRangesStore } from "../../domain/published-ranges.ts";
 import type { Store } from "../../domain/store.ts";
@@ -62,16 +63,17 @@ function rejectNewerFile(file: string): void {
   }
 }
 
-/** Assembles the engine of the store over an open, migrated database. */
+/** Assembles the engine of the store, whose only host is this machine, over an open, migrated database. */
 export function assembleEngine(connection: Connection, onClosed: () => void): StoreEngine {
+  const host = hostname();
   const seen = createSeenIndex(connection);
-  const queue = createQueue(connection);
+  const queue = createQueue(connection, host);
   const recordBlocked = prepareRecordBlocked(connection);
   const acts: StoreActs = {
     ...createClients(connection),
     ...createDeliveries(connection),
     ...createCiResults(connection),
-    ...createDeployments(connection, queue),
+    ...createDeployments(connection, queue, host),
     ...createOutput(connection),
     ...createLocks(connection, queue),
     ...createNotifications(connection),

@@ -13,8 +13,11 @@ export type BlockedDelivery = {
   readonly pushedCommit: string | null;
 };
 
-/** Records on the target's lock, in the caller's transaction, the newest delivery that it blocked. */
-export type RecordBlocked = (blocked: BlockedDelivery) => void;
+/**
+ * Records on the target's lock, in the caller's transaction, the newest delivery that it blocked. Returns false when there is
+ * no lock: it was removed meanwhile.
+ */
+export type RecordBlocked = (blocked: BlockedDelivery) => boolean;
 
 type LockRow = {
   target: string;
@@ -30,15 +33,12 @@ type RemovedRow = LockRow & {
   pushed_commit: string | null;
 };
 
-/** Where the lock was removed meanwhile, nothing is recorded, and the delivery is not held. */
+/** Prepares {@link RecordBlocked}. */
 export function prepareRecordBlocked(connection: Connection): RecordBlocked {
   const update = connection.prepare<never, BlockedDelivery>(`
     UPDATE lock SET delivery = $delivery, trigger = $trigger, pushed_commit = $pushedCommit
     WHERE target = $target`);
-  const settleHeld = prepareSettleHeld(connection);
-  return (blocked) => {
-    if (update.run(blocked).changes === 0) settleHeld(null);
-  };
+  return (blocked) => update.run(blocked).changes > 0;
 }
 
 /** A delivery that waits for the end of a lock. */
@@ -48,7 +48,7 @@ type HeldRow = { id: number; decisions: string };
  * Prepares the change of the status of every delivery that no lock holds any more, and of the one that was queued, which
  * other locks may still hold.
  */
-function prepareSettleHeld(connection: Connection) {
+export function prepareSettleHeld(connection: Connection) {
   // By the index on source and status. It skips from one source to the next.
   const selectHeld = connection.prepare<HeldRow>(`
     WITH RECURSIVE known (source) AS (

@@ -1,7 +1,7 @@
 import type { DeploymentStore, Retention } from "../../domain/deployment-store.ts";
+import { keysOf } from "../fingerprint.ts";
 import type { Connection } from "./connection.ts";
 import { prepareRemoveUnusedBlocks } from "./deliveries/blocks.ts";
-import { keysOf } from "./deliveries/duplicates.ts";
 import type { SeenIndex } from "./deliveries/seen-index.ts";
 
 /** Free pages of 4 KiB that remain in the file for new rows. */

@@ -58,7 +58,8 @@ interface Row {
   readonly receivedAt: number;
   readonly decisions: number;
   readonly length: number;
-  readonly options: Complete<Omit<AcceptOptions, "queueAll" | "commitOf" | "causeOf">>;
+  /** Without the placement: SQLite has one host. */
+  readonly options: Complete<Omit<AcceptOptions, "queueAll" | "commitOf" | "causeOf" | "placementOf">>;
   readonly queueAll: number;
   /** For each decision that deploys or that a lock blocks, in their order. */
   readonly causes: readonly Cause[];

@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
+import { loadHosts } from "./hosts.ts";
 import { goLive } from "./live.ts";
 import { ClientsPage } from "./pages/clients.tsx";
 import { DeliveriesPage, RefusalsPage } from "./pages/deliveries.tsx";
@@ -28,7 +29,10 @@ followLogouts();
 function App() {
   const state = session.value;
   useEffect(() => {
-    if (state === "open") return goLive();
+    if (state === "open") {
+      void loadHosts();
+      return goLive();
+    }
     if (state === "unknown") void findSession();
     return undefined;
   }, [state]);

@@ -1,6 +1,6 @@
+import { pack, packTogether, unpack } from "../../body.ts";
+import type { BodyRow } from "../../delivery-row.ts";
 import type { Connection } from "../connection.ts";
-import { pack, packTogether, unpack } from "./body.ts";
-import type { BodyRow } from "./row.ts";
 
 /** In bytes. A larger body gains little from its neighbours, and would make reading them slow. */
 const MAX_SHARED = 64 * 1024;

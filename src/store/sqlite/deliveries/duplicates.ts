@@ -1,44 +1,7 @@
-import type { DeliveryIdentity, RepeatedBody } from "../../../domain/delivery.ts";
+import type { RepeatedBody } from "../../../domain/delivery.ts";
+import { type Comparison, compare, type EarlierRow, type Fingerprint } from "../../fingerprint.ts";
 import type { Connection } from "../connection.ts";
-import { digest } from "./body.ts";
 import type { SeenIndex } from "./seen-index.ts";
-
-/** The properties of a delivery by which it is compared with others. */
-export interface Fingerprint {
-  readonly source: string;
-  readonly identity: DeliveryIdentity;
-  /** The SHA-256 of the body. */
-  readonly body: Buffer;
-}
-
-/** How a delivery compares with the stored ones. */
-export type Comparison =
-  | { readonly kind: "new" }
-  /** `first` is the delivery that it repeats. */
-  | { readonly kind: "redelivery" | "duplicate"; readonly first: number };
-
-/** The columns that decide whether one delivery repeats another. */
-interface EarlierRow {
-  source: string;
-  provider_id: string | null;
-  hook: string | null;
-  body_sha256: Uint8Array;
-}
-
-/** The keys of a delivery in the index: that of its body, and that of its id where it has one. */
-export function keysOf({ source, identity, body }: Fingerprint): readonly [number, ...number[]] {
-  return identity.id === null
-    ? [keyOf(body)]
-    : [keyOf(body), keyOf(digest(`${source.length} ${source}${identity.id}`))];
-}
-
-/**
- * 48 bits of a digest: a whole number that SQLite and JavaScript both represent exactly. Keys can be equal by chance,
- * once in some 280 million deliveries among a million stored ones, so the columns decide.
- */
-function keyOf(sha256: Buffer): number {
-  return sha256.readUIntBE(0, 6);
-}
 
 /** Prepares the comparison of a delivery with the stored ones of its source. */
 export function prepareFindDuplicate(connection: Connection, seen: SeenIndex) {
@@ -46,31 +9,13 @@ export function prepareFindDuplicate(connection: Connection, seen: SeenIndex) {
     "SELECT source, provider_id, hook, body_sha256 FROM delivery WHERE id = $id",
   );
 
-  /** The oldest delivery of the source with the key for which `matches` returns true. */
-  function findFirst(key: number, source: string, matches: (earlier: EarlierRow) => boolean) {
+  function* find(key: number) {
     for (const id of seen.find(key)) {
       const earlier = select.get({ id });
-      if (earlier !== null && earlier.source === source && matches(earlier)) return { id, ...earlier };
+      if (earlier !== null) yield { id, ...earlier };
     }
-    return null;
   }
 
-  return (
-    { source, identity, body }: Fingerprint,
-    [bodyKey, idKey]: readonly number[],
-    repeatedBody: RepeatedBody,
-  ): Comparison => {
-    const sameBody =
-      repeatedBody === "new"
-        ? null
-        : findFirst(bodyKey ?? 0, source, (earlier) => body.equals(earlier.body_sha256));
-    // Where only the body is signed, it is a replay under another id, or without one, whatever the headers say.
-    if (sameBody !== null && (identity.id === null || sameBody.provider_id !== identity.id)) {
-      return { kind: repeatedBody === "redelivery" ? "redelivery" : "duplicate", first: sameBody.id };
-    }
-    if (idKey === undefined) return { kind: "new" };
-    const sameId = findFirst(idKey, source, (earlier) => earlier.provider_id === identity.id);
-    if (sameId === null) return { kind: "new" };
-    return { kind: sameId.hook === identity.hook ? "redelivery" : "duplicate", first: sameId.id };
-  };
+  return (fingerprint: Fingerprint, keys: readonly number[], repeatedBody: RepeatedBody): Comparison =>
+    compare(fingerprint, keys, repeatedBody, find);
 }

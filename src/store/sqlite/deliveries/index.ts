@@ -7,11 +7,11 @@ import {
   type DeploymentOutcome,
 } from "../../../domain/delivery.ts";
 import type { PageRange } from "../../../domain/page.ts";
+import { type BodyRow, HEAD_COLUMNS, type HeadRow, toHead } from "../../delivery-row.ts";
+import { RETRIED_AS } from "../../deployment-row.ts";
+import { type RangeValues, toPage, toRangeValues } from "../../page.ts";
 import type { Connection } from "../connection.ts";
-import { RETRIED_AS } from "../deployments/row.ts";
-import { type RangeValues, toPage, toRangeValues } from "../page.ts";
 import { prepareReadBody } from "./blocks.ts";
-import { type BodyRow, HEAD_COLUMNS, type HeadRow, toHead } from "./row.ts";
 
 /** The part of the store that reads deliveries; `accept-group.ts` writes them. */
 export function createDeliveries(connection: Connection): Omit<DeliveryStore, "accept" | "listCiResults"> {

@@ -1,15 +1,16 @@
 import { type AcceptOptions, type AcceptResult, type NewDelivery, PUSHED } from "../../../domain/delivery.ts";
 import { MAX_QUEUED, type QueuedDeployment, type Trigger } from "../../../domain/deployment.ts";
 import type { Decision } from "../../../domain/match.ts";
+import { digest } from "../../body.ts";
+import { type CiRow, toCiRow } from "../../ci-row.ts";
+import { type BodyRow, type NewHeadRow, toNewHeadRow } from "../../delivery-row.ts";
+import { type Comparison, keysOf } from "../../fingerprint.ts";
 import type { AcceptRequest } from "../../group.ts";
 import type { Connection } from "../connection.ts";
 import type { Queue } from "../deployments/queue.ts";
-import type { RecordBlocked } from "../locks.ts";
+import { prepareSettleHeld, type RecordBlocked } from "../locks.ts";
 import { type BodyWriter, prepareBodyWriter } from "./blocks.ts";
-import { digest } from "./body.ts";
-import { type CiRow, toCiRow } from "./ci-results.ts";
-import { type Comparison, keysOf, prepareFindDuplicate } from "./duplicates.ts";
-import { type BodyRow, type NewHeadRow, toNewHeadRow } from "./row.ts";
+import { prepareFindDuplicate } from "./duplicates.ts";
 import type { SeenIndex } from "./seen-index.ts";
 
 /** The parts of the store that accepting a delivery writes to. */
@@ -72,6 +73,7 @@ function prepareInsert(connection: Connection, { seen, queue, recordBlocked }: I
   const insertNotDeployed = connection.prepare<never, { target: string; delivery: number }>(
     "INSERT INTO not_deployed (target, delivery) VALUES ($target, $delivery)",
   );
+  const settleHeld = prepareSettleHeld(connection);
   const findDuplicate = prepareFindDuplicate(connection, seen);
 
   /** Queues the delivery's deployments, and records the targets that it does not deploy. */
@@ -88,10 +90,16 @@ function prepareInsert(connection: Connection, { seen, queue, recordBlocked }: I
       return { target, delivery, pushedCommit: commitOf(target), trigger: repeated ?? trigger, choice };
     };
     for (const target of notDeployed) insertNotDeployed.run({ target, delivery });
-    for (const { choice: _, ...blocked } of locked.map(requestOf)) recordBlocked(blocked);
-    return deployed.map((target) =>
+    // Where the lock was removed while the delivery was on the way, nothing else would deploy it.
+    const unheld = locked.filter((target) => {
+      const { choice: _, ...blocked } = requestOf(target);
+      return !recordBlocked(blocked);
+    });
+    const queued = [...deployed, ...unheld].map((target) =>
       queue.add({ ...requestOf(target), createdAt, queueAll: queueAll.includes(target) }),
     );
+    if (unheld.length > 0) settleHeld(delivery);
+    return queued;
   }
 
   return (

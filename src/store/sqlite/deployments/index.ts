@@ -10,9 +10,10 @@ import { prepareReadDeployments, prepareReadLive, prepareReadTargetStatus } from
 export function createDeployments(
   connection: Connection,
   queue: Queue,
+  host: string,
 ): Omit<DeploymentStore, "appendOutput" | "readOutput" | "readOutputAfter" | "prune"> {
   const { attempt, attemptTransaction } = connection;
-  const { read, list } = prepareReadDeployments(connection);
+  const { read, list } = prepareReadDeployments(connection, host);
   const readLive = prepareReadLive(connection);
   const readTargetStatus = prepareReadTargetStatus(connection, queue, read);
   const claim = prepareClaim(connection);
@@ -69,8 +70,8 @@ export function createDeployments(
       attemptTransaction(() => cancelUnconfigured(targets, now.getTime()).map(readKnown)),
     readDeployment: (id) => attempt(() => read(id)),
     listDeployments: (filter, range) => attempt(() => list(filter, range)),
-    readLive: (target) => attempt(() => readLive(target)),
-    readTargetStatus: (target, now) => attempt(() => readTargetStatus(target, now)),
+    readLive: (target, on = host) => attempt(() => (on === host ? readLive(target) : null)),
+    readTargetStatus: (target, now, on = host) => attempt(() => readTargetStatus(target, now, on === host)),
   };
 }
 
@@ -126,6 +127,8 @@ function prepareFinish(connection: Connection, queue: Queue) {
     }
     notify({ id, target, state }, subscriptions, ended);
     if (state === "succeeded") upsertLive.run({ target, commit, release, now, id });
-    return state === "interrupted" ? queue.retry(id, now, "shutdown") : null;
+    return state === "interrupted"
+      ? queue.retry(id, now, result.code === "shutdown" ? "shutdown" : "crash")
+      : null;
   };
 }

@@ -1,20 +1,7 @@
 import { MAX_OUTPUT_BYTES, OUTPUT_LINE_COST, type OutputLine } from "../../../domain/deployment.ts";
 import type { DeploymentStore } from "../../../domain/deployment-store.ts";
+import { describeCut, type Extent, fits, grow, insertCut, NOTHING, sizeOf } from "../../output-extent.ts";
 import type { Connection } from "../connection.ts";
-
-/**
- * Which lines of a deployment's output are stored, counted from 0: the head [0, headLines) and the tail
- * [tailStart, nextLine). The lines between were removed. Bytes are UTF-8, and {@link OUTPUT_LINE_COST} for each line.
- */
-type Extent = {
-  headLines: number;
-  headBytes: number;
-  tailStart: number;
-  tailBytes: number;
-  nextLine: number;
-};
-
-const NOTHING: Extent = { headLines: 0, headBytes: 0, tailStart: 0, tailBytes: 0, nextLine: 0 };
 
 /**
  * The part of the store that holds output. The first lines take up to half of `limit`, in bytes; the newest lines share
@@ -49,32 +36,14 @@ export function createOutput(
   };
 }
 
-/** Counts one more line: in the head while it fits there and the tail is empty, else in the tail. */
-function grow(extent: Extent, size: number, headLimit: number): void {
-  const headIsOpen = extent.nextLine === extent.headLines;
-  extent.nextLine += 1;
-  if (headIsOpen && extent.headBytes + size <= headLimit) {
-    extent.headBytes += size;
-    extent.headLines += 1;
-    extent.tailStart += 1;
-  } else {
-    extent.tailBytes += size;
-  }
-}
-
 /** Prepares the query for lines after a given one. Where lines were removed, one line says how many. */
 function prepareRead(connection: Connection, extents: ReturnType<typeof prepareExtents>) {
   const select = connection.prepare<OutputLine, { deployment: number; after: number; limit: number }>(`
     SELECT line, text FROM output WHERE deployment = $deployment AND line > $after
     ORDER BY line LIMIT $limit`);
   return (deployment: number, after: number, limit: number): readonly OutputLine[] => {
-    const { headLines, tailStart } = extents.read(deployment);
     const stored = select.all({ deployment, after, limit });
-    const cutLines = tailStart - Math.max(headLines, after + 1);
-    if (cutLines <= 0) return stored;
-    const tailAt = stored.findIndex(({ line }) => line >= tailStart);
-    const cut = { line: tailStart - 1, text: describeCut(cutLines) };
-    return stored.toSpliced(tailAt < 0 ? stored.length : tailAt, 0, cut).slice(0, limit);
+    return insertCut(stored, extents.read(deployment), after).slice(0, limit);
   };
 }
 
@@ -117,13 +86,12 @@ function prepareCut(connection: Connection, limit: number) {
   );
   return (deployment: number, extent: Extent): void => {
     const from = extent.tailStart;
-    const fits = () => extent.headBytes + extent.tailBytes + sizeOfCut(extent) <= limit;
-    if (fits()) return;
+    if (fits(extent, limit)) return;
     // Reads only the rows that are removed, however long the tail is.
     for (const { size } of selectSizes.iterate({ deployment, from })) {
       extent.tailBytes -= size;
       extent.tailStart += 1;
-      if (fits()) break;
+      if (fits(extent, limit)) break;
     }
     remove.run({ deployment, from, to: extent.tailStart });
   };
@@ -142,17 +110,4 @@ function prepareExtents(connection: Connection) {
     read: (deployment: number): Extent => select.get({ deployment }) ?? { ...NOTHING },
     write: (deployment: number, extent: Extent) => void upsert.run({ ...extent, deployment }),
   };
-}
-
-/** The size of the line that replaces the removed ones. */
-function sizeOfCut({ headLines, tailStart }: Extent): number {
-  return tailStart === headLines ? 0 : sizeOf(describeCut(tailStart - headLines));
-}
-
-function sizeOf(text: string): number {
-  return Buffer.byteLength(text) + OUTPUT_LINE_COST;
-}
-
-function describeCut(lines: number): string {
-  return `[… ${lines.toLocaleString("en-US")} ${lines === 1 ? "line" : "lines"} cut …]`;
 }

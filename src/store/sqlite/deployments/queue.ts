@@ -1,6 +1,12 @@
 import type { Choice, Deployment, QueuedDeployment, Trigger } from "../../../domain/deployment.ts";
+import {
+  type ChoiceRow,
+  type DeploymentRow,
+  ROW_COLUMNS,
+  toChoiceRow,
+  toWaitingDeployment,
+} from "../../deployment-row.ts";
 import type { Connection } from "../connection.ts";
-import { type ChoiceRow, type DeploymentRow, ROW_COLUMNS, toChoiceRow, toWaitingDeployment } from "./row.ts";
 
 /** A deployment to queue. */
 export interface QueueRequest {
@@ -34,7 +40,7 @@ export interface Queue {
 }
 
 /** Creates the {@link Queue}. At most one deployment of a target without `queueAll` is queued. */
-export function createQueue(connection: Connection): Queue {
+export function createQueue(connection: Connection, host: string): Queue {
   const insert = connection.prepare<
     DeploymentRow,
     Omit<QueueRequest, "choice" | "queueAll"> & ChoiceRow & { queueAll: 0 | 1 }
@@ -75,6 +81,7 @@ export function createQueue(connection: Connection): Queue {
       SELECT id FROM deployment AS next WHERE next.target = deployment.target AND next.state = 'queued')
     WHERE id = $id AND queue_all = 0`);
 
+  const toWaiting = (row: DeploymentRow) => toWaitingDeployment({ ...row, host, waitsFor: null });
   return {
     add({ choice, queueAll, ...columns }) {
       const { chosen, ...chosenBy } = toChoiceRow(choice);
@@ -87,13 +94,13 @@ export function createQueue(connection: Connection): Queue {
           : queueAll
             ? []
             : supersede.all({ id: row.id, target, endedAt });
-      return { deployment: toWaitingDeployment(row), superseded: superseded.map(toWaitingDeployment) };
+      return { deployment: toWaiting(row), others: [], superseded: superseded.map(toWaiting) };
     },
     findWaiting: (target) => selectWaiting.get({ target })?.id ?? null,
     countWaiting: (target) => countWaiting.get({ target })?.waiting ?? 0,
     retry(interrupted, createdAt, cause) {
       const row = insertRetry.get({ id: interrupted, createdAt, crashes: cause === "crash" ? 1 : 0 });
-      if (row !== null) return toWaitingDeployment(row);
+      if (row !== null) return toWaiting(row);
       supersedeByWaiting.run({ id: interrupted });
       return null;
     },

@@ -7,14 +7,14 @@ import {
 } from "../../../domain/deployment.ts";
 import type { DeploymentFilter, TargetStatus } from "../../../domain/deployment-store.ts";
 import type { Page, PageRange } from "../../../domain/page.ts";
+import { RETRIED_COLUMNS, type RetriedRow, toDeployment } from "../../deployment-row.ts";
+import { type RangeValues, toPage, toRangeValues } from "../../page.ts";
 import type { Connection } from "../connection.ts";
 import { prepareReadLock } from "../locks.ts";
-import { type RangeValues, toPage, toRangeValues } from "../page.ts";
 import type { Queue } from "./queue.ts";
-import { RETRIED_COLUMNS, type RetriedRow, toDeployment } from "./row.ts";
 
 /** Prepares the queries for deployments with their steps. */
-export function prepareReadDeployments(connection: Connection) {
+export function prepareReadDeployments(connection: Connection, host: string) {
   const select = connection.prepare<RetriedRow, { id: number }>(
     `SELECT ${RETRIED_COLUMNS} FROM deployment WHERE id = $id`,
   );
@@ -22,7 +22,8 @@ export function prepareReadDeployments(connection: Connection) {
     SELECT command, exit_code AS exitCode, signal, milliseconds FROM step
     WHERE deployment = $deployment ORDER BY position`);
   const list = prepareList(connection);
-  const withSteps = (row: RetriedRow) => toDeployment(row, selectSteps.all({ deployment: row.id }));
+  const withSteps = (row: RetriedRow) =>
+    toDeployment({ ...row, host, waitsFor: null }, selectSteps.all({ deployment: row.id }));
 
   return {
     read(id: number): Deployment | null {
@@ -30,7 +31,9 @@ export function prepareReadDeployments(connection: Connection) {
       return row === null ? null : withSteps(row);
     },
     list: (filter: DeploymentFilter, range: PageRange): Page<Deployment> =>
-      toPage(list(filter, range), range, withSteps),
+      (filter.host ?? host) === host
+        ? toPage(list(filter, range), range, withSteps)
+        : { items: [], next: null },
   };
 }
 
@@ -86,7 +89,7 @@ function prepareFindOfRareSource(connection: Connection) {
   };
 }
 
-/** Prepares the query for what is live in a target. */
+/** Prepares the query for what is live in a target. The store has one host. */
 export function prepareReadLive(connection: Connection) {
   const select = connection.prepare<Omit<Live, "since"> & { since: number }, { target: string }>(
     'SELECT "commit", release, since FROM live WHERE target = $target',
@@ -117,12 +120,17 @@ export function prepareReadTargetStatus(
   const findRunning = prepareFind("state = 'running'");
   const readFound = (id: number | null) => (id === null ? null : read(id));
 
-  return (target: string, now: Date): TargetStatus => ({
-    live: readLive(target),
-    latest: readFound(findLatest(target)),
-    latestOfTip: readFound(findLatestOfTip(target)),
-    queued: queue.findWaiting(target),
-    running: findRunning(target),
-    lock: readLock(target, now),
-  });
+  return (target: string, now: Date, isThisHost: boolean): TargetStatus => {
+    const lock = readLock(target, now);
+    if (!isThisHost)
+      return { live: null, latest: null, latestOfTip: null, queued: null, running: null, lock };
+    return {
+      live: readLive(target),
+      latest: readFound(findLatest(target)),
+      latestOfTip: readFound(findLatestOfTip(target)),
+      queued: queue.findWaiting(target),
+      running: findRunning(target),
+      lock,
+    };
+  };
 }

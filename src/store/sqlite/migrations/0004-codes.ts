@@ -1,8 +1,8 @@
 import type { DecisionCode, ResultCode } from "../../../domain/codes.ts";
 import type { DeploymentState } from "../../../domain/deployment.ts";
 import type { Decision } from "../../../domain/match.ts";
+import { type Packed, unpack } from "../../body.ts";
 import type { Connection } from "../connection.ts";
-import { type Packed, unpack } from "../deliveries/body.ts";
 import tables from "./0004-codes.sql" with { type: "text" };
 
 /**

@@ -3,6 +3,7 @@ import type { ApiDeployment } from "../../../api/deployment.ts";
 import { RESULT_CODES } from "../../../domain/codes.ts";
 import { formatElapsed } from "../../../lib/duration.ts";
 import { capitalise } from "../format.ts";
+import { hostNames } from "../hosts.ts";
 import { announce } from "../live.ts";
 import { type Jump, LogViewer } from "../log/viewer.tsx";
 import { operator } from "../operator.ts";
@@ -96,6 +97,16 @@ function Actions({ deployment }: { readonly deployment: ApiDeployment }) {
 /** Why it did not succeed. */
 function Outcome({ deployment }: { readonly deployment: ApiDeployment }) {
   const { state, code, reason, superseded_by, retried_as } = deployment;
+  if (code === null && state === "queued" && reason !== null) {
+    return (
+      <div class="notice wait">
+        <Icon name="clock" />
+        <p class="notice-title">
+          Waits: <Text>{reason}</Text>
+        </p>
+      </div>
+    );
+  }
   if (code === null) return null;
   const meanings: Readonly<Record<string, string>> = RESULT_CODES;
   const next = retried_as ?? superseded_by;
@@ -118,7 +129,7 @@ function Outcome({ deployment }: { readonly deployment: ApiDeployment }) {
 function Summary({ deployment }: { readonly deployment: ApiDeployment }) {
   const { target, subject, author, commit, pushed_commit, commit_url, previous_commit, branch, release } =
     deployment;
-  const { trigger, delivery, chosen, created_at, started_at, ended_at, retry_of } = deployment;
+  const { host, trigger, delivery, chosen, created_at, started_at, ended_at, retry_of } = deployment;
   return (
     <div class="card facts-card">
       <Facts
@@ -129,6 +140,7 @@ function Summary({ deployment }: { readonly deployment: ApiDeployment }) {
               <Text>{target}</Text>
             </a>,
           ],
+          ["Host", hostNames.value.length === 0 ? null : <Text key="host">{host}</Text>],
           [
             "Commit",
             commit === null && pushed_commit === null ? null : (

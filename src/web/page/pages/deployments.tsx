@@ -4,6 +4,7 @@ import type { ApiStatus } from "../../../api/status.ts";
 import type { ApiTarget } from "../../../api/target.ts";
 import { DEPLOYMENT_STATES } from "../../../domain/deployment.ts";
 import { capitalise } from "../format.ts";
+import { hostNames } from "../hosts.ts";
 import { DeploymentRow } from "../parts/deployment-row.tsx";
 import { FilterBar } from "../parts/filter.tsx";
 import { Loaded, PageHead } from "../parts/frame.tsx";
@@ -13,7 +14,7 @@ import { addressOf, type Filter, pickFilter } from "../route.ts";
 
 /** All deployments, newest first. */
 export function DeploymentsPage({ filter }: { readonly filter: Filter }) {
-  const wanted = pickFilter(filter, ["target", "state", "source"]);
+  const wanted = pickFilter(filter, ["target", "state", "source", "host"]);
   const list = usePagedList<ApiDeployment>("api/deployments", wanted, ["deployment"]);
   const targets = useResource<{ items: readonly ApiTarget[] }>("api/targets?limit=500", []);
   const status = useResource<ApiStatus>("api/status", []);
@@ -27,6 +28,7 @@ export function DeploymentsPage({ filter }: { readonly filter: Filter }) {
           ["target", "Target", targets.value?.items.map(({ name }) => name) ?? []],
           ["state", "State", DEPLOYMENT_STATES, capitalise],
           ["source", "Source", status.value?.sources.map(({ name }) => name) ?? []],
+          ...(hostNames.value.length > 0 ? [["host", "Host", hostNames.value] as const] : []),
         ]}
       />
       <Loaded resource={list} lines={8}>

@@ -97,6 +97,7 @@ export function TargetPill({ target: { running, queued, last, live } }: { readon
 
 function TargetRow({ target }: { readonly target: ApiTarget }) {
   const { name, repository, branch, tag, live, locked, last } = target;
+  const away = (target.hosts ?? []).filter(({ state }) => state !== "up");
   return (
     <li class="row target-row">
       <div class="row-main">
@@ -125,6 +126,11 @@ function TargetRow({ target }: { readonly target: ApiTarget }) {
                 : <Text>{last.reason}</Text>
               </>
             )}
+          </p>
+        )}
+        {away.length > 0 && (
+          <p class="row-reason">
+            Away: <Text>{away.map(({ host }) => host).join(", ")}</Text>
           </p>
         )}
         {locked !== null && (

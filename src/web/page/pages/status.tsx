@@ -1,6 +1,7 @@
 import type { ApiStatus } from "../../../api/status.ts";
 import { formatBytes } from "../../../lib/text.ts";
 import { Loaded, PageHead, Section } from "../parts/frame.tsx";
+import { HostList } from "../parts/hosts.tsx";
 import { Pill } from "../parts/pill.tsx";
 import { Copyable, Facts, Text, Time } from "../parts/text.tsx";
 import { isLow, Warnings } from "../parts/warnings.tsx";
@@ -56,6 +57,7 @@ export function StatusPage() {
                 ]}
               />
             </div>
+            <HostList status={status} changed={resource.reload} />
             <Section title="Sources">
               <ul class="card list">
                 {status.sources.map(({ name, provider, path }) => (

@@ -2,6 +2,7 @@ import type { ApiDeployment } from "../../../api/deployment.ts";
 import type { ApiTargetDetails } from "../../../api/target.ts";
 import { DeploymentRow } from "../parts/deployment-row.tsx";
 import { Loaded, PageHead, Section } from "../parts/frame.tsx";
+import { TargetHosts } from "../parts/hosts.tsx";
 import { Pill } from "../parts/pill.tsx";
 import { DeployButton, LockButton, LockNotice, RollbackButton } from "../parts/target-actions.tsx";
 import { Commit, Copyable, Empty, Facts, Text, Time } from "../parts/text.tsx";
@@ -46,6 +47,7 @@ export function TargetPage({ name }: { readonly name: string }) {
           <>
             <LockNotice target={details} />
             <Summary target={details} />
+            <TargetHosts target={details} />
             <div class="columns">
               <Section
                 title="History"

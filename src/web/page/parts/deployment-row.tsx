@@ -1,5 +1,6 @@
 import type { ApiDeployment } from "../../../api/deployment.ts";
 import { capitalise } from "../format.ts";
+import { hostNames } from "../hosts.ts";
 import { deploymentAddress, targetAddress } from "../route.ts";
 import { StatePill } from "./pill.tsx";
 import { Commit, Text, Time, Took } from "./text.tsx";
@@ -15,6 +16,7 @@ export function DeploymentRow({
   const {
     id,
     target,
+    host,
     state,
     code,
     subject,
@@ -44,6 +46,11 @@ export function DeploymentRow({
             </a>
           )}
           <span>#{id}</span>
+          {hostNames.value.length > 0 && (
+            <span class="meta-text">
+              <Text>{host}</Text>
+            </span>
+          )}
           <Commit commit={commit ?? pushed_commit} url={commit === null ? null : commit_url} />
           {author !== null && (
             <span class="meta-text">

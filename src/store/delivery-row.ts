@@ -1,5 +1,5 @@
-import type { Delivery } from "../../../domain/delivery.ts";
-import type { Decision } from "../../../domain/match.ts";
+import type { Delivery } from "../domain/delivery.ts";
+import type { Decision } from "../domain/match.ts";
 import type { Packed } from "./body.ts";
 
 /** A row of the table `delivery` without its id and its body. */

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { zstdDecompressSync } from "node:zlib";
-import { compressZstd } from "../../../runtime/index.ts";
+import { compressZstd } from "../runtime/index.ts";
 
 /** Bytes as they are stored. */
 export interface Packed {

@@ -1,4 +1,4 @@
-import type { Page, PageRange } from "../../domain/page.ts";
+import type { Page, PageRange } from "../domain/page.ts";
 
 /** A range as the values of a query. Its limit is one more than the page's, which shows whether a page follows. */
 export type RangeValues = { before: number; limit: number };

@@ -1,0 +1,85 @@
+import { type Deployment, hasEnded } from "../../domain/deployment.ts";
+import {
+  type DeploymentRow,
+  type HostColumns,
+  RETRIED_COLUMNS,
+  type RetriedRow,
+  ROW_COLUMNS,
+  toDeployment,
+} from "../deployment-row.ts";
+import type { Query } from "./connection.ts";
+
+/** A row of the table `deployment`. */
+export type Row = DeploymentRow & HostColumns;
+
+/** The columns of a {@link Row}. */
+export const COLUMNS = `${ROW_COLUMNS}, deployment.host, waits_for AS "waitsFor"`;
+
+/** The columns of a {@link Row} with its retry. */
+export const COLUMNS_WITH_RETRY = `${RETRIED_COLUMNS}, deployment.host, waits_for AS "waitsFor"`;
+
+/** Inserts queued and superseded deployments. */
+export async function insertRows(
+  query: Query,
+  added: readonly { readonly row: Row; readonly queueAll: boolean }[],
+): Promise<void> {
+  const rows = added.map(({ row }) => row);
+  await query(
+    `INSERT INTO deployment (id, target, host, state, code, trigger, delivery, pushed_commit, choice, chosen, queue_all,
+       attempt, retry_of, superseded_by, waits_for, created_at, ended_at)
+     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+       $8::text[], $9::text[], $10::text[], $11::boolean[], $12::integer[], $13::bigint[], $14::bigint[], $15::bigint[],
+       $16::bigint[], $17::bigint[])`,
+    rows.map(({ id }) => id),
+    rows.map(({ target }) => target),
+    rows.map(({ host }) => host),
+    rows.map(({ state }) => state),
+    rows.map(({ code }) => code),
+    rows.map(({ trigger }) => trigger),
+    rows.map(({ delivery }) => delivery),
+    rows.map(({ pushedCommit }) => pushedCommit),
+    rows.map(({ choice }) => choice),
+    rows.map(({ chosen }) => chosen),
+    added.map(({ queueAll }) => queueAll),
+    rows.map(({ attempt }) => attempt),
+    rows.map(({ retryOf }) => retryOf),
+    rows.map(({ supersededBy }) => supersededBy),
+    rows.map(({ waitsFor }) => waitsFor),
+    rows.map(({ createdAt }) => createdAt),
+    rows.map(({ endedAt }) => endedAt),
+  );
+}
+
+/**
+ * Cancels the queued deployments that wait for one that did not succeed, and those that wait for them. Resolves with them.
+ */
+export async function stopRollouts(query: Query, now: number): Promise<readonly Deployment[]> {
+  const stopped: Deployment[] = [];
+  for (;;) {
+    const rows = await query<RetriedRow & HostColumns>(
+      `UPDATE deployment SET state = 'cancelled', code = 'rollout_stopped', ended_at = $1,
+         reason = 'deployment ' || before.id || ' on host ' || before.host || ' was ' || before.state
+       FROM deployment AS before
+       WHERE deployment.waits_for = before.id AND deployment.state = 'queued'
+         AND before.state IN ('failed', 'superseded', 'cancelled', 'interrupted')
+       RETURNING deployment.id`,
+      now,
+    );
+    if (rows.length === 0) return stopped;
+    stopped.push(
+      ...(await readRows(
+        query,
+        rows.map(({ id }) => id),
+      )),
+    );
+  }
+}
+
+/** Reads deployments that did not run, in the order of their ids. */
+export async function readRows(query: Query, ids: readonly number[]): Promise<readonly Deployment[]> {
+  const rows = await query<RetriedRow & HostColumns>(
+    `SELECT ${COLUMNS_WITH_RETRY} FROM deployment WHERE id = ANY($1) ORDER BY id`,
+    ids,
+  );
+  return rows.filter(({ state }) => hasEnded(state)).map((row) => toDeployment(row, []));
+}
