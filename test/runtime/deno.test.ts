@@ -57,7 +57,7 @@ test.skipIf(DENO === null)(
     const executable = join(directory, "hooklatch");
     const command = `exec '${DENO}' run --quiet --allow-all '${join(ROOT, "dist/hooklatch.mjs")}' "$@"`;
     writeFileSync(executable, `#!/bin/sh\n${command}\n`, { mode: 0o755 });
-    const subjects = ["tls", "sources", "deploy", "processes"];
+    const subjects = ["tls", "sources", "deploy", "processes", "systemd"];
     const files = subjects.map((subject) => join(ROOT, `test/binary/${subject}.test.ts`));
     const failure = await failureOf([process.execPath, "test", "--timeout=120000", ...files], {
       HOOKLATCH_EXECUTABLE: executable,
