@@ -55,7 +55,8 @@ test.skipIf(DENO === null)(
   async () => {
     expect(await failureOf([process.execPath, "run", "build:deno"])).toBe("");
     const executable = join(directory, "hooklatch");
-    const command = `exec '${DENO}' run --quiet --allow-all '${join(ROOT, "dist/hooklatch.mjs")}' "$@"`;
+    const cache = join(directory, "cache");
+    const command = `DENO_DIR='${cache}' exec '${DENO}' run --quiet --allow-all '${join(ROOT, "dist/hooklatch.mjs")}' "$@"`;
     writeFileSync(executable, `#!/bin/sh\n${command}\n`, { mode: 0o755 });
     const subjects = ["tls", "sources", "deploy", "processes", "systemd"];
     const files = subjects.map((subject) => join(ROOT, `test/binary/${subject}.test.ts`));
