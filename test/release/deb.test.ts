@@ -27,7 +27,7 @@ function build(version: string, directory: string, compression: "gzip" | "none" 
   return createDeb(options).then((name) => join(out, name));
 }
 
-describe.if(Bun.which("dpkg-deb") !== null)("the Debian package", () => {
+describe.if(Bun.which("dpkg-deb") !== null)("the Debian package (needs dpkg-deb)", () => {
   let first = "";
   beforeAll(async () => {
     first = await build("1.0.0", "first");
@@ -69,13 +69,16 @@ describe.if(Bun.which("dpkg-deb") !== null)("the Debian package", () => {
   });
 
   // lintian is a Debian package; it takes half a minute.
-  test.if(IS_LONG && Bun.which("lintian") !== null)("has nothing that lintian objects to", async () => {
-    const file = await build("1.0.0", "compressed", "gzip");
-    const { stdout } = Bun.spawnSync(["lintian", "--allow-root", "--fail-on", "none", file]);
-    expect(stdout.toString()).toBe("");
-  });
+  test.if(IS_LONG && Bun.which("lintian") !== null)(
+    "has nothing that lintian objects to (in test:release; needs lintian)",
+    async () => {
+      const file = await build("1.0.0", "compressed", "gzip");
+      const { stdout } = Bun.spawnSync(["lintian", "--allow-root", "--fail-on", "none", file]);
+      expect(stdout.toString()).toBe("");
+    },
+  );
 
-  describe.if(canMount)("in a copy of this system", () => {
+  describe.if(canMount)("in a copy of this system (needs root)", () => {
     let root: Root;
     beforeAll(async () => {
       root = await openRoot();
@@ -165,8 +168,8 @@ describe.if(Bun.which("dpkg-deb") !== null)("the Debian package", () => {
     });
 
     // The commands of docs/getting-started.md, with a repository on the machine in place of GitHub's.
-    test.if(IS_LONG)(
-      "leads to a live push under systemd, restarts on upgrade, and stops when it is purged",
+    test.if(IS_LONG && Bun.which("systemd-nspawn") !== null)(
+      "leads to a live push under systemd, restarts on upgrade, and stops when it is purged (in test:release; needs systemd-nspawn)",
       async () => {
         await root.run("rm -f /usr/sbin/policy-rc.d");
         const output = await root.boot(`
