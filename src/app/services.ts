@@ -21,6 +21,8 @@ import { providers } from "../providers/index.ts";
 export interface AppEnvironment extends Pick<FlowServices, "clock" | "log" | "print"> {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly reload: Reload;
+  /** Called when the server listens, and before, when it waits for its first certificate. */
+  readonly onReady: () => void;
 }
 
 /** A configuration and the notification channels that were created from it. A reload replaces both. */

@@ -3,6 +3,7 @@ import { type Config, describeIssue } from "../config/load.ts";
 import type { Reload, ReloadOutcome } from "../domain/reload.ts";
 import { AppError } from "../lib/errors.ts";
 import { createLog, type Log } from "../lib/log.ts";
+import { sendDatagram } from "../runtime/index.ts";
 import type { StoreThread } from "../store/thread/index.ts";
 import { readConfiguration } from "./configuration.ts";
 import type { Terminal } from "./terminal.ts";
@@ -25,6 +26,9 @@ export async function runServer(
   });
   if (config.file === null) log.info({}, "no configuration file found; using the defaults");
   else log.info({ file: config.file }, "configuration read");
+  if (config.file !== null && config.hasDefaultSources) {
+    log.info({}, "the configuration has no [[source]]; using the default sources");
+  }
   for (const warning of warnings) log.warn({}, describeIssue(warning));
   if (terminal.env.NODE_TLS_REJECT_UNAUTHORIZED === "0") {
     log.warn({}, "NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored: hooklatch verifies every certificate");
@@ -34,7 +38,10 @@ export async function runServer(
   const stopped = terminal.untilStopped().then(() => stopping.abort());
   const print = (line: string) => terminal.out(`${line}\n`);
   const reloader = createReloader(config, file, log, terminal);
-  const environment = { clock: terminal.clock, log, env: terminal.env, print, reload: reloader.reload };
+  const environment = {
+    ...{ clock: terminal.clock, log, env: terminal.env, print, reload: reloader.reload },
+    onReady: () => notifySystemd(terminal.env.NOTIFY_SOCKET, log),
+  };
   // The store opens in its thread while this one loads the rest of the server.
   const [store, { startApp }] = await Promise.all([
     storeThread.open(config.dataDir),
@@ -56,6 +63,15 @@ export async function runServer(
   log.info({}, "stopping: open requests and running deployments may finish within their grace periods");
   await app.close();
   log.info({}, "stopped");
+}
+
+/** Ends the start of a service of `Type=notify` (sd_notify(3)). */
+function notifySystemd(socket: string | undefined, log: Log): void {
+  if (socket === undefined || sendDatagram(socket, "READY=1")) return;
+  log.warn(
+    { socket },
+    "the service manager was not notified of the start: with Type=notify, it waits forever",
+  );
 }
 
 /** Commands to try on a server without a configuration. */

@@ -54,6 +54,8 @@ export interface Config {
   readonly admin: Admin;
   readonly store: Retention;
   readonly sources: readonly Source[];
+  /** Whether the configuration names none, so that the default ones are used. */
+  readonly hasDefaultSources: boolean;
   readonly targets: readonly Target[];
   readonly notify: readonly NotificationSettings[];
   /** The secrets of the admin listener and of the sources' senders. Generated ones may not be loaded yet. */
@@ -155,6 +157,7 @@ function resolveConfig(
     admin,
     store: Object.freeze({ keepDeliveries: store.keep_deliveries, keepDeployments: store.keep_deployments }),
     sources: Object.freeze(complete),
+    hasDefaultSources: hasNone,
     targets: Object.freeze(targets),
     notify: Object.freeze(notify),
     secrets: Object.freeze([
