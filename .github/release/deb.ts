@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { SHELLS } from "../../src/cli/commands/completion.ts";
+import { DEFAULT_SITES, writeUnit } from "../../src/cli/system/unit.ts";
 import { ROOT } from "./compile.ts";
 import { describeLicenses } from "./licenses.ts";
 import { describeCommands, describeKeys } from "./manual.ts";
@@ -74,8 +75,10 @@ async function fillTree(tree: string, options: DebOptions): Promise<void> {
   cpSync(executable, join(tree, "usr/bin/hooklatch"));
   chmodSync(join(tree, "usr/bin/hooklatch"), 0o755);
   put("etc/hooklatch/hooklatch.toml", own("hooklatch.toml"), 0o640);
-  put("usr/lib/systemd/system/hooklatch.service", source("examples/hooklatch.service"));
-  put("usr/lib/systemd/system/hooklatch.service.d/package.conf", own("package.conf"));
+  put(
+    "usr/lib/systemd/system/hooklatch.service",
+    writeUnit({ executable: "/usr/bin/hooklatch", writable: [DEFAULT_SITES], hasLowPorts: false }),
+  );
   put("usr/share/man/man1/hooklatch.1.gz", compressed(await describeCommands(version, time)));
   put("usr/share/man/man5/hooklatch.toml.5.gz", compressed(describeKeys(version, time)));
   put("usr/share/bash-completion/completions/hooklatch", SHELLS.bash.script);

@@ -262,11 +262,12 @@ class Server implements App {
     });
   }
 
-  /** Opens the admin listener, unless it is open. */
+  /** Opens the admin listener, unless it is open. The start of the service is complete then. */
   async #openAdmin(): Promise<void> {
     const handle: HandleAdmin = (request, host, peer) => this.#handlers.admin(request, host, peer);
     this.#admin ??= await openAdmin(this.config, handle, this.environment.log);
     if (this.#admin !== null) this.#descriptors.guard(this.#admin, "last");
+    this.environment.onReady();
   }
 
   /** Restarts the background tasks with the active configuration, and wakes the worker and the notifier. */

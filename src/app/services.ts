@@ -22,6 +22,8 @@ import { cleanUpAbandoned } from "./abandoned-runs.ts";
 export interface AppEnvironment extends Pick<FlowServices, "clock" | "log" | "print"> {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly reload: Reload;
+  /** Called when the server listens, and before, when it waits for its first certificate. */
+  readonly onReady: () => void;
 }
 
 /** A configuration and the notification channels that were created from it. A reload replaces both. */

@@ -4,6 +4,7 @@ import type { Reload, ReloadOutcome } from "../domain/reload.ts";
 import type { Store } from "../domain/store.ts";
 import { AppError } from "../lib/errors.ts";
 import { createLog, type Log } from "../lib/log.ts";
+import { sendDatagram } from "../runtime/index.ts";
 import { openPostgres } from "../store/postgres.ts";
 import type { StoreThread } from "../store/thread/index.ts";
 import { readConfiguration } from "./configuration.ts";
@@ -27,6 +28,9 @@ export async function runServer(
   });
   if (config.file === null) log.info({}, "no configuration file found; using the defaults");
   else log.info({ file: config.file }, "configuration read");
+  if (config.file !== null && config.hasDefaultSources) {
+    log.info({}, "the configuration has no [[source]]; using the default sources");
+  }
   for (const warning of warnings) log.warn({}, describeIssue(warning));
   if (terminal.env.NODE_TLS_REJECT_UNAUTHORIZED === "0") {
     log.warn({}, "NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored: hooklatch verifies every certificate");
@@ -36,7 +40,10 @@ export async function runServer(
   const stopped = terminal.untilStopped().then(() => stopping.abort());
   const print = (line: string) => terminal.out(`${line}\n`);
   const reloader = createReloader(config, file, log, terminal);
-  const environment = { clock: terminal.clock, log, env: terminal.env, print, reload: reloader.reload };
+  const environment = {
+    ...{ clock: terminal.clock, log, env: terminal.env, print, reload: reloader.reload },
+    onReady: () => notifySystemd(terminal.env.NOTIFY_SOCKET, log),
+  };
   // SQLite opens in its thread while this one loads the rest of the server.
   const [store, { startApp }] = await Promise.all([
     openStore(config, storeThread),
@@ -73,6 +80,15 @@ function openStore({ store: { postgres }, dataDir }: Config, storeThread: StoreT
   if (postgres === null) return storeThread.open(dataDir);
   storeThread.end();
   return openPostgres({ ...postgres, url: postgres.url.reveal() });
+}
+
+/** Ends the start of a service of `Type=notify` (sd_notify(3)). */
+function notifySystemd(socket: string | undefined, log: Log): void {
+  if (socket === undefined || sendDatagram(socket, "READY=1")) return;
+  log.warn(
+    { socket },
+    "the service manager was not notified of the start: with Type=notify, it waits forever",
+  );
 }
 
 /** Commands to try on a server without a configuration. */

@@ -55,6 +55,8 @@ export interface Config {
   readonly admin: Admin;
   readonly store: StoreConfig;
   readonly sources: readonly Source[];
+  /** Whether the configuration names none, so that the default ones are used. */
+  readonly hasDefaultSources: boolean;
   readonly targets: readonly Target[];
   readonly notify: readonly NotificationSettings[];
   /** The secrets of the admin listener and of the sources' senders. Generated ones may not be loaded yet. */
@@ -158,6 +160,7 @@ function resolveConfig(
     admin,
     store,
     sources: Object.freeze(complete),
+    hasDefaultSources: hasNone,
     targets: Object.freeze(targets),
     notify: Object.freeze(notify),
     secrets: Object.freeze([

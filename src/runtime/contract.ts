@@ -32,6 +32,11 @@ export interface Runtime {
   readonly startThread: (module: string, listeners: ThreadListeners) => Thread;
   /** In a thread: calls `onMessage` with each message to it. Returns the function that sends one back. */
   readonly receiveInThread: (onMessage: (message: unknown) => void) => (message: unknown) => void;
+  /**
+   * Sends a datagram to a unix socket, whose name starts with `@` for an abstract one. Returns false when it was not sent:
+   * nothing receives there, or the runtime has no such sockets.
+   */
+  readonly sendDatagram: (socket: string, text: string) => boolean;
   /** Returns unused memory to the system, in a few milliseconds. */
   readonly collectGarbage: () => void;
 }

@@ -18,6 +18,7 @@ export const {
   stringWidth,
   truncateColumns,
   wrapColumns,
+  sendDatagram,
   collectGarbage,
 }: Runtime = runtime;
 

@@ -24,6 +24,7 @@ describe("the manual's example", () => {
     expect(rest).toEqual({
       file: join(FIXTURES, "contract.toml"),
       isFound: false,
+      hasDefaultSources: false,
       dataDir: "/var/lib/hooklatch",
       server: {
         host: "0.0.0.0",

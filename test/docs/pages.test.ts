@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
+import { findPlatforms } from "../../.github/release/platforms.ts";
 import { anchorOf, blocksOf, pages, pageText, proseOf, ROOT } from "./pages.ts";
 
 function anchorsOf(text: string): ReadonlySet<string> {
@@ -37,6 +38,22 @@ describe("the documentation", () => {
     expect(Buffer.byteLength(readme)).toBeLessThanOrEqual(12 * 1024);
     const listed = readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
     expect(listed.filter((name) => !readme.includes(`(docs/${name})`))).toEqual([]);
+  });
+
+  test("runs only scripts of package.json, for platforms that exist", () => {
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+    const runs = pages.flatMap(({ text }) =>
+      Array.from(
+        text.matchAll(/\bbun(?:@[\d.]+)? run ([\w:]+)((?: [\w-]+)*)/g),
+        ([, name = "", words = ""]) => ({
+          name,
+          words: words.split(" ").filter((word) => word !== ""),
+        }),
+      ),
+    );
+    expect(runs.length).toBeGreaterThan(20);
+    expect(runs.filter(({ name }) => !Object.hasOwn(scripts, name))).toEqual([]);
+    for (const { name, words } of runs) if (["build", "release"].includes(name)) findPlatforms(words);
   });
 
   test("has valid JSON", () => {

@@ -117,7 +117,14 @@ async function findExecutable(name: string): Promise<string> {
 
 describe("the executable for", () => {
   for (const { name, needs, isQuick, prepare } of LINUX) {
-    test.if((IS_LONG || isQuick) && hasAll(needs))(`${name} runs the demo`, async () => {
+    const missing = needs.filter((each) => !hasAll([each]));
+    const reason =
+      missing.length > 0
+        ? ` (needs ${missing.join(", ").replaceAll(`${ROOT}/`, "")})`
+        : isQuick
+          ? ""
+          : " (in test:release)";
+    test.if((IS_LONG || isQuick) && missing.length === 0)(`${name} runs the demo${reason}`, async () => {
       const command = prepare(await findExecutable(name));
       expect(run([...command, "--version"])).toBe(`hooklatch ${version}\n`);
       const output = run([...command, "demo"], { isAlone: true });
@@ -130,7 +137,7 @@ describe("the executable for", () => {
 const WINE = "/usr/lib/wine/wine64";
 
 describe.if(IS_LONG && hasAll([WINE, "x86_64-w64-mingw32-gcc-win32"]))(
-  "the executable for Windows, under Wine",
+  "the executable for Windows, under Wine (in test:release; needs wine64 and mingw-w64)",
   () => {
     let executable = "";
     beforeAll(async () => {

@@ -58,7 +58,7 @@ test.skipIf(DENO === null)(
     const cache = join(directory, "cache");
     const command = `DENO_DIR='${cache}' exec '${DENO}' run --quiet --allow-all '${join(ROOT, "dist/hooklatch.mjs")}' "$@"`;
     writeFileSync(executable, `#!/bin/sh\n${command}\n`, { mode: 0o755 });
-    const subjects = ["tls", "sources", "deploy", "events", "processes"];
+    const subjects = ["tls", "sources", "deploy", "processes", "systemd"];
     const files = subjects.map((subject) => join(ROOT, `test/binary/${subject}.test.ts`));
     // A deployment with a time limit of seconds is not for a machine that runs other tests beside these.
     const options = ["--timeout=120000", "--test-name-pattern=^(?!.*a timeout ends)"];

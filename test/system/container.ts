@@ -184,10 +184,8 @@ test("sets up the service, and the first push is live", async () => {
   const before = listFiles();
   expect(run(INIT)).not.toContain("created");
   expect(listFiles()).toBe(before);
-  await measure("systemctl enable --now", async () => {
-    run("systemctl enable --now hooklatch 2>&1");
-    await until("hooklatch status", "the start of the service");
-  });
+  // The next command finds a server that answers.
+  await measure("systemctl enable --now", () => run("systemctl enable --now hooklatch 2>&1"));
   await measure("the first deployment", () => run("hooklatch deploy blog --follow"));
   expect(run("curl -fs http://127.0.0.1/")).toBe("first page");
   push("second page");
@@ -223,7 +221,6 @@ test("runs again after a reboot, with its history", async () => {
   await measure("reboot", async () => {
     await shutDown();
     await boot();
-    await until("hooklatch status", "the start of the service");
   });
   expect(run("hooklatch deployment list --json")).toBe(history);
   push("third page");

@@ -67,6 +67,7 @@ async function runDemo(home: string, keep: boolean, terminal: Terminal): Promise
     print,
     reload: async () =>
       ({ kind: "invalid", faults: ["the demo does not reload its configuration"] }) as const,
+    onReady: () => {},
   };
   const storeThread = startStoreThread();
   const store = await storeThread.open(config.dataDir).catch((error) => {

@@ -126,7 +126,8 @@ the file.
 With --system, it adds the user hooklatch, /etc/hooklatch with the configuration
 and the secrets, /var/lib/hooklatch, the directory of the sites, the systemd unit,
 a copy of this program in /usr/local/bin, and a polkit rule for each --restart.
-What exists is kept, and what differs is reported: it can be repeated.`;
+What exists, also from the Debian package, is kept, and what differs is reported:
+it can be repeated.`;
 
 function toFirstConfiguration(options: InitOptions): FirstConfiguration {
   const { provider: name, baseUrl, branch, directory, domain, email } = options;

@@ -11,10 +11,12 @@ export interface UnitOptions {
   readonly hasLowPorts: boolean;
 }
 
-/** The systemd unit. With {@link DEFAULT_SITES} and /usr/local/bin/hooklatch it is examples/hooklatch.service. */
+/**
+ * The systemd unit, of `init --system` and of the Debian package. With {@link DEFAULT_SITES} and
+ * /usr/local/bin/hooklatch it is examples/hooklatch.service.
+ */
 export function writeUnit({ executable, writable, hasLowPorts }: UnitOptions): string {
-  return `# systemd unit for hooklatch, as \`hooklatch init --system\` writes it. See docs/getting-started.md.
-# It is installed as /etc/systemd/system/hooklatch.service.
+  return `# systemd unit for hooklatch. To add to it, run \`systemctl edit hooklatch\`.
 
 [Unit]
 Description=hooklatch receives webhooks and deploys
@@ -22,6 +24,9 @@ Wants=network-online.target
 After=network-online.target
 
 [Service]
+# The start is complete when the server listens, or waits for its first certificate. Upgrading a large database takes time.
+Type=notify
+TimeoutStartSec=infinity
 ExecStart=${executable} serve
 # Reload re-reads the configuration. No request and no deployment is interrupted.
 ExecReload=/bin/kill -HUP $MAINPID

@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import type { OutgoingRequest } from "../../lib/http-client.ts";
 import type { Argon2Cost, ChildProcess, SpawnOptions, SqliteDatabase, SqliteValues } from "../contract.ts";
 
+export { sendDatagram } from "./datagram.ts";
 export { openHttpServer } from "./http-server.ts";
 export { receiveInThread, startThread } from "./thread.ts";
 

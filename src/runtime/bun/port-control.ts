@@ -1,5 +1,6 @@
 import { dlopen, ptr } from "bun:ffi";
 import { readdirSync } from "node:fs";
+import { openLibc } from "../libc.ts";
 
 /**
  * Settings of a listening port that Bun does not offer. With `SO_REUSEPORT` and `SO_ATTACH_REUSEPORT_CBPF` (socket(7),
@@ -35,13 +36,9 @@ const SO_ATTACH_REUSEPORT_CBPF = 51;
 
 const BPF_RETURN_CONSTANT = 0x06;
 
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
-
 /** Returns null on systems other than Linux and when the C library cannot be loaded. */
 export function loadPortControl(): PortControl | null {
-  const architecture = ARCHITECTURES[process.arch];
-  if (process.platform !== "linux" || architecture === undefined) return null;
-  const libc = openLibc("libc.so.6") ?? openLibc(`libc.musl-${architecture}.so.1`);
+  const libc = openLibc(openSymbols);
   if (libc === null) return null;
 
   /** Descriptors of this process's sockets that listen on the port. */
@@ -116,16 +113,12 @@ function listDescriptors(): readonly number[] {
   }
 }
 
-function openLibc(name: string) {
-  try {
-    return dlopen(name, {
-      getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
-      getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
-      setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
-      accept4: { args: ["i32", "ptr", "ptr", "i32"], returns: "i32" },
-      close: { args: ["i32"], returns: "i32" },
-    }).symbols;
-  } catch {
-    return null;
-  }
+function openSymbols(name: string) {
+  return dlopen(name, {
+    getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
+    getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+    setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+    accept4: { args: ["i32", "ptr", "ptr", "i32"], returns: "i32" },
+    close: { args: ["i32"], returns: "i32" },
+  }).symbols;
 }

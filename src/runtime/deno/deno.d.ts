@@ -1,4 +1,4 @@
-/** What `spawnProcess` uses of Deno (https://docs.deno.com/api/deno/~/Deno.Command). */
+/** What `spawnProcess` and `sendDatagram` use of Deno (https://docs.deno.com/api/deno/~/Deno.Command, …/~/Deno.dlopen). */
 declare namespace Deno {
   class Command {
     constructor(
@@ -20,4 +20,8 @@ declare namespace Deno {
       readonly status: Promise<{ readonly code: number; readonly signal: string | null }>;
     };
   }
+  function dlopen(
+    name: string,
+    functions: Readonly<Record<string, { readonly parameters: readonly string[]; readonly result: string }>>,
+  ): { readonly symbols: import("../datagram.ts").SocketCalls };
 }

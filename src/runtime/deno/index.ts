@@ -6,6 +6,7 @@ import columnsOf from "string-width";
 import wrapAnsi from "wrap-ansi";
 import type { Argon2Cost, ChildProcess, SpawnOptions } from "../contract.ts";
 
+export { sendDatagram } from "./datagram.ts";
 export { sendRequest } from "./http-client.ts";
 export { openHttpServer } from "./http-server.ts";
 export { openSqlite, sqliteErrorCode } from "./sqlite.ts";

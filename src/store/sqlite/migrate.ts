@@ -1,4 +1,4 @@
-import { version } from "../../../package.json";
+import manifest from "../../../package.json" with { type: "json" };
 import { AppError } from "../../lib/errors.ts";
 import type { Connection } from "./connection.ts";
 import first from "./migrations/0001-first.sql" with { type: "text" };
@@ -58,7 +58,7 @@ export function rejectNewer(
       : [`hooklatch ${writer}`, `hooklatch ${writer} or a newer version`];
   throw new AppError(
     "failed",
-    `${file} was written by ${name} with schema ${found}, and this is hooklatch ${version} with schema ${schema}: install ${remedy}, or restore a backup from before the upgrade; nothing was changed`,
+    `${file} was written by ${name} with schema ${found}, and this is hooklatch ${manifest.version} with schema ${schema}: install ${remedy}, or restore a backup from before the upgrade; nothing was changed`,
   );
 }
 
@@ -106,7 +106,7 @@ function apply(connection: Connection, migrations: readonly Migration[]): void {
         .prepare<never, { schema: number; hooklatch: string }>(
           "INSERT OR IGNORE INTO upgrade VALUES ($schema, $hooklatch)",
         )
-        .run({ schema: migrations.length, hooklatch: version });
+        .run({ schema: migrations.length, hooklatch: manifest.version });
     });
   } finally {
     connection.execute("PRAGMA foreign_keys = ON");
