@@ -255,7 +255,7 @@ async function repeat(
 
 /** A running deployment whose process is gone: of this host an earlier one, of another host one whose lease has ended. */
 const IS_LOST = `
-  state = 'running' AND worker <> $2 AND (host = $1 OR NOT EXISTS (
+  state = 'running' AND worker IS DISTINCT FROM $2 AND (host = $1 OR NOT EXISTS (
     SELECT 1 FROM host AS owner
     WHERE owner.name = deployment.host AND owner.worker = deployment.worker
       AND owner.seen_at > ${LEASE_END}))`;
