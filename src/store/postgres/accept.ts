@@ -107,10 +107,11 @@ async function acceptPrepared(
       queued.set(late.at, own);
       results[late.at] = toReceipt(late.id, own, late.redeliveryOf);
     });
+    const before = Promise.all([...inserted, settled]);
     // What locks blocked changes the queue; otherwise all is sent together.
-    if (hasBlocked(stored)) await settled;
+    if (hasBlocked(stored)) await before;
     const now = stored[0]?.delivery.receivedAt.getTime() ?? 0;
-    await Promise.all([...inserted, settled, queue.write(now)]);
+    await Promise.all([before, queue.write(now)]);
   }
   return results;
 }

@@ -43,6 +43,9 @@ const BEGIN = `BEGIN; SELECT pg_advisory_xact_lock(${LANE})`;
 const IDLE_TIMEOUT = 5_000;
 const STATEMENT_TIMEOUT = 10_000;
 
+/** Milliseconds without a response after which the network is taken for broken: longer than the server's own limit. */
+const RESPONSE_TIMEOUT = 15_000;
+
 /** Connections for a process. One is in the write lane; the others read, and append output. */
 const CONNECTIONS = 6;
 
@@ -58,6 +61,7 @@ export function toClientConfig(address: DatabaseAddress, name: string): pg.Clien
     statement_timeout: STATEMENT_TIMEOUT,
     lock_timeout: STATEMENT_TIMEOUT,
     idle_in_transaction_session_timeout: IDLE_TIMEOUT,
+    query_timeout: RESPONSE_TIMEOUT,
     options: OPTIONS,
     types: {
       getTypeParser: ((oid: number, format?: "text") =>
