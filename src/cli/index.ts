@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<DefineCommand>>> = {
   import: async () => (await import("./commands/import.ts")).importCommand,
   reload: async () => (await import("./commands/reload.ts")).reload,
   backup: async () => (await import("./commands/backup.ts")).backup,
+  store: async () => (await import("./commands/store.ts")).store,
   hash: async () => (await import("./commands/hash.ts")).hash,
   schema: async () => (await import("./commands/schema.ts")).schema,
   completion: async () => (await import("./commands/completion.ts")).completion,

@@ -50,7 +50,7 @@ export function createEventBus(clock: Clock, fleet: Pick<Fleet, "publish"> | nul
     return numbered;
   }
 
-  function publishRemote(event: ServerEvent): void {
+  function passOn(event: ServerEvent): void {
     const numbered = number(event);
     for (const listener of [...listeners.keys()]) {
       try {
@@ -64,10 +64,10 @@ export function createEventBus(clock: Clock, fleet: Pick<Fleet, "publish"> | nul
 
   return {
     publish(event) {
-      publishRemote(event);
+      passOn(event);
       fleet?.publish(event);
     },
-    publishRemote,
+    publishRemote: passOn,
     subscribe(listener, onGap = () => {}) {
       listeners.set(listener, onGap);
       return () => void listeners.delete(listener);

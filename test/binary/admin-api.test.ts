@@ -143,6 +143,7 @@ describe("the admin listener", () => {
       queued: null,
       running: null,
       last: { id: 2, state: "succeeded", code: null, reason: null, ended_at: TIME },
+      hosts: null,
     };
     expect((await site.ask<unknown>("GET", "/api/targets")).body).toEqual({ items: [target], next: null });
     const { releases, ...shownTarget } = await site.readTarget();
@@ -155,6 +156,8 @@ describe("the admin listener", () => {
       started_at: TIME,
       public_url: null,
       sources: [{ name: "github", provider: "github", path: "/github-webhook" }],
+      host: hostname(),
+      hosts: null,
       targets: 1,
       queued: 0,
       running: 0,
@@ -278,6 +281,11 @@ describe("the admin listener", () => {
         "GET /api/deployments/{id}",
         "GET /api/deployments/{id}/log",
         "GET /api/events",
+        "GET /api/hosts",
+        "GET /api/hosts/{name}",
+        "POST /api/hosts/{name}/drain",
+        "POST /api/hosts/{name}/undrain",
+        "DELETE /api/hosts/{name}",
         "GET /api/refusals",
         "GET /api/status",
         "GET /api/targets",

@@ -406,7 +406,7 @@ describe("an invalid command line", () => {
     ["client", ["list", "revoke", "hooklatch client --help"]],
     ["target nonsense", ["nonsense", "hooklatch target --help"]],
     ["target lst", ["lst", "list"]],
-    ["help nope", ["nope", "hooklatch --help"]],
+    ["help nonsense", ["nonsense", "hooklatch --help"]],
     ["help deploymnt", ["deploymnt", "did you mean deployment?"]],
     ["target help nope", ["nope", "hooklatch target --help"]],
     ["lock blog", ["lock", "did you mean hooklatch target lock?"]],

@@ -16,6 +16,9 @@ const ROUNDS = times({ short: 12, long: 500 });
 const SENDERS = 2;
 const RECEIVERS = ["gate-1", "gate-2", "gate-3"];
 const DEPLOYERS = ["web-1", "web-2", "web-3"];
+/** Short, so that some faults last longer. */
+const LEASE_SECONDS = 3;
+const LONGER_THAN_LEASE = 4_500;
 const TARGETS = ["count", "chain"];
 
 /** Writes down each start and end, and a start while another run of the target holds the lock on this host. */
@@ -43,6 +46,9 @@ describe.skipIf(!HAS_POSTGRES)("three receivers and three hosts on one database"
     const url = await cluster.createDatabase();
     fleet = new TestFleet(url);
     watch = new DatabaseWatch(url);
+    await watch.query(
+      `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET hooklatch.lease_seconds = ${LEASE_SECONDS}`,
+    );
     for (const name of [...RECEIVERS, ...DEPLOYERS]) {
       for (const target of TARGETS) fleet.workshop.write(join(name, target, "README"), "");
       // One of each kind is far away.
@@ -75,7 +81,7 @@ describe.skipIf(!HAS_POSTGRES)("three receivers and three hosts on one database"
   };
 
   /** Does one kind of harm. Resolves when everything runs again. */
-  async function harm(load: Load, sending: Promise<void>[]): Promise<string> {
+  async function harm(round: number, load: Load, sending: Promise<void>[]): Promise<string> {
     const dice = random.below(20);
     if (dice === 0) {
       const how = random.below(2) === 0 ? "fast" : "immediate";
@@ -93,6 +99,19 @@ describe.skipIf(!HAS_POSTGRES)("three receivers and three hosts on one database"
     if (dice === 4) {
       network.cut();
       return "network cut";
+    }
+    if (dice === 5 && round % 2 === 0) {
+      network.block(true);
+      await Bun.sleep(LONGER_THAN_LEASE);
+      network.block(false);
+      return "network away";
+    }
+    if (dice === 5) {
+      const { pid } = memberOf(random.pick(DEPLOYERS) ?? "web-1").server;
+      process.kill(pid, "SIGSTOP");
+      await Bun.sleep(LONGER_THAN_LEASE);
+      process.kill(pid, "SIGCONT");
+      return "suspended";
     }
     const name = random.pick([...RECEIVERS, ...DEPLOYERS]) ?? "gate-1";
     const member = memberOf(name);
@@ -138,7 +157,7 @@ describe.skipIf(!HAS_POSTGRES)("three receivers and three hosts on one database"
       for (let round = 1; round <= ROUNDS; round++) {
         await Bun.sleep(random.below(300));
         const before = load.acknowledged.length;
-        const kind = await harm(load, sending);
+        const kind = await harm(round, load, sending);
         harms.set(kind, (harms.get(kind) ?? 0) + 1);
         expect(await findLost(load.acknowledged.slice(before)), `round ${round}, ${kind} ${seed}`).toEqual(
           [],

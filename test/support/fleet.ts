@@ -11,7 +11,7 @@ import { deliver } from "./github.ts";
 import { pushBody } from "./payloads.ts";
 
 /** The token of every admin listener of a {@link TestFleet}. */
-const ADMIN_TOKEN = "an admin token of the tests, long enough";
+export const ADMIN_TOKEN = "an admin token of the tests, long enough";
 
 const ENVIRONMENT = { SECRET, HOOKLATCH_ADMIN_TOKEN: ADMIN_TOKEN };
 
@@ -50,6 +50,8 @@ ${keys}
 /** A host of a {@link TestFleet}. */
 export class Member {
   readonly #adminPort = freePort();
+  /** The address of the admin listener, and so of the dashboard. */
+  readonly adminUrl = `http://127.0.0.1:${this.#adminPort}/`;
   #server: Server | null = null;
 
   constructor(
@@ -125,7 +127,7 @@ ${targets.replaceAll(`directory = "${this.name}/`, 'directory = "')}`,
   open(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
     headers.set("authorization", `Bearer ${ADMIN_TOKEN}`);
-    return fetch(new URL(path, `http://127.0.0.1:${this.#adminPort}`), { ...init, headers });
+    return fetch(new URL(path, this.adminUrl), { ...init, headers });
   }
 
   async get<Body>(path: string): Promise<Body> {

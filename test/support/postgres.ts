@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import type { CertificatePair } from "./certificate.ts";
 import { freePort } from "./free-port.ts";
 
 /** Where Debian's packages install the programs, the newest version first. */
@@ -27,7 +28,14 @@ export interface Cluster {
 }
 
 /** Starts a server on loopback, as the user postgres where this process is root, which PostgreSQL refuses. */
-export async function startCluster({ fsync = false }: { readonly fsync?: boolean } = {}): Promise<Cluster> {
+export async function startCluster({
+  fsync = false,
+  tls = null,
+}: {
+  readonly fsync?: boolean;
+  /** Its certificate. Connections without TLS are accepted too. */
+  readonly tls?: CertificatePair | null;
+} = {}): Promise<Cluster> {
   if (BIN === null) throw new Error("PostgreSQL is not installed: apt-get install postgresql");
   const directory = mkdtempSync(join(tmpdir(), "pg-"));
   if (process.getuid?.() === 0) chownSync(directory, readId("-u"), readId("-g"));
@@ -50,13 +58,15 @@ export async function startCluster({ fsync = false }: { readonly fsync?: boolean
   );
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
   const port = freePort();
+  const certificate = tls === null ? [] : installCertificate(tls, directory);
   let server = await start();
   let databases = 0;
 
   async function start(): Promise<ChildProcess> {
     const settings = [
       `port=${port}`,
-      "listen_addresses=127.0.0.1",
+      "listen_addresses=127.0.0.1,127.0.0.2",
+      ...certificate,
       `unix_socket_directories=${directory}`,
       `fsync=${fsync}`,
       `full_page_writes=${fsync}`,
@@ -125,6 +135,18 @@ const EMPTY = `
       FROM pg_tables WHERE schemaname = 'hooklatch' AND tablename NOT IN ('schema_version', 'last_id', 'probe'));
     UPDATE hooklatch.last_id SET delivery = 0, deployment = 0;
   END $$`;
+
+/** The server reads a key only from a file of its own user. Returns the settings. */
+function installCertificate({ cert, key }: CertificatePair, directory: string): readonly string[] {
+  const [ownCert, ownKey] = [join(directory, "cert.pem"), join(directory, "key.pem")];
+  copyFileSync(cert, ownCert);
+  copyFileSync(key, ownKey);
+  chmodSync(ownKey, 0o600);
+  if (process.getuid?.() === 0) {
+    for (const file of [ownCert, ownKey]) chownSync(file, readId("-u"), readId("-g"));
+  }
+  return ["ssl=on", `ssl_cert_file=${ownCert}`, `ssl_key_file=${ownKey}`];
+}
 
 function findBin(): string | null {
   const root = "/usr/lib/postgresql";

@@ -2,6 +2,7 @@ import { Argument, Command, type Option } from "commander";
 import { ApiDelivery } from "../../api/delivery.ts";
 import { ApiDeployment } from "../../api/deployment.ts";
 import { ApiPage } from "../../api/page.ts";
+import { ApiStatus } from "../../api/status.ts";
 import { ApiTarget, ApiTargetDetails } from "../../api/target.ts";
 import { type Admin, findAdmin, readAdmin, readAllPages } from "../api/client.ts";
 import { withExamples } from "../options.ts";
@@ -167,6 +168,10 @@ async function readKnown(
     const path = `/api/targets/${encodeURIComponent(first)}`;
     const { value } = await readAdmin(ApiTargetDetails, admin, { path, signal });
     return value.releases ?? [];
+  }
+  if (argument === "host") {
+    const { value } = await readAdmin(ApiStatus, admin, { path: "/api/status", signal });
+    return value.hosts?.map(({ name }) => name) ?? [];
   }
   if (argument !== "id") return [];
   const query = { limit: MAX_IDS };

@@ -2,7 +2,7 @@ import type { Deployment } from "../../domain/deployment.ts";
 import type { Host } from "../../domain/host.ts";
 import type { AdminServices } from "./services.ts";
 
-/** What queued deployments wait for that others of their target do not: their host, or the host before, by their ids. */
+/** Describes, by their ids, what queued deployments wait for besides their turn: their host, or the host before it. */
 export async function explainWaits(
   deployments: readonly Deployment[],
   { fleet, readDeployment }: Pick<AdminServices["store"], "fleet" | "readDeployment">,

@@ -57,8 +57,7 @@ async function acceptPrepared(
   prepared: readonly Prepared[],
 ): Promise<readonly AcceptResult[]> {
   const deployed = new Set(prepared.flatMap((each) => deployedBy(each)));
-  const queue = await readQueue(query, [...deployed], host);
-  const seen = await readSeen(query, prepared);
+  const [queue, seen] = await Promise.all([readQueue(query, [...deployed], host), readSeen(query, prepared)]);
   const stored: Stored[] = [];
   const queued = new Map<number, QueuedDeployment[]>();
 
@@ -98,15 +97,21 @@ async function acceptPrepared(
   });
 
   if (stored.length > 0) {
-    await insertDeliveries(query, stored);
-    await insertSeen(query, stored);
-    await insertNotDeployed(query, stored);
-    await settleBlocked(query, queue, stored, (late) => {
+    const inserted = [
+      insertDeliveries(query, stored),
+      insertSeen(query, stored),
+      insertNotDeployed(query, stored),
+    ];
+    const settled = settleBlocked(query, queue, stored, (late) => {
       const own = [...(queued.get(late.at) ?? []), late.queued];
       queued.set(late.at, own);
       results[late.at] = toReceipt(late.id, own, late.redeliveryOf);
     });
-    await queue.write(stored[0]?.delivery.receivedAt.getTime() ?? 0);
+    const before = Promise.all([...inserted, settled]);
+    // What locks blocked changes the queue; otherwise all is sent together.
+    if (hasBlocked(stored)) await before;
+    const now = stored[0]?.delivery.receivedAt.getTime() ?? 0;
+    await Promise.all([before, queue.write(now)]);
   }
   return results;
 }
@@ -161,13 +166,21 @@ async function readSeen(
     keys.length === 0
       ? []
       : await query<Earlier & { key: number }>(
-          `SELECT key, id, source, provider_id, hook, body_sha256 FROM seen JOIN delivery ON id = delivery
-           WHERE key = ANY($1::bigint[]) ORDER BY id`,
+          // OFFSET 0 keeps the planner from reading whole tables, which it does while it has no statistics of them.
+          `SELECT key, id, source, provider_id, hook, body_sha256 FROM unnest($1::bigint[]) AS wanted (key)
+             CROSS JOIN LATERAL (SELECT delivery FROM seen WHERE seen.key = wanted.key OFFSET 0) AS found
+             CROSS JOIN LATERAL (
+               SELECT id, source, provider_id, hook, body_sha256 FROM delivery WHERE id = found.delivery OFFSET 0) AS earlier
+           ORDER BY id`,
           keys,
         );
   const seen = new Map<number, readonly Earlier[]>();
   for (const { key, ...row } of rows) seen.set(key, [...(seen.get(key) ?? []), row]);
   return seen;
+}
+
+function hasBlocked(stored: readonly Stored[]): boolean {
+  return stored.some(({ delivery }) => delivery.decisions.some(({ code }) => code === "locked"));
 }
 
 /** Where a lock was removed while its delivery was on the way, the delivery is deployed: nobody else would. */
@@ -200,6 +213,11 @@ async function insertDeliveries(query: Query, stored: readonly Stored[]): Promis
     const ci: CiRow = toCiRow(options.ci ?? null);
     return { id, ...head, ...ci, sha256, ...packed };
   });
+  let length = 0;
+  const starts = rows.map(({ bytes }) => {
+    length += bytes.length;
+    return length - bytes.length;
+  });
   // The replayed delivery may have been removed since the replay was requested.
   await query(
     `INSERT INTO delivery (id, source, event, event_name, action, status, reason, received_at, client, has_identity,
@@ -207,12 +225,14 @@ async function insertDeliveries(query: Query, stored: readonly Stored[]): Promis
        body_encoding, body)
      SELECT id, source, event, event_name, action, status, reason, received_at, client, has_identity, provider_id, hook,
        redelivery_of, (SELECT old.id FROM delivery AS old WHERE old.id = new.replay_of), headers, decisions,
-       other_targets, ci_commit, ci, body_sha256, body_encoding, body
+       other_targets, ci_commit, ci, substring($20::bytea FROM (position::integer - 1) * 32 + 1 FOR 32), body_encoding,
+       substring($22::bytea FROM body_start + 1 FOR body_length)
      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
        $9::text[], $10::smallint[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[], $16::text[],
-       $17::integer[], $18::text[], $19::text[], $20::bytea[], $21::text[], $22::bytea[])
+       $17::integer[], $18::text[], $19::text[], $21::text[], $23::integer[], $24::integer[]) WITH ORDINALITY
      AS new (id, source, event, event_name, action, status, reason, received_at, client, has_identity, provider_id, hook,
-       redelivery_of, replay_of, headers, decisions, other_targets, ci_commit, ci, body_sha256, body_encoding, body)`,
+       redelivery_of, replay_of, headers, decisions, other_targets, ci_commit, ci, body_encoding, body_start, body_length,
+       position)`,
     rows.map(({ id }) => id),
     rows.map(({ source }) => source),
     rows.map(({ event }) => event),
@@ -232,9 +252,12 @@ async function insertDeliveries(query: Query, stored: readonly Stored[]): Promis
     rows.map(({ other_targets }) => other_targets),
     rows.map(({ ci_commit }) => ci_commit),
     rows.map(({ ci }) => ci),
-    rows.map(({ sha256 }) => sha256),
+    // As one value each: the driver writes an array of bytes as text, and a single one as it is.
+    Buffer.concat(rows.map(({ sha256 }) => sha256)),
     rows.map(({ encoding }) => encoding),
-    rows.map(({ bytes }) => bytes),
+    Buffer.concat(rows.map(({ bytes }) => bytes)),
+    starts,
+    rows.map(({ bytes }) => bytes.length),
   );
 }
 

@@ -55,6 +55,9 @@ export async function openChannel(options: ChannelOptions): Promise<Channel> {
   let waiting: Message[] = [];
   let sending: Promise<void> = Promise.resolve();
   let receiving: Promise<void> = Promise.resolve();
+  /** The name that this process has locked. */
+  let lockedName: string | null = null;
+  let ended: Promise<void> = Promise.resolve();
   let client = await connect();
   const keeping = keepConnected();
 
@@ -67,12 +70,13 @@ export async function openChannel(options: ChannelOptions): Promise<Channel> {
     });
     await next.connect();
     await next.query("LISTEN hooklatch");
+    if (lockedName !== null) await tryToLock(next, lockedName);
+    ended = new Promise((resolve) => next.once("end", () => resolve()));
     return next;
   }
 
   async function keepConnected(): Promise<void> {
     while (!closing.signal.aborted) {
-      const ended = new Promise<void>((resolve) => client.once("end", resolve));
       try {
         await Promise.race([ended, sleep(CHECK_EVERY, undefined, { signal: closing.signal })]);
         await client.query("SELECT 1");
@@ -130,11 +134,8 @@ export async function openChannel(options: ChannelOptions): Promise<Channel> {
         });
     },
     async lockName(name) {
-      const { rows } = await client.query<{ locked: boolean }>(
-        `SELECT pg_try_advisory_lock(${NAMES}, hashtext($1)) AS locked`,
-        [name],
-      );
-      return rows[0]?.locked === true;
+      lockedName = name;
+      return tryToLock(client, name);
     },
     async close() {
       await sending;
@@ -143,6 +144,14 @@ export async function openChannel(options: ChannelOptions): Promise<Channel> {
       await client.end().catch(() => {});
     },
   };
+}
+
+async function tryToLock(client: pg.Client, name: string): Promise<boolean> {
+  const { rows } = await client.query<{ locked: boolean }>(
+    `SELECT pg_try_advisory_lock(${NAMES}, hashtext($1)) AS locked`,
+    [name],
+  );
+  return rows[0]?.locked === true;
 }
 
 function toPayload(message: Message, from: string): string {

@@ -43,6 +43,9 @@ const BEGIN = `BEGIN; SELECT pg_advisory_xact_lock(${LANE})`;
 const IDLE_TIMEOUT = 5_000;
 const STATEMENT_TIMEOUT = 10_000;
 
+/** Milliseconds without a response after which the network is taken for broken: longer than the server's own limit. */
+const RESPONSE_TIMEOUT = 15_000;
+
 /** Connections for a process. One is in the write lane; the others read, and append output. */
 const CONNECTIONS = 6;
 
@@ -52,17 +55,27 @@ export function toClientConfig(address: DatabaseAddress, name: string): pg.Clien
     ...address,
     application_name: name,
     keepAlive: true,
+    // Statements that do not need each other's results are sent together.
+    pipeline: true,
     connectionTimeoutMillis: STATEMENT_TIMEOUT,
     statement_timeout: STATEMENT_TIMEOUT,
     lock_timeout: STATEMENT_TIMEOUT,
     idle_in_transaction_session_timeout: IDLE_TIMEOUT,
-    options: "-c search_path=hooklatch -c synchronous_commit=on",
+    query_timeout: RESPONSE_TIMEOUT,
+    options: OPTIONS,
     types: {
       getTypeParser: ((oid: number, format?: "text") =>
         oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
     },
   };
 }
+
+/**
+ * A plan that was made while a table was small, and is kept, would read all of it when it has grown. Without statistics the
+ * planner expects many rows, and would compile statements for longer than they run.
+ */
+const OPTIONS =
+  "-c search_path=hooklatch -c synchronous_commit=on -c plan_cache_mode=force_custom_plan -c jit=off";
 
 const INT8 = 20;
 
@@ -90,12 +103,19 @@ export function openDatabase(address: DatabaseAddress, name: string): Database {
       broken = error;
     };
     client.on("error", onError);
+    // Sent together with the first statements: whoever waits for the lane waits for each round trip.
+    const begun = client.query(begin);
     try {
-      await client.query(begin);
       const result = await act(createQuery(client));
+      await begun;
       await client.query("COMMIT");
       return result;
-    } catch (error) {
+    } catch (failed) {
+      // When the transaction did not begin, that is the cause of all that follows.
+      const error = await begun.then(
+        () => failed,
+        (cause: unknown) => cause,
+      );
       await client.query("ROLLBACK").catch((failed: Error) => {
         broken ??= failed;
       });

@@ -23,6 +23,7 @@ export async function insertRows(
   query: Query,
   added: readonly { readonly row: Row; readonly queueAll: boolean }[],
 ): Promise<void> {
+  if (added.length === 0) return;
   const rows = added.map(({ row }) => row);
   await query(
     `INSERT INTO deployment (id, target, host, state, code, trigger, delivery, pushed_commit, choice, chosen, queue_all,
@@ -47,6 +48,57 @@ export async function insertRows(
     rows.map(({ waitsFor }) => waitsFor),
     rows.map(({ createdAt }) => createdAt),
     rows.map(({ endedAt }) => endedAt),
+  );
+}
+
+/** The last ids of both tables. */
+interface LastIds {
+  readonly delivery: number;
+  readonly deployment: number;
+}
+
+/** Writes the last ids, unless they are as before. */
+export async function writeLastId(
+  query: Query,
+  before: LastIds,
+  { delivery, deployment }: LastIds,
+): Promise<void> {
+  if (delivery === before.delivery && deployment === before.deployment) return;
+  await query("UPDATE last_id SET delivery = $1, deployment = $2", delivery, deployment);
+}
+
+/** Writes the state of stored deployments that new ones superseded. */
+export async function writeSuperseded(query: Query, superseded: readonly Row[]): Promise<void> {
+  if (superseded.length === 0) return;
+  await query(
+    `UPDATE deployment SET state = 'superseded', code = 'superseded', superseded_by = new.by, ended_at = new.at
+     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS new (id, by, at) WHERE deployment.id = new.id`,
+    superseded.map(({ id }) => id),
+    superseded.map(({ supersededBy }) => supersededBy),
+    superseded.map(({ endedAt }) => endedAt),
+  );
+}
+
+/** Writes which newer deployment follows an interrupted one. */
+export async function writeFollowed(query: Query, followed: ReadonlyMap<number, number>): Promise<void> {
+  if (followed.size === 0) return;
+  await query(
+    `UPDATE deployment SET superseded_by = new.by
+     FROM unnest($1::bigint[], $2::bigint[]) AS new (id, by) WHERE deployment.id = new.id`,
+    [...followed.keys()],
+    [...followed.values()],
+  );
+}
+
+/** Lets what waited for an interrupted deployment wait for its retry. */
+export async function writeRetried(query: Query, retried: ReadonlyMap<number, number>): Promise<void> {
+  if (retried.size === 0) return;
+  await query(
+    `UPDATE deployment SET waits_for = new.retry
+     FROM unnest($1::bigint[], $2::bigint[]) AS new (first, retry)
+     WHERE deployment.waits_for = new.first AND state = 'queued'`,
+    [...retried.keys()],
+    [...retried.values()],
   );
 }
 

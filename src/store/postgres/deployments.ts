@@ -59,16 +59,11 @@ export function createDeployments(database: Database, member: Member): Acts {
       database.write(async (query) => {
         const target = await saveResult(query, id, worker, result, now.getTime());
         await notify(query, { id, target, host, state: result.state }, subscriptions, now);
-        const retry = await repeat(
-          query,
-          host,
-          [{ id, target }],
-          now,
-          result.code === "shutdown" ? "shutdown" : "crash",
-          result.state === "interrupted",
-        );
+        const interrupted = result.state === "interrupted" ? [{ id, target }] : [];
+        const cause = result.code === "shutdown" ? "shutdown" : "crash";
+        const [retry = null] = await repeat(query, host, interrupted, now, cause);
         const stopped = result.state === "succeeded" ? [] : await stopRollouts(query, now.getTime());
-        return { deployment: await readKnown(query, id), retry: retry[0] ?? null, stopped };
+        return { deployment: await readKnown(query, id), retry, stopped };
       }),
     cancelQueued: (id, reason, now) =>
       database.write(async (query) => {
@@ -88,7 +83,7 @@ export function createDeployments(database: Database, member: Member): Acts {
       return database.write(async (query) => {
         await skipAway(query, member);
         const interrupted = await interruptLost(query, member, now.getTime());
-        const retries = await repeat(query, host, interrupted, now, "crash", true);
+        const retries = await repeat(query, host, interrupted, now, "crash");
         const stopped = await stopRollouts(query, now.getTime());
         const known = await query<{ id: number }>(
           "UPDATE deployment SET is_abandoned = false WHERE host = $1 AND is_abandoned RETURNING id",
@@ -240,9 +235,8 @@ async function repeat(
   interrupted: readonly { readonly id: number; readonly target: string }[],
   now: Date,
   cause: "crash" | "shutdown",
-  isInterrupted: boolean,
 ): Promise<readonly Deployment[]> {
-  if (!isInterrupted || interrupted.length === 0) return [];
+  if (interrupted.length === 0) return [];
   const queue = await readQueue(query, [...new Set(interrupted.map(({ target }) => target))], ownHost);
   const retries: Deployment[] = [];
   for (const { id } of interrupted) {
@@ -255,23 +249,25 @@ async function repeat(
 
 /** A running deployment whose process is gone: of this host an earlier one, of another host one whose lease has ended. */
 const IS_LOST = `
-  state = 'running' AND worker <> $2 AND (host = $1 OR NOT EXISTS (
+  state = 'running' AND worker IS DISTINCT FROM $2 AND (host = $1 OR NOT EXISTS (
     SELECT 1 FROM host AS owner
     WHERE owner.name = deployment.host AND owner.worker = deployment.worker
       AND owner.seen_at > ${LEASE_END}))`;
 
-/** A queued deployment that has to wait for nobody: the host before it is away or drained for long. */
-const IS_SKIPPED = `
-  deployment.state = 'queued' AND deployment.waits_for = before.id AND before.state = 'queued'
-  AND owner.name = before.host
-  AND least(owner.seen_at, owner.draining_since) < clock_timestamp() - make_interval(secs => $PATIENCE)`;
+/** In SQL: a queued deployment that need not wait any more, because the host before it is away or drained for long. */
+function isSkipped(patience: "$1" | "$3"): string {
+  return `
+    deployment.state = 'queued' AND deployment.waits_for = before.id AND before.state = 'queued'
+    AND owner.name = before.host
+    AND least(owner.seen_at, owner.draining_since) < clock_timestamp() - make_interval(secs => ${patience})`;
+}
 
 /** Whether there is something to recover, without waiting for the write lane. */
 async function needsRecovery(query: Query, { host, worker, patience }: Member): Promise<boolean> {
   const [found] = await query<{ found: boolean }>(
     `SELECT EXISTS (SELECT 1 FROM deployment WHERE ${IS_LOST})
        OR EXISTS (SELECT 1 FROM deployment WHERE host = $1 AND is_abandoned)
-       OR EXISTS (SELECT 1 FROM deployment, deployment AS before, host AS owner WHERE ${IS_SKIPPED.replace("$PATIENCE", "$3")}) AS found`,
+       OR EXISTS (SELECT 1 FROM deployment, deployment AS before, host AS owner WHERE ${isSkipped("$3")}) AS found`,
     host,
     worker,
     patience / 1000,
@@ -296,7 +292,7 @@ async function interruptLost(query: Query, { host, worker }: Member, now: number
 async function skipAway(query: Query, { patience }: Member): Promise<void> {
   await query(
     `UPDATE deployment SET waits_for = before.waits_for FROM deployment AS before, host AS owner
-     WHERE ${IS_SKIPPED.replace("$PATIENCE", "$1")}`,
+     WHERE ${isSkipped("$1")}`,
     patience / 1000,
   );
 }

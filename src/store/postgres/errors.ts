@@ -20,7 +20,7 @@ const UNREACHABLE = /^(?:E[A-Z0-9]+|ERR_TLS_\w+|ERR_SSL_\w+|\w*CERT\w*)$/;
 
 /** Messages of the driver for a connection that ended; it gives them no code. */
 const ENDED =
-  /^(?:Connection terminated|Client has encountered a connection error|timeout exce|Cannot use a pool after|The server does not support SSL)/;
+  /^(?:Connection terminated|Client has encountered a connection error|timeout exce|Query read timeout|Cannot use a pool after|The server does not support SSL)/;
 
 /** The SQLSTATE of an error of the server; null for another error. */
 export function sqlState(error: unknown): string | null {

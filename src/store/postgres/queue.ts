@@ -2,7 +2,16 @@ import type { Choice, Deployment, QueuedDeployment, Trigger } from "../../domain
 import type { Placement } from "../../domain/target.ts";
 import { toChoiceRow, toWaitingDeployment } from "../deployment-row.ts";
 import type { Query } from "./connection.ts";
-import { COLUMNS, insertRows, type Row, stopRollouts } from "./deployment-rows.ts";
+import {
+  COLUMNS,
+  insertRows,
+  type Row,
+  stopRollouts,
+  writeFollowed,
+  writeLastId,
+  writeRetried,
+  writeSuperseded,
+} from "./deployment-rows.ts";
 
 /** A request to deploy a target. */
 export interface QueueRequest {
@@ -54,16 +63,6 @@ export interface Queue {
 
 /** Reads the queue of the targets. */
 export async function readQueue(query: Query, targets: readonly string[], ownHost: string): Promise<Queue> {
-  const last = (
-    await query<{ delivery: number; deployment: number }>("SELECT delivery, deployment FROM last_id")
-  )[0];
-  if (last === undefined) throw new Error("the table last_id is empty");
-  const lastId = { ...last };
-  const hosts = await query<{ name: string; targets: string }>(
-    "SELECT name, targets FROM host ORDER BY name",
-  );
-  const listed = hosts.map(({ name, targets }) => ({ name, targets: namesIn(targets) }));
-
   const waiting: Waiting[] = [];
   /** What is queued of each target, by host. `oldest` was queued before this transaction. */
   const queued = new Map<string, Map<string, { count: number; oldest: number | null }>>();
@@ -78,17 +77,19 @@ export async function readQueue(query: Query, targets: readonly string[], ownHos
     if (missing.length === 0) return;
     for (const target of missing) queued.set(target, new Map());
     // Of a queue that keeps every delivery there may be many, which nothing supersedes.
-    const rows = await query<Row & { queueAll: boolean }>(
-      `SELECT ${COLUMNS}, queue_all AS "queueAll" FROM deployment
-       WHERE state = 'queued' AND target = ANY($1) AND (NOT queue_all OR choice = 'ci') ORDER BY id`,
-      missing,
-    );
+    const [rows, counts] = await Promise.all([
+      query<Row & { queueAll: boolean }>(
+        `SELECT ${COLUMNS}, queue_all AS "queueAll" FROM deployment
+         WHERE state = 'queued' AND target = ANY($1) AND (NOT queue_all OR choice = 'ci') ORDER BY id`,
+        missing,
+      ),
+      query<{ target: string; host: string; waiting: number; oldest: number }>(
+        `SELECT target, host, count(*) AS waiting, min(id) AS oldest FROM deployment
+         WHERE state = 'queued' AND target = ANY($1) GROUP BY target, host`,
+        missing,
+      ),
+    ]);
     for (const { queueAll, ...row } of rows) waiting.push({ row, queueAll, isNew: false });
-    const counts = await query<{ target: string; host: string; waiting: number; oldest: number }>(
-      `SELECT target, host, count(*) AS waiting, min(id) AS oldest FROM deployment
-       WHERE state = 'queued' AND target = ANY($1) GROUP BY target, host`,
-      missing,
-    );
     for (const { target, host, waiting: count, oldest } of counts)
       Object.assign(of(target, host), { count, oldest });
   }
@@ -148,7 +149,14 @@ export async function readQueue(query: Query, targets: readonly string[], ownHos
     return names.length === 0 ? [ownHost] : names;
   }
 
-  await load(targets);
+  const [[last], hosts] = await Promise.all([
+    query<{ delivery: number; deployment: number }>("SELECT delivery, deployment FROM last_id"),
+    query<{ name: string; targets: string }>("SELECT name, targets FROM host ORDER BY name"),
+    load(targets),
+  ]);
+  if (last === undefined) throw new Error("the table last_id is empty");
+  const lastId = { ...last };
+  const listed = hosts.map(({ name, targets }) => ({ name, targets: namesIn(targets) }));
   return {
     load,
     nextDelivery: () => ++lastId.delivery,
@@ -191,36 +199,13 @@ export async function readQueue(query: Query, targets: readonly string[], ownHos
       return found.length === 0 ? null : Math.min(...found);
     },
     async write(now) {
-      if (lastId.delivery !== last.delivery || lastId.deployment !== last.deployment) {
-        await query("UPDATE last_id SET delivery = $1, deployment = $2", lastId.delivery, lastId.deployment);
-      }
-      if (added.length > 0) await insertRows(query, added);
-      if (superseded.length > 0) {
-        await query(
-          `UPDATE deployment SET state = 'superseded', code = 'superseded', superseded_by = new.by, ended_at = new.at
-           FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS new (id, by, at) WHERE deployment.id = new.id`,
-          superseded.map(({ id }) => id),
-          superseded.map(({ supersededBy }) => supersededBy),
-          superseded.map(({ endedAt }) => endedAt),
-        );
-      }
-      if (followed.size > 0) {
-        await query(
-          `UPDATE deployment SET superseded_by = new.by
-           FROM unnest($1::bigint[], $2::bigint[]) AS new (id, by) WHERE deployment.id = new.id`,
-          [...followed.keys()],
-          [...followed.values()],
-        );
-      }
-      if (retried.size > 0) {
-        await query(
-          `UPDATE deployment SET waits_for = new.retry
-           FROM unnest($1::bigint[], $2::bigint[]) AS new (first, retry)
-           WHERE deployment.waits_for = new.first AND state = 'queued'`,
-          [...retried.keys()],
-          [...retried.values()],
-        );
-      }
+      await Promise.all([
+        writeLastId(query, last, lastId),
+        insertRows(query, added),
+        writeSuperseded(query, superseded),
+        writeFollowed(query, followed),
+        writeRetried(query, retried),
+      ]);
       const isChained = superseded.some(({ id }) => waiting.some(({ row }) => row.waitsFor === id));
       return isChained ? stopRollouts(query, now) : [];
     },
