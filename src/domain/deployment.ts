@@ -104,7 +104,7 @@ export type Interruption =
   | { readonly kind: "cancelled"; readonly reason: string }
   /** The server stops. */
   | { readonly kind: "interrupted" }
-  /** The lease of this process has ended, or soon will: another one may be told to run it again. */
+  /** The lease of this process has ended, or soon will: another one may run it again. */
   | { readonly kind: "lease lost" };
 
 /** The live release of a target on one host. */

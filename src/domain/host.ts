@@ -84,7 +84,7 @@ export interface Fleet {
   forgetHost(name: string, now: Date): Promise<ForgetOutcome>;
   /** Calls `listener` with each change that another process makes from now on. Returns the unsubscriber. */
   subscribe(listener: (change: RemoteChange) => void): () => void;
-  /** Tells the other processes about an event, soon. Never throws. */
+  /** Sends an event to the other processes soon. Never throws. */
   publish(event: ServerEvent): void;
   readonly challenges: ChallengeStore;
 }

@@ -22,7 +22,7 @@ export interface EventBus {
    * other processes may have been lost. Returns the unsubscriber.
    */
   subscribe(listener: Listener, onGap?: () => void): () => void;
-  /** Tells subscribers that events of other processes may have been lost. */
+  /** Reports to subscribers that events of other processes may have been lost. */
   reportGap(): void;
   /** The latest events with a higher id, oldest first. */
   since(id: number): readonly NumberedEvent[];

@@ -183,7 +183,7 @@ function hasBlocked(stored: readonly Stored[]): boolean {
   return stored.some(({ delivery }) => delivery.decisions.some(({ code }) => code === "locked"));
 }
 
-/** Where a lock was removed while its delivery was on the way, the delivery is deployed: nobody else would. */
+/** Where a lock was removed while its delivery was on the way, the delivery is deployed: nothing else would deploy it. */
 async function settleBlocked(
   query: Query,
   queue: Queue,

@@ -126,7 +126,7 @@ export function only(host: string): Placement {
   return { hosts: [host], rollout: "together" };
 }
 
-/** Takes the oldest deployment of this host that may start. Its lease must hold, and nobody drains it. */
+/** Takes the oldest deployment of this host that may start. Its lease must hold, and it must not be draining. */
 async function claim(
   query: Query,
   { host, worker }: Member,
