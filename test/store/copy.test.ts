@@ -14,7 +14,7 @@ import type { Store } from "../../src/domain/store.ts";
 import { copyStore } from "../../src/store/copy/index.ts";
 import { stores } from "../../src/store/index.ts";
 import { openPostgres } from "../../src/store/postgres.ts";
-import { type Cluster, HAS_POSTGRES, startCluster } from "../support/postgres.ts";
+import { type Cluster, HAS_POSTGRES, LONG_LEASE, startCluster } from "../support/postgres.ts";
 import { words } from "../support/words.ts";
 import { makeDirectory } from "./directory.ts";
 import {
@@ -48,7 +48,7 @@ describe.skipIf(!HAS_POSTGRES)("copying the store", () => {
   afterAll(() => cluster.stop());
   beforeEach(async () => {
     directory = await makeDirectory();
-    url = await cluster.createDatabase();
+    url = await cluster.createDatabase(LONG_LEASE);
   });
   afterEach(() => directory.remove());
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, setDefaultTimeout, test } from "bun:test";
 import { openPostgres } from "../../src/store/postgres.ts";
-import { type Cluster, HAS_POSTGRES, startCluster } from "../support/postgres.ts";
+import { type Cluster, HAS_POSTGRES, LONG_LEASE, startCluster } from "../support/postgres.ts";
 import { storeContract } from "./store.contract.ts";
 
 setDefaultTimeout(120_000);
@@ -10,7 +10,7 @@ if (HAS_POSTGRES) {
   let url: string;
   beforeAll(async () => {
     cluster = await startCluster();
-    url = await cluster.createDatabase();
+    url = await cluster.createDatabase(LONG_LEASE);
     await (await openPostgres({ url, host: "web-1" })).close();
   });
   afterAll(() => cluster.stop());

@@ -33,6 +33,11 @@ import {
 
 setDefaultTimeout(120_000);
 
+/** Seconds. */
+const LEASE = 120;
+const PATIENCE = 300;
+const patience = PATIENCE * 1000;
+
 const BOTH: Placement = { hosts: ["web-1", "web-2"], rollout: "together" };
 const IN_TURN: Placement = { hosts: ["web-1", "web-2"], rollout: "one-by-one" };
 const failure = success(COMMIT_A, {
@@ -50,10 +55,10 @@ describe.skipIf(!HAS_POSTGRES)("two stores on one database", () => {
 
   beforeAll(async () => {
     cluster = await startCluster();
-    url = await cluster.createDatabase();
+    url = await cluster.createDatabase(LEASE);
     admin = new pg.Client({ connectionString: url, options: "-c search_path=hooklatch" });
     await admin.connect();
-    await (await openPostgres({ url, host: "web-1" })).close();
+    await (await openPostgres({ url, host: "web-1", patience })).close();
   });
   afterAll(async () => {
     await admin.end();
@@ -62,8 +67,8 @@ describe.skipIf(!HAS_POSTGRES)("two stores on one database", () => {
 
   beforeEach(async () => {
     await cluster.empty(url);
-    first = await openPostgres({ url, host: "web-1" });
-    second = await openPostgres({ url, host: "web-2" });
+    first = await openPostgres({ url, host: "web-1", patience });
+    second = await openPostgres({ url, host: "web-2", patience });
   });
   afterEach(() => Promise.all([first.close(), second.close()]));
 
@@ -184,7 +189,7 @@ describe.skipIf(!HAS_POSTGRES)("two stores on one database", () => {
     test("queue its run again for the same host once its lease has ended, and reject its late result", async () => {
       await pushBoth();
       const { id = 0 } = (await second.claim(["blog"], at(1))) ?? {};
-      await age("web-2", 25);
+      await age("web-2", LEASE + 5);
       const [lost] = await first.recoverInterrupted(at(2), []);
       expect(lost).toMatchObject({
         deployment: { id, state: "interrupted", code: "lease_lost" },
@@ -206,7 +211,7 @@ describe.skipIf(!HAS_POSTGRES)("two stores on one database", () => {
     test("keep a run whose lease was renewed in time", async () => {
       await pushBoth();
       const { id = 0 } = (await second.claim(["blog"], at(1))) ?? {};
-      await age("web-2", 25);
+      await age("web-2", LEASE + 5);
       await fleetOf(second).renew();
       expect(await first.recoverInterrupted(at(2), [])).toEqual([]);
       await second.finish(id, success(COMMIT_A), at(3), []);
@@ -217,8 +222,8 @@ describe.skipIf(!HAS_POSTGRES)("two stores on one database", () => {
     test("let the next process of the host take over, and reject what the old one does", async () => {
       await keep(first, pushFor("blog"));
       const { id = 0 } = (await first.claim(["blog"], at(1))) ?? {};
-      await age("web-1", 25);
-      const next = await openPostgres({ url, host: "web-1" });
+      await age("web-1", LEASE + 5);
+      const next = await openPostgres({ url, host: "web-1", patience });
       expect(await fleetOf(first).renew()).toEqual({ kind: "replaced" });
       expect(await next.recoverInterrupted(at(2), [])).toMatchObject([{ deployment: { id, code: "crash" } }]);
       expect(await first.claim(["blog"], at(3))).toBeNull();
@@ -231,7 +236,7 @@ describe.skipIf(!HAS_POSTGRES)("two stores on one database", () => {
 
     test("refuse a second process with the name of a host that is up", async () => {
       const renewing = setInterval(() => void fleetOf(first).renew(), 100);
-      const error = await rejection(openPostgres({ url, host: "web-1" }));
+      const error = await rejection(openPostgres({ url, host: "web-1", patience }));
       clearInterval(renewing);
       expect(error).toMatchObject({ code: "failed" });
       expect(error.message).toMatchSnapshot();
@@ -261,7 +266,7 @@ describe.skipIf(!HAS_POSTGRES)("two stores on one database", () => {
     test("wait for the retry of one that was interrupted", async () => {
       const [one, two] = (await pushBoth(IN_TURN)).deployments;
       await claimOn(first);
-      await age("web-1", 25);
+      await age("web-1", LEASE + 5);
       const [lost] = await second.recoverInterrupted(at(2), []);
       expect(lost?.deployment.id).toBe(one?.id ?? 0);
       expect(await first.readDeployment(two?.id ?? 0)).toMatchObject({
@@ -272,10 +277,10 @@ describe.skipIf(!HAS_POSTGRES)("two stores on one database", () => {
 
     test("pass a host that is away for long, which deploys when it returns", async () => {
       const [one, two] = (await pushBoth(IN_TURN)).deployments;
-      await age("web-1", 25);
+      await age("web-1", LEASE + 5);
       await second.recoverInterrupted(at(2), []);
       expect(await claimOn(second)).toBeNull();
-      await age("web-1", 600);
+      await age("web-1", PATIENCE);
       await second.recoverInterrupted(at(3), []);
       expect(await claimOn(second)).toMatchObject({ id: two?.id ?? 0 });
       expect(await stateOf(one?.id ?? 0)).toBe("queued");

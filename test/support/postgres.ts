@@ -8,6 +8,9 @@ import pg from "pg";
 import type { CertificatePair } from "./certificate.ts";
 import { freePort } from "./free-port.ts";
 
+/** Seconds. Tests that renew no lease may take longer than a usual one lasts. */
+export const LONG_LEASE = 600;
+
 /** Where Debian's packages install the programs, the newest version first. */
 const BIN = findBin();
 
@@ -17,8 +20,8 @@ export const HAS_POSTGRES = BIN !== null;
 /** A private server with an empty database for each test. */
 export interface Cluster {
   readonly port: number;
-  /** The URL of a new, empty database. */
-  createDatabase(): Promise<string>;
+  /** The URL of a new, empty database, with another duration of leases where it is given. */
+  createDatabase(leaseSeconds?: number): Promise<string>;
   /** Removes every row of a store, which is much faster than a new database. */
   empty(url: string): Promise<void>;
   /** Stops the server, at once or in order, and starts it again. */
@@ -110,9 +113,12 @@ export async function startCluster({
 
   return {
     port,
-    async createDatabase() {
+    async createDatabase(leaseSeconds) {
       const name = `test_${++databases}`;
       await query(`CREATE DATABASE ${name} STRATEGY wal_log`);
+      if (leaseSeconds !== undefined) {
+        await query(`ALTER DATABASE ${name} SET hooklatch.lease_seconds = ${leaseSeconds}`);
+      }
       return `postgres://postgres@127.0.0.1:${port}/${name}`;
     },
     async empty(url) {

@@ -16,7 +16,7 @@ import { openDatabase } from "../../../src/store/postgres/connection.ts";
 import { migrate } from "../../../src/store/postgres/migrate.ts";
 import { openPostgres } from "../../../src/store/postgres.ts";
 import { type CuttingProxy, startCuttingProxy } from "../../support/cutting-proxy.ts";
-import { type Cluster, HAS_POSTGRES, startCluster } from "../../support/postgres.ts";
+import { type Cluster, HAS_POSTGRES, LONG_LEASE, startCluster } from "../../support/postgres.ts";
 import { words } from "../../support/words.ts";
 import {
   at,
@@ -45,7 +45,7 @@ describe.skipIf(!HAS_POSTGRES)("the connection to Postgres", () => {
 
   beforeAll(async () => {
     cluster = await startCluster();
-    direct = await cluster.createDatabase();
+    direct = await cluster.createDatabase(LONG_LEASE);
     proxy = await startCuttingProxy(cluster.port);
     url = direct.replace(`:${cluster.port}/`, `:${proxy.port}/`);
     await (await openPostgres({ url: direct, host: "web-1" })).close();
