@@ -2,8 +2,9 @@ import { OptionalKind, type TObject, type TSchema } from "@sinclair/typebox";
 import type { Provider } from "../domain/provider.ts";
 import { AcmeTable } from "./acme-schema.ts";
 import { NotifyTable } from "./notify-schema.ts";
-import { AdminTable, DocumentTable, ServerTable, SourceTable, StoreTable } from "./schema.ts";
+import { AdminTable, DocumentTable, ServerTable, SourceTable } from "./schema.ts";
 import { createRangesTable } from "./server.ts";
+import { StoreTable } from "./store-schema.ts";
 import { TargetTable } from "./target-schema.ts";
 
 type JsonSchema = Readonly<Record<string, unknown>>;

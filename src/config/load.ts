@@ -13,11 +13,12 @@ import { locateIssues } from "./read/lines.ts";
 import { type ConfiguredListener, checkPorts } from "./read/network.ts";
 import { readTable, type WrittenTable } from "./read/table.ts";
 import { type ConfigDocument, findDocument, parseDocument, SYSTEM_FILE } from "./read/toml.ts";
-import { AdminTable, DocumentTable, StoreTable } from "./schema.ts";
+import { AdminTable, DocumentTable } from "./schema.ts";
 import type { GeneratedSecret } from "./secrets.ts";
 import { resolveServer, type Server } from "./server.ts";
 import { readSources, writeDefaultSources } from "./source.ts";
 import { refuseGenerated, resolveStore, type StoreConfig } from "./store.ts";
+import { StoreTable } from "./store-schema.ts";
 import { readTargets } from "./target.ts";
 import { checkForWindows } from "./windows.ts";
 

@@ -20,8 +20,6 @@ const DAY = 86_400_000;
 
 /** Timers count milliseconds in 31 bits. A longer one would fire at once. */
 export const Timer = DurationUpTo(24 * DAY);
-/** Dates end in the year 275760 (ECMA-262, 21.4.1.1), which longer ages would exceed. */
-const Age = DurationUpTo(36_500 * DAY);
 
 /** The name of a source, target or notification. */
 export const Name = Type.String({
@@ -193,31 +191,6 @@ export const AdminTable = TableSetting(
     port: "TCP port. `0` picks a free one, which the log names.",
     token:
       "Token that every request must show. Default: `$HOOKLATCH_ADMIN_TOKEN`, else generated and stored in `<data_dir>/secrets/admin.token`.",
-  },
-);
-
-/** The name of a host, as systems have it. */
-const HostName = Type.String({
-  pattern: "^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$",
-  expected: 'the name of a host, such as "web-1": at most 63 letters, digits and "._-"',
-});
-
-/** `[store]`. */
-export const StoreTable = TableSetting(
-  {
-    url: Type.Optional(SecretSetting),
-    host: Type.Optional(HostName),
-    rollout_patience: Defaulted(Timer, "10m"),
-    keep_deliveries: Defaulted(Age, "30d"),
-    keep_deployments: Defaulted(Age, "180d"),
-  },
-  {
-    url: "URL of a PostgreSQL database that several hosts share, such as `postgres://hooklatch:PASSWORD@db.internal/hooklatch`, as a secret; see [Fleet](fleet.md). Default: a SQLite database in `data_dir`.",
-    host: "Name of this machine, with `url`: unique among the hosts of the database. Default: the system's host name.",
-    rollout_patience:
-      "How long a one-by-one rollout waits for a host that is away or drained, before the next host begins.",
-    keep_deliveries: "How long deliveries are stored, and recognised when they are repeated.",
-    keep_deployments: "How long deployments and their output are stored.",
   },
 );
 

@@ -4,8 +4,8 @@ import type { Secret } from "../lib/secret.ts";
 import type { ReadContext } from "./read/context.ts";
 import { child } from "./read/issues.ts";
 import type { CheckedTable } from "./read/table.ts";
-import type { StoreTable } from "./schema.ts";
 import { type GeneratedSecret, loadValue, warnOfLiteral } from "./secrets.ts";
+import type { StoreTable } from "./store-schema.ts";
 
 /** `[store]`. */
 export interface StoreConfig {

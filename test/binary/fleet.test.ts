@@ -274,8 +274,7 @@ describe.skipIf(!HAS_POSTGRES)("a host that cannot reach the database", () => {
   beforeAll(async () => {
     cluster = await startCluster();
     network = await openSlowNetwork(cluster.port, 1, new Random(1));
-    fleet = new TestFleet(await cluster.createDatabase());
-    await sql(`ALTER DATABASE ${new URL(fleet.url).pathname.slice(1)} SET hooklatch.lease_seconds = 4`);
+    fleet = new TestFleet(await cluster.createDatabase(4));
     fleet.repository.commit({ "index.html": "first\n" });
     const far = fleet.url.replace(`:${cluster.port}/`, `:${network.port}/`);
     const tables = (name: string) => fleet.describeTarget(name, `hosts = ["web-1"]\n${RUN}`);

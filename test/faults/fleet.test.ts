@@ -43,12 +43,9 @@ describe.skipIf(!HAS_POSTGRES)("three receivers and three hosts on one database"
     random = new Random(chooseSeed());
     cluster = await startCluster();
     network = await openSlowNetwork(cluster.port, 4, random);
-    const url = await cluster.createDatabase();
+    const url = await cluster.createDatabase(LEASE_SECONDS);
     fleet = new TestFleet(url);
     watch = new DatabaseWatch(url);
-    await watch.query(
-      `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET hooklatch.lease_seconds = ${LEASE_SECONDS}`,
-    );
     for (const name of [...RECEIVERS, ...DEPLOYERS]) {
       for (const target of TARGETS) fleet.workshop.write(join(name, target, "README"), "");
       // One of each kind is far away.
