@@ -13,7 +13,7 @@ export interface Host extends HostDescription {
   readonly isDraining: boolean;
 }
 
-/** What a host says about itself. */
+/** The state that a host reports. */
 export interface HostDescription {
   /** The version of its hooklatch. */
   readonly version: string;
@@ -47,27 +47,27 @@ export interface LeaseTimes {
 
 /** What follows from the renewal of a lease. */
 export type Renewal =
-  /** The running deployments of this process that a person wants to end, with the reason. */
+  /** The running deployments of this process that were cancelled from another one, with the reason. */
   | { readonly kind: "renewed"; readonly cancelled: readonly CancelRequest[] }
-  /** Another process took over the name of this host: nothing of this process counts any more. */
+  /** Another process took over the name of this host: results of this process are rejected. */
   | { readonly kind: "replaced" };
 
-/** A person wants a running deployment to end. */
+/** A request of a person to end a running deployment. */
 export interface CancelRequest {
   readonly deployment: number;
   readonly reason: string;
 }
 
-/** A change that another process made. Some may be lost: whoever depends on one polls as well. */
+/** A change that another process made. Some may be lost, so that a process that depends on one polls as well. */
 export type RemoteChange =
   | { readonly kind: "event"; readonly event: ServerEvent }
-  /** Somebody wants a running deployment of this host to end: `renew` says which. */
+  /** A running deployment of this host was cancelled: `renew` returns which. */
   | { readonly kind: "cancel" };
 
-/** What processes need that share a store. Times are those of the store's clock, whatever the clocks of the hosts say. */
+/** The services for processes that share a store. All times are those of the store's clock. */
 export interface Fleet {
   readonly times: LeaseTimes;
-  /** Stores what this host says about itself. Where a target names no hosts, its deliveries are deployed on those that list it. */
+  /** Stores the state of this host. Where a target names no hosts, its deliveries are deployed on those that list it. */
   describeHost(description: HostDescription): Promise<void>;
   /** By name. */
   listHosts(): Promise<readonly Host[]>;
@@ -89,7 +89,7 @@ export interface Fleet {
   readonly challenges: ChallengeStore;
 }
 
-/** What became of the request to remove a host. */
+/** The result of a request to remove a host. */
 export type ForgetOutcome =
   /** The ids of the deployments that were cancelled. */
   | { readonly kind: "forgotten"; readonly cancelled: readonly number[] }

@@ -9,7 +9,7 @@ import type { Worker } from "./worker.ts";
 
 /** The part of this host in a fleet. */
 export interface FleetMember {
-  /** Stores soon what this host says about itself. Call it when its configuration or its releases have changed. */
+  /** Stores the state of this host soon. Call it when its configuration or its releases have changed. */
   describe(): void;
   /** Ends the renewals. Resolves when nothing is in progress. */
   stop(): Promise<void>;
@@ -46,7 +46,7 @@ export async function joinFleet(fleet: Fleet, services: FleetServices): Promise<
   const { renewEvery, duration } = fleet.times;
   const stopping = new AbortController();
   let isHeld = true;
-  /** Whether what this host says about itself has changed since it was stored. */
+  /** Whether the state of this host has changed since it was stored. */
   let isChanged = true;
   let describing: Promise<void> | null = null;
   /** Ends the wait for the end of the lease that was renewed last. */
@@ -102,7 +102,7 @@ export async function joinFleet(fleet: Fleet, services: FleetServices): Promise<
     onReplaced();
   }
 
-  /** What every process does from time to time, because it may have missed a change. */
+  /** Repairs what this process may have missed: every process runs it with each renewal. */
   async function keepUp(): Promise<void> {
     try {
       if (isChanged) describeSoon();
@@ -118,7 +118,7 @@ export async function joinFleet(fleet: Fleet, services: FleetServices): Promise<
 
   async function describe(): Promise<void> {
     while (isChanged) {
-      // Before the list is read: a change meanwhile is stored next.
+      // Before the list is read, so that a change meanwhile is stored next.
       isChanged = false;
       try {
         await fleet.describeHost({ version: services.version, targets: await services.listTargets() });

@@ -42,7 +42,7 @@ export function createMeters(services: MeterServices): Meters {
   const readCertificate = measureServer(services, registers);
   measureProcess(registers);
 
-  // The name of the only host says nothing.
+  // The name of the only host is of no use.
   const host: { host?: string } = services.store.fleet === null ? {} : { host: services.store.host };
   const hostLabel = Object.keys(host);
   const ended = new Counter({

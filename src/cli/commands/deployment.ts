@@ -73,7 +73,7 @@ function defineShow(terminal: Terminal): Command {
   return withExamples(command, "hooklatch deployment show 12");
 }
 
-/** Where the store has one host, its name says nothing. */
+/** Where the store has one host, its name is of no use. */
 async function hasSeveralHosts(admin: Admin): Promise<boolean> {
   const { value } = await readAdmin(ApiStatus, admin, { path: "/api/status" });
   return value.hosts !== null;

@@ -23,7 +23,7 @@ export interface Channel {
   close(): Promise<void>;
 }
 
-/** What a channel needs to know about its process and the store. */
+/** The process and the store of a channel. */
 export interface ChannelOptions {
   readonly config: pg.ClientConfig;
   /** The process. Its own messages are not passed on. */
@@ -111,7 +111,7 @@ export async function openChannel(options: ChannelOptions): Promise<Channel> {
 
   async function flush(): Promise<void> {
     const payloads = waiting.splice(0).map((message) => toPayload(message, worker));
-    // Equal ones are sent once: output that grows says nothing new.
+    // Equal ones are sent once, such as those about output that grows.
     const unique = [...new Set(payloads)];
     await query("SELECT pg_notify('hooklatch', payload) FROM unnest($1::text[]) AS payload", unique);
   }

@@ -3,7 +3,7 @@ import type { DeploymentStore } from "../../domain/deployment-store.ts";
 import { describeCut, type Extent, fits, grow, insertCut, NOTHING, sizeOf } from "../output-extent.ts";
 import type { Database, Query } from "./connection.ts";
 
-/** Lines that are read at once: few at first, because most readers want the end. */
+/** Lines that are read at once: few at first, because most readers read the end. */
 const FIRST_PAGE = 64;
 const PAGE = 4_096;
 

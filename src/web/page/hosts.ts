@@ -2,7 +2,7 @@ import { signal } from "@preact/signals";
 import type { ApiStatus } from "../../api/status.ts";
 import { request } from "./request.ts";
 
-/** The names of the hosts that share the store; empty where it has one host, whose name says nothing. */
+/** The names of the hosts that share the store; empty where it has one host. */
 export const hostNames = signal<readonly string[]>([]);
 
 /** Loads the names of the hosts. */

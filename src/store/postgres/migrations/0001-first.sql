@@ -97,8 +97,8 @@ CREATE TABLE deployment (
   superseded_by bigint,
   waits_for bigint, -- the deployment on the host before it, in a one-by-one rollout
   worker text, -- the process that claimed it
-  cancel_reason text, -- why a person wants it to end
-  is_abandoned boolean NOT NULL DEFAULT false, -- another process marked it, and its host does not know yet
+  cancel_reason text, -- set when a person cancelled it while it ran
+  is_abandoned boolean NOT NULL DEFAULT false, -- another process marked it, and its host has not taken notice yet
   branch text,
   "commit" text,
   subject text,
