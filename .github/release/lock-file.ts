@@ -17,7 +17,6 @@ interface Entry {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
-  readonly optionalPeers?: readonly string[];
 }
 
 interface LockFile {
@@ -50,9 +49,9 @@ export function readLockFile(root: string): Locked {
     if (entry === undefined) throw new Error(`bun.lock has no package ${path}`);
     const [id, , needs, integrity] = entry;
     const at = id.lastIndexOf("@");
-    // Peers for development, such as the compiler of the types, are no part of the program.
-    const left = new Set([...(needs.optionalPeers ?? []), ...Object.keys(devDependencies)]);
-    const peers = Object.keys(needs.peerDependencies ?? {}).filter((name) => !left.has(name));
+    // Peers for development, such as the compiler of the types, are no part of the program. Others are, also optional ones:
+    // the bundler includes what is installed.
+    const peers = Object.keys(needs.peerDependencies ?? {}).filter((name) => !(name in devDependencies));
     const dependencies = [...Object.keys({ ...needs.dependencies, ...needs.optionalDependencies }), ...peers];
     return {
       path,

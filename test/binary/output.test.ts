@@ -59,7 +59,6 @@ test.skipIf(!hasProc).each(Object.entries(FLOODS))(
     const peak = peakOf(blog.server);
     const output = await blog.output(id);
     const bytes = output.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
-    console.log(peak / MIB);
     expect(peak).toBeLessThan(MAX_MEMORY);
     expect(accepted).toBeGreaterThan(0);
     expect(output).toContain("first");
