@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compile, ROOT } from "./compile.ts";
-import { findPlatforms } from "./platforms.ts";
+import { fail, findPlatformsOrFail } from "./platforms.ts";
 import { unpackRuntime } from "./runtimes.ts";
 
 /** `bun run build [PLATFORM]`: writes dist/hooklatch, for this system or the named one. */
-const [platform] = findPlatforms(process.argv.slice(2, 3));
+const names = process.argv.slice(2);
+if (names.length > 1) fail("build writes one executable: name one platform, or use `bun run release`");
+const [platform] = findPlatformsOrFail(names);
 const outfile = join(ROOT, "dist/hooklatch");
 if (platform === undefined) {
   await compile(outfile, null);

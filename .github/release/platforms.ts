@@ -33,3 +33,18 @@ export function findPlatforms(names: readonly string[]): readonly Platform[] {
     throw new Error(`unknown platform ${JSON.stringify(name)}: expected one of ${known}`);
   });
 }
+
+/** {@link findPlatforms} for a command line: an unknown name ends the program with a message. */
+export function findPlatformsOrFail(names: readonly string[]): readonly Platform[] {
+  try {
+    return findPlatforms(names);
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Ends the program: the command line is wrong. */
+export function fail(message: string): never {
+  console.error(message);
+  process.exit(2);
+}

@@ -5,7 +5,7 @@ import { engines, version } from "../../package.json";
 import { compile, ROOT } from "./compile.ts";
 import { createDeb, hasDpkg } from "./deb.ts";
 import { describeLicenses } from "./licenses.ts";
-import { findPlatforms, PLATFORMS, type Platform } from "./platforms.ts";
+import { findPlatformsOrFail, PLATFORMS, type Platform } from "./platforms.ts";
 import { unpackRuntime } from "./runtimes.ts";
 import { describeComponents } from "./sbom.ts";
 
@@ -75,4 +75,4 @@ function releaseTime(): Date {
 }
 
 const names = process.argv.slice(2);
-await release(names.length > 0 ? findPlatforms(names) : PLATFORMS, releaseTime());
+await release(names.length > 0 ? findPlatformsOrFail(names) : PLATFORMS, releaseTime());
