@@ -83,10 +83,20 @@ export function readDocumentKeys(
   return { kind: "read", document, root, context: { ...environment, directory, issues } };
 }
 
-/** The data directory of a configuration. Throws an {@link AppError} `configuration` when it cannot be read. */
-export function loadDataDirectory(explicitFile: string | undefined, environment: Environment): string {
+/**
+ * The directory of the SQLite database of a configuration. Throws an {@link AppError} `configuration` when it cannot be
+ * read, or when the database is PostgreSQL: a SQLite file of earlier may still be in the directory.
+ */
+export function loadSqliteDirectory(explicitFile: string | undefined, environment: Environment): string {
   const read = readDocumentKeys(["data_dir"], explicitFile, environment, SYSTEM_FILE);
   if (read.kind === "invalid") throw new AppError("configuration", describeIssue(read.fault));
+  const { store } = read.document.table;
+  if (typeof store === "object" && store !== null && "url" in store) {
+    throw new AppError(
+      "configuration",
+      "[store] url is set, and backup copies SQLite only: back up the PostgreSQL database with pg_dump, see docs/fleet.md",
+    );
+  }
   const directory = resolveDataDirectory(read.root, read.context);
   const faults = read.context.issues.faults.map(describeIssue);
   if (faults.length > 0) throw new AppError("configuration", faults.join("\n"));

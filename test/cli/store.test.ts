@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { words } from "../support/words.ts";
@@ -35,5 +35,14 @@ test("store copy reports a database that cannot be reached, without the password
   const { exitCode, stdout, stderr } = await runHooklatch("store copy --to postgres", { cwd: root, env });
   expect([exitCode, stdout]).toEqual([1, ""]);
   expect(stderr).not.toContain("database-password");
+  expect(words(stderr)).toMatchSnapshot();
+});
+
+test("backup refuses with [store] url, also where a SQLite file of earlier is left", async () => {
+  writeFileSync(join(root, "hooklatch.toml"), '[store]\nurl = "env:DATABASE_URL"');
+  mkdirSync(join(root, "hooklatch-data"), { mode: 0o700 });
+  writeFileSync(join(root, "hooklatch-data/hooklatch.db"), "");
+  const { exitCode, stdout, stderr } = await runHooklatch("backup copy.db", { cwd: root });
+  expect([exitCode, stdout, existsSync(join(root, "copy.db"))]).toEqual([2, "", false]);
   expect(words(stderr)).toMatchSnapshot();
 });
