@@ -53,7 +53,7 @@ export interface ListCommand<Item extends TSchema> {
   readonly item: Item;
   readonly columns: (style: Style, items: readonly Static<Item>[]) => readonly Column<Static<Item>>[];
   /** The rows of the table; by default one for each item. */
-  readonly toRows?: (items: readonly Static<Item>[]) => readonly Static<Item>[];
+  readonly toRows?: (items: readonly Static<Item>[], options: ListOptions) => readonly Static<Item>[];
   /** The message for an empty list without filters. */
   readonly emptyMessage: string;
   /** Options that are query parameters of the same name. */
@@ -115,7 +115,7 @@ export async function printList<Item extends TSchema>(
     ? await readAllPages(item, admin, request)
     : await readAdmin(ApiPage(item), admin, request);
   printResponse(response, options, terminal, ({ items }, style) =>
-    items.length === 0 ? "" : formatTable(columns(style, items), toRows(items), style),
+    items.length === 0 ? "" : formatTable(columns(style, items), toRows(items, options), style),
   );
   if (options.json) return;
   const { items, next } = response.value;

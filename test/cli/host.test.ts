@@ -101,7 +101,7 @@ describe("with several hosts", () => {
       "GET /api/targets": page(target, targetJson({ name: "docs", hosts: [] })),
       "GET /api/targets/blog": Response.json({ ...target, releases: [] }),
     });
-    const { stdout } = await hooklatch("target list --host web-1");
+    const { stdout } = await hooklatch("target list");
     expect(stdout).toMatchSnapshot();
     expect(stdout.split("\n").map((line) => line.split(/ +/).slice(0, 2).join(" "))).toEqual([
       "NAME HOST",
@@ -110,7 +110,14 @@ describe("with several hosts", () => {
       "docs -",
       "",
     ]);
-    expect(server.requests[0]?.path).toBe("/api/targets?host=web-1&limit=500");
+    const limited = await hooklatch("target list --host web-2");
+    expect(limited.stdout.split("\n").map((line) => line.split(/ +/).slice(0, 2).join(" "))).toEqual([
+      "NAME HOST",
+      "blog web-2",
+      "docs -",
+      "",
+    ]);
+    expect(server.requests[1]?.path).toBe("/api/targets?host=web-2&limit=500");
     expect((await hooklatch("target show blog")).stdout).toMatchSnapshot();
   });
 

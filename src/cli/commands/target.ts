@@ -57,7 +57,7 @@ function defineList(terminal: Terminal): Command {
       path: "/api/targets",
       item: ApiTarget,
       columns: targetColumns,
-      toRows: toHostRows,
+      toRows: (targets, { host }) => toHostRows(targets, host === undefined ? undefined : String(host)),
       emptyMessage: "no targets: add a [[target]] to the server's configuration",
       filters: ["host"],
       allPages: true,

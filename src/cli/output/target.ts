@@ -30,12 +30,14 @@ export function targetColumns(style: Style, targets: readonly ApiTarget[]): read
 
 type TargetHost = NonNullable<ApiTarget["hosts"]>[number];
 
-/** One row for each host of a target. */
-export function toHostRows(targets: readonly ApiTarget[]): readonly ApiTarget[] {
+/** One row for each host of a target, or for the given one only. */
+export function toHostRows(targets: readonly ApiTarget[], only?: string): readonly ApiTarget[] {
   return targets.flatMap((target) =>
     target.hosts === null || target.hosts.length === 0
       ? [target]
-      : target.hosts.map((host) => ({ ...target, ...host, hosts: [host] })),
+      : target.hosts
+          .filter(({ host }) => only === undefined || host === only)
+          .map((host) => ({ ...target, ...host, hosts: [host] })),
   );
 }
 
