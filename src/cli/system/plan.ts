@@ -55,6 +55,7 @@ export function planSystem(options: SystemOptions, { root }: Pick<Host, "root">)
   const hasSystemd = existsSync(`${root}/run/systemd/system`);
   const directories = siteDirectories(options);
   const { copied, executable } = placeExecutable(options.executable);
+  const rules = planRules(options.restart);
   return {
     hasSystemd,
     executable,
@@ -76,7 +77,7 @@ export function planSystem(options: SystemOptions, { root }: Pick<Host, "root">)
         ...{ kind: "file", path: CONFIG_FILE, mode: 0o640, owner: "root:hooklatch" },
         content: { kind: "text", text: options.configuration, replacesComments: true },
       },
-      ...(hasSystemd ? [...planUnit(options, executable, root), ...planRules(options.restart)] : []),
+      ...(hasSystemd ? [...planUnit(options, executable, root), ...rules] : []),
     ],
   };
 }
