@@ -67,7 +67,7 @@ export function refuseGenerated(
   for (const { what } of generated) {
     issues.fault(
       child(place, "url"),
-      `the ${what} is not set: hosts that share a database need the same one, so that none is generated`,
+      `the ${what} is not set: with a shared database none is generated; set the same one on every host, see docs/fleet.md`,
     );
   }
 }
