@@ -110,7 +110,8 @@ export async function stopRollouts(query: Query, now: number): Promise<readonly 
   for (;;) {
     const rows = await query<RetriedRow & HostColumns>(
       `UPDATE deployment SET state = 'cancelled', code = 'rollout_stopped', ended_at = $1,
-         reason = 'deployment ' || before.id || ' on host ' || before.host || ' was ' || before.state
+         reason = 'deployment ' || before.id || ' on host ' || before.host ||
+           CASE before.state WHEN 'failed' THEN ' ' ELSE ' was ' END || before.state
        FROM deployment AS before
        WHERE deployment.waits_for = before.id AND deployment.state = 'queued'
          AND before.state IN ('failed', 'superseded', 'cancelled', 'interrupted')

@@ -43,12 +43,15 @@ export function describeOpenError(error: unknown): unknown {
   if (state === null && findReason(error) === null) return error;
   return new AppError(
     "failed",
-    `cannot open the database of [store] url: ${message}${adviseOn(state)}`,
+    `cannot open the database of [store] url: ${message}${adviseOn(state, systemErrorCode(error))}`,
     error,
   );
 }
 
-function adviseOn(state: string | null): string {
+function adviseOn(state: string | null, code: string | null): string {
+  if (state === null && code !== null && /^E[A-Z]+$/.test(code)) {
+    return "; check the host and the port in the URL, and that PostgreSQL listens there";
+  }
   if (state === "3D000") return "; create it, see docs/fleet.md";
   if (state === "28P01" || state === "28000") return "; check the user, the password and pg_hba.conf";
   if (state === "42501") return "; the user must own the schema hooklatch, see docs/fleet.md";
