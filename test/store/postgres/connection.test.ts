@@ -190,6 +190,15 @@ describe.skipIf(!HAS_POSTGRES)("the connection to Postgres", () => {
     expect(error.message).toMatchSnapshot();
   });
 
+  test("creates the schema once when several hosts start at the same time", async () => {
+    const empty = await cluster.createDatabase();
+    const stores = await Promise.all(
+      ["web-1", "web-2", "web-3"].map((host) => openPostgres({ url: empty, host })),
+    );
+    expect(stores.map(({ host }) => host)).toEqual(["web-1", "web-2", "web-3"]);
+    for (const each of stores) await each.close();
+  });
+
   test("needs no right but that to its own schema", async () => {
     const own = await cluster.createDatabase();
     const owner = await connectAdmin(own);
