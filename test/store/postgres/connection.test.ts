@@ -253,6 +253,11 @@ describe("the URL of a database", () => {
     "postgres://u:secret@db.internal/hooklatch?sslmode=require",
     "postgres://u:secret@db.internal/hooklatch?options=-c",
     "postgres://u:secret@db.internal/hooklatch?sslrootcert=/missing.pem",
+    "postgres://u:secret%zz@db.internal/hooklatch",
+    "postgres://u%:secret@db.internal/hooklatch",
+    "postgres://u:secret@db.internal/%e0%",
+    "postgres:///hooklatch?user=secret&host=db.internal&port=0",
+    "postgres:///hooklatch?user=secret&host=db.internal&port=x",
   ])("%s is refused without repeating the password", (url) => {
     const read = readDatabaseUrl(url);
     if (read.kind === "address") throw new Error("it was taken");
