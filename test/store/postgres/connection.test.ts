@@ -167,6 +167,23 @@ describe.skipIf(!HAS_POSTGRES)("the connection to Postgres", () => {
     expect((await store.readDelivery(stored.delivery))?.id).toBe(stored.delivery);
   });
 
+  test("rejects acts as unavailable while the server refuses the login, and works again afterwards", async () => {
+    await admin.query("CREATE ROLE rotated LOGIN SUPERUSER");
+    const rotated = await openPostgres({ url: direct.replace("postgres@", "rotated@"), host: "web-2" });
+    await admin.query("ALTER ROLE rotated NOLOGIN");
+    await admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotated'");
+    const refused = [];
+    // A statement on a connection that was cut is rejected, too.
+    for (let attempt = 0; attempt < 10; attempt++) refused.push(await rejection(rotated.probe(at(0))));
+    expect(refused.filter((error) => !(error instanceof AppError && error.code === "unavailable"))).toEqual(
+      [],
+    );
+    expect(refused.at(-1)?.message).toContain("refuses the user or the password");
+    await admin.query("ALTER ROLE rotated LOGIN");
+    expect((await keep(rotated, delivery())).delivery).toBeGreaterThan(0);
+    await rotated.close();
+  });
+
   test("waits for another process that hangs in the write lane only until the server ends its transaction", async () => {
     const hanging = openDatabase(requireAddress(direct), "hangs");
     const [inLane, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
