@@ -184,6 +184,8 @@ export async function joinFleet(fleet: Fleet, services: FleetServices): Promise<
       unsubscribe();
       unsubscribeLocal();
       await ended;
+      // A renewal that was in progress has started another one.
+      expiry.stop();
     },
   };
 }

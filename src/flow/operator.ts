@@ -146,7 +146,10 @@ export function createOperator(
 
     async cancel(id, by) {
       const reason = `cancelled by ${by}`;
-      const cancelled = await store.cancelQueued(id, reason, clock.now());
+      // First: the commands of a deployment of this process are ended also while the store does not answer.
+      const isOwn = worker.cancel(id, reason);
+      if (isOwn) log.warn({ deployment: id, reason }, "cancelling a running deployment");
+      const cancelled = isOwn ? null : await store.cancelQueued(id, reason, clock.now());
       if (cancelled !== null) {
         const { target, code } = cancelled;
         log.warn({ deployment: id, target, code, reason }, "deployment cancelled");
@@ -155,6 +158,7 @@ export function createOperator(
       }
       const deployment = await store.readDeployment(id);
       if (deployment === null) return { kind: "unknown deployment" };
+      if (isOwn) return { kind: "cancelling", deployment };
       const isElsewhere = deployment.state === "running" && deployment.host !== store.host;
       const isCancelling = isElsewhere
         ? ((await fleet?.requestCancel(id, reason)) ?? false)

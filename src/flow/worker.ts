@@ -72,6 +72,8 @@ export function createWorker(services: WorkerServices): Worker {
   const running = new Map<Promise<void>, Target>();
   /** Each ends a running deployment. */
   const interrupts = new Map<number, AbortController>();
+  /** Why running deployments are cancelled. */
+  const cancelled = new Map<number, string>();
   /** The running deployments whose result is known. */
   const decided = new Set<number>();
   const stopping = new AbortController();
@@ -144,10 +146,17 @@ export function createWorker(services: WorkerServices): Worker {
     await notifyStarted(id);
     const onDecided = () => void decided.add(id);
     const io = { onLine: output.add, whenReady: output.whenReady, signal: interrupt.signal, onDecided };
-    const result = await createJob(deployment, target, services)
+    const ended = await createJob(deployment, target, services)
       .then((job) => services.deploy(job, io))
       .catch((error: unknown) => failUnexpectedly(error, fields));
+    // One that is interrupted for another cause and cancelled meanwhile must not be queued again.
+    const cancelReason = ended.state === "interrupted" ? cancelled.get(id) : undefined;
+    const result: DeploymentResult =
+      cancelReason === undefined
+        ? ended
+        : { ...ended, state: "cancelled", code: "cancelled", reason: cancelReason };
     interrupts.delete(id);
+    cancelled.delete(id);
     decided.delete(id);
     await output.flush();
     const finished = await finish(id, result);
@@ -216,8 +225,10 @@ export function createWorker(services: WorkerServices): Worker {
 
   function cancel(deployment: number, reason: string): boolean {
     const interrupt = decided.has(deployment) ? undefined : interrupts.get(deployment);
-    interrupt?.abort({ kind: "cancelled", reason } satisfies Interruption);
-    return interrupt !== undefined;
+    if (interrupt === undefined) return false;
+    cancelled.set(deployment, reason);
+    interrupt.abort({ kind: "cancelled", reason } satisfies Interruption);
+    return true;
   }
 
   function loseLease(): void {

@@ -90,7 +90,9 @@ async function loadPrinter(
       : { colorize: colours, translateTime: "SYS:HH:MM:ss", ...ONE_LINE },
   );
   return (json, level) => {
-    const text = pretty(JSON.parse(json)) ?? `${json}\n`;
+    const printed = pretty(JSON.parse(json)) ?? json;
+    // It keeps the line feeds of a message.
+    const text = `${printed.trimEnd().replaceAll("\n", "\\n")}\n`;
     return format === "journald" ? `<${PRIORITIES[level]}>${text}` : text;
   };
 }

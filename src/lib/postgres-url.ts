@@ -38,7 +38,10 @@ export function readDatabaseUrl(text: string): ReadAddress {
   if (unknown !== undefined) {
     return invalid(`the URL has an unknown parameter; known are ${PARAMETERS.join(", ")}`);
   }
-  const database = decodeURIComponent(url.pathname.slice(1));
+  const [database, username, password] = [url.pathname.slice(1), url.username, url.password].map(decode);
+  if (database == null || username == null || password == null) {
+    return invalid('the URL has a "%" that is not followed by two hexadecimal digits: write %25 for "%"');
+  }
   if (database === "") return invalid("the URL names no database: end it with /NAME");
   const host = parameters.get("host") ?? url.hostname.replace(/^\[|\]$/g, "");
   if (host === "") return invalid("the URL names no host");
@@ -47,9 +50,9 @@ export function readDatabaseUrl(text: string): ReadAddress {
   if (mode !== "disable" && mode !== "verify-full") {
     return invalid('sslmode must be "verify-full" or "disable": other modes do not verify the server');
   }
-  const user = decodeURIComponent(url.username) || parameters.get("user");
-  const password = decodeURIComponent(url.password);
+  const user = username || parameters.get("user");
   const port = Number(url.port || parameters.get("port") || 5432);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) return invalid("the port is not from 1 to 65535");
   const ca = mode === "disable" ? null : readRoot(parameters.get("sslrootcert"));
   if (ca?.kind === "invalid") return ca;
   return {
@@ -71,6 +74,15 @@ export function readDatabaseUrl(text: string): ReadAddress {
             },
     },
   };
+}
+
+/** Null for a text with percent signs that encode nothing. */
+function decode(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
 }
 
 function isLoopback(host: string): boolean {

@@ -20,6 +20,8 @@ let member: FleetMember | null;
 let acts: string[];
 /** The answers to renewals; an error for one that fails. The last one repeats. */
 let renewals: (Renewal | Error)[];
+/** What a renewal waits for before it is answered. */
+let answering: Promise<void>;
 let releases: string[];
 let change: (change: RemoteChange) => void;
 let sent: ServerEvent[];
@@ -30,6 +32,7 @@ beforeEach(async () => {
   log = new RecordedLog();
   acts = [];
   renewals = [RENEWED];
+  answering = Promise.resolve();
   releases = ["r1"];
   sent = [];
   member = null;
@@ -49,6 +52,7 @@ async function join(): Promise<void> {
     async renew() {
       const renewal = (renewals.length > 1 ? renewals.shift() : renewals[0]) ?? RENEWED;
       acts.push(renewal instanceof Error ? "fail" : renewal.kind);
+      await answering;
       if (renewal instanceof Error) throw renewal;
       return renewal;
     },
@@ -131,6 +135,21 @@ describe("fleet", () => {
     renewals = [RENEWED];
     expect((await actsUntil("wake notifier")).slice(0, 2)).toEqual(["renewed", "regain"]);
     expect(log.entries.filter(({ level }) => level === "error")).toHaveLength(1);
+  });
+
+  test("waits for no lease any more after it was stopped during a renewal", async () => {
+    await join();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    answering = promise;
+    await actsUntil("renewed");
+    const stopped = member?.stop();
+    resolve();
+    await stopped;
+    acts = [];
+    clock.advance(TIMES.duration);
+    await Bun.sleep(1);
+    expect(acts).toEqual([]);
+    expect(log.entries.filter(({ level }) => level === "error")).toEqual([]);
   });
 
   test("stops when another process took over the name of the host", async () => {

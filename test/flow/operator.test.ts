@@ -261,6 +261,15 @@ describe("deployment cancel", () => {
     expect(cancellations[0]?.reason).toMatchSnapshot();
   });
 
+  test("ends what runs here also while the store does not answer", async () => {
+    await push(store, "blog");
+    await store.claim(["blog"], clock.now());
+    running.add(1);
+    const over = { cancelQueued: untilNever, readDeployment: untilNever };
+    void operatorOver(over).cancel(1, "ada");
+    expect(cancellations).toEqual([{ id: 1, reason: "cancelled by ada" }]);
+  });
+
   test("asks the host of a deployment that runs elsewhere to cancel it", async () => {
     await push(store, "blog");
     const running = await store.claim(["blog"], clock.now());
@@ -374,3 +383,7 @@ describe("client revoke", () => {
     expect(events).toEqual([{ kind: "client", source: "webhook", address: "192.0.2.1", change: "revoked" }]);
   });
 });
+
+function untilNever(): Promise<never> {
+  return new Promise(() => {});
+}

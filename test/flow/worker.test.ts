@@ -223,6 +223,23 @@ describe("worker", () => {
     await worker.stop(0);
   });
 
+  test("cancels a deployment whose lease is lost, so that it is not queued again", async () => {
+    const worker = workerFor(["blog"], async (job, io) => {
+      const result = await untilAborted(job, io);
+      await Bun.sleep(5);
+      return result;
+    });
+    await push("blog");
+    worker.wake();
+    await until(() => publishedStates().includes("running"));
+    worker.loseLease();
+    expect(worker.cancel(1, "cancelled by ada")).toBe(true);
+    await until(() => publishedStates().includes("cancelled"));
+    expect(await store.readDeployment(1)).toMatchObject({ reason: "cancelled by ada", retriedAs: null });
+    expect(await store.readDeployment(2)).toBeNull();
+    await worker.stop(0);
+  });
+
   test("reverts a deployment that another process has marked as interrupted, and meanwhile claims none of its target", async () => {
     const pending = pendingDeployments();
     const claimed: (readonly string[])[] = [];

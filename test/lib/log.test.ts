@@ -31,6 +31,12 @@ describe("log", () => {
     expect(journal).toBe('<6>hello {"delivery":7}\n');
   });
 
+  test.each(LOG_FORMATS)("writes a message with line feeds on one line: %s", async (format) => {
+    const line = await write({ format }, {}, "hello\n<0>INFO: world\r\n");
+    expect(line.indexOf("\n")).toBe(line.length - 1);
+    expect(line).toContain("hello\\n<0>INFO: world");
+  });
+
   test("writes the message also when JSON cannot hold a field", async () => {
     const cycle: Record<string, unknown> = {};
     cycle.self = cycle;

@@ -9,6 +9,8 @@ const UNAVAILABLE: readonly (readonly [state: string, reason: string])[] = [
   ["57014", "a statement took too long"],
   ["25P03", "a transaction was idle for too long"],
   ["25006", "it is read-only, as a standby is"],
+  ["28", "it refuses the user or the password"],
+  ["3D000", "it was removed or renamed"],
   ["40", "it rolled the transaction back"],
   ["57P", "it is being stopped or started"],
   ["58", "its system reports an error"],

@@ -22,10 +22,14 @@ export async function migrate(database: Database, migrations: readonly string[] 
   }
 }
 
-/** 0 for a database without the schema. */
+/**
+ * 0 for a database without the schema. It reads the catalog: to_regclass() may answer from a cache that is older than the
+ * transaction of another process, which this one has just waited for.
+ */
 async function readVersion(query: Query): Promise<number> {
   const [found] = await query<{ exists: boolean }>(
-    "SELECT to_regclass('hooklatch.schema_version') IS NOT NULL AS exists",
+    `SELECT EXISTS (
+       SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'hooklatch' AND tablename = 'schema_version') AS exists`,
   );
   if (found?.exists !== true) return 0;
   const [row] = await query<{ version: number }>("SELECT version FROM schema_version");
@@ -35,7 +39,7 @@ async function readVersion(query: Query): Promise<number> {
 /** A schema that an administrator created for this user needs no right to create one. */
 async function create(query: Query): Promise<void> {
   const [found] = await query<{ exists: boolean }>(
-    "SELECT to_regnamespace('hooklatch') IS NOT NULL AS exists",
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'hooklatch') AS exists",
   );
   if (found?.exists !== true) await query("CREATE SCHEMA hooklatch");
   await query("CREATE TABLE schema_version (version integer NOT NULL)");

@@ -167,6 +167,23 @@ describe.skipIf(!HAS_POSTGRES)("the connection to Postgres", () => {
     expect((await store.readDelivery(stored.delivery))?.id).toBe(stored.delivery);
   });
 
+  test("rejects acts as unavailable while the server refuses the login, and works again afterwards", async () => {
+    await admin.query("CREATE ROLE rotated LOGIN SUPERUSER");
+    const rotated = await openPostgres({ url: direct.replace("postgres@", "rotated@"), host: "web-2" });
+    await admin.query("ALTER ROLE rotated NOLOGIN");
+    await admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotated'");
+    const refused = [];
+    // A statement on a connection that was cut is rejected, too.
+    for (let attempt = 0; attempt < 10; attempt++) refused.push(await rejection(rotated.probe(at(0))));
+    expect(refused.filter((error) => !(error instanceof AppError && error.code === "unavailable"))).toEqual(
+      [],
+    );
+    expect(refused.at(-1)?.message).toContain("refuses the user or the password");
+    await admin.query("ALTER ROLE rotated LOGIN");
+    expect((await keep(rotated, delivery())).delivery).toBeGreaterThan(0);
+    await rotated.close();
+  });
+
   test("waits for another process that hangs in the write lane only until the server ends its transaction", async () => {
     const hanging = openDatabase(requireAddress(direct), "hangs");
     const [inLane, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -188,6 +205,15 @@ describe.skipIf(!HAS_POSTGRES)("the connection to Postgres", () => {
     await database.close();
     expect(error).toMatchObject({ code: "failed" });
     expect(error.message).toMatchSnapshot();
+  });
+
+  test("creates the schema once when several hosts start at the same time", async () => {
+    const empty = await cluster.createDatabase();
+    const stores = await Promise.all(
+      ["web-1", "web-2", "web-3"].map((host) => openPostgres({ url: empty, host })),
+    );
+    expect(stores.map(({ host }) => host)).toEqual(["web-1", "web-2", "web-3"]);
+    for (const each of stores) await each.close();
   });
 
   test("needs no right but that to its own schema", async () => {
@@ -244,6 +270,11 @@ describe("the URL of a database", () => {
     "postgres://u:secret@db.internal/hooklatch?sslmode=require",
     "postgres://u:secret@db.internal/hooklatch?options=-c",
     "postgres://u:secret@db.internal/hooklatch?sslrootcert=/missing.pem",
+    "postgres://u:secret%zz@db.internal/hooklatch",
+    "postgres://u%:secret@db.internal/hooklatch",
+    "postgres://u:secret@db.internal/%e0%",
+    "postgres:///hooklatch?user=secret&host=db.internal&port=0",
+    "postgres:///hooklatch?user=secret&host=db.internal&port=x",
   ])("%s is refused without repeating the password", (url) => {
     const read = readDatabaseUrl(url);
     if (read.kind === "address") throw new Error("it was taken");
