@@ -223,7 +223,10 @@ export function explainRejectedToken({ url, tokenOrigin, isRemote }: Admin): str
 function explainFailure(code: number, reason: string, id: string | undefined, { url }: Admin): string {
   if (code === 421)
     return `the server does not accept the host name in ${url}: use the address in its configuration`;
-  if (code === 503) return `${url} is unavailable: ${reason}; try again later`;
+  if (code === 503) {
+    const cause = reason === "unavailable" ? "the server cannot use its database, or is stopping" : reason;
+    return `${url} is unavailable: ${cause}; try again later`;
+  }
   const hint = id === undefined ? "" : `; search the server's log for ${makePrintable(id)}`;
   return `${url} responded ${code}: ${reason}${hint}`;
 }
