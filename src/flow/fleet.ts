@@ -162,8 +162,10 @@ export async function joinFleet(fleet: Fleet, services: FleetServices): Promise<
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       nextRenewal = new AbortController();
+      // The lease counts from the request, however late it is answered.
+      const pause = clock.sleep(renewEvery, AbortSignal.any([nextRenewal.signal, stopping.signal]));
       await renew();
-      await clock.sleep(renewEvery, AbortSignal.any([nextRenewal.signal, stopping.signal]));
+      await pause;
     }
     await Promise.all([upkeep, describing]);
   }

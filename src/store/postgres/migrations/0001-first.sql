@@ -146,7 +146,7 @@ CREATE TABLE live (
 );
 
 CREATE TABLE output (
-  deployment bigint NOT NULL REFERENCES deployment (id) ON DELETE CASCADE,
+  deployment bigint NOT NULL, -- without a foreign key, which would be checked for each line
   line integer NOT NULL, -- counted from 0, removed ones included
   size integer NOT NULL, -- what it counts, see output-extent.ts
   text text NOT NULL,
