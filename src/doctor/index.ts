@@ -49,7 +49,7 @@ export async function checkAll(
   return [
     ...(await attempt("data directory", () => checkDataDirectory(config))),
     ...(await attempt("secrets", () => checkSecrets(config.generated, config.secrets))),
-    ...(await attempt("database", () => checkDatabase(config.store))),
+    ...(await attempt("database", () => checkDatabase(whole))),
     ...(await attempt("disks", () => checkDisks(config))),
     ...clockResult,
     ...ports,

@@ -170,7 +170,12 @@ export async function joinFleet(fleet: Fleet, services: FleetServices): Promise<
     await Promise.all([upkeep, describing]);
   }
 
-  await describe();
+  try {
+    await describe();
+  } catch (error) {
+    expiry.stop();
+    throw error;
+  }
   const unsubscribe = fleet.subscribe(onChange);
   // It may have added a release, and removed others.
   const unsubscribeLocal = eventBus.subscribe((event) => {

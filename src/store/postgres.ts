@@ -1,8 +1,8 @@
 import type { Store } from "../domain/store.ts";
-import type { PostgresPlace } from "./postgres/index.ts";
+import type { FoundDatabase, PostgresPlace } from "./postgres/index.ts";
 
-/** Logs in to a database and changes nothing. Resolves with its version, such as `15.14`. Rejects as opening a store does. */
-export async function probePostgres(url: string): Promise<string> {
+/** Logs in to a database and changes nothing. Rejects as opening a store does. */
+export async function probePostgres(url: string): Promise<FoundDatabase> {
   const postgres = await import("./postgres/index.ts");
   return postgres.probePostgres(url);
 }

@@ -187,6 +187,25 @@ describe.skipIf(!HAS_POSTGRES)("two receivers and three hosts on one database", 
     await settle();
   });
 
+  test("report what a deployment waits for that a command follows", async () => {
+    await settle();
+    expect(await on("gate-1").run("host", "drain", "web-1")).toMatchObject({ exitCode: 0 });
+    const newest = async () =>
+      (await on("gate-1").get<{ items: readonly ApiDeployment[] }>("/api/deployments?host=web-3&limit=1"))
+        .items[0];
+    const before = (await newest())?.id ?? 0;
+    const following = on("gate-2").run("deploy", "blog", "--follow", "--force");
+    await until(async () => {
+      const { id = 0, state } = (await newest()) ?? {};
+      return id > before && state === "succeeded";
+    });
+    expect(await on("gate-1").run("host", "undrain", "web-1")).toMatchObject({ exitCode: 0 });
+    const { exitCode, stderr } = await following;
+    expect(exitCode).toBe(0);
+    expect(stderr).toMatch(/on host web-1 is queued: .*drained/);
+    await settle();
+  });
+
   test("cancel what is queued for a host whose configuration drops the target, on a reload", async () => {
     await settle();
     expect(await on("gate-1").run("host", "drain", "web-3")).toMatchObject({ exitCode: 0 });
@@ -257,6 +276,8 @@ describe.skipIf(!HAS_POSTGRES)("two receivers and three hosts on one database", 
     expect([exitCode, stdout.match(/^fail .*/gm)]).toEqual([0, null]);
     expect(stdout).toMatch(/^ok +\[store\] url: PostgreSQL \d+.*web-1$/m);
     expect((await on("gate-1").run("check")).stdout).not.toContain("target blog");
+    const misspelt = fleet.add("misspelt", fleet.describeTarget("misspelt", 'hosts = ["web-1", "web-7"]'));
+    expect((await misspelt.run("check")).stdout).toMatch(/^warn +target blog: no host web-7 .*web-1/m);
     const wrong = fleet.add("wrong", tablesOf("wrong"), fleet.url.replace(/\w+$/, "missing"));
     const missing = await wrong.run("check");
     expect(missing.exitCode).toBe(1);

@@ -3,6 +3,7 @@ import type { Fleet, RemoteChange, Renewal } from "../../src/domain/host.ts";
 import type { ServerEvent } from "../../src/domain/server-event.ts";
 import { createEventBus, type EventBus } from "../../src/flow/event-bus.ts";
 import { type FleetMember, type FleetServices, joinFleet } from "../../src/flow/fleet.ts";
+import { errorMessage } from "../../src/lib/errors.ts";
 import { TestClock } from "../support/clock.ts";
 import { until } from "../support/until.ts";
 import { RecordedLog } from "./recorded-log.ts";
@@ -22,6 +23,8 @@ let acts: string[];
 let renewals: (Renewal | Error)[];
 /** What a renewal waits for before it is answered. */
 let answering: Promise<void>;
+/** Why the state of the host cannot be stored; null where it can. */
+let describing: Error | null;
 let releases: string[];
 let change: (change: RemoteChange) => void;
 let sent: ServerEvent[];
@@ -33,6 +36,7 @@ beforeEach(async () => {
   acts = [];
   renewals = [RENEWED];
   answering = Promise.resolve();
+  describing = null;
   releases = ["r1"];
   sent = [];
   member = null;
@@ -47,6 +51,7 @@ async function join(): Promise<void> {
   const fleet: Pick<Fleet, "times" | "describeHost" | "renew" | "subscribe" | "publish"> = {
     times: TIMES,
     async describeHost({ targets }) {
+      if (describing instanceof Error) throw describing;
       acts.push(`describe ${JSON.stringify(targets)}`);
     },
     async renew() {
@@ -101,6 +106,27 @@ describe("fleet", () => {
     const renewed = ["renewed", "reload locks", "wake", "wake notifier"];
     expect(acts).toEqual(['describe [{"name":"blog","releases":["r1"]}]', ...renewed]);
     expect(await actsUntil("wake notifier")).toEqual(renewed);
+  });
+
+  test("leaves no timer behind when it cannot join", async () => {
+    describing = new Error("the database is away");
+    const error = await join().then(() => null, errorMessage);
+    expect(error).toBe("the database is away");
+    await until(() => clock.sleeping === 0);
+  });
+
+  test("renews in time when the answer to a renewal was late", async () => {
+    const late = Promise.withResolvers<void>();
+    answering = late.promise;
+    const joining = join();
+    await until(() => acts.includes("renewed"));
+    clock.advance(TIMES.renewEvery + 1);
+    acts = [];
+    answering = Promise.resolve();
+    late.resolve();
+    await joining;
+    await until(() => acts.includes("renewed"));
+    expect(acts).not.toContain("lose");
   });
 
   test("reports the releases again when a deployment of this host has ended", async () => {

@@ -107,12 +107,19 @@ function defineDeploy(terminal: Terminal, finish: Finish, words: string): Comman
     const { deployments } = response.value;
     for (const { id, host } of deployments) {
       const where = deployments.length > 1 ? ` on host ${makePrintable(host)}` : "";
-      if (terminal.isTty.stderr || where !== "")
-        terminal.err(`hooklatch: deployment ${id}${where} is queued\n`);
+      const why = await explainWait(id, admin);
+      if (terminal.isTty.stderr || where !== "" || why !== "")
+        terminal.err(`hooklatch: deployment ${id}${where} is queued${why}\n`);
       await followToEnd(admin, id, terminal, finish, toAppError);
     }
   });
   return withExamples(command, `${words} blog --follow`, `${words} blog --commit 1a2b3c4 --force`);
+}
+
+/** What a deployment waits for on other hosts, to append to a sentence; empty where it waits for nothing. */
+async function explainWait(id: number, admin: Admin): Promise<string> {
+  const { value } = await readAdmin(ApiDeployment, admin, { path: `/api/deployments/${id}` });
+  return value.state === "queued" && value.reason !== null ? `: ${makePrintable(value.reason)}` : "";
 }
 
 const ROLLBACK_WAITS = `

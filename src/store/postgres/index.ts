@@ -19,6 +19,14 @@ import { createOutput } from "./output.ts";
 import { createReadDeployments } from "./read.ts";
 import { createRetention } from "./retention.ts";
 
+/** A database that was logged in to. */
+export interface FoundDatabase {
+  /** Such as `15.14`. */
+  readonly version: string;
+  /** The names of the hosts that share the store in it; empty before the first start. */
+  readonly hosts: readonly string[];
+}
+
 /** Where a store in Postgres is. */
 export interface PostgresPlace {
   /** `postgres://…`, with a password. */
@@ -61,14 +69,18 @@ export async function openPostgres({ url, host, patience = PATIENCE }: PostgresP
   }
 }
 
-/** Logs in to a database and changes nothing. Resolves with its version. Rejects as {@link openPostgres} does. */
-export async function probePostgres(url: string): Promise<string> {
+/** Logs in to a database and changes nothing. Rejects as {@link openPostgres} does. */
+export async function probePostgres(url: string): Promise<FoundDatabase> {
   const database = openDatabase(requireAddress(url), "hooklatch check");
   try {
-    const [row] = await database.query<{ version: string }>(
-      "SELECT split_part(current_setting('server_version'), ' ', 1) AS version",
+    const [row] = await database.query<{ version: string; hasHosts: boolean }>(
+      `SELECT split_part(current_setting('server_version'), ' ', 1) AS version,
+         to_regclass('hooklatch.host') IS NOT NULL AS "hasHosts"`,
     );
-    return row?.version ?? "of an unknown version";
+    const hosts = row?.hasHosts
+      ? await database.query<{ name: string }>("SELECT name FROM host ORDER BY name")
+      : [];
+    return { version: row?.version ?? "of an unknown version", hosts: hosts.map(({ name }) => name) };
   } catch (error) {
     throw describeOpenError(error instanceof AppError && error.code === "unavailable" ? error.cause : error);
   } finally {
