@@ -141,6 +141,9 @@ describe("with several hosts", () => {
     const log = (state: string) => () => logStream(["built"], { end: { state, code: null, reason: null } });
     server.respondWith({
       "POST /api/targets/blog/deploy": () => Response.json(queuedJson("web-1", "web-2"), { status: 202 }),
+      "GET /api/deployments/12": Response.json(deploymentJson()),
+      "GET /api/deployments/13": () =>
+        Response.json(deploymentJson({ id: 13, state: "queued", reason: "host web-2 is drained" })),
       "GET /api/deployments/12/log": log("failed"),
       "GET /api/deployments/13/log": log("succeeded"),
     });

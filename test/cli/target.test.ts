@@ -182,6 +182,7 @@ describe("hooklatch target deploy", () => {
     const end = { state: "failed", code: "step_failed", reason: 'step "npm test" exited with 1' };
     server.respondWith({
       "POST /api/targets/blog/deploy": queued,
+      "GET /api/deployments/12": Response.json(deploymentJson()),
       "GET /api/deployments/12/log": logStream(["one", "two"], { end }),
     });
     const { exitCode, stdout, stderr } = await hooklatch(["target", "deploy", "blog", "--follow"]);
